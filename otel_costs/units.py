@@ -1,0 +1,82 @@
+"""The units that usage is counted in and prices are given for, and which of them are parts of which.
+
+The names and dimensions are those of genai-prices 0.2.3 (``data_units.py``), and a test holds them to it; they stand
+here so that ``import otel_costs`` need not import it. Ours are added: file searches, containers, images, seconds of
+video and training tokens.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+_MODALITIES: Final = ("", "text", "audio", "image", "video")
+_INPUT_KINDS: Final = ("tool",)
+_OUTPUT_KINDS: Final = ("reasoning", "citation")
+_CACHE_KINDS: Final = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h")
+
+_COUNTS: Final = {
+    "input_characters": "characters input",
+    "input_text_messages": "messages input text",
+    "audio_seconds": "durations audio",
+    "input_audio_seconds": "durations audio input",
+    "output_audio_seconds": "durations audio output",
+    "input_pixels": "pixels input",
+    "input_document_pages": "document_pages input",
+    "input_annotated_document_pages": "document_pages input annotated",
+    "rerank_searches": "rerank",
+    "web_searches": "tool_calls web_search",
+    "social_searches": "tool_calls social_search",
+    "storage_searches": "tool_calls storage_search",
+    "code_executions": "tool_calls code_execution",
+    "requests": "requests",
+    # Ours.
+    "file_searches": "tool_calls file_search",  # OpenAI's file search; genai-prices calls it storage_searches
+    "containers": "tool_calls container",  # containers of OpenAI's code interpreter
+    "images": "images",
+    "video_seconds": "durations video",
+    "training_tokens": "training",
+}
+
+
+def _token_units() -> Iterator[tuple[str, frozenset[str]]]:
+    for modality in _MODALITIES:
+        infix = modality and modality + "_"
+        dimensions = {"tokens", modality} - {""}
+        yield f"input_{infix}tokens", frozenset(dimensions | {"input"})
+        yield f"output_{infix}tokens", frozenset(dimensions | {"output"})
+        for kind in _CACHE_KINDS:
+            cache, _, action = kind.partition("_")
+            action, _, lifetime = action.partition("_")
+            name = f"{cache}_{infix}{kind.removeprefix('cache_')}_tokens"
+            yield name, frozenset(dimensions | {"input", f"cache_{action}", lifetime} - {""})
+        for kind in _INPUT_KINDS:
+            yield f"input_{infix}{kind}_tokens", frozenset(dimensions | {"input", kind})
+        for kind in _OUTPUT_KINDS:
+            yield f"output_{infix}{kind}_tokens", frozenset(dimensions | {"output", kind})
+
+
+DIMENSIONS: Final[dict[str, frozenset[str]]] = {
+    **dict(_token_units()),
+    **{name: frozenset(dimensions.split()) for name, dimensions in _COUNTS.items()},
+}
+"""Every unit and its dimensions. A unit is part of every unit whose dimensions are a subset of its own."""
+
+UNITS: Final = frozenset(DIMENSIONS)
+
+WHOLES: Final[dict[str, tuple[str, ...]]] = {
+    part: wholes
+    for part, dimensions in DIMENSIONS.items()
+    if (wholes := tuple(whole for whole, fewer in DIMENSIONS.items() if fewer < dimensions))
+}
+"""The units that a unit is a part of, for the units that are a part: their quantities include its own."""
+
+SECONDS: Final = frozenset(name for name, dimensions in DIMENSIONS.items() if "durations" in dimensions)
+"""The units whose quantity need not be whole."""
+
+
+def join(one: str, other: str) -> str | None:
+    """Return the unit that is a part of both, `cache_audio_read_tokens` of cached and audio tokens; None if none is."""
+    dimensions = DIMENSIONS.get(one, frozenset()) | DIMENSIONS.get(other, frozenset())
+    return _BY_DIMENSIONS.get(dimensions)
+
+
+_BY_DIMENSIONS: Final = {dimensions: name for name, dimensions in DIMENSIONS.items()}

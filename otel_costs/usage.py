@@ -1,0 +1,126 @@
+"""What a call used: quantities by unit, cleaned, with what was refused said beside them.
+
+Totals are inclusive of their parts, as providers report them: `input_tokens` 11,000 with `input_audio_tokens` 10,000
+is 1,000 of text. A unit that is absent is unknown; 0 is a known zero.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from numbers import Integral
+from typing import Final
+
+from otel_costs.units import DIMENSIONS, SECONDS, UNITS, WHOLES
+
+LIMIT: Final = 2**63
+"""Quantities of this and more are refused: no column and no attribute holds them."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_NANOSECOND: Final = Decimal("1e-9")
+_EXACT: Final = Context(prec=60)
+_MAX_DIGITS: Final = 80  # of a number in a string; longer ones are no quantities, and slow to parse
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Quantities by unit: int, or Decimal for seconds and for units that we do not know."""
+
+    quantities: Mapping[str, int | Decimal]
+    invalid: tuple[str, ...] = ()
+    """Units that were refused (negative, NaN, 2**63 and more, bool, no number) and are absent from `quantities`, and
+    units that were clamped (a part larger than its whole) and are present."""
+    estimated: bool = False
+    """A quantity was estimated, not reported."""
+
+    @classmethod
+    def of(cls, quantities: Mapping[str, object], *, estimated: bool = False) -> "Usage":
+        """Clean `quantities`; never raises. None is dropped; `"12"`, `12.0` and Decimals are parsed; bool is refused."""
+        cleaned: dict[str, int | Decimal] = {}
+        invalid: tuple[str, ...] = ()
+        try:
+            for unit, value in quantities.items():
+                if value is None:
+                    continue
+                # The usual case, a whole number of a known unit, before all others: this runs in the user's call.
+                if type(value) is int and 0 <= value < LIMIT and unit in UNITS:
+                    cleaned[unit] = value
+                elif (name := _name(unit)) is unit and (quantity := _quantity(unit, value)) is not None:
+                    cleaned[unit] = quantity
+                else:
+                    invalid += (name,)
+        except Exception:  # noqa: BLE001  # a mapping or a key with code of its own; what was read so far is kept
+            invalid += ("usage",)
+        for part, quantity in cleaned.items():
+            for whole in WHOLES.get(part, ()):
+                if quantity > cleaned.get(whole, quantity):
+                    return cls(*_clamped(cleaned, invalid), estimated)
+        return cls(cleaned, invalid, estimated)
+
+    def __add__(self, other: object) -> "Usage":
+        """Add unit by unit; a unit that only one of them has is kept as it is."""
+        if not isinstance(other, Usage):
+            return NotImplemented
+        total = dict(self.quantities)
+        for unit, quantity in other.quantities.items():
+            total[unit] = _sum(total.get(unit, 0), quantity)
+        invalid = self.invalid + tuple(unit for unit in other.invalid if unit not in self.invalid)
+        return Usage(total, invalid, self.estimated or other.estimated)
+
+
+NOTHING: Final = Usage({})
+"""No unit is known. Where a sum starts."""
+
+
+def _sum(one: int | Decimal, other: int | Decimal) -> int | Decimal:
+    return one + other if isinstance(one, int) and isinstance(other, int) else _EXACT.add(Decimal(one), Decimal(other))
+
+
+def _name(unit: object) -> str:
+    """Return `unit` itself if it may name a unit, else a printable stand-in of at most 64 characters."""
+    if isinstance(unit, str) and _NAME.fullmatch(unit):
+        return unit
+    return ascii(unit)[:64] if isinstance(unit, (str, int, float)) else type(unit).__name__
+
+
+def _quantity(unit: str, value: object) -> int | Decimal | None:
+    """Return `value` as a quantity of `unit`, or None if it is none. Only seconds may have a fraction."""
+    try:
+        number = _number(value)
+    except (ArithmeticError, ValueError):
+        return None
+    if number is None or not 0 <= number < LIMIT:
+        return None
+    if isinstance(number, int):
+        return number
+    if unit in SECONDS or unit not in UNITS:
+        number = number.quantize(_NANOSECOND, context=_EXACT)
+    whole = int(number)
+    if whole == number:
+        return whole
+    return number.normalize(_EXACT) if unit in SECONDS or unit not in UNITS else None
+
+
+def _number(value: object) -> int | Decimal | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, float):
+        value = float.__repr__(value)  # the shortest decimal that reads back as the same float: 0.1, not 0.1000...0555
+    if isinstance(value, str):
+        value = Decimal(value) if len(value) <= _MAX_DIGITS else None
+    return value if isinstance(value, Decimal) and value.is_finite() else None
+
+
+def _clamped(
+    quantities: dict[str, int | Decimal], invalid: tuple[str, ...]
+) -> tuple[dict[str, int | Decimal], tuple[str, ...]]:
+    """Cut every part to its smallest whole; return the quantities, and `invalid` with the units that were cut."""
+    # Wholes first, that a part of a part is cut to what is left of it.
+    for part in sorted((unit for unit in quantities if unit in WHOLES), key=lambda unit: len(DIMENSIONS[unit])):
+        wholes = [quantities[whole] for whole in WHOLES[part] if whole in quantities]
+        if wholes and quantities[part] > (most := min(wholes)):
+            quantities[part] = most
+            invalid += (part,)
+    return quantities, invalid
