@@ -1,0 +1,71 @@
+-- One row per billable call and copy of its record; `calls final` is one row per call, session and user. Reports read the view billed_calls.
+-- Units: times in UTC, milliseconds; durations and audio in seconds; money in US dollars, exact. null: unknown. 0: known to be zero.
+-- Totals are inclusive of their parts: input_tokens 11000 with input_audio_tokens 10000 is 1000 of text.
+-- Source: otel_logs, by calls_mv. A re-price inserts the row again with a higher revision; nothing is updated in place.
+create table if not exists calls$local $on_cluster
+(
+    user_id String codec(ZSTD(1)),
+    session_id String codec(ZSTD(1)),
+    call_id FixedString(16) codec(ZSTD(1)),
+    process_id FixedString(16) codec(ZSTD(1)),
+    call_seq UInt64 codec(T64, ZSTD(1)),
+    trace_id FixedString(16) codec(ZSTD(1)),
+    span_id FixedString(8) codec(ZSTD(1)),
+    response_id String codec(ZSTD(1)),
+    service LowCardinality(String),
+    operation LowCardinality(String),
+    provider LowCardinality(String),
+    request_model LowCardinality(String),
+    model LowCardinality(String) comment 'the model that answered, or the one that was asked',
+    service_tier LowCardinality(String),
+    server_address LowCardinality(String),
+    scenario LowCardinality(String),
+    step LowCardinality(String),
+    tags Map(LowCardinality(String), String) codec(ZSTD(1)),
+    error_type LowCardinality(String),
+    input_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    output_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    cache_read_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    cache_write_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    input_text_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    input_audio_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    input_image_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    output_text_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    output_audio_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    output_image_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    output_reasoning_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    cache_text_read_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    cache_audio_read_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    cache_image_read_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    training_tokens Nullable(UInt64) codec(T64, ZSTD(1)),
+    input_characters Nullable(UInt64) codec(T64, ZSTD(1)),
+    images Nullable(UInt64) codec(T64, ZSTD(1)),
+    web_searches Nullable(UInt64) codec(T64, ZSTD(1)),
+    file_searches Nullable(UInt64) codec(T64, ZSTD(1)),
+    containers Nullable(UInt64) codec(T64, ZSTD(1)),
+    requests Nullable(UInt64) codec(T64, ZSTD(1)),
+    audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
+    input_audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
+    output_audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
+    video_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
+    other_usage Map(LowCardinality(String), String) codec(ZSTD(1)) comment 'units that have no column',
+    cost_usd Nullable(Decimal(38, 12)) codec(ZSTD(1)) comment 'null: unpriced',
+    cost_lines Map(LowCardinality(String), Decimal(38, 12)) codec(ZSTD(1)) comment 'unit to dollars; they add up to a cost of our own',
+    cost_status LowCardinality(String),
+    cost_reason LowCardinality(String),
+    cost_source LowCardinality(String),
+    computed_usd Nullable(Decimal(38, 12)) codec(ZSTD(1)) comment 'our own price beside a cost that the provider reported',
+    price_id LowCardinality(String),
+    price_book LowCardinality(String),
+    duration_s Nullable(Float64) codec(ZSTD(1)),
+    time_to_first_chunk_s Nullable(Float64) codec(ZSTD(1)),
+    start_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)),
+    end_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)),
+    revision UInt32 default 0 codec(T64, ZSTD(1)),
+    inserted_at DateTime64(3, 'UTC') default nowInBlock64(3) codec(Delta(8), ZSTD(1))
+)
+engine = ${replicated}ReplacingMergeTree(revision)
+partition by toDate(end_time)
+order by (user_id, session_id, end_time, call_id)
+ttl toDateTime(end_time) + interval $ledger_days day
+settings index_granularity = 2048, ttl_only_drop_parts = 1, min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1

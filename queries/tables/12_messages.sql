@@ -1,0 +1,32 @@
+-- One row per message and version of its content, and copy of it. Reports read the view session_messages: one row per message.
+-- Units: times in UTC, microseconds; audio in seconds; sizes in bytes before the content was cut. null: unknown.
+-- Source: otel_logs, by messages_mv. Content has a retention of its own; the rest of the row stays as long as the ledger.
+create table if not exists messages$local $on_cluster
+(
+    session_id String codec(ZSTD(1)),
+    message_id String codec(ZSTD(1)),
+    user_id String codec(ZSTD(1)),
+    call_id String codec(ZSTD(1)),
+    scenario LowCardinality(String),
+    message_index UInt32 codec(T64, ZSTD(1)),
+    role LowCardinality(String),
+    type LowCardinality(String),
+    function_name LowCardinality(String),
+    arguments String codec(ZSTD(1)),
+    content String codec(ZSTD(1)),
+    audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
+    bytes Nullable(UInt64) codec(T64, ZSTD(1)),
+    sha256 String codec(ZSTD(1)),
+    truncated Bool,
+    timestamp DateTime64(6, 'UTC') codec(Delta(8), ZSTD(1)),
+    content_hash UInt64 default cityHash64(content, arguments) comment 'versions of the content',
+    earliness UInt64 default 18446744073709551615 - toUnixTimestamp64Micro(timestamp) codec(ZSTD(1)) comment 'of copies the first counts',
+    inserted_at DateTime64(3, 'UTC') default nowInBlock64(3) codec(Delta(8), ZSTD(1)),
+    index words lower(content) type text(tokenizer = 'splitByNonAlpha')
+)
+engine = ${replicated}ReplacingMergeTree(earliness)
+partition by toYYYYMM(timestamp)
+primary key (session_id, message_id)
+order by (session_id, message_id, content_hash)
+ttl toDateTime(timestamp) + interval $ledger_days day
+settings index_granularity = 1024

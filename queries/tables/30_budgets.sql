@@ -1,0 +1,13 @@
+-- One row per budget and change of it; `budgets final` is one row per scope, name and period. Limits in US dollars.
+-- Source: `otel-costs budget set`. A budget is taken away by writing it again with deleted = true.
+create table if not exists budgets$local $on_cluster
+(
+    scope Enum8('user' = 1, 'scenario' = 2, 'all' = 3),
+    name String comment 'user id or scenario; empty for all',
+    period Enum8('day' = 1, 'week' = 2, 'month' = 3) comment 'calendar, UTC; a week begins on Monday',
+    limit_usd Decimal(38, 12),
+    deleted Bool default false,
+    changed_at DateTime64(6, 'UTC') default now64(6)
+)
+engine = ${replicated}ReplacingMergeTree(changed_at)
+order by (scope, name, period)

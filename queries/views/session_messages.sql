@@ -1,0 +1,25 @@
+-- One row per message of a conversation: at the first time it was seen, with the newest content that any copy of it had.
+-- Units: timestamp in UTC, microseconds; audio in seconds; sizes in bytes before the content was cut. Empty content: not recorded, or forgotten.
+-- A function's result is shown with the type function_call, as its call is; the role tells them apart. Order by timestamp, message_index.
+-- Source: messages.
+create or replace view session_messages $on_cluster as
+with (m.content != '' or m.arguments != '', m.timestamp) as newest_known
+select
+    session_id,
+    message_id,
+    argMin(m.user_id, m.timestamp) as user_id,
+    argMin(m.call_id, m.timestamp) as call_id,
+    argMin(m.scenario, m.timestamp) as scenario,
+    argMin(m.message_index, m.timestamp) as message_index,
+    argMin(m.role, m.timestamp) as role,
+    if(argMin(m.type, m.timestamp) = 'function_result', 'function_call', argMin(m.type, m.timestamp)) as type,
+    argMax(m.function_name, newest_known) as function_name,
+    argMax(m.arguments, newest_known) as arguments,
+    argMax(m.content, newest_known) as content,
+    argMax(m.audio_seconds, newest_known) as audio_seconds,
+    argMax(m.bytes, newest_known) as bytes,
+    argMax(m.sha256, newest_known) as sha256,
+    argMax(m.truncated, newest_known) as truncated,
+    min(m.timestamp) as timestamp
+from messages as m
+group by session_id, message_id
