@@ -1,0 +1,196 @@
+"""Values made safe for the OpenTelemetry SDK: one bad value in a record loses the whole batch that it is sent with.
+
+A lone surrogate, an int of 2**63 and more, a set, a Decimal, an object or a cycle makes the exporter fail; see
+`docs/decisions/messages.md`. Nothing here raises, and nothing that is returned refers to the caller's objects.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from enum import Enum
+from hashlib import sha256
+from typing import Any, Final
+
+Value = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
+
+MAX_TEXT: Final = 65_536  # bytes of UTF-8: what one value may hold
+MAX_IDENTIFIER: Final = 256  # characters
+MAX_ATTRIBUTES: Final = (
+    64  # the SDK keeps 128 and drops the oldest: the rest is for usage and money, which are set last
+)
+MAX_DEPTH: Final = 24
+MAX_NODES: Final = 10_000
+MAX_ITEMS: Final = 256  # of a list that is an attribute
+_INT_LIMIT: Final = 2**63
+
+
+def text(value: str) -> str:
+    """Return `value` as UTF-8 can carry it: halves of a surrogate pair joined, lone ones replaced by U+FFFD. NUL stays."""
+    if value.isascii() and type(value) is str:
+        return value
+    value = str.__str__(value)  # a subclass may do anything in its methods
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value
+
+
+def cut(value: str, limit: int = MAX_TEXT) -> str:
+    """Return the longest head of a clean `value` that is at most `limit` bytes of UTF-8."""
+    if len(value) * 4 <= limit or (len(value) <= limit and value.isascii()):
+        return value
+    head = value[:limit].encode()
+    return value if len(head) <= limit and len(value) <= limit else head[:limit].decode("utf-8", "ignore")
+
+
+def identifier(value: object) -> str:
+    """Return an id of a session, user, model or function, clean and of at most 256 characters.
+
+    A longer one keeps its head and gets `~` and 16 hex digits of its SHA-256, so that two long ids stay two.
+    A lone surrogate is written out (`\\udc80`), for the same reason. None is the empty string.
+    """
+    if type(value) is not str:
+        value = "" if value is None else _stringify(value)
+    if value.isascii():
+        if len(value) <= MAX_IDENTIFIER:
+            return value
+    else:
+        value = value.encode("utf-8", "backslashreplace").decode()
+        if len(value) <= MAX_IDENTIFIER:
+            return value
+    return f"{value[: MAX_IDENTIFIER - 17]}~{sha256(value.encode()).hexdigest()[:16]}"
+
+
+def attributes(values: Mapping[str, object], *, limit: int = MAX_ATTRIBUTES) -> dict[str, Value]:
+    """Return at most `limit` of `values`, the first ones, as the SDK can carry them; what is None is left out."""
+    cleaned: dict[str, Value] = {}
+    for key, item in _items(values):
+        if len(cleaned) >= limit:
+            break
+        kept = attribute(item)
+        if kept is not None:
+            cleaned[identifier(key)] = kept
+    return cleaned
+
+
+def attribute(value: object) -> Value | None:
+    """Return `value` as one attribute: a Decimal or a large int as its digits, what is nested as JSON, None as None."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() and len(value) <= MAX_TEXT else cut(text(value))  # type: ignore[attr-defined,return-value,arg-type]
+    if kind is bool or value is None:
+        return value  # type: ignore[return-value]
+    if kind is int:
+        return value if -_INT_LIMIT <= value < _INT_LIMIT else _digits(value)  # type: ignore[operator,return-value,arg-type]
+    if kind is float:
+        return value if math.isfinite(value) else str(value)  # type: ignore[arg-type,return-value]
+    if isinstance(value, list | tuple):
+        return _sequence(value)
+    if isinstance(value, Mapping | set | frozenset):
+        return to_json(value)
+    return cut(_stringify(value))
+
+
+def to_json(value: object, limit: int = MAX_TEXT) -> str:
+    """Return `value` as JSON of at most `limit` bytes, cut where it is longer; cycles, depth and odd types are made harmless."""
+    try:
+        return cut(json.dumps(_plain(value, MAX_DEPTH, _Budget(MAX_NODES, limit)), ensure_ascii=False), limit)
+    except Exception:  # a mapping or a number with methods of its own
+        return cut(_stringify(value), limit)
+
+
+class _Budget:
+    """What is left for one value: nodes to visit and characters to keep."""
+
+    __slots__ = ("characters", "nodes")
+
+    def __init__(self, nodes: int, characters: int) -> None:
+        self.nodes = nodes
+        self.characters = characters
+
+
+def _plain(value: Any, depth: int, budget: _Budget) -> Any:
+    """Return a bounded copy of `value` that JSON knows."""
+    budget.nodes -= 1
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        kept = text(str.__str__(value)[: max(budget.characters, 0)])
+        budget.characters -= len(kept)
+        return kept
+    if isinstance(value, int):
+        return int(value) if -_INT_LIMIT <= value < _INT_LIMIT else _digits(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _container(value, depth - 1, budget) if depth > 0 else "..."
+    return _stringify(value)
+
+
+def _container(value: Any, depth: int, budget: _Budget) -> Any:
+    if isinstance(value, Mapping):
+        mapping: dict[str, Any] = {}
+        for key, item in _items(value):
+            if budget.nodes <= 0 or budget.characters <= 0:
+                break
+            budget.characters -= 8
+            mapping[identifier(key)] = _plain(item, depth, budget)
+        return mapping
+    sequence = []
+    for item in value:
+        if budget.nodes <= 0 or budget.characters <= 0:
+            break
+        budget.characters -= 2
+        sequence.append(_plain(item, depth, budget))
+    return sequence
+
+
+def _items(values: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    try:
+        yield from values.items()
+    except Exception:  # a mapping of the application's that fails, or that another thread changes meanwhile
+        return
+
+
+def _sequence(value: list[Any] | tuple[Any, ...]) -> Value:
+    """Return a list of one simple type as the SDK wants it, anything else as JSON."""
+    kinds = set(map(type, value[:MAX_ITEMS]))
+    if len(kinds) == 1 and kinds <= {str, bool, int, float}:
+        cleaned: list[Any] = [attribute(item) for item in value[:MAX_ITEMS]]
+        if set(map(type, cleaned)) == kinds and sum(len(item) for item in cleaned if isinstance(item, str)) <= MAX_TEXT:
+            return cleaned
+    return to_json(value) if value else []
+
+
+def _digits(value: int) -> str:
+    """Return the digits of `value`, or its size where Python refuses to write so many."""
+    return str(value) if value.bit_length() < 1024 else f"[int of {value.bit_length()} bits]"
+
+
+def _stringify(value: Any) -> str:
+    """Return a clean str of anything: bytes as their length, an object as its own str, or its type where that fails."""
+    try:
+        if isinstance(value, str):
+            return text(value)
+        if isinstance(value, bytes | bytearray | memoryview):
+            return f"[{len(value)} bytes]"
+        if isinstance(value, Enum):
+            return _stringify(value.value)
+        if isinstance(value, int):
+            return _digits(int(value))
+        return text(str(value)[:MAX_TEXT])
+    except Exception:
+        return f"[{type(value).__name__}]"
+
+
+def number(value: object) -> Decimal | None:
+    """Return a finite, non-negative number such as seconds, exactly; None when `value` is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        parsed = Decimal(str(value))
+    except (ArithmeticError, ValueError):
+        return None
+    return parsed if parsed.is_finite() and parsed >= 0 else None
