@@ -1,0 +1,78 @@
+"""A connection to ClickHouse: a server over HTTP, or chDB in this process."""
+
+import logging
+import os
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from otel_costs.attributes import ENV_DSN
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+DEFAULT_DSN: Final = "http://localhost:8123"
+
+_SCHEMES: Final = ("http", "https", "chdb")
+_UNKNOWN_DATABASE: Final = 81
+_AUTHENTICATION_FAILED: Final = (193, 194, 516)  # wrong password, required password, unknown user
+
+
+class StoreError(Exception):
+    """The store cannot be reached or used; the message says what to do next."""
+
+
+def connect(dsn: str | None = None) -> "Client":
+    """Open the store at `dsn`: `http://user:password@host:8123/database`, `https://...` or `chdb:///folder`.
+
+    None means the environment variable OTEL_COSTS_DSN, or else http://localhost:8123. Raises StoreError.
+    """
+    dsn = dsn or os.environ.get(ENV_DSN) or DEFAULT_DSN
+    scheme = urlsplit(dsn).scheme
+    if scheme not in _SCHEMES:
+        raise StoreError(f"{_shown(dsn)!r} is no address of a store: give http://host:8123 or chdb:///folder")
+    # Without a handler of its own the driver's log of a refused connection would land on standard error, above ours.
+    logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+    return _open(dsn, scheme)
+
+
+def _open(dsn: str, scheme: str) -> "Client":
+    try:
+        import clickhouse_connect  # noqa: PLC0415  # an extra of ours, and slow to import
+        from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
+    except ImportError as error:
+        raise StoreError("clickhouse-connect is not installed: pip install 'otel-costs[cli]'") from error
+    secure = {"secure": True} if scheme == "https" else {}
+    try:
+        return clickhouse_connect.get_client(dsn=dsn, **secure)
+    except ImportError as error:
+        raise StoreError("chDB is not installed: pip install 'otel-costs[local]'") from error
+    except Error as error:
+        raise StoreError(_what_to_do(dsn, scheme, error)) from error
+
+
+def _what_to_do(dsn: str, scheme: str, error: Exception) -> str:
+    shown, code = _shown(dsn), getattr(error, "code", None)
+    if scheme == "chdb":
+        if "another server" in str(error) or "Cannot lock file" in str(error):
+            return f"{shown} is open in another process: ask that one, {ENV_DSN}={DEFAULT_DSN}, or stop it"
+        return f"cannot open {shown}: {_first_line(error)}"
+    if code == _UNKNOWN_DATABASE:
+        return f"the store at {shown} has no such database: create it, or leave it out of {ENV_DSN}"
+    if code in _AUTHENTICATION_FAILED:
+        return f"the store at {shown} refused user or password: set {ENV_DSN}=http://user:password@host:8123"
+    if code is not None:
+        return f"the store at {shown} answered: {_first_line(error)}"
+    return f"no store answers at {shown}: start one with `otel-costs local`, or set {ENV_DSN}"
+
+
+def _shown(dsn: str) -> str:
+    """Return `dsn` without its password."""
+    parts = urlsplit(dsn)
+    if parts.password is None:
+        return dsn
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
