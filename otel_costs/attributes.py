@@ -63,6 +63,7 @@ TAG_PREFIX: Final = "otel_costs.tag."
 
 # The ledger record of a call.
 CALL_ID: Final = "otel_costs.call.id"  # 32 hex digits
+CALL_REVISION: Final = "otel_costs.call.revision"  # 0: a job that is not finished, 1: what it came to; absent elsewhere
 CALL_SEQ: Final = "otel_costs.call.seq"  # 1, 2, 3, ... in a process
 PROCESS_ID: Final = "otel_costs.process.id"  # 32 hex digits, random per process
 DURATION_S: Final = "otel_costs.duration_s"  # seconds
@@ -101,7 +102,9 @@ COST_SOURCE: Final = "gen_ai.usage.cost.source"  # provider | local
 COST_STATUS: Final = "otel_costs.cost.status"  # priced | partial | unpriced | estimated
 COST_REASON: Final = "otel_costs.cost.reason"
 COST_USD: Final = "otel_costs.cost.usd"  # exact decimal string; absent when unpriced
-COST_COMPUTED_USD: Final = "otel_costs.cost.computed_usd"  # exact decimal string, beside a cost that the provider reported
+COST_COMPUTED_USD: Final = (
+    "otel_costs.cost.computed_usd"  # exact decimal string, beside a cost that the provider reported
+)
 COST_LINE_PREFIX: Final = "otel_costs.cost.line."  # + unit: exact decimal string
 PRICE_ID: Final = "otel_costs.price.id"
 PRICE_BOOK: Final = "otel_costs.price.book"

@@ -1,0 +1,41 @@
+# install, demo, test, lint and bench each set up what they need, in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: install demo test lint format bench clean
+
+install: $(READY)
+
+# uv resolves within constraints.txt, so that a new release of a dependency does not break a build by itself.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --group dev --editable '.[instruments,local]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/otel-costs demo
+
+# TESTS narrows them: make test TESTS="tests/test_pricing.py -k golden"
+test: $(READY)
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+constraints: $(READY)
+	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --all-extras --group dev pyproject.toml --output-file constraints.txt
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,14 @@
+"""What AI conversations cost, to the last digit, and what was said in them.
+
+Start the application with `opentelemetry-instrument`; this module is for what it should know beyond that.
+"""
+
+from otel_costs.call import record
+from otel_costs.instrumentor import CostsInstrumentor
+from otel_costs.pricing import Cost, price
+from otel_costs.session import BudgetExceeded
+from otel_costs.session import Session as session  # noqa: N813
+from otel_costs.session import Step as step  # noqa: N813
+from otel_costs.usage import Usage
+
+__all__ = ["BudgetExceeded", "Cost", "CostsInstrumentor", "Usage", "price", "record", "session", "step"]

@@ -1,0 +1,198 @@
+"""Where spans, metrics and records go: the tracer, the instruments and the logger of this process."""
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
+
+from opentelemetry import _logs as logs
+from opentelemetry import metrics, trace
+from opentelemetry._logs import Logger, LoggerProvider, LogRecord, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Tracer, TracerProvider
+
+from otel_costs import attributes as names
+
+log = logging.getLogger("otel_costs")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Buckets of the conventions: 0.01 s, doubled thirteen times.
+DURATION_BUCKETS: Final = tuple(0.01 * 2**i for i in range(14))
+COST_BUCKETS: Final = tuple(0.0001 * 4**i for i in range(10))
+
+_complained: set[str] = set()
+
+
+def complain_once(key: str, message: str, *args: object, error: BaseException | None = None) -> None:
+    """Log a warning the first time that `key` is seen in this process.
+
+    Of `error` the type alone is logged: its text may quote a prompt or a key.
+    """
+    if key in _complained:
+        return
+    _complained.add(key)
+    if error is not None:
+        message, args = message + " (%s)", (*args, type(error).__name__)
+    log.warning(message, *args)
+    if error is not None:
+        log.debug(message, *args, exc_info=error)
+
+
+def shielded(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+    """Keep a bug of ours from the host: an exception becomes one warning that names `what`, and None."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R | None]:
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001
+                complain_once(
+                    f"bug:{what}", f"otel_costs could not {what}; the application is not affected", error=error
+                )
+                return None
+
+        return guarded
+
+    return decorate
+
+
+class Telemetry:
+    """The tracer, instruments and logger that calls are written to.
+
+    Providers that are not given are the global ones; those may be set after this object was made.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+    ) -> None:
+        self.providers = (tracer_provider, meter_provider, logger_provider)
+        self.tracer: Tracer = trace.get_tracer(names.SCOPE, tracer_provider=tracer_provider)
+        self.logger: Logger = logs.get_logger(names.SCOPE, logger_provider=logger_provider)
+        meter = metrics.get_meter(names.SCOPE, meter_provider=meter_provider)
+        self.duration = meter.create_histogram(
+            names.OPERATION_DURATION, "s", "Duration of a call.", explicit_bucket_boundaries_advisory=DURATION_BUCKETS
+        )
+        self.time_to_first_chunk = meter.create_histogram(
+            names.OPERATION_TIME_TO_FIRST_CHUNK,
+            "s",
+            "Time until the first chunk of a stream.",
+            explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
+        )
+        self.time_per_output_chunk = meter.create_histogram(
+            names.OPERATION_TIME_PER_OUTPUT_CHUNK,
+            "s",
+            "Mean time between the chunks of a stream, after the first.",
+            explicit_bucket_boundaries_advisory=DURATION_BUCKETS,
+        )
+        self.cost = meter.create_histogram(
+            names.OPERATION_COST, "USD", "Cost of a call.", explicit_bucket_boundaries_advisory=COST_BUCKETS
+        )
+        self.input_tokens = meter.create_counter(names.USAGE_INPUT_TOKENS, "{token}", "Input tokens.")
+        self.output_tokens = meter.create_counter(names.USAGE_OUTPUT_TOKENS, "{token}", "Output tokens.")
+
+    def global_or_given(self) -> tuple[object, object, object]:
+        """Return the tracer, meter and logger provider in force now."""
+        tracer_provider, meter_provider, logger_provider = self.providers
+        return (
+            tracer_provider or trace.get_tracer_provider(),
+            meter_provider or metrics.get_meter_provider(),
+            logger_provider or logs.get_logger_provider(),
+        )
+
+
+class Process:
+    """This process in the ledger: a random id, and the number of the next call in it."""
+
+    def __init__(self) -> None:
+        self.id = os.urandom(16).hex()
+        self._seq = itertools.count(1)
+
+    def next_seq(self) -> int:
+        return next(self._seq)
+
+
+_telemetry: Telemetry | None = None
+_process = Process()
+
+
+def configure(
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+) -> Telemetry:
+    """Write to these providers from now on; None is the global one."""
+    global _telemetry
+    _telemetry = Telemetry(tracer_provider, meter_provider, logger_provider)
+    return _telemetry
+
+
+def current() -> Telemetry:
+    """Return where this process writes to; the global providers if nobody configured it."""
+    return _telemetry or configure()
+
+
+def forget() -> None:
+    """Forget the providers, and what was warned of; as after a restart."""
+    global _telemetry
+    _telemetry = None
+    _complained.clear()
+
+
+def process() -> Process:
+    """Return this process's identity; a forked child has one of its own."""
+    return _process
+
+
+def emit(
+    event: str,
+    attributes: Mapping[str, Any],
+    *,
+    timestamp_ns: int,
+    context: Context | None = None,
+    body: str | None = None,
+) -> None:
+    """Write one log record. `attributes` are clean already: one value that is not would lose the whole batch."""
+    current().logger.emit(
+        LogRecord(
+            timestamp=timestamp_ns,
+            observed_timestamp=timestamp_ns,
+            context=context,
+            severity_number=SeverityNumber.INFO,
+            severity_text="INFO",
+            body=body,
+            attributes=attributes,
+            event_name=event,
+        )
+    )
+
+
+def warn_without_ledger() -> bool:
+    """Say once that nothing takes the ledger, and which variable sets it; return whether something does."""
+    provider = current().global_or_given()[2]
+    processors = getattr(getattr(provider, "_multi_log_record_processor", None), "_log_record_processors", None)
+    if isinstance(provider, logs.NoOpLoggerProvider) or "Proxy" in type(provider).__name__ or processors in ((), []):
+        complain_once(
+            "no ledger",
+            "No log exporter is configured, so no ledger is kept: cost reports will be empty. "
+            "Set OTEL_LOGS_EXPORTER=otlp (and OTEL_EXPORTER_OTLP_ENDPOINT).",
+        )
+        return False
+    return True
+
+
+def _renew_process() -> None:
+    global _process
+    _process = Process()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_process)
