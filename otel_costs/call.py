@@ -16,8 +16,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
-from otel_costs import baggage, clean, content, messages, pricing, session, telemetry
+from otel_costs import baggage, clean, content, messages, pricing, telemetry
 from otel_costs.pricing import Cost
+from otel_costs.session import Scope, current_scope
 from otel_costs.usage import Usage
 
 DERIVED_CALLS_KEPT: Final = 10_000
@@ -42,17 +43,17 @@ class Owners:
     """Who started the jobs whose bill comes later, and which of them are billed already; bounded."""
 
     def __init__(self) -> None:
-        self._scopes: OrderedDict[str, tuple[session.Scope | None, Mapping[str, Any]]] = OrderedDict()
+        self._scopes: OrderedDict[str, tuple[Scope | None, Mapping[str, Any]]] = OrderedDict()
         self._billed: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def remember(self, call_id: str, scope: session.Scope | None, identity: Mapping[str, Any]) -> None:
+    def remember(self, call_id: str, scope: Scope | None, identity: Mapping[str, Any]) -> None:
         with self._lock:
             self._scopes[call_id] = (scope, identity)
             if len(self._scopes) > DERIVED_CALLS_KEPT:
                 self._scopes.popitem(last=False)
 
-    def of(self, call_id: str) -> tuple[session.Scope | None, Mapping[str, Any]] | None:
+    def of(self, call_id: str) -> tuple[Scope | None, Mapping[str, Any]] | None:
         return self._scopes.get(call_id)
 
     def bill(self, call_id: str) -> bool:
@@ -81,7 +82,7 @@ def identity(user: str | None = None, session_id: str | None = None) -> Mapping[
 
     An open session decides; then baggage, where it is believed; then what the request itself says (`user`, `session_id`).
     """
-    scope = session.current_scope()
+    scope = current_scope()
     found = scope.attributes if scope else {}
     if names.USER_ID in found or (user is None and names.SESSION_ID in found):
         return found
@@ -178,7 +179,7 @@ class Call:
     ) -> "Call":
         """Start the call and its span. `attributes` go to span and ledger, `span_attributes` to the span alone."""
         call = cls(operation, provider, model)
-        call.scope = session.current_scope()
+        call.scope = current_scope()
         call.identity = identity() if whose is None else whose
         call.start_ns = start_ns or time.time_ns()
         call._start_clock = time.perf_counter_ns() - (time.time_ns() - call.start_ns if start_ns else 0)

@@ -8,8 +8,9 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_costs import baggage, call, content, pricing, providers, session, shutdown, streaming, telemetry, threads
+from otel_costs import baggage, call, content, pricing, providers, shutdown, streaming, telemetry, threads
 from otel_costs.patching import Patches
+from otel_costs.session import forget as forget_sessions
 
 
 class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -42,7 +43,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("read the mode of content", content.configure)
         if redact is not None:
             content.set_redactor(redact)
-        _guarded("read the prices", pricing.warm_up)
+        _guarded("read the prices", lambda: pricing.warm_up())
         self._patches.active = True
         threads.install(self._patches)
         for name in providers.PROVIDERS:
@@ -54,8 +55,8 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **kwargs: Any) -> None:
         streaming.reap()
         self._patches.remove()
-        for part in (telemetry, call, session):
-            part.forget()
+        for forget in (telemetry.forget, call.forget, forget_sessions):
+            forget()
 
 
 def _guarded(what: str, action: Callable[[], Any]) -> None:

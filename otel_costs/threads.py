@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from otel_costs import session
 from otel_costs.patching import Patches
+from otel_costs.session import Scope, current_scope, enter_scope
 
 
 def install(patches: Patches) -> None:
@@ -24,30 +24,30 @@ def _wrap(patches: Patches, module: str, path: str, wrapper: Any) -> None:
 
 
 def _start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    scope = session.current_scope()
+    scope = current_scope()
     if scope is not None:
         # On the instance: a subclass that overrides `run` would hide a patch of `Thread.run`.
         instance.run = partial(_run, scope, instance)
     return wrapped(*args, **kwargs)
 
 
-def _run(scope: session.Scope, thread: Any) -> Any:
+def _run(scope: Scope, thread: Any) -> Any:
     vars(thread).pop("run", None)
-    session.enter_scope(scope)
+    enter_scope(scope)
     return thread.run()
 
 
 def _submit(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    scope = session.current_scope()
+    scope = current_scope()
     if scope is None or not args:
         return wrapped(*args, **kwargs)
     return wrapped(partial(_call, scope, args[0]), *args[1:], **kwargs)
 
 
-def _call(scope: session.Scope, function: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(scope: Scope, function: Any, *args: Any, **kwargs: Any) -> Any:
     # A pool's thread goes on to the next task, perhaps another session's: leave it as it was.
-    before = session.enter_scope(scope)
+    before = enter_scope(scope)
     try:
         return function(*args, **kwargs)
     finally:
-        session.enter_scope(before)
+        enter_scope(before)

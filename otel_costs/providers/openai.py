@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
-from otel_costs import session, shutdown, streaming, telemetry
+from otel_costs import shutdown, streaming, telemetry
 from otel_costs.patching import Patches
 from otel_costs.providers.openai_exchange import Exchange
+from otel_costs.session import BudgetExceeded, current_scope
 
 MODULE: Final = "openai._base_client"
 
@@ -66,16 +67,16 @@ def _process_response(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs
     return wrapped(*args, **kwargs)
 
 
-def _begin(instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exchange | None:
+def _begin(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exchange | None:
     """Start an exchange; raise `BudgetExceeded`, and nothing else, if the session has spent its budget."""
-    scope = session.current_scope()
-    if scope is not None and scope.session is not None:
-        scope.session.check_budget()
-    streaming.reap()
-    shutdown.adopt_once()
-    return _started(instance, args, kwargs)
-
-
-@telemetry.shielded("start a call")
-def _started(instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exchange | None:
-    return Exchange.begin(instance, args, kwargs)
+    try:
+        if (scope := current_scope()) is not None and scope.session is not None:
+            scope.session.check_budget()
+        streaming.reap()
+        shutdown.adopt_once()
+        return Exchange.begin(client, args, kwargs)
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        return None
