@@ -1,46 +1,38 @@
 """Usage, model and time to cost: exact, line by line, with what could not be priced said."""
 
+import logging
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Context, Decimal
 from typing import Final
 
+from otel_costs import attributes, base_prices
+from otel_costs.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
+from otel_costs.price_book import Call, PriceBook, builtin, with_file
+from otel_costs.price_fields import PriceFileError
+from otel_costs.rates import INTERNAL_ERROR
 from otel_costs.usage import Usage
 
-PRICED: Final = "priced"
-PARTIAL: Final = "partial"
-UNPRICED: Final = "unpriced"
-ESTIMATED: Final = "estimated"
+__all__ = [
+    "ESTIMATED",
+    "PARTIAL",
+    "PRICED",
+    "UNPRICED",
+    "Cost",
+    "Line",
+    "PriceBook",
+    "PriceFileError",
+    "current",
+    "load",
+    "price",
+    "reload",
+    "use",
+    "warm_up",
+]
 
-_MONEY: Final = Decimal("1e-12")
-_EXACT: Final = Context(prec=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One unit's share of a cost: `amount` = `quantity` × `rate` / `per` × `multiplier`, in the cost's currency."""
-
-    unit: str
-    quantity: int | Decimal
-    rate: Decimal
-    per: int
-    amount: Decimal
-    multiplier: Decimal = Decimal(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a usage costs. `total` is None when no rate is known; with status `partial` it is a lower bound."""
-
-    total: Decimal | None
-    status: str
-    reason: str | None
-    lines: tuple[Line, ...]
-    price_id: str | None
-    currency: str
-    unpriced_units: tuple[str, ...]
-    book: str
+_log: Final = logging.getLogger(attributes.SCOPE)
+_book: PriceBook | None = None
+_failed = False
 
 
 def price(
@@ -53,24 +45,74 @@ def price(
     processing: str | None = None,
     endpoint: str | None = None,
     deployment: str | None = None,
-    prices: object = None,
+    prices: PriceBook | None = None,
 ) -> Cost:
-    """Return what `usage` costs. First cut: the standard prices of genai-prices, text only."""
-    from genai_prices.data import providers  # noqa: PLC0415
+    """Return what `usage` costs; never raises.
 
-    usage = usage if isinstance(usage, Usage) else Usage.of(usage)
-    ids = {"azure.ai.openai": "azure"}
-    source = next((p for p in providers if p.id == ids.get(provider, provider)), None)
-    info = source.find_model(model, all_providers=providers) if source else None
-    if info is None:
-        return Cost(None, UNPRICED, "unknown_model", (), None, "USD", tuple(usage.quantities), "genai-prices-0.2.3")
-    rates = info.get_prices(at or datetime.now(UTC)).__dict__
-    lines = []
-    for unit, key in (("input_tokens", "input_mtok"), ("output_tokens", "output_mtok")):
-        rate = rates.get(key)
-        if unit in usage.quantities and isinstance(rate, Decimal):
-            quantity = usage.quantities[unit]
-            amount = _EXACT.quantize(_EXACT.divide(_EXACT.multiply(rate, quantity), 1000000), _MONEY)
-            lines.append(Line(unit, quantity, rate, 1000000, amount))
-    total = sum((line.amount for line in lines), Decimal(0))
-    return Cost(total, PRICED, None, tuple(lines), f"genai-prices:{info.id}", "USD", (), "genai-prices-0.2.3")
+    `at` decides which prices hold, to the second; None is now, and a time without a zone is UTC. `service_tier` is the
+    one that the response names. `endpoint` is a host or a URL. `prices` None is the book in force.
+    """
+    book = prices
+    try:
+        book = book or current()
+        if not isinstance(usage, Usage):
+            usage = Usage.of(usage)
+        moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
+        rates = book.rates(Call(provider, model, service_tier, processing, endpoint, deployment), moment)
+        return cost_of(usage, rates, book.version)
+    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
+        _log_once()
+        return Cost(None, UNPRICED, INTERNAL_ERROR, (), None, CURRENCY, (), book.version if book else "")
+
+
+def current() -> PriceBook:
+    """Return the book in force: the built-in one, under the file that OTEL_COSTS_PRICES names. Never raises.
+
+    A file that cannot be used is logged once, and the built-in prices hold.
+    """
+    global _book
+    if _book is None:
+        try:
+            _book = load()
+        except PriceFileError as error:
+            _log.error("%s. The built-in prices are used; correct the file or unset %s.", error, attributes.ENV_PRICES)
+            _book = builtin()
+    return _book
+
+
+def load(path: str | None = None) -> PriceBook:
+    """Return the built-in book under the price file at `path`, or the one that OTEL_COSTS_PRICES names, if any.
+
+    Raises PriceFileError, which says file, line and field.
+    """
+    path = path or os.environ.get(attributes.ENV_PRICES)
+    return with_file(path) if path else builtin()
+
+
+def use(book: PriceBook | None) -> None:
+    """Put `book` in force; None lets the next price load it anew."""
+    global _book
+    _book = book
+
+
+def reload() -> PriceBook:
+    """Load the prices anew and put them in force; if they are bad, raise PriceFileError and keep the old ones."""
+    book = load()
+    use(book)
+    return book
+
+
+def warm_up() -> None:
+    """Load what the first price would wait for: genai-prices and the price files. Never raises."""
+    try:
+        base_prices.warm_up()
+        current()
+    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
+        _log_once()
+
+
+def _log_once() -> None:
+    global _failed
+    if not _failed:
+        _failed = True
+        _log.warning("A cost could not be computed; the usage is recorded without it.", exc_info=True)

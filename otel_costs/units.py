@@ -73,10 +73,15 @@ SECONDS: Final = frozenset(name for name, dimensions in DIMENSIONS.items() if "d
 """The units whose quantity need not be whole."""
 
 
-def join(one: str, other: str) -> str | None:
-    """Return the unit that is a part of both, `cache_audio_read_tokens` of cached and audio tokens; None if none is."""
-    dimensions = DIMENSIONS.get(one, frozenset()) | DIMENSIONS.get(other, frozenset())
-    return _BY_DIMENSIONS.get(dimensions)
-
-
+_NONE: Final[frozenset[str]] = frozenset()
 _BY_DIMENSIONS: Final = {dimensions: name for name, dimensions in DIMENSIONS.items()}
+
+
+def join(one: str, other: str) -> str | None:
+    """Return the unit that is part of both: `cache_audio_read_tokens` of cached and audio tokens; None if none is."""
+    return _BY_DIMENSIONS.get(DIMENSIONS.get(one, _NONE) | DIMENSIONS.get(other, _NONE))
+
+
+def meet(one: str, other: str) -> str | None:
+    """Return the narrowest unit that both are part of: `input_tokens` of cached and audio tokens; None if none is."""
+    return _BY_DIMENSIONS.get(DIMENSIONS.get(one, _NONE) & DIMENSIONS.get(other, _NONE))

@@ -35,7 +35,7 @@ class Usage:
 
     @classmethod
     def of(cls, quantities: Mapping[str, object], *, estimated: bool = False) -> "Usage":
-        """Clean `quantities`; never raises. None is dropped; `"12"`, `12.0` and Decimals are parsed; bool is refused."""
+        """Clean `quantities`; never raises. None is dropped, `"12"`, `12.0` and Decimals are parsed, bool refused."""
         cleaned: dict[str, int | Decimal] = {}
         invalid: tuple[str, ...] = ()
         try:

@@ -1,0 +1,169 @@
+"""Usage at rates to cost: disjoint lines that add up to the total.
+
+Quantities come inclusive of their parts, and a line must not charge what another one charges. What is left of each unit
+without its parts is a sum of the reported quantities, the same one for every call that reports the same units: it is
+worked out once per set of units and kept with the rates. A call's cost is then a few exact multiplications.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from otel_costs.plan import Plan, Quantity, plan_of, quantity_of
+from otel_costs.rates import (
+    EXACT,
+    INVALID_USAGE,
+    NO_USAGE,
+    OVERLAP_UNKNOWN,
+    UNIT_NOT_PRICED,
+    UNKNOWN_MODEL,
+    USAGE_ESTIMATED,
+    Rates,
+    band,
+)
+from otel_costs.usage import Usage
+
+PRICED: Final = "priced"
+PARTIAL: Final = "partial"
+UNPRICED: Final = "unpriced"
+ESTIMATED: Final = "estimated"
+
+CURRENCY: Final = "USD"
+
+_MONEY: Final = Decimal("1e-12")
+_ZERO: Final = Decimal("0e-12")
+_MAX_PLANS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One unit's share of a cost: `amount` = `quantity` × `rate` / `per` × `multiplier`, in the cost's currency.
+
+    `quantity` is what other lines do not charge: of 11,000 input tokens with 10,000 of audio, 1,000 are on the line
+    `input_tokens`.
+    """
+
+    unit: str
+    quantity: Quantity
+    rate: Decimal
+    per: int
+    amount: Decimal
+    multiplier: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a usage costs; amounts have twelve decimal places.
+
+    `status` is `priced`, `partial` (a quantity has no rate or is unknown: `total` is a lower bound), `estimated` (a
+    quantity or a rate is), or `unpriced` (`total` is None, never 0). `reason` is None for `priced` alone.
+    """
+
+    total: Decimal | None
+    status: str
+    reason: str | None
+    lines: tuple[Line, ...]
+    price_id: str | None
+    currency: str
+    unpriced_units: tuple[str, ...]
+    book: str
+
+
+def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:
+    """Return what `usage` costs at `rates` from the price book of version `book`."""
+    quantities = usage.quantities
+    if rates.price_id is None:
+        return _unpriced(usage, rates, book, UNKNOWN_MODEL)
+    if not quantities:
+        return _unpriced(usage, rates, book, INVALID_USAGE if usage.invalid else NO_USAGE)
+    units = tuple(quantities)
+    above, priced = rates.bands[0]
+    if len(rates.bands) > 1:
+        above, priced = band(rates.bands, quantities.get("input_tokens", 0))
+    if rates.covered_by:  # what is zero covers nothing
+        units = tuple(unit for unit in units if quantities[unit])
+    plan = rates.plans.get((above, units))
+    if plan is None:
+        plan = plan_of(units, priced, rates)
+        if len(rates.plans) >= _MAX_PLANS:
+            rates.plans.clear()
+        rates.plans[above, units] = plan
+    return _carry_out(plan, usage, rates, book)
+
+
+def _carry_out(plan: Plan, usage: Usage, rates: Rates, book: str) -> Cost:
+    quantities = usage.quantities
+    lines: list[Line] = []
+    total = _ZERO
+    overdrawn = False
+    for unit, rate, factor, divisor, only, terms, constant in plan.charges:
+        quantity = quantities[only] if only is not None else quantity_of(terms, quantities) + constant
+        if quantity <= 0:
+            overdrawn = overdrawn or quantity < 0
+            continue
+        if quantity < rate.minimum:
+            quantity = rate.minimum
+        amount = EXACT.multiply(factor, quantity)
+        amount = EXACT.quantize(amount if divisor == 1 else EXACT.divide(amount, divisor), _MONEY)
+        total = EXACT.add(total, amount)
+        lines.append(Line(unit, quantity, rate.usd, rate.per, amount, rate.multiplier))
+    if overdrawn and (reconciled := _reconciled(plan, usage)):
+        return _at_least_estimated(cost_of(reconciled, rates, book), OVERLAP_UNKNOWN)
+    unpriced: tuple[str, ...] = ()
+    if plan.uncovered:
+        unpriced = tuple(unit for unit, terms in plan.uncovered if quantity_of(terms, quantities) > 0)
+    status, reason = PRICED, None
+    if unpriced or usage.invalid or rates.reason or plan.doubts or usage.estimated or overdrawn:
+        status, reason = _judge(plan, usage, rates, unpriced, overdrawn)
+    if not lines:
+        if unpriced:
+            return _unpriced(usage, rates, book, UNIT_NOT_PRICED, unpriced)
+        lines = [
+            Line(charge.unit, 0, charge.rate.usd, charge.rate.per, _ZERO, charge.rate.multiplier)
+            for charge in plan.charges
+        ]
+    return Cost(total, status, reason, tuple(lines), rates.price_id, CURRENCY, unpriced, book)
+
+
+def _judge(
+    plan: Plan, usage: Usage, rates: Rates, unpriced: tuple[str, ...], overdrawn: bool
+) -> tuple[str, str | None]:
+    """Return status and reason, the gravest ones first."""
+    if unpriced:
+        return PARTIAL, UNIT_NOT_PRICED
+    if usage.invalid:
+        refused = any(unit not in usage.quantities for unit in usage.invalid)
+        return PARTIAL if refused else ESTIMATED, INVALID_USAGE
+    if overdrawn:
+        return ESTIMATED, INVALID_USAGE
+    if rates.reason:
+        return ESTIMATED, rates.reason
+    for reason, parts in plan.doubts:
+        if all(quantity_of(terms, usage.quantities) > 0 for terms in parts):
+            return ESTIMATED, reason
+    return (ESTIMATED, USAGE_ESTIMATED) if usage.estimated else (PRICED, None)
+
+
+def _reconciled(plan: Plan, usage: Usage) -> Usage | None:
+    """Return `usage` with the least overlap of two of its parts that lets no line be negative; None if none does.
+
+    Cached tokens and audio tokens may be more together than all input tokens, where the provider does not say how many
+    were both: those that are too many must have been.
+    """
+    quantities = usage.quantities
+    excess = -min(quantity_of(charge.terms, quantities) for charge in plan.charges)
+    for unit, one, other in plan.overlaps:
+        overlap = min(excess, quantity_of(one, quantities), quantity_of(other, quantities))
+        if overlap > 0:
+            return Usage({**quantities, unit: overlap}, usage.invalid, usage.estimated)
+    return None
+
+
+def _at_least_estimated(cost: Cost, reason: str) -> Cost:
+    return replace(cost, status=ESTIMATED, reason=reason) if cost.status in (PRICED, ESTIMATED) else cost
+
+
+def _unpriced(usage: Usage, rates: Rates, book: str, reason: str, units: tuple[str, ...] | None = None) -> Cost:
+    if units is None:
+        units = tuple(unit for unit, quantity in usage.quantities.items() if quantity)
+    return Cost(None, UNPRICED, reason, (), rates.price_id, CURRENCY, units, book)

@@ -1,0 +1,151 @@
+"""Which lines a usage becomes: what is left of each unit without its parts, and at which rate it is charged."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import combinations
+from typing import Final, NamedTuple, TypeAlias
+
+from otel_costs.rates import (
+    EXACT,
+    MODALITY_NOT_PRICED,
+    OVERLAP_UNKNOWN,
+    RATE_ESTIMATED,
+    SIZE_NOT_PRICED,
+    Rate,
+    Rates,
+)
+from otel_costs.units import DIMENSIONS, WHOLES, join, meet
+
+_SIZED_UNITS: Final = frozenset({"images", "video_seconds"})
+_ORDER: Final = {unit: number for number, unit in enumerate(DIMENSIONS)}
+
+Quantity: TypeAlias = int | Decimal
+Terms: TypeAlias = tuple[tuple[str, int], ...]
+"""A sum of reported quantities: (unit, times)."""
+
+
+class Charge(NamedTuple):
+    """How a line is worked out: the sum of `terms` (quantity × factor) and `constant`, at `rate`."""
+
+    unit: str
+    rate: Rate
+    factor: Decimal  # what one unit costs, or `divisor` units where a division would not be exact
+    divisor: int
+    only: str | None  # the unit whose quantity is the line's, in the usual case that `terms` are no more than that
+    terms: Terms
+    constant: int
+
+
+class Doubt(NamedTuple):
+    """What makes a cost an estimate if all of `quantities` are more than zero."""
+
+    reason: str
+    quantities: tuple[Terms, ...]
+
+
+class Plan(NamedTuple):
+    charges: tuple[Charge, ...]  # in the units' order
+    uncovered: tuple[tuple[str, Terms], ...]
+    doubts: tuple[Doubt, ...]
+    overlaps: tuple[tuple[str, Terms, Terms], ...]  # (the unreported part of both, the rest of one, of the other)
+
+
+def plan_of(units: tuple[str, ...], priced: Mapping[str, Rate], rates: Rates) -> Plan:
+    """Work out the lines for a usage that reports `units`."""
+    remainders = _remainders(units)
+    shares: dict[str, Counter[str]] = {}
+    uncovered: list[tuple[str, Terms]] = []
+    for unit, remainder in remainders.items():
+        if _is_covered(unit, units, rates.covered_by):
+            continue
+        line = _priced_as(unit, priced)
+        if line is None:
+            uncovered.append((unit, _terms(remainder)))
+        else:
+            shares.setdefault(line, Counter()).update(remainder)
+    charges = [_charge(line, priced[line], _terms(shares[line]), 0) for line in sorted(shares, key=_ORDER.__getitem__)]
+    if "requests" in priced and "requests" not in units:
+        charges.append(_charge("requests", priced["requests"], (), 1))  # every call is one
+    overlaps = tuple(_overlaps(remainders, priced))
+    doubts = (
+        *_doubts(charges, remainders, priced, sized=rates.sized),
+        *(Doubt(OVERLAP_UNKNOWN, (one, other)) for _, one, other in overlaps),
+    )
+    return Plan(tuple(charges), tuple(uncovered), tuple(doubts), overlaps)
+
+
+def _remainders(units: Iterable[str]) -> dict[str, Counter[str]]:
+    """Return for each unit what is left of it without its reported parts, as factors of the reported quantities."""
+    remainders: dict[str, Counter[str]] = {}
+    for unit in sorted(units, key=lambda unit: -len(DIMENSIONS.get(unit, ()))):
+        remainder = Counter({unit: 1})
+        for part, left in remainders.items():
+            if unit in WHOLES.get(part, ()):
+                remainder.subtract(left)
+        remainders[unit] = remainder
+    return remainders
+
+
+def _terms(factors: Mapping[str, int]) -> Terms:
+    return tuple((unit, times) for unit, times in factors.items() if times)
+
+
+def _is_covered(unit: str, units: tuple[str, ...], covered_by: Mapping[str, tuple[str, ...]]) -> bool:
+    names = (unit, *WHOLES.get(unit, ())) if covered_by else ()
+    return any(other in units for name in names for other in covered_by.get(name, ()))
+
+
+def _priced_as(unit: str, priced: Mapping[str, Rate]) -> str | None:
+    """Return the unit at whose rate `unit` is charged: itself, or the narrowest whole that has a rate."""
+    if unit in priced:
+        return unit
+    wholes = [whole for whole in WHOLES.get(unit, ()) if whole in priced]
+    # Cached audio without a rate of its own is cached before it is audio: fresh audio costs up to eighty times more.
+    return max(wholes, key=lambda whole: (len(DIMENSIONS[whole]), whole.startswith("cache_")), default=None)
+
+
+def _charge(unit: str, rate: Rate, terms: Terms, constant: int) -> Charge:
+    factor, divisor = EXACT.multiply(rate.usd, rate.multiplier), rate.per
+    if set(str(divisor)[1:]) <= {"0"} and str(divisor)[0] == "1":  # a power of ten: no digit is lost
+        factor, divisor = EXACT.divide(factor, divisor), 1
+    only = terms[0][0] if len(terms) == 1 and terms[0][1] == 1 else None
+    return Charge(unit, rate, factor, divisor, only, terms, constant)
+
+
+def _doubts(
+    charges: Iterable[Charge], remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate], *, sized: bool
+) -> Iterator[Doubt]:
+    for unit, remainder in remainders.items():
+        line = _priced_as(unit, priced)
+        # Text and images are often one price; audio at the price of text is wrong by a factor of up to eight.
+        if line and {"tokens", "audio"} <= DIMENSIONS[unit] and "audio" not in DIMENSIONS[line]:
+            yield Doubt(MODALITY_NOT_PRICED, (_terms(remainder),))
+    for charge in charges:
+        if charge.rate.estimate:
+            yield Doubt(RATE_ESTIMATED, (charge.terms,))
+        if not sized and charge.unit in _SIZED_UNITS:
+            yield Doubt(SIZE_NOT_PRICED, (charge.terms,))
+
+
+def _overlaps(remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate]) -> Iterator[tuple[str, Terms, Terms]]:
+    """Yield the parts of two reported units that were not reported, though they would change the cost."""
+    for one, other in combinations(remainders, 2):
+        both, whole = join(one, other), meet(one, other)
+        if both is None or whole is None or both in remainders:
+            continue
+        apart = sorted((_priced_as(one, priced) or "", _priced_as(other, priced) or ""))
+        together = sorted((_priced_as(both, priced) or "", _priced_as(whole, priced) or ""))
+        if apart != together:
+            yield both, _terms(remainders[one]), _terms(remainders[other])
+
+
+def quantity_of(terms: Terms, quantities: Mapping[str, Quantity]) -> Quantity:
+    total: Quantity = 0
+    for unit, times in terms:
+        quantity = quantities[unit]
+        if isinstance(quantity, Decimal) or isinstance(total, Decimal):
+            total = EXACT.fma(Decimal(quantity), times, Decimal(total))
+        else:
+            total += quantity * times
+    return total

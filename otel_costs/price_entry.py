@@ -1,0 +1,141 @@
+"""Prices as they are given: for whom, from when to when, on what conditions, built on what."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+from otel_costs.rates import EARLIEST, LATEST, ONE, Rate
+
+_STANDARD_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand"})
+_STANDARD_PROCESSING: Final = frozenset({"sync", "default", "standard", "stream", "background"})
+
+PROVIDER_IDS: Final = {
+    "azure.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "az.ai.inference": "azure",
+    "aws.bedrock": "aws",
+    "gcp.gemini": "google",
+    "gcp.vertex_ai": "google",
+    "gcp.gen_ai": "google",
+    "mistral_ai": "mistral",
+    "moonshot_ai": "moonshotai",
+    "x_ai": "x-ai",
+    "xai": "x-ai",
+    "together_ai": "together",
+    "fireworks_ai": "fireworks",
+}
+"""The semantic conventions' provider names, where price sources have others. Only whole names are matched: to find
+`openai` anywhere in a name would give a gateway's calls OpenAI's prices, unasked."""
+
+
+def provider_id(name: str) -> str:
+    """Return the name by which price sources know a provider."""
+    name = name.strip().lower()
+    return PROVIDER_IDS.get(name, name)
+
+
+def settle(service_tier: str | None, processing: str | None) -> tuple[str | None, str | None]:
+    """Return tier and processing in lower case, None for what has the standard price. A batch has no tier."""
+    tier = (service_tier or "").strip().lower()
+    way = (processing or "").strip().lower()
+    if tier == "batch":  # OpenAI and Anthropic report it as a tier
+        tier, way = "", "batch"
+    if way in _STANDARD_PROCESSING:
+        way = ""
+    return (None if way or tier in _STANDARD_TIERS else tier or None), way or None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Whom a price is for; what is not given matches all."""
+
+    model: tuple[str, ...] = ()
+    starts_with: tuple[str, ...] = ()
+    ends_with: tuple[str, ...] = ()
+    regex: re.Pattern[str] | None = None
+    deployment: str | None = None
+    endpoint: str | None = None
+    region: tuple[str, ...] = ()
+
+    def rank(self, model: str, deployment: str | None, endpoint: str | None, region: str | None) -> int | None:
+        """Return how narrowly this matches (more is narrower), or None where it does not match."""
+        # A call says its deployment in place of the model where the provider (Azure) knows models by deployment.
+        if self.deployment is not None and self.deployment != (deployment or model):
+            return None
+        if self.endpoint is not None and self.endpoint != endpoint:
+            return None
+        if self.region and region not in self.region:
+            return None
+        name = self._rank_name(model)
+        if name is None:
+            return None
+        return name + 10_000 * bool(self.region) + 20_000 * bool(self.endpoint) + 40_000 * bool(self.deployment)
+
+    def _rank_name(self, model: str) -> int | None:
+        if self.model:
+            return 3000 if model in self.model else None
+        rank = 0
+        for affixes, fits in ((self.starts_with, model.startswith), (self.ends_with, model.endswith)):
+            if affixes:
+                longest = max((len(affix) for affix in affixes if fits(affix)), default=0)
+                if not longest:
+                    return None
+                rank += 1000 + longest
+        if self.regex is not None:
+            return rank + 500 if self.regex.search(model) else None
+        return rank
+
+    def label(self) -> str:
+        """Return what is matched as one word, for a price's id."""
+        names = [*self.model, *(f"{name}*" for name in self.starts_with), *(f"*{name}" for name in self.ends_with)]
+        if self.regex is not None:
+            names.append(f"/{self.regex.pattern}/")
+        return "+".join(filter(None, [",".join(names), self.deployment, self.endpoint, ",".join(self.region)])) or "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The price that another one builds on; None takes the call's own."""
+
+    provider: str
+    model: str | None = None
+    service_tier: str | None = None
+    processing: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Price:
+    """One entry of a price file."""
+
+    id: str
+    provider: str
+    match: Match
+    rates: Mapping[str, Rate]
+    start: datetime = EARLIEST
+    end: datetime = LATEST
+    service_tier: str | None = None
+    processing: str | None = None
+    input_tokens_above: int | None = None
+    base: Base | None = None
+    multiplier: Decimal = ONE
+    covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    source: str = ""
+    checked: date | None = None
+    line: int = 0
+
+    def conditions(self) -> tuple[str | None, str | None]:
+        """Return the tier and the processing that this price is for, None for the standard ones."""
+        return self.service_tier, self.processing
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """A price file that was read and found sound."""
+
+    name: str
+    version: str
+    prices: tuple[Price, ...]

@@ -1,0 +1,92 @@
+"""The table of prices in force, rate by rate, for people to read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from otel_costs import base_prices
+from otel_costs.price_book import PriceBook
+from otel_costs.price_entry import Price, provider_id
+from otel_costs.rates import EARLIEST, LATEST, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """One rate of the table in force. `start` and `end` are None where the price has no such limit."""
+
+    provider: str
+    model: str
+    unit: str
+    usd: Decimal | None
+    per: int | None
+    multiplier: Decimal
+    condition: str
+    start: datetime | None
+    end: datetime | None
+    price_id: str
+    source: str
+    checked: str
+
+
+def rows(book: PriceBook, provider: str | None = None, model: str | None = None) -> Iterator[PriceRow]:
+    """Yield the rates of `book`, of one provider or of all, with `model` in the model's name: what wins comes first.
+
+    Of genai-prices the standard rates of today; what its tiers and batches cost, `price` tells.
+    """
+    wanted = provider and provider_id(provider)
+    part = (model or "").lower()
+    for file in book.files:
+        for price in file.prices:
+            if wanted in (None, price.provider) and part in price.match.label():
+                yield from _file_rows(price)
+    for known in base_prices.models():
+        if wanted in (None, known.provider) and part in known.info.id.lower():
+            yield from _base_rows(known)
+
+
+def _file_rows(price: Price) -> Iterator[PriceRow]:
+    parts = {
+        "service_tier": price.service_tier,
+        "processing": price.processing,
+        "input_tokens above": price.input_tokens_above,
+    }
+    condition = ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+    if price.base is not None:
+        condition = ", ".join(filter(None, [condition, f"as {price.base.provider}/{price.base.model or 'the same'}"]))
+    rates: Mapping[str, Rate | None] = price.rates or {"*": None}
+    for unit, rate in rates.items():
+        yield PriceRow(
+            provider=price.provider,
+            model=price.match.label(),
+            unit=unit,
+            usd=rate.usd if rate else None,
+            per=rate.per if rate else None,
+            multiplier=price.multiplier,
+            condition=condition,
+            start=None if price.start == EARLIEST else price.start,
+            end=None if price.end == LATEST else price.end,
+            price_id=price.id,
+            source=price.source,
+            checked=price.checked.isoformat() if price.checked else "",
+        )
+
+
+def _base_rows(model: base_prices.BaseModel) -> Iterator[PriceRow]:
+    rates = model.rates(datetime.now(UTC), None, None)
+    for above, units in rates.bands:
+        for unit, rate in units.items():
+            yield PriceRow(
+                provider=model.provider,
+                model=model.info.id,
+                unit=unit,
+                usd=rate.usd,
+                per=rate.per,
+                multiplier=rate.multiplier,
+                condition=f"input_tokens above {above}" if above >= 0 else "",
+                start=None,
+                end=None,
+                price_id=model.price_id,
+                source=base_prices.version(),
+                checked="",
+            )

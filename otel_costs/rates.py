@@ -1,0 +1,83 @@
+"""Rates: what is charged for each unit, once it is settled who is asked, for what, when and how."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Context, Decimal
+from typing import Any, Final, TypeAlias
+
+EXACT: Final = Context(prec=60)
+"""The arithmetic of money. Its methods are called, so that the ambient context, which is the application's, is neither
+used nor changed. 60 digits hold 2**63 units at any rate that a price file may state."""
+
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
+
+ONE: Final = Decimal(1)
+
+# Why a cost is not simply priced.
+UNKNOWN_MODEL: Final = "unknown_model"
+UNIT_NOT_PRICED: Final = "unit_not_priced"
+NO_USAGE: Final = "no_usage"
+INVALID_USAGE: Final = "invalid_usage"
+TIER_NOT_PRICED: Final = "tier_not_priced"
+PROCESSING_NOT_PRICED: Final = "processing_not_priced"
+MODALITY_NOT_PRICED: Final = "modality_not_priced"
+SIZE_NOT_PRICED: Final = "size_not_priced"
+RATE_ESTIMATED: Final = "rate_estimated"
+USAGE_ESTIMATED: Final = "usage_estimated"
+OVERLAP_UNKNOWN: Final = "overlap_unknown"
+INTERNAL_ERROR: Final = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`usd` × `multiplier` for every `per` units."""
+
+    usd: Decimal
+    per: int
+    multiplier: Decimal = ONE
+    minimum: int = 0
+    """The least that is billed of a quantity that is not zero."""
+    estimate: bool = False
+    """The provider bills another unit and gives this rate as a guide."""
+
+    def times(self, multiplier: Decimal) -> "Rate":
+        """Return the rate with `multiplier` on top of its own."""
+        return self if multiplier == ONE else replace(self, multiplier=EXACT.multiply(self.multiplier, multiplier))
+
+
+Bands: TypeAlias = tuple[tuple[int, Mapping[str, Rate]], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rates:
+    """The rates of one model, asked one way, from `start` until before `end`."""
+
+    bands: Bands
+    """(threshold, rates): the last band whose threshold is below the call's `input_tokens` prices the whole call."""
+    price_id: str | None
+    """The price that was applied; None if the model is unknown."""
+    start: datetime = EARLIEST
+    end: datetime = LATEST
+    reason: str | None = None
+    """Why these rates are an estimate: the tier or the processing has no rates of its own."""
+    sized: bool = True
+    """Whether the size and quality that were asked for have rates; if not, those of the plain model stand in."""
+    covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Unit to the units that are billed in its place where usage has them: seconds of audio beside its tokens."""
+    plans: dict[Any, Any] = field(default_factory=dict)
+    """What `cost` works out once per set of units, kept here for as long as the rates are."""
+
+    def map(self, change: Callable[[Mapping[str, Rate]], Mapping[str, Rate]], **changes: Any) -> "Rates":
+        """Return a copy with `change` applied to every band and `changes` to the fields."""
+        bands = tuple((above, change(rates)) for above, rates in self.bands)
+        return replace(self, bands=bands, plans={}, **changes)
+
+
+def band(bands: Bands, input_tokens: int | Decimal) -> tuple[int, Mapping[str, Rate]]:
+    """Return the band for a call of `input_tokens`: a threshold is crossed by more than its number, not by it."""
+    for found in reversed(bands):
+        if input_tokens > found[0]:
+            return found
+    return bands[0]
