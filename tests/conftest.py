@@ -1,3 +1,3 @@
 """What all tests share; folders add a conftest of their own."""
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.recorded"]
