@@ -41,9 +41,8 @@ def _open(dsn: str, scheme: str) -> "Client":
         from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
     except ImportError as error:
         raise StoreError("clickhouse-connect is not installed: pip install 'otel-costs[cli]'") from error
-    secure = {"secure": True} if scheme == "https" else {}
     try:
-        return clickhouse_connect.get_client(dsn=dsn, **secure)
+        return clickhouse_connect.get_client(dsn=dsn, interface=scheme)
     except ImportError as error:
         raise StoreError("chDB is not installed: pip install 'otel-costs[local]'") from error
     except Error as error:

@@ -57,7 +57,7 @@ def apply(client: "Client", retention: Retention | None = None) -> list[Change]:
     """
     client.command(_CREATE_VERSIONS)
     applied, present = _applied(client), _present(client)
-    changes = []
+    changes: list[Change] = []
     for statement in statements(_placeholders(client, retention or Retention())):
         key = (statement.kind, statement.name)
         exists = key in present
@@ -119,8 +119,8 @@ def _extend(client: "Client", statement: Statement) -> Iterator[Change]:
 
 def _columns(client: "Client", table: str) -> dict[str, str]:
     found = client.query(
-        "select name, concat(type, ' ', default_kind, ' ', default_expression, if(compression_codec = '', '', ' codec'),"
-        " substring(compression_codec, 6)) from system.columns"
+        "select name, concat(type, ' ', default_kind, ' ', default_expression, ' ', compression_codec)"
+        " from system.columns"
         " where database = currentDatabase() and table = {table:String} order by position",
         parameters={"table": table},
     )
@@ -128,7 +128,7 @@ def _columns(client: "Client", table: str) -> dict[str, str]:
 
 
 def _applied(client: "Client") -> dict[tuple[str, str], str]:
-    rows = client.query(f"select kind, name, checksum from {TABLE} final").result_rows
+    rows = client.query(f"select kind, name, checksum from {TABLE} final").result_rows  # noqa: S608
     return {(kind, name): checksum for kind, name, checksum in rows}
 
 
@@ -144,7 +144,7 @@ def _present(client: "Client") -> set[tuple[str, str]]:
 
 def _record(client: "Client", statement: Statement) -> None:
     client.command(
-        f"insert into {TABLE} (kind, name, checksum, version) values"
+        f"insert into {TABLE} (kind, name, checksum, version) values"  # noqa: S608
         " ({kind:String}, {name:String}, {checksum:String}, {version:String})",
         parameters={
             "kind": statement.kind,

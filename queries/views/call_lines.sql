@@ -1,6 +1,6 @@
--- One row per call and cost line; a call without lines, or whose lines are not its cost (a provider's own figure), is one row with an empty unit.
--- Units: cost_usd in US dollars, exact; null: unpriced. `kind` is the key of cost_breakdown that the line counts in:
--- the whole of a speech_to_text or text_to_speech call is that; cached text is text_input, cached audio audio_input; what is none of them is other.
+-- One row per call and cost line. A call without lines, or whose lines stand beside a cost that the provider reported, is one row without a unit.
+-- Units: cost_usd in US dollars, exact; null: unpriced. `kind` is the key of cost_breakdown that the line counts in: the whole of a speech_to_text or
+-- text_to_speech call is that; cached text is text_input, cached audio is audio_input; what is none of them is other.
 -- Source: billed_calls.
 create or replace view call_lines $on_cluster as
 select
@@ -12,23 +12,11 @@ select
     operation,
     provider,
     model,
-    unit,
-    multiIf(
-        operation in ('speech_to_text', 'text_to_speech'), operation,
-        match(unit, '(image|video|training)'), 'other',
-        match(unit, '^output_audio_(.*_)?(tokens|seconds)$$'), 'audio_output',
-        match(unit, '^(input|cache)_audio_(.*_)?(tokens|seconds)$$'), 'audio_input',
-        match(unit, '^output_(.*_)?tokens$$'), 'text_output',
-        match(unit, '^(input|cache)_(.*_)?tokens$$'), 'text_input',
-        'other') as kind,
-    line_usd as cost_usd,
+    line.1 as unit,
+    line.2 as kind,
+    line.3 as cost_usd,
     end_time
-from
-(
-    select
-        *,
-        if(arraySum(mapValues(cost_lines)) = cost_usd and notEmpty(cost_lines), mapKeys(cost_lines), ['']) as units,
-        if(units = [''], [cost_usd], mapValues(cost_lines)) as amounts
-    from billed_calls
-)
-array join units as unit, amounts as line_usd
+from billed_calls as c
+array join if(c.itemized,
+    arrayZip(mapKeys(c.cost_lines), c.line_kinds, mapValues(c.cost_lines)::Array(Nullable(Decimal(38, 12)))),
+    [('', if(c.operation in ('speech_to_text', 'text_to_speech'), c.operation, 'other'), c.cost_usd)]) as line

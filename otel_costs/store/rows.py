@@ -1,0 +1,51 @@
+"""Rows of a query: plain dictionaries, parameters bound, the driver's errors told as ours."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_costs.store.connection import StoreError
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Row = dict[str, Any]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FOREVER: Final = datetime(2262, 1, 1, tzinfo=UTC)  # where ClickHouse's nanoseconds end
+_NO_TABLE: Final = (60, 81)  # unknown table, unknown database
+
+
+def rows(client: "Client", sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+    """Run `sql` with `parameters` bound to its `{name:Type}`. Raises StoreError."""
+    with telling():
+        found = client.query(sql, parameters=dict(parameters or {}), tz_mode="aware")
+    return list(found.named_results())
+
+
+def between(since: date | None, until: date | None) -> dict[str, datetime]:
+    """Return the parameters since and until; None is no bound, a date its first moment, a time without zone is UTC."""
+    return {"since": _moment(since) or _EPOCH, "until": _moment(until) or _FOREVER}
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Raise what the driver raises as StoreError, with what to do about it."""
+    from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415  # an extra of ours
+
+    try:
+        yield
+    except Error as error:
+        first_line = str(error).strip().partition("\n")[0]
+        if getattr(error, "code", None) in _NO_TABLE:
+            raise StoreError(f"the store has no tables of ours: run `otel-costs schema` ({first_line})") from error
+        raise StoreError(f"the store answered: {first_line}") from error
+
+
+def _moment(day_or_time: date | None) -> datetime | None:
+    if day_or_time is None:
+        return None
+    if not isinstance(day_or_time, datetime):
+        return datetime.combine(day_or_time, time(), UTC)
+    return day_or_time.astimezone(UTC) if day_or_time.tzinfo else day_or_time.replace(tzinfo=UTC)

@@ -1,0 +1,30 @@
+-- One row per day (UTC), scenario, provider, model and operation of one user. Parameters: user; since (included) and until (excluded), in UTC.
+-- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
+-- Source: billed_calls.
+create or replace view user_report $on_cluster as
+select
+    toDate(c.end_time) as day,
+    c.scenario as scenario,
+    c.provider as provider,
+    c.model as model,
+    c.operation as operation,
+    count() as call_count,
+    countIf(c.cost_usd is null) as unpriced_calls,
+    coalesce(sum(c.cost_usd), 0) as cost_usd,
+    sum(c.text_input_usd) as text_input_usd,
+    sum(c.text_output_usd) as text_output_usd,
+    sum(c.audio_input_usd) as audio_input_usd,
+    sum(c.audio_output_usd) as audio_output_usd,
+    sum(c.speech_to_text_usd) as speech_to_text_usd,
+    sum(c.text_to_speech_usd) as text_to_speech_usd,
+    sum(c.other_usd) as other_usd,
+    sum(c.text_input) as text_input,
+    sum(c.text_output) as text_output,
+    sum(c.audio_input) as audio_input,
+    sum(c.audio_output) as audio_output,
+    sum(c.cached_input) as cached_input,
+    sum(c.audio_seconds) as audio_seconds,
+    sum(coalesce(c.input_characters, 0)) as characters
+from billed_calls as c
+where c.user_id = {user:String} and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
+group by day, scenario, provider, model, operation
