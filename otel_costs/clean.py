@@ -6,11 +6,13 @@ A lone surrogate, an int of 2**63 and more, a set, a Decimal, an object or a cyc
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from hashlib import sha256
 from typing import Any, Final
+
+from otel_costs import media
 
 Value = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 
@@ -25,11 +27,15 @@ MAX_ITEMS: Final = 256  # of a list that is an attribute
 _INT_LIMIT: Final = 2**63
 
 
-def text(value: str) -> str:
-    """Return `value` as UTF-8 can carry it: halves of a surrogate pair joined, lone ones replaced by U+FFFD. NUL stays."""
-    if value.isascii() and type(value) is str:
+def text(value: object) -> str:
+    """Return `value` as a str that UTF-8 can carry.
+
+    Halves of a surrogate pair are joined, a lone one becomes U+FFFD; NUL stays.
+    """
+    if type(value) is not str:
+        return _stringify(value)
+    if value.isascii():
         return value
-    value = str.__str__(value)  # a subclass may do anything in its methods
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -43,6 +49,11 @@ def cut(value: str, limit: int = MAX_TEXT) -> str:
         return value
     head = value[:limit].encode()
     return value if len(head) <= limit and len(value) <= limit else head[:limit].decode("utf-8", "ignore")
+
+
+def size(value: str) -> int:
+    """Return the bytes of `value` in UTF-8."""
+    return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
 
 
 def identifier(value: object) -> str:
@@ -77,15 +88,14 @@ def attributes(values: Mapping[str, object], *, limit: int = MAX_ATTRIBUTES) -> 
 
 def attribute(value: object) -> Value | None:
     """Return `value` as one attribute: a Decimal or a large int as its digits, what is nested as JSON, None as None."""
-    kind = type(value)
-    if kind is str:
-        return value if value.isascii() and len(value) <= MAX_TEXT else cut(text(value))  # type: ignore[attr-defined,return-value,arg-type]
-    if kind is bool or value is None:
-        return value  # type: ignore[return-value]
-    if kind is int:
-        return value if -_INT_LIMIT <= value < _INT_LIMIT else _digits(value)  # type: ignore[operator,return-value,arg-type]
-    if kind is float:
-        return value if math.isfinite(value) else str(value)  # type: ignore[arg-type,return-value]
+    if type(value) is str:
+        return value if value.isascii() and len(value) <= MAX_TEXT else cut(text(value))
+    if value is None or value is True or value is False:
+        return value
+    if type(value) is int:
+        return value if -_INT_LIMIT <= value < _INT_LIMIT else _digits(value)
+    if type(value) is float:
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, list | tuple):
         return _sequence(value)
     if isinstance(value, Mapping | set | frozenset):
@@ -94,10 +104,10 @@ def attribute(value: object) -> Value | None:
 
 
 def to_json(value: object, limit: int = MAX_TEXT) -> str:
-    """Return `value` as JSON of at most `limit` bytes, cut where it is longer; cycles, depth and odd types are made harmless."""
+    """Return `value` as JSON of at most `limit` bytes: cut where it is longer, cycles and odd types made harmless."""
     try:
         return cut(json.dumps(_plain(value, MAX_DEPTH, _Budget(MAX_NODES, limit)), ensure_ascii=False), limit)
-    except Exception:  # a mapping or a number with methods of its own
+    except Exception:  # noqa: BLE001  # a mapping or a number with methods of its own
         return cut(_stringify(value), limit)
 
 
@@ -117,7 +127,9 @@ def _plain(value: Any, depth: int, budget: _Budget) -> Any:
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
-        kept = text(str.__str__(value)[: max(budget.characters, 0)])
+        room = max(budget.characters, 0)
+        value = str.__str__(value)
+        kept = text((media.replace_embedded(value, room) if len(value) >= media.MIN_EMBEDDED else value)[:room])
         budget.characters -= len(kept)
         return kept
     if isinstance(value, int):
@@ -147,11 +159,12 @@ def _container(value: Any, depth: int, budget: _Budget) -> Any:
     return sequence
 
 
-def _items(values: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+def _items(values: Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
+    """Return a copy of the items: a thread may change the mapping meanwhile, and the application's own may fail."""
     try:
-        yield from values.items()
-    except Exception:  # a mapping of the application's that fails, or that another thread changes meanwhile
-        return
+        return list(values.items())
+    except Exception:  # noqa: BLE001
+        return ()
 
 
 def _sequence(value: list[Any] | tuple[Any, ...]) -> Value:
@@ -181,7 +194,7 @@ def _stringify(value: Any) -> str:
         if isinstance(value, int):
             return _digits(int(value))
         return text(str(value)[:MAX_TEXT])
-    except Exception:
+    except Exception:  # noqa: BLE001
         return f"[{type(value).__name__}]"
 
 

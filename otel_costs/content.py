@@ -1,19 +1,22 @@
-"""Whether what was said may be recorded, and the application's last word on it."""
+"""Content: whether it may be recorded, what of it is, and the application's last word on that."""
 
 import logging
 import os
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
+from otel_costs import clean, media, telemetry
 from otel_costs.attributes import ENV_CAPTURE_CONTENT
+from otel_costs.drafts import Draft
 
-if TYPE_CHECKING:
-    from otel_costs.messages import Draft
+MAX_HASHED: Final = 1 << 20  # characters of text
+_ARGUMENTS_OF_RESULT: Final = clean.MAX_TEXT // 4  # bytes: they stand beside the result
 
 _log = logging.getLogger("otel_costs")
 
-Redactor = Callable[[str, "Draft"], str | None]
+Redactor = Callable[[str, Draft], str | None]
 
 
 class Capture(Enum):
@@ -27,19 +30,16 @@ class Capture(Enum):
 
 _capture: Capture | None = None
 _redactor: Redactor | None = None
-_warned = False
 
 
-def configure(capture: Capture | str | None = None) -> Capture:
+def configure(capture: Capture | None = None) -> Capture:
     """Set where content goes, from the environment when `capture` is None, and return it.
 
     A value that is not one of the four switches content off, with a warning: a typing error must not publish prompts.
     """
     global _capture
-    if not isinstance(capture, Capture):
-        capture = _parse(os.environ.get(ENV_CAPTURE_CONTENT, "") if capture is None else capture)
-    _capture = capture
-    return capture
+    _capture = capture or _parse(os.environ.get(ENV_CAPTURE_CONTENT, ""))
+    return _capture
 
 
 def capture() -> Capture:
@@ -58,14 +58,13 @@ def on_events() -> bool:
 
 
 def set_redactor(redactor: Redactor | None) -> None:
-    """Let `redactor(text, message)` change every text before it is recorded; None from it drops the text.
+    """Let `redactor(text, draft)` change every text before it is recorded; None from it drops the text.
 
-    It sees a message's content and a function call's arguments, whole, before they are cut. When it raises, or returns
+    It sees a message's whole content, and a call's whole arguments, before they are cut. When it raises, or returns
     anything but a str, the text is dropped and the call's cost is kept. `set_redactor(None)` removes it.
     """
-    global _redactor, _warned
+    global _redactor
     _redactor = redactor
-    _warned = False
 
 
 def is_redacted() -> bool:
@@ -73,41 +72,76 @@ def is_redacted() -> bool:
     return _redactor is not None
 
 
-def redact(text: str, message: "Draft") -> str | None:
-    """Return what the redactor leaves of `text`; None when it, or its failure, drops it. Never raises."""
+class Kept(NamedTuple):
+    """What is recorded of a draft's content. `bytes` None: nothing is known of it, or the redactor dropped it."""
+
+    body: str | None = None
+    arguments: str | None = None
+    bytes: int | None = None
+    """Of the body, or of a function call's arguments, before they were cut."""
+    sha256: str | None = None
+    truncated: bool = False
+    media_type: str | None = None
+
+
+NOTHING: Final = Kept()
+
+
+def of(draft: Draft) -> Kept:
+    """Return the content of `draft`: redacted whole, then freed of base64, cleaned and cut to 64 KB. Never raises."""
+    said = draft.said
+    if draft.media_type is not None and said is not None:
+        found = media.describe(said, draft.media_type)
+        body = _redact(str(found), draft)
+        return NOTHING if body is None else Kept(body, None, found.bytes, found.sha256, media_type=found.media_type)
+    if isinstance(said, bytes):
+        said = str(media.describe(said))
+    if draft.type == "function_call":
+        arguments, size, digest, truncated = _text(said, draft, clean.MAX_TEXT)
+        return Kept(None, arguments, size, digest, truncated)
+    arguments, _, _, cut = _text(draft.arguments, draft, _ARGUMENTS_OF_RESULT)
+    body, size, digest, truncated = _text(said, draft, clean.MAX_TEXT - clean.size(arguments or ""))
+    return Kept(body, arguments, size, digest, truncated or cut)
+
+
+def _text(said: str | None, draft: Draft, limit: int) -> tuple[str | None, int | None, str | None, bool]:
+    """Return at most `limit` bytes of a text, the size of all of it, its SHA-256 and whether it was cut."""
+    whole = None if said is None else _redact(said, draft)
+    if whole is None:
+        return None, None, None, False
+    if len(whole) <= MAX_HASHED:
+        whole = clean.text(whole)
+        raw = whole.encode()
+        size, digest = len(raw), sha256(raw).hexdigest()
+    else:
+        size, digest = clean.size(whole), None
+    kept = media.replace_embedded(whole, limit) if len(whole) >= media.MIN_EMBEDDED else whole
+    cut = clean.cut(clean.text(kept[: limit + 1]), limit)
+    return cut, size, digest, len(cut) < len(kept)
+
+
+def _redact(text: str, draft: Draft) -> str | None:
+    """Return what the redactor leaves of `text`; None when it, or its failure, drops it."""
     if _redactor is None:
         return text
     try:
-        redacted: Any = _redactor(text, message)
-    except Exception as error:
-        _warn(f"raised {type(error).__name__}")  # the exception's text may quote the content
-        return None
-    if redacted is None or isinstance(redacted, str):
-        return redacted
-    _warn(f"returned {type(redacted).__name__} instead of str")
-    if hasattr(redacted, "close"):
-        redacted.close()  # an async function's coroutine would warn that it was never awaited
+        redacted: Any = _redactor(text, draft)
+        if redacted is None or isinstance(redacted, str):
+            return redacted
+        if hasattr(redacted, "close"):
+            redacted.close()  # a coroutine would warn that it was never awaited
+        fault = f"returned {type(redacted).__name__} instead of str"
+    except Exception as error:  # noqa: BLE001
+        fault = f"raised {type(error).__name__}"  # its text may quote the content
+    telemetry.complain_once("redact", "The redact hook %s: content is dropped, costs are kept.", fault)
     return None
-
-
-def _warn(what: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        _log.warning("The redact hook %s: content is dropped, costs are kept. Said once.", what)
 
 
 def _parse(value: str) -> Capture:
     name = value.strip().upper()
-    if not name:
-        return Capture.NO_CONTENT
-    try:
+    if name in Capture.__members__:
         return Capture[name]
-    except KeyError:
-        _log.warning(
-            "%s is %.40r: content stays off. It is one of %s.",
-            ENV_CAPTURE_CONTENT,
-            value,
-            ", ".join(c.name for c in Capture),
-        )
-        return Capture.NO_CONTENT
+    if name:
+        known = ", ".join(Capture.__members__)
+        _log.warning("%s is %.40r: content stays off. It is one of %s.", ENV_CAPTURE_CONTENT, value, known)
+    return Capture.NO_CONTENT

@@ -68,7 +68,7 @@ def replace_embedded(text: str, limit: int) -> str:
 
 
 def _end(text: str, start: int) -> int:
-    """Return where the base64 that starts at `start` ends; by delimiters, which `find` gets at 30 times the speed of `re`."""
+    """Return where the base64 at `start` ends: at a delimiter, which `find` gets much faster than `re`."""
     return min((end for end in (text.find(mark, start) for mark in _DELIMITERS) if end >= 0), default=len(text))
 
 

@@ -1,0 +1,76 @@
+"""A call's messages as JSON on its span, in the words of the GenAI conventions; for whoever switched that on."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from otel_costs import attributes as names
+from otel_costs import clean, content
+from otel_costs.drafts import CONTEXT, Draft
+
+MAX_CONTENT: Final = 262_144  # characters of all messages of a span
+
+_FINISH_REASONS: Final = {"tool_calls": "tool_call", "function_call": "tool_call"}
+
+
+def span_attributes(
+    inputs: Sequence[Draft], outputs: Sequence[Sequence[Draft]], tools: object = None
+) -> dict[str, str]:
+    """Return the messages and the definitions of tools as JSON.
+
+    Together the messages hold at most 256 K characters: the oldest inputs are left out first.
+    """
+    writer = _Writer()
+    answers = [message for drafts in outputs for message in writer.messages(drafts)]
+    said = writer.messages([draft for draft in inputs if not draft.instructions])
+    instructions = [part for draft in inputs if draft.instructions for part in writer.parts(draft)]
+    found = {
+        names.SYSTEM_INSTRUCTIONS: instructions,
+        names.INPUT_MESSAGES: said,
+        names.OUTPUT_MESSAGES: answers,
+    }
+    attributes = {name: json.dumps(value, ensure_ascii=False) for name, value in found.items() if value}
+    if isinstance(tools, list | tuple) and tools:
+        attributes[names.TOOL_DEFINITIONS] = clean.to_json(tools)
+    return attributes
+
+
+class _Writer:
+    """Writes messages for as long as there is room."""
+
+    def __init__(self) -> None:
+        self._room = MAX_CONTENT
+
+    def messages(self, drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+        """Return `[{role, parts}]`, made from the newest to the oldest."""
+        messages: list[dict[str, Any]] = []
+        parts: list[dict[str, Any]] = []
+        for draft in reversed(drafts):
+            if draft.type != CONTEXT:
+                parts = self.parts(draft) + parts
+            if parts and not draft.part:
+                message = {"role": "tool" if draft.role == "function" else draft.role, "parts": parts}
+                if reason := draft.finish_reason:
+                    message["finish_reason"] = _FINISH_REASONS.get(reason, clean.identifier(reason))
+                messages.append(message)
+                parts = []
+        return messages[::-1]
+
+    def parts(self, draft: Draft) -> list[dict[str, Any]]:
+        """Return `draft` as parts: none when there is no room, or no content is left of it."""
+        if self._room <= 0:
+            return []
+        kept = content.of(draft)
+        self._room -= len(kept.body or "") + len(kept.arguments or "") + 64
+        key = {"id": clean.identifier(draft.key)} if draft.key else {}
+        if draft.type == "function_call":
+            return [
+                {"type": "tool_call", **key, "name": clean.identifier(draft.function_name), "arguments": kept.arguments}
+            ]
+        if draft.type == "function_result":
+            return [{"type": "tool_call_response", **key, "response": kept.body}]
+        if kept.body is None:
+            return []
+        if draft.media_type is not None:
+            return [{"type": "blob", "mime_type": kept.media_type, "modality": draft.type, "content": kept.body}]
+        return [{"type": "text", "content": kept.body}]
