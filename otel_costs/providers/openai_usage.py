@@ -1,0 +1,297 @@
+"""What an answer in OpenAI's protocol says that it used, and what it says that it cost.
+
+Pure functions of the answer and the request, for OpenAI and for those who speak its protocol. They never raise: what is
+malformed is named in `Usage.invalid`, what is not there is absent, and no usage at all is None, never zeros.
+
+An endpoint is its path without ids: `chat/completions`, `responses`, `threads/runs`, ... (`ENDPOINTS`). The answer to
+one that is not in the list is read for a `usage` object.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from otel_costs.providers import sound
+from otel_costs.providers.reported_cost import reported_cost
+from otel_costs.providers.sound import Sound
+from otel_costs.providers.token_usage import read_tokens
+from otel_costs.usage import Usage
+
+__all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage", "reported_cost"]
+
+_Json = Mapping[str, Any]
+
+IMAGE_TOOL_MODEL: Final = "gpt-image-2.6-sunburst"
+"""The model of the image generation tool where none is named (documented default of openai 3.54)."""
+
+_FINAL_STATUS: Final = frozenset({"completed", "succeeded", "failed", "incomplete", "expired", "cancelled", "canceled"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """What was used of a model other than the call's own, None when the answer does not name it."""
+
+    model: str | None
+    usage: Usage
+
+
+def read_usage(endpoint: str, body: object, request: _Json | None = None) -> Usage | None:
+    """Return what the answer `body` says that the call used; None when it says nothing (yet).
+
+    `body` is the answer's JSON, the chunk or event of a stream that carries the usage, the text of a transcript, or
+    the bytes of spoken audio (`Sound` when they were not kept). `request` is the request's JSON or form, its files too.
+    """
+    try:
+        reader = ENDPOINTS.get(endpoint)
+        return reader(body, request or {}) if reader else _of_tokens(body)
+    except Exception:  # noqa: BLE001  # whatever a provider sends, the call goes on
+        return Usage({}, ("usage",))
+
+
+def read_others(endpoint: str, body: object, request: _Json | None = None) -> tuple[ModelUsage, ...]:
+    """Return what the same answer used of other models: tools that generate images, evaluations, graders."""
+    try:
+        reader = _OTHERS.get(endpoint)
+        return tuple(reader(body, request or {})) if reader and isinstance(body, dict) else ()
+    except Exception:  # noqa: BLE001
+        return ()
+
+
+def priced_model(endpoint: str, body: object, request: _Json | None = None) -> str | None:
+    """Return the name that a price is listed under where the model's is not enough: `dall-e-3/standard/1024x1024`,
+    `sora-2-pro/1792x1024`. None where it is."""
+    asked: _Json = request or {}
+    said: _Json = body if isinstance(body, dict) else {}
+    model = said.get("model") or asked.get("model")
+    if not isinstance(model, str):
+        return None
+    size = said.get("size") or asked.get("size")
+    if endpoint.startswith("images/") and not isinstance(said.get("usage"), dict):
+        quality = said.get("quality") or asked.get("quality")
+        return f"{model}/{_chosen(quality, 'standard')}/{_chosen(size, '1024x1024')}"
+    return f"{model}/{_chosen(size, '720x1280')}" if endpoint == "videos" else None
+
+
+def _of_tokens(body: object, _: _Json | None = None) -> Usage | None:
+    """Read the usage object of `body`: of chat, responses, decisions, and of endpoints that we do not know."""
+    if not isinstance(body, dict):
+        return None
+    usage = body.get("usage")
+    if usage is None:
+        # Groq's streams keep it in a field of their own.
+        own = body.get("x_groq")
+        usage = own.get("usage") if isinstance(own, dict) else None
+        if usage is None:
+            return None
+    return read_tokens(usage)
+
+
+def _of_chat(body: object, request: _Json) -> Usage | None:
+    found = _of_tokens(body)
+    if found is None or "web_search_options" not in request or "web_searches" in found.quantities:
+        return found
+    # A search model searches for every request, and does not say how often.
+    return found + Usage.of({"web_searches": 1}, estimated=True)
+
+
+def _of_response(body: object, _: _Json) -> Usage | None:
+    if isinstance(body, dict) and isinstance(body.get("response"), dict):
+        body = body["response"]  # a stream's event
+    found = _of_tokens(body)
+    if found is None or not isinstance(body, dict):
+        return found
+    for tools in _of_tools(body):
+        found = found + tools
+    return found
+
+
+def _of_tools(body: _Json) -> Iterator[Usage]:
+    """Count the built-in tools that were used; one that was not is left out."""
+    items = _objects(body.get("output"))
+    searched = _dig(body, "tool_usage", "web_search", "num_requests")
+    if searched is None:
+        searched = sum(_type(item) == "web_search_call" and _dig(item, "action", "type") == "search" for item in items)
+    if searched:
+        yield Usage.of({"web_searches": searched})
+    if files := sum(_type(item) == "file_search_call" for item in items):
+        yield Usage.of({"file_searches": files})
+    # A container that the request named is billed where it was made. One that was made for this response may serve
+    # the next one as well: that it is new here is an estimate.
+    named = {_name(tool, "container") for tool in _objects(body.get("tools"))}
+    used = {_name(item, "container_id") for item in items if _type(item) == "code_interpreter_call"}
+    if made := used - named - {None}:
+        yield Usage.of({"containers": len(made)}, estimated=True)
+
+
+def _of_embeddings(body: object, _: _Json) -> Usage | None:
+    # Some providers say the total alone.
+    return _of_tokens(body) or _counted("input_tokens", _dig(body, "usage", "total_tokens"))
+
+
+def _of_speech(body: object, request: _Json) -> Usage | None:
+    """Read spoken audio: tokens where they are said, else characters; and seconds for models not billed by those."""
+    if (found := _of_tokens(body)) is not None:
+        spoken = found.quantities.get("output_tokens")
+        return found + Usage.of({"output_audio_tokens": spoken} if spoken is not None else {})
+    text, model = request.get("input"), request.get("model")
+    quantities: dict[str, object] = {"input_characters": len(text)} if isinstance(text, str) else {}
+    if isinstance(body, (bytes, bytearray)):
+        body = Sound(bytes(body[: sound.HEAD]), len(body))
+    if isinstance(body, Sound) and isinstance(model, str) and model.startswith("gpt-"):
+        length = sound.seconds(body, str(request.get("response_format") or ""))
+        quantities |= {"audio_seconds": length, "output_audio_seconds": length}
+    return Usage.of(quantities) if quantities else None
+
+
+def _of_transcript(body: object, request: _Json) -> Usage | None:
+    """Read a transcription or translation: tokens, seconds, or what the text or the uploaded file lets us know."""
+    usage = body.get("usage") if isinstance(body, dict) else None
+    if isinstance(usage, dict) and "seconds" not in usage:
+        return read_tokens(usage)
+    length = usage.get("seconds") if isinstance(usage, dict) else None
+    if length is None and isinstance(body, dict):
+        length = body.get("duration")
+    if length is not None:
+        return _listened(length)
+    if usage is not None and not isinstance(usage, dict):
+        return Usage({}, ("usage",))
+    length = sound.uploaded_seconds(request.get("file"))
+    if length is None and isinstance(body, str):
+        length = sound.last_timestamp(body)
+    return None if length is None else replace(_listened(length), estimated=True)
+
+
+def _listened(length: object) -> Usage:
+    return Usage.of({"audio_seconds": length, "input_audio_seconds": length})
+
+
+def _of_images(body: object, _: _Json) -> Usage | None:
+    if not isinstance(body, dict):
+        return None
+    if body.get("usage") is not None:
+        return _drawn(body["usage"])
+    made = body.get("data")
+    # An event of a stream has its image in itself.
+    return Usage.of({"images": len(made) if isinstance(made, list) else 1}) if made or "b64_json" in body else None
+
+
+def _drawn(usage: object) -> Usage | None:
+    found = read_tokens(usage)
+    output = found.quantities.get("output_tokens") if found else None
+    if found is None or output is None or _dig(usage, "output_tokens_details"):
+        return found
+    return found + Usage.of({"output_image_tokens": output})  # no details: all of it is image
+
+
+def _of_video(body: object, _: _Json) -> Usage | None:
+    return _counted("video_seconds", _dig(body, "seconds")) if _dig(body, "status") == "completed" else None
+
+
+def _of_job(body: object, _: _Json) -> Usage | None:
+    """Read a batch or a run: its usage grows until it is done, and counts once it is."""
+    return _of_tokens(body) if _is_done(body) else None
+
+
+def _of_training(body: object, _: _Json) -> Usage | None:
+    return _counted("training_tokens", _dig(body, "trained_tokens"))
+
+
+def _elsewhere(_body: object, _request: _Json) -> None:
+    """Say nothing: what these use is under the models of `read_others`."""
+
+
+ENDPOINTS: Final[Mapping[str, Callable[[object, _Json], Usage | None]]] = {
+    "chat/completions": _of_chat,
+    "completions": _of_tokens,
+    "responses": _of_response,
+    "responses/compact": _of_tokens,
+    "decisions": _of_tokens,
+    "embeddings": _of_embeddings,
+    "audio/speech": _of_speech,
+    "audio/transcriptions": _of_transcript,
+    "audio/translations": _of_transcript,
+    "images/generations": _of_images,
+    "images/edits": _of_images,
+    "images/variations": _of_images,
+    "videos": _of_video,
+    "batches": _of_job,
+    "threads/runs": _of_job,
+    "fine_tuning/jobs": _of_training,
+    "fine_tuning/alpha/graders/run": _elsewhere,
+    "evals/runs": _elsewhere,
+}
+
+
+def _image_tool(body: _Json, _: _Json) -> Iterator[ModelUsage]:
+    if isinstance(body.get("response"), dict):
+        body = body["response"]
+    spent = _dig(body, "tool_usage", "image_gen")
+    if isinstance(spent, dict) and spent.get("total_tokens") and (usage := _drawn(spent)):
+        models = [_name(tool, "model") for tool in _objects(body.get("tools")) if _type(tool) == "image_generation"]
+        named = next(filter(None, models), None)
+        yield ModelUsage(named or IMAGE_TOOL_MODEL, usage if named else replace(usage, estimated=True))
+    for item in _objects(body.get("output")):
+        yield from _svg_author(item, {})
+
+
+def _svg_author(body: _Json, _: _Json) -> Iterator[ModelUsage]:
+    """Yield what the model used that wrote an SVG, which is not the one that drew the image."""
+    spent = body.get("svg_usage")
+    if isinstance(spent, dict) and (usage := read_tokens(spent)):
+        yield ModelUsage(_name(spent, "model"), usage)
+
+
+def _evaluated(body: _Json, _: _Json) -> Iterator[ModelUsage]:
+    for spent in _objects(body.get("per_model_usage")) if _is_done(body) else ():
+        if usage := read_tokens(spent):
+            yield ModelUsage(_name(spent, "model_name"), usage)
+
+
+def _graded(body: _Json, _: _Json) -> Iterator[ModelUsage]:
+    graded = body.get("model_grader_token_usage_per_model")
+    for model, spent in graded.items() if isinstance(graded, dict) else ():
+        if usage := read_tokens(spent):
+            yield ModelUsage(str(model), usage)
+
+
+_OTHERS: Final[Mapping[str, Callable[[_Json, _Json], Iterator[ModelUsage]]]] = {
+    "responses": _image_tool,
+    "images/generations": _svg_author,
+    "images/edits": _svg_author,
+    "evals/runs": _evaluated,
+    "fine_tuning/alpha/graders/run": _graded,
+}
+
+
+def _counted(unit: str, value: object) -> Usage | None:
+    return None if value is None else Usage.of({unit: value})
+
+
+def _dig(value: Any, *keys: str) -> Any:
+    for key in keys:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _is_done(body: object) -> bool:
+    status = _dig(body, "status")
+    return status is None or (isinstance(status, str) and status in _FINAL_STATUS)
+
+
+def _objects(value: object) -> list[_Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _type(item: _Json) -> object:
+    return item.get("type")
+
+
+def _name(item: _Json, key: str) -> str | None:
+    value = item.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _chosen(value: object, default: str) -> str:
+    return value if isinstance(value, str) and value != "auto" else default
