@@ -5,7 +5,8 @@ default: behind it may be a gateway, a local model, or another vendor.
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -15,34 +16,57 @@ from otel_costs.attributes import ENV_PROVIDERS, ENV_STREAM_USAGE
 
 UNKNOWN: Final = "unknown"
 
-# Host suffix -> provider, by the names of the GenAI conventions where they have one.
-_SUFFIXES: Final = {
+# Host, or the end of it, to provider: by the names of the GenAI conventions where they have one, else of genai-prices.
+_HOSTS: Final = {
     "api.openai.com": "openai",
     "openai.azure.com": "azure.ai.openai",
+    "openai.azure.us": "azure.ai.openai",
+    "openai.azure.cn": "azure.ai.openai",
     "cognitiveservices.azure.com": "azure.ai.openai",
-    "services.ai.azure.com": "azure.ai.inference",
-    "api.deepseek.com": "deepseek",
-    "api.groq.com": "groq",
-    "api.x.ai": "x_ai",
-    "api.perplexity.ai": "perplexity",
-    "api.mistral.ai": "mistral_ai",
-    "openrouter.ai": "openrouter",
-    "api.together.xyz": "together",
-    "api.fireworks.ai": "fireworks",
-    "api.cerebras.ai": "cerebras",
+    "services.ai.azure.com": "azure.ai.openai",
+    "azure-api.net": "azure.ai.openai",
+    "models.inference.ai.azure.com": "azure.ai.inference",
+    "inference.ai.azure.com": "azure.ai.inference",
     "generativelanguage.googleapis.com": "gcp.gemini",
     "api.anthropic.com": "anthropic",
+    "api.cerebras.ai": "cerebras",
+    "api.cohere.ai": "cohere",
     "api.cohere.com": "cohere",
+    "api.deepseek.com": "deepseek",
+    "api.fireworks.ai": "fireworks",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral_ai",
+    "api.moonshot.ai": "moonshotai",
+    "api.moonshot.cn": "moonshotai",
+    "api.novita.ai": "novita",
+    "api.perplexity.ai": "perplexity",
+    "api.together.ai": "together",
+    "api.together.xyz": "together",
+    "api.x.ai": "x_ai",
+    "api.z.ai": "zai",
+    "oai.endpoints.kepler.ai.cloud.ovh.net": "ovhcloud",
+    "open.bigmodel.cn": "zhipuai",
+    "openrouter.ai": "openrouter",
 }
-_TAKES_STREAM_USAGE: Final = frozenset(
-    {"openai", "azure.ai.openai", "deepseek", "groq", "x_ai", "openrouter", "together", "fireworks", "cerebras"}
+_PATTERNS: Final = (
+    (re.compile(r"(^|-)aiplatform\.googleapis\.com$"), "gcp.vertex_ai"),
+    (re.compile(r"^bedrock-(runtime|mantle)[.-].*\.(amazonaws\.(com|com\.cn|eu)|api\.aws)$"), "aws.bedrock"),
 )
-_AZURE_STREAM_USAGE_SINCE: Final = "2024-09-01"
+# How providers are called elsewhere.
+_ALIASES: Final = {"azure": "azure.ai.openai", "xai": "x_ai", "x-ai": "x_ai", "mistral": "mistral_ai"}
+_PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+# Those that document `stream_options.include_usage`. Others refuse fields that they do not know (Mistral), or say the
+# usage of every stream unasked (xAI, OpenRouter, Perplexity, Together, Fireworks).
+_TAKES_STREAM_USAGE: Final = frozenset(
+    {"openai", "azure.ai.openai", "cerebras", "deepseek", "gcp.gemini", "groq", "moonshotai"}
+)
+_AZURE_STREAM_USAGE_SINCE: Final = "2024-09-01"  # api-version
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The host of a client: its address, its port and its provider."""
+    """The host of a client: its address, its port and its provider, `unknown` when nobody knows it."""
 
     address: str
     port: int
@@ -57,38 +81,83 @@ class Host:
 def of(client: Any) -> Host:
     """Return the host that a client of the SDK talks to."""
     url = client.base_url
-    return _host(url.host, url.port or (80 if url.scheme == "http" else 443), os.environ.get(ENV_PROVIDERS, ""))
+    port = url.port or (80 if url.scheme == "http" else 443)
+    return _host(url.host, port, _speaks_azure(client.__class__), os.environ.get(ENV_PROVIDERS, ""))
+
+
+def takes_stream_usage(client: Any, host: Host) -> bool:
+    """Return whether a stream may be asked for its usage: the provider is known to take it, and nobody forbade it.
+
+    `OTEL_COSTS_STREAM_USAGE=on` asks hosts of every provider, `off` none.
+    """
+    wanted = os.environ.get(ENV_STREAM_USAGE, "").strip().lower()
+    if wanted in ("on", "off"):
+        return wanted == "on"
+    if host.provider not in _TAKES_STREAM_USAGE:
+        return False
+    version = getattr(client, "_api_version", None)
+    return not isinstance(version, str) or version >= _AZURE_STREAM_USAGE_SINCE
 
 
 @lru_cache(maxsize=256)
-def _host(address: str, port: int, configured: str) -> Host:
-    provider = _configured(configured).get(address) or _configured(configured).get(f"{address}:{port}")
-    provider = provider or next((name for suffix, name in _SUFFIXES.items() if _ends_with(address, suffix)), None)
+def _host(address: str, port: int, azure: bool, configured: str) -> Host:
+    """Look a host up: what is configured comes first, then what is known, then how the client speaks."""
+    address = address.lower().rstrip(".")
+    given = _configured(configured)
+    provider = given.get(f"{address}:{port}") or given.get(address) or _ended(address, given) or _known(address)
+    if provider is None and azure and not _is_loopback(address):
+        provider = "azure.ai.openai"  # a domain of one's own, in front of Azure
     if provider is None:
         telemetry.complain_once(
             f"host:{address}",
-            "Nobody knows which provider is behind the host %s, so its calls have no price: say so with %s=%s=openai",
-            address,
+            "otel_costs knows no provider behind the host %s, so its calls have no price; name it: %s=%s=openai, say",
+            address[:253],
             ENV_PROVIDERS,
-            address,
+            address[:253],
         )
     return Host(address, port, provider or UNKNOWN)
 
 
-def _ends_with(address: str, suffix: str) -> bool:
-    # eu.api.openai.com is OpenAI, evilapi.openai.com.example is not.
-    return address == suffix or address.endswith("." + suffix)
+def _known(address: str) -> str | None:
+    return _ended(address, _HOSTS) or next((name for pattern, name in _PATTERNS if pattern.search(address)), None)
+
+
+def _ended(address: str, providers: Mapping[str, str]) -> str | None:
+    """Return the provider of the longest end of `address` that is listed, whole labels only.
+
+    `eu.api.openai.com` is OpenAI's, `evil-api.openai.com.example` is not.
+    """
+    while address:
+        if (provider := providers.get(address)) is not None:
+            return provider
+        address = address.partition(".")[2]
+    return None
 
 
 @lru_cache(maxsize=8)
 def _configured(value: str) -> Mapping[str, str]:
-    pairs = (item.partition("=") for item in value.split(",") if item.strip())
-    return {host.strip().lower(): provider.strip() for host, _, provider in pairs if provider.strip()}
+    """Parse `host=provider,host:port=provider`; `*.acme.com` and `acme.com` stand for every host that ends so."""
+    providers: dict[str, str] = {}
+    for number, entry in enumerate(filter(str.strip, value.split(",")), 1):
+        host, _, name = entry.strip().lower().rpartition("=")
+        host = host.strip().removeprefix("*.").strip("[]")
+        name = name.strip()
+        # The entry itself is not logged: somebody may have written a URL with a password.
+        if not host or "/" in host or not _PROVIDER.fullmatch(name):
+            telemetry.complain_once(
+                f"providers:{number}", "Entry %d of %s is ignored: write host=provider, without a scheme or a path",
+                number, ENV_PROVIDERS,
+            )  # fmt: skip
+            continue
+        providers[host] = _ALIASES.get(name, name)
+    return providers
 
 
-def takes_stream_usage(client: Any, host: Host) -> bool:
-    """Whether a stream may be asked for its usage: the provider is known to take it, and nobody forbade it."""
-    if os.environ.get(ENV_STREAM_USAGE, "on").strip().lower() == "off" or host.provider not in _TAKES_STREAM_USAGE:
-        return False
-    version = getattr(client, "_api_version", None)
-    return not isinstance(version, str) or version >= _AZURE_STREAM_USAGE_SINCE
+@lru_cache(maxsize=64)
+def _speaks_azure(client: Hashable) -> bool:
+    # By name: openai need not be imported for it, and older versions have the same class.
+    return any(base.__name__ == "BaseAzureClient" for base in getattr(client, "__mro__", ()))
+
+
+def _is_loopback(address: str) -> bool:
+    return address == "localhost" or address.startswith("127.") or address in ("::1", "0.0.0.0")  # noqa: S104
