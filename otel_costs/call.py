@@ -105,6 +105,7 @@ class Call:
     __slots__ = (
         "_context",
         "_done",
+        "_duration_s",
         "_extra",
         "_first_chunk_ns",
         "_job_ns",
@@ -162,6 +163,7 @@ class Call:
         self.attributes: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
         self._first_chunk_ns: int | None = None
+        self._duration_s: float | None = None
         self._done = threading.Lock()
 
     @classmethod
@@ -237,7 +239,7 @@ class Call:
         if created_s is not None:
             self._job_ns = created_s * 1_000_000_000, max(0, (ended_s or created_s) - created_s) * 1_000_000_000
 
-    def refuse(self, error: BaseException) -> None:
+    def refuse(self, error: BaseException | str) -> None:
         """Finish a request that the provider answered with an error status: it costs nothing, and that is known."""
         self.refused = True
         self.fail(error)
@@ -246,6 +248,12 @@ class Call:
         """Note the time of the first chunk of a stream."""
         if self._first_chunk_ns is None:
             self._first_chunk_ns = time.perf_counter_ns()
+
+    def stop(self) -> None:
+        """Note the end of the call, where `finish` comes later, in a job."""
+        if self._duration_s is None:
+            # By a clock that does not go backwards.
+            self._duration_s = max(0, time.perf_counter_ns() - self._start_clock) / 1e9
 
     def fail(self, error: BaseException | str) -> None:
         """Finish with an error. Of an exception the type alone is kept: its text may quote a prompt or a key."""
@@ -257,7 +265,8 @@ class Call:
         """Write everything, once; whoever comes second does nothing."""
         if not self._done.acquire(blocking=False):
             return
-        duration_s = max(0, time.perf_counter_ns() - self._start_clock) / 1e9
+        self.stop()
+        duration_s = self._duration_s or 0.0
         end_ns = self.start_ns + int(duration_s * 1e9)
         self._describe(duration_s)
         if self.billed:

@@ -8,7 +8,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_costs import baggage, call, content, pricing, providers, shutdown, streaming, telemetry, threads
+from otel_costs import baggage, call, content, outbox, pricing, providers, shutdown, telemetry, threads
 from otel_costs.patching import Patches
 from otel_costs.session import forget as forget_sessions
 
@@ -53,7 +53,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         telemetry.warn_without_ledger()
 
     def _uninstrument(self, **kwargs: Any) -> None:
-        streaming.reap()
+        outbox.drain()
         self._patches.remove()
         for forget in (telemetry.forget, call.forget, forget_sessions):
             forget()

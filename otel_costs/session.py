@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from otel_costs import attributes as names
-from otel_costs import baggage, clean, telemetry
+from otel_costs import baggage, clean, outbox, telemetry
 from otel_costs.usage import NOTHING, Usage
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -193,11 +193,13 @@ class Session(_Scoped):
     @property
     def cost_usd(self) -> Decimal:
         """The cost in USD so far, in this process; calls without a known price are not in it."""
+        outbox.drain()
         return self._totals.cost_usd
 
     @property
     def totals(self) -> Totals:
         """What was used and spent so far, in this process."""
+        outbox.drain()
         return self._totals
 
     @cached_property
@@ -222,10 +224,10 @@ class Session(_Scoped):
         self._totals.add(usage, cost_usd)
         if self.budget_usd is None or self._totals.budget_warned:
             return
-        if self.cost_usd >= _EXACT.multiply(self.budget_usd, BUDGET_WARNING):
+        if self._totals.cost_usd >= _EXACT.multiply(self.budget_usd, BUDGET_WARNING):
             self._totals.budget_warned = True
             telemetry.log.warning(
-                "[COST] Session %s has spent $%s of its budget of $%s", self.id, self.cost_usd, self.budget_usd
+                "[COST] Session %s has spent $%s of its budget of $%s", self.id, self._totals.cost_usd, self.budget_usd
             )
 
     def _open(self) -> Scope:
@@ -244,7 +246,7 @@ class Session(_Scoped):
             self._opened -= 1
             last = self._opened == 0
         if last:
-            self._end()
+            outbox.put(self._end)  # behind the jobs of its calls
 
     @telemetry.shielded("write the record of a session")
     def _end(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import wrapt
 
-from otel_costs import streaming, telemetry
+from otel_costs import outbox, telemetry
 
 DEADLINE_S: Final = 3.0
 SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := getattr(signal, name, None)) is not None)
@@ -59,10 +59,10 @@ def flush(deadline_s: float = DEADLINE_S, *, final: bool = False) -> bool:
 
     The providers are flushed side by side, in daemon threads: `force_flush` ignores its timeout.
     """
-    streaming.reap()
+    end = time.monotonic() + deadline_s
+    outbox.drain(deadline_s)
     verb = "shutdown" if final else "force_flush"
     actions = [found for p in telemetry.current().global_or_given() if callable(found := getattr(p, verb, None))]
-    end = time.monotonic() + deadline_s
     threads = [_start(action) for action in actions]
     for thread in threads:
         if thread is not None:

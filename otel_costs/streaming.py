@@ -2,11 +2,10 @@
 
 import sys
 import weakref
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final, Protocol
 
-from otel_costs import telemetry
+from otel_costs import outbox, telemetry
 
 _OBSERVED: Final = ("iter_bytes", "aiter_bytes", "close", "aclose")
 
@@ -76,19 +75,9 @@ class Watch:
         return error
 
 
-# Bodies that were collected before they were closed. A finalizer may run inside any allocation, with any lock held by
-# the thread it interrupts, so it only appends here; `reap` finishes them later.
-_abandoned: deque[Watch] = deque()
-
-
-def reap() -> None:
-    """Finish the calls of streams that were dropped without being read."""
-    while _abandoned:
-        try:
-            watch = _abandoned.popleft()
-        except IndexError:
-            return
-        watch.end(None)
+def _abandon(state: Watch) -> None:
+    if not state.ended:
+        outbox.put_from_finalizer(lambda: state.end(None))
 
 
 def watch(response: Any, reader: Reader) -> None:
@@ -159,4 +148,5 @@ def watch(response: Any, reader: Reader) -> None:
     observed: tuple[Callable[..., Any], ...] = (iter_bytes, aiter_bytes, close, aclose)
     for name, function in zip(_OBSERVED, observed, strict=True):
         setattr(response, name, function)
-    weakref.finalize(response, _abandoned.append, state)
+    outbox.open_for_finalizers()
+    weakref.finalize(response, _abandon, state)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
-from otel_costs import shutdown, streaming, telemetry
+from otel_costs import shutdown, telemetry
 from otel_costs.patching import Patches
 from otel_costs.providers.openai_exchange import Exchange
 from otel_costs.session import BudgetExceeded, current_scope
@@ -72,7 +72,6 @@ def _begin(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exc
     try:
         if (scope := current_scope()) is not None and scope.session is not None:
             scope.session.check_budget()
-        streaming.reap()
         shutdown.adopt_once()
         return Exchange.begin(client, args, kwargs)
     except BudgetExceeded:

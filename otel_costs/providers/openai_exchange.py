@@ -4,13 +4,14 @@ import json
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
+from functools import partial
 from typing import Any, Final, Self
 
 from opentelemetry import context as otel_context
 
 from otel_costs import attributes as names
 from otel_costs import call as calls
-from otel_costs import clean, content, messages, streaming, telemetry
+from otel_costs import clean, content, messages, outbox, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.providers import hosts, openai_messages, openai_stream, openai_usage
 from otel_costs.providers.openai_routes import Endpoint, find, may_be_billed
@@ -127,10 +128,10 @@ class Exchange:
     def failed(self, error: BaseException) -> None:
         """The request raised, before there was a response or while the SDK read it."""
         if self._call is not None and not self._seen:
-            if isinstance(getattr(error, "status_code", None), int):
-                self._call.refuse(error)
-            else:
-                self._call.fail(error)
+            call = self._call
+            call.stop()
+            refused = isinstance(getattr(error, "status_code", None), int)
+            outbox.put(partial(call.refuse if refused else call.fail, type(error).__name__))
 
     @telemetry.shielded("finish a call")
     def returned(self) -> None:
@@ -146,12 +147,16 @@ class Exchange:
         self._seen = True
         events = "text/event-stream" in response.headers.get("content-type", "")
         if response.is_closed:
-            raw = response.content
-            self._read(openai_stream.folded(self._fold(), raw) if events else _parsed(raw, response), response, None)
+            if self._call is not None:
+                self._call.stop()
+            outbox.put(partial(self._read_raw, response.content, response.headers, events))
         elif events:
             self._follow_events(response)
         elif self.endpoint is not None:
             streaming.watch(response, BodyReader(self, response))
+
+    def _read_raw(self, raw: bytes, headers: Mapping[str, str], events: bool) -> None:
+        self._read(openai_stream.folded(self._fold(), raw) if events else _parsed(raw, headers), headers, None)
 
     def _fold(self) -> openai_stream.Fold:
         return openai_stream.fold(self.endpoint.name if self.endpoint else "")
@@ -177,18 +182,18 @@ class Exchange:
         shown = "fetch_response" if self.endpoint.name == "responses" else None
         return self._new_call(self.endpoint, {}, span_operation=shown, start_ns=self._begun_ns)
 
-    def _read(self, body: Any, response: Any, error: BaseException | None) -> None:
+    def _read(self, body: Any, headers: Mapping[str, str], error: BaseException | None) -> None:
         """Finish with a body that is known; an unknown endpoint leaves a record if its answer has a usage."""
         if self.endpoint is None:
             if isinstance(body, Mapping) and isinstance(body.get("usage"), Mapping):
                 self.endpoint = Endpoint("unknown", "unknown")
                 self._call = self._new_call(self.endpoint, {}, start_ns=self._begun_ns)
-                self._finish(body, response.headers, error)
+                self._finish(body, headers, error)
             return
         if self.endpoint.look:
-            self._looked(body, response.headers)
+            self._looked(body, headers)
         else:
-            self._finish(body, response.headers, error)
+            self._finish(body, headers, error)
 
     def _looked(self, body: Any, headers: Mapping[str, str]) -> None:
         """A job was looked at, or a list of them."""
@@ -285,6 +290,11 @@ class BodyReader:
         return b""
 
     def end(self, error: BaseException | None) -> None:
+        if self._exchange._call is not None:
+            self._exchange._call.stop()
+        outbox.put(partial(self._read, error))
+
+    def _read(self, error: BaseException | None) -> None:
         raw = b"".join(self._kept)
         body: Any = Sound(raw, self._size) if not self._text else None
         if self._text and len(raw) == self._size:
@@ -292,14 +302,7 @@ class BodyReader:
         exchange = self._exchange
         if body is None and exchange._call is not None:
             exchange._call.reasons.append("response_not_read")
-        exchange._read(body, _Headers(self._response_headers), error)
-
-
-class _Headers:
-    """Stands for a response of which only the headers are kept, so that it can be collected."""
-
-    def __init__(self, headers: Any) -> None:
-        self.headers = headers
+        exchange._read(body, self._response_headers, error)
 
 
 def _body(options: Any) -> Mapping[str, Any]:
@@ -349,8 +352,8 @@ def _identity(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return user if isinstance(user, str) else None, session_id if isinstance(session_id, str) else None
 
 
-def _parsed(raw: bytes, response: Any) -> Any:
-    if _is_text(response.headers):
+def _parsed(raw: bytes, headers: Mapping[str, str]) -> Any:
+    if _is_text(headers):
         return _parsed_text(raw)
     return Sound(raw[:HEAD], len(raw))
 

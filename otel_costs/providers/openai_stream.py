@@ -7,9 +7,11 @@ that is done for a call. Most chunks carry nothing but a piece of text, and are 
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final, Protocol
 
+from otel_costs import outbox
 from otel_costs.call import Call
 
 FOLD_AT: Final = 256 * 1024
@@ -89,6 +91,10 @@ class EventReader:
         return b"" if self._hider is None else self._hider.flush()
 
     def end(self, error: BaseException | None) -> None:
+        self._call.stop()
+        outbox.put(partial(self._end, error))
+
+    def _end(self, error: BaseException | None) -> None:
         try:
             self._read(rest=True)
         finally:

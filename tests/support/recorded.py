@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
-from otel_costs import CostsInstrumentor, streaming
+from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
 
 
@@ -45,10 +45,12 @@ class Recorded:
 
     @property
     def spans(self) -> list[ReadableSpan]:
+        outbox.drain()
         return list(self.span_exporter.get_finished_spans())
 
     def records(self, event: str) -> list[Mapping[str, Any]]:
         """Return the attributes of the records of one event, each with its body and its time in nanoseconds."""
+        outbox.drain()
         return [
             {**(data.log_record.attributes or {}), "body": data.log_record.body, "timestamp": data.log_record.timestamp}
             for data in self.log_exporter.get_finished_logs()
@@ -58,7 +60,6 @@ class Recorded:
     @property
     def calls(self) -> list[Mapping[str, Any]]:
         """The ledger."""
-        streaming.reap()
         return self.records(names.CALL_EVENT)
 
     @property
@@ -73,6 +74,7 @@ class Recorded:
 
     def metrics(self) -> dict[str, list[Any]]:
         """Return the data points of each metric."""
+        outbox.drain()
         data = self.metric_reader.get_metrics_data()
         return {
             metric.name: list(metric.data.data_points)

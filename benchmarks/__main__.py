@@ -1,0 +1,24 @@
+"""Run the benchmarks: all, or those named. `python -m benchmarks added_time price`.
+
+Figures are ratios within one run: absolute times say more about the machine than about the code.
+"""
+
+import importlib
+import pkgutil
+import sys
+
+import benchmarks
+
+
+def main() -> None:
+    found = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
+    asked = sys.argv[1:] or found
+    if unknown := set(asked) - set(found):
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(found)}")
+    sys.argv[1:] = []
+    for name in asked:
+        print(f"\n== {name}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+main()
