@@ -354,7 +354,22 @@ EVERYTHING: dict[str, Any] = {
     "per_model_usage": [{**CHAT, "model_name": "m"}],
     "model_grader_token_usage_per_model": {"m": CHAT},
 }
-JUNK = [None, True, -1, 2**70, float("nan"), "", "\ud800", b"x", [], [None], {}, {"type": []}, [[]], [{"model": {}}]]
+JUNK: list[Any] = [
+    None,
+    True,
+    -1,
+    2**70,
+    float("nan"),
+    "",
+    "\ud800",
+    b"x",
+    [],
+    [None],
+    {},
+    {"type": []},
+    [[]],
+    [{"model": {}}],
+]
 
 
 def with_junk(value: Any, junk: object) -> Iterator[Any]:

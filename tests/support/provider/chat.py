@@ -40,7 +40,7 @@ def create(request: Request, store: Store) -> Answer:
     common = {
         "id": new_id("chatcmpl-", 30),
         "created": now(),
-        "model": models.dated(request.deployment or asked["model"]),
+        "model": models.dated(request.model),
         "service_tier": models.served_tier(asked.get("service_tier")),
         "system_fingerprint": "fp_50cad350e4",
     }

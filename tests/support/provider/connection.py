@@ -101,9 +101,7 @@ class Connection(BaseHTTPRequestHandler):
         if fault.cut is not None:
             raise ConnectionCutError
 
-    def _write_stream(
-        self, answer: Answer, events: Iterator[Event | bytes], fault: faults.Fault, began: float
-    ) -> None:
+    def _write_stream(self, answer: Answer, events: Iterator[Event | bytes], fault: faults.Fault, began: float) -> None:
         self.wfile.write(
             self._head(answer, fault, began, "Transfer-Encoding: chunked", "text/event-stream; charset=utf-8")
         )

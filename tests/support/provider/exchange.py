@@ -25,7 +25,11 @@ class Upload:
 
 @dataclass(frozen=True)
 class Request:
-    """What a client sent. `params` are the path's variables, `flavour` is whose dialect of the protocol it wants."""
+    """What a client sent.
+
+    `params` are the path's variables, `flavour` is whose dialect of the protocol it wants, `deployment` is the model
+    behind Azure's name for it, `outcome` is how the response or the job shall end, when a test says so.
+    """
 
     method: str
     path: str
@@ -34,6 +38,7 @@ class Request:
     body: bytes
     flavour: str = "openai"
     deployment: str | None = None
+    outcome: str | None = None
     params: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -53,6 +58,11 @@ class Request:
         if self.headers.get("content-type", "").startswith("multipart/form-data"):
             return self._form[1]
         return {}
+
+    @property
+    def model(self) -> str:
+        """The model that is asked for, by deployment or by name."""
+        return self.deployment or str(self.json.get("model") or "")
 
     @property
     def args(self) -> dict[str, str]:

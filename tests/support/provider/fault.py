@@ -36,6 +36,7 @@ class Fault:
     `cut_events`: it ends after so many events of a stream. `error_event`: so many events, then an `error` event.
     `piece`: network chunks have that many bytes, whatever the events are: 1 splits everything, 100,000 joins it.
     `gzip`: the body is compressed. `gate`: the answer, or a stream after `gate_events` events, waits for it to be set.
+    `outcome`: how a response ends (failed, incomplete) or a job (failed, cancelled, ...), in an answer that is fine.
     `times`: so many requests are struck. `path`: only requests whose path contains it.
     """
 
@@ -51,6 +52,7 @@ class Fault:
     gzip: bool = False
     gate: threading.Event | None = None
     gate_events: int = 0
+    outcome: str | None = None
     times: int = 1
     path: str = ""
 

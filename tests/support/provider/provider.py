@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -129,7 +130,7 @@ class Provider:
         self.requests.append(request)
         try:
             fault = faults.in_header(request) or self._next_fault(request)
-            return routes.answer(self._routed(request), self.store), fault
+            return routes.answer(self._routed(request, fault.outcome), self.store), fault
         except RefusedError as refused:
             error = error_body(refused.status, str(refused), param=refused.param, code=refused.code)
             return Answer(error, status=refused.status), faults.NOTHING
@@ -141,7 +142,7 @@ class Provider:
                     return self._faults.pop(index)
         return faults.NOTHING
 
-    def _routed(self, request: Request) -> Request:
+    def _routed(self, request: Request, outcome: str | None) -> Request:
         """Return `request` with its flavour and deployment, and a path that begins after the version."""
         if not request.headers.get("authorization") and not request.headers.get("api-key"):
             raise RefusedError(401, "You didn't provide an API key.", code="invalid_api_key")
@@ -159,7 +160,4 @@ class Provider:
             if parts[:1] == [prefix]:
                 parts.pop(0)
         path = "/" + "/".join(parts)
-        values = {"flavour": flavour, "deployment": deployment, "path": path}
-        return Request(
-            **{**{name: getattr(request, name) for name in ("method", "query", "headers", "body")}, **values}
-        )
+        return replace(request, path=path, flavour=flavour, deployment=deployment, outcome=outcome)

@@ -4,13 +4,20 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import chat
+from . import chat, responses
 from .exchange import Answer, RefusedError, Request, Store
 
 Handler = Callable[[Request, Store], Answer]
 
 _ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/chat/completions", chat.create),
+    ("POST", "/responses", responses.create),
+    ("POST", "/responses/compact", responses.compact),
+    ("POST", "/responses/input_tokens", responses.count_tokens),
+    ("GET", "/responses/{id}", responses.retrieve),
+    ("DELETE", "/responses/{id}", responses.delete),
+    ("POST", "/responses/{id}/cancel", responses.cancel),
+    ("GET", "/responses/{id}/input_items", responses.input_items),
 ]
 
 _COMPILED = [
