@@ -21,6 +21,7 @@ from otel_costs.rates import (
     Rates,
     band,
 )
+from otel_costs.units import JOINS
 from otel_costs.usage import Usage
 
 PRICED: Final = "priced"
@@ -33,6 +34,9 @@ CURRENCY: Final = "USD"
 _MONEY: Final = Decimal("1e-12")
 _ZERO: Final = Decimal("0e-12")
 _MAX_PLANS: Final = 256
+
+# Looked up once: this runs in the user's call.
+_multiply, _divide, _add, _quantize = EXACT.multiply, EXACT.divide, EXACT.add, EXACT.quantize
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +75,15 @@ class Cost:
 
 def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:
     """Return what `usage` costs at `rates` from the price book of version `book`."""
-    quantities = usage.quantities
     if rates.price_id is None:
         return _unpriced(usage, rates, book, UNKNOWN_MODEL)
+    quantities = usage.quantities
     if not quantities:
         return _unpriced(usage, rates, book, INVALID_USAGE if usage.invalid else NO_USAGE)
-    units = tuple(quantities)
     above, priced = rates.bands[0]
     if len(rates.bands) > 1:
         above, priced = band(rates.bands, quantities.get("input_tokens", 0))
-    if rates.covered_by:  # what is zero covers nothing
-        units = tuple(unit for unit in units if quantities[unit])
+    units = tuple([unit for unit, quantity in quantities.items() if quantity or unit in JOINS])
     plan = rates.plans.get((above, units))
     if plan is None:
         plan = plan_of(units, priced, rates)
@@ -103,9 +105,9 @@ def _carry_out(plan: Plan, usage: Usage, rates: Rates, book: str) -> Cost:
             continue
         if quantity < rate.minimum:
             quantity = rate.minimum
-        amount = EXACT.multiply(factor, quantity)
-        amount = EXACT.quantize(amount if divisor == 1 else EXACT.divide(amount, divisor), _MONEY)
-        total = EXACT.add(total, amount)
+        amount = _multiply(factor, quantity)
+        amount = _quantize(amount if divisor == 1 else _divide(amount, divisor), _MONEY)
+        total = _add(total, amount)
         lines.append(Line(unit, quantity, rate.usd, rate.per, amount, rate.multiplier))
     if overdrawn and (reconciled := _reconciled(plan, usage)):
         return _at_least_estimated(cost_of(reconciled, rates, book), OVERLAP_UNKNOWN)
@@ -118,11 +120,14 @@ def _carry_out(plan: Plan, usage: Usage, rates: Rates, book: str) -> Cost:
     if not lines:
         if unpriced:
             return _unpriced(usage, rates, book, UNIT_NOT_PRICED, unpriced)
-        lines = [
-            Line(charge.unit, 0, charge.rate.usd, charge.rate.per, _ZERO, charge.rate.multiplier)
-            for charge in plan.charges
-        ]
+        lines = _known_zeros(usage, rates)
     return Cost(total, status, reason, tuple(lines), rates.price_id, CURRENCY, unpriced, book)
+
+
+def _known_zeros(usage: Usage, rates: Rates) -> list[Line]:
+    """Return the lines of a usage that is known to be nothing."""
+    charges = plan_of(tuple(usage.quantities), rates.bands[0][1], rates).charges
+    return [Line(charge.unit, 0, charge.rate.usd, charge.rate.per, _ZERO, charge.rate.multiplier) for charge in charges]
 
 
 def _judge(

@@ -141,11 +141,12 @@ def _overlaps(remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate]
 
 
 def quantity_of(terms: Terms, quantities: Mapping[str, Quantity]) -> Quantity:
+    """Return the sum of `terms`."""
     total: Quantity = 0
     for unit, times in terms:
         quantity = quantities[unit]
-        if isinstance(quantity, Decimal) or isinstance(total, Decimal):
-            total = EXACT.fma(Decimal(quantity), times, Decimal(total))
-        else:
+        if type(quantity) is int and type(total) is int:
             total += quantity * times
+        else:
+            total = EXACT.fma(Decimal(quantity), times, Decimal(total))
     return total

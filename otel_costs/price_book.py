@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from otel_costs import base_prices
 from otel_costs.endpoint import host, region
@@ -19,15 +19,8 @@ _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name m
 _MAX_TIMES: Final = 8  # intervals that are kept of each
 
 
-class Call(NamedTuple):
-    """Who is asked, for what, and how; as the caller names it."""
-
-    provider: str | None
-    model: str | None
-    service_tier: str | None = None
-    processing: str | None = None
-    endpoint: str | None = None
-    deployment: str | None = None
+Call: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
+"""Provider, model, service tier, processing, endpoint and deployment, as the caller names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +61,17 @@ class PriceBook:
 
     def _find(self, call: Call, at: datetime) -> Rates:
         at = at.astimezone(UTC)
-        tier, processing = settle(call.service_tier, call.processing)
-        endpoint = host(call.endpoint)
+        provider, model, service_tier, way, address, deployment = call
+        tier, processing = settle(service_tier, way)
+        endpoint = host(address)
         question = _Question(
-            provider=provider_id(call.provider or ""),
-            model=(call.model or "").strip().lower(),
+            provider=provider_id(provider or ""),
+            model=(model or "").strip().lower(),
             tier=tier,
             processing=processing,
             endpoint=endpoint,
             region=region(endpoint),
-            deployment=call.deployment.strip().lower() if call.deployment else None,
+            deployment=deployment.strip().lower() if deployment else None,
             at=at,
         )
         moments: set[datetime] = set()
@@ -119,7 +113,8 @@ class PriceBook:
             ]
             moments.update(moment for _, price in fitting for moment in (price.start, price.end))
             active = [(rank, price) for rank, price in fitting if price.start <= question.at < price.end]
-            active.sort(key=lambda ranked: (-ranked[0], ranked[1].conditions() == (None, None)))
+            # A price for this tier before one for all of them, then the narrower before the wider.
+            active.sort(key=lambda ranked: (ranked[1].conditions() == (None, None), -ranked[0]))
             for rank, price in active:
                 if price.input_tokens_above is None:
                     yield (
@@ -157,7 +152,7 @@ class PriceBook:
             reason = _reason(price, question) or reason
         return found.map(
             lambda rates: {unit: rate.times(price.multiplier) for unit, rate in rates.items()} | dict(price.rates),
-            price_id=price.id,
+            price_id=f"{price.id}>{found.price_id}",
             reason=reason,
             covered_by={**found.covered_by, **price.covered_by},
         )

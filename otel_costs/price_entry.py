@@ -66,14 +66,16 @@ class Match:
         # A call says its deployment in place of the model where the provider (Azure) knows models by deployment.
         if self.deployment is not None and self.deployment != (deployment or model):
             return None
-        if self.endpoint is not None and self.endpoint != endpoint:
+        if self.endpoint is not None and not _is_host(endpoint, self.endpoint):
             return None
         if self.region and region not in self.region:
             return None
         name = self._rank_name(model)
         if name is None:
             return None
-        return name + 10_000 * bool(self.region) + 20_000 * bool(self.endpoint) + 40_000 * bool(self.deployment)
+        exact = self.endpoint is not None and not self.endpoint.startswith("*.")
+        narrowed = (bool(self.region), self.endpoint is not None, exact, self.deployment is not None)
+        return name + sum(10_000 << place for place, given in enumerate(narrowed) if given)
 
     def _rank_name(self, model: str) -> int | None:
         if self.model:
@@ -95,6 +97,13 @@ class Match:
         if self.regex is not None:
             names.append(f"/{self.regex.pattern}/")
         return "+".join(filter(None, [",".join(names), self.deployment, self.endpoint, ",".join(self.region)])) or "*"
+
+
+def _is_host(host: str | None, wanted: str) -> bool:
+    """Return whether `host` is `wanted`, or under it where that is `*.acme.com`."""
+    if host is None:
+        return False
+    return host.endswith(wanted[1:]) if wanted.startswith("*.") else host == wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,10 @@ _MAX_DEPTH: Final = 20
 _MAX_MULTIPLIER: Final = Decimal(1_000)
 
 _FILE: Final = ("version", "currency", "prices")
-_PRICE: Final = ["provider", "match", "from", "to", "when", "rates", "covered_by", "base", "multiplier", "source", "checked"]
+_PRICE: Final = (
+    *("id", "provider", "match", "from", "to", "when"),
+    *("rates", "covered_by", "base", "multiplier", "source", "checked"),
+)
 _MATCH: Final = ["model", "starts_with", "ends_with", "regex", "deployment", "endpoint", "region"]
 _WHEN: Final = ("service_tier", "processing", "input_tokens_above")
 _BASE: Final = ("provider", "model", "service_tier", "processing")
@@ -90,6 +93,9 @@ def _price(entry: Fields, file: str) -> Price:
     start, end = entry.time("from") or EARLIEST, entry.time("to") or LATEST
     if start >= end:
         entry.fail("to", "is not after from")
+    name = entry.optional("id") or match.label()
+    if provider != file:
+        name = f"{provider}/{name}"
     when = entry.fields("when", _WHEN)
     tier, processing = settle(when.optional("service_tier"), when.optional("processing"))
     rates, base = _rates(entry), _base(entry, provider)
@@ -98,7 +104,7 @@ def _price(entry: Fields, file: str) -> Price:
     if base is None and entry.has("multiplier"):
         entry.fail("multiplier", "needs a base to multiply; without one, write the rates themselves")
     return Price(
-        id=f"{file}:{provider}/{match.label()}" + (f"@{start:%Y-%m-%d}" if start > EARLIEST else ""),
+        id=f"{file}:{name}" + (f"@{start:%Y-%m-%d}" if start > EARLIEST else ""),
         provider=provider,
         match=match,
         rates=rates,

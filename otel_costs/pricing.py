@@ -8,7 +8,7 @@ from typing import Final
 
 from otel_costs import attributes, base_prices
 from otel_costs.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
-from otel_costs.price_book import Call, PriceBook, builtin, with_file
+from otel_costs.price_book import PriceBook, builtin, with_file
 from otel_costs.price_fields import PriceFileError
 from otel_costs.rates import INTERNAL_ERROR
 from otel_costs.usage import Usage
@@ -58,7 +58,7 @@ def price(
         if not isinstance(usage, Usage):
             usage = Usage.of(usage)
         moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
-        rates = book.rates(Call(provider, model, service_tier, processing, endpoint, deployment), moment)
+        rates = book.rates((provider, model, service_tier, processing, endpoint, deployment), moment)
         return cost_of(usage, rates, book.version)
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()

@@ -69,6 +69,9 @@ WHOLES: Final[dict[str, tuple[str, ...]]] = {
 }
 """The units that a unit is a part of, for the units that are a part: their quantities include its own."""
 
+JOINS: Final = frozenset(part for part, wholes in WHOLES.items() if len(wholes) > 2)
+"""The units that are parts of two others that overlap: a zero of theirs says that these do not."""
+
 SECONDS: Final = frozenset(name for name, dimensions in DIMENSIONS.items() if "durations" in dimensions)
 """The units whose quantity need not be whole."""
 
