@@ -1,0 +1,136 @@
+"""ClickHouse's HTTP interface: what curl, clickhouse-connect and clickhouse-go (the collector's exporter, Grafana) use.
+
+https://clickhouse.com/docs/interfaces/http. Not here: sessions (`session_id` is accepted and means nothing), progress
+headers, external tables.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from otel_costs.local import compression, handlers, page, query
+from otel_costs.local.admission import Admission, Policy
+from otel_costs.local.query import Query, Result, Runner
+from otel_costs.local.statement import ForbiddenError, SeveralStatementsError
+from otel_costs.store.embedded import Engine, EngineError
+
+T = TypeVar("T")
+
+_THREADS: Final = 4
+
+_CONTENT_TYPES: Final = {
+    "CSV": "text/csv; charset=UTF-8; header=absent",
+    "CSVWithNames": "text/csv; charset=UTF-8; header=present",
+    "JSON": "application/json; charset=UTF-8",
+    "JSONCompact": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+    "JSONObjectEachRow": "application/json; charset=UTF-8",
+    "Native": "application/octet-stream",
+    "Parquet": "application/octet-stream",
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "TSV": "text/tab-separated-values; charset=UTF-8",
+}
+_STATUSES: Final = {
+    **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 70, 72, 117, 130, 131, 456, 457), 400),
+    **dict.fromkeys((164, 497), 403),
+    **dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 81, 115), 404),
+    159: 408,
+    48: 501,
+    **dict.fromkeys((202, 243, 252), 503),
+}
+
+
+def application(engine: Engine, policy: Policy) -> Starlette:
+    """Make the application."""
+    interface = _Interface(engine)
+    routes = [
+        Route("/ping", _ping, methods=["GET"]),
+        Route("/", interface.root, methods=["GET", "POST"]),
+        Route("/{path:path}", interface.handler, methods=["GET", "POST"]),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
+
+
+class _Interface:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._runner = Runner(engine)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="otel-costs-sql")
+
+    async def root(self, request: Request) -> Response:
+        if request.method == "GET" and "query" not in request.query_params:
+            if "text/html" in request.headers.get("accept", ""):
+                return page.response()
+            return PlainTextResponse("Ok.\n")
+        try:
+            asked = await query.read(request)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except compression.TooLargeError as error:
+            return self._failed(413, 307, str(error))
+        except (compression.UnreadableError, ValueError) as error:
+            return self._failed(400, 33, str(error))
+        return await self._answer(request, asked)
+
+    async def handler(self, request: Request) -> Response:
+        raw_path = request.scope["raw_path"].decode("ascii", "replace")
+        parameters = dict(request.query_params)
+        asked = await self._in_thread(lambda: handlers.find(self._engine, request.method, raw_path, parameters))
+        if asked is None:
+            return PlainTextResponse(f"There is no handler for {request.method} {request.url.path}.\n", 404)
+        return await self._answer(request, asked)
+
+    async def _answer(self, request: Request, asked: Query) -> Response:
+        try:
+            result = await self._in_thread(lambda: self._runner.run(asked))
+        except EngineError as error:
+            return self._failed(_STATUSES.get(error.code, 500), error.code, error.message)
+        except ForbiddenError as error:
+            return self._failed(403, 497, f"{error}, which is not allowed here")
+        except SeveralStatementsError as error:
+            return self._failed(400, 62, str(error))
+        return await self._in_thread(lambda: self._write(request, asked, result))
+
+    def _write(self, request: Request, asked: Query, result: Result) -> Response:
+        content, encoding = result.content, ""
+        if request.query_params.get("compress") == "1":
+            content = b"".join(compression.frame(content))
+        elif request.query_params.get("enable_http_compression", "1") != "0":
+            content, encoding = compression.compress(content, request.headers.get("accept-encoding", ""))
+        headers = self._headers(asked, result)
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        return Response(content, headers=headers)
+
+    def _headers(self, asked: Query, result: Result) -> dict[str, str]:
+        return {
+            "Content-Type": _CONTENT_TYPES.get(result.format, "text/plain; charset=UTF-8"),
+            "X-Content-Type-Options": "nosniff",
+            "X-ClickHouse-Format": result.format,
+            "X-ClickHouse-Query-Id": asked.query_id or str(uuid.uuid4()),
+            "X-ClickHouse-Server-Display-Name": self._runner.display_name,
+            "X-ClickHouse-Summary": json.dumps({"written_rows": str(result.written_rows)}),
+            "X-ClickHouse-Timezone": self._runner.timezone,
+            **asked.headers,
+        }
+
+    def _failed(self, status: int, code: int, message: str) -> Response:
+        text = message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message}."
+        headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Timezone": self._runner.timezone}
+        return PlainTextResponse(f"{text} (version {self._runner.version})\n", status, headers)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+async def _ping(_request: Request) -> Response:
+    return PlainTextResponse("Ok.\n")

@@ -1,0 +1,152 @@
+"""Rows on their way into the engine: many requests, one insert, and an answer only when it is done.
+
+While one insert runs, requests gather; the next insert takes all of them. So one client alone waits for one insert,
+and many clients share it.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+from otel_costs.store.embedded import Engine, EngineError
+
+GROUP_BYTES: Final = 32 * 2**20
+PENDING_BYTES: Final = 256 * 2**20
+
+_SETTINGS: Final = {
+    # Late records of a long outage fall into many days, and a day is a partition.
+    "max_partitions_per_insert_block": "0",
+    "throw_on_max_partitions_per_insert_block": "0",
+}
+
+# What is wrong with a row, and would be wrong at the next try too. Any other code is about the machine or the engine:
+# a full disk, memory, too many parts.
+_ROW_ERRORS: Final = frozenset(
+    {6, 8, 20, 25, 26, 27, 32, 36, 38, 41, 43, 44, 48, 53, 69, 70, 72, 117, 131, 190, 321, 349, 376, 395, 407, 441}
+)
+
+
+class UnavailableError(Exception):
+    """The rows are not stored, and may be sent again: the disk is full, say, or too many wait already."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    table: str
+    rows: Sequence[bytes]
+    done: Future[int] = field(default_factory=Future)
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.rows))
+
+
+class Intake:
+    """One thread that writes what `submit` brings. Close it to write what is left."""
+
+    def __init__(self, engine: Engine, *, pending_bytes: int = PENDING_BYTES) -> None:
+        self._engine = engine
+        self._pending_bytes = pending_bytes
+        self._size = 0
+        self._requests: list[_Request] = []
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="otel-costs-intake", daemon=True)
+        self._thread.start()
+
+    def submit(self, table: str, rows: Sequence[bytes]) -> Future[int]:
+        """Queue `rows`, lines of JSON, for `table`.
+
+        The future has how many of them were refused for what they are, once all others are stored; or UnavailableError.
+        Raises UnavailableError at once when too much waits already, or after `close`.
+        """
+        request = _Request(table, rows)
+        with self._changed:
+            if self._closed:
+                raise UnavailableError("the server is stopping")
+            if self._requests and self._size + request.size > self._pending_bytes:
+                raise UnavailableError("too many records wait to be stored")
+            self._size += request.size
+            self._requests.append(request)
+            self._changed.notify()
+        return request.done
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what waits; return whether that was done within `timeout_s`."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while group := self._next():
+            self._write(group)
+
+    def _next(self) -> list[_Request]:
+        """Wait for requests and return those of one table; none once closed and empty."""
+        with self._changed:
+            while not self._requests and not self._closed:
+                self._changed.wait()
+            group: list[_Request] = []
+            size = 0
+            for request in [other for other in self._requests if other.table == self._requests[0].table]:
+                if group and size + request.size > GROUP_BYTES:
+                    break
+                size += request.size
+                group.append(request)
+                self._requests.remove(request)
+            self._size -= size
+            return group
+
+    def _write(self, group: Sequence[_Request]) -> None:
+        try:
+            self._insert(group[0].table, [row for request in group for row in request.rows])
+        except EngineError as error:
+            for request in group:
+                if error.code in _ROW_ERRORS:
+                    # A row of one request is no reason to refuse the others: each has a try of its own.
+                    self._write_alone(request)
+                else:
+                    request.done.set_exception(UnavailableError(_reason(error)))
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+            for request in group:
+                request.done.set_exception(error)
+        else:
+            for request in group:
+                request.done.set_result(0)
+
+    def _write_alone(self, request: _Request) -> None:
+        try:
+            request.done.set_result(self._insert_what_fits(request.table, request.rows))
+        except EngineError as error:
+            request.done.set_exception(UnavailableError(_reason(error)))
+        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+            request.done.set_exception(error)
+
+    def _insert_what_fits(self, table: str, rows: Sequence[bytes]) -> int:
+        """Insert `rows` but for those that the engine refuses for what they are, and return how many those are."""
+        try:
+            self._insert(table, rows)
+        except EngineError as error:
+            if error.code not in _ROW_ERRORS:
+                raise
+            if len(rows) == 1:
+                return 1
+            middle = len(rows) // 2
+            return sum(self._insert_what_fits(table, half) for half in (rows[:middle], rows[middle:]))
+        return 0
+
+    def _insert(self, table: str, rows: Sequence[bytes]) -> None:
+        if rows:
+            self._engine.insert(f"INSERT INTO {table}", [b"\n".join(rows)], settings=_SETTINGS)
+
+
+def _reason(error: EngineError) -> str:
+    """Say why without the engine's own text, which may quote a row."""
+    text = error.message.lower()
+    if "no space left" in text or "not enough space" in text or "file too large" in text or error.code == 243:
+        return "the disk is full"
+    return f"the store failed with ClickHouse's error {error.code}"

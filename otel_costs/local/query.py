@@ -1,0 +1,151 @@
+"""One query of ClickHouse's HTTP interface: read from a request, run on the engine."""
+
+import email
+import email.policy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from starlette.requests import Request
+
+from otel_costs.local import body, compression, native
+from otel_costs.local.statement import Reader, Statement, check_settings
+from otel_costs.store.embedded import Connection, Engine, EngineError
+
+LIMIT: Final = 512 * 2**20
+"""Bytes of a query and its data, also after decompression."""
+
+# Parameters of the interface itself; all others are settings of the engine.
+_OWN: Final = frozenset(
+    {"async_insert", "buffer_size", "client_protocol_version", "compress", "database", "decompress", "default_format"}
+    | {"http_headers_progress_interval_ms", "password", "query", "query_id", "quota_key", "role", "send_progress"}
+    | {"cancel_http_readonly_queries_on_client_close", "enable_http_compression", "send_progress_in_http_headers"}
+    | {"session_check", "session_id", "session_timeout", "stacktrace", "user", "wait_end_of_query"}
+    | {"wait_for_async_insert"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a request asks. `data` follows the SQL when that is an INSERT."""
+
+    sql: bytes
+    data: bytes = b""
+    default_format: str = "TabSeparated"
+    database: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 0  # of the Native format that the client reads
+    query_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  # for the response, in place of the usual ones
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a query gave: the bytes, their format, and how many rows it wrote."""
+
+    content: bytes
+    format: str
+    written_rows: int = 0
+
+
+async def read(request: Request) -> Query:
+    """Read the query out of `request`; a GET may only read. Raises compression's errors."""
+    content = await body.read(request, LIMIT)
+    fields = dict(request.query_params)
+    kind = request.headers.get("content-type", "")
+    if kind.startswith("multipart/form-data"):
+        fields |= _form(kind, content)
+        content = b""
+    if fields.get("decompress") == "1":
+        content = compression.unframe(content, LIMIT)
+    if request.headers.get("x-clickhouse-format"):
+        fields["default_format"] = request.headers["x-clickhouse-format"]
+    if request.headers.get("x-clickhouse-database"):
+        fields["database"] = request.headers["x-clickhouse-database"]
+    query = of_fields(fields)
+    if request.method == "GET":
+        query = replace(query, settings={**query.settings, "readonly": "2"})
+    return replace(query, data=content) if query.sql else replace(query, sql=content)
+
+
+def of_fields(fields: Mapping[str, str]) -> Query:
+    """Make a query of the parameters of a URL or a form."""
+    return Query(
+        sql=fields.get("query", "").encode(),
+        default_format=fields.get("default_format", "TabSeparated"),
+        database=fields.get("database", ""),
+        settings={name: value for name, value in fields.items() if _is_setting(name)},
+        parameters={name[6:]: value for name, value in fields.items() if name.startswith("param_")},
+        revision=int(fields.get("client_protocol_version", "0")),
+        query_id=fields.get("query_id", ""),
+    )
+
+
+class Runner:
+    """Runs queries, each on a connection of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        listed = engine.execute("SELECT name FROM system.table_functions").decode().split()
+        engines = "SELECT name FROM system.table_engines UNION ALL SELECT name FROM system.database_engines"
+        self._reader = Reader(listed, engine.execute(engines).decode().split())
+        about = engine.execute("SELECT displayName(), version(), timezone()").decode().rstrip("\n").split("\t")
+        self.display_name, self.version, self.timezone = about
+
+    def run(self, query: Query) -> Result:
+        """Run `query` and return all of its result.
+
+        Raises EngineError, statement.ForbiddenError, statement.SeveralStatementsError.
+        """
+        if query.revision and b" ".join(query.sql.split()).lower() == native.HELLO.encode():
+            return Result(native.hello(query.revision, self.display_name, self.version, self.timezone), "Native")
+        check_settings(query.settings)
+        statement = self._reader.read(query.sql)
+        sql = query.sql
+        if query.data and statement.data_format is None:
+            # The SQL ends where its data begins only behind FORMAT; else both are one text, as VALUES and its rows.
+            sql = query.sql + b"\n" + query.data
+            statement = self._reader.read(sql)
+        with self._engine.connect() as connection:
+            if query.database:
+                connection.execute(f"USE {_identifier(query.database)}")
+            connection.set(query.settings)
+            return _run(connection, query, sql, statement)
+
+
+def _run(connection: Connection, query: Query, sql: bytes, statement: Statement) -> Result:
+    if statement.data_format is not None:
+        chunks = [chunk for chunk in (statement.data, query.data) if chunk]
+        rows = connection.insert(statement.insert, chunks, input_format=statement.data_format)
+        return Result(b"", "", rows)
+    content = connection.execute(_text(sql), output_format=query.default_format, parameters=query.parameters)
+    return Result(content, statement.output_format or query.default_format)
+
+
+def _text(sql: bytes) -> str:
+    try:
+        return sql.decode()
+    except UnicodeDecodeError:
+        raise EngineError(62, "Code: 62. DB::Exception: the query is no UTF-8 (SYNTAX_ERROR)") from None
+
+
+def _is_setting(name: str) -> bool:
+    return name not in _OWN and not name.startswith("param_")
+
+
+def _identifier(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _form(content_type: str, content: bytes) -> dict[str, str]:
+    """Read the text fields of a form: clickhouse-connect sends one when its parameters are too long for a URL."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    message = email.message_from_bytes(head + content, policy=email.policy.HTTP)
+    fields: dict[str, str] = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        data = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(data, bytes):
+            fields[name] = data.decode()
+    return fields

@@ -1,0 +1,42 @@
+"""What both OTLP receivers do with a request: read it, store it, and only then say so."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from otel_costs.local import otlp, rows
+from otel_costs.local.intake import Intake
+
+_TABLES = {otlp.Signal.LOGS: "otel_logs", otlp.Signal.TRACES: "otel_traces"}
+
+
+class Receiver:
+    """Takes the bodies of OTLP requests. Metrics are read and let go: there is no table for them."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        # One thread: the work holds the interpreter's lock, and the loop must stay free to answer.
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="otel-costs-otlp")
+
+    async def receive(self, signal: otlp.Signal, body: bytes, content_type: str = otlp.PROTOBUF) -> int:
+        """Return how many records were refused, once all others are stored.
+
+        Raises otlp.MalformedError for what is no request, intake.UnavailableError when it cannot be stored now.
+        """
+        read = asyncio.get_running_loop().run_in_executor(self._reader, _read, signal, body, content_type)
+        lines = await read
+        if not lines:
+            return 0
+        return await asyncio.wrap_future(self._intake.submit(_TABLES[signal], lines))
+
+    def close(self) -> None:
+        """Let the reading thread go."""
+        self._reader.shutdown(wait=False)
+
+
+def _read(signal: otlp.Signal, body: bytes, content_type: str) -> list[bytes]:
+    request = otlp.decode(signal, body, content_type)
+    if signal is otlp.Signal.LOGS:
+        return rows.of_logs(request.resource_logs)
+    if signal is otlp.Signal.TRACES:
+        return rows.of_traces(request.resource_spans)
+    return []

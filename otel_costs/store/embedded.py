@@ -1,0 +1,252 @@
+"""ClickHouse's engine inside this process (chDB), on one data folder.
+
+Every statement runs on a connection of its own: one costs 0.2 ms, connections work beside each other, and settings,
+the current database and temporary tables end with it. The engine itself allows one process per folder and one folder
+per process.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from chdb.state.sqlitelike import Connection as ChdbConnection
+
+STD_EXCEPTION: Final = 1001
+"""ClickHouse's code for an error without one of its own."""
+
+CANNOT_OPEN_FILE: Final = 76
+
+_ERROR = re.compile(r"Code: (\d+)\. DB::(?:Net)?Exception: ")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOCK_FILE = "otel_costs.lock"
+
+
+class EngineError(Exception):
+    """A statement failed. `code` is ClickHouse's error code, `message` its text."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Read the code out of the text that chDB raises."""
+        text = str(error)
+        found = _ERROR.search(text)
+        if found is None:
+            return cls(STD_EXCEPTION, text)
+        return cls(int(found[1]), text[found.start() :].strip())
+
+
+class FolderInUseError(EngineError):
+    """Another process, or another `Engine` of this one, has the data folder."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        by = f"process {holder}" if holder else "another process"
+        super().__init__(
+            CANNOT_OPEN_FILE,
+            f"the data folder {path} is in use by {by}: stop it, or choose another folder",
+        )
+        self.path = path
+
+
+class Connection:
+    """One connection to an open `Engine`: settings, database and temporary tables of its own.
+
+    Not for two threads at the same time: the engine lets the second wait.
+    """
+
+    def __init__(self, chdb_connection: "ChdbConnection") -> None:
+        self._chdb = chdb_connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Apply settings to what this connection runs from now on. Raises EngineError for an unknown one."""
+        if settings:
+            self.execute("SET " + ", ".join(f"{_setting(name)} = {quote(value)}" for name, value in settings.items()))
+
+    def execute(
+        self, sql: str, *, output_format: str = "TabSeparated", parameters: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Run one statement and return what it printed, in `output_format` unless the statement says FORMAT itself.
+
+        `parameters` fill `{name:Type}`; their values are in ClickHouse's escaped form (`escape`), as in its HTTP
+        interface. Raises EngineError.
+        """
+        try:
+            result = self._chdb.query(sql, output_format, params=dict(parameters or {}))
+        except RuntimeError as error:
+            raise EngineError.of(error) from None
+        return bytes(result.bytes())
+
+    def insert(self, statement: str, chunks: Iterable[bytes], *, input_format: str = "JSONEachRow") -> int:
+        """Run `INSERT INTO ...` (no FORMAT, no data) over `chunks` and return the rows written. Raises EngineError.
+
+        Returns once the rows are in the table and in the tables of its views. Nothing is written when a row of the
+        first block cannot be read.
+        """
+        try:
+            with self._chdb.send_insert(statement, input_format) as inserter:
+                for chunk in chunks:
+                    inserter.append(chunk)
+                return int(inserter.finish().rows_written)
+        except RuntimeError as error:
+            raise EngineError.of(error) from None
+
+    def close(self) -> None:
+        """Close this connection; the engine stays."""
+        self._chdb.close()
+
+
+class Engine:
+    """The engine over `path`, which is made (for this user alone) when it is not there. Closing it twice is fine.
+
+    Raises FolderInUseError when somebody else has the folder, EngineError when it cannot be opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = _lock(self.path)
+        try:
+            # Keeps the engine up between statements; it ends with its last connection.
+            self._anchor: Connection | None = self._open()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def connect(self, settings: Mapping[str, str] | None = None) -> Connection:
+        """Open a connection of its own, with `settings` applied. Close it after use."""
+        if self._anchor is None:
+            raise EngineError(STD_EXCEPTION, f"the engine over {self.path} is closed")
+        connection = self._open()
+        try:
+            connection.set(settings or {})
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def execute(
+        self,
+        sql: str,
+        *,
+        output_format: str = "TabSeparated",
+        parameters: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Run one statement on a connection of its own; see `Connection.execute`."""
+        with self.connect(settings) as connection:
+            return connection.execute(sql, output_format=output_format, parameters=parameters)
+
+    def insert(
+        self,
+        statement: str,
+        chunks: Iterable[bytes],
+        *,
+        input_format: str = "JSONEachRow",
+        settings: Mapping[str, str] | None = None,
+    ) -> int:
+        """Insert `chunks` on a connection of its own; see `Connection.insert`."""
+        with self.connect(settings) as connection:
+            return connection.insert(statement, chunks, input_format=input_format)
+
+    def shut_files_out(self) -> None:
+        """Leave the default database its tables alone: chDB lays it over the file system, so that any file is a table.
+
+        Lasts until the engine closes. Call it before there is anybody else on the engine.
+        """
+        kept = (self.path / "metadata" / "default.sql").exists()
+        with self.connect() as connection:
+            connection.execute("DETACH DATABASE default")
+            connection.execute("ATTACH DATABASE default" if kept else "CREATE DATABASE default ENGINE = Atomic")
+
+    def close(self) -> None:
+        """Close the engine and give the folder back."""
+        if self._anchor is not None:
+            self._anchor.close()
+            self._anchor = None
+            self._lock.close()
+
+    def _open(self) -> Connection:
+        # Imported here: it takes 0.5 s, and only who opens an engine needs it.
+        from chdb.state.sqlitelike import Connection as ChdbConnection  # noqa: PLC0415
+
+        try:
+            return Connection(ChdbConnection(str(self.path)))
+        except RuntimeError as error:
+            # A process that opened the folder with chDB alone holds the engine's lock and not ours.
+            if "initializing EmbeddedServer" in str(error) and (holder := _holder(self.path / "status")):
+                raise FolderInUseError(self.path, holder) from None
+            raise EngineError.of(error) from None
+
+
+def quote(text: str) -> str:
+    """Write `text` as a string literal of ClickHouse's SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def escape(text: str) -> str:
+    """Write `text` as the value of a query parameter, in which tabs, newlines, NULs and backslashes are escaped."""
+    return text.translate(_ESCAPES)
+
+
+def _setting(name: str) -> str:
+    if not _SETTING_NAME.fullmatch(name):
+        raise EngineError(115, f"{name!r} is no name of a setting")
+    return name
+
+
+class _Lock:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _lock(path: Path) -> _Lock:
+    """Take the folder, before the engine does: its own refusal names nobody and prints to standard error."""
+    descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"PID: {os.getpid()}\n".encode())
+    except BlockingIOError:
+        os.close(descriptor)
+        raise FolderInUseError(path, _holder(path / _LOCK_FILE)) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return _Lock(descriptor)
+
+
+def _holder(file: Path) -> str:
+    """Return the process id that a lock file names, or "" when it names none."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"PID: (\d+)", file.read_text())
+        return found[1] if found else ""
+    return ""
