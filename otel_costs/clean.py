@@ -87,8 +87,8 @@ def attributes(values: Mapping[str, object], *, limit: int = MAX_ATTRIBUTES) -> 
         if len(cleaned) >= limit:
             break
         kept = attribute(item)
-        if kept is not None:
-            cleaned[identifier(key)] = kept
+        if kept is not None and (name := identifier(key)):
+            cleaned[name] = kept
     return cleaned
 
 
@@ -102,17 +102,22 @@ def attribute(value: object) -> Value | None:
         return value if -_INT_LIMIT <= value < _INT_LIMIT else _digits(value)
     if type(value) is float:
         return value if math.isfinite(value) else str(value)
-    if isinstance(value, list | tuple):
-        return _sequence(value)
-    if isinstance(value, Mapping | set | frozenset):
-        return to_json(value)
-    return cut(_stringify(value))
+    try:
+        return _odd(value)
+    except Exception:  # noqa: BLE001
+        return f"[{type(value).__name__}]"
 
 
 def to_json(value: object, limit: int = MAX_TEXT) -> str:
     """Return `value` as JSON of at most `limit` bytes: cut where it is longer, cycles and odd types made harmless."""
     try:
-        return cut(json.dumps(_plain(value, MAX_DEPTH, _Budget(MAX_NODES, limit)), ensure_ascii=False), limit)
+        for share in (1, 4, 16):  # escapes may make six bytes of one
+            written = json.dumps(
+                _plain(value, MAX_DEPTH, _Budget(MAX_NODES // share, limit // share)), ensure_ascii=False
+            )
+            if size(written) <= limit:
+                return written
+        return cut(written, limit)
     except Exception:  # noqa: BLE001  # a mapping or a number with methods of its own
         return cut(_stringify(value), limit)
 
@@ -173,6 +178,17 @@ def _items(values: Mapping[Any, Any]) -> Iterable[tuple[Any, Any]]:
         return ()
 
 
+def _odd(value: object) -> Value | None:
+    """Return an attribute of what is no plain str, number or None."""
+    if isinstance(value, list | tuple):
+        return _sequence(value)
+    if isinstance(value, Mapping | set | frozenset):
+        return to_json(value)
+    if isinstance(value, int | float) and not isinstance(value, Enum):
+        return attribute(int(value) if isinstance(value, int) else float(value))
+    return cut(_stringify(value))
+
+
 def _sequence(value: list[Any] | tuple[Any, ...]) -> Value:
     """Return a list of one simple type as the SDK wants it, anything else as JSON."""
     kinds = set(map(type, value[:MAX_ITEMS]))
@@ -192,7 +208,7 @@ def _stringify(value: Any) -> str:
     """Return a clean str of anything: bytes as their length, an object as its own str, or its type where that fails."""
     try:
         if isinstance(value, str):
-            return text(value)
+            return text(str.__str__(value))
         if isinstance(value, bytes | bytearray | memoryview):
             return f"[{len(value)} bytes]"
         if isinstance(value, Enum):
