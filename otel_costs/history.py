@@ -61,7 +61,7 @@ def identify(
     drafts = list(drafts)
     told = content.on_events() and not content.is_redacted()
     begun = prefix is not None
-    state = previous = prefix or _place(root, drafts)
+    state = previous = prefix or _place(root, drafts, told)
     before = None
     if begun and (end := _ends.get(state)):
         before, previous = end
@@ -155,7 +155,7 @@ def _ordinal(state: bytes, fingerprint: int) -> int:
     return ordinal
 
 
-def _place(root: bytes, drafts: Sequence[Draft]) -> bytes:
+def _place(root: bytes, drafts: Sequence[Draft], told: bool) -> bytes:
     """Return the state before the first draft: the root, unless the application left out the oldest messages.
 
     Then the first two that are left are found where one followed the other in an earlier call of this process.
@@ -165,7 +165,10 @@ def _place(root: bytes, drafts: Sequence[Draft]) -> bytes:
     first = [draft for draft in drafts[:12] if draft.role != "system"][:2]
     if len(first) < 2 or first[0].type == CONTEXT:
         return root
-    one, other = (_fingerprint(draft)[0] for draft in first)
+    one, other = _fingerprint(first[0])[0], _fingerprint(first[1])[0]
+    begun = _steps.get(hash((root, one, told)))
+    if begun and _steps.get(hash((begun[0], other, told))):
+        return root
     return _places.get(hash((root, one, other))) or root
 
 
