@@ -1,12 +1,13 @@
 """Time that instrumentations add to a chat call and to a stream of 200 chunks.
 
 Each candidate runs in a process of its own, where blocks of instrumented and of plain calls take turns; what it adds is
-the difference of their medians. The answers are canned, in the client's own HTTP transport: a network's noise is larger
-than what is measured here. Everything writes to the real SDK with batch processors, and exporters that drop it all.
+the difference of their medians. The provider is a server on loopback in a third process, with canned answers. Everything writes to the real SDK with batch processors, and exporters that drop it all.
 The floor is a wrapper written by hand that makes one span. A candidate that is not installed is left out.
 """
 
 import argparse
+import asyncio
+import atexit
 import json
 import os
 import resource
@@ -15,10 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 CANDIDATES = ("floor", "otel_costs", "genai-openai", "openinference")
 CHUNKS = 200
+CLOCK = time.thread_time if "thread" in os.environ.get("BENCH_CLOCK", "") else time.perf_counter
 QUESTION = [{"role": "system", "content": "You are a support assistant."}, {"role": "user", "content": "Where is my order 4711?"}]
 WORDS = ["Your", " order", " is", " on", " its", " way", " to", " you", "."]
 
@@ -28,7 +31,10 @@ def main() -> None:
     parser.add_argument("--candidate", choices=CANDIDATES)
     parser.add_argument("--blocks", type=int, default=30)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--serve", action="store_true")
     options = parser.parse_args()
+    if options.serve:
+        return _serve()
     if options.candidate:
         print(json.dumps(_memory(options.candidate) if options.memory else _measure(options.candidate, options.blocks)))
         return
@@ -100,9 +106,9 @@ def _rss() -> int:
 
 
 def _timed(action: Callable[[Any], None], ask: Any) -> float:
-    begun = time.perf_counter()
+    begun = CLOCK()
     action(ask)
-    return (time.perf_counter() - begun) * 1e6
+    return (CLOCK() - begun) * 1e6
 
 
 def _chat(ask: Any) -> None:
@@ -115,23 +121,46 @@ def _stream(ask: Any) -> None:
 
 
 def _client() -> Any:
-    import httpx2 as http
     import openai
 
-    pieces = _pieces()
+    return openai.OpenAI(api_key="sk-benchmark", base_url=_server())
+
+
+@cache
+def _server() -> str:
+    """Start the server in a process of its own, and return its URL."""
+    server = subprocess.Popen([sys.executable, "-m", "benchmarks.added_time", "--serve"], stdout=subprocess.PIPE, text=True)
+    atexit.register(server.kill)
+    assert server.stdout
+    return f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+
+
+def _serve() -> None:
+    """Answer every request on a connection: what is asked for is told by one word of its body."""
     answer = _answer()
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer)
+    events = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in _pieces()]
 
-    class Pieces(http.SyncByteStream):
-        def __iter__(self) -> Iterator[bytes]:
-            yield from pieces
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.readuntil(b"\r\n\r\n"):
+            size = int(request.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            if b'"stream":true' in await reader.readexactly(size):
+                writer.write(events)
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                writer.write(b"0\r\n\r\n")
+            else:
+                writer.write(head + answer)
 
-    def handle(request: Any) -> Any:
-        if b'"stream":true' in request.content.replace(b" ", b""):
-            return http.Response(200, headers={"content-type": "text/event-stream"}, stream=Pieces())
-        return http.Response(200, headers={"content-type": "application/json"}, content=answer)
+    async def run() -> None:
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
 
-    transport = http.MockTransport(handle)
-    return openai.OpenAI(api_key="sk-benchmark", http_client=http.Client(transport=transport))
+    asyncio.run(run())
 
 
 def _usage() -> dict[str, Any]:

@@ -46,6 +46,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("read the prices", lambda: pricing.warm_up())
         self._patches.active = True
         threads.install(self._patches)
+        outbox.install(self._patches)
         for name in providers.PROVIDERS:
             provider = importlib.import_module(name)
             self._patches.on_import(provider.MODULE, provider.install)

@@ -2,17 +2,18 @@
 
 A span, a ledger record, messages and metrics cost several times what a user's call may be made longer by. So a call
 only notes its times and keeps the bytes of its answer, and a job does the rest a moment later. Nothing is dropped:
-when `LIMIT` jobs wait, the next is done by who brings it. Whoever flushes or shuts down a provider waits for the jobs first.
+when `LIMIT` jobs wait, who brings the next does the oldest. Whoever flushes or shuts down a provider has the jobs done first.
 """
 
 import os
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from otel_costs import telemetry
+from otel_costs.patching import Patches
 
 Job = Callable[[], object]
 
@@ -21,21 +22,29 @@ LIMIT: Final = 512
 
 DRAIN_S: Final = 3.0
 
+GATHER_S: Final = 0.05
+"""How long jobs gather before they are done: a thread that wakes up for each takes the interpreter from the next call."""
+
+REST_S: Final = 0.0001
+"""Pause after a job. Without one the thread takes the interpreter back before the application gets it, for up to 5 ms."""
+
 
 class Outbox:
     """A queue of jobs and the daemon thread that does them, one after the other, in the order they came."""
 
     def __init__(self) -> None:
-        # SimpleQueue.put is reentrant: a finalizer may call it while the same thread is in the middle of it.
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._jobs: deque[Job] = deque()  # append is atomic: a finalizer may call it while its thread is in the middle of it
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._waiting = threading.Event()
+        self._busy = threading.Lock()
+        self._doing = 0  # the thread that does a job, by its id
 
     def open(self) -> bool:
         """Start the thread if it does not run, and return whether it does; it may not when the interpreter ends."""
         if self._thread is not None and self._thread.is_alive():
             return True
-        with self._lock:
+        with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 thread = threading.Thread(target=self._work, name="otel_costs", daemon=True)
                 try:
@@ -47,41 +56,52 @@ class Outbox:
 
     def put(self, job: Job) -> None:
         """Have the job done soon; never raises, and neither does the job into here."""
-        if self._jobs.qsize() < LIMIT and self.open():
-            self._jobs.put(job)
-        else:
-            _do(job)
+        self._jobs.append(job)
+        if not self.open():
+            self.drain()
+        elif len(self._jobs) > LIMIT:
+            self._do_next()
+        elif not self._waiting.is_set():
+            self._waiting.set()
 
     def put_from_finalizer(self, job: Job) -> None:
         """Queue the job and nothing else: a finalizer may run inside any allocation, with any lock held."""
-        self._jobs.put(job)
+        self._jobs.append(job)
 
     def drain(self, timeout_s: float = DRAIN_S) -> bool:
-        """Wait until all that was put so far is done; return whether it is. Within a job it does not wait."""
-        if threading.current_thread() is self._thread:
+        """Do what waits, here and now, and return whether all is done. Within a job it does nothing."""
+        if self._doing == threading.get_ident():
             return False
-        if self._jobs.empty() and self._thread is None:
-            return True
-        if not self.open():
-            self._do_waiting()
-            return True
-        done = threading.Event()
-        self._jobs.put(done.set)
-        return done.wait(timeout_s)
+        end = time.monotonic() + timeout_s
+        while self._jobs and time.monotonic() < end:
+            self._do_next(max(0.0, end - time.monotonic()))
+        # The last job may still be under way in the thread.
+        done = self._busy.acquire(timeout=max(0.0, end - time.monotonic()))
+        if done:
+            self._busy.release()
+        return done and not self._jobs
 
-    def _do_waiting(self) -> None:
-        while True:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return
-            _do(job)
+    def _do_next(self, timeout_s: float = -1) -> None:
+        """Do the oldest job, one at a time in the whole process, so that they keep their order."""
+        if not self._busy.acquire(timeout=timeout_s):
+            return
+        self._doing = threading.get_ident()
+        try:
+            if self._jobs:
+                _do(self._jobs.popleft())
+        finally:
+            self._doing = 0
+            self._busy.release()
 
     def _work(self) -> None:
         while True:
-            _do(self._jobs.get())
-            # Let go of the interpreter between jobs: the application waits for one of them at most, not for all.
-            time.sleep(0)
+            self._waiting.wait()
+            time.sleep(GATHER_S)
+            self._waiting.clear()
+            while self._jobs:
+                self._do_next()
+                if len(self._jobs) < LIMIT // 4:
+                    time.sleep(REST_S)
 
 
 def _do(job: Job) -> None:
@@ -118,6 +138,22 @@ def _renew() -> None:
     # The jobs that a fork copied are the parent's, which does them; its thread was not copied.
     global _outbox
     _outbox = Outbox()
+
+
+def install(patches: Patches) -> None:
+    """Have the jobs done before a provider of the SDK is flushed or shut down: by an exit handler, a Lambda, a test."""
+    for module, provider in (
+        ("opentelemetry.sdk.trace", "TracerProvider"),
+        ("opentelemetry.sdk.metrics", "MeterProvider"),
+        ("opentelemetry.sdk._logs", "LoggerProvider"),
+    ):
+        for method in ("force_flush", "shutdown"):
+            patches.wrap(module, f"{provider}.{method}", _drained)
+
+
+def _drained(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    drain()
+    return wrapped(*args, **kwargs)
 
 
 if hasattr(os, "register_at_fork"):
