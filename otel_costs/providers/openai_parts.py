@@ -44,7 +44,7 @@ def message(fields: Mapping[str, Any], default_role: str = "user") -> Iterator[D
             yield Draft(role, "text", said)
     elif said is not None:
         yield from parts(role, said)
-    if role == "assistant" and len(fields) > 2:
+    if role == "assistant" and not (said and len(fields) == 2 and "role" in fields):
         yield from _beside(fields, part=bool(said))
 
 
