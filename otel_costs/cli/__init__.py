@@ -1,0 +1,15 @@
+"""The command `otel-costs`: 0 when all is well, 1 for a finding, 2 for a wrong call or no connection."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; the entry point of the package."""
+    try:
+        from otel_costs.cli.app import app  # noqa: PLC0415  # an extra of ours
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("click", "rich"):
+            raise
+        sys.stderr.write(f"Error: {error.name} is not installed: pip install 'otel-costs[cli]'\n")
+        sys.exit(2)
+    app(prog_name="otel-costs")

@@ -1,0 +1,82 @@
+"""The group of all commands: each is imported when it is called, and what fails is one line and exit code 2."""
+
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from otel_costs.cli.failure import Failure, nearest
+from otel_costs.price_fields import PriceFileError
+from otel_costs.store import StoreError
+
+# Command -> module that has it, in the order of the help.
+COMMANDS: Final = {
+    "demo": "demo",
+    "local": "stack",
+    "schema": "stack",
+    "sessions": "sessions",
+    "session": "sessions",
+    "report": "report",
+    "search": "sessions",
+    "export": "export",
+    "price": "prices",
+    "prices": "prices",
+}
+
+# The first import of the embedded stack that fails says which extra is missing.
+_EXTRAS: Final = {
+    "clickhouse_connect": "cli",
+    "chdb": "local",
+    "starlette": "local",
+    "uvicorn": "local",
+    "grpc": "local",
+    "openai": "instruments",
+}
+
+
+class App(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command; None if there is no such one."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"otel_costs.cli.{COMMANDS[name]}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a wrong name is told with the nearest ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args[0].startswith("-"):
+                raise
+            raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], COMMANDS, 'there are')}", ctx) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what the store, a price file or a missing extra says becomes its error."""
+        try:
+            return super().invoke(ctx)
+        except (StoreError, PriceFileError) as error:
+            raise Failure(str(error)) from error
+        except ImportError as error:
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            raise Failure(f"{error.name} is not installed: pip install 'otel-costs[{extra}]'") from error
+
+
+@click.command(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="otel-costs", prog_name="otel-costs", message="%(prog)s %(version)s")
+def app() -> None:
+    """Say what AI conversations cost, to the last digit, and what was said in them.
+
+    Start a program under opentelemetry-instrument and it is recorded; these commands read the store that it was sent
+    to. `otel-costs demo` shows all of it in a minute.
+    """

@@ -1,0 +1,142 @@
+"""A session as people read it: what was said, and beneath it the calls that it took, with their cost line by line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from otel_costs.cli import figures
+from otel_costs.cli.lines import RecordedLine, label, recorded_lines
+from otel_costs.cli.output import text
+
+Row = Mapping[str, Any]
+
+SHOWN: Final = 280
+"""Characters of a message that are shown, unless all are asked for."""
+
+_ROLE_STYLES: Final = {"user": "bold cyan", "assistant": "bold green", "function": "bold yellow", "system": "bold"}
+_STATUS_SIGNS: Final = {"partial": "≥ ", "estimated": "≈ "}
+_KINDS: Final = (
+    "text_input",
+    "text_output",
+    "audio_input",
+    "audio_output",
+    "speech_to_text",
+    "text_to_speech",
+    "other",
+)
+
+
+def conversation(session: Row, calls: Sequence[Row], *, full: bool = False) -> RenderableType:
+    """Return a session, in the shape of its report, and its calls as one column in time; `full` cuts no message."""
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1, overflow="fold")
+    grid.add_column(justify="right", no_wrap=True)
+    said = ((message["timestamp"], 0, message) for message in session["messages"])
+    spent = ((call["end_time"], 1, call) for call in calls)
+    for when, is_call, row in merge(said, sorted(spent, key=_time), key=_time):
+        for cells in _call_rows(row) if is_call else (_message_cells(row, full=full),):
+            grid.add_row(figures.clock(when) if not is_call else "", *cells)
+    return Group(heading(session), Text(), grid, Text(), totals(session))
+
+
+def heading(session: Row) -> Text:
+    """Return how much, who and when, in a line or two."""
+    found = Text.assemble(("Session ", "bold"), text(session["session_id"], "bold"))
+    parts = [f"user {session['user_id']}" if session["user_id"] else "", session["scenario"]]
+    parts += [f"{key} {value}" for key, value in sorted(session["tags"].items())]
+    parts += [figures.moment(session["start_time"]) + " UTC", figures.duration(session["duration_seconds"])]
+    parts += [figures.many(session["message_count"], "message"), figures.many(session["call_count"], "call")]
+    found.append(" · ", "dim").append(figures.total(session["cost_usd"], session["unpriced_calls"]), "bold")
+    for part in filter(None, parts):
+        found.append(" · ", "dim").append_text(text(part))
+    return found
+
+
+def totals(session: Row) -> RenderableType:
+    """Return what the money went to, and what was used for it."""
+    cost = session["cost"]
+    table = Table.grid(padding=(0, 3))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for kind in _KINDS:
+        if amount := cost["cost_breakdown"][kind]:
+            table.add_row(kind.replace("_", " "), figures.usd(amount))
+    table.add_row(Text("total", "bold"), Text(figures.total(cost["cost_usd"], session["unpriced_calls"]), "bold"))
+    return Group(table, text(f"used: {', '.join(_used(cost)) or 'nothing'}", "dim"))
+
+
+def _used(cost: Row) -> Iterator[str]:
+    for kind, count in cost["tokens"].items():
+        if count:
+            yield figures.many(count, f"{kind.replace('_', ' ')} token")
+    if cost["audio_seconds"]:
+        yield f"{figures.quantity(cost['audio_seconds'])} s of audio"
+    if cost["characters"]:
+        yield figures.many(cost["characters"], "character")
+
+
+def _time(entry: tuple[Any, int, Row]) -> tuple[Any, int]:
+    return entry[:2]
+
+
+def _message_cells(message: Row, *, full: bool) -> tuple[RenderableType, ...]:
+    role = message["role"]
+    return text(role, _ROLE_STYLES.get(role, "bold")), _said(message, full=full), ""
+
+
+def _said(message: Row, *, full: bool) -> Text:
+    content, metadata = message["content"], message["metadata"]
+    name = metadata.get("function_name", "")
+    if name and message["role"] != "function":
+        return text(_cut(f"{name}({metadata.get('arguments', '')})", full=full), "yellow")
+    found = text(f"{name} → ", "yellow") if name else Text()
+    if content:
+        return found.append_text(text(_cut(content, full=full)))
+    kind = "" if message["type"] in ("text", "function_call") else f"{message['type']}, "
+    return found.append(f"({kind}content not recorded)", "dim")
+
+
+def _cut(content: str, *, full: bool) -> str:
+    if full or len(content) <= SHOWN:
+        return content
+    return f"{content[:SHOWN].rstrip()} … ({len(content):,} characters, --full shows all)"
+
+
+def _call_rows(call: Row) -> Iterator[tuple[RenderableType, ...]]:
+    yield "", _call_heading(call), Text(_call_cost(call), "bold")
+    lines = list(recorded_lines(call))
+    widths = [max((len(cell) for cell in column), default=0) for column in zip(*map(_line_cells, lines), strict=True)]
+    for line in lines:
+        name, quantity, rate, usd = _line_cells(line)
+        formula = f"{quantity:>{widths[1]}} × {rate:<{widths[2]}} = " if quantity else " " * (widths[1] + widths[2] + 6)
+        yield "", Text(f"    {name:<{widths[0]}}  {formula if any(widths[1:3]) else ''}{usd:>{widths[3]}}", "dim"), ""
+
+
+def _call_heading(call: Row) -> Text:
+    parts = [call["step"] and f"step {call['step']}", figures.duration(call["duration_s"])]
+    parts.append(call["error_type"] and f"failed: {call['error_type']}")
+    if call["cost_status"] != "priced":
+        parts.append(f"{call['cost_status']}: {call['cost_reason']}".rstrip(": "))
+    parts.append("cost as reported by the provider" if call["cost_source"] == "provider" else "")
+    found = Text.assemble(("  └ ", "dim"), text(f"{call['operation']} {call['model']}", "magenta"))
+    for part in filter(None, parts):
+        found.append(" · ", "dim").append_text(text(part, "dim"))
+    return found
+
+
+def _call_cost(call: Row) -> str:
+    sign = _STATUS_SIGNS.get(call["cost_status"], "") if call["cost_usd"] is not None else ""
+    return sign + figures.usd(call["cost_usd"])
+
+
+def _line_cells(line: RecordedLine) -> tuple[str, str, str, str]:
+    if line.of is None:
+        return label(line.unit), "", "", figures.usd(line.usd)
+    rate = figures.rate(line.of.rate * line.of.multiplier, line.of.per)
+    return label(line.unit), figures.quantity(line.of.quantity), rate, figures.usd(line.usd)

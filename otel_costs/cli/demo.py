@@ -1,0 +1,153 @@
+"""The command `demo`: all the way from a program that knows nothing of us to a report, on this machine."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from otel_costs.attributes import ENV_DSN
+from otel_costs.cli import output, stage
+from otel_costs.cli.conversation import conversation
+from otel_costs.cli.report import report_tables
+from otel_costs.cli.sessions import session_table
+from otel_costs.store import DEFAULT_DSN, connect
+
+if TYPE_CHECKING:
+    from otel_costs.local import Stack
+
+PROGRAMS: Final = {"support-assistant": "assistant.py", "voice-note": "voice_note.py"}
+SESSION: Final = "parcel-1001"
+USER: Final = "ada"
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the data in this folder; it is thrown away, if it is not given.",
+)
+@click.option("--keep", is_flag=True, help="Stay up in the end, to look further, until Ctrl-C.")
+@click.option("--stand-in", is_flag=True, help="Do not ask OpenAI, even if there is an OPENAI_API_KEY.")
+def demo(data: Path | None, keep: bool, stand_in: bool) -> None:
+    """Run a support assistant on this machine, and show what it cost and what was said.
+
+    It asks OpenAI if there is an OPENAI_API_KEY (for about two cents), and a stand-in on this machine if there is none.
+    """
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped too
+    out = output.console()
+    with ExitStack() as running:
+        for part in show(running, data, stand_in=stand_in, keep=keep):
+            out.print(part)
+        if keep:
+            signal.signal(signal.SIGINT, lambda *_: stopped.set())
+            stopped.wait()
+
+
+def show(
+    running: ExitStack, data: Path | None = None, *, stand_in: bool = False, keep: bool = False
+) -> Iterator[RenderableType]:
+    """Start what is needed, in `running`, and yield what there is to see, as it happens."""
+    with output.working("Starting a store"):
+        stack = running.enter_context(stage.store(data))
+        provider = running.enter_context(stage.answering(stand_in=stand_in))
+    yield _headline("A store on this machine")
+    yield _aside(
+        f"OTLP at {stack.otlp_grpc_url} and {stack.otlp_http_url}, ClickHouse's interface at {stack.http_url}."
+    )
+    yield from _programs(stack, provider)
+    yield from _looks(stack)
+    yield from _further(stack, keep=keep)
+
+
+def _programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableType]:
+    yield _headline("Two programs, under opentelemetry-instrument")
+    who = f"A stand-in for OpenAI answers at {provider.base_url}: there is no OPENAI_API_KEY."
+    if provider.base_url is None:
+        who = "OpenAI answers, and your OPENAI_API_KEY pays: about two cents."
+    elif os.environ.get("OPENAI_API_KEY"):
+        who = f"A stand-in for OpenAI answers at {provider.base_url}."
+    yield _aside(who)
+    shown = {name: value for name, value in stage.settings(stack, provider, "").items() if value}
+    yield Text("".join(f"  export {name}={value}\n" for name, value in shown.items()), "dim", end="")
+    for service, name in PROGRAMS.items():
+        program = stage.file("examples", "examples") / "support_assistant" / name
+        yield _command(f"opentelemetry-instrument python {_short(program)}")
+        with output.working(f"Running {name}"):
+            ran = stage.run(program, stage.settings(stack, provider, service))
+        yield Padding(output.text(ran.output.rstrip(), "dim"), (0, 0, 0, 4))
+        if ran.returncode:
+            yield output.text(f"  it ended with {ran.returncode}: {_last(ran.errors)}", "bold red")
+
+
+def _looks(stack: "Stack") -> Iterator[RenderableType]:
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    client = connect(stack.http_url)
+    try:
+        yield _headline("What it cost, and what was said")
+        yield _command("otel-costs sessions")
+        yield session_table(reports.sessions(client)["sessions"])
+        if found := reports.session(client, SESSION):
+            yield _command(f"otel-costs session {SESSION}")
+            yield Text()
+            yield conversation(found, reports.session_calls(client, SESSION))
+        yield Text()
+        yield _command(f"otel-costs report --user {USER}")
+        yield Text()
+        yield report_tables(reports.user_report(client, USER))
+    finally:
+        client.close()
+
+
+def _further(stack: "Stack", *, keep: bool) -> Iterator[RenderableType]:
+    yield _headline("Look further")
+    if not keep:
+        yield _aside("The store is gone now. otel-costs demo --keep leaves it up for these, in another terminal:")
+    elif stack.http_url not in (DEFAULT_DSN, DEFAULT_DSN.replace("localhost", "127.0.0.1")):
+        yield _command(f"export {ENV_DSN}={stack.http_url}")
+    for line in (
+        "otel-costs session voice-note-7",
+        "otel-costs search refund",
+        "otel-costs report --format json",
+        f"curl {stack.http_url}/sessions/{SESSION}",
+        f"curl {stack.http_url} --data 'select model, sum(cost_usd) from billed_calls group by model'",  # noqa: S608  # shown, not run
+    ):
+        yield _command(line)
+    yield _aside(
+        "Ctrl-C stops it."
+        if keep
+        else "Your own program: otel-costs local, then opentelemetry-instrument python app.py"
+    )
+
+
+def _headline(text: str) -> RenderableType:
+    return Text.assemble("\n", (text, "bold blue"))
+
+
+def _command(line: str) -> RenderableType:
+    return Text.assemble("  ", ("$ ", "dim"), (line, "bold"))
+
+
+def _aside(said: str) -> RenderableType:
+    return Padding(output.text(said, "dim"), (0, 0, 0, 2))
+
+
+def _short(path: Path) -> str:
+    """Write a path as somebody would type it here."""
+    near = os.path.relpath(path)
+    return str(path) if near.startswith("..") else near
+
+
+def _last(errors: str) -> str:
+    lines = [line for line in errors.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"

@@ -1,0 +1,80 @@
+"""Figures as people read them. For display alone: what programs read is exact."""
+
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Final
+
+_MICRO: Final = Decimal("1e-6")
+_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+_SHORT: Final = {1_000: "1K", 1_000_000: "1M"}
+
+UNPRICED: Final = "unpriced"
+
+
+def usd(amount: Decimal | None) -> str:
+    """Write dollars with six decimals, and what is less than that with two digits; None is a price nobody knows."""
+    if amount is None:
+        return UNPRICED
+    if not amount:
+        return "$0"
+    if abs(amount) < _MICRO:
+        return f"${Context(prec=2).plus(amount):f}"
+    return f"${_WIDE.quantize(amount, _MICRO):,f}"
+
+
+def total(amount: Decimal, unpriced_calls: int) -> str:
+    """Write the sum of what is known, and how many calls it misses."""
+    return f"{usd(amount)} + {unpriced_calls:,} {UNPRICED}" if unpriced_calls else usd(amount)
+
+
+def rate(amount: Decimal, units: int) -> str:
+    """Write a price: $2.50 per 1M."""
+    return f"${plain(amount)}" if units == 1 else f"${plain(amount)} {per(units)}"
+
+
+def per(units: int) -> str:
+    """Write how many units a price is for: per 1M, per 60."""
+    return f"per {_SHORT.get(units, f'{units:,}')}"
+
+
+def plain(number: Decimal) -> str:
+    """Write a number without needless zeros, money with two decimals at least: 2.50, 0.0125."""
+    whole, _, fraction = f"{number.normalize():f}".partition(".")
+    return f"{whole}.{fraction:0<2}" if fraction else whole
+
+
+def quantity(number: int | Decimal) -> str:
+    """Write a quantity with thousands apart: 1,250 or 12.5."""
+    return f"{number:,}" if isinstance(number, int) else f"{number.normalize():,f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as people say them: 140 ms, 4.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    if seconds is None:
+        return ""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    seconds = max(round(seconds), 60)
+    for size, unit, smaller_size, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            rest = int(seconds % size // smaller_size)
+            return f"{int(seconds // size)} {unit}" + (f" {rest} {smaller}" if rest else "")
+    raise AssertionError(seconds)
+
+
+def moment(when: datetime) -> str:
+    """Write a time to the second, in UTC."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def clock(when: datetime) -> str:
+    """Write the time of day, in UTC."""
+    return f"{when.astimezone(UTC):%H:%M:%S}"
+
+
+def many(count: int, thing: str) -> str:
+    """Write how many: 1 call, 2 calls."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -1,0 +1,72 @@
+"""The lines of a recorded call, with quantity and rate: what was multiplied to come to an amount."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from otel_costs import pricing
+from otel_costs.pricing import Line
+from otel_costs.units import UNITS
+
+_LABELS: Final = {
+    "input_tokens": "input",
+    "output_tokens": "output",
+    "cache_read_tokens": "cached input",
+    "cache_write_tokens": "written to cache",
+    "output_reasoning_tokens": "reasoning",
+    "input_characters": "characters",
+    "requests": "per request",
+}
+_DISJOINT: Final = {
+    "cache_read_tokens": "cached_input",
+    "input_audio_tokens": "audio_input",
+    "output_audio_tokens": "audio_output",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLine:
+    """An amount of a call, in dollars. `of` is how it comes about, None where the prices known here do not give it."""
+
+    unit: str
+    usd: Decimal
+    of: Line | None
+
+
+def recorded_lines(call: Mapping[str, Any]) -> Iterator[RecordedLine]:
+    """Yield the lines of `call`, a row of the store, the largest amount first.
+
+    The ledger has amounts, not rates. Prices may have changed since, or have come from a file that is not here:
+    quantity and rate are said only where they come to the same amount to the last digit.
+    """
+    again = {line.unit: line for line in _price_again(call)}
+    for unit, usd in sorted(call["cost_lines"].items(), key=lambda line: (-line[1], line[0])):
+        line = again.get(unit)
+        yield RecordedLine(unit, usd, line if line is not None and line.amount == usd else None)
+
+
+def label(unit: str) -> str:
+    """Return how people call a unit: "audio input" for input_audio_tokens."""
+    if unit in _LABELS:
+        return _LABELS[unit]
+    words = unit.removesuffix("_tokens").split("_")
+    if words[0] in ("input", "output") and len(words) > 1:
+        words = [*words[1:], words[0]]
+    return " ".join(words)
+
+
+def _price_again(call: Mapping[str, Any]) -> tuple[Line, ...]:
+    # The disjoint counts stand for units that a row may not have of its own.
+    usage = {unit: call[column] for unit, column in _DISJOINT.items() if call.get(column)}
+    usage |= {unit: call[unit] for unit in UNITS & call.keys() if call[unit] is not None}
+    usage |= call.get("other_usage") or {}
+    return pricing.price(
+        usage,
+        provider=call["provider"],
+        model=call["model"],
+        at=call["start_time"],
+        service_tier=call.get("service_tier"),
+        processing="batch" if call["operation"] == "batch" else None,
+        endpoint=call.get("server_address"),
+    ).lines

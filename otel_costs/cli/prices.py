@@ -1,0 +1,202 @@
+"""Commands about prices: what a usage costs, and the table in force. Neither needs a store."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final
+
+import click
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from otel_costs import price_table, pricing
+from otel_costs.attributes import ENV_PRICES
+from otel_costs.cli import figures, options, output
+from otel_costs.cli.failure import Failure, nearest
+from otel_costs.cli.lines import label
+from otel_costs.price_table import PriceRow
+from otel_costs.pricing import Cost, PriceBook
+from otel_costs.units import UNITS
+from otel_costs.usage import Usage
+
+LINE_COLUMNS: Final = ("unit", "quantity", "rate_usd", "per", "multiplier", "amount_usd")
+PRICE_COLUMNS: Final = (
+    "provider", "model", "unit", "usd", "per", "multiplier", "condition", "start", "end", "price_id", "source",
+    "checked",
+)  # fmt: skip
+
+_provider_option = click.option("--provider", metavar="NAME", help="Of this provider alone.")
+_prices_option = click.option(
+    "--prices",
+    "path",
+    metavar="FILE",
+    type=click.Path(),
+    help="A price file over the built-in prices.  [default: OTEL_COSTS_PRICES]",
+)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("usage", metavar="UNIT=QUANTITY...", nargs=-1, required=True)
+@click.option("--provider", metavar="NAME", default="openai", show_default=True, help="Who is asked.")
+@click.option("--at", type=options.Moment(), help="When it is asked, in UTC: now, if it is not given.")
+@click.option("--service-tier", metavar="NAME", help="The tier that the answer names: flex, priority, ...")
+@click.option("--processing", metavar="NAME", help="batch, if it is not asked one by one.")
+@click.option("--endpoint", metavar="HOST", help="The host or URL that is asked: some prices are for one region.")
+@click.option("--deployment", metavar="NAME", help="The deployment of MODEL.")
+@_prices_option
+@options.format_option
+def price(
+    model: str,
+    usage: tuple[str, ...],
+    provider: str,
+    at: datetime | None,
+    service_tier: str | None,
+    processing: str | None,
+    endpoint: str | None,
+    deployment: str | None,
+    path: str | None,
+    form: str,
+) -> None:
+    """Say what a call of MODEL costs that uses so much: otel-costs price gpt-4o input_tokens=1250 output_tokens=3400
+
+    Totals are inclusive of their parts, as providers report them. Exit code 1: a part of it has no price.
+    """
+    book = pricing.load(path)
+    cost = pricing.price(
+        _usage(usage), provider=provider, model=model, at=at, service_tier=service_tier, processing=processing,
+        endpoint=endpoint, deployment=deployment, prices=book,
+    )  # fmt: skip
+    if cost.reason == "unknown_model":
+        raise Failure(_no_model(book, provider, model))
+    if form == options.JSON:
+        output.write_json(_cost_row(cost))
+    elif form == options.CSV:
+        output.write_csv(_line_rows(cost), LINE_COLUMNS)
+    else:
+        output.show(_cost_table(cost))
+    if cost.status in (pricing.PARTIAL, pricing.UNPRICED):
+        click.get_current_context().exit(1)
+
+
+@click.command()
+@click.argument("model", required=False)
+@_provider_option
+@_prices_option
+@options.format_option
+def prices(model: str | None, provider: str | None, path: str | None, form: str) -> None:
+    """List the prices in force, of all models or of those with MODEL in their name."""
+    book = pricing.load(path)
+    rows = list(price_table.rows(book, provider, model))
+    if not rows:
+        raise Failure(_no_model(book, provider, model or ""))
+    if form == options.JSON:
+        output.write_json({"version": book.version, "prices": [_price_row(row) for row in rows]})
+    elif form == options.CSV:
+        output.write_csv(map(_price_row, rows), PRICE_COLUMNS)
+    else:
+        output.show(_price_table(rows), f"{figures.many(len(rows), 'rate')}, version {book.version}")
+
+
+def _usage(pairs: Iterable[str]) -> Usage:
+    """Read UNIT=QUANTITY; refuse what `Usage` would only flag."""
+    found: dict[str, object] = {}
+    for pair in pairs:
+        unit, sign, quantity = pair.partition("=")
+        if not sign:
+            raise click.UsageError(f"{pair!r} is no usage: give UNIT=QUANTITY, such as input_tokens=1250")
+        if unit not in UNITS:
+            raise click.UsageError(f"{unit!r} is no unit; {nearest(unit, sorted(UNITS), 'there are', most=5)}")
+        found[unit] = re.sub(r"(?<=\d)[_,](?=\d{3})", "", quantity)
+    usage = Usage.of(found)
+    for unit in usage.invalid:
+        if unit not in usage.quantities:
+            raise click.UsageError(f"{found[unit]!r} is no quantity of {unit}")
+        raise click.UsageError(f"{unit} are more than the whole that they are a part of; totals include their parts")
+    return usage
+
+
+def _no_model(book: PriceBook, provider: str | None, model: str) -> str:
+    known = list(price_table.rows(book, provider))
+    if provider and not known:
+        names = sorted({row.provider for row in price_table.rows(book)})
+        return f"no prices of provider {provider!r}; {nearest(provider, names, 'there are')}"
+    # Patterns such as gpt-4o-2024-* are no names that anybody would type.
+    near = nearest(model, [row.model for row in known if not set(row.model) & set("*,/^")], "there are")
+    whose = f" of {provider}" if provider else ""
+    return f"no price of model {model!r}{whose}; {near} Or add it to the file of {ENV_PRICES}"
+
+
+def _cost_row(cost: Cost) -> Mapping[str, Any]:
+    return {
+        "cost_usd": cost.total,
+        "status": cost.status,
+        "reason": cost.reason,
+        "lines": _line_rows(cost),
+        "unpriced_units": list(cost.unpriced_units),
+        "price_id": cost.price_id,
+        "price_book": cost.book,
+        "currency": cost.currency,
+    }
+
+
+def _line_rows(cost: Cost) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "unit": line.unit,
+            "quantity": line.quantity,
+            "rate_usd": line.rate,
+            "per": line.per,
+            "multiplier": str(line.multiplier),
+            "amount_usd": line.amount,
+        }
+        for line in cost.lines
+    ]
+
+
+def _price_row(row: PriceRow) -> Mapping[str, Any]:
+    return {**asdict(row), "usd": None if row.usd is None else f"{row.usd:f}", "multiplier": f"{row.multiplier:f}"}
+
+
+def _cost_table(cost: Cost) -> RenderableType:
+    table = output.table()
+    table.add_column("")
+    for name in ("quantity", "rate", "cost"):
+        table.add_column(name, justify="right")
+    for line in cost.lines:
+        table.add_row(
+            label(line.unit), figures.quantity(line.quantity), figures.rate(line.rate * line.multiplier, line.per),
+            f"${figures.plain(line.amount)}",
+        )  # fmt: skip
+    table.add_section()
+    total = "unpriced" if cost.total is None else f"${figures.plain(cost.total)}"
+    table.add_row(Text("total", "bold"), "", "", Text(total, "bold"))
+    said = [f"{cost.status}: {cost.reason}" if cost.reason else cost.status, *filter(None, [cost.price_id]), cost.book]
+    if cost.unpriced_units:
+        said.insert(1, f"no price for {', '.join(map(label, cost.unpriced_units))}")
+    return Group(table, output.text(" · ".join(said), "dim"))
+
+
+def _price_table(rows: Iterable[PriceRow]) -> Table:
+    table = output.table()
+    table.add_column("provider", no_wrap=True)
+    table.add_column("model", overflow="fold", max_width=36)
+    table.add_column("dollars", overflow="fold", ratio=1)
+    for (provider, model, condition), rates in groupby(rows, key=lambda row: (row.provider, row.model, row.condition)):
+        parts = [f"{per}: {', '.join(map(_rate, same))}" for per, same in groupby(rates, key=_per)]
+        table.add_row(provider, output.text(model), output.text("; ".join(filter(None, [condition, *parts]))))
+    return table
+
+
+def _per(row: PriceRow) -> str:
+    """Say what the rates of a row are for: "per 1M, from 2026-01-01 00:00:00"."""
+    limits = [f"{word} {figures.moment(when)}" for word, when in (("from", row.start), ("to", row.end)) if when]
+    times = f"× {figures.plain(row.multiplier)}" if row.usd is None else figures.per(row.per or 1)
+    return ", ".join([times, *limits])
+
+
+def _rate(row: PriceRow) -> str:
+    return "all" if row.usd is None else f"{label(row.unit)} {figures.plain(row.usd * row.multiplier)}"

@@ -1,0 +1,151 @@
+"""The command `report`: what a user, or everybody, cost in a time; by day, model and scenario."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import click
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from otel_costs.cli import figures, options, output
+from otel_costs.cli.sessions import NOTHING_YET, session_table
+
+Row = Mapping[str, Any]
+
+_GROUPS: Final = ("days", "models", "scenarios", "users")
+_KEYS: Final = {
+    "days": ("day",),
+    "models": ("provider", "model", "operation"),
+    "scenarios": ("scenario",),
+    "users": ("user_id",),
+}
+_NAMES: Final = {"days": "By day", "models": "By model", "scenarios": "By scenario", "users": "By user"}
+_TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "cached_input")
+_PARTS: Final = (
+    "text_input",
+    "text_output",
+    "audio_input",
+    "audio_output",
+    "speech_to_text",
+    "text_to_speech",
+    "other",
+)
+CSV_COLUMNS: Final = (
+    "by", "user_id", "day", "provider", "model", "operation", "scenario", "call_count", "unpriced_calls", "cost_usd",
+    *(f"{part}_usd" for part in _PARTS), *(f"{kind}_tokens" for kind in _TOKENS), "audio_seconds", "characters",
+)  # fmt: skip
+
+
+@click.command()
+@click.option("--user", metavar="ID", help="Of this user; everybody, if it is not given.")
+@options.period_options
+@options.limit_option(20, "sessions or users")
+@options.format_option
+@options.dsn_option
+def report(
+    user: str | None, since: datetime | None, until: datetime | None, limit: int, form: str, dsn: str | None
+) -> None:
+    """Say what a user cost, or everybody, by day, model and scenario, with totals."""
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    with options.opened(dsn) as client, output.working("Adding up"):
+        found: Row
+        if user is not None:
+            found = reports.user_report(client, user, since=since, until=until, limit=limit)
+        else:
+            found = _of_everybody(client, since, until, limit)
+    if form == options.JSON:
+        output.write_json(found)
+    elif form == options.CSV:
+        output.write_csv(_csv_rows(found), CSV_COLUMNS)
+    else:
+        output.show(report_tables(found))
+        if not found["call_count"]:
+            output.note(
+                NOTHING_YET if user is None else f"no calls of user {user!r} then; `otel-costs report` lists the users"
+            )
+
+
+def _of_everybody(client: Any, since: datetime | None, until: datetime | None, limit: int) -> Row:
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    days = reports.daily_costs(client, since=since, until=until)
+    return {
+        "since": since,
+        "until": until,
+        "call_count": sum(day["call_count"] for day in days),
+        "unpriced_calls": sum(day["unpriced_calls"] for day in days),
+        "cost_usd": sum((day["cost_usd"] for day in days), Decimal()),
+        "days": sorted(days, key=lambda day: day["day"]),
+        "models": reports.model_costs(client, since=since, until=until),
+        "scenarios": reports.scenario_costs(client, since=since, until=until),
+        "users": reports.user_costs(client, since=since, until=until, limit=limit),
+    }
+
+
+def report_tables(found: Row) -> RenderableType:
+    """Return a report as tables: the total, then what it is made of."""
+    parts: list[RenderableType] = [_heading(found)]
+    for group in _GROUPS:
+        rows = found.get(group) or []
+        # One nameless scenario says no more than the total.
+        if rows and not (group == "scenarios" and not any(row["scenario"] for row in rows)):
+            parts += [Text(), _table(group, rows)]
+    if sessions := found.get("sessions"):
+        parts += [Text(), Text("Sessions", "bold"), session_table(sessions)]
+    return Group(*parts)
+
+
+def _heading(found: Row) -> Text:
+    whose = output.text(f"User {found['user_id']}" if "user_id" in found else "All users", "bold")
+    period = " to ".join(figures.moment(end) if end else "…" for end in (found["since"], found["until"]))
+    parts = [period + " UTC" if found["since"] or found["until"] else "all time"]
+    parts += [figures.many(found["session_count"], "session")] if "session_count" in found else []
+    parts += [figures.many(found["call_count"], "call")]
+    for part in parts:
+        whose.append(" · ", "dim").append(part)
+    return whose.append(" · ", "dim").append(figures.total(found["cost_usd"], found["unpriced_calls"]), "bold")
+
+
+def _table(group: str, rows: Sequence[Row]) -> Table:
+    keys = [key for key in _KEYS[group] if any(row[key] for row in rows)]
+    table = output.table(_NAMES[group])
+    for key in keys:
+        table.add_column("user" if key == "user_id" else key, overflow="fold")
+    for name in ("calls", "tokens in", "tokens out", "cost"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(output.text(row[key] or "(none)") for key in keys), *_figures(row))
+    if len(rows) > 1:
+        table.add_section()
+        table.add_row(Text("total", "bold"), *[""] * (len(keys) - 1), *_figures(_sum(rows)))
+    return table
+
+
+def _figures(row: Row) -> tuple[RenderableType, ...]:
+    tokens = row["tokens"]
+    inputs = tokens["text_input"] + tokens["audio_input"] + tokens["cached_input"]
+    outputs = tokens["text_output"] + tokens["audio_output"]
+    cost = Text(figures.total(row["cost_usd"], row["unpriced_calls"]), "bold")
+    return f"{row['call_count']:,}", f"{inputs:,}", f"{outputs:,}", cost
+
+
+def _sum(rows: Sequence[Row]) -> Row:
+    return {
+        "call_count": sum(row["call_count"] for row in rows),
+        "unpriced_calls": sum(row["unpriced_calls"] for row in rows),
+        "cost_usd": sum((row["cost_usd"] for row in rows), Decimal()),
+        "tokens": {kind: sum(row["tokens"][kind] for row in rows) for kind in _TOKENS},
+    }
+
+
+def _csv_rows(found: Row) -> Iterator[Row]:
+    """Yield the groups as rows of one table; the column `by` says which. Each group adds up to the total."""
+    for group in _GROUPS:
+        for row in found.get(group) or []:
+            nested = {f"{kind}_tokens": row["tokens"][kind] for kind in _TOKENS}
+            nested |= {f"{part}_usd": row["cost_breakdown"][part] for part in _PARTS}
+            yield {"by": group.removesuffix("s"), "user_id": found.get("user_id", ""), **row, **nested}

@@ -1,0 +1,182 @@
+"""Commands about conversations: list the sessions, show one, find what was said."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from otel_costs.cli import figures, options, output
+from otel_costs.cli.failure import Failure, nearest
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Row = Mapping[str, Any]
+
+SESSION_COLUMNS: Final = (
+    "session_id", "user_id", "scenario", "tags", "start_time", "end_time", "duration_seconds", "message_count",
+    "call_count", "cost_usd", "unpriced_calls",
+)  # fmt: skip
+SEARCH_COLUMNS: Final = ("timestamp", "session_id", "user_id", "scenario", "role", "type", "content", "message_id")
+TIMELINE_COLUMNS: Final = (
+    "time", "kind", "role", "type", "content", "function_name", "arguments", "step", "operation", "provider", "model",
+    "input_tokens", "output_tokens", "cost_usd", "cost_status", "cost_lines", "duration_s", "error_type", "call_id",
+)  # fmt: skip
+
+NOTHING_YET: Final = "no sessions yet: run a program under opentelemetry-instrument, or `otel-costs demo`"
+
+
+@click.command()
+@options.user_option
+@click.option("--scenario", metavar="NAME", help="Of this scenario alone.")
+@options.period_options
+@options.limit_option(50, "sessions")
+@options.format_option
+@options.dsn_option
+def sessions(
+    user: str | None,
+    scenario: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    form: str,
+    dsn: str | None,
+) -> None:
+    """List the newest sessions with what they cost."""
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    with options.opened(dsn) as client:
+        found = reports.sessions(client, user=user, scenario=scenario, since=since, until=until, limit=limit)
+    if form == options.JSON:
+        output.write_json(found)
+    elif form == options.CSV:
+        output.write_csv(found["sessions"], SESSION_COLUMNS)
+    else:
+        output.show(session_table(found["sessions"]))
+        _say_what_is_missing(found)
+
+
+def _say_what_is_missing(found: Row) -> None:
+    shown, total = len(found["sessions"]), found["total"]
+    if not total:
+        output.note(NOTHING_YET)
+    elif shown < total:
+        output.note(f"the newest {shown:,} of {total:,} sessions; --limit {total} shows all")
+
+
+@click.command()
+@click.argument("session_id", metavar="ID")
+@click.option("--full", is_flag=True, help="Show long messages whole.")
+@options.format_option
+@options.dsn_option
+def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
+    """Show the conversation of session ID, its calls, and their cost line by line."""
+    from otel_costs.cli.conversation import conversation  # noqa: PLC0415
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    with options.opened(dsn) as client:
+        found = reports.session(client, session_id)
+        if found is None:
+            raise Failure(_no_session(client, session_id))
+        calls = [] if form == options.JSON else reports.session_calls(client, session_id)
+    if form == options.JSON:
+        output.write_json(found)
+    elif form == options.CSV:
+        output.write_csv(_timeline(found["messages"], calls), TIMELINE_COLUMNS)
+    else:
+        output.show(conversation(found, calls, full=full))
+
+
+def _no_session(client: "Client", session_id: str) -> str:
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    newest = [row["session_id"] for row in reports.sessions(client, limit=1000)["sessions"]]
+    hint = nearest(session_id, newest, "`otel-costs sessions` lists them; the newest are") if newest else NOTHING_YET
+    return f"no session {session_id!r}; {hint}"
+
+
+def _timeline(messages: Sequence[Row], calls: Sequence[Row]) -> Iterable[Row]:
+    """Return messages and calls as rows of one table, in time."""
+    said = [{**row, **row["metadata"], "time": row["timestamp"], "kind": "message"} for row in messages]
+    spent = [{**row, "time": row["end_time"], "kind": "call"} for row in calls]
+    return sorted([*said, *spent], key=lambda row: row["time"])
+
+
+@click.command()
+@click.argument("words", metavar="WORD...", nargs=-1, required=True)
+@click.option("--anywhere", is_flag=True, help="Find the text inside of words too; reads every message.")
+@options.user_option
+@options.period_options
+@options.limit_option(20, "messages")
+@options.format_option
+@options.dsn_option
+def search(
+    words: tuple[str, ...],
+    anywhere: bool,
+    user: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    form: str,
+    dsn: str | None,
+) -> None:
+    """Find the messages that contain every WORD, the newest first."""
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    with options.opened(dsn) as client:
+        found = reports.search(
+            client, " ".join(words), user=user, since=since, until=until, limit=limit, anywhere=anywhere
+        )
+    if form == options.JSON:
+        output.write_json({"messages": found})
+    elif form == options.CSV:
+        output.write_csv(found, SEARCH_COLUMNS)
+    elif found:
+        output.show(_message_table(found, [" ".join(words)] if anywhere else words))
+    else:
+        output.note("nothing found. Messages have content where OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is "
+                    "EVENT_ONLY; --anywhere finds parts of words")  # fmt: skip
+
+
+def session_table(rows: Sequence[Row]) -> Table:
+    """Return sessions as a table, a row each."""
+    table = output.table()
+    table.add_column("session", overflow="fold", min_width=8)
+    table.add_column("user", overflow="fold")
+    with_scenario = any(row["scenario"] for row in rows)
+    if with_scenario:
+        table.add_column("scenario", overflow="fold")
+    table.add_column("began (UTC)", no_wrap=True)
+    for name in ("took", "messages", "calls", "cost"):
+        table.add_column(name, justify="right", no_wrap=name != "cost")
+    for row in rows:
+        who = [output.text(row["session_id"], "bold"), output.text(row["user_id"])]
+        who += [output.text(row["scenario"])] if with_scenario else []
+        counts = (f"{row['message_count']:,}", f"{row['call_count']:,}")
+        cost = Text(figures.total(row["cost_usd"], row["unpriced_calls"]), "bold")
+        table.add_row(*who, figures.moment(row["start_time"]), figures.duration(row["duration_seconds"]), *counts, cost)
+    return table
+
+
+def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
+    table = output.table()
+    table.add_column("time (UTC)", no_wrap=True)
+    table.add_column("session", overflow="fold", min_width=8)
+    table.add_column("role", no_wrap=True)
+    table.add_column("message", overflow="fold", ratio=1)
+    for row in rows:
+        said = output.text(_around(row["content"], words[0]))
+        for word in words:
+            said.highlight_words([word], "bold reverse", case_sensitive=False)
+        table.add_row(figures.moment(row["timestamp"]), output.text(row["session_id"]), output.text(row["role"]), said)
+    return table
+
+
+def _around(content: str, word: str, width: int = 200) -> str:
+    """Cut `content` to what is around the first `word`."""
+    place = max(content.lower().find(word.lower()) - width // 2, 0)
+    cut = content[place : place + width]
+    return ("… " if place else "") + cut + (" …" if place + width < len(content) else "")

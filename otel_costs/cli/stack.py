@@ -1,0 +1,85 @@
+"""Commands about the store itself: run one on this machine, and make its tables."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from otel_costs.cli import options, output
+from otel_costs.cli.failure import Failure
+
+ENV_TOKEN: Final = "OTEL_COSTS_TOKEN"  # noqa: S105  # attributes
+
+
+def default_data() -> Path:
+    """Return where `local` keeps its data: a folder of the user's, the same wherever it is started."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "otel-costs"
+
+
+_PORT: Final = click.IntRange(0, 65535)
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_data,
+    show_default="~/.local/share/otel-costs",
+    help="The folder that keeps the data; it is made when it is not there.",
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; not loopback needs a token."
+)
+@click.option(
+    "--otlp-http-port", type=_PORT, default=4318, show_default=True, help="OTLP over HTTP; 0 is any free port."
+)
+@click.option(
+    "--otlp-grpc-port", type=_PORT, default=4317, show_default=True, help="OTLP over gRPC; 0 is any free port."
+)
+@click.option(
+    "--http-port", type=_PORT, default=8123, show_default=True, help="ClickHouse's HTTP interface; 0 is any free port."
+)
+@click.option("--token", envvar=ENV_TOKEN, show_envvar=True, help="What every request must bring.")
+def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_port: int, token: str | None) -> None:
+    """Run everything on this machine: an OTLP receiver, ClickHouse embedded, and its HTTP interface.
+
+    It runs until Ctrl-C; what was acknowledged is stored, and the data survives.
+    """
+    from otel_costs.local import StartError, run  # noqa: PLC0415  # an extra of ours
+
+    try:
+        code = run(
+            data,
+            host=host,
+            otlp_http_port=otlp_http_port,
+            otlp_grpc_port=otlp_grpc_port,
+            http_port=http_port,
+            token=token,
+            announce=click.echo,
+        )
+    except StartError as error:
+        raise Failure(str(error)) from error
+    click.get_current_context().exit(code)
+
+
+@click.command("schema")
+@options.format_option
+@options.dsn_option
+def schema(form: str, dsn: str | None) -> None:
+    """Make the tables and views of the store what this version needs, and say what was changed.
+
+    Run it as often as you like: tables are created and extended, never emptied.
+    """
+    from otel_costs.store import schema as store_schema  # noqa: PLC0415
+    from otel_costs.store.rows import telling  # noqa: PLC0415
+
+    with options.opened(dsn) as client, output.working("Applying the schema"), telling():
+        changes = store_schema.apply(client)
+    rows = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in changes]
+    if form == options.JSON:
+        output.write_json({"changes": rows})
+    elif form == options.CSV:
+        output.write_csv(rows, ("action", "kind", "name", "detail"))
+    else:
+        output.show(*map(str, changes) if changes else ["the schema is up to date"])

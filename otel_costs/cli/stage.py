@@ -1,0 +1,135 @@
+"""What the demo runs: a store, somebody who answers, and programs under `opentelemetry-instrument`."""
+
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.attributes import ENV_CAPTURE_CONTENT, ENV_PROVIDERS
+from otel_costs.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from otel_costs.local import Stack
+
+PROGRAM_TIMEOUT_S: Final = 300.0
+
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
+_CHECKOUT: Final = _PACKAGE.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who answers: OpenAI, or the stand-in for it at `base_url`."""
+
+    base_url: str | None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a program needs to ask it, and otel_costs to know its prices."""
+        if self.base_url is None:
+            return {}
+        host = self.base_url.partition("://")[2].partition("/")[0]
+        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": "stand-in", ENV_PROVIDERS: f"{host}=openai"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A program that ran: what it said, and what it said went wrong."""
+
+    returncode: int
+    output: str
+    errors: str
+
+
+def file(installed: str, checkout: str) -> Path:
+    """Return what the demo needs beside the package: in an installed package, or in the checkout."""
+    for found in (_PACKAGE / "_files" / installed, _CHECKOUT / checkout):
+        if found.exists():
+            return found
+    raise Failure(f"{checkout} is not here: run the demo from a checkout of the project, or install otel-costs again")
+
+
+@contextmanager
+def store(data: Path | None) -> Iterator["Stack"]:
+    """Run a store over `data`, or over a folder that is gone in the end; on the usual ports where they are free."""
+    from otel_costs.local import Stack, StartError  # noqa: PLC0415  # an extra of ours
+
+    with tempfile.TemporaryDirectory(prefix="otel-costs-demo-", ignore_cleanup_errors=True) as folder:
+        try:
+            with Stack(
+                data or folder, otlp_http_port=_free(4318), otlp_grpc_port=_free(4317), http_port=_free(8123)
+            ) as stack:
+                yield stack
+        except StartError as error:
+            raise Failure(str(error)) from error
+
+
+@contextmanager
+def answering(*, stand_in: bool) -> Iterator[Provider]:
+    """Use OpenAI where there is a key; start the stand-in where there is none, or where it is wanted."""
+    if os.environ.get("OPENAI_API_KEY") and not stand_in:
+        yield Provider(None)
+        return
+    command = [sys.executable, str(file("provider", "tests/support/provider")), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            url = process.stdout.readline().strip() if process.stdout else ""
+            if not url:
+                raise Failure(f"the stand-in for OpenAI did not start: try it with {' '.join(command)}")
+            yield Provider(url)
+        finally:
+            process.terminate()
+
+
+def settings(stack: "Stack", provider: Provider, service: str) -> dict[str, str]:
+    """Return the environment that makes a program recorded: what a user would export."""
+    return {
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_grpc_url,
+        ENV_CAPTURE_CONTENT: "EVENT_ONLY",
+        **provider.environment,
+    }
+
+
+def run(program: Path, environment: Mapping[str, str]) -> Ran:
+    """Run a Python program under the real `opentelemetry-instrument`."""
+    script = Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument"
+    if not script.exists():
+        raise Failure(f"{script} is not here: pip install 'opentelemetry-distro'")
+    command = [str(script), sys.executable, str(program)]
+    try:
+        done = _finish(command, {**_inherited(), **environment})
+    except subprocess.TimeoutExpired as error:
+        raise Failure(f"{program} did not end within {PROGRAM_TIMEOUT_S:.0f} s") from error
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def _finish(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        command, env=environment, capture_output=True, text=True, check=False, timeout=PROGRAM_TIMEOUT_S
+    )
+
+
+def _inherited() -> dict[str, str]:
+    """Return our environment without other settings of OpenTelemetry, and with loopback reached past any proxy."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_") or "COSTS" in name}
+    direct = ",".join(filter(None, [kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1", "localhost"]))
+    return kept | {"NO_PROXY": direct, "no_proxy": direct}
+
+
+def _free(port: int) -> int:
+    """Return `port` if nobody has it, else 0: any other."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
