@@ -15,6 +15,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Tracer, TracerProvider
 
 from otel_costs import attributes as names
+from otel_costs.usage import Usage
 
 log = logging.getLogger("otel_costs")
 
@@ -24,6 +25,15 @@ R = TypeVar("R")
 # Buckets of the conventions: 0.01 s, doubled thirteen times.
 DURATION_BUCKETS: Final = tuple(0.01 * 2**i for i in range(14))
 COST_BUCKETS: Final = tuple(0.0001 * 4**i for i in range(10))
+
+_LABELS: Final = (
+    names.OPERATION_NAME,
+    names.PROVIDER_NAME,
+    names.REQUEST_MODEL,
+    names.RESPONSE_MODEL,
+    names.SERVER_ADDRESS,
+    names.ERROR_TYPE,
+)
 
 _complained: set[str] = set()
 
@@ -99,6 +109,58 @@ class Telemetry:
         self.input_tokens = meter.create_counter(names.USAGE_INPUT_TOKENS, "{token}", "Input tokens.")
         self.output_tokens = meter.create_counter(names.USAGE_OUTPUT_TOKENS, "{token}", "Output tokens.")
 
+    def emit(
+        self,
+        event: str,
+        attributes: Mapping[str, Any],
+        *,
+        timestamp_ns: int,
+        context: Context | None = None,
+        body: str | None = None,
+    ) -> None:
+        """Write one log record. `attributes` are clean: one value that is not would lose the whole batch."""
+        self.logger.emit(
+            LogRecord(
+                timestamp=timestamp_ns,
+                observed_timestamp=timestamp_ns,
+                context=context,
+                severity_number=SeverityNumber.INFO,
+                severity_text="INFO",
+                body=body,
+                attributes=attributes,
+                event_name=event,
+            )
+        )
+
+    def measure(
+        self,
+        attributes: Mapping[str, Any],
+        *,
+        context: Context,
+        duration_s: float,
+        first_chunk_s: float | None,
+        chunks: int,
+        usage: Usage | None,
+    ) -> None:
+        """Add one call to the metrics; `usage` None is a call that is not billed, or whose usage is unknown."""
+        labels = {name: attributes[name] for name in _LABELS if name in attributes}
+        self.duration.record(duration_s, labels, context)
+        if first_chunk_s is not None:
+            self.time_to_first_chunk.record(first_chunk_s, labels, context)
+            if chunks > 1:
+                each_s = max(0.0, duration_s - first_chunk_s) / (chunks - 1)
+                self.time_per_output_chunk.record(each_s, labels, context)
+        if usage is None:
+            return
+        for modality, tokens_in, tokens_out in usage.by_modality():
+            split = {**labels, names.TOKEN_MODALITY: modality}
+            if tokens_in:
+                self.input_tokens.add(tokens_in, split, context)
+            if tokens_out:
+                self.output_tokens.add(tokens_out, split, context)
+        if (amount := attributes.get(names.COST_AMOUNT)) is not None:
+            self.cost.record(amount, labels, context)
+
     def global_or_given(self) -> tuple[object, object, object]:
         """Return the tracer, meter and logger provider in force now."""
         tracer_provider, meter_provider, logger_provider = self.providers
@@ -160,19 +222,8 @@ def emit(
     context: Context | None = None,
     body: str | None = None,
 ) -> None:
-    """Write one log record. `attributes` are clean already: one value that is not would lose the whole batch."""
-    current().logger.emit(
-        LogRecord(
-            timestamp=timestamp_ns,
-            observed_timestamp=timestamp_ns,
-            context=context,
-            severity_number=SeverityNumber.INFO,
-            severity_text="INFO",
-            body=body,
-            attributes=attributes,
-            event_name=event,
-        )
-    )
+    """Write one log record where this process writes to."""
+    current().emit(event, attributes, timestamp_ns=timestamp_ns, context=context, body=body)
 
 
 def warn_without_ledger() -> bool:

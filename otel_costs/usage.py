@@ -5,7 +5,7 @@ is 1,000 of text. A unit that is absent is unknown; 0 is a known zero.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from numbers import Integral
@@ -34,10 +34,12 @@ class Usage:
     """A quantity was estimated, not reported."""
 
     @classmethod
-    def of(cls, quantities: Mapping[str, object], *, estimated: bool = False) -> "Usage":
-        """Clean `quantities`; never raises. None is dropped, `"12"`, `12.0` and Decimals are parsed, bool refused."""
+    def of(cls, quantities: Mapping[str, object], *, invalid: tuple[str, ...] = (), estimated: bool = False) -> "Usage":
+        """Clean `quantities`; never raises. None is dropped, `"12"`, `12.0` and Decimals are parsed, bool refused.
+
+        `invalid` names units that were found invalid before: those of a usage that is read back from where it was kept.
+        """
         cleaned: dict[str, int | Decimal] = {}
-        invalid: tuple[str, ...] = ()
         try:
             for unit, value in quantities.items():
                 if value is None:
@@ -66,6 +68,19 @@ class Usage:
             total[unit] = _sum(total.get(unit, 0), quantity)
         invalid = self.invalid + tuple(unit for unit in other.invalid if unit not in self.invalid)
         return Usage(total, invalid, self.estimated or other.estimated)
+
+
+    def by_modality(self) -> Iterator[tuple[str, int, int]]:
+        """Return modality, input tokens and output tokens of each; text is what audio and images leave of the totals."""
+        found = self.quantities
+        text_in, text_out = int(found.get("input_tokens", 0)), int(found.get("output_tokens", 0))
+        for modality in ("audio", "image"):
+            part_in = int(found.get(f"input_{modality}_tokens", 0))
+            part_out = int(found.get(f"output_{modality}_tokens", 0))
+            text_in, text_out = text_in - part_in, text_out - part_out
+            if part_in or part_out:
+                yield modality, part_in, part_out
+        yield "text", max(0, text_in), max(0, text_out)
 
 
 NOTHING: Final = Usage({})

@@ -10,9 +10,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from otel_costs import telemetry
-from otel_costs.attributes import ENV_PROVIDERS, ENV_STREAM_USAGE
+from otel_costs.attributes import ENV_PROVIDERS, ENV_STREAM_USAGE, SERVER_ADDRESS, SERVER_PORT
 
 UNKNOWN: Final = "unknown"
 
@@ -56,11 +57,11 @@ _PATTERNS: Final = (
 _ALIASES: Final = {"azure": "azure.ai.openai", "xai": "x_ai", "x-ai": "x_ai", "mistral": "mistral_ai"}
 _PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
-# Those that document `stream_options.include_usage`. Others refuse fields that they do not know (Mistral), or say the
-# usage of every stream unasked (xAI, OpenRouter, Perplexity, Together, Fireworks).
-_TAKES_STREAM_USAGE: Final = frozenset(
-    {"openai", "azure.ai.openai", "cerebras", "deepseek", "gcp.gemini", "groq", "moonshotai"}
-)
+# Those of which it is known, to the byte, what `stream_options.include_usage` adds to a stream, so that it can be taken
+# out again. Others say the usage of every stream unasked (xAI, OpenRouter, Perplexity, DeepSeek, Groq, Moonshot, ...),
+# put it into chunks that the application sees anyway (Gemini), or refuse fields that they do not know (Mistral).
+_TAKES_STREAM_USAGE: Final = frozenset({"openai", "azure.ai.openai"})
+_DEPLOYMENT: Final = re.compile(r"/deployments/([^/?]+)")
 _AZURE_STREAM_USAGE_SINCE: Final = "2024-09-01"  # api-version
 
 
@@ -71,6 +72,11 @@ class Host:
     address: str
     port: int
     provider: str
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The attributes of every call to this host."""
+        return {SERVER_ADDRESS: self.address, SERVER_PORT: self.port}
 
     @property
     def has_deployments(self) -> bool:

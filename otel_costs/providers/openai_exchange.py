@@ -10,9 +10,9 @@ from typing import Any, Final, Self
 from opentelemetry import context as otel_context
 
 from otel_costs import attributes as names
-from otel_costs import call as calls
 from otel_costs import clean, content, messages, outbox, streaming, telemetry
 from otel_costs.call import Call
+from otel_costs.identity import whose
 from otel_costs.providers import hosts, openai_messages, openai_stream, openai_usage
 from otel_costs.providers.openai_routes import Endpoint, find, may_be_billed
 from otel_costs.providers.sound import HEAD, Sound
@@ -83,24 +83,23 @@ class Exchange:
             self.args, self.kwargs = _with_usage(self.args, self.kwargs, body)
             self.injected = True
 
-    def _new_call(self, endpoint: Endpoint, extra: Mapping[str, Any], **options: Any) -> Call:
+    def _new_call(self, endpoint: Endpoint, shown: Mapping[str, Any], **options: Any) -> Call:
         body, host = self.body, self.host
-        shared: dict[str, Any] = {names.SERVER_ADDRESS: host.address}
-        if endpoint.api_type:
-            shared[names.OPENAI_API_TYPE] = endpoint.api_type
-        user, session_id = _identity(body)
         model = body.get("model")
-        call = Call.start(
+        call = Call(
             endpoint.operation,
             host.provider,
             model if isinstance(model, str) else None,
-            whose=calls.identity(user, session_id),
-            attributes=shared,
-            span_attributes={names.SERVER_PORT: host.port, names.OUTPUT_TYPE: endpoint.output_type, **extra},
+            identity=whose(*_identity(body)),
+            attributes=host.attributes,
             **options,
         )
-        call.endpoint = host.address
-        call.deployment = call.request_model if host.has_deployments else None
+        call.bill.endpoint = host.address
+        call.bill.deployment = call.request_model if host.has_deployments else None
+        call.set(names.OPENAI_API_TYPE, endpoint.api_type)
+        call.show(names.OUTPUT_TYPE, endpoint.output_type)
+        for name, value in shown.items():
+            call.show(name, value)
         return call
 
     def _asks_for_usage(self, endpoint: Endpoint) -> bool:
@@ -138,7 +137,7 @@ class Exchange:
         """The request returned; if its response never came by here, the SDK has changed."""
         if self._call is not None and not self._seen:
             telemetry.complain_once("no response", "otel_costs saw no response: this version of openai is not known")
-            self._call.reasons.append("response_not_seen")
+            self._call.bill.reasons.append("response_not_seen")
             self._call.finish()
 
     @telemetry.shielded("read a response")
@@ -170,7 +169,7 @@ class Exchange:
 
         def finish(fold: openai_stream.Fold, error: BaseException | None) -> None:
             if not fold.complete:
-                call.reasons.append("stream_failed" if error is not None else "stream_closed_early")
+                call.bill.reasons.append("stream_failed" if error is not None else "stream_closed_early")
             self._finish(fold.body(), headers, error)
 
         reader = openai_stream.EventReader(call, self._fold(), finish, hide_usage=self.injected)
@@ -180,7 +179,7 @@ class Exchange:
         """Start the call of a look at a job, late: most looks find nothing that is billed, and leave no span."""
         assert self.endpoint
         shown = "fetch_response" if self.endpoint.name == "responses" else None
-        return self._new_call(self.endpoint, {}, span_operation=shown, start_ns=self._begun_ns)
+        return self._new_call(self.endpoint, {}, shown_as=shown, start_ns=self._begun_ns)
 
     def _read(self, body: Any, headers: Mapping[str, str], error: BaseException | None) -> None:
         """Finish with a body that is known; an unknown endpoint leaves a record if its answer has a usage."""
@@ -221,12 +220,12 @@ class Exchange:
                 self._read_usage(call, endpoint, body, headers)
             if call.inputs is not None and body is not None:
                 call.choices = openai_messages.read_response(endpoint.said, body)
-            if call.usage is None and call.reasons and endpoint.said in ("chat", "completions", "responses"):
-                call.usage = _estimate(call)
+            if call.bill.usage is None and call.bill.reasons and endpoint.said in ("chat", "completions", "responses"):
+                call.bill.usage = _estimate(call)
             self._as_job(call, endpoint, body)
         except Exception as bug:  # noqa: BLE001
             telemetry.complain_once("bug:read", "otel_costs could not read a response", error=bug)
-            call.reasons.append("response_not_read")
+            call.bill.reasons.append("response_not_read")
         if error is not None:
             call.fail(error)
         elif failure := _failure(body):
@@ -237,21 +236,21 @@ class Exchange:
     def _read_head(self, call: Call, body: Mapping[str, Any]) -> None:
         model, response_id, tier = body.get("model"), body.get("id"), body.get("service_tier")
         call.response_model = model if isinstance(model, str) else None
-        call.service_tier = tier if isinstance(tier, str) else None
+        call.bill.service_tier = tier if isinstance(tier, str) else None
         call.set(names.RESPONSE_ID, response_id if isinstance(response_id, str) else None)
-        call.set_on_span(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, body.get("system_fingerprint"))
+        call.show(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, body.get("system_fingerprint"))
         reasons = [choice["finish_reason"] for choice in _choices(body) if choice.get("finish_reason")]
-        call.set_on_span(names.RESPONSE_FINISH_REASONS, reasons or None)
+        call.show(names.RESPONSE_FINISH_REASONS, reasons or None)
         conversation = body.get("conversation")
         if isinstance(conversation, Mapping):
-            call.set_on_span(names.CONVERSATION_ID, conversation.get("id"))
+            call.show(names.CONVERSATION_ID, conversation.get("id"))
 
     def _read_usage(self, call: Call, endpoint: Endpoint, body: Any, headers: Mapping[str, str]) -> None:
-        call.usage = openai_usage.read_usage(endpoint.name, body, self.body)
-        call.price_model = openai_usage.priced_model(endpoint.name, body, self.body)
-        call.reported_cost = openai_usage.reported_cost(body, headers, self.host.provider)
+        call.bill.usage = openai_usage.read_usage(endpoint.name, body, self.body)
+        call.bill.price_model = openai_usage.priced_model(endpoint.name, body, self.body)
+        call.bill.reported = openai_usage.reported_cost(body, headers, self.host.provider)
         if endpoint.name == "batches":
-            call.processing = "batch"
+            call.bill.processing = "batch"
 
     def _as_job(self, call: Call, endpoint: Endpoint, body: Any) -> None:
         """Give what can be seen again an identity that it has every time."""
@@ -301,7 +300,7 @@ class BodyReader:
             body = _parsed_text(raw)
         exchange = self._exchange
         if body is None and exchange._call is not None:
-            exchange._call.reasons.append("response_not_read")
+            exchange._call.bill.reasons.append("response_not_read")
         exchange._read(body, self._response_headers, error)
 
 

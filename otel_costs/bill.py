@@ -1,0 +1,118 @@
+"""What a call is billed, as attributes: its cost by the price book, or by the provider's own word."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from otel_costs import attributes as names
+from otel_costs import clean, pricing, telemetry
+from otel_costs.cost import ESTIMATED, PRICED, UNKNOWN_MODEL, UNPRICED, Cost
+from otel_costs.usage import Usage
+
+
+@dataclass(slots=True)
+class Bill:
+    """What is known of a call that its price depends on.
+
+    `usage` None is unknown, which is not zero. `price_model` is the name that the price is listed under where it is more
+    than the model's (`dall-e-3/standard/1024x1024`); `processing` is `batch` or None; `reported` is the cost in USD that
+    the provider itself said. `reasons` say why a figure is unknown or an estimate. `refused`: the provider answered with
+    an error status, and bills nothing.
+    """
+
+    usage: Usage | None = None
+    price_model: str | None = None
+    service_tier: str | None = None
+    processing: str | None = None
+    endpoint: str | None = None
+    deployment: str | None = None
+    reported: Decimal | None = None
+    reasons: list[str] = field(default_factory=list)
+    refused: bool = False
+
+    def cost(self, provider: str, models: Iterable[str | None], at_ns: int) -> Cost | None:
+        """Return what the usage costs by the first of `models` that has a price; None if the usage is unknown."""
+        if self.usage is None:
+            return None
+        at = datetime.fromtimestamp(at_ns / 1e9, UTC)
+        cost = None
+        for model in dict.fromkeys((self.price_model, *models, "unknown")):
+            if model:
+                found = pricing.price(
+                    self.usage,
+                    provider=provider,
+                    model=model,
+                    at=at,
+                    service_tier=self.service_tier,
+                    processing=self.processing,
+                    endpoint=self.endpoint,
+                    deployment=self.deployment,
+                )
+                if found.reason != UNKNOWN_MODEL:
+                    return found
+                cost = cost or found
+        return cost
+
+
+def usage_attributes(usage: Usage) -> dict[str, Any]:
+    """Return the quantities as attributes: whole numbers as they are, others as exact decimal strings."""
+    found: dict[str, Any] = {
+        names.usage_attribute(unit): quantity if isinstance(quantity, int) else exact(quantity)
+        for unit, quantity in usage.quantities.items()
+    }
+    if usage.invalid:
+        found[names.USAGE_INVALID] = usage.invalid
+    return found
+
+
+def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
+    """Return the cost as attributes, the amount last: the SDK keeps 128 attributes and drops the oldest."""
+    if bill.refused:
+        return _money(PRICED, ["request_refused"], Decimal(0), "local", "USD")
+    if bill.reported is not None:
+        computed = {names.COST_COMPUTED_USD: exact(cost.total)} if cost and cost.total is not None else {}
+        return computed | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
+    if cost is None:
+        return _money(UNPRICED, bill.reasons or ["usage_unknown"], None, "local", "USD")
+    found: dict[str, Any] = {names.COST_LINE_PREFIX + line.unit: exact(line.amount) for line in cost.lines}
+    if cost.price_id:
+        found[names.PRICE_ID] = cost.price_id
+    found[names.PRICE_BOOK] = cost.book
+    status = ESTIMATED if bill.reasons and cost.status == PRICED else cost.status
+    return found | _money(status, [*bill.reasons, cost.reason], cost.total, "local", cost.currency)
+
+
+def _money(
+    status: str, reasons: Iterable[str | None], total: Decimal | None, source: str, currency: str
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if said := ",".join(dict.fromkeys(reason for reason in reasons if reason)):
+        found[names.COST_REASON] = said
+    found[names.COST_STATUS] = status
+    if total is not None:
+        found[names.COST_CURRENCY] = currency
+        found[names.COST_SOURCE] = source
+        found[names.COST_AMOUNT] = float(total)
+        found[names.COST_USD] = exact(total)
+    return found
+
+
+def exact(amount: Decimal) -> str:
+    """Write a decimal exactly, without an exponent and without zeros at its end."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def warn_unpriced(provider: str, model: str | None, cost: Cost) -> None:
+    """Say once for each model that its calls have no price, and where one is added."""
+    model = clean.text(model or "unknown")
+    telemetry.complain_once(
+        f"unpriced:{provider}:{model}",
+        "No price for model %r of provider %r (%s): its calls are recorded without a cost. Add it to the file of %s.",
+        model,
+        provider,
+        cost.reason,
+        names.ENV_PRICES,
+    )

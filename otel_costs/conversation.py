@@ -1,0 +1,42 @@
+"""What was said in a call, written as message records, each once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opentelemetry.context import Context
+
+from otel_costs import attributes as names
+from otel_costs import content, messages, telemetry
+from otel_costs.messages import Draft, Message, Seen
+
+
+class Conversation:
+    """The messages of one call in their conversation, which is the session's, or the call's own outside any."""
+
+    def __init__(self, id: str, identity: Mapping[str, Any], call_id: str | None, context: Context) -> None:  # noqa: A002
+        self._id, self._context = id, context
+        self._shared = {
+            name: identity[name] for name in (names.SESSION_ID, names.USER_ID, names.SCENARIO) if name in identity
+        }
+        if call_id:
+            self._shared[names.CALL_ID] = call_id
+
+    def write(
+        self, seen: Seen, inputs: Sequence[Draft], choices: Sequence[Sequence[Draft]], start_ns: int, end_ns: int
+    ) -> None:
+        """Write what was asked, at the call's start, and each choice of what was answered, at its end."""
+        asked, prefix = messages.identify(self._id, inputs)
+        for message in asked:
+            self._write(seen, message, start_ns)
+        for drafts in choices:
+            answer, _ = messages.identify(self._id, drafts, index=len(asked), prefix=prefix)
+            for message in answer:
+                self._write(seen, message, end_ns)
+
+    def _write(self, seen: Seen, message: Message, at_ns: int) -> None:
+        if not seen.first(self._id, message.id):
+            return
+        attributes, body = messages.record(message, with_content=content.on_events())
+        attributes[names.EVENT_NAME] = names.MESSAGE_EVENT
+        attributes.update(self._shared)
+        telemetry.emit(names.MESSAGE_EVENT, attributes, timestamp_ns=at_ns, context=self._context, body=body)

@@ -1,0 +1,45 @@
+"""Jobs that are billed later than they are started: who started them, and which of them are billed already."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from otel_costs.recent import Recent
+from otel_costs.session import Scope
+
+KEPT: Final = 10_000
+"""Jobs that one process remembers; of older ones the store alone knows that they were billed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The scope and the identity of who started a job."""
+
+    scope: Scope | None
+    identity: Mapping[str, Any]
+
+
+class Jobs:
+    """The background responses, batches, runs and videos that this process has seen, by the id of their call."""
+
+    def __init__(self) -> None:
+        self._owners: Recent[str, Owner] = Recent(KEPT)
+        self._billed: Recent[str, bool] = Recent(KEPT)
+
+    def started(self, call_id: str, owner: Owner) -> None:
+        """Remember who started a job: its bill is theirs, whoever finds that it has ended."""
+        self._owners[call_id] = owner
+
+    def owner(self, call_id: str) -> Owner | None:
+        """Return who started the job; None if it was not this process, or long ago."""
+        return self._owners.get(call_id)
+
+    def bill(self, call_id: str) -> bool:
+        """Return whether the job is billed for the first time in this process, and remember that it is.
+
+        Jobs are read one after the other, in the outbox: no two ask at once.
+        """
+        if self._billed.get(call_id):
+            return False
+        self._billed[call_id] = True
+        return True
