@@ -28,6 +28,20 @@ _SAYINGS = (
     ),
     (r"\b(ship|deliver)", "We ship within one working day, and parcels arrive after two to four days."),
     (r"\b(open|hours)\b", "We are open from 8 to 20 o'clock, Monday to Saturday."),
+    (
+        r"\b(invoice|receipt|bill)",
+        "Every invoice is in your account, under Orders. Shall I mail you one?",
+    ),
+    (
+        r"\b(password|log ?in|account)",
+        "You can set a new password with the link below the login.",
+    ),
+    (
+        r"\b(warranty|broken|defect)",
+        "I am sorry to hear that. The warranty is two years; we send a replacement.",
+    ),
+    (r"\b(voucher|discount|coupon)", "Enter the code of your voucher in the last step, and it is taken off the total."),
+    (r"\b(size|fit)", "Most customers take their usual size. The table beside every item has the measures."),
 )
 
 
@@ -129,4 +143,4 @@ def _said(question: str) -> str:
     for pattern, answer in _SAYINGS:
         if re.search(pattern, question, re.IGNORECASE):
             return answer
-    return f"I have read your {len(question.split())} words, and I am glad to help. What would you like to know?"
+    return "I am glad to help. Could you tell me a little more about it?"

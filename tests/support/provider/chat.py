@@ -9,6 +9,7 @@ from typing import Any
 from . import models, tokens, usage
 from .assistant import Reply, Turn, reply
 from .exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
+from .usage import Telling
 
 _AUDIO_CHUNK = 9_600  # bytes of sound in a chunk
 
@@ -45,7 +46,7 @@ def create(request: Request, store: Store) -> Answer:
         "system_fingerprint": "fp_50cad350e4",
     }
     if asked.get("stream"):
-        return Answer(_stream(asked, common, choices, written))
+        return Answer(_stream(asked, common, choices, Telling(request.flavour, asked, written)))
     body = {**common, "object": "chat.completion", "choices": [_whole(c, i) for i, c in enumerate(choices)]}
     # Only the proxy of LiteLLM says the cost in a header, and not on streams.
     cost = {"x-litellm-response-cost": str(usage.list_cost(written))} if request.flavour == "litellm" else {}
@@ -149,17 +150,13 @@ def _whole(choice: _Choice, index: int) -> Json:
     return {"index": index, "message": message, "logprobs": None, "finish_reason": choice.finish_reason}
 
 
-def _stream(asked: Json, common: Json, choices: Sequence[_Choice], written: Json) -> Iterator[Event]:
-    options = asked.get("stream_options") or {}
+def _stream(asked: Json, common: Json, choices: Sequence[_Choice], telling: Telling) -> Iterator[Event]:
     head = {**common, "object": "chat.completion.chunk"}
-    # Usage stands on every chunk, null but for the last, when it was asked for; else on none.
-    tail: Json = {"usage": None} if options.get("include_usage") else {}
+    padded = (asked.get("stream_options") or {}).get("include_obfuscation") is not False
 
-    def chunk(chosen: list[Json], number: int, **more: Any) -> Event:
-        padding = (
-            {} if options.get("include_obfuscation") is False else {"obfuscation": "aB3xY9kQzR7"[: 3 + number % 9]}
-        )
-        return Event({**head, "choices": chosen, **tail, **more, **padding})
+    def chunk(chosen: list[Json], number: int, told: Json) -> Event:
+        padding = {"obfuscation": "aB3xY9kQzR7"[: 3 + number % 9]} if padded else {}
+        return Event({**head, "choices": chosen, **told, **padding})
 
     number = 0
     deltas = [_deltas(choice) for choice in choices]
@@ -168,9 +165,10 @@ def _stream(asked: Json, common: Json, choices: Sequence[_Choice], written: Json
             if step < len(of_one):
                 delta, reason = of_one[step]
                 number += 1
-                yield chunk([{"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}], number)
-    if options.get("include_usage"):
-        yield chunk([], number + 1, usage=written)
+                chosen = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
+                yield chunk([chosen], number, telling.on_chunk(number, last=reason is not None))
+    if telling.has_own_chunk:
+        yield chunk([], number + 1, {"usage": telling.usage})
     yield Event("[DONE]")
 
 

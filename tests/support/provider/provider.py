@@ -21,6 +21,8 @@ FLAVOURS = {
     "openrouter.ai": "openrouter",
     "api.x.ai": "xai",
     "api.perplexity.ai": "perplexity",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
     "litellm": "litellm",
 }
 _NAMES = set(FLAVOURS.values())

@@ -62,6 +62,37 @@ def of_response(spent: Spent) -> Json:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Where a stream of chat says its usage: it depends on the provider, and on what was asked."""
+
+    flavour: str
+    asked: Json
+    usage: Json
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the request asks for usage."""
+        return bool((self.asked.get("stream_options") or {}).get("include_usage"))
+
+    @property
+    def has_own_chunk(self) -> bool:
+        """Whether a chunk without choices says the usage at the end: on demand, or with some unasked."""
+        return self.flavour in ("openrouter", "xai") or (self.wanted and self.flavour not in ("mistral", "perplexity"))
+
+    def on_chunk(self, number: int, *, last: bool) -> Json:
+        """Return what the chunk with this number says; `last` is one that ends a choice."""
+        if self.flavour == "perplexity":  # on every chunk, growing
+            growing = {**self.usage, "completion_tokens": number, "total_tokens": self.usage["prompt_tokens"] + number}
+            return {"usage": self.usage if last else growing}
+        if self.flavour == "mistral":
+            return {"usage": self.usage} if last else {}
+        if self.flavour == "groq" and last:
+            return {"x_groq": {"id": "req_1", "usage": self.usage}}
+        # OpenAI: null on every chunk when it was asked for, else no word of it.
+        return {"usage": None} if self.wanted else {}
+
+
 def in_dialect(flavour: str, usage: Json) -> Json:
     """Return a CompletionUsage as another provider would have written it."""
     dialect = _DIALECTS.get(flavour)
