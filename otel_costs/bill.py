@@ -16,10 +16,10 @@ from otel_costs.usage import Usage
 class Bill:
     """What is known of a call that its price depends on.
 
-    `usage` None is unknown, which is not zero. `price_model` is the name that the price is listed under where it is more
-    than the model's (`dall-e-3/standard/1024x1024`); `processing` is `batch` or None; `reported` is the cost in USD that
-    the provider itself said. `reasons` say why a figure is unknown or an estimate. `refused`: the provider answered with
-    an error status, and bills nothing.
+    `usage` None is unknown, which is not zero. `price_model` is the name that the price is listed under where it is
+    more than the model's (`dall-e-3/standard/1024x1024`); `processing` is `batch` or None; `reported` is the cost in
+    USD that the provider itself said. `reasons` say why a figure is unknown or an estimate. `refused`: the provider
+    answered with an error status, and bills nothing.
     """
 
     usage: Usage | None = None

@@ -51,7 +51,7 @@ class Call:
         shown_as: str | None = None,
         start_ns: int | None = None,
     ) -> None:
-        """Start the call and its span, now or at `start_ns`. `attributes` are the server's and what else a sampler may ask.
+        """Start the call and its span, now or at `start_ns`; `attributes` are what a sampler may ask for.
 
         `shown_as` is the operation of the span where it is another one: `fetch_response`, which has no tokens.
         """
@@ -115,7 +115,7 @@ class Call:
     def as_job(self, job_id: str, *, created_s: int | None, ended_s: int | None, ended: bool) -> None:
         """Make this the bill of a job: whoever looks at it again has the same id and the same times, in seconds.
 
-        A job that has not `ended` leaves a record without a cost, so that one nobody looks at again is not lost silently.
+        A job that has not `ended` leaves a record without a cost: if nobody looks again, it is not lost silently.
         """
         self.call_id = derived_id(self.provider, job_id)
         self._revision = FINAL if ended else PENDING
@@ -225,7 +225,9 @@ class Call:
         if self.inputs is None and not self.choices:
             return
         session_id = self.identity.get(names.SESSION_ID)
-        conversation = Conversation(session_id or self.call_id or random_id(), self.identity, self.call_id, self._context)
+        conversation = Conversation(
+            session_id or self.call_id or random_id(), self.identity, self.call_id, self._context
+        )
         end_ns = self.start_ns + int((self._duration_s or 0) * 1e9)
         conversation.write(_seen, self.inputs or (), self.choices, self.start_ns, end_ns)
         if content.on_spans() and self.span.is_recording():

@@ -2,7 +2,8 @@
 
 A span, a ledger record, messages and metrics cost several times what a user's call may be made longer by. So a call
 only notes its times and keeps the bytes of its answer, and a job does the rest a moment later. Nothing is dropped:
-when `LIMIT` jobs wait, who brings the next does the oldest. Whoever flushes or shuts down a provider has the jobs done first.
+when `LIMIT` jobs wait, who brings the next does the oldest. Whoever flushes a provider or shuts it down has them done
+first.
 """
 
 import os
@@ -23,17 +24,19 @@ LIMIT: Final = 512
 DRAIN_S: Final = 3.0
 
 GATHER_S: Final = 0.05
-"""How long jobs gather before they are done: a thread that wakes up for each takes the interpreter from the next call."""
+"""How long jobs gather before they are done: a thread that wakes for each takes the interpreter from the next call."""
 
 REST_S: Final = 0.0001
-"""Pause after a job. Without one the thread takes the interpreter back before the application gets it, for up to 5 ms."""
+"""Pause after a job: else the thread takes the interpreter back before the application gets it, for up to 5 ms."""
 
 
 class Outbox:
     """A queue of jobs and the daemon thread that does them, one after the other, in the order they came."""
 
     def __init__(self) -> None:
-        self._jobs: deque[Job] = deque()  # append is atomic: a finalizer may call it while its thread is in the middle of it
+        self._jobs: deque[Job] = (
+            deque()
+        )  # append is atomic: a finalizer may call it while its thread is in the middle of it
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._waiting = threading.Event()
@@ -151,7 +154,7 @@ def install(patches: Patches) -> None:
             patches.wrap(module, f"{provider}.{method}", _drained)
 
 
-def _drained(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _drained(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     drain()
     return wrapped(*args, **kwargs)
 

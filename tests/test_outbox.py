@@ -1,0 +1,94 @@
+"""Work that is done after the user's call."""
+
+import os
+import threading
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_costs import outbox
+from otel_costs.outbox import LIMIT, Outbox
+from tests.support.recorded import Recorded, instrumented
+
+
+def test_jobs_keep_their_order() -> None:
+    """Jobs are done in the order they came, whoever does them."""
+    jobs, done = Outbox(), list[int]()
+    for number in range(50):
+        jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
+    assert jobs.drain()
+    assert done == list(range(50))
+
+
+def test_jobs_are_done_without_a_drain() -> None:
+    """Nobody has to ask: a job is done by the thread of the outbox."""
+    done = threading.Event()
+    Outbox().put(done.set)
+    assert done.wait(10)
+
+
+def test_nothing_is_dropped_when_too_many_wait() -> None:
+    """Past the limit, who brings a job does the oldest, so that as many are done as were brought."""
+    jobs, done, block = Outbox(), list[int](), threading.Event()
+    started = threading.Event()
+    jobs.put(lambda: (started.set(), block.wait(10)))
+    assert started.wait(10)
+    threading.Timer(0.0, block.set).start()
+    for number in range(LIMIT * 2):
+        jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
+    assert jobs.drain()
+    assert done == list(range(LIMIT * 2))
+
+
+def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug of ours is logged once, by its type alone, and the next job is done."""
+    jobs, done = Outbox(), list[int]()
+    for _ in range(2):
+        jobs.put(lambda: 1 / 0)
+    jobs.put(lambda: done.append(1))
+    jobs.drain()
+    assert done == [1]
+    assert [record.message for record in caplog.records].count("otel_costs could not record a call (ZeroDivisionError)") <= 1
+
+
+def test_a_drain_within_a_job_does_not_wait_for_itself() -> None:
+    """A redactor may look at `session.cost_usd`, which drains, while its own job is under way."""
+    jobs, found = Outbox(), list[bool]()
+    jobs.put(lambda: found.append(jobs.drain()))
+    jobs.drain()
+    assert found == [False]
+
+
+def test_a_drain_waits_for_the_job_that_is_under_way() -> None:
+    """What the thread has begun is finished before `drain` returns; past its timeout it says that it is not."""
+    jobs, block, started = Outbox(), threading.Event(), threading.Event()
+    jobs.put(lambda: (started.set(), block.wait(10)))
+    assert started.wait(10)
+    assert not jobs.drain(0.0)
+    block.set()
+    assert jobs.drain()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_leaves_its_parents_jobs_alone() -> None:
+    """A job that waits at a fork is done once, by the parent."""
+    read, write = os.pipe()
+    outbox.put(lambda: os.write(write, b"%d " % os.getpid()))
+    child = os.fork()
+    if child == 0:
+        outbox.drain()
+        os._exit(0)
+    os.waitpid(child, 0)
+    outbox.drain()
+    os.close(write)
+    with os.fdopen(read, "rb") as file:
+        assert file.read().split() == [b"%d" % os.getpid()]
+
+
+def test_flushing_a_provider_has_the_jobs_done() -> None:
+    """Whoever flushes a provider, as a Lambda's wrapper does, gets what the last call left to do."""
+    done = list[int]()
+    with instrumented(Recorded()):
+        outbox.put(lambda: done.append(1))
+        TracerProvider(shutdown_on_exit=False).force_flush()
+        assert done == [1]
