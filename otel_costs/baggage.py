@@ -14,28 +14,41 @@ from otel_costs import attributes as names
 from otel_costs import clean
 
 MODES: Final = ("none", "in", "out", "both")
+NOBODY: Final = (None, None)
+
+Ids = tuple[object, object]
+"""The ids of a session and of a user; None where there is none."""
+
+_NAMES: Final = (names.SESSION_ID, names.USER_ID)
 
 _mode = "none"
 
 
 def configure(mode: str | None = None) -> str:
-    """Set the mode, by default from the environment; an unknown one raises ValueError."""
+    """Set the mode, by default from the environment; an unknown one raises ValueError and leaves baggage off."""
     global _mode
     chosen = (mode or os.environ.get(names.ENV_BAGGAGE) or "none").strip().lower()
+    _mode = chosen if chosen in MODES else "none"
     if chosen not in MODES:
-        _mode = "none"
-        raise ValueError(f"{names.ENV_BAGGAGE}={chosen!r} is none of {', '.join(MODES)}")
-    _mode = chosen
+        raise ValueError(f"{names.ENV_BAGGAGE} is {chosen!r}: baggage stays off. It is one of {', '.join(MODES)}.")
     return chosen
 
 
-def carry(session_id: str | None, user_id: str | None) -> None:
-    """Put the session and the user into the current context's baggage, or take them out with None."""
-    if _mode not in ("out", "both"):
+def carried() -> Ids:
+    """Return the ids in the current context's baggage; nobody's unless ours go out."""
+    if _mode in ("none", "in"):
+        return NOBODY
+    return baggage.get_baggage(names.SESSION_ID), baggage.get_baggage(names.USER_ID)
+
+
+def carry(ids: Ids) -> None:
+    """Put the ids into the current context's baggage; None takes out what is there."""
+    if _mode in ("none", "in"):
         return
     found = context.get_current()
-    for name, value in ((names.SESSION_ID, session_id), (names.USER_ID, user_id)):
-        found = baggage.set_baggage(name, value, found) if value else baggage.remove_baggage(name, found)
+    for name, value in zip(_NAMES, ids, strict=True):
+        found = baggage.remove_baggage(name, found) if value is None else baggage.set_baggage(name, value, found)
+    # Never detached: a generator may be closed in another context, where that would be logged as an error.
     context.attach(found)
 
 
@@ -43,7 +56,7 @@ def received() -> tuple[str | None, str | None]:
     """Return the session's and the user's id that came in from outside; None where nothing is believed."""
     if _mode not in ("in", "both"):
         return None, None
-    session_id, user_id = (baggage.get_baggage(name) for name in (names.SESSION_ID, names.USER_ID))
+    session_id, user_id = (baggage.get_baggage(name) for name in _NAMES)
     return (
         clean.identifier(session_id) if isinstance(session_id, str) else None,
         clean.identifier(user_id) if isinstance(user_id, str) else None,
@@ -54,6 +67,6 @@ def withheld(found: Context) -> Context:
     """Return the context without our baggage, for a call to a provider."""
     if _mode == "none":
         return found
-    for name in (names.SESSION_ID, names.USER_ID):
+    for name in _NAMES:
         found = baggage.remove_baggage(name, found)
     return found

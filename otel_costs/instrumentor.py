@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Collection
 from typing import Any
 
+from opentelemetry._logs._internal import ProxyLoggerProvider
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
     BaseInstrumentor,
 )
@@ -14,7 +15,7 @@ from otel_costs.session import forget as forget_sessions
 
 
 class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record what AI calls cost: `CostsInstrumentor().instrument()`, or nothing at all under `opentelemetry-instrument`.
+    """Record what AI calls cost: `CostsInstrumentor().instrument()`, or nothing but `opentelemetry-instrument`.
 
     `instrument` takes `tracer_provider`, `meter_provider`, `logger_provider` (the global ones by default) and `redact`,
     a function `(text, message) -> text | None` that every content passes before it is recorded. It never raises:
@@ -27,10 +28,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         # None: the patches wait for whatever is imported, and an application may bring only some of the SDKs.
         return ()
 
-    def _instrument(self, **kwargs: Any) -> None:
-        _guarded("start", lambda: self._start(**kwargs))
-
-    def _start(
+    def _instrument(
         self,
         tracer_provider: Any = None,
         meter_provider: Any = None,
@@ -38,31 +36,42 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         redact: Callable[..., str | None] | None = None,
         **_: Any,
     ) -> None:
-        telemetry.configure(tracer_provider, meter_provider, logger_provider)
+        patches = self._patches
+        patches.active = True
+        _guarded("set its providers", telemetry.configure, tracer_provider, meter_provider, logger_provider)
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
-        if redact is not None:
-            content.set_redactor(redact)
-        _guarded("read the prices", lambda: pricing.warm_up())
-        self._patches.active = True
-        threads.install(self._patches)
-        outbox.install(self._patches)
+        _guarded("set the redactor", content.set_redactor, redact)
+        _guarded("read the prices", pricing.warm_up)
+        _guarded("carry sessions into threads", threads.install, patches)
+        _guarded("write calls before a flush", outbox.install, patches)
         for name in providers.PROVIDERS:
-            provider = importlib.import_module(name)
-            self._patches.on_import(provider.MODULE, provider.install)
-        _guarded("take over the end of the process", shutdown.install)
+            _guarded(f"watch {name}", self._watch, name)
+        _guarded("take over the end of the process", shutdown.install, patches)
+        _guarded("look for a ledger", _look_for_ledger)
+
+    def _watch(self, name: str) -> None:
+        provider = importlib.import_module(name)
+        self._patches.on_import(provider.MODULE, provider.install)
+
+    def _uninstrument(self, **_: Any) -> None:
+        _guarded("write the last calls", outbox.drain)
+        _guarded("take its patches back", self._patches.remove)
+        _guarded("give back the end of the process", shutdown.remove)
+        _guarded("forget the redactor", content.set_redactor, None)
+        for forget in (telemetry.forget, call.forget, forget_sessions):
+            _guarded("forget what was", forget)
+
+
+def _look_for_ledger() -> None:
+    # Not if nobody has set any provider: an application may instrument first, and then the first call looks.
+    if not isinstance(telemetry.current().global_or_given()[2], ProxyLoggerProvider):
         telemetry.warn_without_ledger()
 
-    def _uninstrument(self, **kwargs: Any) -> None:
-        outbox.drain()
-        self._patches.remove()
-        for forget in (telemetry.forget, call.forget, forget_sessions):
-            forget()
 
-
-def _guarded(what: str, action: Callable[[], Any]) -> None:
+def _guarded(what: str, action: Callable[..., object], *args: object) -> None:
     try:
-        action()
+        action(*args)
     except Exception as error:  # noqa: BLE001
         # Configuration is the one place whose errors are ours to show in full: they quote a file or a variable.
         telemetry.log.error("otel_costs could not %s: %s", what, error)

@@ -9,40 +9,63 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final
 
-import wrapt
-
 from otel_costs import outbox, telemetry
+from otel_costs.patching import Patches
+from otel_costs.standby import Standby
 
 DEADLINE_S: Final = 3.0
 SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := getattr(signal, name, None)) is not None)
 
-_installed = False
+# Of the deadline, for calls that are still being written: the rest is for what is written already.
+_WRITING_S: Final = DEADLINE_S / 2
+
+_standby: Standby | None = None
+_adopted: dict[int, Any] = {}
 _looked_again = False
-_adopted: set[int] = set()
+_until: float | None = None
+"""When this process must be gone, by `time.monotonic`; None while it is not ending."""
 
 
-def install() -> None:
-    """Take over the end of this process; a second time does nothing."""
-    global _installed
+def install(patches: Patches) -> None:
+    """Take over the end of this process; a second time does nothing but look for new providers."""
+    global _standby
     adopt()
-    if _installed:
+    if _standby is None:
+        _standby = Standby()
+        atexit.register(_at_exit)
+        _handle_signals()
+    patches.on_import("multiprocessing.process", _watch_children)
+
+
+def remove() -> None:
+    """Give the end of the process back to the SDK."""
+    global _standby, _looked_again
+    if _standby is None:
         return
-    _installed = True
-    atexit.register(_at_exit)
-    wrapt.register_post_import_hook(_flush_children, "multiprocessing.util")
-    _handle_signals()
+    _standby.dismiss()
+    _standby, _looked_again = None, False
+    atexit.unregister(_at_exit)
+    for provider in _adopted.values():
+        if _shuts_down_at_exit(provider):
+            atexit.register(provider.shutdown)
+    _adopted.clear()
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is _on_signal:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def adopt() -> None:
     """Take the providers in force from the SDK's own exit handlers, which know no deadline."""
+    provider: Any
     for provider in telemetry.current().global_or_given():
-        if id(provider) not in _adopted and callable(shutdown := getattr(provider, "shutdown", None)):
-            _adopted.add(id(provider))
-            atexit.unregister(shutdown)
+        if id(provider) not in _adopted and _shuts_down_at_exit(provider):
+            _adopted[id(provider)] = provider
+            atexit.unregister(provider.shutdown)
 
 
 def adopt_once() -> None:
@@ -54,38 +77,36 @@ def adopt_once() -> None:
         telemetry.warn_without_ledger()
 
 
-def flush(deadline_s: float = DEADLINE_S, *, final: bool = False) -> bool:
-    """Export what is queued; `final` shuts the providers down as well. Return whether it was done in `deadline_s` seconds.
+def flush(*, final: bool = False) -> bool:
+    """Export what is queued, for a process that ends; return whether it was done in time.
 
-    The providers are flushed side by side, in daemon threads: `force_flush` ignores its timeout.
+    All flushes of a process share one deadline. `final` shuts down the providers that the SDK would shut down.
     """
-    end = time.monotonic() + deadline_s
-    outbox.drain(deadline_s)
-    verb = "shutdown" if final else "force_flush"
-    actions = [found for p in telemetry.current().global_or_given() if callable(found := getattr(p, verb, None))]
-    threads = [_start(action) for action in actions]
-    for thread in threads:
-        if thread is not None:
-            thread.join(max(0.0, end - time.monotonic()))
-    return not any(thread is not None and thread.is_alive() for thread in threads)
+    global _until
+    if _standby is None:
+        return True
+    if _until is None:
+        _until = time.monotonic() + DEADLINE_S
+    outbox.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
+    # In threads, side by side: `force_flush` ignores its timeout, and one collector may hang while another takes all.
+    return _standby.run(_flushes(final), _until)
 
 
-def _start(action: Callable[[], Any]) -> threading.Thread | None:
-    thread = threading.Thread(target=_quietly, args=(action,), name="otel_costs flush", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        # The interpreter is past the point where threads start: better late than lost.
-        _quietly(action)
-        return None
-    return thread
+def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
+    for provider in {
+        id(found): found for found in (*telemetry.current().global_or_given(), *_adopted.values())
+    }.values():
+        adopted = id(provider) in _adopted
+        if adopted and not _shuts_down_at_exit(provider):
+            continue  # the application has shut it down
+        flushing = getattr(provider, "shutdown" if final and adopted else "force_flush", None)
+        if callable(flushing):
+            yield flushing
 
 
-def _quietly(action: Callable[[], Any]) -> None:
-    try:
-        action()
-    except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("flush", "otel_costs could not flush", error=error)
+def _shuts_down_at_exit(provider: Any) -> bool:
+    """Whether the SDK shuts the provider down at exit, and has not done so yet."""
+    return any(getattr(provider, name, None) is not None for name in ("_atexit_handler", "_at_exit_handler"))
 
 
 def _at_exit() -> None:
@@ -104,22 +125,40 @@ def _handle_signals() -> None:
             signal.signal(number, _on_signal)
 
 
-def _on_signal(number: int, frame: FrameType | None) -> None:
-    # In a thread: the interrupted main thread may hold a lock that the flush needs; then the deadline ends the wait.
-    worker = threading.Thread(target=flush, args=(DEADLINE_S,), name="otel_costs signal", daemon=True)
-    worker.start()
-    worker.join(DEADLINE_S)
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    if _until is not None:
+        return  # it ends already; a second signal would cut short what the first one waits for
+    if _standby is not None:
+        # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
+        _standby.run([flush], time.monotonic() + DEADLINE_S)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 
-def _flush_children(util: Any) -> None:
-    # A multiprocessing child ends by os._exit. Its finalizers are cleared after the fork, and these hooks run after that.
-    util.register_after_fork(_installed_marker, lambda _: util.Finalize(None, flush, exitpriority=100))
+def _watch_children(patches: Patches) -> None:
+    patches.wrap("multiprocessing.process", "BaseProcess._bootstrap", _bootstrap)
 
 
-class _Marker:
-    """multiprocessing keeps its hooks by weak reference to an object; this one lives as long as the module."""
+def _bootstrap(wrapped: Any, _process: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run all of a multiprocessing child, its finalizers and threads included; after this it ends by os._exit."""
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        flush()
 
 
-_installed_marker: Final = _Marker()
+def _before_fork() -> None:
+    # A lock that our thread holds while the process is copied stays taken in the child for ever.
+    if _standby is not None:
+        outbox.drain(_WRITING_S)
+
+
+def _after_fork() -> None:
+    global _standby, _until
+    _until = None
+    if _standby is not None:
+        _standby = Standby()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

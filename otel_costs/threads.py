@@ -1,53 +1,87 @@
-"""Threads and executors keep the session of who started them; contextvars alone stop at a thread's edge."""
+"""Threads, executors and pools keep the session of who gives them work; contextvars alone stop at a thread's edge.
+
+A thread belongs to the session that started it. The workers of a pool belong to nobody, and each task to who
+submitted it: a pool that was first used in one session serves others, too.
+"""
 
 from functools import partial
 from typing import Any
 
-from otel_costs.patching import Patches
-from otel_costs.session import Scope, current_scope, enter_scope
+from otel_costs.patching import Patches, Wrapper
+from otel_costs.scope import Scope, current_scope, entered
 
 
 def install(patches: Patches) -> None:
-    """Carry the scope into `threading.Thread` and `ThreadPoolExecutor` (which `run_in_executor` uses as well).
+    """Carry the scope into threads, `concurrent.futures` (`run_in_executor` too) and `multiprocessing.pool`.
 
-    `asyncio.to_thread` copies the context by itself. Nothing is done where no session is open.
+    `asyncio.to_thread` copies the context by itself. Nothing is changed for what is started outside any session.
     """
-    patches.on_import("threading", lambda found: _wrap(found, "threading", "Thread.start", _start))
-    patches.on_import(
-        "concurrent.futures.thread",
-        lambda found: _wrap(found, "concurrent.futures.thread", "ThreadPoolExecutor.submit", _submit),
-    )
+    for module, wrappers in _WRAPPERS.items():
+        patches.on_import(module, partial(_wrap, module, wrappers))
 
 
-def _wrap(patches: Patches, module: str, path: str, wrapper: Any) -> None:
-    patches.wrap(module, path, wrapper)
+def _wrap(module: str, wrappers: dict[str, Wrapper], patches: Patches) -> None:
+    for path, wrapper in wrappers.items():
+        patches.wrap(module, path, wrapper)
 
 
 def _start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     scope = current_scope()
-    if scope is not None:
-        # On the instance: a subclass that overrides `run` would hide a patch of `Thread.run`.
-        instance.run = partial(_run, scope, instance)
-    return wrapped(*args, **kwargs)
+    if scope is None or instance.name.startswith("otel_costs"):  # ours work for all sessions
+        return wrapped(*args, **kwargs)
+    # On the instance: a subclass that overrides `run` would hide a patch of `Thread.run`.
+    own = vars(instance).get("run")
+    instance.run = partial(_run, scope, instance, own)
+    try:
+        return wrapped(*args, **kwargs)
+    except RuntimeError:
+        _restore_run(instance, own)
+        raise
 
 
-def _run(scope: Scope, thread: Any) -> Any:
-    vars(thread).pop("run", None)
-    enter_scope(scope)
-    return thread.run()
+def _run(scope: Scope, thread: Any, own: Any) -> Any:
+    _restore_run(thread, own)
+    with entered(scope):
+        return thread.run()
 
 
-def _submit(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _restore_run(thread: Any, own: Any) -> None:
+    if own is None:
+        vars(thread).pop("run", None)
+    else:
+        thread.run = own
+
+
+def _submit(wrapped: Any, _pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     scope = current_scope()
     if scope is None or not args:
         return wrapped(*args, **kwargs)
-    return wrapped(partial(_call, scope, args[0]), *args[1:], **kwargs)
+    # An executor starts its workers here, when it needs more of them.
+    with entered(None):
+        return wrapped(partial(_call, scope, args[0]), *args[1:], **kwargs)
+
+
+def _unattributed(wrapped: Any, _pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if current_scope() is None:
+        return wrapped(*args, **kwargs)
+    with entered(None):
+        return wrapped(*args, **kwargs)
 
 
 def _call(scope: Scope, function: Any, *args: Any, **kwargs: Any) -> Any:
-    # A pool's thread goes on to the next task, perhaps another session's: leave it as it was.
-    before = enter_scope(scope)
-    try:
+    with entered(scope):
         return function(*args, **kwargs)
-    finally:
-        enter_scope(before)
+
+
+_WRAPPERS: dict[str, dict[str, Wrapper]] = {
+    "threading": {"Thread.start": _start},
+    "concurrent.futures.thread": {"ThreadPoolExecutor.submit": _submit},
+    "concurrent.futures.process": {"ProcessPoolExecutor.submit": _submit},
+    "multiprocessing.pool": {
+        "Pool.__init__": _unattributed,
+        "Pool.apply_async": _submit,
+        "Pool._map_async": _submit,
+        "Pool.imap": _submit,
+        "Pool.imap_unordered": _submit,
+    },
+}

@@ -1,0 +1,203 @@
+"""A place in the program that calls belong to: opened for a block or a function, current in its tasks and threads."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from decimal import Decimal
+from functools import cached_property, partial
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from otel_costs import attributes as names
+from otel_costs import baggage
+from otel_costs.decorator import Entering, decorated
+from otel_costs.usage import Usage
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Account(Protocol):
+    """The session that the calls of a scope are counted in."""
+
+    id: str
+    user: str | None
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The attributes of each of its calls."""
+        ...
+
+    def check_budget(self) -> None:
+        """Raise `BudgetExceeded` if its budget is spent."""
+        ...
+
+    def add(self, usage: Usage | None, cost_usd: Decimal | None) -> None:
+        """Count one call; None is what is not known of it."""
+        ...
+
+
+class Scope:
+    """A place in the program: the session and the step that calls made there belong to.
+
+    Tasks and threads that were started in a scope go on in it when it is `closed`.
+    """
+
+    def __init__(
+        self, session: Account | None, step: str | None, outer: "Scope | None" = None, owner: "Scoped | None" = None
+    ) -> None:
+        self.session, self.step, self.outer, self.owner = session, step, outer, owner
+        self.closed = False
+        self.left_behind = False  # closed from another context: where it was opened, it is the current one for ever
+        self.token: Token[Scope | None] | None = None
+        self.outside: baggage.Ids = outer.outside if outer else baggage.carried()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Account | None, str | None]]:
+        return type(self), (self.session, self.step)
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Any]:
+        """The attributes of every call made here."""
+        found = dict(self.session.attributes) if self.session else {}
+        if self.step:
+            found[names.STEP] = self.step
+        return found
+
+    @property
+    def ids(self) -> baggage.Ids:
+        """What goes out in baggage from here: the session and its user, or what was there before any session."""
+        return (self.session.id or None, self.session.user) if self.session else self.outside
+
+
+_scope: ContextVar[Scope | None] = ContextVar("otel_costs_scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """Return the innermost open session or step of this task or thread; None outside any."""
+    scope = _scope.get()
+    while scope is not None and scope.left_behind:
+        scope = scope.outer
+    return scope
+
+
+@contextmanager
+def entered(scope: Scope | None) -> Iterator[None]:
+    """Make `scope` the current one for a `with` block that begins and ends in the same context."""
+    before, carried = _scope.get(), baggage.carried()
+    _scope.set(scope)
+    if scope is not None:
+        baggage.carry(scope.ids)
+    try:
+        yield
+    finally:
+        _scope.set(before)
+        baggage.carry(carried)
+
+
+class Scoped:
+    """Opens a scope: with `with`, with `async with`, and around a function, coroutine or generator as a decorator.
+
+    The same object may be open several times, in several threads and tasks.
+    """
+
+    def __init__(self) -> None:
+        self._scopes: list[Scope] = []
+        self._lock = threading.Lock()
+
+    def _place(self, outer: Scope | None) -> Scope:
+        raise NotImplementedError
+
+    def _ended(self) -> None:
+        """Called when the last scope of this object was closed."""
+
+    def __enter__(self) -> Self:
+        self._enter(self._open())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._leave(self._innermost())
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._leave(self._innermost())
+
+    def __call__(self, function: F) -> F:
+        """Run each call of `function` in a scope of its own."""
+        return decorated(function, self)
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Open a scope and make it the current one."""
+        scope = self._open()
+        self._enter(scope)
+        try:
+            yield
+        finally:
+            self._leave(scope)
+
+    @contextmanager
+    def detached(self) -> Iterator[Entering]:
+        """Open a scope that is current only within the context managers that are made by what this one yields."""
+        scope = self._open()
+        try:
+            yield partial(entered, scope)
+        finally:
+            self._close(scope)
+
+    def _open(self) -> Scope:
+        scope = self._place(current_scope())
+        with self._lock:
+            self._scopes.append(scope)
+        return scope
+
+    def _enter(self, scope: Scope) -> None:
+        scope.token = _scope.set(scope)
+        baggage.carry(scope.ids)
+
+    def _leave(self, scope: Scope | None) -> None:
+        if scope is None:
+            return
+        current = _scope.get()
+        try:
+            if scope.token is not None:
+                _scope.reset(scope.token)
+        except ValueError:
+            # Another context than it was opened in: another task or thread closes a generator.
+            scope.left_behind = True
+        else:
+            current = scope.outer if current is scope else _without(scope, current)
+            _scope.set(current)
+            baggage.carry(current.ids if current else scope.outside)
+        scope.token = None
+        self._close(scope)
+
+    def _close(self, scope: Scope) -> None:
+        scope.closed = True
+        if not scope.left_behind:
+            scope.outer = None  # a task that starts the next from within its session would make an endless chain
+        with self._lock:
+            self._scopes.remove(scope)
+            ended = not self._scopes
+        if ended:
+            self._ended()
+
+    def _innermost(self) -> Scope | None:
+        """Return the scope that a `with` block of this object, which ends here, has opened."""
+        scope = _scope.get()
+        while scope is not None and (scope.owner is not self or scope.closed):
+            scope = scope.outer
+        return scope or (self._scopes[-1] if self._scopes else None)
+
+
+def _without(left: Scope, current: Scope | None) -> Scope | None:
+    """Return `current` without `left` around it: blocks of generators need not end in order."""
+    inner = current
+    while inner is not None and inner.outer is not left:
+        inner = inner.outer
+    if inner is not None:
+        inner.outer = left.outer
+    return current

@@ -1,0 +1,51 @@
+"""The last word on a session: its line in the log and its record, with the totals that this process saw."""
+
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from otel_costs import attributes as names
+from otel_costs import telemetry
+from otel_costs.totals import EXACT, Totals
+
+
+@telemetry.shielded("write the record of a session")
+def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> None:
+    """Log `[COST] Session abc-123: $0.002345` and the usage by unit, and write the record `otel_costs.session`."""
+    telemetry.log.info("[COST] Session %s: $%s (%s)", printable(session_id), money(totals.cost_usd), _counts(totals))
+    record = {
+        names.EVENT_NAME: names.SESSION_EVENT,
+        names.PROCESS_ID: telemetry.process().id,
+        **attributes,
+        names.SESSION_CALLS: totals.calls,
+        names.SESSION_UNPRICED_CALLS: totals.unpriced_calls,
+    }
+    for unit, quantity in totals.usage.quantities.items():
+        record[names.usage_attribute(unit)] = quantity if isinstance(quantity, int) else _number(quantity)
+    record[names.COST_USD] = f"{totals.cost_usd:f}"
+    telemetry.emit(names.SESSION_EVENT, record, timestamp_ns=time.time_ns())
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line: an id must not be able to forge a line of the log."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def money(amount: Decimal) -> str:
+    """Write exactly, with at least six decimals."""
+    text = f"{amount.normalize(EXACT):f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals:0<6}"
+
+
+def _counts(totals: Totals) -> str:
+    calls = "1 call" if totals.calls == 1 else f"{totals.calls} calls"
+    if totals.unpriced_calls:
+        calls += f", {totals.unpriced_calls} without a price"
+    used = ", ".join(f"{unit} {_number(quantity)}" for unit, quantity in totals.usage.quantities.items() if quantity)
+    return f"{calls}; {used}" if used else calls
+
+
+def _number(quantity: int | Decimal) -> str:
+    return str(quantity) if isinstance(quantity, int) else f"{quantity:f}"
