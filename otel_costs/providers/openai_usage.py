@@ -129,7 +129,10 @@ def _of_embeddings(body: object, _: _Json) -> Usage | None:
 
 
 def _of_speech(body: object, request: _Json) -> Usage | None:
-    """Read spoken audio: tokens where they are said, else characters; and seconds for models not billed by those."""
+    """Read spoken audio: tokens where they are said, else characters, and seconds where the sound's format says them.
+
+    Seconds only for OpenAI's models: their prices say that one measure covers the other.
+    """
     if (found := _of_tokens(body)) is not None:
         spoken = found.quantities.get("output_tokens")
         return found + Usage.of({"output_audio_tokens": spoken} if spoken is not None else {})
@@ -137,7 +140,7 @@ def _of_speech(body: object, request: _Json) -> Usage | None:
     quantities: dict[str, object] = {"input_characters": len(text)} if isinstance(text, str) else {}
     if isinstance(body, (bytes, bytearray)):
         body = Sound(bytes(body[: sound.HEAD]), len(body))
-    if isinstance(body, Sound) and isinstance(model, str) and model.startswith("gpt-"):
+    if isinstance(body, Sound) and isinstance(model, str) and model.startswith(("gpt-", "tts-1")):
         length = sound.seconds(body, str(request.get("response_format") or ""))
         quantities |= {"audio_seconds": length, "output_audio_seconds": length}
     return Usage.of(quantities) if quantities else None

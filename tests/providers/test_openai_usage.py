@@ -189,17 +189,19 @@ def test_embeddings(usage: dict[str, Any]) -> None:
 
 def test_speech_by_characters() -> None:
     """Speech without usage is billed by the characters of the request, each a Unicode code point."""
-    request = {"model": "tts-1", "input": "Grüße 🎉", "response_format": "wav"}
-    assert used("audio/speech", wav(2), request) == {"input_characters": 7}
+    request = {"model": "tts-1", "input": "Grüße 🎉"}
+    assert used("audio/speech", b"\xff\xfb", request) == {"input_characters": 7}
+    assert used("audio/speech", wav(2), {"model": "playai-tts", "input": "Hello"}) == {"input_characters": 5}
 
 
 def test_speech_by_seconds() -> None:
-    """For a model that is not billed by characters, the sound's length is known besides, if its format says it."""
+    """Of OpenAI's models, the sound's length is known besides, if its format says it."""
     request = {"model": "gpt-4o-mini-tts", "input": "Hello", "response_format": "pcm"}
     expected = {"input_characters": 5, "audio_seconds": Decimal("1.5"), "output_audio_seconds": Decimal("1.5")}
     assert used("audio/speech", b"\0" * 72_000, request) == expected
     assert used("audio/speech", Sound(b"", 72_000), request) == expected
     assert used("audio/speech", wav(1.5), {**request, "response_format": "wav"}) == expected
+    assert used("audio/speech", wav(1.5), {"model": "tts-1", "input": "Hello"}) == expected
     assert used("audio/speech", b"\xff\xfb", {**request, "response_format": "mp3"}) == {"input_characters": 5}
 
 
