@@ -49,6 +49,15 @@ def settle(service_tier: str | None, processing: str | None) -> tuple[str | None
     return (None if way or tier in _STANDARD_TIERS else tier or None), way or None
 
 
+class PriceFileError(ValueError):
+    """A price file cannot be used. Carries `file`, `line` (None if unknown), `field` (empty for the whole file)."""
+
+    def __init__(self, file: str, line: int | None, field: str, problem: str) -> None:
+        self.file, self.line, self.field, self.problem = file, line, field, problem
+        where = file if line is None else f"{file}, line {line}"
+        super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """Whom a price is for; what is not given matches all."""

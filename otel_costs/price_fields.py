@@ -9,19 +9,12 @@ from typing import Final, NoReturn
 
 import yaml
 
+from otel_costs.price_entry import PriceFileError
+
 _MAX_WHOLE: Final = 1_000_000_000
 _NULL: Final = "tag:yaml.org,2002:null"
 _WHOLE: Final = re.compile(r"0|[1-9]\d{0,9}", re.ASCII)
 _NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,18})?", re.ASCII)
-
-
-class PriceFileError(ValueError):
-    """A price file cannot be used. Carries `file`, `line` (None if unknown), `field` (empty for the whole file)."""
-
-    def __init__(self, file: str, line: int | None, field: str, problem: str) -> None:
-        self.file, self.line, self.field, self.problem = file, line, field, problem
-        where = file if line is None else f"{file}, line {line}"
-        super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")
 
 
 class Fields:

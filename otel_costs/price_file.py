@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import yaml
 
-from otel_costs.price_entry import Base, Match, Price, PriceFile, provider_id, settle
-from otel_costs.price_fields import Fields, PriceFileError
+from otel_costs.price_entry import Base, Match, Price, PriceFile, PriceFileError, provider_id, settle
+from otel_costs.price_fields import Fields
 from otel_costs.rates import EARLIEST, LATEST, ONE, Rate
 from otel_costs.units import UNITS
 
@@ -59,6 +59,7 @@ def parse(text: str | bytes, file: str) -> PriceFile:
     stem = Path(file).stem
     prices = tuple(_price(entry, stem) for entry in top.entries("prices", _PRICE))
     _refuse_overlaps(file, prices)
+    _refuse_loose_ends(file, prices)
     return PriceFile(file, version, prices)
 
 
@@ -190,3 +191,12 @@ def _refuse_overlaps(file: str, prices: Iterable[Price]) -> None:
             if later.start < earlier.end:
                 problem = f"holds at the same time as the price in line {earlier.line}, for the same calls"
                 raise PriceFileError(file, later.line, f"prices[{number}].from", problem)
+
+
+def _refuse_loose_ends(file: str, prices: Iterable[Price]) -> None:
+    """Complain about a price for a longer context without one for the shorter: which price would that have?"""
+    known = {(price.provider, price.match, price.conditions()) for price in prices if price.input_tokens_above is None}
+    for number, price in enumerate(prices):
+        if price.input_tokens_above is not None and (price.provider, price.match, price.conditions()) not in known:
+            problem = "has no price below it; add one with the same match, without input_tokens_above"
+            raise PriceFileError(file, price.line, f"prices[{number}].when.input_tokens_above", problem)

@@ -1,5 +1,6 @@
 """The table of prices in force, rate by rate, for people to read."""
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,3 +91,14 @@ def _base_rows(model: base_prices.BaseModel) -> Iterator[PriceRow]:
                 source=base_prices.version(),
                 checked="",
             )
+
+
+def nearest(book: PriceBook, provider: str, model: str, count: int = 3) -> list[str]:
+    """Return the models of `provider` that have a price and a name like `model`, the likest first."""
+    wanted = provider_id(provider)
+    names = [known.info.id for known in base_prices.models() if known.provider == wanted]
+    for file in book.files:
+        for price in file.prices:
+            if price.provider == wanted:
+                names += (*price.match.model, *price.match.starts_with)
+    return difflib.get_close_matches(model.lower(), dict.fromkeys(names), count)

@@ -9,7 +9,7 @@ from typing import Final
 from otel_costs import attributes, base_prices
 from otel_costs.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
 from otel_costs.price_book import PriceBook, builtin, with_file
-from otel_costs.price_fields import PriceFileError
+from otel_costs.price_entry import PriceFileError
 from otel_costs.rates import INTERNAL_ERROR
 from otel_costs.usage import Usage
 

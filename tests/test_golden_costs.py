@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from otel_costs.price_book import PriceBook, with_file
-from otel_costs.pricing import Cost, builtin, price
+from otel_costs.price_book import PriceBook, builtin, with_file
+from otel_costs.pricing import Cost, price
 from otel_costs.units import DIMENSIONS
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "golden_costs.json").read_text())
@@ -36,7 +36,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str | None, Price
 class _Dumper(yaml.SafeDumper):
     """Write numbers of units plainly; everything else, prices above all, stands in quotes."""
 
-    def represent_int(self, data: int) -> yaml.Node:
+    def represent_int(self, data: int) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:int", str(data), style="")
 
 
@@ -113,7 +113,7 @@ def test_cost_is_exact(case: Mapping[str, Any], books: Mapping[str | None, Price
 
 @pytest.mark.parametrize("case", GOLDEN["policy_cases"], ids=lambda case: case["id"])
 def test_what_is_not_priced_is_said(case: Mapping[str, Any], books: Mapping[str | None, PriceBook]) -> None:
-    """An unknown model, unit or tier gives the status, the reason and the total that were agreed; never a silent zero."""
+    """An unknown model, unit or tier gives the status, reason and total that were agreed, never a silent zero."""
     (cost,) = priced(case, books)
     expected = case["expected"]
 
