@@ -1,21 +1,17 @@
 """Run the stand-in alone, until SIGINT or SIGTERM. The first line on stdout is its `base_url`."""
 
 import argparse
+import runpy
 import signal
 import sys
 import threading
 from pathlib import Path
 
-if not __package__:
-    # Run by path: make this folder a package again, and not a place to import from.
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-    __package__ = "provider"
-
-from .provider import Provider
-
 
 def main() -> None:
     """Serve until a signal comes."""
+    from .provider import Provider
+
     parser = argparse.ArgumentParser(description="A stand-in for OpenAI on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     stopped = threading.Event()
@@ -27,4 +23,10 @@ def main() -> None:
         stopped.wait()
 
 
-main()
+if __package__:
+    main()
+else:
+    # Run by its path: start again as a package, with this folder no place to import from.
+    folder = Path(__file__).resolve().parent
+    sys.path[0] = str(folder.parent)
+    runpy.run_module(folder.name, run_name="__main__")
