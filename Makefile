@@ -31,11 +31,18 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks $(BENCH)
+# BENCH names some of them: make bench BENCH=added_time
+bench: $(VENV)-bench/.ready
+	$(VENV)-bench/bin/python -m benchmarks $(BENCH)
+
+# Apart from .venv: opentelemetry-instrument would load the instrumentations that we are measured beside.
+$(VENV)-bench/.ready: $(READY)
+	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(BIN)/uv pip install --quiet --python $(VENV)-bench/bin/python --prerelease if-necessary-or-explicit --group dev --group bench --editable '.[instruments,local]'
+	touch $@
 
 constraints: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --all-extras --group dev pyproject.toml --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-bench

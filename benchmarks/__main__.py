@@ -11,7 +11,8 @@ import benchmarks
 
 
 def main() -> None:
-    found = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
+    modules = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
+    found = sorted(name for name in modules if not name.startswith("_"))
     asked = sys.argv[1:] or found
     if unknown := set(asked) - set(found):
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(found)}")

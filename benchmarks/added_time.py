@@ -6,8 +6,6 @@ The floor is a wrapper written by hand that makes one span. A candidate that is 
 """
 
 import argparse
-import asyncio
-import atexit
 import json
 import os
 import resource
@@ -16,14 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
+from benchmarks import _canned
+
 CANDIDATES = ("floor", "otel_costs", "genai-openai", "openinference")
-CHUNKS = 200
-CLOCK = time.thread_time if "thread" in os.environ.get("BENCH_CLOCK", "") else time.perf_counter
-QUESTION = [{"role": "system", "content": "You are a support assistant."}, {"role": "user", "content": "Where is my order 4711?"}]
-WORDS = ["Your", " order", " is", " on", " its", " way", " to", " you", "."]
+QUESTION = [
+    {"role": "system", "content": "You are a support assistant."},
+    {"role": "user", "content": "Where is my order 4711?"},
+]
 
 
 def main() -> None:
@@ -31,10 +30,7 @@ def main() -> None:
     parser.add_argument("--candidate", choices=CANDIDATES)
     parser.add_argument("--blocks", type=int, default=30)
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--serve", action="store_true")
     options = parser.parse_args()
-    if options.serve:
-        return _serve()
     if options.candidate:
         print(json.dumps(_memory(options.candidate) if options.memory else _measure(options.candidate, options.blocks)))
         return
@@ -45,7 +41,16 @@ def main() -> None:
 def _run(candidate: str, blocks: int) -> dict[str, float] | None:
     found: dict[str, float] = {}
     for extra in ([], ["--memory"]):
-        command = [sys.executable, "-m", "benchmarks.added_time", "--candidate", candidate, "--blocks", str(blocks), *extra]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.added_time",
+            "--candidate",
+            candidate,
+            "--blocks",
+            str(blocks),
+            *extra,
+        ]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode:
             if candidate in CANDIDATES[:2]:
@@ -58,35 +63,69 @@ def _run(candidate: str, blocks: int) -> dict[str, float] | None:
 
 def _table(rows: dict[str, dict[str, float]]) -> None:
     floor = rows["floor"]
-    print(f"{'':14}{'chat, us':>10}{'x floor':>9}{'stream, us':>12}{'x floor':>9}{'import, ms':>12}{'RSS, MiB':>10}")
+    print(
+        f"{'':14}{'chat':>6}{'x floor':>9}{'cpu':>6}{'stream':>9}{'x floor':>9}{'cpu':>7}{'start, ms':>11}{'RSS, MiB':>10}"
+    )
     for name, row in rows.items():
         print(
-            f"{name:14}{row['chat']:10.0f}{row['chat'] / floor['chat']:9.2f}{row['stream']:12.0f}"
-            f"{row['stream'] / floor['stream']:9.2f}{row['import']:12.0f}{row['rss']:10.1f}"
+            f"{name:14}{row['chat']:6.0f}{row['chat'] / floor['chat']:9.2f}{row['chat_cpu']:6.0f}"
+            f"{row['stream']:9.0f}{row['stream'] / floor['stream']:9.2f}{row['stream_cpu']:7.0f}"
+            f"{row['import']:11.0f}{row['rss']:10.1f}"
         )
-    print(f"plain: chat {floor['plain_chat']:.0f} us, stream {floor['plain_stream']:.0f} us")
+    print(
+        f"us added to a chat call of {floor['plain_chat']:.0f} us, and to a stream of {floor['plain_stream']:.0f} us;"
+    )
+    print("cpu: of all threads, mean; start: import and instrument, after openai; RSS: growth over 2,000 calls.")
 
 
 def _measure(candidate: str, blocks: int) -> dict[str, float]:
     import openai
 
-    client = _client()
+    assert openai  # its import is the application's own
     begun = time.perf_counter()
     switch = _switch(candidate)
-    imported = (time.perf_counter() - begun) * 1e3
-    assert openai
-    found: dict[str, float] = {"import": imported}
+    found = {"import": (time.perf_counter() - begun) * 1e3}
+    client = _client()
     for kind, calls, action in (("chat", 40, _chat), ("stream", 6, _stream)):
-        plain, added = [], []
+        plain, added = Times(), Times()
         for block in range(blocks + 2):
             for instrumented, times in ((False, plain), (True, added)):
                 ask = switch(instrumented, client)
-                taken = [_timed(action, ask) for _ in range(calls)]
+                taken = Times()
+                for _ in range(calls):
+                    taken.time(action, ask)
                 if block > 1:  # the first blocks warm caches up
                     times.extend(taken)
-        found[f"plain_{kind}"] = statistics.median(plain)
-        found[kind] = statistics.median(added) - statistics.median(plain)
+        found[f"plain_{kind}"] = plain.wall_us
+        found[kind] = added.wall_us - plain.wall_us
+        found[f"{kind}_cpu"] = added.cpu_us - plain.cpu_us
     return found
+
+
+class Times:
+    """Calls as they were timed: the median time of each, and the mean processor time of all threads."""
+
+    def __init__(self) -> None:
+        self._walls: list[float] = []
+        self._cpu_s = 0.0
+
+    def time(self, action: Callable[[Any], None], ask: Any) -> None:
+        begun, cpu = time.perf_counter(), time.process_time()
+        action(ask)
+        self._walls.append(time.perf_counter() - begun)
+        self._cpu_s += time.process_time() - cpu
+
+    def extend(self, other: "Times") -> None:
+        self._walls += other._walls
+        self._cpu_s += other._cpu_s
+
+    @property
+    def wall_us(self) -> float:
+        return statistics.median(self._walls) * 1e6
+
+    @property
+    def cpu_us(self) -> float:
+        return self._cpu_s / len(self._walls) * 1e6
 
 
 def _memory(candidate: str) -> dict[str, float]:
@@ -105,12 +144,6 @@ def _rss() -> int:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def _timed(action: Callable[[Any], None], ask: Any) -> float:
-    begun = CLOCK()
-    action(ask)
-    return (CLOCK() - begun) * 1e6
-
-
 def _chat(ask: Any) -> None:
     ask(model="gpt-4o", messages=QUESTION, temperature=0.2)
 
@@ -123,98 +156,7 @@ def _stream(ask: Any) -> None:
 def _client() -> Any:
     import openai
 
-    return openai.OpenAI(api_key="sk-benchmark", base_url=_server())
-
-
-@cache
-def _server() -> str:
-    """Start the server in a process of its own, and return its URL."""
-    server = subprocess.Popen([sys.executable, "-m", "benchmarks.added_time", "--serve"], stdout=subprocess.PIPE, text=True)
-    atexit.register(server.kill)
-    assert server.stdout
-    return f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
-
-
-def _serve() -> None:
-    """Answer every request on a connection: what is asked for is told by one word of its body."""
-    answer = _answer()
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer)
-    events = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in _pieces()]
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while request := await reader.readuntil(b"\r\n\r\n"):
-            size = int(request.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            if b'"stream":true' in await reader.readexactly(size):
-                writer.write(events)
-                for piece in pieces:
-                    writer.write(piece)
-                    await writer.drain()
-                    await asyncio.sleep(0)
-                writer.write(b"0\r\n\r\n")
-            else:
-                writer.write(head + answer)
-
-    async def run() -> None:
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        print(server.sockets[0].getsockname()[1], flush=True)
-        await server.serve_forever()
-
-    asyncio.run(run())
-
-
-def _usage() -> dict[str, Any]:
-    return {
-        "prompt_tokens": 25,
-        "completion_tokens": CHUNKS,
-        "total_tokens": 25 + CHUNKS,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
-
-
-def _answer() -> bytes:
-    message = {"role": "assistant", "content": "".join(WORDS) * 3, "refusal": None, "annotations": []}
-    return json.dumps(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1795343400,
-            "model": "gpt-4o-2024-08-06",
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-            "usage": _usage(),
-            "service_tier": "default",
-            "system_fingerprint": "fp_1",
-        }
-    ).encode()
-
-
-def _pieces() -> list[bytes]:
-    def chunk(choices: list[Any], usage: Any) -> bytes:
-        found = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion.chunk",
-            "created": 1795343400,
-            "model": "gpt-4o-2024-08-06",
-            "service_tier": "default",
-            "system_fingerprint": "fp_1",
-            "choices": choices,
-            "usage": usage,
-            "obfuscation": "aB3xY",
-        }
-        return b"data: " + json.dumps(found, separators=(",", ":")).encode() + b"\n\n"
-
-    def choice(delta: dict[str, Any], reason: str | None = None) -> list[Any]:
-        return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]
-
-    texts = [chunk(choice({"content": WORDS[i % len(WORDS)]}), None) for i in range(CHUNKS - 3)]
-    first = chunk(choice({"role": "assistant", "content": "", "refusal": None}), None)
-    return [first, *texts, chunk(choice({}, "stop"), None), chunk([], _usage()), b"data: [DONE]\n\n"]
+    return openai.OpenAI(api_key="sk-benchmark", base_url=_canned.start())
 
 
 def _switch(candidate: str) -> Callable[[bool, Any], Any]:
@@ -222,7 +164,9 @@ def _switch(candidate: str) -> Callable[[bool, Any], Any]:
     providers = _providers()
     if candidate == "floor":
         tracer = providers[0].get_tracer("floor")
-        return lambda on, client: _by_hand(tracer, client.chat.completions.create) if on else client.chat.completions.create
+        return lambda on, client: (
+            _by_hand(tracer, client.chat.completions.create) if on else client.chat.completions.create
+        )
     instrumentor = _instrumentor(candidate)
     state = {"on": False}
     options = dict(zip(("tracer_provider", "logger_provider", "meter_provider"), providers, strict=True))

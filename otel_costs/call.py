@@ -192,8 +192,9 @@ class Call:
             shared.update(usage_attributes(bill.usage))
         at_ns = self._job_ns[0] if self._job_ns else self.start_ns
         cost = bill.cost(self.provider, (self.response_model, self.request_model), at_ns)
-        del shared[names.COST_STATUS]
-        shared.update(cost_attributes(bill, cost))
+        found = cost_attributes(bill, cost)
+        del shared[names.COST_STATUS]  # money goes last
+        shared.update(found)
         usd = shared.get(names.COST_USD)
         if usd is None and cost is not None:
             warn_unpriced(self.provider, self.response_model or self.request_model, cost)
