@@ -32,11 +32,12 @@ class Patches:
             self._install(module, install)
         elif module not in self._hooked:
             self._hooked.add(module)
-            wrapt.register_post_import_hook(lambda _: self.active and self._install(module, install), module)
+            wrapt.register_post_import_hook(lambda _: self._install(module, install), module)
 
     def _install(self, module: str, install: Callable[["Patches"], None]) -> None:
         try:
-            install(self)
+            if self.active:
+                install(self)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once(f"patch:{module}", f"otel_costs could not patch {module}", error=error)
 

@@ -1,13 +1,14 @@
 """Finish a call once, however its stream ends: read out, closed, left early, dropped, cancelled, cut or never read."""
 
+import atexit
+import os
 import sys
+import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Final, Protocol
+from functools import cache
+from typing import Any, Protocol
 
-from otel_costs import outbox, telemetry
-
-_OBSERVED: Final = ("iter_bytes", "aiter_bytes", "close", "aclose")
+from otel_costs import outbox, telemetry, watched_response
 
 
 class Reader(Protocol):
@@ -27,40 +28,48 @@ class Reader(Protocol):
 
 
 class Watch:
-    """The state of one watched body. It holds no reference to the response, so that an abandoned one can be collected."""
+    """The state of one body. It holds no reference to the response, so that an abandoned one can be collected."""
+
+    __slots__ = ("_before", "_ended", "_reader", "running")
 
     def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-        self.ended = False
-        self.running = False  # the transport is being asked for bytes right now
-        self.before = sys.exc_info()[1]
+        self._reader = reader
+        self._ended = threading.Lock()
+        self._before = id(sys.exc_info()[1])
+        self.running = False
+        """Whether the transport is being asked for bytes right now."""
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.locked()
 
     def feed(self, chunk: bytes) -> bytes:
-        if self.ended:
-            return chunk
         try:
-            return self.reader.feed(chunk)
+            return self._reader.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
             return chunk
 
     def flush(self) -> bytes:
-        if self.ended:
-            return b""
         try:
-            return self.reader.flush()
+            return self._reader.flush()
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
             return b""
 
     def end(self, error: BaseException | None) -> None:
-        if self.ended:
+        """Tell the reader that this is the end; whoever comes second does nothing."""
+        if not self._ended.acquire(blocking=False):
             return
-        self.ended = True
+        _open.discard(self)
         try:
-            self.reader.end(error)
+            self._reader.end(error)
         except Exception as bug:  # noqa: BLE001
             telemetry.complain_once("bug:stream end", "otel_costs could not finish a stream", error=bug)
+
+    def forget(self) -> None:
+        """Leave the end to somebody else: after a fork, to the parent."""
+        self._ended.acquire(blocking=False)
 
     def closed(self) -> None:
         """The response was closed; while the transport runs, its loop ends the watch itself, after the last bytes."""
@@ -70,9 +79,26 @@ class Watch:
     def _error_in_flight(self) -> BaseException | None:
         """Return what made the application close the stream, if it is an error of its own."""
         error = sys.exc_info()[1]
-        if error is self.before or isinstance(error, GeneratorExit | StopIteration | StopAsyncIteration):
+        if id(error) == self._before or isinstance(error, GeneratorExit | StopIteration | StopAsyncIteration):
             return None
         return error
+
+
+def watch(response: Any, reader: Reader) -> None:
+    """Let `reader` follow the body of an httpx response as the application reads it, sync or async.
+
+    Raises TypeError where the response's class cannot be extended.
+    """
+    state = Watch(reader)
+    watched_response.observe(response, state)
+    _end_at_exit()
+    _open.add(state)
+    outbox.open_for_finalizers()
+    weakref.finalize(response, _abandon, state).atexit = False
+
+
+_open: set[Watch] = set()
+"""Bodies that are neither at their end nor collected."""
 
 
 def _abandon(state: Watch) -> None:
@@ -80,73 +106,22 @@ def _abandon(state: Watch) -> None:
         outbox.put_from_finalizer(lambda: state.end(None))
 
 
-def watch(response: Any, reader: Reader) -> None:
-    """Let `reader` follow the body of an httpx response as the application reads it, sync or async.
+@cache
+def _end_at_exit() -> None:
+    # The first stream comes after `instrument`, and what is registered later runs earlier: before the last flush.
+    atexit.register(_end_open)
 
-    The methods are replaced on this one instance: both the SDK's streams and `with_streaming_response` read through them.
-    """
-    state = Watch(reader)
-    alive = weakref.ref(response)
-    kind = type(response)
 
-    def ended(error: BaseException | None) -> None:
-        state.end(error)
-        if (found := alive()) is not None:
-            for name in _OBSERVED:
-                vars(found).pop(name, None)
+def _end_open() -> None:
+    for state in tuple(_open):
+        state.end(None)
 
-    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
-        state.running = True
-        try:
-            for chunk in kind.iter_bytes(alive(), chunk_size):
-                shown = state.feed(chunk)
-                if shown:
-                    state.running = False
-                    yield shown
-                    state.running = True
-            if rest := state.flush():
-                yield rest
-        except GeneratorExit:
-            state.running = False
-            raise
-        except BaseException as error:
-            ended(error)
-            raise
-        ended(None)
 
-    async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        state.running = True
-        try:
-            async for chunk in kind.aiter_bytes(alive(), chunk_size):
-                shown = state.feed(chunk)
-                if shown:
-                    state.running = False
-                    yield shown
-                    state.running = True
-            if rest := state.flush():
-                yield rest
-        except GeneratorExit:
-            state.running = False
-            raise
-        except BaseException as error:
-            ended(error)
-            raise
-        ended(None)
+def _leave_to_parent() -> None:
+    for state in tuple(_open):
+        state.forget()
+    _open.clear()
 
-    def close() -> None:
-        try:
-            kind.close(alive())
-        finally:
-            state.closed()
 
-    async def aclose() -> None:
-        try:
-            await kind.aclose(alive())
-        finally:
-            state.closed()
-
-    observed: tuple[Callable[..., Any], ...] = (iter_bytes, aiter_bytes, close, aclose)
-    for name, function in zip(_OBSERVED, observed, strict=True):
-        setattr(response, name, function)
-    outbox.open_for_finalizers()
-    weakref.finalize(response, _abandon, state)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

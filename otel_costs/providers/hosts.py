@@ -84,11 +84,18 @@ class Host:
         return self.provider == "azure.ai.openai"
 
 
-def of(client: Any) -> Host:
-    """Return the host that a client of the SDK talks to."""
-    url = client.base_url
-    port = url.port or (80 if url.scheme == "http" else 443)
-    return _host(url.host, port, _speaks_azure(client.__class__), os.environ.get(ENV_PROVIDERS, ""))
+def of(client: Any, url: str = "") -> Host:
+    """Return the host that a client of the SDK talks to: its own, or that of `url` if it is absolute."""
+    base = urlsplit(url) if "://" in url else client.base_url
+    port = base.port or (80 if base.scheme == "http" else 443)
+    address = base.hostname if isinstance(base, SplitResult) else base.host
+    return _host(address or "", port, _speaks_azure(client.__class__), os.environ.get(ENV_PROVIDERS, ""))
+
+
+def deployment_of(client: Any, url: str = "") -> str | None:
+    """Return the deployment that the address of a request names, as Azure's do; None if it names none."""
+    found = _DEPLOYMENT.search(url) or _DEPLOYMENT.search(client.base_url.path)
+    return unquote(found[1]) if found else None
 
 
 def takes_stream_usage(client: Any, host: Host) -> bool:

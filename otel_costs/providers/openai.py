@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
 from otel_costs import shutdown, telemetry
 from otel_costs.patching import Patches
 from otel_costs.providers.openai_exchange import Exchange
@@ -29,37 +32,33 @@ def install(patches: Patches) -> None:
 
 def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     exchange = _begin(instance, args, kwargs)
-    if exchange is None:
-        return wrapped(*args, **kwargs)
-    token = exchange.enter(_exchange)
-    try:
-        result = wrapped(*exchange.args, **exchange.kwargs)
-    except BaseException as error:
-        exchange.failed(error)
-        raise
-    finally:
-        exchange.leave(_exchange, token)
+    with _Sending(exchange):
+        if exchange is None:
+            return wrapped(*args, **kwargs)
+        try:
+            result = wrapped(*exchange.args, **exchange.kwargs)
+        except BaseException as error:
+            exchange.failed(error)
+            raise
     exchange.returned()
     return result
 
 
 async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     exchange = _begin(instance, args, kwargs)
-    if exchange is None:
-        return await wrapped(*args, **kwargs)
-    token = exchange.enter(_exchange)
-    try:
-        result = await wrapped(*exchange.args, **exchange.kwargs)
-    except BaseException as error:
-        exchange.failed(error)
-        raise
-    finally:
-        exchange.leave(_exchange, token)
+    with _Sending(exchange):
+        if exchange is None:
+            return await wrapped(*args, **kwargs)
+        try:
+            result = await wrapped(*exchange.args, **exchange.kwargs)
+        except BaseException as error:
+            exchange.failed(error)
+            raise
     exchange.returned()
     return result
 
 
-def _process_response(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _process_response(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Show the response to the exchange; the async method is called here too, and awaited by its caller."""
     exchange = _exchange.get()
     if exchange is not None and "response" in kwargs:
@@ -79,3 +78,41 @@ def _begin(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exc
     except Exception as error:  # noqa: BLE001
         telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
+
+
+class _Sending:
+    """While a request is sent, its exchange is that of the task, and its span the current one.
+
+    None too: a request that is not recorded, made from within another's hooks, must not be taken for the other. It is
+    undone by value and not by token: a coroutine may be closed in another context than it ran in, where a token is
+    refused, and somebody else's values stand.
+    """
+
+    __slots__ = ("_context", "_exchange", "_outer", "_outer_context")
+
+    def __init__(self, exchange: Exchange | None) -> None:
+        self._exchange = exchange
+        self._context: Context | None = None
+
+    @telemetry.shielded("enter the context of a call")
+    def _enter(self) -> None:
+        self._outer = _exchange.get()
+        _exchange.set(self._exchange)
+        context = None if self._exchange is None else self._exchange.context
+        if context is not None:
+            self._outer_context = otel_context.get_current()
+            otel_context.attach(context)
+            self._context = context
+
+    @telemetry.shielded("leave the context of a call")
+    def _leave(self) -> None:
+        if _exchange.get() is self._exchange:
+            _exchange.set(self._outer)
+        if self._context is not None and otel_context.get_current() is self._context:
+            otel_context.attach(self._outer_context)
+
+    def __enter__(self) -> None:
+        self._enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 
@@ -17,12 +18,18 @@ class Endpoint:
     """Whether it starts something whose cost is known later, when a look at it finds that it has ended."""
     look: bool = False
     """Whether it only looks at what an earlier request started."""
+    free: bool = False
+    """Whether it costs nothing, unless the answer says what it used."""
     output_type: str | None = None
     api_type: str | None = None
 
 
+UNKNOWN: Final = Endpoint("unknown", "unknown")
+"""An endpoint that we do not know, whose answer said what it used."""
+
 _RESPONSES: Final = Endpoint("responses", "chat", "responses", api_type="responses")
 _RUN: Final = Endpoint("threads/runs", "invoke_agent", job=True)
+_TURN: Final = Endpoint("agents/turns", "invoke_agent", job=True, look=True)
 _VIDEO: Final = Endpoint("videos", "video_generation", "videos", job=True, output_type="video")
 _BATCH: Final = Endpoint("batches", "batch", job=True)
 _TUNING: Final = Endpoint("fine_tuning/jobs", "fine_tuning", job=True)
@@ -43,7 +50,8 @@ _POSTS: Final = {
         Endpoint("images/generations", "image_generation", "images", output_type="image"),
         Endpoint("images/edits", "image_generation", "images", output_type="image"),
         Endpoint("images/variations", "image_generation", "images", output_type="image"),
-        Endpoint("moderations", "moderation"),
+        Endpoint("moderations", "moderation", free=True),
+        Endpoint("containers", "create_container"),
         Endpoint("fine_tuning/alpha/graders/run", "evaluation"),
         _VIDEO,
         _BATCH,
@@ -51,35 +59,47 @@ _POSTS: Final = {
         _RUN,
     )
 }
-_LOOK: Final = {endpoint.name: replace(endpoint, look=True, job=True) for endpoint in (_RESPONSES, _RUN, _VIDEO, _BATCH, _TUNING, _EVAL)}
+
+
+def _look(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, look=True, job=True)
+
 
 _PATTERNS: Final = tuple(
     (method, re.compile(pattern + "$"), endpoint)
     for method, pattern, endpoint in (
-        ("get", r"/responses/[^/]+", _LOOK["responses"]),
-        ("post", r"/responses/[^/]+/cancel", _LOOK["responses"]),
+        ("get", r"/responses/[^/]+", _look(_RESPONSES)),
+        ("post", r"/responses/[^/]+/cancel", _look(_RESPONSES)),
         ("post", r"/threads/[^/]+/runs", _RUN),
-        ("get", r"/threads/[^/]+/runs(/[^/]+)?", _LOOK["threads/runs"]),
-        ("post", r"/threads/[^/]+/runs/[^/]+/(cancel|submit_tool_outputs)", _LOOK["threads/runs"]),
-        ("get", r"/batches(/[^/]+)?", _LOOK["batches"]),
-        ("post", r"/batches/[^/]+/cancel", _LOOK["batches"]),
-        ("get", r"/fine_tuning/jobs(/[^/]+)?", _LOOK["fine_tuning/jobs"]),
-        ("post", r"/fine_tuning/jobs/[^/]+/(cancel|pause|resume)", _LOOK["fine_tuning/jobs"]),
+        ("get", r"/threads/[^/]+/runs(/[^/]+)?", _look(_RUN)),
+        ("post", r"/threads/[^/]+/runs/[^/]+(/(cancel|submit_tool_outputs))?", _look(_RUN)),
+        ("get", r"/batches(/[^/]+)?", _look(_BATCH)),
+        ("post", r"/batches/[^/]+/cancel", _look(_BATCH)),
+        ("get", r"/fine_tuning/jobs(/[^/]+)?", _look(_TUNING)),
+        ("post", r"/fine_tuning/jobs/[^/]+/(cancel|pause|resume)", _look(_TUNING)),
         ("post", r"/evals/[^/]+/runs", _EVAL),
-        ("get", r"/evals/[^/]+/runs(/[^/]+)?", _LOOK["evals/runs"]),
-        ("post", r"/evals/[^/]+/runs/[^/]+", _LOOK["evals/runs"]),
+        ("get", r"/evals/[^/]+/runs(/[^/]+)?", _look(_EVAL)),
+        ("post", r"/evals/[^/]+/runs/[^/]+(/cancel)?", _look(_EVAL)),
         ("post", r"/videos/([^/]+/remix|edits|extensions)", _VIDEO),
-        ("get", r"/videos(/[^/]+)?", _LOOK["videos"]),
+        ("get", r"/videos(/[^/]+)?", _look(_VIDEO)),
+        # The usage of an agent's session grows with each turn; that of a turn is its own.
+        ("get", r"/agents/sessions/[^/]+(/subagents/[^/]+)?/turns(/[^/]+)?", _TURN),
+        ("get", r"/agents/sessions/[^/]+/events", _TURN),
+        ("post", r"/agents/sessions(/[^/]+(/events)?)?", _TURN),
     )
 )
 
-# What is asked for often and never billed: not worth a look at the answer.
+# What is asked for often and never billed is not worth a look at the answer. Nor is a stored completion, which brings
+# the usage along that it was billed for when it was made.
 _FREE: Final = re.compile(
-    r"/(models|files|uploads|assistants|vector_stores|containers|conversations|realtime|responses/input_tokens)(/|$)"
+    r"/(models|files|uploads|assistants|vector_stores|containers|conversations|realtime|live|agents|responses/input_tokens"
+    r"|chat/completions/[^/]+)(/|$)"
 )
 _VERSION: Final = re.compile(r"^.*?/v\d+(?=/)")
+_DEPLOYMENT: Final = re.compile(r"^.*?/deployments/[^/]+(?=/)")
 
 
+@lru_cache(maxsize=512)
 def find(method: str, url: str) -> Endpoint | None:
     """Return the endpoint of a request, or None if it is none that we know. `url` may be relative or absolute."""
     method, path = method.lower(), _path(url)
@@ -91,15 +111,17 @@ def find(method: str, url: str) -> Endpoint | None:
     return None
 
 
+def may_be_billed(method: str, url: str) -> bool:
+    """Whether an unknown request is worth a look for a `usage` in its answer."""
+    return method.lower() == "post" and _FREE.match(_path(url)) is None
+
+
 def _path(url: str) -> str:
     path = url.partition("?")[0]
     if "://" in path:
         path = "/" + path.split("://", 1)[1].partition("/")[2]
-    if "/v" in path:
-        path = _VERSION.sub("", path, count=1)
-    return "/" + path.strip("/")
-
-
-def may_be_billed(method: str, url: str) -> bool:
-    """Whether an unknown request is worth a look for a `usage` in its answer."""
-    return method.lower() == "post" and _FREE.search(url) is None
+    if not path.startswith("/"):
+        path = "/" + path
+    for prefix in (_VERSION, _DEPLOYMENT):
+        path = prefix.sub("", path, count=1)
+    return path.rstrip("/")

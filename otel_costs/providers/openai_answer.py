@@ -1,0 +1,132 @@
+"""What an answer tells of a call: its model, usage and cost, what was said, and whether it is final."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from otel_costs import attributes as names
+from otel_costs import clean, content, telemetry
+from otel_costs.call import Call
+from otel_costs.drafts import Draft
+from otel_costs.providers import openai_jobs, openai_messages, openai_usage
+from otel_costs.providers.openai_request import Request
+from otel_costs.providers.openai_usage import ModelUsage
+from otel_costs.usage import Usage
+
+
+@telemetry.shielded("read the messages of a request")
+def read_inputs(call: Call, request: Request) -> None:
+    """Read what a request says, before the application can change it."""
+    call.inputs = openai_messages.read_request(request.endpoint.said, request.body)
+    call.tools = request.body.get("tools") if content.on_spans() else None
+
+
+@telemetry.shielded("describe a request")
+def describe(call: Call, request: Request) -> None:
+    """Tell on the span what was asked."""
+    for name, value in request.attributes.items():
+        call.show(name, value)
+
+
+def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> Sequence[ModelUsage]:
+    """Read an answer into its call, each part even if another fails; return what was used of other models.
+
+    `body` is JSON, a text, a `Sound`, or None when nothing is known of it.
+    """
+    describe(call, request)
+    _read_head(call, body)
+    others = _read_usage(call, request, body, headers) or ()
+    _read_outputs(call, request, body)
+    _estimate(call, request)
+    _identify(call, request, body)
+    return others
+
+
+@telemetry.shielded("read the head of an answer")
+def _read_head(call: Call, body: Any) -> None:
+    if not isinstance(body, Mapping):
+        return
+    call.response_model = _text(body.get("model"))
+    call.bill.service_tier = _text(body.get("service_tier"))
+    call.set(names.RESPONSE_ID, _text(body.get("id")))
+    call.show(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, _text(body.get("system_fingerprint")))
+    call.show(names.RESPONSE_FINISH_REASONS, _finish_reasons(body))
+    conversation = body.get("conversation")
+    if isinstance(conversation, Mapping):
+        call.show(names.CONVERSATION_ID, _text(conversation.get("id")))
+
+
+def _finish_reasons(body: Mapping[str, Any]) -> list[str] | None:
+    """Return why each choice ended; a response says it of itself, by its status or what it lacks."""
+    if isinstance(choices := body.get("choices"), list):
+        found = [choice.get("finish_reason") for choice in choices if isinstance(choice, Mapping)]
+    elif body.get("object") == "response":
+        lacking = body.get("incomplete_details")
+        found = [lacking.get("reason") if isinstance(lacking, Mapping) else body.get("status")]
+    else:
+        return None
+    return [reason for reason in found if isinstance(reason, str)] or None
+
+
+@telemetry.shielded("read what a call used")
+def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> Sequence[ModelUsage]:
+    name = request.endpoint.name
+    call.bill.usage = openai_usage.read_usage(name, body, request.body)
+    call.bill.price_model = openai_usage.priced_model(name, body, request.body)
+    call.bill.reported = openai_usage.reported_cost(body, headers, request.host.provider)
+    if name == "batches":
+        call.bill.processing = "batch"
+    elif name == "decisions":
+        call.bill.processing = "decisions"
+    elif name == "containers" and isinstance(body, Mapping):
+        call.bill.usage = Usage.of({"containers": 1})
+        call.bill.price_model = f"container/{body.get('memory_limit') or '1g'}"
+    others = openai_usage.read_others(name, body, request.body)
+    if call.bill.usage is not None or not others:
+        return others
+    # The call itself used nothing: it stands for the first of the models, by name, so that it is always the same one.
+    first, *others_left = sorted(others, key=lambda used: used.model or "")
+    call.bill.usage, call.response_model = first.usage, first.model
+    return others_left
+
+
+@telemetry.shielded("read the messages of an answer")
+def _read_outputs(call: Call, request: Request, body: Any) -> None:
+    if call.inputs is not None and body is not None:
+        call.choices = openai_messages.read_response(request.endpoint.said, body)
+
+
+@telemetry.shielded("estimate a usage")
+def _estimate(call: Call, request: Request) -> None:
+    """Guess the tokens of a stream that ended without its usage: four characters a token, OpenAI's rule of thumb."""
+    if call.bill.usage is not None or not call.bill.reasons or not call.inputs:
+        return
+    if request.endpoint.said in ("chat", "completions", "responses"):
+        said = sum(_tokens(choice) for choice in call.choices)
+        call.bill.usage = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
+
+
+def _tokens(drafts: Sequence[Draft]) -> int:
+    """Return the tokens of what was said in text; media have none that could be guessed."""
+    texts = (said for draft in drafts if not draft.media_type for said in (draft.content, draft.arguments) if said)
+    return -(-sum(map(len, texts)) // 4)
+
+
+@telemetry.shielded("tell a job from a call")
+def _identify(call: Call, request: Request, body: Any) -> None:
+    if request.endpoint.free and call.bill.usage is None:
+        call.billed = False
+    else:
+        openai_jobs.identify(call, request.endpoint, body)
+
+
+def failure(body: Any) -> str | None:
+    """Return the kind of error that an answer reports of itself; it is billed all the same."""
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, Mapping):
+        kind = error.get("code") or error.get("type")
+        return clean.identifier(kind) if isinstance(kind, str) else "error"
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

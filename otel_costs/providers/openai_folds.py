@@ -1,0 +1,308 @@
+"""What OpenAI's event streams amount to: the answer that the same call would have got without streaming.
+
+A stream is added up once, at its end. Most chunks of a chat carry nothing but a piece of text, and are read without
+parsing the rest.
+"""
+
+from collections.abc import Callable, Mapping
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any, Final, Protocol
+
+from otel_costs.providers.openai_jobs import ENDED
+from otel_costs.providers.server_events import events, parsed
+
+_Json = dict[str, Any]
+
+# A chunk that begins and ends so has one choice, and in it nothing but text.
+_TEXT_DELTA: Final = '"choices":[{"index":0,"delta":{"content":"'
+_NOTHING_ELSE: Final = ('},"logprobs":null,"finish_reason":null}]', '},"finish_reason":null}]')
+
+
+class Fold(Protocol):
+    """Adds up the events of one stream."""
+
+    def add(self, name: str, data: str, /) -> None:
+        """Take one event: its `event:` field, empty if it has none, and its data."""
+        ...
+
+    def body(self) -> _Json | None:
+        """Return what a call that does not stream would have returned, as far as it is known."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the provider said all that it had to say."""
+        ...
+
+
+def fold(endpoint: str | None) -> Fold:
+    """Return what adds up the events of an endpoint; None is one that we do not know."""
+    return _FOLDS.get(endpoint or "", UsageFold)()
+
+
+def folded(endpoint: str | None, raw: bytes) -> _Json | None:
+    """Return what a stream that was read at once amounts to."""
+    adding = fold(endpoint)
+    for name, data in events(raw):
+        adding.add(name, data)
+    return adding.body()
+
+
+class ChatFold:
+    """Chat completion chunks, and those of legacy completions."""
+
+    def __init__(self) -> None:
+        self._base: _Json = {}
+        self._choices: dict[int, _Json] = {}
+        self._done = False
+
+    @property
+    def complete(self) -> bool:
+        if "error" in self._base:
+            return False
+        # Not everybody says [DONE].
+        return self._done or ("usage" in self._base and any(found["reason"] for found in self._choices.values()))
+
+    def add(self, _: str, data: str) -> None:
+        at = data.find(_TEXT_DELTA)
+        if at >= 0 and 0 in self._choices and self._add_text(data, at + len(_TEXT_DELTA)):
+            return
+        if data.startswith("[DONE]"):
+            self._done = True
+        elif (chunk := parsed(data)) is not None:
+            self._add_chunk(chunk)
+
+    def _add_text(self, data: str, start: int) -> bool:
+        """Take a chunk that is nothing but a piece of text; return False if it is more."""
+        try:
+            text, end = scanstring(data, start)
+        except ValueError:
+            return False
+        if not data.startswith(_NOTHING_ELSE, end) or '"usage":{' in data[end:]:
+            return False
+        self._choices[0]["content"].append(text)
+        return True
+
+    def _add_chunk(self, chunk: Mapping[str, Any]) -> None:
+        for key, value in chunk.items():
+            if key != "choices" and value is not None:
+                self._base[key] = value
+        for choice in _dicts(chunk.get("choices")):
+            index = choice.get("index")
+            self._add_choice(self._choice(index if isinstance(index, int) else 0), choice)
+            if isinstance(choice.get("usage"), dict):
+                self._base.setdefault("usage", choice["usage"])  # Moonshot
+
+    def _choice(self, index: int) -> _Json:
+        return self._choices.setdefault(
+            index, {"role": "assistant", "content": [], "refusal": [], "tools": {}, "audio": {}, "reason": None}
+        )
+
+    def _add_choice(self, found: _Json, choice: Mapping[str, Any]) -> None:
+        found["reason"] = choice.get("finish_reason") or found["reason"]
+        if isinstance(choice.get("text"), str):
+            found["content"].append(choice["text"])
+        delta = choice.get("delta")
+        if not isinstance(delta, Mapping):
+            return
+        found["role"] = delta.get("role") or found["role"]
+        for key in ("content", "refusal"):
+            if isinstance(delta.get(key), str):
+                found[key].append(delta[key])
+        for call in _dicts(delta.get("tool_calls")):
+            _add_tool_call(found["tools"], call)
+        if isinstance(delta.get("function_call"), Mapping):
+            _add_tool_call(found["tools"], {"index": -1, "function": delta["function_call"]})
+        if isinstance(delta.get("audio"), Mapping):
+            _add_audio(found["audio"], delta["audio"])
+
+    def body(self) -> _Json | None:
+        if not self._base:
+            return None
+        return {**self._base, "choices": [_message(index, found) for index, found in sorted(self._choices.items())]}
+
+
+def _dicts(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _add_tool_call(found: dict[int, _Json], delta: Mapping[str, Any]) -> None:
+    index = delta.get("index")
+    call = found.setdefault(index if isinstance(index, int) else 0, {"id": None, "name": None, "arguments": []})
+    call["id"] = delta.get("id") or call["id"]
+    function = delta.get("function") or delta.get("custom")
+    if isinstance(function, Mapping):
+        call["name"] = function.get("name") or call["name"]
+        piece = function.get("arguments") or function.get("input")
+        if isinstance(piece, str):
+            call["arguments"].append(piece)
+
+
+def _add_audio(found: _Json, delta: Mapping[str, Any]) -> None:
+    for key in ("id", "expires_at"):
+        if delta.get(key) is not None:
+            found[key] = delta[key]
+    for key in ("transcript", "data"):
+        if isinstance(delta.get(key), str):
+            found.setdefault(key, []).append(delta[key])
+
+
+def _message(index: int, found: Mapping[str, Any]) -> _Json:
+    text = "".join(found["content"])
+    message: _Json = {"role": found["role"], "content": text or None}
+    if found["refusal"]:
+        message["refusal"] = "".join(found["refusal"])
+    if found["tools"]:
+        message["tool_calls"] = [_tool_call(call) for _, call in sorted(found["tools"].items())]
+    if found["audio"]:
+        message["audio"] = {
+            key: "".join(value) if isinstance(value, list) else value for key, value in found["audio"].items()
+        }
+    return {"index": index, "message": message, "text": text, "finish_reason": found["reason"]}
+
+
+def _tool_call(found: Mapping[str, Any]) -> _Json:
+    function = {"name": found["name"], "arguments": "".join(found["arguments"])}
+    return {"id": found["id"], "type": "function", "function": function}
+
+
+class ResponsesFold:
+    """Events of the Responses API: the last one has the whole response; the pieces matter only if it never comes."""
+
+    _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
+    _OTHERS: Final = ("", "response.created", "response.queued", "response.in_progress", "error")
+
+    def __init__(self) -> None:
+        self._response: _Json | None = None
+        self._error: object = None
+        self._text: list[str] = []
+        self.complete = False
+
+    def add(self, name: str, data: str) -> None:
+        if name == "response.output_text.delta":
+            self._text.append(data)
+        elif name in self._LAST or name in self._OTHERS:
+            self._add(name, data)
+
+    def _add(self, name: str, data: str) -> None:
+        event = parsed(data) or {}
+        kind = name or event.get("type")
+        if kind == "error":
+            self._error = event.get("error") or event
+        elif kind == "response.output_text.delta":
+            self._text.append(data)
+        elif isinstance(event.get("response"), dict):
+            self._response, self.complete = event["response"], kind in self._LAST
+
+    def body(self) -> _Json | None:
+        found = self._response
+        if self._error is not None:
+            found = {**(found or {}), "error": self._error}
+        if found is None or self.complete:
+            return found
+        text = "".join(str((parsed(data) or {}).get("delta", "")) for data in self._text)
+        said = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}]
+        return {**found, "output": said if text else []}
+
+
+class LastFold:
+    """Streams whose last event has everything: transcriptions, images, speech."""
+
+    def __init__(self, ending: str, empty: str) -> None:
+        self._ending, self._empty = ending, empty
+        self._body: _Json | None = None
+        self._images = 0
+        self._text: list[str] = []
+        self.complete = False
+
+    def add(self, name: str, data: str) -> None:
+        # A piece of audio or a preview of an image is large, and says nothing.
+        if self._empty in data[:64] or name == self._empty:
+            return
+        event = parsed(data)
+        if event is None:
+            return
+        if isinstance(event.get("delta"), str):
+            self._text.append(event["delta"])
+        if (name or event.get("type")) == self._ending:
+            self._images += "b64_json" in event
+            if not self.complete or event.get("usage") is not None:
+                self._body, self.complete = event, True
+        elif event.get("error") or name == "error":
+            self._body = {"error": event.get("error") or event}
+
+    def body(self) -> _Json | None:
+        body = self._body
+        if body is not None and self._images:
+            body = {**body, "data": [{"b64_json": body.get("b64_json")}] * self._images}
+        if self._text and "text" not in (body or {}):
+            body = {**(body or {}), "text": "".join(self._text)}
+        return body
+
+
+class RunFold:
+    """Events of an assistant's run: each has the run as it is then."""
+
+    def __init__(self) -> None:
+        self._last, self._error = "", ""
+        self.complete = False
+
+    def add(self, name: str, data: str) -> None:
+        if name == "error":
+            self._error = data
+        elif name.startswith("thread.run.") and not name.startswith("thread.run.step."):
+            self._last, self.complete = data, name.removeprefix("thread.run.") in ENDED
+
+    def body(self) -> _Json | None:
+        found = parsed(self._last)
+        if self._error:
+            error = parsed(self._error) or {}
+            found = {**(found or {}), "error": error.get("error") or error}
+        return found
+
+
+class TurnFold:
+    """Events of an agent's session: the turns that ended while they were watched."""
+
+    def __init__(self) -> None:
+        self._turns: list[_Json] = []
+        self.complete = True
+
+    def add(self, name: str, data: str) -> None:
+        if name.startswith("agent.session.turn.") or '"type":"agent.session.turn.' in data:
+            event = parsed(data) or {}
+            if str(event.get("type", name)).rpartition(".")[2] in ENDED and isinstance(event.get("turn"), dict):
+                self._turns.append(event["turn"])
+
+    def body(self) -> _Json | None:
+        return {"data": self._turns}
+
+
+class UsageFold:
+    """Streams that we do not know: the last event that has a usage."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self.complete = True
+
+    def add(self, _: str, data: str) -> None:
+        if '"usage":{' in data or '"usage": {' in data:
+            self._last = data
+
+    def body(self) -> _Json | None:
+        event = parsed(self._last) or {}
+        inner = [value for value in event.values() if isinstance(value, dict)]
+        return next((found for found in (event, *inner) if isinstance(found.get("usage"), dict)), None)
+
+
+_FOLDS: Final[Mapping[str, Callable[[], Fold]]] = {
+    "chat/completions": ChatFold,
+    "completions": ChatFold,
+    "responses": ResponsesFold,
+    "audio/speech": lambda: LastFold("speech.audio.done", "speech.audio.delta"),
+    "audio/transcriptions": lambda: LastFold("transcript.text.done", "transcript.text.segment"),
+    "images/generations": lambda: LastFold("image_generation.completed", "image_generation.partial_image"),
+    "images/edits": lambda: LastFold("image_edit.completed", "image_edit.partial_image"),
+    "threads/runs": RunFold,
+    "agents/turns": TurnFold,
+}

@@ -1,0 +1,50 @@
+"""Jobs: what a request starts and a later look finds finished, such as background responses, batches and runs."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_costs.call import Call
+from otel_costs.providers.openai_routes import Endpoint
+
+ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})
+"""Statuses that will not change any more."""
+
+_END_TIMES: Final = ("completed_at", "finished_at", "failed_at", "cancelled_at", "expired_at")
+
+
+def has_ended(job: Mapping[str, Any]) -> bool:
+    """Return whether what a job used will not change any more; it grows until then."""
+    status = job.get("status")
+    return status in ENDED if isinstance(status, str) else job.get("usage") is not None
+
+
+def identify(call: Call, endpoint: Endpoint, body: object, part: str | None = None) -> None:
+    """Give what can be seen again an identity that it has every time, and bill nothing that is not due now.
+
+    `part` names one of several models that a job used.
+    """
+    if not isinstance(body, Mapping):
+        call.billed = not endpoint.look
+        return
+    background = body.get("background") is True
+    if endpoint.name == "responses" and not background:
+        # It was billed when it was created; this may be only another look at it.
+        call.billed = not endpoint.look
+        return
+    if not (endpoint.job or background) or not isinstance(body.get("id"), str):
+        return
+    ended = has_ended(body)
+    if endpoint.look and not ended:
+        call.billed = False  # who started it has written that it is pending
+        return
+    job_id = body["id"] if part is None else f"{body['id']}/{part}"
+    call.as_job(job_id, created_s=_seconds(body, "created_at"), ended_s=_ended_s(body), ended=ended)
+
+
+def _seconds(job: Mapping[str, Any], key: str) -> int | None:
+    found = job.get(key)
+    return int(found) if isinstance(found, int | float) and not isinstance(found, bool) and found > 0 else None
+
+
+def _ended_s(job: Mapping[str, Any]) -> int | None:
+    return next((found for key in _END_TIMES if (found := _seconds(job, key)) is not None), None)

@@ -1,0 +1,159 @@
+"""What is asked of a provider: read from the SDK's options before they are sent, and never changed."""
+
+import io
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from otel_costs import attributes as names
+from otel_costs.providers import hosts, sound
+from otel_costs.providers.hosts import Host
+from otel_costs.providers.openai_routes import UNKNOWN, Endpoint
+
+_ATTRIBUTES: Final = (
+    ("temperature", names.REQUEST_TEMPERATURE),
+    ("top_p", names.REQUEST_TOP_P),
+    ("max_tokens", names.REQUEST_MAX_TOKENS),
+    ("max_completion_tokens", names.REQUEST_MAX_TOKENS),
+    ("max_output_tokens", names.REQUEST_MAX_TOKENS),
+    ("frequency_penalty", names.REQUEST_FREQUENCY_PENALTY),
+    ("presence_penalty", names.REQUEST_PRESENCE_PENALTY),
+    ("seed", names.REQUEST_SEED),
+    ("stop", names.REQUEST_STOP_SEQUENCES),
+    ("n", names.REQUEST_CHOICE_COUNT),
+    ("service_tier", names.OPENAI_REQUEST_SERVICE_TIER),
+    ("reasoning_effort", names.REQUEST_REASONING_LEVEL),
+    ("previous_response_id", names.REQUEST_PREVIOUS_RESPONSE_ID),
+    ("dimensions", names.EMBEDDINGS_DIMENSION_COUNT),
+    ("voice", names.SPEECH_VOICE),
+    ("language", names.SPEECH_INPUT_LANGUAGE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: where it goes, and its body as it will be sent, a form's fields and files too."""
+
+    endpoint: Endpoint
+    host: Host
+    body: Mapping[str, Any]
+    stream: bool
+    deployment: str | None
+    """The name of a deployment, where the host has those."""
+    start_ns: int
+
+    @classmethod
+    def read(cls, client: Any, options: Any, endpoint: Endpoint | None, *, stream: bool) -> Self:
+        """Read the options of a request that `client` is about to send."""
+        body, host = _body(options), hosts.of(client, options.url)
+        if endpoint is not None and endpoint.said in ("transcription", "translation"):
+            body = {**body, "file": _glimpsed(body.get("file"))}
+        deployment = None
+        if host.has_deployments:
+            deployment = hosts.deployment_of(client, options.url) or _text(body.get("model"))
+        return cls(endpoint or UNKNOWN, host, body, stream, deployment, time.time_ns())
+
+    @property
+    def model(self) -> str | None:
+        return _text(self.body.get("model"))
+
+    @property
+    def user(self) -> str | None:
+        """The user that the request itself names, in the fields that the provider has for it."""
+        return _text(self.body.get("safety_identifier")) or _text(self.body.get("user"))
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the request itself names; a conversation that the provider holds is one."""
+        metadata, conversation = self.body.get("metadata"), self.body.get("conversation")
+        named = metadata.get("session_id") if isinstance(metadata, Mapping) else None
+        held = conversation.get("id") if isinstance(conversation, Mapping) else conversation
+        return _text(named) or _text(held)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the span tells of the request."""
+        body = self.body
+        found: dict[str, Any] = {}
+        for key, name in _ATTRIBUTES:
+            if key in body and isinstance(body[key], str | int | float | list):
+                found[name] = body[key]
+        reasoning = body.get("reasoning")
+        if isinstance(reasoning, Mapping) and isinstance(reasoning.get("effort"), str):
+            found[names.REQUEST_REASONING_LEVEL] = reasoning["effort"]
+        if self.endpoint.output_type:
+            found[names.OUTPUT_TYPE] = self.endpoint.output_type
+        if self.stream:
+            found[names.REQUEST_STREAM] = True
+        return found
+
+    def may_ask_for_usage(self, client: Any) -> bool:
+        """Whether to ask for the usage of this stream: nobody did, and the provider is known to take the question."""
+        if not self.stream or self.endpoint.name not in ("chat/completions", "completions"):
+            return False
+        options = self.body.get("stream_options")
+        unsaid = options is None or (isinstance(options, Mapping) and "include_usage" not in options)
+        return unsaid and hosts.takes_stream_usage(client, self.host)
+
+
+def with_usage(options: Any) -> Any:
+    """Return a copy of the options that asks for the stream's usage; the application's own stay as they are."""
+    copied = options.model_copy() if hasattr(options, "model_copy") else options.copy()
+    extra = getattr(options, "extra_json", None) or {}
+    # What is in `extra_body` wins when the SDK merges the two.
+    place = "extra_json" if extra.get("stream_options") is not None else "json_data"
+    body = getattr(options, place) or {}
+    asked = {**(body.get("stream_options") or {}), "include_usage": True}
+    setattr(copied, place, {**body, "stream_options": asked})
+    return copied
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _body(options: Any) -> Mapping[str, Any]:
+    """Return the body as it will be sent: the SDK merges `extra_body` into it later."""
+    body, extra = options.json_data, getattr(options, "extra_json", None)
+    body = body if isinstance(body, Mapping) else {}
+    if getattr(options, "files", None):
+        body = {**body, **dict(_files(options.files))}
+    return {**body, **extra} if isinstance(extra, Mapping) else body
+
+
+def _files(files: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the files of a multipart request by field; the SDK takes them as a mapping or as pairs."""
+    for pair in files.items() if isinstance(files, Mapping) else files:
+        if isinstance(pair, tuple) and len(pair) == 2:
+            yield str(pair[0]), pair[1]
+
+
+class _Glimpse(io.BytesIO):
+    """An open file of which only the head and the size are known; what reads its length later gets no more."""
+
+    def __init__(self, head: bytes, size: int) -> None:
+        super().__init__(head)
+        self._size = size
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._size if whence == io.SEEK_END else super().seek(offset, whence)
+
+
+def _glimpsed(file: Any) -> Any:
+    """Return what tells the length of an uploaded file, without the file itself.
+
+    It is read here, in the application's own thread and before the SDK reads it, and left where it was.
+    """
+    name, opened = file[:2] if isinstance(file, tuple) and len(file) > 1 else (None, file)
+    if isinstance(opened, bytes | bytearray):
+        return (name, _Glimpse(bytes(opened[: sound.HEAD]), len(opened)))
+    try:
+        place = opened.tell()
+        opened.seek(0)
+        head = opened.read(sound.HEAD)
+        size = opened.seek(0, io.SEEK_END)
+        opened.seek(place)
+        return (name, _Glimpse(head, size))
+    except Exception:  # noqa: BLE001  # no file, not seekable, or closed: then the length is unknown
+        return None
