@@ -34,7 +34,7 @@ class Recent(Generic[K, V]):
         known = self._new.get(key)
         if known is not None:
             return known
-        return self._room().setdefault(key, self._old.get(key) or value)
+        return self._room().setdefault(key, self._old.get(key, value))
 
     def __setitem__(self, key: K, value: V) -> None:
         new = self._new

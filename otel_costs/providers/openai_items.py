@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from otel_costs import clean
 from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.providers.openai_parts import call, mapping, message, payload, result, sequence
+from otel_costs.providers.openai_parts import call, key, mapping, message, payload, result, sequence, text
 
 _ARGUMENTS: Final = ("arguments", "input", "action", "operation", "code", "queries")
 _RESULTS: Final = ("output", "outputs", "results")
@@ -19,8 +19,8 @@ def request(fields: Mapping[str, Any]) -> Iterator[Draft]:
     """Yield what a request of responses or decisions says."""
     if continued := _held(fields):
         yield Draft("", CONTEXT, key=continued)
-    if type(instructions := fields.get("instructions")) is str:
-        yield Draft("system", "text", instructions, instructions=True)
+    if isinstance(instructions := fields.get("instructions"), str):
+        yield Draft("system", "text", text(instructions), instructions=True)
     if variables := mapping(fields.get("prompt")).get("variables"):
         yield Draft("system", "text", clean.to_json(variables), instructions=True)
     yield from items(fields.get("input"))
@@ -30,22 +30,22 @@ def request(fields: Mapping[str, Any]) -> Iterator[Draft]:
 
 def response(fields: Mapping[str, Any]) -> Iterator[Draft]:
     """Yield what a response says."""
-    if fields.get("background") is True and type(fields.get("id")) is str:
-        yield Draft("", CONTEXT, key=fields["id"])  # whoever polls it does not know the request
+    if fields.get("background") is True and (response_id := key(fields.get("id"))):
+        yield Draft("", CONTEXT, key=response_id)  # whoever polls it does not know the request
     yield from items(fields.get("output"))
 
 
 def items(given: object) -> Iterator[Draft]:
     """Yield what items say; a str is one message of the user's."""
-    if type(given) is str:
-        yield Draft("user", "text", given)
+    if isinstance(given, str):
+        yield Draft("user", "text", text(given))
         return
     for item in sequence(given):
         fields = mapping(item)
         kind = fields.get("type", "message")
         if kind == "message":
             yield from message(fields)
-        elif type(kind) is str and kind not in _SILENT:
+        elif isinstance(kind, str) and kind not in _SILENT:
             yield from _tool(kind, fields)
 
 
@@ -55,25 +55,24 @@ def _held(fields: Mapping[str, Any]) -> str | None:
     Nobody tells us how far a conversation there has got, so that its key is new each time: a second "yes" is a second
     message.
     """
-    previous = fields.get("previous_response_id")
-    if type(previous) is str:
+    if previous := key(fields.get("previous_response_id")):
         return previous
     return os.urandom(16).hex() if fields.get("conversation") else None
 
 
 def _tool(kind: str, fields: Mapping[str, Any]) -> Iterator[Draft]:
     """Yield a call, a result, or both, of any tool: those that are added later are named alike."""
-    key = fields.get("call_id") or fields.get("id")
+    call_id = fields.get("call_id") or fields.get("id")
     if kind == "image_generation_call":
         form = fields.get("output_format")
-        yield payload("assistant", "image", fields.get("result"), f"image/{form if type(form) is str else 'png'}")
+        yield payload("assistant", "image", fields.get("result"), f"image/{form if isinstance(form, str) else 'png'}")
     elif kind.endswith("_output"):
-        yield from result(key, fields.get("output", fields.get("result")), name=fields.get("name"))
+        yield from result(call_id, fields.get("output", fields.get("result")), name=fields.get("name"))
     elif kind.endswith("_call") or kind == "program":
         name = fields.get("name") or kind.removesuffix("_call")
-        yield call(key, name, _first(fields, _ARGUMENTS))
+        yield call(call_id, name, _first(fields, _ARGUMENTS))
         if (said := _first(fields, _RESULTS)) is not None:
-            yield from result(key, said, name=name)
+            yield from result(call_id, said, name=name)
 
 
 def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> object:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from otel_costs import clean, telemetry
 from otel_costs.drafts import CONTEXT, Draft
 from otel_costs.providers import openai_items
-from otel_costs.providers.openai_parts import image, mapping, message, payload, sequence
+from otel_costs.providers.openai_parts import image, mapping, message, payload, sequence, text
 
 Reader = Callable[[Mapping[str, Any]], Iterator[Draft]]
 
@@ -77,8 +77,8 @@ def _completion_request(body: Mapping[str, Any]) -> Iterator[Draft]:
     prompt = body.get("prompt")
     several = isinstance(prompt, list | tuple) and not all(type(token) is int for token in prompt)
     for said in sequence(prompt) if several else (prompt,):
-        if type(said) is str:
-            yield Draft("user", "text", said)
+        if isinstance(said, str):
+            yield Draft("user", "text", text(said))
         elif isinstance(said, list | tuple):
             yield Draft("user", "text", f"[{len(said)} tokens]")
 
@@ -89,15 +89,15 @@ def _completion_choice(choice: Mapping[str, Any]) -> Iterator[Draft]:
 
 
 def _speech_request(body: Mapping[str, Any]) -> Iterator[Draft]:
-    if type(instructions := body.get("instructions")) is str:
-        yield Draft("system", "text", instructions, instructions=True)
-    if type(said := body.get("input")) is str:
-        yield Draft("assistant", "audio", said)
+    if isinstance(instructions := body.get("instructions"), str):
+        yield Draft("system", "text", text(instructions), instructions=True)
+    if isinstance(said := body.get("input"), str):
+        yield Draft("assistant", "audio", text(said))
 
 
 def _transcription_request(body: Mapping[str, Any]) -> Iterator[Draft]:
-    if type(hint := body.get("prompt")) is str:
-        yield Draft("system", "text", hint, instructions=True)
+    if isinstance(hint := body.get("prompt"), str):
+        yield Draft("system", "text", text(hint), instructions=True)
 
 
 def _transcription(body: Mapping[str, Any]) -> Iterator[Draft]:
@@ -107,12 +107,12 @@ def _transcription(body: Mapping[str, Any]) -> Iterator[Draft]:
 
 
 def _prompt_request(body: Mapping[str, Any]) -> Iterator[Draft]:
-    if type(said := body.get("prompt")) is str:
-        yield Draft("user", "text", said)
+    if isinstance(said := body.get("prompt"), str):
+        yield Draft("user", "text", text(said))
     for reference in sequence(body.get("images")):
         yield image("user", mapping(reference))
     for name, file in body.items():
-        if type(name) is str and name.startswith("image") and name != "images":
+        if isinstance(name, str) and name.startswith("image") and name != "images":
             yield from _uploads(file)
 
 
@@ -129,7 +129,7 @@ def _images(body: Mapping[str, Any]) -> Iterator[Draft]:
     for made in sequence(body.get("data")):
         fields = mapping(made)
         data = fields.get("b64_json") or fields.get("url")
-        yield payload("assistant", "image", data, f"image/{form if type(form) is str else 'png'}")
+        yield payload("assistant", "image", data, f"image/{form if isinstance(form, str) else 'png'}")
 
 
 def _decision(body: Mapping[str, Any]) -> Iterator[Draft]:

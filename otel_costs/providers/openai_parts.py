@@ -36,12 +36,12 @@ def sequence(value: object) -> list[Any] | tuple[Any, ...]:
 def message(fields: Mapping[str, Any], default_role: str = "user") -> Iterator[Draft]:
     """Yield what a message says: its text and payloads, a refusal, speech, calls of functions, a function's result."""
     role, said = fields.get("role"), fields.get("content")
-    role = _ROLES.get(role, "user") if type(role) is str else default_role
+    role = _ROLES.get(role, "user") if isinstance(role, str) else default_role
     if role == "function":
         yield from result(fields.get("tool_call_id"), said, name=fields.get("name"))
-    elif type(said) is str:
+    elif isinstance(said, str):
         if said or role != "assistant":
-            yield Draft(role, "text", said)
+            yield Draft(role, "text", text(said))
     elif said is not None:
         yield from parts(role, said)
     if role == "assistant" and not (said and len(fields) == 2 and "role" in fields):
@@ -58,6 +58,9 @@ def _beside(fields: Mapping[str, Any], part: bool) -> Iterator[Draft]:
         transcript = spoken.get("transcript")
         said = None if transcript is None else text(transcript)
         yield Draft("assistant", "audio", said, key=key(spoken.get("id")), part=part)
+        part = True
+    for made in sequence(fields.get("images")):  # of OpenRouter's image models
+        yield image("assistant", mapping(made))._replace(part=part)
         part = True
     for made in sequence(fields.get("tool_calls")):
         made = mapping(made)
@@ -88,15 +91,15 @@ def parts(role: str, said: object) -> Iterator[Draft]:
 
 def call(call_id: object, name: object, arguments: object, *, part: bool = False) -> Draft:
     """Return a call of a function."""
-    said = arguments if type(arguments) is str else None if arguments is None else clean.to_json(arguments)
+    said = None if arguments is None else text(arguments) if isinstance(arguments, str) else clean.to_json(arguments)
     return Draft("assistant", "function_call", None, text(name), said, key=key(call_id), part=part)
 
 
 def result(call_id: object, said: object, *, name: object = None) -> Iterator[Draft]:
     """Yield a function's result: its text, and the payloads in it."""
     known = None if name is None else text(name)
-    if said is None or type(said) is str:
-        yield Draft("function", "function_result", said, known, key=key(call_id))
+    if said is None or isinstance(said, str):
+        yield Draft("function", "function_result", None if said is None else text(said), known, key=key(call_id))
         return
     found = list(parts("function", said))
     texts = [draft.content for draft in found if draft.type == "text" and isinstance(draft.content, str)]
@@ -108,53 +111,56 @@ def payload(role: str, kind: str, data: object, media_type: str, reference: obje
     """Return bytes or base64 to be described, an address without what may be a signature in it, or a reference."""
     if isinstance(data, bytes | bytearray):
         return Draft(role, kind, bytes(data), media_type=media_type)
-    if type(data) is not str or not data:
+    if not isinstance(data, str) or not data:
         return Draft(role, kind, None if reference is None else text(reference))
+    data = text(data)
     if data.startswith(("http://", "https://", "gs://", "s3://")):
         return Draft(role, kind, data.partition("?")[0].partition("#")[0])
     return Draft(role, kind, data, media_type=media_type)
 
 
 def text(value: object) -> str:
-    """Return a str of what should be one."""
-    return value if type(value) is str else clean.identifier(value)
+    """Return a plain str of what should be one: of a subclass its text, of anything else its name."""
+    if type(value) is str:
+        return value
+    return str.__str__(value) if isinstance(value, str) else clean.identifier(value)
 
 
 def key(value: object) -> str | None:
     """Return an id of the provider's; None when it is none."""
-    return value if type(value) is str and value else None
+    return text(value) if isinstance(value, str) and value else None
 
 
 def _part(role: str, part: object) -> Draft:
-    if type(part) is str:
-        return Draft(role, "text", part)
+    if isinstance(part, str):
+        return Draft(role, "text", text(part))
     fields = mapping(part)
     for name in ("text", "refusal"):
-        if type(said := fields.get(name)) is str:
-            return Draft(role, "text", said)
+        if isinstance(said := fields.get(name), str):
+            return Draft(role, "text", text(said))
     kind = fields.get("type")
-    reader = _PARTS.get(kind) if type(kind) is str else None
+    reader = _PARTS.get(kind) if isinstance(kind, str) else None
     return reader(role, fields) if reader else Draft(role, "text", clean.to_json(fields or part))
 
 
 def image(role: str, fields: Mapping[str, Any]) -> Draft:
     """Return an image, of a part or of an edit's references."""
     found = fields.get("image_url")
-    data = found if type(found) is str else mapping(found).get("url")
+    data = found if isinstance(found, str) else mapping(found).get("url")
     return payload(role, "image", data, "image", fields.get("file_id"))
 
 
 def _audio(role: str, fields: Mapping[str, Any]) -> Draft:
     audio = mapping(fields.get("input_audio") or fields.get("audio")) or fields
     form, data = text(audio.get("format") or "wav"), audio.get("data")
-    if type(transcript := audio.get("transcript")) is str:
-        return Draft(role, "audio", transcript, audio_seconds=_seconds(data, form))
+    if isinstance(transcript := audio.get("transcript"), str):
+        return Draft(role, "audio", text(transcript), audio_seconds=_seconds(data, form))
     return payload(role, "audio", data, f"audio/{form}")._replace(audio_seconds=_seconds(data, form))
 
 
 def _seconds(data: object, form: str) -> Decimal | None:
     """Return the seconds of base64 that says it: wav in its header, pcm by its length."""
-    if type(data) is not str or form not in ("wav", "pcm16", "pcm"):
+    if not isinstance(data, str) or form not in ("wav", "pcm16", "pcm"):
         return None
     try:
         head = binascii.a2b_base64(data[:4096])

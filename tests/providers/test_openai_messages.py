@@ -178,6 +178,41 @@ def test_an_answer_keeps_its_id_when_it_comes_back(answer: dict[str, Any], form:
     assert again == first + answered
 
 
+class Prompt(str):
+    """A str of a template library's."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "something else"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("chat", {"messages": [{"role": Prompt("user"), "content": Prompt("hello")}]}),
+        ("chat", {"messages": [{"role": "user", "content": [Prompt("hello")]}]}),
+        ("chat", {"messages": [{"role": "user", "content": [{"type": "text", "text": Prompt("hello")}]}]}),
+        ("responses", {"input": Prompt("hello")}),
+        ("responses", {"input": [{"role": "user", "content": Prompt("hello")}]}),
+        ("completions", {"prompt": Prompt("hello")}),
+        ("images", {"prompt": Prompt("hello")}),
+    ],
+)
+def test_a_subclass_of_str_is_its_text(endpoint: str, body: dict[str, Any]) -> None:
+    """What is sent is the text of it, whatever its methods say; a draft holds a plain str."""
+    (found,) = [draft for draft in read_request(endpoint, body) if draft.type != CONTEXT]
+    assert found[:3] == ("user", "text", "hello")
+    assert type(found.content) is str
+
+
+def test_images_of_other_providers_are_said() -> None:
+    """OpenRouter's image models answer with images beside the content."""
+    url = f"data:image/png;base64,{PNG}"
+    answer = {"role": "assistant", "content": "Here.", "images": [{"type": "image_url", "image_url": {"url": url}}]}
+    assert chat_answer(answer)[1] == Draft("assistant", "image", url, media_type="image", part=True)
+
+
 def test_a_spoken_answer_is_its_transcript() -> None:
     """The audio itself is not kept; the transcript is the text, the audio's id is its identity."""
     assert chat_answer(ANSWERS[-1]) == [Draft("assistant", "audio", "Sunny.", key="audio_1")]
