@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import hashlib
 import io
 import logging
 import os
@@ -397,6 +398,40 @@ def test_drafts_refer_to_nothing_that_can_change() -> None:
     assert len(drafts) == 3
     for draft in drafts:
         assert all(isinstance(field, str | bytes | bool | Decimal | None) for field in draft)
+
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    "chat": {
+        "messages": [
+            {"role": "system", "content": "s3cret"},
+            {"role": "user", "content": [{"type": "text", "text": "s3cret"}, {"type": "odd", "x": "s3cret"}]},
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://s3cret/s3cret.png"}}]},
+            {"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "weather", "arguments": "s3cret"}}]},
+            {"role": "tool", "tool_call_id": CALL["id"], "content": "s3cret"},
+        ]
+    },
+    "responses": {"instructions": "s3cret", "input": "s3cret", "prompt": {"variables": {"a": "s3cret"}}},
+    "completions": {"prompt": ["s3cret"]},
+    "speech": {"input": "s3cret", "instructions": "s3cret"},
+    "transcription": {"prompt": "s3cret"},
+    "images": {"prompt": "s3cret", "image": ("s3cret.png", b"s3cret")},
+    "decisions": {"input": "s3cret", "questions": [{"instructions": "s3cret"}]},
+}
+
+
+@pytest.mark.parametrize("endpoint", REQUESTS)
+def test_without_content_no_word_of_it_is_recorded(endpoint: str) -> None:
+    """Not in a body, an attribute or a name; and no hash that the words would give."""
+    found, _ = messages.identify(os.urandom(8).hex(), read_request(endpoint, REQUESTS[endpoint]))
+    assert found
+    for message in found:
+        recorded = messages.record(message, with_content=False)
+        assert recorded[1] is None
+        assert "s3cret" not in str(recorded)
+        assert hashlib.sha256(b"s3cret").hexdigest() not in str(recorded)
+        assert recorded[0]["otel_costs.message.role"] in ("system", "user", "assistant", "function")
+    told = str([messages.record(message, with_content=True) for message in found])
+    assert "s3cret" in told or endpoint == "images"
 
 
 def test_deep_and_cyclic_arguments_are_harmless() -> None:
