@@ -62,7 +62,7 @@ def price(
         return cost_of(usage, rates, book.version)
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()
-        return Cost(None, UNPRICED, INTERNAL_ERROR, (), None, CURRENCY, (), book.version if book else "")
+        return Cost(None, UNPRICED, INTERNAL_ERROR, (), None, CURRENCY, (), getattr(book, "version", ""))
 
 
 def current() -> PriceBook:
