@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
@@ -49,8 +50,8 @@ def complain_once(key: str, message: str, *args: object, error: BaseException | 
     if error is not None:
         message, args = message + " (%s)", (*args, type(error).__name__)
     log.warning(message, *args)
-    if error is not None:
-        log.debug(message, *args, exc_info=error)
+    if error is not None and log.isEnabledFor(logging.DEBUG):
+        log.debug("".join(traceback.format_tb(error.__traceback__)))  # where, and not what
 
 
 def shielded(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:

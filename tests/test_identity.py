@@ -1,0 +1,38 @@
+"""Who a call belongs to, and by which id it is known."""
+
+import random
+import uuid
+
+import otel_costs
+from otel_costs.identity import derived_id, random_id, whose
+
+
+def test_an_open_session_decides() -> None:
+    """What a request says of its session does not move a call out of the one that is open."""
+    with otel_costs.session("ours", user="anna"):
+        assert whose("request's user", "request's session") == {"session.id": "ours", "user.id": "anna"}
+
+
+def test_a_request_may_name_what_nobody_else_does() -> None:
+    """Outside a session, or in one without a user, the request's own fields are taken."""
+    assert whose("bert", "s-1") == {"session.id": "s-1", "user.id": "bert"}
+    with otel_costs.session("ours"):
+        assert whose("bert", "s-1") == {"session.id": "ours", "user.id": "bert"}
+    assert whose() == {}
+
+
+def test_ids_do_not_follow_the_seed_of_the_host() -> None:
+    """`random.seed(42)` in two processes gives the same span ids, and different call ids."""
+    found = set()
+    for _ in range(2):
+        random.seed(42)
+        found.add(random_id())
+    assert len(found) == 2
+    assert {uuid.UUID(value).version for value in found} == {4}
+
+
+def test_a_job_has_the_same_id_wherever_it_is_seen() -> None:
+    """The id of a job is made of the provider and of the provider's own id."""
+    assert derived_id("openai", "batch_1") == derived_id("openai", "batch_1")
+    assert len({derived_id("openai", "batch_1"), derived_id("openai", "batch_2"), derived_id("groq", "batch_1")}) == 3
+    assert uuid.UUID(derived_id("openai", "\ud800")).version == 5
