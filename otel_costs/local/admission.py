@@ -7,7 +7,6 @@ loopback the Host header must name loopback, and a request that a page of anothe
 import base64
 import binascii
 import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -77,16 +76,6 @@ class Admission:
         if scope["path"] not in self._public and not self._policy.knows(headers):
             return _refuse(401, "this server wants its token: as Authorization: Bearer, or as password")
         return None
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether `host`, a name or an address, can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _offers(headers: Headers) -> list[str]:

@@ -135,5 +135,5 @@ def _unpack(method: int, data: bytes, length: int) -> bytes:
 
 
 def _checksum(data: bytes) -> bytes:
-    number: int = cityhash.CityHash128(data)
-    return number.to_bytes(16, "little")
+    high, low = divmod(cityhash.CityHash128(data), 2**64)
+    return bytes(high.to_bytes(8, "little") + low.to_bytes(8, "little"))

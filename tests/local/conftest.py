@@ -15,7 +15,7 @@ from .support import Served, free_ports
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run one stack for a module: a folder is set up in half a second, and tests use ids of their own."""
-    with Stack(tmp_path_factory.mktemp("data"), otlp_http_port=0, otlp_grpc_port=0, http_port=0) as running:
+    with Stack(tmp_path_factory.mktemp("data")) as running:
         yield running
 
 

@@ -217,10 +217,10 @@ def test_a_message_over_the_limit_is_refused_by_grpc(stack: Stack) -> None:
 
 def test_what_is_no_message_is_an_invalid_argument_in_grpc(stack: Stack) -> None:
     """A body that is no request is refused for good over gRPC too."""
-    channel = grpc.insecure_channel(stack.otlp_grpc_url.removeprefix("http://"))
-    with channel, pytest.raises(grpc.RpcError) as failed:
+    with grpc.insecure_channel(stack.otlp_grpc_url.removeprefix("http://")) as channel:
         export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(LOGS_METHOD)
-        export(b"\xff\xff")
+        with pytest.raises(grpc.RpcError) as failed:
+            export(b"\xff\xff")
     assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 

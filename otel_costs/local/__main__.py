@@ -1,0 +1,49 @@
+"""The process behind `Stack`: options come as JSON on standard input, addresses go to standard output.
+
+It stops when its input ends, as it does when the process dies that started it.
+"""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from threading import Thread
+
+from otel_costs.local.options import Addresses, Options, StartError
+from otel_costs.local.server import serve
+
+
+def main() -> int:
+    """Serve; return the exit code."""
+    options = json.loads(sys.stdin.readline())
+    try:
+        asyncio.run(_serve(Options(**{**options, "data": Path(options["data"])})))
+    except StartError as error:
+        _say({"error": str(error)})
+        return 2
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait_for_end() -> None:
+        sys.stdin.read()
+        loop.call_soon_threadsafe(stop.set)
+
+    Thread(target=wait_for_end, name="otel-costs-parent", daemon=True).start()
+    await serve(options, _ready, stop)
+
+
+def _ready(addresses: Addresses) -> None:
+    _say(asdict(addresses))
+
+
+def _say(what: dict[str, str]) -> None:
+    print(json.dumps(what), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

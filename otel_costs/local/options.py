@@ -1,0 +1,52 @@
+"""What to serve, where, and where it came to be."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+STOP_S: Final = 10.0
+"""Seconds that a stop takes at most."""
+
+BODY_BYTES: Final = 20 * 2**20
+"""The limit of the collector's OTLP receiver."""
+
+
+class StartError(Exception):
+    """It cannot start; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to serve and where. Port 0: any free one. `max_body_bytes`: of an OTLP request, also after decompression."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    otlp_http_port: int = 4318
+    otlp_grpc_port: int = 4317
+    http_port: int = 8123
+    token: str | None = None
+    max_body_bytes: int = BODY_BYTES
+
+    def __post_init__(self) -> None:
+        if not self.token and not self.is_loopback:
+            raise StartError(f"{self.host} can be reached from other machines: give a --token, or --host 127.0.0.1")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Say whether only this machine can reach `host`."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where it serves."""
+
+    otlp_http_url: str
+    otlp_grpc_url: str
+    http_url: str

@@ -1,0 +1,157 @@
+"""The server: its ports over one data folder, from the first to the last request."""
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Final
+
+import grpc.aio
+import uvicorn
+from chdb.cc_backend import ChdbClient
+from starlette.types import ASGIApp
+
+from otel_costs.local import clickhouse_http, otlp_grpc, otlp_http
+from otel_costs.local.admission import Policy
+from otel_costs.local.intake import Intake
+from otel_costs.local.options import STOP_S, Addresses, Options, StartError
+from otel_costs.local.receiver import Receiver
+from otel_costs.store import schema
+from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
+
+_BACKLOG: Final = 256
+_OPTIONS: Final = {
+    "otlp_http_port": ("OTLP over HTTP", "--otlp-http-port"),
+    "otlp_grpc_port": ("OTLP over gRPC", "--otlp-grpc-port"),
+    "http_port": ("ClickHouse's HTTP interface", "--http-port"),
+}
+
+
+async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, or SIGINT or SIGTERM comes; call `ready` when every port answers. Raises StartError.
+
+    A second signal ends the process at once. A stop answers what is under way and stores what was acknowledged.
+    """
+    with _stopped_by_signals(stop), _listening(options) as sockets, _engine(options.data) as engine:
+        intake = Intake(engine)
+        receiver = Receiver(intake)
+        policy = Policy(options.token or None, options.is_loopback)
+        rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
+        grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
+        await rpc.start()
+        servers = {
+            "otlp_http_port": _Server(otlp_http.application(receiver, policy, options.max_body_bytes)),
+            "http_port": _Server(clickhouse_http.application(engine, policy)),
+        }
+        serving = [asyncio.create_task(server.serve([sockets[name]])) for name, server in servers.items()]
+        # The sockets of HTTP listen already: what comes before uvicorn is up waits in them.
+        ports = {name: sockets[name].getsockname()[1] for name in servers}
+        ready(_addresses(options.host, {**ports, "otlp_grpc_port": grpc_port}))
+        await stop.wait()
+        for server in servers.values():
+            server.should_exit = True
+        await asyncio.gather(rpc.stop(STOP_S / 2), *serving)
+        await asyncio.to_thread(intake.close, STOP_S / 2)
+        receiver.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, for one of several ports: the signals are not its own."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,  # longer than clients keep a connection, so that it is they who close it
+                timeout_graceful_shutdown=int(STOP_S / 2),
+            )
+        )
+
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def restore() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    def handle() -> None:
+        restore()
+        stop.set()
+
+    for number in numbers:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        restore()
+
+
+@contextmanager
+def _listening(options: Options) -> Iterator[Mapping[str, socket.socket]]:
+    """Take all ports, before anything slow, to say at once that one is taken."""
+    with ExitStack() as taken:
+        yield {name: taken.enter_context(_listen(options.host, getattr(options, name), name)) for name in _OPTIONS}
+
+
+def _listen(host: str, port: int, name: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        made.close()
+        what, option = _OPTIONS[name]
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        why = "is taken by another program: stop that, or" if taken else f"cannot be used ({error}):"
+        raise StartError(f"port {port} on {host}, for {what}, {why} choose another port with {option}") from None
+    return made
+
+
+def _hand_over(rpc: grpc.aio.Server, host: str, taken: socket.socket) -> int:
+    """Let gRPC, which opens its own socket, have the port of `taken`."""
+    port: int = taken.getsockname()[1]
+    taken.close()
+    return rpc.add_insecure_port(f"{_bracketed(host)}:{port}")
+
+
+@contextmanager
+def _engine(data: Path) -> Iterator[Engine]:
+    """Open the folder and bring its schema up to date."""
+    try:
+        with Engine(data) as engine:
+            engine.shut_files_out()
+            client = ChdbClient(chdb_path=str(data))
+            try:
+                schema.apply(client)
+            finally:
+                client.close()
+            yield engine
+    except FolderInUseError as error:
+        raise StartError(f"{error.message} with --data") from None
+    except OSError as error:
+        raise StartError(f"the data folder {data} cannot be used: {error.strerror}") from None
+    except EngineError as error:
+        raise StartError(f"the data folder {data} cannot be opened: {error.message}") from None
+
+
+def _addresses(host: str, ports: Mapping[str, int]) -> Addresses:
+    urls = {name: f"http://{_bracketed(host)}:{port}" for name, port in ports.items()}
+    return Addresses(urls["otlp_http_port"], urls["otlp_grpc_port"], urls["http_port"])
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
