@@ -125,6 +125,30 @@ def test_a_price_does_not_build_on_itself(write: Write) -> None:
     assert book.rates(call("lost", "acme"), NOON).price_id is None
 
 
+def test_a_base_is_asked_for_its_model_and_not_for_the_callers_deployment(write: Write) -> None:
+    """Under a base of another model or provider, the deployment and the host of the call mean nothing."""
+    book = write("""
+        - provider: azure
+          match: {endpoint: acme.openai.azure.com, deployment: prod}
+          base: {provider: azure, model: gpt-4o}
+        - provider: azure
+          match: {deployment: prod}
+          rates: {input_tokens: {usd: "999", per: 1000000}}
+        - provider: azure
+          match: {endpoint: acme.openai.azure.com, deployment: test}
+          base: {provider: openai}
+        - provider: openai
+          match: {endpoint: acme.openai.azure.com}
+          rates: {input_tokens: {usd: "999", per: 1000000}}
+        - provider: openai
+          match: {deployment: test}
+          rates: {input_tokens: {usd: "999", per: 1000000}}
+    """)
+    for deployment in ("prod", "test"):
+        asked = call("gpt-4o", "azure", endpoint="acme.openai.azure.com", deployment=deployment)
+        assert usd(book.rates(asked, NOON)) == Decimal("2.5")
+
+
 def test_an_unknown_name_in_many_wide_prices_is_looked_up_once_in_each(write: Write) -> None:
     """Prices that match everything, each on the next one, take time by their number and not by its factorial."""
     wide = """

@@ -95,8 +95,36 @@ def test_cached_audio_of_unknown_number_is_an_estimate() -> None:
         "input_audio_tokens": 400,
         "cache_audio_read_tokens": 500,
     }
-    none = cost({"input_tokens": 9, "input_audio_tokens": 3, "cache_read_tokens": 0}, "gpt-realtime")
-    assert (none.status, none.reason) == ("priced", None)
+
+
+@pytest.mark.parametrize(
+    ("usage", "model"),
+    [
+        ({"input_tokens": 9, "input_audio_tokens": 3, "cache_read_tokens": 0}, "gpt-realtime"),
+        # All that is cached is text, so no audio is.
+        (
+            {"input_tokens": 132, "input_audio_tokens": 13, "cache_read_tokens": 64, "cache_text_read_tokens": 64},
+            "gpt-realtime",
+        ),
+        # Whatever part of the cached tokens is text, all of them cost the same.
+        ({"input_tokens": 100, "input_text_tokens": 90, "cache_read_tokens": 50}, "gpt-4o"),
+    ],
+)
+def test_an_overlap_that_cannot_change_the_cost_is_no_doubt(usage: Mapping[str, object], model: str) -> None:
+    """A cost is an estimate only where it could be another one."""
+    assert (cost(usage, model).status, cost(usage, model).reason) == ("priced", None)
+
+
+def test_cached_audio_without_a_rate_of_its_own_is_cached(tmp_path: Path) -> None:
+    """Of two rates that could stand in, the one of the cache is nearer; it is an estimate."""
+    per_one = ("input_tokens", "cache_read_tokens", "input_audio_tokens")
+    book = book_of(tmp_path, *(f'{unit}: {{usd: "{usd}", per: 1}}' for usd, unit in enumerate(per_one)))
+    usage = {"input_tokens": 9, "cache_read_tokens": 4, "input_audio_tokens": 5, "cache_audio_read_tokens": 3}
+    found = cost(usage, "m", "acme", prices=book)
+    assert {unit: quantity for unit, (quantity, _) in lines(found).items()} == dict(
+        zip(per_one, (3, 4, 2), strict=True)
+    )
+    assert (found.status, found.reason) == ("estimated", "modality_not_priced")
 
 
 def test_audio_at_the_price_of_text_is_said() -> None:
@@ -127,7 +155,8 @@ def test_nothing_is_free_because_it_has_no_rate(usage: Mapping[str, object], mod
 def test_what_is_billed_under_another_unit_is_covered() -> None:
     """Seconds beside the tokens that are billed for them are covered; alone they are an estimate by OpenAI's guide."""
     tokens = {"input_tokens": 100, "input_audio_tokens": 90, "output_tokens": 20}
-    assert cost({**tokens, "audio_seconds": 9}, "gpt-4o-transcribe") == cost(tokens, "gpt-4o-transcribe")
+    for seconds in ("audio_seconds", "input_audio_seconds"):
+        assert cost({**tokens, seconds: 9}, "gpt-4o-transcribe") == cost(tokens, "gpt-4o-transcribe")
     alone = cost({"audio_seconds": 60, "input_audio_seconds": 60}, "gpt-4o-transcribe")
     assert (alone.total, alone.status, alone.reason) == (Decimal("0.006"), "estimated", "rate_estimated")
     spoken = cost({"input_characters": 250, "audio_seconds": 12, "output_audio_seconds": 12}, "gpt-4o-mini-tts")
