@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from otel_costs.cli.failure import Failure, nearest
-from otel_costs.price_fields import PriceFileError
+from otel_costs.pricing import PriceFileError
 from otel_costs.store import StoreError
 
 # Command -> module that has it, in the order of the help.

@@ -1,8 +1,9 @@
 """Figures as people read them. For display alone: what programs read is exact."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Final
+from typing import Any, Final
 
 _MICRO: Final = Decimal("1e-6")
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -26,6 +27,11 @@ def usd(amount: Decimal | None) -> str:
 def total(amount: Decimal, unpriced_calls: int) -> str:
     """Write the sum of what is known, and how many calls it misses."""
     return f"{usd(amount)} + {unpriced_calls:,} {UNPRICED}" if unpriced_calls else usd(amount)
+
+
+def known(row: Mapping[str, Any]) -> str:
+    """Write the cost of a row of several calls; that none of them has a price, if that is so."""
+    return UNPRICED if row["unpriced_calls"] and row["unpriced_calls"] == row["call_count"] else usd(row["cost_usd"])
 
 
 def rate(amount: Decimal, units: int) -> str:
@@ -68,6 +74,12 @@ def duration(seconds: float | None) -> str:
 def moment(when: datetime) -> str:
     """Write a time to the second, in UTC."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def day(when: datetime) -> str:
+    """Write a time to the minute, in UTC, the year only if it is another one."""
+    when, year = when.astimezone(UTC), datetime.now(UTC).year
+    return f"{when.day} {when:%b %H:%M}" if when.year == year else f"{when.day} {when:%b %Y %H:%M}"
 
 
 def clock(when: datetime) -> str:

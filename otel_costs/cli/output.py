@@ -106,5 +106,11 @@ def text(value: object, style: str = "") -> Text:
 def table(title: str | None = None) -> Table:
     """Return an empty table in the style that all have."""
     return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        header_style="dim",
+        pad_edge=False,
+        collapse_padding=True,
     )

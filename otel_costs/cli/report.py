@@ -111,26 +111,30 @@ def _heading(found: Row) -> Text:
 
 
 def _table(group: str, rows: Sequence[Row]) -> Table:
-    keys = [key for key in _KEYS[group] if any(row[key] for row in rows)]
+    # Who has but one provider knows it.
+    keys = [key for key in _KEYS[group] if key != "provider" or len({row[key] for row in rows}) > 1]
+    unpriced = any(row["unpriced_calls"] for row in rows)
     table = output.table(_NAMES[group])
     for key in keys:
         table.add_column("user" if key == "user_id" else key, overflow="fold")
-    for name in ("calls", "tokens in", "tokens out", "cost"):
-        table.add_column(name, justify="right")
+    for name in ("calls", *(["unpriced"] if unpriced else []), "tokens in", "tokens out", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*(output.text(row[key] or "(none)") for key in keys), *_figures(row))
+        table.add_row(*(output.text(row[key] or "(none)") for key in keys), *_figures(row, unpriced=unpriced))
     if len(rows) > 1:
         table.add_section()
-        table.add_row(Text("total", "bold"), *[""] * (len(keys) - 1), *_figures(_sum(rows)))
+        table.add_row(Text("total", "bold"), *[""] * (len(keys) - 1), *_figures(_sum(rows), unpriced=unpriced))
     return table
 
 
-def _figures(row: Row) -> tuple[RenderableType, ...]:
+def _figures(row: Row, *, unpriced: bool) -> Iterator[RenderableType]:
     tokens = row["tokens"]
-    inputs = tokens["text_input"] + tokens["audio_input"] + tokens["cached_input"]
-    outputs = tokens["text_output"] + tokens["audio_output"]
-    cost = Text(figures.total(row["cost_usd"], row["unpriced_calls"]), "bold")
-    return f"{row['call_count']:,}", f"{inputs:,}", f"{outputs:,}", cost
+    yield f"{row['call_count']:,}"
+    if unpriced:
+        yield f"{row['unpriced_calls']:,}"
+    yield f"{tokens['text_input'] + tokens['audio_input'] + tokens['cached_input']:,}"
+    yield f"{tokens['text_output'] + tokens['audio_output']:,}"
+    yield Text(figures.known(row), "bold")
 
 
 def _sum(rows: Sequence[Row]) -> Row:

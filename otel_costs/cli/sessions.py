@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -142,28 +143,28 @@ def search(
 
 
 def session_table(rows: Sequence[Row]) -> Table:
-    """Return sessions as a table, a row each."""
+    """Return sessions as a table, a row each; scenario and unpriced calls have a column where there are any."""
+    scenario, unpriced = any(row["scenario"] for row in rows), any(row["unpriced_calls"] for row in rows)
     table = output.table()
     table.add_column("session", overflow="fold", min_width=8)
-    table.add_column("user", overflow="fold")
-    with_scenario = any(row["scenario"] for row in rows)
-    if with_scenario:
-        table.add_column("scenario", overflow="fold")
-    table.add_column("began (UTC)", no_wrap=True)
-    for name in ("took", "messages", "calls", "cost"):
-        table.add_column(name, justify="right", no_wrap=name != "cost")
+    for name in ("user", *(["scenario"] if scenario else [])):
+        table.add_column(name, overflow="fold", min_width=5)
+    table.add_column("began (UTC)", justify="right", no_wrap=True)
+    for name in ("took", "msgs", "calls", *(["unpriced"] if unpriced else []), "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        who = [output.text(row["session_id"], "bold"), output.text(row["user_id"])]
-        who += [output.text(row["scenario"])] if with_scenario else []
-        counts = (f"{row['message_count']:,}", f"{row['call_count']:,}")
-        cost = Text(figures.total(row["cost_usd"], row["unpriced_calls"]), "bold")
-        table.add_row(*who, figures.moment(row["start_time"]), figures.duration(row["duration_seconds"]), *counts, cost)
+        cells: list[RenderableType] = [output.text(row["session_id"], "bold"), output.text(row["user_id"])]
+        cells += [output.text(row["scenario"])] if scenario else []
+        cells += [figures.day(row["start_time"]), figures.duration(row["duration_seconds"])]
+        cells += [f"{row['message_count']:,}", f"{row['call_count']:,}"]
+        cells += [f"{row['unpriced_calls']:,}"] if unpriced else []
+        table.add_row(*cells, Text(figures.known(row), "bold"))
     return table
 
 
 def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
     table = output.table()
-    table.add_column("time (UTC)", no_wrap=True)
+    table.add_column("time (UTC)", justify="right", no_wrap=True)
     table.add_column("session", overflow="fold", min_width=8)
     table.add_column("role", no_wrap=True)
     table.add_column("message", overflow="fold", ratio=1)
@@ -171,7 +172,7 @@ def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
         said = output.text(_around(row["content"], words[0]))
         for word in words:
             said.highlight_words([word], "bold reverse", case_sensitive=False)
-        table.add_row(figures.moment(row["timestamp"]), output.text(row["session_id"]), output.text(row["role"]), said)
+        table.add_row(figures.day(row["timestamp"]), output.text(row["session_id"]), output.text(row["role"]), said)
     return table
 
 

@@ -49,7 +49,7 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
     from otel_costs.local import StartError, run  # noqa: PLC0415  # an extra of ours
 
     try:
-        code = run(
+        run(
             data,
             host=host,
             otlp_http_port=otlp_http_port,
@@ -60,7 +60,6 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
         )
     except StartError as error:
         raise Failure(str(error)) from error
-    click.get_current_context().exit(code)
 
 
 @click.command("schema")

@@ -10,14 +10,14 @@ from .support import Ledger, fill
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a store that is empty at first."""
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a store that is empty at first, and return its address."""
     with Stack(tmp_path_factory.mktemp("data"), otlp_http_port=0, otlp_grpc_port=0, http_port=0) as running:
-        yield running
+        yield running.http_url
 
 
 @pytest.fixture(scope="module")
-def url(stack: Stack) -> str:
+def url(store: str) -> str:
     """Return the address of a store with two users' sessions in it."""
-    fill(Ledger(stack.http_url))
-    return stack.http_url
+    fill(Ledger(store))
+    return store

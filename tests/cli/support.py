@@ -1,6 +1,7 @@
 """A store with sessions in it, as programs would have written them, and the command line over it."""
 
 import json
+import sys
 import urllib.request
 import uuid
 from collections.abc import Mapping
@@ -18,6 +19,10 @@ DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - tim
 def at(clock: str, day: int = 0) -> datetime:
     """Return a time of day, `10:30:00.500`, on DAY or days later."""
     return datetime.fromisoformat(f"{(DAY + timedelta(days=day)):%Y-%m-%d}T{clock}+00:00")
+
+
+MAIN = [sys.executable, "-c", "from otel_costs.cli import main; main()"]
+ANY_PORTS = ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--http-port", "0"]
 
 
 def run(*arguments: str, url: str | None = None, environ: Mapping[str, str] | None = None) -> Result:
@@ -97,7 +102,7 @@ def fill(ledger: Ledger) -> None:
         otel_costs__message__arguments='{"order_id": "A-1001"}',
         **whose,
     )
-    first = {"gen_ai__usage__input_tokens": 1250, "gen_ai__usage__output_tokens": 340}
+    first: dict[str, Any] = {"gen_ai__usage__input_tokens": 1250, "gen_ai__usage__output_tokens": 340}
     first |= {"otel_costs__cost__line__input_tokens": "0.003125", "otel_costs__cost__line__output_tokens": "0.0034"}
     ledger.call("parcel", at("10:30:01"), otel_costs__cost__usd="0.006525", **first, **whose)
     ledger.message(
@@ -110,7 +115,7 @@ def fill(ledger: Ledger) -> None:
         **whose,
     )
     ledger.message("parcel", at("10:30:03"), "assistant", "It is in transit.", **whose)
-    second = {"gen_ai__usage__input_tokens": 1300, "gen_ai__usage__cache_read__input_tokens": 1024}
+    second: dict[str, Any] = {"gen_ai__usage__input_tokens": 1300, "gen_ai__usage__cache_read__input_tokens": 1024}
     second |= {"otel_costs__cost__line__input_tokens": "0.00069", "otel_costs__step": "answer"}
     second |= {"otel_costs__cost__line__cache_read_tokens": "0.00128"}
     ledger.call("parcel", at("10:30:03"), otel_costs__cost__usd="0.00197", **second, **whose)

@@ -1,0 +1,135 @@
+"""The commands about prices: they need no store."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from .support import run
+
+PRICES = """
+version: 2026-11-22.1
+currency: USD
+prices:
+  - provider: openai
+    match: {model: gpt-4-realtime-preview}
+    rates:
+      input_tokens: {usd: "5", per: 1000000}
+      output_tokens: {usd: "20", per: 1000000}
+      input_audio_tokens: {usd: "100", per: 1000000}
+      output_audio_tokens: {usd: "200", per: 1000000}
+    source: https://example.com/prices
+    checked: 2026-11-22
+"""
+AUDIO = ("input_tokens=11000", "output_tokens=22000", "input_audio_tokens=10000", "output_audio_tokens=20000")
+
+
+def test_a_text_session_of_the_older_tool(tmp_path: Path) -> None:
+    """1,250 tokens in and 3,400 out at 5 and 20 dollars per million are 0.074250, line by line."""
+    file = tmp_path / "prices.yaml"
+    file.write_text(PRICES)
+    usage = ("input_tokens=1250", "output_tokens=3400")
+    said = run("price", "gpt-4-realtime-preview", *usage, "--prices", str(file), "--format", "json")
+    cost = json.loads(said.stdout)
+    assert (said.exit_code, cost["cost_usd"], cost["status"]) == (0, "0.074250", "priced")
+    assert [line["amount_usd"] for line in cost["lines"]] == ["0.006250", "0.068000"]
+
+
+def test_an_audio_session_of_the_older_tool(tmp_path: Path) -> None:
+    """1,000 and 2,000 tokens of text and 10,000 and 20,000 of audio at 5, 20, 100 and 200 dollars are 5.045."""
+    file = tmp_path / "prices.yaml"
+    file.write_text(PRICES)
+    said = run("price", "gpt-4-realtime-preview", *AUDIO, environ={"OTEL_COSTS_PRICES": str(file)})
+    assert said.exit_code == 0
+    assert "$5.045" in said.stdout
+    assert "audio output" in said.stdout
+
+
+def test_price_as_csv() -> None:
+    """A row per line, exact."""
+    said = run("price", "gpt-4o", "input_tokens=1,250", "output_tokens=3_400", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(said.stdout)))
+    assert [(row["unit"], row["quantity"], Decimal(row["amount_usd"])) for row in rows] == [
+        ("input_tokens", "1250", Decimal("0.003125")),
+        ("output_tokens", "3400", Decimal("0.034")),
+    ]
+
+
+def test_an_unknown_model_is_told_with_the_nearest() -> None:
+    """Who mistypes a model learns its name, with exit code 2 and nothing on standard output."""
+    said = run("price", "gpt4o", "input_tokens=1")
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "no price of model 'gpt4o' of openai; did you mean gpt-4o or" in said.stderr
+    assert "OTEL_COSTS_PRICES" in said.stderr
+
+
+def test_an_unknown_provider_is_told_with_the_nearest() -> None:
+    """The same for the provider."""
+    said = run("price", "gpt-4o", "input_tokens=1", "--provider", "opanai")
+    assert said.exit_code == 2
+    assert "no prices of provider 'opanai'; did you mean openai" in said.stderr
+
+
+def test_a_unit_without_a_price_is_a_finding() -> None:
+    """A cost that lacks a part is shown, and the exit code is 1."""
+    said = run("price", "gpt-4o", "input_tokens=10", "audio_seconds=15")
+    assert said.exit_code == 1
+    assert "partial" in said.stdout
+    assert "no price for audio seconds" in said.stdout
+
+
+def test_wrong_usage_is_a_wrong_call() -> None:
+    """What is no usage is refused with the nearest unit, or what to write."""
+    for usage, hint in (
+        ("input_token=3", "did you mean input_tokens"),
+        ("input_tokens", "give UNIT=QUANTITY"),
+        ("input_tokens=-3", "'-3' is no quantity of input_tokens"),
+        ("input_tokens=many", "'many' is no quantity of input_tokens"),
+    ):
+        said = run("price", "gpt-4o", usage)
+        assert said.exit_code == 2
+        assert hint in said.stderr
+    said = run("price", "gpt-4o", "input_tokens=3", "cache_read_tokens=4")
+    assert said.exit_code == 2
+    assert "more than the whole" in said.stderr
+
+
+def test_the_time_decides_which_price_holds(tmp_path: Path) -> None:
+    """--at asks for the price of then."""
+    file = tmp_path / "prices.yaml"
+    file.write_text(PRICES.replace("    rates:", "    to: 2026-06-01T00:00:00Z\n    rates:"))
+    model = ("price", "gpt-4-realtime-preview", "input_tokens=1000000", "--prices", str(file), "--format", "json")
+    before = json.loads(run(*model, "--at", "2026-05-31").stdout)
+    after = json.loads(run(*model, "--at", "2026-06-01").stdout)
+    assert before["cost_usd"] == "5.000000"
+    assert before["price_id"] != after["price_id"]
+
+
+def test_a_broken_price_file_names_the_place(tmp_path: Path) -> None:
+    """Both commands say file, line and field, with exit code 2."""
+    file = tmp_path / "prices.yaml"
+    file.write_text(PRICES.replace('usd: "20"', 'usd: "-20"'))
+    for command in (["price", "gpt-4o", "input_tokens=1"], ["prices"]):
+        said = run(*command, "--prices", str(file))
+        assert (said.exit_code, said.stdout) == (2, "")
+        assert f"{file}, line 9: prices[0].rates.output_tokens.usd" in said.stderr
+
+
+def test_the_table_in_force() -> None:
+    """Every rate with its source, the user's models found by a part of their name."""
+    table = run("prices", "whisper-1")
+    assert table.exit_code == 0
+    assert "per 3,600: audio seconds 0.36" in table.stdout
+    listed = json.loads(run("prices", "whisper-1", "--provider", "openai", "--format", "json").stdout)
+    assert {row["provider"] for row in listed["prices"]} == {"openai"}
+    assert [row["usd"] for row in listed["prices"] if row["model"] == "whisper-1"] == ["0.36"]
+    rows = list(csv.DictReader(io.StringIO(run("prices", "whisper-1", "--format", "csv").stdout)))
+    assert {"provider", "model", "unit", "usd", "per", "source"} <= rows[0].keys()
+
+
+def test_no_such_price() -> None:
+    """A name that no price has is a wrong call, told with the nearest."""
+    said = run("prices", "wisper-1")
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "did you mean whisper-1" in said.stderr

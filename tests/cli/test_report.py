@@ -1,0 +1,57 @@
+"""The command `report`, over a real store."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+
+from .support import DAY, run
+
+
+def test_report_of_a_user(url: str) -> None:
+    """By day and model with the total, and the sessions."""
+    said = run("report", "--user", "ada", url=url)
+    assert (said.exit_code, said.stderr) == (0, "")
+    for part in (
+        "User ada · all time · 1 session · 2 calls · $0.008495",
+        "By day",
+        "By model",
+        "gpt-4o-2024-08-06",
+        "Sessions",
+    ):
+        assert part in said.stdout
+    assert "grace" not in said.stdout
+
+
+def test_report_of_everybody(url: str) -> None:
+    """Without a user, the users are listed, and each table adds up to the total."""
+    said = run("report", url=url)
+    assert "All users · all time · 4 calls · $0.009995 + 1 unpriced" in said.stdout
+    totals = [line.split() for line in said.stdout.splitlines() if line.strip().startswith("total")]
+    assert totals == [["total", "4", "1", "2,560", "340", "$0.009995"]] * 4
+
+
+def test_report_of_a_period(url: str) -> None:
+    """--from is in it, the day of --to too."""
+    day = f"{DAY:%Y-%m-%d}"
+    one = json.loads(run("report", "--from", day, "--to", day, "--format", "json", url=url).stdout)
+    assert (one["call_count"], one["cost_usd"], [row["user_id"] for row in one["users"]]) == (2, "0.008495", ["ada"])
+    other = json.loads(run("report", "--user", "grace", "--to", day, "--format", "json", url=url).stdout)
+    assert (other["call_count"], other["cost_usd"]) == (0, "0")
+
+
+def test_report_as_csv_adds_up(url: str) -> None:
+    """Each group of rows adds up to the same total, and each row's parts to its cost."""
+    rows = list(csv.DictReader(io.StringIO(run("report", "--format", "csv", url=url).stdout)))
+    parts = [name for name in rows[0] if name.endswith("_usd") and name != "cost_usd"]
+    for row in rows:
+        assert sum(Decimal(row[part]) for part in parts) == Decimal(row["cost_usd"])
+    for group in ("day", "model", "scenario", "user"):
+        assert sum(Decimal(row["cost_usd"]) for row in rows if row["by"] == group) == Decimal("0.009995")
+
+
+def test_report_of_nobody(url: str) -> None:
+    """An unknown user cost nothing; what to do is said beside it."""
+    said = run("report", "--user", "nobody", url=url)
+    assert said.exit_code == 0
+    assert "no calls of user 'nobody' then; `otel-costs report` lists the users" in said.stderr

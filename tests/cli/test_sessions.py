@@ -1,0 +1,201 @@
+"""The commands about conversations, over a real store."""
+
+import csv
+import io
+import json
+import urllib.request
+
+import pytest
+
+from .support import DAY, Ledger, at, run
+
+
+def test_sessions_as_a_table(url: str) -> None:
+    """The newest first, with what they cost, and that a call has no price."""
+    said = run("sessions", url=url)
+    assert (said.exit_code, said.stderr) == (0, "")
+    rows = [line.split() for line in said.stdout.splitlines() if line.strip()][2:]
+    assert [row[0] for row in rows] == ["voice", "parcel"]
+    assert rows[0][-4:] == ["1", "2", "1", "$0.001500"]
+    assert rows[1][1:3] == ["ada", "shop"]
+    assert rows[1][-4:] == ["5", "2", "0", "$0.008495"]
+
+
+def test_sessions_as_json_are_what_curl_gets(url: str) -> None:
+    """The command and GET /sessions answer the same."""
+    said = run("sessions", "--format", "json", url=url)
+    with urllib.request.urlopen(f"{url}/sessions", timeout=30) as answer:
+        assert json.loads(said.stdout) == json.load(answer)
+
+
+def test_a_session_as_json_is_what_curl_gets(url: str) -> None:
+    """The command and GET /sessions/{id} answer the same, in the promised shape."""
+    said = run("session", "parcel", "--format", "json", url=url)
+    found = json.loads(said.stdout)
+    with urllib.request.urlopen(f"{url}/sessions/parcel", timeout=30) as answer:
+        assert found == json.loads(answer.read().replace(b"000000Z", b"000Z"))
+    assert found["cost_usd"] == found["cost"]["cost_usd"] == "0.008495"
+    assert found["cost"]["tokens"]["cached_input"] == 1024
+    assert found["cost"]["cost_breakdown"]["text_input"] == "0.005095"
+    assert [message["role"] for message in found["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "function",
+        "assistant",
+    ]
+    assert found["messages"][3]["metadata"] == {"function_name": "lookup_order"}
+
+
+def test_sessions_of_one_user_in_a_period(url: str) -> None:
+    """--user, --from and --to choose; the day of --to is in it."""
+
+    def chosen(*arguments: str) -> list[str]:
+        found = json.loads(run("sessions", "--format", "json", *arguments, url=url).stdout)
+        return [row["session_id"] for row in found["sessions"]]
+
+    day = f"{DAY:%Y-%m-%d}"
+    assert chosen("--user", "ada") == ["parcel"]
+    assert chosen("--scenario", "shop") == ["parcel"]
+    assert chosen("--to", day) == ["parcel"]
+    assert chosen("--to", f"{day}T10:29:00Z") == []
+    assert chosen("--from", f"{day}T10:30:00+01:00", "--to", f"{day}T11:30:01+01:00") == ["parcel"]
+    assert chosen("--from", f"{day}T10:30:01Z") == ["voice"]
+
+
+def test_more_sessions_than_shown_are_said(url: str) -> None:
+    """Nobody takes a page for all; the table itself stays clean."""
+    said = run("sessions", "--limit", "1", url=url)
+    assert "voice" in said.stdout
+    assert "parcel" not in said.stdout
+    assert said.stderr == "the newest 1 of 2 sessions; --limit 2 shows all\n"
+
+
+def test_sessions_as_csv(url: str) -> None:
+    """Exact figures, one row each."""
+    rows = list(csv.DictReader(io.StringIO(run("sessions", "--format", "csv", url=url).stdout)))
+    assert [(row["session_id"], row["cost_usd"], row["unpriced_calls"]) for row in rows] == [
+        ("voice", "0.001500", "1"),
+        ("parcel", "0.008495", "0"),
+    ]
+    assert rows[1]["start_time"] == f"{DAY:%Y-%m-%d}T10:30:00.000Z"
+
+
+def test_a_conversation_with_its_calls_line_by_line(url: str) -> None:
+    """What was said and what it cost stand in the order in which they happened; each line says how it comes about."""
+    said = run("session", "parcel", url=url)
+    assert said.exit_code == 0
+    in_order = (
+        "Session parcel · $0.008495 · user ada · shop · team west",
+        "690 characters, --full shows all",
+        "Where is my order A-1001?",
+        'lookup_order({"order_id": "A-1001"})',
+        "chat gpt-4o-2024-08-06 · 500 ms",
+        "340 × $10 per 1M   = $0.003400",
+        "1,250 × $2.50 per 1M = $0.003125",
+        'lookup_order → {"status": "in transit"}',
+        "It is in transit.",
+        "step answer",
+        "cached input  1,024 × $1.25 per 1M = $0.001280",
+        "276 × $2.50 per 1M = $0.000690",
+        "total         $0.008495",
+    )
+    places = [said.stdout.index(part) for part in in_order]
+    assert places == sorted(places)
+
+
+def test_a_line_that_the_prices_here_do_not_give_has_its_amount_alone(store: str) -> None:
+    """A rate is never invented: an amount of a negotiated price stands without quantity and rate."""
+    Ledger(store).call(
+        "negotiated",
+        at("12:00:00"),
+        gen_ai__usage__input_tokens=1000,
+        otel_costs__cost__line__input_tokens="0.001",
+        otel_costs__cost__usd="0.001",
+    )
+    said = run("session", "negotiated", url=store)
+    assert "$0.001000" in said.stdout
+    assert "×" not in said.stdout
+
+
+def test_a_cost_that_is_no_exact_price_says_so(store: str) -> None:
+    """Partial is at least, estimated is about, and what the provider reported is that."""
+    ledger = Ledger(store)
+    for status, minute in (("partial", 1), ("estimated", 2), ("priced", 3)):
+        ledger.call(
+            "kinds",
+            at(f"13:0{minute}:00"),
+            otel_costs__cost__usd=f"0.00{minute}",
+            otel_costs__cost__status=status,
+            otel_costs__cost__reason="None" if status == "priced" else "unit_not_priced",
+            gen_ai__usage__cost__source="provider" if status == "priced" else "local",
+        )
+    said = run("session", "kinds", url=store).stdout
+    assert "≥ $0.001000" in said
+    assert "≈ $0.002000" in said
+    assert "partial: unit_not_priced" in said
+    assert "cost as reported by the provider" in said
+
+
+def test_a_message_is_shown_whole_when_asked(url: str) -> None:
+    """--full cuts nothing."""
+    whole = run("session", "parcel", "--full", url=url).stdout
+    assert "shows all" not in whole
+    assert whole.count("You are the assistant.") == 30
+
+
+def test_an_unpriced_call_is_never_a_zero(url: str) -> None:
+    """It says that it has no price and why, and the total says how many it misses."""
+    said = run("session", "voice", url=url).stdout
+    assert "unpriced: unknown_model" in said
+    assert "failed: RateLimitError" in said
+    assert "total            $0.001500 + 1 unpriced" in said
+
+
+def test_a_session_as_csv_is_its_timeline(url: str) -> None:
+    """Messages and calls, one row each, in time."""
+    rows = list(csv.DictReader(io.StringIO(run("session", "parcel", "--format", "csv", url=url).stdout)))
+    assert [row["kind"] for row in rows] == ["message", "message", "message", "call", "message", "message", "call"]
+    assert rows[3]["cost_usd"] == "0.006525"
+    assert json.loads(rows[3]["cost_lines"]) == {"input_tokens": "0.003125", "output_tokens": "0.003400"}
+
+
+def test_no_such_session(url: str) -> None:
+    """The nearest id is named; nothing stands on standard output."""
+    said = run("session", "parcle", url=url)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "no session 'parcle'; did you mean parcel?" in said.stderr
+
+
+@pytest.mark.parametrize("words", [["order"], ["ORDER", "where"], ["rde", "--anywhere"]])
+def test_search(url: str, words: list[str]) -> None:
+    """Whole words in any case and order; with --anywhere parts of words too."""
+    said = run("search", *words, url=url)
+    assert said.exit_code == 0
+    assert "Where is my order A-1001?" in said.stdout
+
+
+def test_search_finds_nothing(url: str) -> None:
+    """That is no error; standard error says what may be the reason."""
+    said = run("search", "rde", url=url)
+    assert (said.exit_code, said.stdout) == (0, "")
+    assert "--anywhere" in said.stderr
+    assert json.loads(run("search", "rde", "--format", "json", url=url).stdout) == {"messages": []}
+
+
+def test_search_shows_the_place_in_a_long_message(store: str) -> None:
+    """A word in the middle of a long message is shown with what is around it."""
+    Ledger(store).message("long", at("14:00:00"), "user", "a " * 5000 + "needle " + "b " * 5000)
+    said = run("search", "needle", url=store).stdout
+    assert "a needle b" in said
+    assert len(said) < 2000
+
+
+def test_a_store_that_is_empty(store: str) -> None:
+    """Who has no sessions yet learns how to get some; a program gets an empty list."""
+    since = ("--from", f"{DAY.year + 1}-01-01")
+    said = run("sessions", *since, url=store)
+    assert said.exit_code == 0
+    assert "otel-costs demo" in said.stderr
+    empty = run("sessions", *since, "--format", "json", url=store)
+    assert json.loads(empty.stdout) == {"sessions": [], "total": 0}
