@@ -24,6 +24,18 @@ from otel_costs.rates import (
 from otel_costs.units import JOINS
 from otel_costs.usage import Usage
 
+__all__ = [
+    "CURRENCY",
+    "ESTIMATED",
+    "PARTIAL",
+    "PRICED",
+    "UNKNOWN_MODEL",
+    "UNPRICED",
+    "Cost",
+    "Line",
+    "cost_of",
+]
+
 PRICED: Final = "priced"
 PARTIAL: Final = "partial"
 UNPRICED: Final = "unpriced"

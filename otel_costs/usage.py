@@ -11,7 +11,7 @@ from decimal import Context, Decimal
 from numbers import Integral
 from typing import Final
 
-from otel_costs.units import DIMENSIONS, SECONDS, UNITS, WHOLES
+from otel_costs.units import SECONDS, UNITS, WHOLES
 
 LIMIT: Final = 2**63
 """Quantities of this and more are refused: no column and no attribute holds them."""
@@ -68,7 +68,6 @@ class Usage:
             total[unit] = _sum(total.get(unit, 0), quantity)
         invalid = self.invalid + tuple(unit for unit in other.invalid if unit not in self.invalid)
         return Usage(total, invalid, self.estimated or other.estimated)
-
 
     def by_modality(self) -> Iterator[tuple[str, int, int]]:
         """Return modality, input tokens and output tokens of each; text is what audio and images leave of the totals."""
@@ -132,8 +131,7 @@ def _clamped(
     quantities: dict[str, int | Decimal], invalid: tuple[str, ...]
 ) -> tuple[dict[str, int | Decimal], tuple[str, ...]]:
     """Cut every part to its smallest whole; return the quantities, and `invalid` with the units that were cut."""
-    # Wholes first, that a part of a part is cut to what is left of it.
-    for part in sorted((unit for unit in quantities if unit in WHOLES), key=lambda unit: len(DIMENSIONS[unit])):
+    for part in [unit for unit in quantities if unit in WHOLES]:
         wholes = [quantities[whole] for whole in WHOLES[part] if whole in quantities]
         if wholes and quantities[part] > (most := min(wholes)):
             quantities[part] = most
