@@ -10,10 +10,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
-from otel_costs import outbox, telemetry
+from otel_costs import connections, outbox, telemetry
 from otel_costs.patching import Patches
 from otel_costs.standby import Standby
 
@@ -28,6 +29,7 @@ _adopted: dict[int, Any] = {}
 _looked_again = False
 _until: float | None = None
 """When this process must be gone, by `time.monotonic`; None while it is not ending."""
+_flushed = False
 
 
 def install(patches: Patches) -> None:
@@ -43,11 +45,11 @@ def install(patches: Patches) -> None:
 
 def remove() -> None:
     """Give the end of the process back to the SDK."""
-    global _standby, _looked_again
+    global _standby, _looked_again, _until, _flushed
     if _standby is None:
         return
     _standby.dismiss()
-    _standby, _looked_again = None, False
+    _standby, _looked_again, _until, _flushed = None, False, None, False
     atexit.unregister(_at_exit)
     for provider in _adopted.values():
         if _shuts_down_at_exit(provider):
@@ -101,7 +103,12 @@ def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
             continue  # the application has shut it down
         flushing = getattr(provider, "shutdown" if final and adopted else "force_flush", None)
         if callable(flushing):
-            yield flushing
+            yield getattr(flushing, "__wrapped__", flushing)  # without our patch, which waits for the outbox
+
+
+def _providers() -> list[Any]:
+    found = (*telemetry.current().global_or_given(), *_adopted.values())
+    return list({id(each): each for each in found}.values())
 
 
 def _shuts_down_at_exit(provider: Any) -> bool:
@@ -126,12 +133,25 @@ def _handle_signals() -> None:
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:
-    if _until is not None:
-        return  # it ends already; a second signal would cut short what the first one waits for
-    if _standby is not None:
+    global _until
+    if _until is not None and not _flushed:
+        return  # it ends already: a second signal would cut short what the first one waits for
+    if _standby is not None and not _flushed:
+        _until = time.monotonic() + DEADLINE_S
         # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
-        _standby.run([flush], time.monotonic() + DEADLINE_S)
+        if outbox._outbox._doing == threading.get_ident():
+            # It is in the middle of a call's record, say, and must go on for it to be written.
+            _standby.run([partial(_flush_and_repeat, number)], 0)
+            return
+        _standby.run([flush], _until)
     signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _flush_and_repeat(number: int) -> None:
+    global _flushed
+    flush()
+    _flushed = True
     os.kill(os.getpid(), number)
 
 
@@ -154,9 +174,10 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    global _standby, _until
-    _until = None
+    global _standby, _until, _flushed
+    _until, _flushed = None, False
     if _standby is not None:
+        connections.renew(_providers())
         _standby = Standby()
 
 
