@@ -1,7 +1,7 @@
 """What an answer tells of a call: its model, usage and cost, what was said, and whether it is final."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import clean, content, telemetry
@@ -11,6 +11,8 @@ from otel_costs.providers import openai_jobs, openai_messages, openai_usage
 from otel_costs.providers.openai_request import Request
 from otel_costs.providers.openai_usage import ModelUsage
 from otel_costs.usage import Usage
+
+_ESTIMATED: Final = ("chat", "completions", "responses")
 
 
 @telemetry.shielded("read the messages of a request")
@@ -97,10 +99,12 @@ def _read_outputs(call: Call, request: Request, body: Any) -> None:
 
 @telemetry.shielded("estimate a usage")
 def _estimate(call: Call, request: Request) -> None:
-    """Guess the tokens of a stream that ended without its usage: four characters a token, OpenAI's rule of thumb."""
-    if call.bill.usage is not None or not call.bill.reasons or not call.inputs:
-        return
-    if request.endpoint.said in ("chat", "completions", "responses"):
+    """Guess the tokens of a stream that ended without its usage: four characters a token, OpenAI's rule of thumb.
+
+    Of an answer that was not read nothing is guessed: all that is known of it is the question.
+    """
+    left = any(reason.startswith("stream_") for reason in call.bill.reasons)
+    if call.bill.usage is None and left and call.inputs and request.endpoint.said in _ESTIMATED:
         said = sum(_tokens(choice) for choice in call.choices)
         call.bill.usage = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
 
@@ -121,7 +125,7 @@ def _identify(call: Call, request: Request, body: Any) -> None:
 
 def failure(body: Any) -> str | None:
     """Return the kind of error that an answer reports of itself; it is billed all the same."""
-    error = body.get("error") if isinstance(body, Mapping) else None
+    error = (body.get("error") or body.get("last_error")) if isinstance(body, Mapping) else None
     if isinstance(error, Mapping):
         kind = error.get("code") or error.get("type")
         return clean.identifier(kind) if isinstance(kind, str) else "error"
