@@ -99,14 +99,18 @@ def _read_outputs(call: Call, request: Request, body: Any) -> None:
 
 @telemetry.shielded("estimate a usage")
 def _estimate(call: Call, request: Request) -> None:
-    """Guess the tokens of a stream that ended without its usage: four characters a token, OpenAI's rule of thumb.
+    """Guess the tokens of a stream that does not say its usage: four characters a token, OpenAI's rule of thumb.
 
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
-    left = any(reason.startswith("stream_") for reason in call.bill.reasons)
-    if call.bill.usage is None and left and call.inputs and request.endpoint.said in _ESTIMATED:
+    bill = call.bill
+    if bill.usage is not None or not request.stream or request.endpoint.said not in _ESTIMATED or not call.inputs:
+        return
+    if not bill.reasons:
+        bill.reasons.append("usage_not_reported")
+    if "response_not_read" not in bill.reasons:
         said = sum(_tokens(choice) for choice in call.choices)
-        call.bill.usage = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
+        bill.usage = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
 
 
 def _tokens(drafts: Sequence[Draft]) -> int:

@@ -10,6 +10,7 @@ from otel_costs.providers.server_events import BOUNDARY, end_of_last, events, pa
 
 # Outside strings only: within one, the quotes would be escaped.
 _NULL_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,')
+_NO_CHOICES: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 
 
 class UsageHider:
@@ -35,7 +36,9 @@ class UsageHider:
     def flush(self) -> bytes:
         """Return what is held back, at the end of the stream."""
         held, self._held = self._held, b""
-        return _without_usage(held) if b'"usage"' in held else held
+        shown = _without_usage(held) if b'"usage"' in held else held
+        # A usage chunk that the end of the connection cut short, most likely.
+        return b"" if _NO_CHOICES.search(shown) else shown
 
 
 def _without_usage(data: bytes) -> bytes:
