@@ -70,7 +70,7 @@ class Usage:
         return Usage(total, invalid, self.estimated or other.estimated)
 
     def by_modality(self) -> Iterator[tuple[str, int, int]]:
-        """Return modality, input tokens and output tokens of each; text is what audio and images leave of the totals."""
+        """Yield modality, input tokens and output tokens; text is what audio and images leave of the totals."""
         found = self.quantities
         text_in, text_out = int(found.get("input_tokens", 0)), int(found.get("output_tokens", 0))
         for modality in ("audio", "image"):

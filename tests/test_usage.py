@@ -176,3 +176,10 @@ def test_cleaning_is_done_once(quantities: Quantities) -> None:
     """A clean usage is clean."""
     usage = Usage.of(quantities)
     assert Usage.of(usage.quantities) == Usage(usage.quantities)
+
+
+def test_tokens_by_modality_are_disjoint() -> None:
+    """Text is what audio and images leave of the totals; a modality that was not used is left out."""
+    usage = Usage({"input_tokens": 10, "input_audio_tokens": 7, "output_tokens": 5, "output_image_tokens": 4})
+    assert list(usage.by_modality()) == [("audio", 7, 0), ("image", 0, 4), ("text", 3, 1)]
+    assert list(NOTHING.by_modality()) == [("text", 0, 0)]
