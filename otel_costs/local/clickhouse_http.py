@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, request_response
 
 from otel_costs.local import compression, handlers, page, query
 from otel_costs.local.admission import Admission, Policy
@@ -55,9 +55,11 @@ def application(engine: Engine, policy: Policy) -> Starlette:
     routes = [
         Route("/ping", _ping, methods=["GET"]),
         Route("/", interface.root, methods=["GET", "POST"]),
-        Route("/{path:path}", interface.handler, methods=["GET", "POST"]),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
+    made = Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
+    # Not a route: its pattern for any path knows no newline, and a session's id may have one.
+    made.router.default = request_response(interface.handler)
+    return made
 
 
 class _Interface:

@@ -107,6 +107,8 @@ class Runner:
             # The SQL ends where its data begins only behind FORMAT; else both are one text, as VALUES and its rows.
             sql = query.sql + b"\n" + query.data
             statement = self._reader.read(sql)
+        if not statement.verb:
+            raise EngineError(62, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
         with self._engine.connect() as connection:
             if query.database:
                 connection.execute(f"USE {_identifier(query.database)}")

@@ -5,14 +5,15 @@ the current database and temporary tables end with it. The engine itself allows 
 per process.
 """
 
-import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Protocol, Self
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection as ChdbConnection
@@ -26,6 +27,11 @@ _ERROR = re.compile(r"Code: (\d+)\. DB::(?:Net)?Exception: ")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOCK_FILE = "otel_costs.lock"
+
+
+class _ChdbResult(Protocol):
+    def bytes(self) -> bytes: ...
+    def rows_written(self) -> int: ...
 
 
 class EngineError(Exception):
@@ -88,11 +94,7 @@ class Connection:
         `parameters` fill `{name:Type}`; their values are in ClickHouse's escaped form (`escape`), as in its HTTP
         interface. Raises EngineError.
         """
-        try:
-            result = self._chdb.query(sql, output_format, params=dict(parameters or {}))
-        except RuntimeError as error:
-            raise EngineError.of(error) from None
-        return bytes(result.bytes())
+        return bytes(self._run(sql, output_format, parameters or {}).bytes())
 
     def insert(self, statement: str, chunks: Iterable[bytes], *, input_format: str = "JSONEachRow") -> int:
         """Run `INSERT INTO ...` (no FORMAT, no data) over `chunks` and return the rows written. Raises EngineError.
@@ -100,17 +102,20 @@ class Connection:
         Returns once the rows are in the table and in the tables of its views. Nothing is written when a row of the
         first block cannot be read.
         """
-        try:
-            with self._chdb.send_insert(statement, input_format) as inserter:
-                for chunk in chunks:
-                    inserter.append(chunk)
-                return int(inserter.finish().rows_written)
-        except RuntimeError as error:
-            raise EngineError.of(error) from None
+        # Not chDB's send_insert (4.4.0): on a full disk it stores nothing and reports all rows written.
+        with _file(chunks) as path:
+            return self._run(f"{statement} FROM INFILE {quote(path)} FORMAT {input_format}", "Null", {}).rows_written()
 
     def close(self) -> None:
         """Close this connection; the engine stays."""
         self._chdb.close()
+
+    def _run(self, sql: str, output_format: str, parameters: Mapping[str, str]) -> "_ChdbResult":
+        try:
+            result: _ChdbResult = self._chdb.query(sql, output_format, params=dict(parameters))
+        except RuntimeError as error:
+            raise EngineError.of(error) from None
+        return result
 
 
 class Engine:
@@ -220,6 +225,21 @@ def _setting(name: str) -> str:
     return name
 
 
+@contextmanager
+def _file(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Put `chunks` into a file that the engine can read, in memory where there are such files, and give its path."""
+    with ExitStack() as opened:
+        if hasattr(os, "memfd_create"):
+            file: IO[bytes] = opened.enter_context(os.fdopen(os.memfd_create("otel_costs"), "wb"))
+            path = f"/proc/self/fd/{file.fileno()}"
+        else:
+            file = opened.enter_context(tempfile.NamedTemporaryFile())
+            path = file.name
+        file.writelines(chunks)
+        file.flush()
+        yield path
+
+
 class _Lock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -246,7 +266,7 @@ def _lock(path: Path) -> _Lock:
 
 def _holder(file: Path) -> str:
     """Return the process id that a lock file names, or "" when it names none."""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         found = re.search(r"PID: (\d+)", file.read_text())
         return found[1] if found else ""
     return ""

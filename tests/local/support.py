@@ -67,11 +67,13 @@ def ask(url: str, sql: str, **parameters: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
-def ledger_record(session: str, *, call_id: str = "", seq: int = 1, time_ns: int = LATELY_NS, **more: str) -> LogRecord:
-    """Make the ledger record of a chat call that cost 0.01175 dollars."""
+def ledger_record(
+    session: str, *, seq: int = 1, time_ns: int = LATELY_NS, more: Mapping[str, object] | None = None
+) -> LogRecord:
+    """Make the ledger record of a chat call that cost 0.01175 dollars; `more` are other attributes."""
     attributes = {
         "event.name": "otel_costs.call",
-        "otel_costs.call.id": call_id or uuid.uuid4().hex,
+        "otel_costs.call.id": uuid.uuid4().hex,
         "otel_costs.process.id": "ab" * 16,
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai",
@@ -86,7 +88,7 @@ def ledger_record(session: str, *, call_id: str = "", seq: int = 1, time_ns: int
         "otel_costs.cost.line.output_tokens": "0.008",
         "otel_costs.call.seq": seq,
         "otel_costs.start_time_unix_nano": str(time_ns - 10**9),
-        **more,
+        **(more or {}),
     }
     return LogRecord(time_unix_nano=time_ns, event_name="otel_costs.call", attributes=_key_values(attributes))
 

@@ -206,7 +206,7 @@ def test_a_body_over_the_limit_gets_413(stack: Stack) -> None:
 
 def test_a_message_over_the_limit_is_refused_by_grpc(stack: Stack) -> None:
     """The limit is the same over gRPC, compressed or not."""
-    request = logs_request([ledger_record("large", pad="x" * (21 * 2**20))]).SerializeToString()
+    request = logs_request([ledger_record("large", more={"pad": "x" * (21 * 2**20)})]).SerializeToString()
     with grpc.insecure_channel(stack.otlp_grpc_url.removeprefix("http://")) as channel:
         export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(LOGS_METHOD)
         for compression in (grpc.Compression.NoCompression, grpc.Compression.Gzip):

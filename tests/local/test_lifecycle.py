@@ -1,0 +1,237 @@
+"""Starting, stopping, dying and coming back, without losing what was acknowledged."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+from otel_costs.local import Stack, StartError
+from otel_costs.store.embedded import Engine
+
+from .support import Served, ask, export_logs, ledger_record, send
+
+Serve = Callable[..., Served]
+
+
+def count(url: str, session: str) -> int:
+    (row,) = ask(url, "SELECT count() AS c FROM calls FINAL WHERE session_id = {s:String}", s=session)
+    return int(row["c"])
+
+
+def test_it_says_where_things_are(serve: Serve, tmp_path: Path) -> None:
+    """One look tells where to send, where to ask and where the data is."""
+    served = serve()
+    said = served.wait_until_ready()
+    for part in (served.otlp_http_url, served.otlp_grpc_url, served.http_url, str(tmp_path / "data")):
+        assert part in said
+    assert send(f"{served.http_url}/ping").text == "Ok.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(serve: Serve, tmp_path: Path, number: int) -> None:
+    """It ends with code 0, says nothing on standard error, and leaves the folder to the next."""
+    served = serve()
+    served.wait_until_ready()
+    assert served.stop(number) == (0, "")
+    with Engine(tmp_path / "data"):
+        pass
+
+
+def test_the_data_folder_survives(tmp_path: Path) -> None:
+    """What was stored is there after a restart, and the schema is applied again without harm."""
+    session = uuid.uuid4().hex
+    for round_number in (1, 2, 3):
+        with Stack(tmp_path / "data") as stack:
+            assert export_logs(stack.otlp_http_url, [ledger_record(session)]).status == 200
+            assert count(stack.http_url, session) == round_number
+
+
+def test_the_data_folder_is_for_its_user_alone(tmp_path: Path) -> None:
+    """Conversations lie in it: nobody else can read it."""
+    with Stack(tmp_path / "new" / "data"):
+        assert (tmp_path / "new" / "data").stat().st_mode & 0o077 == 0
+
+
+def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
+    """Every call of every request that was answered 200 is there after kill -9, once; others may be or not be."""
+    served = serve()
+    served.wait_until_ready()
+    session = uuid.uuid4().hex
+    acknowledged: list[int] = []
+    enough = threading.Semaphore(0)
+
+    def export(number: int) -> None:
+        for seq in range(number * 1000, number * 1000 + 1000):
+            try:
+                if export_logs(served.otlp_http_url, [ledger_record(session, seq=seq)]).status == 200:
+                    acknowledged.append(seq)
+                    enough.release()
+            except OSError:
+                return
+
+    senders = [threading.Thread(target=export, args=(number,)) for number in range(4)]
+    for sender in senders:
+        sender.start()
+    for _ in range(100):
+        assert enough.acquire(timeout=60)
+    served.process.kill()
+    for sender in senders:
+        sender.join()
+    again = serve()
+    again.wait_until_ready()
+    rows = ask(again.http_url, "SELECT call_seq AS s FROM calls FINAL WHERE session_id = {s:String}", s=session)
+    stored = [int(row["s"]) for row in rows]
+    assert set(acknowledged) <= set(stored)
+    assert len(stored) == len(set(stored))
+
+
+def test_requests_under_way_are_answered_when_it_stops(serve: Serve, tmp_path: Path) -> None:
+    """A stop in the middle of a stream of requests loses none that was acknowledged."""
+    served = serve()
+    served.wait_until_ready()
+    session = uuid.uuid4().hex
+    acknowledged: list[int] = []
+    first = threading.Event()
+
+    def export() -> None:
+        for seq in range(100_000):
+            try:
+                if export_logs(served.otlp_http_url, [ledger_record(session, seq=seq)]).status != 200:
+                    return
+            except OSError:
+                return
+            acknowledged.append(seq)
+            first.set()
+
+    sender = threading.Thread(target=export)
+    sender.start()
+    assert first.wait(60)
+    assert served.stop()[0] == 0
+    sender.join()
+    with Stack(tmp_path / "data") as stack:
+        assert count(stack.http_url, session) >= len(acknowledged) > 0
+
+
+@pytest.mark.parametrize("name", ["otlp_http_port", "otlp_grpc_port", "http_port"])
+def test_a_port_that_is_taken(tmp_path: Path, name: str) -> None:
+    """The message names the port, what it is for and the option that chooses another."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        option = "--" + name.replace("_", "-")
+        stack = Stack(tmp_path, **{name: port})
+        with pytest.raises(StartError, match=f"port {port} .*taken.*{option}"), stack:
+            pass
+
+
+def test_a_folder_in_use(tmp_path: Path) -> None:
+    """The message names the folder and the process that has it, and the one that has it is not disturbed."""
+    with Stack(tmp_path) as first:
+        with pytest.raises(StartError, match=f"{tmp_path} is in use by process {first.pid}.*--data"), Stack(tmp_path):
+            pass
+        assert send(f"{first.http_url}/ping").status == 200
+
+
+def test_a_folder_that_chdb_alone_has_open(tmp_path: Path) -> None:
+    """Somebody may have opened the folder with chDB itself: that is told too."""
+    program = (
+        "import sys; from chdb.session import Session; s = Session(sys.argv[1]); print('open', flush=True); input()"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(StartError, match=f"in use by process {other.pid}"), Stack(tmp_path):
+            pass
+        other.communicate("\n")
+
+
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    """A file in the place of the folder is named, without a traceback."""
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(StartError, match=r"file/data cannot be used|file/data .*Not a directory"),
+        Stack(tmp_path / "file" / "data"),
+    ):
+        pass
+
+
+def test_the_stack_ends_with_the_process_that_entered_it(tmp_path: Path) -> None:
+    """A test run that is killed leaves no server behind."""
+    program = (
+        "import sys, os; from otel_costs.local import Stack\n"
+        "stack = Stack(sys.argv[1]).__enter__(); print(stack.pid, flush=True); input()"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        pidfd = os.pidfd_open(child)
+        parent.kill()
+    assert select.select([pidfd], [], [], 60)[0], "the stack still runs"
+    os.close(pidfd)
+
+
+def test_content_is_not_logged(serve: Serve) -> None:
+    """What it prints, even in trouble, has no word of a record, a query or a token in it."""
+    served = serve(token="s3cret-token")
+    said = served.wait_until_ready()
+    headers = {"Authorization": "Bearer s3cret-token"}
+    record = ledger_record("private-session", more={"x": "private-words"})
+    assert export_logs(served.otlp_http_url, [record], **headers).status == 200
+    for body in (b"private-words", b"\xff private-words"):
+        send(f"{served.otlp_http_url}/v1/logs", body, headers | {"Content-Type": "application/json"})
+        send(served.http_url, b"SELECT 'private-words' FROM " + body, headers)
+    send(served.http_url, b"INSERT INTO otel_logs FORMAT JSONEachRow\nprivate-words", headers)
+    code, errors = served.stop()
+    assert code == 0
+    assert "private" not in said + errors
+    assert "s3cret-token" not in said + errors
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 48 MiB, where this may be done."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", folder], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no right to mount a small disk: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_503_and_the_retry_is_stored_once(small_disk: Path) -> None:
+    """With no room, the client is asked to come again; when there is room, what it sends again is stored, once."""
+    session = uuid.uuid4().hex
+    with Stack(small_disk / "data") as stack:
+        assert export_logs(stack.otlp_http_url, [ledger_record(session, seq=1)]).status == 200
+        filler = small_disk / "filler"
+        with filler.open("wb") as file:
+            try:
+                while True:
+                    file.write(os.urandom(2**16))
+                    file.flush()
+            except OSError:
+                pass
+        records = [ledger_record(session, seq=seq, more={"pad": os.urandom(5000).hex()}) for seq in range(2, 200)]
+        for _ in range(3):
+            answer = export_logs(stack.otlp_http_url, records)
+            assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+            assert Status.FromString(answer.body).message == "the disk is full"
+        filler.unlink()
+        assert export_logs(stack.otlp_http_url, records).status == 200
+        assert export_logs(stack.otlp_http_url, records).status == 200
+        assert count(stack.http_url, session) == 199
