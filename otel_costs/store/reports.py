@@ -36,7 +36,13 @@ _SESSION: Final = (
     "session_id, user_id, scenario, tags, start_time, end_time, duration_seconds, message_count, call_count, cost_usd,"
     " unpriced_calls"
 )
-_CHOSEN_SESSIONS: Final = (
+_NEWEST_SESSIONS: Final = (
+    f"select {_SESSION} from newest_sessions(user = {{user:Nullable(String)}},"  # noqa: S608
+    " scenario = {scenario:Nullable(String)},"
+    " since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}, up_to = {up_to:UInt64})"
+    " order by start_time desc, session_id"
+)
+_SESSIONS: Final = (
     "from sessions where ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
     " and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})"
     " and start_time >= {since:DateTime64(3, 'UTC')} and start_time < {until:DateTime64(3, 'UTC')}"
@@ -55,11 +61,13 @@ def sessions(
 ) -> Row:
     """Return `{"sessions": [...], "total": n}`: the newest `limit` sessions that began then, and how many did."""
     parameters = {"user": user, "scenario": scenario, **between(since, until)}
-    newest = f"select {_SESSION} {_CHOSEN_SESSIONS} order by start_time desc, session_id"
-    page = {**parameters, "limit": limit, "offset": offset}
+    page = {**parameters, "up_to": limit + offset, "limit": limit, "offset": offset}
+    found = rows(client, f"{_NEWEST_SESSIONS} limit {{limit:UInt64}} offset {{offset:UInt64}}", page)
+    if 0 < len(found) < limit:
+        return {"sessions": found, "total": offset + len(found)}
     return {
-        "sessions": rows(client, newest + " limit {limit:UInt64} offset {offset:UInt64}", page),
-        "total": rows(client, f"select count() as total {_CHOSEN_SESSIONS}", parameters)[0]["total"],
+        "sessions": found,
+        "total": rows(client, f"select count() as total {_SESSIONS}", parameters)[0]["total"],
     }
 
 

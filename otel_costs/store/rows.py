@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER: Final = datetime(2262, 1, 1, tzinfo=UTC)  # where ClickHouse's nanoseconds end
-_NO_TABLE: Final = (60, 81)  # unknown table, unknown database
+_NO_TABLE: Final = (46, 60, 81)  # unknown table function (a view with parameters), table, database
 
 
 def rows(client: "Client", sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:

@@ -12,7 +12,7 @@ select
     lower(hex(c.process_id)) as process_id,
     lower(hex(c.trace_id)) as trace_id,
     lower(hex(c.span_id)) as span_id,
-    c.* except (call_id, process_id, trace_id, span_id, audio_seconds),
+    c.* except (call_id, process_id, trace_id, span_id, audio_seconds, version, superseded),
     coalesce(c.cache_read_tokens, coalesce(c.cache_text_read_tokens, 0) + cached_audio + cached_image) as cached_input,
     greatest(0, coalesce(c.input_tokens - coalesce(c.input_audio_tokens, 0) - coalesce(c.input_image_tokens, 0), c.input_text_tokens, 0)
         - (cached_input - cached_audio - cached_image)) as text_input,
@@ -22,3 +22,4 @@ select
     coalesce(c.output_audio_tokens, 0) as audio_output,
     coalesce(c.audio_seconds, coalesce(c.input_audio_seconds, 0) + coalesce(c.output_audio_seconds, 0)) as audio_seconds
 from calls as c final
+where not c.superseded

@@ -1,28 +1,26 @@
 -- One row per session: who, when, how much. It begins with its first call or message and ends with its last, over midnight and days.
 -- Units: times in UTC; duration in seconds; cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts what is not.
--- Source: billed_calls, session_messages.
+-- Source: session_totals, and session_recount for what has changed since: always right, ten seconds after a record came or ten milliseconds.
 create or replace view sessions $on_cluster as
 select
     session_id,
-    argMinIf(e.user_id, e.start_time, e.user_id != '') as user_id,
-    argMinIf(e.scenario, e.start_time, e.scenario != '') as scenario,
-    maxMap(e.tags) as tags,
-    min(e.start_time) as start_time,
-    max(e.end_time) as end_time,
-    dateDiff('millisecond', start_time, end_time) / 1000 as duration_seconds,
-    sum(messages) as message_count,
-    sum(calls) as call_count,
-    sum(cost) as cost_usd,
-    sum(unpriced) as unpriced_calls
+    user_id,
+    scenario,
+    tags,
+    start_time,
+    end_time,
+    (toUnixTimestamp64Milli(end_time) - toUnixTimestamp64Milli(start_time)) / 1000 as duration_seconds,
+    message_count,
+    call_count,
+    cost_usd,
+    unpriced_calls
 from
 (
-    select session_id, user_id, scenario, tags, start_time, end_time, 0 as messages, 1 as calls,
-        coalesce(cost_usd, 0) as cost, cost_usd is null as unpriced
-    from billed_calls
-    where session_id != ''
+    select session_id, user_id, scenario, tags, start_time, end_time, message_count, call_count, cost_usd, unpriced_calls
+    from session_totals final
+    where session_id not in (select session_id from changed_sessions)
     union all
-    select session_id, user_id, scenario, cast(map(), 'Map(LowCardinality(String), String)') as tags, timestamp, timestamp, 1, 0, 0, 0
-    from session_messages
-    where session_id != ''
-) as e
-group by session_id
+    select session_id, user_id, scenario, tags, start_time, end_time, message_count, call_count, cost_usd, unpriced_calls
+    from session_recount
+)
+where call_count + message_count > 0

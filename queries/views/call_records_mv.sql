@@ -1,6 +1,6 @@
--- Fills calls from the ledger records of otel_logs: casts and renames, and nothing else. It must never throw: what cannot be read is null.
+-- Fills call_records from the ledger records of otel_logs: casts and renames, and nothing else. It must never throw: what cannot be read is null.
 -- A record whose event name was left empty by a collector is known by its attribute event.name.
-create materialized view if not exists calls_mv $on_cluster to calls$local as
+create materialized view if not exists call_records_mv $on_cluster to call_records$local as
 with
     LogAttributes as a,
     'otel_costs.cost.line.' as line,
@@ -66,7 +66,8 @@ select
     a['otel_costs.price.book'] as price_book,
     toFloat64OrNull(a['otel_costs.duration_s']) as duration_s,
     toFloat64OrNull(a['gen_ai.response.time_to_first_chunk']) as time_to_first_chunk_s,
-    coalesce(fromUnixTimestamp64Nano(toInt64OrNull(a['otel_costs.start_time_unix_nano']), 'UTC'), Timestamp) as start_time,
+    toUInt16OrZero(a['otel_costs.call.revision']) as revision,
+    least(coalesce(fromUnixTimestamp64Nano(toInt64OrNull(a['otel_costs.start_time_unix_nano']), 'UTC'), Timestamp), Timestamp) as start_time,
     Timestamp as end_time
 from otel_logs$local
 where 'otel_costs.call' in (EventName, a['event.name'])

@@ -1,0 +1,18 @@
+-- One row per job of a provider and owner (user and session) that has looked at it, after merges. It tells whose call a job is.
+-- Units: times in UTC. `version` as in calls: the best copy that the owner has of it.
+-- Source: call_records, by derived_calls_mv: the calls whose id is derived from the provider's, so that several may have it.
+create table if not exists derived_calls$local $on_cluster
+(
+    end_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)),
+    call_id FixedString(16) codec(ZSTD(1)),
+    user_id String codec(ZSTD(1)),
+    session_id String codec(ZSTD(1)),
+    version SimpleAggregateFunction(max, UInt64) codec(ZSTD(1)),
+    inserted_at SimpleAggregateFunction(max, DateTime64(3, 'UTC')) codec(Delta(8), ZSTD(1)),
+    index arrivals inserted_at type minmax granularity 1
+)
+engine = ${replicated}AggregatingMergeTree
+partition by toDate(end_time)
+order by (end_time, call_id, user_id, session_id)
+ttl toDateTime(end_time) + interval $ledger_days day
+settings index_granularity = 1024, ttl_only_drop_parts = 1

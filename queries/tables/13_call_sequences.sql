@@ -1,0 +1,16 @@
+-- One row per process and five minutes of arrival, after merges: the numbers of its calls that arrived then, to find those that never did.
+-- Units: times in UTC. Source: call_records, by call_sequences_mv. A set of numbers: what is delivered twice changes nothing.
+create table if not exists call_sequences$local $on_cluster
+(
+    process_id FixedString(16) codec(ZSTD(1)),
+    service LowCardinality(String),
+    arrived DateTime('UTC') codec(ZSTD(1)),
+    seqs AggregateFunction(groupBitmap, UInt64) codec(ZSTD(1)),
+    first_time SimpleAggregateFunction(min, DateTime64(3, 'UTC')) codec(ZSTD(1)),
+    last_time SimpleAggregateFunction(max, DateTime64(3, 'UTC')) codec(ZSTD(1))
+)
+engine = ${replicated}AggregatingMergeTree
+partition by toDate(arrived)
+order by (process_id, service, arrived)
+ttl arrived + interval $raw_days day
+settings index_granularity = 1024, ttl_only_drop_parts = 1

@@ -1,0 +1,22 @@
+-- One row per session and time it was counted; the newest counts. The view sessions reads it, and counts itself what has changed since.
+-- Units: times in UTC; cost_usd in US dollars, exact. `users` is everybody who has calls in the session, to find them again.
+-- Source: calls and messages, every ten seconds, by session_totals_mv. Emptied, it fills itself again.
+create table if not exists session_totals$local $on_cluster
+(
+    session_id String codec(ZSTD(1)),
+    user_id String codec(ZSTD(1)),
+    users Array(String) codec(ZSTD(1)),
+    scenario LowCardinality(String),
+    tags Map(LowCardinality(String), LowCardinality(String)),
+    message_count UInt64 codec(T64, ZSTD(1)),
+    call_count UInt64 codec(T64, ZSTD(1)),
+    unpriced_calls UInt64 codec(T64, ZSTD(1)),
+    cost_usd Decimal(38, 12) codec(ZSTD(1)),
+    start_time DateTime64(3, 'UTC') codec(ZSTD(1)),
+    end_time DateTime64(3, 'UTC') codec(ZSTD(1)),
+    counted_at DateTime64(3, 'UTC') codec(ZSTD(1))
+)
+engine = ${replicated}ReplacingMergeTree(counted_at)
+order by session_id
+ttl toDateTime(end_time) + interval $ledger_days day
+settings index_granularity = 512, min_compress_block_size = 8192, max_compress_block_size = 16384

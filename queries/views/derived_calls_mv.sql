@@ -1,0 +1,11 @@
+-- Fills derived_calls from call_records: one row per copy of a job's call.
+create materialized view if not exists derived_calls_mv $on_cluster to derived_calls$local as
+select
+    end_time,
+    call_id,
+    user_id,
+    session_id,
+    version,
+    inserted_at
+from call_records$local
+where derived and not superseded

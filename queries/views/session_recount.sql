@@ -1,0 +1,41 @@
+-- One row per changed session, counted now: from all its calls and messages, whenever they came.
+-- Units: times in UTC; cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts what is not.
+-- A session that only has superseded calls has a row too, with nothing in it, so that an earlier count does not stay.
+-- Source: changed_sessions, session_totals (who else is in them, since when), calls, messages.
+create or replace view session_recount $on_cluster as
+with
+    toDateTime64('2200-01-01 00:00:00', 3, 'UTC') as never,
+    (select groupArray((session_id, users, first_time)) from changed_sessions) as changed,
+    (
+        select (groupArrayArray(arrayMap(user -> (user, t.session_id), t.users)), if(count() = 0, never, min(t.start_time)))
+        from session_totals as t
+        where t.session_id in (select arrayJoin(changed.1))
+    ) as known,
+    arrayConcat(known.1, arrayFlatten(arrayMap(session -> arrayMap(user -> (user, session.1), session.2), changed))) as owners,
+    least(known.2, if(empty(changed), never, arrayMin(changed.3))) as since,
+    counted as
+    (
+        select session_id, user_id, scenario, tags, not superseded as billed, cost_usd, start_time, end_time, 0 as messages
+        from calls final
+        where (user_id, session_id) in (select owner.1, owner.2 from (select arrayJoin(owners) as owner)) and end_time >= since
+        union all
+        select session_id, argMin(user_id, m.timestamp), argMin(scenario, m.timestamp), map(), false, null, min(m.timestamp), max(m.timestamp),
+            uniqExact(message_id)
+        from messages as m
+        where session_id in (select arrayJoin(changed.1))
+        group by session_id
+    )
+select
+    c.session_id as session_id,
+    argMinIf(c.user_id, c.start_time, c.user_id != '' and (c.billed or c.messages > 0)) as user_id,
+    groupUniqArray(c.user_id) as users,
+    argMinIf(c.scenario, c.start_time, c.scenario != '') as scenario,
+    maxMap(c.tags)::Map(LowCardinality(String), LowCardinality(String)) as tags,
+    sum(c.messages) as message_count,
+    countIf(c.billed) as call_count,
+    countIf(c.billed and c.cost_usd is null) as unpriced_calls,
+    coalesce(sumIf(c.cost_usd, c.billed), 0) as cost_usd,
+    if(call_count + message_count > 0, minIf(c.start_time, c.billed or c.messages > 0), min(c.start_time))::DateTime64(3, 'UTC') as start_time,
+    if(call_count + message_count > 0, maxIf(c.end_time, c.billed or c.messages > 0), max(c.end_time))::DateTime64(3, 'UTC') as end_time
+from counted as c
+group by c.session_id

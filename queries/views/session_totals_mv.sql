@@ -1,0 +1,6 @@
+-- Fills session_totals every ten seconds with the sessions that have changed. counted_at is when that began.
+create materialized view if not exists session_totals_mv $on_cluster refresh every 10 second append to session_totals$local as
+select
+    *,
+    now64(3, 'UTC') as counted_at
+from session_recount

@@ -1,0 +1,37 @@
+-- Marks calls as superseded when a job is seen by a second owner: the owner of the highest revision and earliest start keeps the call, of equals the one
+-- with a session and a user. One row per owner that does not; it stands above that owner's best copy, and below a better one that may come.
+-- The order in which copies arrive does not matter. Two at the same moment may miss each other: superseded_calls_sweep_mv finds those.
+-- Source: call_records (the rows just inserted), derived_calls.
+create materialized view if not exists superseded_calls_mv $on_cluster to calls$local as
+with
+    copies as
+    (
+        select end_time, call_id, user_id, session_id, version
+        from call_records$local
+        where derived and not superseded
+        union all
+        select end_time, call_id, user_id, session_id, version
+        from derived_calls$local
+        where (end_time, call_id) in (select end_time, call_id from call_records$local where derived)
+    ),
+    owners as
+    (
+        select end_time, call_id, user_id, session_id, max(version) as best
+        from copies
+        group by end_time, call_id, user_id, session_id
+    )
+select
+    owner.5 as user_id,
+    owner.4 as session_id,
+    call_id,
+    true as superseded,
+    owner.1 + 1 as version,
+    end_time as start_time,
+    end_time
+from
+(
+    select end_time, call_id, arrayReverseSort(groupArray((best, session_id != '', user_id != '', session_id, user_id))) as ranked
+    from owners
+    group by end_time, call_id
+)
+array join arraySlice(ranked, 2) as owner
