@@ -95,9 +95,7 @@ def flush(*, final: bool = False) -> bool:
 
 
 def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
-    for provider in {
-        id(found): found for found in (*telemetry.current().global_or_given(), *_adopted.values())
-    }.values():
+    for provider in _providers():
         adopted = id(provider) in _adopted
         if adopted and not _shuts_down_at_exit(provider):
             continue  # the application has shut it down

@@ -5,7 +5,6 @@ a lock of `threading` that the interrupted thread holds.
 """
 
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,7 +22,7 @@ class Standby:
 
     def __init__(self) -> None:
         # SimpleQueue.put is reentrant: a signal may come in the middle of it.
-        self._work: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._threads = [
             threading.Thread(target=self._serve, name="otel_costs standby", daemon=True) for _ in range(THREADS)
         ]
@@ -41,11 +40,11 @@ class Standby:
     def dismiss(self) -> None:
         """Let the threads end when their work is done."""
         for _ in self._threads:
-            self._work.put(sys.exit)
+            self._work.put(None)
 
     def _serve(self) -> None:
-        while True:
-            self._work.get()()
+        while (work := self._work.get()) is not None:
+            work()
 
 
 def _do(action: Callable[[], Any], done: threading.Event) -> None:

@@ -4,6 +4,7 @@ A thread belongs to the session that started it. The workers of a pool belong to
 submitted it: a pool that was first used in one session serves others, too.
 """
 
+import threading
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,14 @@ def install(patches: Patches) -> None:
 
 def _wrap(module: str, wrappers: dict[str, Wrapper], patches: Patches) -> None:
     for path, wrapper in wrappers.items():
-        patches.wrap(module, path, wrapper)
+        patches.wrap(module, _defined(path) if module == "threading" else path, wrapper)
+
+
+def _defined(path: str) -> str:
+    """Return the path of a method to the class that defines it: gevent puts a class of its own before `Thread`."""
+    name, method = path.split(".")
+    classes = getattr(threading, name).__mro__
+    return name + ".__base__" * next(n for n, found in enumerate(classes) if method in vars(found)) + f".{method}"
 
 
 def _start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """A collector on loopback: it takes OTLP over HTTP as the real exporter sends it, and keeps it."""
 
+import contextlib
 import gzip
 import threading
 from collections.abc import Callable, Mapping
@@ -15,15 +16,15 @@ PATIENCE_S = 60
 
 
 class Collector:
-    """Keeps the log records and spans that arrive; `hangs`: takes connections and answers none."""
+    """Keeps the log records and spans that arrive. While `open` is not set, it takes requests and answers none."""
 
-    def __init__(self, *, hangs: bool = False) -> None:
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
         self.logs: list[dict[str, Any]] = []
         self.spans: list[dict[str, Any]] = []
         self.requests = 0
         self._changed = threading.Condition()
-        self._hangs = hangs
-        self._stopped = threading.Event()
         handler = type("_Handler", (_Handler,), {"collector": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -34,7 +35,7 @@ class Collector:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopped.set()
+        self.open.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -58,21 +59,18 @@ class Collector:
         with self._changed:
             assert self._changed.wait_for(lambda: enough(self), PATIENCE_S), "it has not arrived"
 
-    def take(self, path: str, body: bytes) -> bool:
-        """Keep what came; return whether it is answered."""
+    def take(self, path: str, body: bytes) -> None:
+        """Keep what came, when it may be answered."""
         with self._changed:
             self.requests += 1
             self._changed.notify_all()
-        if self._hangs:
-            self._stopped.wait(PATIENCE_S)
-            return False
+        self.open.wait(PATIENCE_S)
         with self._changed:
             if path == "/v1/logs":
                 self.logs += _logs(body)
             elif path == "/v1/traces":
                 self.spans += _spans(body)
             self._changed.notify_all()
-        return True
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -83,7 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        if self.collector.take(self.path, body):
+        self.collector.take(self.path, body)
+        with contextlib.suppress(OSError):  # the client did not wait
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", "0")

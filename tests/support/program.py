@@ -1,5 +1,6 @@
 """Programs that know nothing of us, each in a process of its own under the real `opentelemetry-instrument`."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -37,25 +38,29 @@ class Ended:
 class Program:
     """A running program. `say` and `heard` are a conversation with it, line by line: no sleeps."""
 
-    def __init__(self, source: str, folder: Path, environ: Mapping[str, str], *command: str) -> None:
+    def __init__(
+        self, source: str, folder: Path, environ: Mapping[str, str], *command: str, instrumented: bool = True
+    ) -> None:
         path = folder / "app.py"
         path.write_text(textwrap.dedent(source))
+        instrument = [str(Path(sys.executable).parent / "opentelemetry-instrument")] if instrumented else []
         self._process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "opentelemetry-instrument"), *(command or (sys.executable, str(path)))],
+            [*instrument, *(command or (sys.executable, str(path)))],
             cwd=folder,
             env={**_clean_environ(), **environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # its children, too
         self._process.communicate()
 
     def heard(self, line: str) -> None:

@@ -1,0 +1,342 @@
+"""The end of a process: nothing that finished is lost, however it ends, and nobody is kept waiting."""
+
+import os
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_costs import CostsInstrumentor
+
+from .support.collector import Collector
+from .support.program import CLIENT, Ended, Program, environ
+from .support.provider import Provider
+from .support.recorded import Recorded, instrumented
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks")
+
+BOUND_S = 25
+"""Far more than the 3 s that the end may take, for a slow machine, and far less than the minute that it takes the SDK
+when its exporters wait for a collector that hangs. A process that is still there then fails the test."""
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with Collector() as running:
+        yield running
+
+
+def assert_complete(calls: Sequence[dict[str, Any]], count: int) -> None:
+    """No call is missing and none is there twice: by its id, and by the numbers that each process gave."""
+    assert len({call["otel_costs.call.id"] for call in calls}) == len(calls) == count
+    numbers: dict[str, list[int]] = {}
+    for call in calls:
+        numbers.setdefault(call["otel_costs.process.id"], []).append(call["otel_costs.call.seq"])
+    assert all(sorted(found) == list(range(1, len(found) + 1)) for found in numbers.values())
+
+
+def ended(
+    source: str,
+    folder: Path,
+    provider: Provider,
+    collector: Collector,
+    *,
+    by: signal.Signals | None = None,
+    environment: dict[str, str] | None = None,
+) -> Ended:
+    """Run a program to its end, or until it is ready and then a signal comes."""
+    with Program(CLIENT + source, folder, {**environ(provider, collector), **(environment or {})}) as program:
+        if by is not None:
+            program.heard("ready")
+            program.signal(by)
+        return program.ended()
+
+
+class TestEnds:
+    @pytest.mark.parametrize(
+        ("end", "code"),
+        [("pass", 0), ("sys.exit(3)", 3), ("raise RuntimeError('of the application')", 1)],
+        ids=["normal", "exit", "exception"],
+    )
+    def test_a_program_that_comes_to_its_end_loses_nothing(
+        self, end: str, code: int, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """Normal exit, sys.exit, an exception: all calls are in the ledger, those of the host's exit handlers too."""
+        source = f"import atexit, sys; atexit.register(lambda: ask() and print('goodbye')); ask(); ask(); {end}"
+        found = ended(source, tmp_path, provider, collector)
+        assert (found.code, found.out) == (code, "goodbye\n")
+        assert_complete(collector.calls(), 3)
+        assert len(collector.spans) == 3
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+    def test_a_program_that_a_signal_ends_loses_nothing(
+        self, number: signal.Signals, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """The process flushes and then ends by the signal, as it would have without us."""
+        source = "import signal; ask(); ask(); print('ready', flush=True); signal.pause()"
+        assert ended(source, tmp_path, provider, collector, by=number).code == -number
+        assert_complete(collector.calls(), 2)
+        assert len(collector.spans) == 2
+
+    def test_the_handler_of_the_host_is_respected(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """An application that handles SIGTERM itself decides how it ends, and what it calls on its way is kept."""
+        source = """
+        import signal, sys
+        def stop(number, frame):
+            ask()
+            sys.exit(7)
+        signal.signal(signal.SIGTERM, stop)
+        ask()
+        print("ready", flush=True)
+        signal.pause()
+        """.replace("\n        ", "\n")
+        assert ended(source, tmp_path, provider, collector, by=signal.SIGTERM).code == 7
+        assert_complete(collector.calls(), 2)
+
+    def test_a_signal_that_interrupts_us_loses_nothing(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """SIGTERM in the middle of writing a call, in the main thread: that call and those behind it are kept."""
+        source = """
+        import os, signal
+        import otel_costs
+        from opentelemetry import _logs
+        from opentelemetry.sdk._logs import LogRecordProcessor
+        class Interrupts(LogRecordProcessor):
+            def on_emit(self, record):
+                os.kill(os.getpid(), signal.SIGTERM)
+            def shutdown(self): pass
+            def force_flush(self, timeout_millis=0): return True
+        _logs.get_logger_provider().add_log_record_processor(Interrupts())
+        with otel_costs.session("a") as session:
+            ask(); ask(); ask()
+            session.cost_usd
+            signal.pause()
+        """.replace("\n        ", "\n")
+        assert ended(source, tmp_path, provider, collector).code == -signal.SIGTERM
+        assert_complete(collector.calls(), 3)
+
+    def test_a_second_signal_does_not_cut_the_first_one_short(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """Terminals and service managers send SIGHUP beside SIGTERM: the flush of the first one is waited for."""
+        collector.open.clear()
+        source = "import signal; ask(); print('ready', flush=True); signal.pause()"
+        with Program(CLIENT + source, tmp_path, environ(provider, collector)) as program:
+            program.heard("ready")
+            program.signal(signal.SIGTERM)
+            collector.wait_for(lambda found: found.requests > 0)
+            program.signal(signal.SIGHUP)
+            collector.open.set()
+            assert program.ended().code == -signal.SIGTERM
+        assert_complete(collector.calls(), 1)
+
+    def test_providers_that_are_set_later_are_flushed(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """An application may instrument first and set its providers then: no false alarm, and nothing is lost."""
+        source = """
+        from otel_costs import CostsInstrumentor
+        CostsInstrumentor().instrument()
+        from opentelemetry import _logs
+        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+        provider = LoggerProvider()
+        provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(), schedule_delay_millis=600000))
+        _logs.set_logger_provider(provider)
+        """.replace("\n        ", "\n")
+        source += CLIENT + "import signal; ask(); print('ready', flush=True); signal.pause()"
+        with Program(source, tmp_path, environ(provider, collector), instrumented=False) as program:
+            program.heard("ready")
+            program.signal(signal.SIGTERM)
+            found = program.ended()
+        assert (found.code, found.err) == (-signal.SIGTERM, "")
+        assert_complete(collector.calls(), 1)
+
+
+class TestServers:
+    def test_uvicorn_stops_without_a_loss(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+        """uvicorn takes SIGTERM, shuts the application down, and raises the signal again: all of that is kept."""
+        source = """
+        import uvicorn
+        async def app(scope, receive, send):
+            assert scope["type"] == "lifespan"
+            for stage in ("startup", "shutdown"):
+                await receive()
+                ask()
+                await send({"type": f"lifespan.{stage}.complete"})
+                print("ready", flush=True)
+        uvicorn.run(app, port=0, log_level="critical")
+        """.replace("\n        ", "\n")
+        assert ended(source, tmp_path, provider, collector, by=signal.SIGTERM).code == -signal.SIGTERM
+        assert_complete(collector.calls(), 2)
+
+    def test_gunicorn_stops_without_a_loss(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+        """Its workers are forks, which end by an exit of their own."""
+        pytest.importorskip("gunicorn")
+        (tmp_path / "gunicorn.conf.py").write_text(
+            f"{CLIENT}\ndef post_worker_init(worker):\n    ask(); ask()\n    print('ready', flush=True)\n"
+        )
+        command = (sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--log-level", "critical", "app:app")
+        with Program("def app(environ, start): ...", tmp_path, environ(provider, collector), *command) as program:
+            program.heard("ready")
+            program.signal(signal.SIGTERM)
+            assert program.ended().code == 0
+        assert_complete(collector.calls(), 2)
+
+
+class TestChildren:
+    def test_the_children_of_multiprocessing_lose_nothing(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """Fork, forkserver, spawn and pools: all calls of all children arrive, each child's under its own process id.
+
+        The parent has a connection to the collector when it forks, and the children use theirs at the same time.
+        """
+        source = """
+        import multiprocessing, sys, threading
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing.util import Finalize
+        import otel_costs
+        from opentelemetry import _logs, trace
+
+        def child(name, barrier=None):
+            global client
+            client = openai.OpenAI()  # its connections are its own
+            with otel_costs.session(name):
+                ask(); ask()
+            if barrier:
+                barrier.wait()
+            if name == "fork-0":
+                ending = threading.Event()
+                threading.Thread(target=late, args=(name, ending)).start()
+                Finalize(None, ending.set, exitpriority=0)
+            return name
+
+        def late(name, ending):
+            ending.wait()
+            with otel_costs.session(name):
+                ask()
+
+        if __name__ == "__main__":
+            child("parent")
+            _logs.get_logger_provider().force_flush()
+            trace.get_tracer_provider().force_flush()
+            fork, server, spawn = map(multiprocessing.get_context, ("fork", "forkserver", "spawn"))
+            barrier = fork.Barrier(4)
+            started = [fork.Process(target=child, args=(f"fork-{n}", barrier)) for n in range(4)]
+            started += [server.Process(target=child, args=("server",)), spawn.Process(target=child, args=("spawn",))]
+            for process in started:
+                process.start()
+            for process in started:
+                process.join()
+            with fork.Pool(2) as pool:
+                assert pool.map(child, ["pool-0", "pool-1"]) == ["pool-0", "pool-1"]
+            with ProcessPoolExecutor(1, mp_context=fork) as executor:
+                assert executor.submit(child, "executor").result() == "executor"
+            child("parent")
+            sys.exit(sum(process.exitcode for process in started))
+        """.replace("\n        ", "\n")
+        found = ended(source, tmp_path, provider, collector)
+        assert (found.code, found.out) == (0, ""), found.err
+        expected = {"parent": 4, "fork-0": 3, "server": 2, "spawn": 2, "pool-0": 2, "pool-1": 2, "executor": 2}
+        expected |= {f"fork-{number}": 2 for number in (1, 2, 3)}
+        calls = collector.calls()
+        assert Counter(call["session.id"] for call in calls) == expected
+        assert_complete(calls, 23)
+        assert len({call["otel_costs.process.id"] for call in calls}) >= 9
+        assert len(collector.spans) == 23
+
+    def test_greenlets_keep_their_sessions(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+        """gevent, as OpenTelemetry starts it: sessions in greenlets do not mix, and nothing is lost."""
+        pytest.importorskip("gevent")
+        source = """
+        import gevent, threading, otel_costs
+        def work(name):
+            with otel_costs.session(name) as session:
+                ask(); gevent.sleep(0); ask()
+                thread = threading.Thread(target=ask)
+                thread.start()
+                thread.join()
+                assert session.totals.calls == 3
+        gevent.joinall([gevent.spawn(work, f"green-{n}") for n in range(6)], raise_error=True)
+        """.replace("\n        ", "\n")
+        patched = {"OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH": "patch_all"}
+        found = ended(source, tmp_path, provider, collector, environment=patched)
+        assert (found.code, found.err) == (0, "")
+        assert_complete(collector.calls(), 18)
+        sessions = Counter(call["session.id"] for call in collector.calls())
+        assert sessions == {f"green-{number}": 3 for number in range(6)}
+
+
+class TestCollectorsThatFail:
+    @pytest.mark.parametrize("end", ["normal", "SIGTERM"])
+    def test_a_collector_that_hangs_does_not_hold_the_process(
+        self, end: str, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """The end takes about three seconds, and not the minute that two exporters wait one after the other."""
+        collector.open.clear()
+        source = "import signal; ask(); print('ready', flush=True)" + ("; signal.pause()" if end == "SIGTERM" else "")
+        environment = {**environ(provider, collector), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+        with Program(CLIENT + source, tmp_path, environment) as program:
+            program.heard("ready")
+            if end == "SIGTERM":
+                program.signal(signal.SIGTERM)
+            found = program.ended(BOUND_S)
+        assert collector.requests > 0
+        assert found.code == (-signal.SIGTERM if end == "SIGTERM" else 0)
+        if end == "normal":
+            assert "Telemetry was not taken within 3 s at exit" in found.err
+
+    def test_a_collector_that_is_absent_does_not_hold_the_process(self, provider: Provider, tmp_path: Path) -> None:
+        """Nobody listens: the exporters try again and again, and the process ends in time."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            environment = {**environ(provider, nobody), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+            with Program(CLIENT + "ask()", tmp_path, environment) as program:
+                assert program.ended(BOUND_S).code == 0
+
+    def test_one_collector_that_hangs_does_not_cost_the_other_one_its_records(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """Spans go to one that hangs, the ledger to one that works: the ledger is complete."""
+        with Collector() as hanging:
+            hanging.open.clear()
+            environment = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{hanging.endpoint}/v1/traces"}
+            assert ended("ask(); ask()", tmp_path, provider, collector, environment=environment).code == 0
+        assert_complete(collector.calls(), 2)
+
+
+def test_what_was_taken_over_is_given_back(recorded: Recorded) -> None:
+    """Instrumenting takes signals that nobody handles, and uninstrumenting leaves them as they were."""
+    CostsInstrumentor().uninstrument()
+    before = signal.getsignal(signal.SIGTERM)
+    theirs = signal.signal(signal.SIGHUP, lambda *_: None)
+    try:
+        mine = signal.getsignal(signal.SIGHUP)
+        with instrumented(recorded):
+            assert signal.getsignal(signal.SIGTERM) is not before
+            assert signal.getsignal(signal.SIGHUP) is mine
+        assert signal.getsignal(signal.SIGTERM) is before is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, theirs)
+
+
+def test_a_process_that_is_not_instrumented_forks_as_ever() -> None:
+    """Imported and not used: a fork starts no threads."""
+    assert not CostsInstrumentor().is_instrumented_by_opentelemetry
+    pid = os.fork()
+    if pid == 0:
+        import threading
+
+        os._exit(sum(thread.name.startswith("otel_costs") for thread in threading.enumerate()))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
