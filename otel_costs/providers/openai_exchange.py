@@ -161,15 +161,17 @@ class Exchange:
     def _finish_late(self, headers: Mapping[str, str], body: Any, error: str | None) -> None:
         if not isinstance(body, Mapping):
             return
-        fetched = self._request.endpoint.name == "responses"  # the conventions have a span for this look
         if self._request.endpoint is UNKNOWN:
             found = [body] if isinstance(body.get("usage"), Mapping) else []
-        elif isinstance(body.get("data"), list):  # a list of jobs
-            found = [job for job in body["data"] if isinstance(job, Mapping) and openai_jobs.has_ended(job)]
+        elif self._request.endpoint.name == "responses":
+            self._write(self._start("fetch_response"), body, headers, error)  # a look for which there is a convention
+            return
         else:
-            found = [body] if fetched or openai_jobs.has_ended(body) else []
+            jobs = body["data"] if isinstance(body.get("data"), list) else [body]
+            provider = self._request.host.provider
+            found = [job for job in jobs if isinstance(job, Mapping) and openai_jobs.is_due(provider, job)]
         for answer in found:
-            self._write(self._start("fetch_response" if fetched else None), answer, headers, error)
+            self._write(self._start(), answer, headers, error)
 
     def _write(self, call: Call, body: Any, headers: Mapping[str, str], error: str | None) -> None:
         others = openai_answer.read(call, self._request, body, headers)

@@ -5,11 +5,34 @@ from typing import Any, Final
 
 from otel_costs.call import Call
 from otel_costs.providers.openai_routes import Endpoint
+from otel_costs.recent import Recent
 
 ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})
 """Statuses that will not change any more."""
 
 _END_TIMES: Final = ("completed_at", "finished_at", "failed_at", "cancelled_at", "expired_at")
+
+KEPT: Final = 10_000
+"""Jobs that are remembered as found ended; a look at one that was forgotten leaves a span and no bill."""
+
+_found: Recent[tuple[str, str], bool] = Recent(KEPT)
+
+
+def forget() -> None:
+    """Forget which jobs were found ended."""
+    global _found
+    _found = Recent(KEPT)
+
+
+def is_due(provider: str, job: Mapping[str, Any]) -> bool:
+    """Return whether this look is the first that finds that the job has ended; lists show old ones again and again."""
+    if not has_ended(job):
+        return False
+    found = (provider, str(job.get("id")))
+    if _found.get(found):
+        return False
+    _found[found] = True
+    return True
 
 
 def has_ended(job: Mapping[str, Any]) -> bool:
