@@ -1,53 +1,62 @@
 -- One row: a session with its messages in order and its cost. Parameter: session_id. No row when there is no such session.
 -- Units: as in sessions, session_messages and billed_calls; tokens are disjoint; characters were spoken; metadata is text.
--- Source: sessions, session_messages, billed_calls.
+-- cost_breakdown adds up to cost_usd to the last digit. Source: billed_calls, session_messages; never an earlier count.
 create or replace view session_report $on_cluster as
 with
     said as
     (
         select
-            groupArray(tuple(timestamp, role, type, content, metadata)::Tuple(timestamp DateTime64(3, 'UTC'), role String, type String,
-                content String, metadata Map(String, String))) as messages
-        from
-        (
-            select
-                *,
+            count() as messages,
+            argMinIf(m.user_id, m.timestamp, m.user_id != '') as user_id,
+            argMinIf(m.scenario, m.timestamp, m.scenario != '') as scenario,
+            min(m.timestamp) as start_time,
+            max(m.timestamp) as end_time,
+            arrayMap(m -> m.4, arraySort(groupArray((m.timestamp, m.message_index, m.message_id, (m.timestamp, m.role, m.type, m.content,
                 mapFilter((key, value) -> value != '', map(
-                    'function_name', toString(function_name),
-                    'arguments', if(function_name = '', '', arguments),
-                    'truncated', if(truncated, 'true', ''),
-                    'bytes', if(truncated, toString(coalesce(bytes, 0)), ''),
-                    'sha256', if(truncated, sha256, ''))) as metadata
-            from session_messages
-            where session_id = {session_id:String}
-            order by timestamp, message_index, message_id
-        )
+                    'function_name', toString(m.function_name),
+                    'arguments', if(m.function_name = '', '', m.arguments),
+                    'truncated', if(m.truncated, 'true', ''),
+                    'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
+                    'sha256', if(m.truncated, m.sha256, '')))))))) as list
+        from session_messages as m
+        where m.session_id = {session_id:String}
     ),
     spent as
     (
         select
-            tuple(
-                coalesce(sum(c.cost_usd), 0),
-                tuple(sum(text_input), sum(text_output), sum(audio_input), sum(audio_output), sum(cached_input))::Tuple(text_input Int64,
-                    text_output Int64, audio_input Int64, audio_output Int64, cached_input Int64),
-                sum(audio_seconds),
-                sum(coalesce(input_characters, 0)),
-                tuple(sum(text_input_usd), sum(text_output_usd), sum(audio_input_usd), sum(audio_output_usd), sum(speech_to_text_usd),
-                    sum(text_to_speech_usd), sum(other_usd))::Tuple(text_input Decimal(38, 12), text_output Decimal(38, 12),
-                    audio_input Decimal(38, 12), audio_output Decimal(38, 12), speech_to_text Decimal(38, 12),
-                    text_to_speech Decimal(38, 12), other Decimal(38, 12))
-            )::Tuple(cost_usd Decimal(38, 12), tokens Tuple(text_input Int64, text_output Int64, audio_input Int64, audio_output Int64,
-                cached_input Int64), audio_seconds Decimal(38, 6), characters UInt64, cost_breakdown Tuple(text_input Decimal(38, 12),
-                text_output Decimal(38, 12), audio_input Decimal(38, 12), audio_output Decimal(38, 12), speech_to_text Decimal(38, 12),
-                text_to_speech Decimal(38, 12), other Decimal(38, 12))) as cost
+            count() as calls,
+            countIf(c.cost_usd is null) as unpriced,
+            argMinIf(c.user_id, c.start_time, c.user_id != '') as user_id,
+            argMinIf(c.scenario, c.start_time, c.scenario != '') as scenario,
+            maxMap(c.tags) as tags,
+            min(c.start_time) as start_time,
+            max(c.end_time) as end_time,
+            coalesce(sum(c.cost_usd), 0) as usd,
+            (sum(c.text_input), sum(c.text_output), sum(c.audio_input), sum(c.audio_output), sum(c.cached_input)) as tokens,
+            (sum(c.text_input_usd), sum(c.text_output_usd), sum(c.audio_input_usd), sum(c.audio_output_usd), sum(c.speech_to_text_usd),
+                sum(c.text_to_speech_usd), sum(c.other_usd)) as breakdown,
+            sum(c.audio_seconds) as audio_seconds,
+            sum(coalesce(c.input_characters, 0)) as characters
         from billed_calls as c
         where c.session_id = {session_id:String}
     )
 select
-    s.*,
-    said.messages as messages,
-    spent.cost as cost
-from sessions as s
+    {session_id:String} as session_id,
+    if(spent.user_id != '' and (said.user_id = '' or spent.start_time <= said.start_time), spent.user_id, said.user_id) as user_id,
+    if(spent.scenario != '' and (said.scenario = '' or spent.start_time <= said.start_time), spent.scenario, said.scenario) as scenario,
+    spent.tags as tags,
+    multiIf(spent.calls = 0, said.start_time, said.messages = 0, spent.start_time, least(spent.start_time, said.start_time))::DateTime64(3, 'UTC') as start_time,
+    greatest(spent.end_time, said.end_time)::DateTime64(3, 'UTC') as end_time,
+    (toUnixTimestamp64Milli(end_time) - toUnixTimestamp64Milli(start_time)) / 1000 as duration_seconds,
+    said.messages as message_count,
+    spent.calls as call_count,
+    spent.usd as cost_usd,
+    spent.unpriced as unpriced_calls,
+    said.list::Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, content String, metadata Map(String, String))) as messages,
+    (usd, tokens, audio_seconds, characters, breakdown)::Tuple(cost_usd Decimal(38, 12), tokens Tuple(text_input Int64, text_output Int64,
+        audio_input Int64, audio_output Int64, cached_input Int64), audio_seconds Decimal(38, 6), characters UInt64, cost_breakdown Tuple(
+        text_input Decimal(38, 12), text_output Decimal(38, 12), audio_input Decimal(38, 12), audio_output Decimal(38, 12),
+        speech_to_text Decimal(38, 12), text_to_speech Decimal(38, 12), other Decimal(38, 12))) as cost
+from spent
 cross join said
-cross join spent
-where s.session_id = {session_id:String}
+where spent.calls + said.messages > 0
