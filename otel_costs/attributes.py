@@ -106,6 +106,9 @@ COST_COMPUTED_USD: Final = (
     "otel_costs.cost.computed_usd"  # exact decimal string, beside a cost that the provider reported
 )
 COST_LINE_PREFIX: Final = "otel_costs.cost.line."  # + unit: exact decimal string
+PRICE_MODEL: Final = "otel_costs.price.model"  # what the price is listed under, where it is more than the model's name
+PRICE_DEPLOYMENT: Final = "otel_costs.price.deployment"
+PRICE_PROCESSING: Final = "otel_costs.price.processing"  # batch | ...; absent for what was asked and answered at once
 PRICE_ID: Final = "otel_costs.price.id"
 PRICE_BOOK: Final = "otel_costs.price.book"
 
@@ -131,7 +134,7 @@ OPERATION_TIME_TO_FIRST_CHUNK: Final = "gen_ai.client.inference.time_to_first_ch
 OPERATION_TIME_PER_OUTPUT_CHUNK: Final = "gen_ai.client.inference.time_per_output_chunk"  # seconds
 USAGE_INPUT_TOKENS: Final = "gen_ai.client.inference.usage.input_tokens"  # {token}
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.client.inference.usage.output_tokens"  # {token}
-TOKEN_MODALITY: Final = "gen_ai.token.modality"
+TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105
 OPERATION_COST: Final = "gen_ai.client.operation.cost"  # in the currency of the price
 
 # Environment.

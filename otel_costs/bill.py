@@ -68,7 +68,23 @@ def usage_attributes(usage: Usage) -> dict[str, Any]:
 
 
 def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
-    """Return the cost as attributes, the amount last: the SDK keeps 128 attributes and drops the oldest."""
+    """Return the cost, and what a later price needs beside the usage, as attributes.
+
+    The amount goes last: the SDK keeps 128 attributes and drops the oldest.
+    """
+    found: dict[str, Any] = {
+        name: value
+        for name, value in (
+            (names.PRICE_MODEL, bill.price_model),
+            (names.PRICE_DEPLOYMENT, bill.deployment),
+            (names.PRICE_PROCESSING, bill.processing),
+        )
+        if value
+    }
+    return found | _cost(bill, cost)
+
+
+def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     if bill.refused:
         return _money(PRICED, ["request_refused"], Decimal(0), "local", "USD")
     if bill.reported is not None:

@@ -42,7 +42,8 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
         _guarded("set the redactor", content.set_redactor, redact)
-        _guarded("read the prices", pricing.warm_up)
+        # Half a second that neither the start nor the first call has to wait for.
+        _guarded("read the prices", outbox.put, pricing.warm_up)
         _guarded("carry sessions into threads", threads.install, patches)
         _guarded("write calls before a flush", outbox.install, patches)
         for name in providers.PROVIDERS:

@@ -42,6 +42,7 @@ class Outbox:
         self._waiting = threading.Event()
         self._busy = threading.Lock()
         self._doing = 0  # the thread that does a job, by its id
+        self._paused = False
 
     def open(self) -> bool:
         """Start the thread if it does not run, and return whether it does; it may not when the interpreter ends."""
@@ -83,6 +84,20 @@ class Outbox:
         if done:
             self._busy.release()
         return done and not self._jobs
+
+    def pause(self) -> None:
+        """Wait for the job that is under way, and let none begin before `resume`.
+
+        A fork in the middle of one would leave the child with locks that nobody releases, an import's among them.
+        """
+        if self._doing != threading.get_ident():
+            self._paused = self._busy.acquire(timeout=DRAIN_S)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        if self._paused:
+            self._paused = False
+            self._busy.release()
 
     def _do_next(self, timeout_s: float = -1) -> None:
         """Do the oldest job, one at a time in the whole process, so that they keep their order."""
@@ -137,12 +152,6 @@ def drain(timeout_s: float = DRAIN_S) -> bool:
     return _outbox.drain(timeout_s)
 
 
-def _renew() -> None:
-    # The jobs that a fork copied are the parent's, which does them; its thread was not copied.
-    global _outbox
-    _outbox = Outbox()
-
-
 def install(patches: Patches) -> None:
     """Have the jobs done before a provider of the SDK is flushed or shut down: by an exit handler, a Lambda, a test."""
     for module, provider in (
@@ -159,5 +168,11 @@ def _drained(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     return wrapped(*args, **kwargs)
 
 
+def _renew() -> None:
+    # The jobs that a fork copied are the parent's, which does them; its thread was not copied.
+    global _outbox
+    _outbox = Outbox()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(before=lambda: _outbox.pause(), after_in_parent=lambda: _outbox.resume(), after_in_child=_renew)

@@ -94,3 +94,21 @@ def test_flushing_a_provider_has_the_jobs_done() -> None:
         outbox.put(lambda: done.append(1))
         TracerProvider(shutdown_on_exit=False).force_flush()
         assert done == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_waits_for_the_job_that_is_under_way() -> None:
+    """A child must not be born into the middle of a job, whose locks nobody would release there."""
+    read, write = os.pipe()
+    block, started = threading.Event(), threading.Event()
+    outbox.put(lambda: started.set() or (block.wait(10) and os.write(write, b"job ")))  # type: ignore[func-returns-value]
+    assert started.wait(10)
+    threading.Timer(0.0, block.set).start()
+    child = os.fork()
+    if child == 0:
+        os.write(write, b"child ")
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read, "rb") as file:
+        assert file.read().split() == [b"job", b"child"]
