@@ -97,11 +97,11 @@ def lookup_order(order_id: str) -> str:
     return json.dumps(ORDERS.get(order_id, {"error": f"there is no order {order_id}"}))
 
 
-def refund_order(order_id: str, reason: str) -> str:
+def refund_order(order_id: str) -> str:
     """Give the money back."""
     if order_id not in ORDERS:
         return json.dumps({"error": f"there is no order {order_id}"})
-    return json.dumps({"refunded": ORDERS[order_id]["price"], "reason": reason, "arrives": "in 5 working days"})
+    return json.dumps({"refunded": ORDERS[order_id]["price"], "arrives": "in 5 working days"})
 
 
 FUNCTIONS: Final[Mapping[str, Callable[..., str]]] = {"lookup_order": lookup_order, "refund_order": refund_order}
@@ -116,7 +116,7 @@ def tool(name: str, description: str, **parameters: str) -> Any:
 
 TOOLS: Final = [
     tool("lookup_order", "Look an order up.", order_id="The order number, such as A-1001."),
-    tool("refund_order", "Refund an order.", order_id="The order number.", reason="Why, in a few words."),
+    tool("refund_order", "Refund an order.", order_id="The order number."),
 ]
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ from rich.text import Text
 
 from otel_costs.cli import figures
 from otel_costs.cli.lines import RecordedLine, label, recorded_lines
-from otel_costs.cli.output import text
+from otel_costs.cli.output import inert, text
 
 Row = Mapping[str, Any]
 
 SHOWN: Final = 280
 """Characters of a message that are shown, unless all are asked for."""
+SHOWN_OF_SYSTEM: Final = 80
+"""Characters of a system message that are: it is the same in every session."""
 
 _ROLE_STYLES: Final = {"user": "bold cyan", "assistant": "bold green", "function": "bold yellow", "system": "bold"}
 _STATUS_SIGNS: Final = {"partial": "≥ ", "estimated": "≈ "}
@@ -36,7 +38,7 @@ def conversation(session: Row, calls: Sequence[Row], *, full: bool = False) -> R
     grid.add_column(no_wrap=True, style="dim")
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1, overflow="fold")
-    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
     said = ((message["timestamp"], 0, message) for message in session["messages"])
     spent = ((call["end_time"], 1, call) for call in calls)
     for when, is_call, row in merge(said, sorted(spent, key=_time), key=_time):
@@ -50,7 +52,7 @@ def heading(session: Row) -> Text:
     found = Text.assemble(("Session ", "bold"), text(session["session_id"], "bold"))
     parts = [f"user {session['user_id']}" if session["user_id"] else "", session["scenario"]]
     parts += [f"{key} {value}" for key, value in sorted(session["tags"].items())]
-    parts += [figures.moment(session["start_time"]) + " UTC", figures.duration(session["duration_seconds"])]
+    parts += [figures.day(session["start_time"]) + " UTC", figures.duration(session["duration_seconds"])]
     parts += [figures.many(session["message_count"], "message"), figures.many(session["call_count"], "call")]
     found.append(" · ", "dim").append(figures.total(session["cost_usd"], session["unpriced_calls"]), "bold")
     for part in filter(None, parts):
@@ -63,10 +65,10 @@ def totals(session: Row) -> RenderableType:
     cost = session["cost"]
     table = Table.grid(padding=(0, 3))
     table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
     for kind in _KINDS:
         if amount := cost["cost_breakdown"][kind]:
-            table.add_row(kind.replace("_", " "), figures.usd(amount))
+            table.add_row(kind.replace("_", " "), figures.exact(amount))
     table.add_row(Text("total", "bold"), Text(figures.total(cost["cost_usd"], session["unpriced_calls"]), "bold"))
     return Group(table, text(f"used: {', '.join(_used(cost)) or 'nothing'}", "dim"))
 
@@ -94,18 +96,19 @@ def _said(message: Row, *, full: bool) -> Text:
     content, metadata = message["content"], message["metadata"]
     name = metadata.get("function_name", "")
     if name and message["role"] != "function":
-        return text(_cut(f"{name}({metadata.get('arguments', '')})", full=full), "yellow")
-    found = text(f"{name} → ", "yellow") if name else Text()
+        return text(_cut(f"{name}({metadata.get('arguments', '')})", SHOWN, full=full), "yellow")
+    found = Text.assemble((inert(name), "yellow"), " → ") if name else Text()
     if content:
-        return found.append_text(text(_cut(content, full=full)))
+        shown = SHOWN_OF_SYSTEM if message["role"] == "system" else SHOWN
+        return found.append_text(text(_cut(content, shown, full=full)))
     kind = "" if message["type"] in ("text", "function_call") else f"{message['type']}, "
     return found.append(f"({kind}content not recorded)", "dim")
 
 
-def _cut(content: str, *, full: bool) -> str:
-    if full or len(content) <= SHOWN:
+def _cut(content: str, shown: int, *, full: bool) -> str:
+    if full or len(content) <= shown:
         return content
-    return f"{content[:SHOWN].rstrip()} … ({len(content):,} characters, --full shows all)"
+    return f"{content[:shown].rstrip()} … ({len(content):,} characters, --full shows all)"
 
 
 def _call_rows(call: Row) -> Iterator[tuple[RenderableType, ...]]:
@@ -115,7 +118,7 @@ def _call_rows(call: Row) -> Iterator[tuple[RenderableType, ...]]:
     for line in lines:
         name, quantity, rate, usd = _line_cells(line)
         formula = f"{quantity:>{widths[1]}} × {rate:<{widths[2]}} = " if quantity else " " * (widths[1] + widths[2] + 6)
-        yield "", Text(f"    {name:<{widths[0]}}  {formula if any(widths[1:3]) else ''}{usd:>{widths[3]}}", "dim"), ""
+        yield "", Text(f"    {name:<{widths[0]}}  {formula if any(widths[1:3]) else ''}{usd}", "dim"), ""
 
 
 def _call_heading(call: Row) -> Text:
@@ -132,11 +135,11 @@ def _call_heading(call: Row) -> Text:
 
 def _call_cost(call: Row) -> str:
     sign = _STATUS_SIGNS.get(call["cost_status"], "") if call["cost_usd"] is not None else ""
-    return sign + figures.usd(call["cost_usd"])
+    return sign + figures.exact(call["cost_usd"])
 
 
 def _line_cells(line: RecordedLine) -> tuple[str, str, str, str]:
     if line.of is None:
-        return label(line.unit), "", "", figures.usd(line.usd)
+        return label(line.unit), "", "", figures.exact(line.usd)
     rate = figures.rate(line.of.rate * line.of.multiplier, line.of.per)
-    return label(line.unit), figures.quantity(line.of.quantity), rate, figures.usd(line.usd)
+    return label(line.unit), figures.quantity(line.of.quantity), rate, figures.exact(line.usd)

@@ -17,9 +17,10 @@ from rich.text import Text
 from otel_costs.attributes import ENV_DSN
 from otel_costs.cli import output, stage
 from otel_costs.cli.conversation import conversation
+from otel_costs.cli.options import opened
 from otel_costs.cli.report import report_tables
 from otel_costs.cli.sessions import session_table
-from otel_costs.store import DEFAULT_DSN, connect
+from otel_costs.store import DEFAULT_DSN, reports
 
 if TYPE_CHECKING:
     from otel_costs.local import Stack
@@ -48,6 +49,7 @@ def demo(data: Path | None, keep: bool, stand_in: bool) -> None:
     with ExitStack() as running:
         for part in show(running, data, stand_in=stand_in, keep=keep):
             out.print(part)
+            out.file.flush()  # in a pipe too, it is seen as it happens
         if keep:
             signal.signal(signal.SIGINT, lambda *_: stopped.set())
             stopped.wait()
@@ -64,12 +66,16 @@ def show(
     yield _aside(
         f"OTLP at {stack.otlp_grpc_url} and {stack.otlp_http_url}, ClickHouse's interface at {stack.http_url}."
     )
-    yield from _programs(stack, provider)
-    yield from _looks(stack)
+    yield from programs(stack, provider)
+    yield _headline("What it cost, and what was said")
+    yield from conversations(stack)
+    yield Text()
+    yield from costs(stack)
     yield from _further(stack, keep=keep)
 
 
-def _programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableType]:
+def programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableType]:
+    """Run the programs, and yield how they were run and what they said."""
     yield _headline("Two programs, under opentelemetry-instrument")
     who = f"A stand-in for OpenAI answers at {provider.base_url}: there is no OPENAI_API_KEY."
     if provider.base_url is None:
@@ -89,24 +95,23 @@ def _programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableTy
             yield output.text(f"  it ended with {ran.returncode}: {_last(ran.errors)}", "bold red")
 
 
-def _looks(stack: "Stack") -> Iterator[RenderableType]:
-    from otel_costs.store import reports  # noqa: PLC0415
-
-    client = connect(stack.http_url)
-    try:
-        yield _headline("What it cost, and what was said")
-        yield _command("otel-costs sessions")
+def conversations(stack: "Stack") -> Iterator[RenderableType]:
+    """Yield the sessions, and one of them line by line."""
+    yield _command("otel-costs sessions")
+    with opened(stack.http_url) as client:
         yield session_table(reports.sessions(client)["sessions"])
+        yield _command(f"otel-costs session {SESSION}")
         if found := reports.session(client, SESSION):
-            yield _command(f"otel-costs session {SESSION}")
             yield Text()
             yield conversation(found, reports.session_calls(client, SESSION))
-        yield Text()
-        yield _command(f"otel-costs report --user {USER}")
-        yield Text()
+
+
+def costs(stack: "Stack") -> Iterator[RenderableType]:
+    """Yield what a user cost."""
+    yield _command(f"otel-costs report --user {USER}")
+    yield Text()
+    with opened(stack.http_url) as client:
         yield report_tables(reports.user_report(client, USER))
-    finally:
-        client.close()
 
 
 def _further(stack: "Stack", *, keep: bool) -> Iterator[RenderableType]:

@@ -24,9 +24,17 @@ def usd(amount: Decimal | None) -> str:
     return f"${_WIDE.quantize(amount, _MICRO):,f}"
 
 
+def exact(amount: Decimal | None) -> str:
+    """Write dollars to the last digit, with six decimals at least: for what a reader may add up."""
+    if amount is None:
+        return UNPRICED
+    whole, _, fraction = f"{amount.normalize(_WIDE):,f}".partition(".")
+    return f"${whole}.{fraction:0<6}" if amount else "$0"
+
+
 def total(amount: Decimal, unpriced_calls: int) -> str:
     """Write the sum of what is known, and how many calls it misses."""
-    return f"{usd(amount)} + {unpriced_calls:,} {UNPRICED}" if unpriced_calls else usd(amount)
+    return f"{exact(amount)} + {unpriced_calls:,} {UNPRICED}" if unpriced_calls else exact(amount)
 
 
 def known(row: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ _LABELS: Final = {
     "input_characters": "characters",
     "requests": "per request",
 }
+_ORDER: Final = ("input", "cache", "output")
 _DISJOINT: Final = {
     "cache_read_tokens": "cached_input",
     "input_audio_tokens": "audio_input",
@@ -35,14 +36,14 @@ class RecordedLine:
 
 
 def recorded_lines(call: Mapping[str, Any]) -> Iterator[RecordedLine]:
-    """Yield the lines of `call`, a row of the store, the largest amount first.
+    """Yield the lines of `call`, a row of the store: what went in, what was cached, what came out, and the rest.
 
     The ledger has amounts, not rates. Prices may have changed since, or have come from a file that is not here:
     quantity and rate are said only where they come to the same amount to the last digit.
     """
     again = {line.unit: line for line in _price_again(call)}
-    for unit, usd in sorted(call["cost_lines"].items(), key=lambda line: (-line[1], line[0])):
-        line = again.get(unit)
+    for unit in sorted(call["cost_lines"], key=_place):
+        usd, line = call["cost_lines"][unit], again.get(unit)
         yield RecordedLine(unit, usd, line if line is not None and line.amount == usd else None)
 
 
@@ -54,6 +55,11 @@ def label(unit: str) -> str:
     if words[0] in ("input", "output") and len(words) > 1:
         words = [*words[1:], words[0]]
     return " ".join(words)
+
+
+def _place(unit: str) -> tuple[int, str]:
+    kind = unit.partition("_")[0]
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER), unit
 
 
 def _price_again(call: Mapping[str, Any]) -> tuple[Line, ...]:

@@ -13,6 +13,10 @@ from otel_costs.store import DEFAULT_DSN, connect
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    _MomentType = click.ParamType[datetime]
+else:
+    _MomentType = click.ParamType  # generic since click 8.4
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 TABLE: Final = "table"
@@ -20,7 +24,7 @@ JSON: Final = "json"
 CSV: Final = "csv"
 
 
-class Moment(click.ParamType[datetime]):
+class Moment(_MomentType):
     """A day, or a time in ISO 8601; without a zone it is UTC. With `whole_day` a day means its end."""
 
     name = "date"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from otel_costs.local import Stack
 
 PROGRAM_TIMEOUT_S: Final = 300.0
+STOP_TIMEOUT_S: Final = 3.0
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 _CHECKOUT: Final = _PACKAGE.parent
@@ -85,7 +86,15 @@ def answering(*, stand_in: bool) -> Iterator[Provider]:
                 raise Failure(f"the stand-in for OpenAI did not start: try it with {' '.join(command)}")
             yield Provider(url)
         finally:
-            process.terminate()
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def settings(stack: "Stack", provider: Provider, service: str) -> dict[str, str]:
