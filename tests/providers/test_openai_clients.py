@@ -10,9 +10,8 @@ import httpx2 as httpx
 import openai
 import pytest
 
-from otel_costs import CostsInstrumentor
+from otel_costs import CostsInstrumentor, pricing
 from otel_costs import attributes as names
-from otel_costs import pricing
 from otel_costs import session as otel_session
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd
 from tests.support.provider import Fault, Provider
