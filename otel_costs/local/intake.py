@@ -19,6 +19,8 @@ _SETTINGS: Final = {
     # Late records of a long outage fall into many days, and a day is a partition.
     "max_partitions_per_insert_block": "0",
     "throw_on_max_partitions_per_insert_block": "0",
+    # Calls and messages beside each other: a fifth less time for an insert of 512 records.
+    "parallel_view_processing": "1",
 }
 
 # What is wrong with a row, and would be wrong at the next try too. Any other code is about the machine or the engine:
