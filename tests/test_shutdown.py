@@ -1,6 +1,5 @@
 """The end of a process: nothing that finished is lost, however it ends, and nobody is kept waiting."""
 
-import os
 import signal
 import socket
 import sys
@@ -329,14 +328,3 @@ def test_what_was_taken_over_is_given_back(recorded: Recorded) -> None:
         assert signal.getsignal(signal.SIGTERM) is before is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, theirs)
-
-
-def test_a_process_that_is_not_instrumented_forks_as_ever() -> None:
-    """Imported and not used: a fork starts no threads."""
-    assert not CostsInstrumentor().is_instrumented_by_opentelemetry
-    pid = os.fork()
-    if pid == 0:
-        import threading
-
-        os._exit(sum(thread.name.startswith("otel_costs") for thread in threading.enumerate()))
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
