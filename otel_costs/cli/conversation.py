@@ -118,7 +118,7 @@ def _call_rows(call: Row) -> Iterator[tuple[RenderableType, ...]]:
     for line in lines:
         name, quantity, rate, usd = _line_cells(line)
         formula = f"{quantity:>{widths[1]}} × {rate:<{widths[2]}} = " if quantity else " " * (widths[1] + widths[2] + 6)
-        yield "", Text(f"    {name:<{widths[0]}}  {formula if any(widths[1:3]) else ''}{usd}", "dim"), ""
+        yield "", Text(f"  {name:<{widths[0]}}  {formula if any(widths[1:3]) else ''}{usd}", "dim"), ""
 
 
 def _call_heading(call: Row) -> Text:
@@ -127,7 +127,7 @@ def _call_heading(call: Row) -> Text:
     if call["cost_status"] != "priced":
         parts.append(f"{call['cost_status']}: {call['cost_reason']}".rstrip(": "))
     parts.append("cost as reported by the provider" if call["cost_source"] == "provider" else "")
-    found = Text.assemble(("  └ ", "dim"), text(f"{call['operation']} {call['model']}", "magenta"))
+    found = Text.assemble(("└ ", "dim"), text(f"{call['operation']} {call['model']}", "magenta"))
     for part in filter(None, parts):
         found.append(" · ", "dim").append_text(text(part, "dim"))
     return found

@@ -17,6 +17,7 @@ from rich.text import Text
 from otel_costs.attributes import ENV_DSN
 from otel_costs.cli import output, stage
 from otel_costs.cli.conversation import conversation
+from otel_costs.cli.failure import Failure
 from otel_costs.cli.options import opened
 from otel_costs.cli.report import report_tables
 from otel_costs.cli.sessions import session_table
@@ -63,9 +64,8 @@ def show(
         stack = running.enter_context(stage.store(data))
         provider = running.enter_context(stage.answering(stand_in=stand_in))
     yield _headline("A store on this machine")
-    yield _aside(
-        f"OTLP at {stack.otlp_grpc_url} and {stack.otlp_http_url}, ClickHouse's interface at {stack.http_url}."
-    )
+    addresses = [url.partition("://")[2] for url in (stack.otlp_grpc_url, stack.otlp_http_url, stack.http_url)]
+    yield _aside("OTLP at {} (gRPC) and {} (HTTP), ClickHouse's interface at {}.".format(*addresses))
     yield from programs(stack, provider)
     yield _headline("What it cost, and what was said")
     yield from conversations(stack)
@@ -79,7 +79,7 @@ def programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableTyp
     yield _headline("Two programs, under opentelemetry-instrument")
     who = f"A stand-in for OpenAI answers at {provider.base_url}: there is no OPENAI_API_KEY."
     if provider.base_url is None:
-        who = "OpenAI answers, and your OPENAI_API_KEY pays: about two cents."
+        who = f"{os.environ.get('OPENAI_BASE_URL', 'OpenAI')} answers, and your OPENAI_API_KEY pays: about two cents."
     elif os.environ.get("OPENAI_API_KEY"):
         who = f"A stand-in for OpenAI answers at {provider.base_url}."
     yield _aside(who)
@@ -99,11 +99,14 @@ def conversations(stack: "Stack") -> Iterator[RenderableType]:
     """Yield the sessions, and one of them line by line."""
     yield _command("otel-costs sessions")
     with opened(stack.http_url) as client:
-        yield session_table(reports.sessions(client)["sessions"])
+        found = reports.sessions(client)["sessions"]
+        if not found:
+            raise Failure("nothing reached the store: see above what the programs said")
+        yield session_table(found)
         yield _command(f"otel-costs session {SESSION}")
-        if found := reports.session(client, SESSION):
+        if shown := reports.session(client, SESSION):
             yield Text()
-            yield conversation(found, reports.session_calls(client, SESSION))
+            yield conversation(shown, reports.session_calls(client, SESSION))
 
 
 def costs(stack: "Stack") -> Iterator[RenderableType]:

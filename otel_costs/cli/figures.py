@@ -43,13 +43,13 @@ def known(row: Mapping[str, Any]) -> str:
 
 
 def rate(amount: Decimal, units: int) -> str:
-    """Write a price: $2.50 per 1M."""
-    return f"${plain(amount)}" if units == 1 else f"${plain(amount)} {per(units)}"
+    """Write a price: $2.50/1M."""
+    return f"${plain(amount)}" if units == 1 else f"${plain(amount)}/{short(units)}"
 
 
-def per(units: int) -> str:
-    """Write how many units a price is for: per 1M, per 60."""
-    return f"per {_SHORT.get(units, f'{units:,}')}"
+def short(units: int) -> str:
+    """Write the number of units that a price is for: 1M, 60."""
+    return _SHORT.get(units, f"{units:,}")
 
 
 def plain(number: Decimal) -> str:

@@ -194,7 +194,7 @@ def _price_table(rows: Iterable[PriceRow]) -> Table:
 def _per(row: PriceRow) -> str:
     """Say what the rates of a row are for: "per 1M, from 2026-01-01 00:00:00"."""
     limits = [f"{word} {figures.moment(when)}" for word, when in (("from", row.start), ("to", row.end)) if when]
-    times = f"× {figures.plain(row.multiplier)}" if row.usd is None else figures.per(row.per or 1)
+    times = f"× {figures.plain(row.multiplier)}" if row.usd is None else f"per {figures.short(row.per or 1)}"
     return ", ".join([times, *limits])
 
 

@@ -107,7 +107,7 @@ def test_the_conversation_is_there_word_by_word(shown: Shown) -> None:
 def test_what_is_shown_is_what_is_stored(shown: Shown) -> None:
     """The conversation's total on the screen is the store's, its lines add up to it, and every line has its rate."""
     part = shown.text[shown.text.index("Session parcel-1001") : shown.text.index("otel-costs report")]
-    lines = re.findall(r"× \$[\d.]+ per 1M += \$([\d.]+)", part)
+    lines = re.findall(r"× \$[\d.]+/1M += \$([\d.]+)", part)
     assert len(lines) == len(re.findall(r"= \$", part)) == 10
     assert sum(map(Decimal, lines)) == Decimal(shown.parcel["cost_usd"])
     assert f"total         ${shown.parcel['cost_usd']}" in part

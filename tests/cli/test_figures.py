@@ -48,9 +48,9 @@ def test_durations(seconds: float | None, shown: str) -> None:
 @pytest.mark.parametrize(
     ("amount", "units", "shown"),
     [
-        (Decimal("2.5"), 1_000_000, "$2.50 per 1M"),
-        (Decimal(10), 1_000, "$10 per 1K"),
-        (Decimal("0.36"), 3600, "$0.36 per 3,600"),
+        (Decimal("2.5"), 1_000_000, "$2.50/1M"),
+        (Decimal(10), 1_000, "$10/1K"),
+        (Decimal("0.36"), 3600, "$0.36/3,600"),
         (Decimal("0.03"), 1, "$0.03"),
     ],
 )

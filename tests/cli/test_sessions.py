@@ -91,13 +91,13 @@ def test_a_conversation_with_its_calls_line_by_line(url: str) -> None:
         "Where is my order A-1001?",
         'lookup_order({"order_id": "A-1001"})',
         "chat gpt-4o-2024-08-06 · 500 ms",
-        "1,250 × $2.50 per 1M = $0.003125",
-        "340 × $10 per 1M   = $0.003400",
+        "1,250 × $2.50/1M = $0.003125",
+        "340 × $10/1M   = $0.003400",
         'lookup_order → {"status": "in transit"}',
         "It is in transit.",
         "step answer",
-        "276 × $2.50 per 1M = $0.000690",
-        "cached input  1,024 × $1.25 per 1M = $0.001280",
+        "276 × $2.50/1M = $0.000690",
+        "cached input  1,024 × $1.25/1M = $0.001280",
         "total         $0.008495",
     )
     places = [said.stdout.index(part) for part in in_order]
