@@ -14,6 +14,18 @@ from otel_costs import outbox, telemetry, watched_response
 class Reader(Protocol):
     """What is told of a body as the application reads it."""
 
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        ...
+
+    def end(self, error: BaseException | None) -> None:
+        """The body will not be read further; called once."""
+        ...
+
+
+class Filter(Protocol):
+    """What stands between the body and the application."""
+
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes of the body and return those that the application gets."""
         ...
@@ -22,18 +34,17 @@ class Reader(Protocol):
         """Return what was held back, when the body is at its end."""
         ...
 
-    def end(self, error: BaseException | None) -> None:
-        """The body will not be read further; called once."""
-        ...
-
 
 class Watch:
-    """The state of one body. It holds no reference to the response, so that an abandoned one can be collected."""
+    """The state of one body. It holds no reference to the response, so that an abandoned one can be collected.
 
-    __slots__ = ("_before", "_ended", "_reader", "running")
+    Reader and filter fail apart: what we asked for is kept from the application whatever becomes of our record.
+    """
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    __slots__ = ("_before", "_ended", "_filter", "_reader", "running")
+
+    def __init__(self, reader: Reader | None, filtered: Filter | None) -> None:
+        self._reader, self._filter = reader, filtered
         self._ended = threading.Lock()
         self._before = id(sys.exc_info()[1])
         self.running = False
@@ -45,16 +56,21 @@ class Watch:
 
     def feed(self, chunk: bytes) -> bytes:
         try:
-            return self._reader.feed(chunk)
+            if self._reader is not None:
+                self._reader.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
+        try:
+            return chunk if self._filter is None else self._filter.feed(chunk)
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return chunk
 
     def flush(self) -> bytes:
         try:
-            return self._reader.flush()
+            return b"" if self._filter is None else self._filter.flush()
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
+            telemetry.complain_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return b""
 
     def end(self, error: BaseException | None) -> None:
@@ -63,7 +79,8 @@ class Watch:
             return
         _open.discard(self)
         try:
-            self._reader.end(error)
+            if self._reader is not None:
+                self._reader.end(error)
         except Exception as bug:  # noqa: BLE001
             telemetry.complain_once("bug:stream end", "otel_costs could not finish a stream", error=bug)
 
@@ -73,23 +90,21 @@ class Watch:
 
     def closed(self) -> None:
         """The response was closed; while the transport runs, its loop ends the watch itself, after the last bytes."""
-        if not self.running:
-            self.end(self._error_in_flight())
-
-    def _error_in_flight(self) -> BaseException | None:
-        """Return what made the application close the stream, if it is an error of its own."""
+        if self.running:
+            return
+        # What made the application close the stream, if it is an error of its own.
         error = sys.exc_info()[1]
         if id(error) == self._before or isinstance(error, GeneratorExit | StopIteration | StopAsyncIteration):
-            return None
-        return error
+            error = None
+        self.end(error)
 
 
-def watch(response: Any, reader: Reader) -> None:
-    """Let `reader` follow the body of an httpx response as the application reads it, sync or async.
+def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) -> None:
+    """Let `reader` follow the body of an httpx response as the application reads it, sync or async, through `filtered`.
 
     Raises TypeError where the response's class cannot be extended.
     """
-    state = Watch(reader)
+    state = Watch(reader, filtered)
     watched_response.observe(response, state)
     _end_at_exit()
     _open.add(state)

@@ -28,16 +28,12 @@ class BodyReader:
         self._kept: list[bytes] = []
         self._size = 0
 
-    def feed(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: bytes) -> None:
         if not self._size and self._call is not None:
             self._call.first_chunk()
         if self._size < self._limit:
             self._kept.append(chunk)
         self._size += len(chunk)
-        return chunk
-
-    def flush(self) -> bytes:
-        return b""
 
     def end(self, error: BaseException | None) -> None:
         if self._call is not None:

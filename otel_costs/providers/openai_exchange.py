@@ -15,6 +15,7 @@ from otel_costs.identity import whose
 from otel_costs.providers import openai_answer, openai_jobs, openai_request
 from otel_costs.providers.openai_body import BodyReader, is_text, read_body
 from otel_costs.providers.openai_folds import fold, folded
+from otel_costs.providers.openai_hiding import UsageHider
 from otel_costs.providers.openai_request import Request
 from otel_costs.providers.openai_routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai_stream import EventReader
@@ -118,6 +119,12 @@ class Exchange:
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:response", "otel_costs could not read a response", error=error)
             self._give_up("response_not_read")
+            self._hide_usage(response)
+
+    @telemetry.shielded("hide the usage of a stream")
+    def _hide_usage(self, response: Any) -> None:
+        if self._hides_usage and not response.is_closed:
+            streaming.watch(response, None, UsageHider())
 
     def _receive(self, response: Any) -> None:
         headers = response.headers
@@ -129,9 +136,8 @@ class Exchange:
                 self._call.stop()
             outbox.put(partial(self._read_whole, response.content, headers, events))
         elif events:
-            finish = partial(self._finish, headers)
-            adding = fold(self._request.endpoint.name)
-            streaming.watch(response, EventReader(self._call, adding, finish, hide_usage=self._hides_usage))
+            reader = EventReader(self._call, fold(self._request.endpoint.name), partial(self._finish, headers))
+            streaming.watch(response, reader, UsageHider() if self._hides_usage else None)
         elif self._request.endpoint is not UNKNOWN or is_text(headers):
             streaming.watch(response, BodyReader(self._call, headers, partial(self._finish, headers)))
 
@@ -144,6 +150,7 @@ class Exchange:
         else:
             self._finish(headers, body, None)
 
+    @telemetry.shielded("give a call up")
     def _give_up(self, reason: str) -> None:
         """Finish a call of which nothing more is known."""
         if (call := self._call) is not None:
@@ -174,9 +181,16 @@ class Exchange:
             self._write(self._start(), answer, headers, error)
 
     def _write(self, call: Call, body: Any, headers: Mapping[str, str], error: str | None) -> None:
-        others = openai_answer.read(call, self._request, body, headers)
-        if kind := error or openai_answer.failure(body):
-            call.fail(kind)
+        others: Sequence[ModelUsage] = ()
+        try:
+            others = openai_answer.read(call, self._request, body, headers)
+            error = error or openai_answer.failure(body)
+        except Exception as bug:  # noqa: BLE001
+            telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
+            if call.bill.usage is None:
+                call.bill.reasons.append("response_not_read")
+        if error:
+            call.fail(error)
         else:
             call.finish()
         if others and call.billed:

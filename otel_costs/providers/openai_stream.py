@@ -10,7 +10,6 @@ from typing import Any, Final
 from otel_costs import outbox
 from otel_costs.call import Call
 from otel_costs.providers.openai_folds import Fold
-from otel_costs.providers.openai_hiding import UsageHider
 from otel_costs.providers.server_events import end_of_last, events
 
 FOLD_AT: Final = 4 * 1024 * 1024
@@ -26,24 +25,19 @@ class EventReader:
     `call` is None where it starts only when the end is known.
     """
 
-    def __init__(self, call: Call | None, fold: Fold, finish: Finish, *, hide_usage: bool) -> None:
+    def __init__(self, call: Call | None, fold: Fold, finish: Finish) -> None:
         self._call, self._fold, self._finish = call, fold, finish
         self._kept: list[bytes] = []
         self._size = 0
         self._chunks = 0
-        self._hider = UsageHider() if hide_usage else None
 
-    def feed(self, chunk: bytes) -> bytes:
+    def feed(self, chunk: bytes) -> None:
         if not self._kept and self._call is not None:
             self._call.first_chunk()
         self._kept.append(chunk)
         self._size += len(chunk)
         if self._size > FOLD_AT:
             self._read_whole_events()
-        return chunk if self._hider is None else self._hider.feed(chunk)
-
-    def flush(self) -> bytes:
-        return b"" if self._hider is None else self._hider.flush()
 
     def end(self, error: BaseException | None) -> None:
         if self._call is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2 as httpx
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from otel_costs import CostsInstrumentor
@@ -76,7 +76,8 @@ def test_byte_by_byte(found: tuple[bytes, bytes]) -> None:
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 10_000), max_size=5))
 def test_other_bytes_pass(raw: bytes, places: list[int]) -> None:
-    """What is no stream of chunks comes out as it went in."""
+    """What says nothing of a usage comes out as it went in."""
+    assume(b'"usage"' not in raw and b'"choices"' not in raw)
     hider = UsageHider()
     assert b"".join([*(hider.feed(piece) for piece in cut(raw, places)), hider.flush()]) == raw
 
