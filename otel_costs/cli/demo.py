@@ -143,7 +143,8 @@ def _headline(text: str) -> RenderableType:
 
 
 def _command(line: str) -> RenderableType:
-    return Text.assemble("  ", ("$ ", "dim"), (line, "bold"))
+    # Never cut or broken: it is there to be copied.
+    return Text.assemble("  ", ("$ ", "dim"), (line, "bold"), no_wrap=True, overflow="ignore")
 
 
 def _aside(said: str) -> RenderableType:

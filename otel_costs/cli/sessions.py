@@ -177,7 +177,8 @@ def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
 
 
 def _around(content: str, word: str, width: int = 200) -> str:
-    """Cut `content` to what is around the first `word`."""
+    """Cut `content`, in one line, to what is around the first `word`."""
+    content = " ".join(content.split())
     place = max(content.lower().find(word.lower()) - width // 2, 0)
     cut = content[place : place + width]
     return ("… " if place else "") + cut + (" …" if place + width < len(content) else "")

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +61,8 @@ def file(installed: str, checkout: str) -> Path:
 @contextmanager
 def store(data: Path | None) -> Iterator["Stack"]:
     """Run a store over `data`, or over a folder that is gone in the end; on the usual ports where they are free."""
+    _need("local", "chdb", "grpc", "starlette", "uvicorn")
+    _need("instruments", "openai")
     from otel_costs.local import Stack, StartError  # noqa: PLC0415  # an extra of ours
 
     with tempfile.TemporaryDirectory(prefix="otel-costs-demo-", ignore_cleanup_errors=True) as folder:
@@ -131,6 +134,13 @@ def _inherited() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_") or "COSTS" in name}
     direct = ",".join(filter(None, [kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1", "localhost"]))
     return kept | {"NO_PROXY": direct, "no_proxy": direct}
+
+
+def _need(extra: str, *modules: str) -> None:
+    """Raise Failure if one of `modules` is not installed: what fails in another process says less."""
+    for module in modules:
+        if find_spec(module) is None:
+            raise Failure(f"{module} is not installed: pip install 'otel-costs[{extra}]'")
 
 
 def _free(port: int) -> int:

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import os
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from .support import DAY, run
+from .support import DAY, MAIN, run
 
 
 def test_calls_as_csv_are_exact(url: str) -> None:
@@ -34,6 +36,18 @@ def test_parquet_into_a_file(url: str, tmp_path: Path, what: str) -> None:
     assert content[:4] == content[-4:] == b"PAR1"
     assert f"{file}: {len(content):,} bytes of {what}" in said.stderr
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_progress_is_on_standard_error_of_a_terminal_alone(url: str) -> None:
+    """Who watches sees that something goes on; what is piped stays the file."""
+    terminal, end = os.openpty()
+    done = subprocess.run([*MAIN, "export", "--dsn", url], stdout=subprocess.PIPE, stderr=end, check=True)
+    os.close(end)
+    assert b"Exporting calls" in os.read(terminal, 10_000)
+    os.close(terminal)
+    assert done.stdout == run("export", url=url).stdout_bytes
+    silent = subprocess.run([*MAIN, "export", "--dsn", url], capture_output=True, check=True)
+    assert silent.stderr == b""
 
 
 def test_a_period(url: str) -> None:
