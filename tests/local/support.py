@@ -64,7 +64,7 @@ def ask(url: str, sql: str, **parameters: str) -> list[dict[str, Any]]:
     query = urllib.parse.urlencode({"default_format": "JSONEachRow", **values})
     answer = send(f"{url}/?{query}", sql.encode())
     assert answer.status == 200, answer.text
-    return [json.loads(line) for line in answer.text.splitlines()]
+    return [json.loads(line) for line in answer.body.split(b"\n") if line]
 
 
 def ledger_record(
@@ -90,13 +90,13 @@ def ledger_record(
         "otel_costs.start_time_unix_nano": str(time_ns - 10**9),
         **(more or {}),
     }
-    return LogRecord(time_unix_nano=time_ns, event_name="otel_costs.call", attributes=_key_values(attributes))
+    return LogRecord(time_unix_nano=time_ns, event_name="otel_costs.call", attributes=key_values(attributes))
 
 
 def logs_request(records: Sequence[LogRecord], service: str = "shop") -> ExportLogsServiceRequest:
     """Put records into one request."""
     logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=records)])
-    logs.resource.attributes.extend(_key_values({"service.name": service}))
+    logs.resource.attributes.extend(key_values({"service.name": service}))
     return ExportLogsServiceRequest(resource_logs=[logs])
 
 
@@ -164,7 +164,7 @@ class Served:
                 pipe.close()
 
 
-def _key_values(attributes: Mapping[str, object]) -> list[KeyValue]:
+def key_values(attributes: Mapping[str, object]) -> list[KeyValue]:
     return [
         KeyValue(
             key=key, value=AnyValue(int_value=value) if isinstance(value, int) else AnyValue(string_value=str(value))
