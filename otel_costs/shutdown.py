@@ -165,12 +165,6 @@ def _bootstrap(wrapped: Any, _process: Any, args: tuple[Any, ...], kwargs: dict[
         flush()
 
 
-def _before_fork() -> None:
-    # A lock that our thread holds while the process is copied stays taken in the child for ever.
-    if _standby is not None:
-        outbox.drain(_WRITING_S)
-
-
 def _after_fork() -> None:
     global _standby, _until, _flushed
     _until, _flushed = None, False
@@ -180,4 +174,4 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_after_fork)
