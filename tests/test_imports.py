@@ -13,8 +13,8 @@ PACKAGE = Path(otel_costs.__file__).parent
 
 LAYERS = (
     ("names and values", "attributes units usage media endpoint"),
-    ("price files", "price_fields price_entry plan rates cost price_search price_table price_file"),
-    ("prices", "base_prices price_book pricing"),
+    ("price files", "price_fields price_entry plan rates cost"),
+    ("prices", "price_search price_table price_file base_prices price_book pricing"),
     ("the host", "telemetry patching outbox recent clean"),
     ("whose call it is", "baggage decorator scope totals session_record session threads"),
     ("what was said", "drafts content history span_messages messages"),
