@@ -1,5 +1,6 @@
 """The command `otel-costs`: 0 when all is well, 1 for a finding, 2 for a wrong call or no connection."""
 
+import os
 import sys
 
 
@@ -12,4 +13,12 @@ def main() -> None:
             raise
         sys.stderr.write(f"Error: {error.name} is not installed: pip install 'otel-costs[cli]'\n")
         sys.exit(2)
+    _reach_loopback_directly()
     app(prog_name="otel-costs")
+
+
+def _reach_loopback_directly() -> None:
+    """Keep a proxy for the world outside from what is on this machine: the store, and what the demo starts."""
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    direct = ",".join(filter(None, [listed, "localhost", "127.0.0.1", "::1"]))
+    os.environ.update(no_proxy=direct, NO_PROXY=direct)

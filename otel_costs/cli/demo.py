@@ -49,7 +49,8 @@ def demo(data: Path | None, keep: bool, stand_in: bool) -> None:
     out = output.console()
     with ExitStack() as running:
         for part in show(running, data, stand_in=stand_in, keep=keep):
-            out.print(part)
+            # A command is there to be copied: it is never broken or cut.
+            out.print(part, soft_wrap=isinstance(part, Text))
             out.file.flush()  # in a pipe too, it is seen as it happens
         if keep:
             signal.signal(signal.SIGINT, lambda *_: stopped.set())
@@ -143,8 +144,7 @@ def _headline(text: str) -> RenderableType:
 
 
 def _command(line: str) -> RenderableType:
-    # Never cut or broken: it is there to be copied.
-    return Text.assemble("  ", ("$ ", "dim"), (line, "bold"), no_wrap=True, overflow="ignore")
+    return Text.assemble("  ", ("$ ", "dim"), (line, "bold"))
 
 
 def _aside(said: str) -> RenderableType:

@@ -130,10 +130,8 @@ def _finish(command: Sequence[str], environment: Mapping[str, str]) -> subproces
 
 
 def _inherited() -> dict[str, str]:
-    """Return our environment without other settings of OpenTelemetry, and with loopback reached past any proxy."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_") or "COSTS" in name}
-    direct = ",".join(filter(None, [kept.get("NO_PROXY", kept.get("no_proxy")), "127.0.0.1", "localhost"]))
-    return kept | {"NO_PROXY": direct, "no_proxy": direct}
+    """Return our environment without other settings of OpenTelemetry."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OTEL_") or "COSTS" in name}
 
 
 def _need(extra: str, *modules: str) -> None:

@@ -1,5 +1,6 @@
 """The command line as a whole."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 
 from otel_costs.cli.app import COMMANDS, app
 
-from .support import run
+from .support import MAIN, run
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -96,3 +97,13 @@ def test_a_missing_extra_of_one_command() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "Error: uvicorn is not installed: pip install 'otel-costs[local]'\n"
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(store: str) -> None:
+    """A store on loopback is read where a proxy is set for the world outside."""
+    dead = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    environ = {**os.environ, **dead, "no_proxy": "acme.example", "OTEL_COSTS_DSN": store}
+    done = subprocess.run(
+        [*MAIN, "sessions", "--format", "json"], capture_output=True, text=True, env=environ, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
