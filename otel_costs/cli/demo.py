@@ -31,7 +31,7 @@ SESSION: Final = "parcel-1001"
 USER: Final = "ada"
 
 
-@click.command()
+@click.command("demo", short_help="See all of it work, on this machine.")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),

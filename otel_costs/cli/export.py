@@ -17,7 +17,7 @@ WHAT: Final = ("calls", "lines", "messages", "sessions")
 FORMATS: Final = ("csv", "json", "parquet")
 
 
-@click.command()
+@click.command("export", short_help="Write calls, messages or sessions to a file.")
 @click.argument("what", type=click.Choice(WHAT), default="calls")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True, help="json is an object per line."

@@ -38,7 +38,7 @@ _prices_option = click.option(
 )
 
 
-@click.command()
+@click.command("price", short_help="Say what a call costs, without making it.")
 @click.argument("model")
 @click.argument("usage", metavar="UNIT=QUANTITY...", nargs=-1, required=True)
 @click.option("--provider", metavar="NAME", default="openai", show_default=True, help="Who is asked.")
@@ -82,7 +82,7 @@ def price(
         click.get_current_context().exit(1)
 
 
-@click.command()
+@click.command("prices", short_help="List the prices in force.")
 @click.argument("model", required=False)
 @_provider_option
 @_prices_option

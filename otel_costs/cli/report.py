@@ -39,7 +39,7 @@ CSV_COLUMNS: Final = (
 )  # fmt: skip
 
 
-@click.command()
+@click.command("report", short_help="Say what a user, or everybody, cost.")
 @click.option("--user", metavar="ID", help="Of this user; everybody, if it is not given.")
 @options.period_options
 @options.limit_option(20, "sessions or users")

@@ -30,7 +30,7 @@ TIMELINE_COLUMNS: Final = (
 NOTHING_YET: Final = "no sessions yet: run a program under opentelemetry-instrument, or `otel-costs demo`"
 
 
-@click.command()
+@click.command("sessions", short_help="List the sessions with what they cost.")
 @options.user_option
 @click.option("--scenario", metavar="NAME", help="Of this scenario alone.")
 @options.period_options
@@ -68,7 +68,7 @@ def _say_what_is_missing(found: Row) -> None:
         output.note(f"the newest {shown:,} of {total:,} sessions; --limit {total} shows all")
 
 
-@click.command()
+@click.command("session", short_help="Show a conversation and its cost, line by line.")
 @click.argument("session_id", metavar="ID")
 @click.option("--full", is_flag=True, help="Show long messages whole.")
 @options.format_option
@@ -106,7 +106,7 @@ def _timeline(messages: Sequence[Row], calls: Sequence[Row]) -> Iterable[Row]:
     return sorted([*said, *spent], key=lambda row: row["time"])
 
 
-@click.command()
+@click.command("search", short_help="Find messages by their words.")
 @click.argument("words", metavar="WORD...", nargs=-1, required=True)
 @click.option("--anywhere", is_flag=True, help="Find the text inside of words too; reads every message.")
 @options.user_option

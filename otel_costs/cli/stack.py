@@ -20,7 +20,7 @@ def default_data() -> Path:
 _PORT: Final = click.IntRange(0, 65535)
 
 
-@click.command()
+@click.command("local", short_help="Run a receiver and a store on this machine.")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -62,7 +62,7 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
         raise Failure(str(error)) from error
 
 
-@click.command("schema")
+@click.command("schema", short_help="Make the tables and views of a store.")
 @options.format_option
 @options.dsn_option
 def schema(form: str, dsn: str | None) -> None:
