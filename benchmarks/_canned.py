@@ -1,4 +1,4 @@
-"""A provider that answers with canned bytes, in a process of its own: what a call costs without a provider's own work."""
+"""A provider that answers with canned bytes, after a moment, in a process of its own."""
 
 import asyncio
 import atexit
@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 CHUNKS = 200
+LATENCY_S = 0.02
+"""Until the first byte of an answer; a model takes longer, and what is done beside the call has that time."""
 WORDS = ["Your", " order", " is", " on", " its", " way", " to", " you", "."]
 
 
@@ -29,9 +31,12 @@ def serve() -> None:
     pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in _pieces()]
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while request := await reader.readuntil(b"\r\n\r\n"):
+        while not reader.at_eof():
+            request = await reader.readuntil(b"\r\n\r\n")
             size = int(request.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            if b'"stream":true' in await reader.readexactly(size):
+            body = await reader.readexactly(size)
+            await asyncio.sleep(LATENCY_S)
+            if b'"stream":true' in body:
                 writer.write(events)
                 for piece in pieces:
                     writer.write(piece)

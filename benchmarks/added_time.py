@@ -86,7 +86,7 @@ def _measure(candidate: str, blocks: int) -> dict[str, float]:
     switch = _switch(candidate)
     found = {"import": (time.perf_counter() - begun) * 1e3}
     client = _client()
-    for kind, calls, action in (("chat", 40, _chat), ("stream", 6, _stream)):
+    for kind, calls, action in (("chat", 20, _chat), ("stream", 5, _stream)):
         plain, added = Times(), Times()
         for block in range(blocks + 2):
             for instrumented, times in ((False, plain), (True, added)):
