@@ -60,8 +60,10 @@ class Watch:
                 self._reader.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
+        if self._filter is None:
+            return chunk
         try:
-            return chunk if self._filter is None else self._filter.feed(chunk)
+            return self._filter.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return chunk

@@ -8,6 +8,7 @@ from typing import Final
 
 from otel_costs.providers.server_events import BOUNDARY, end_of_last, events, parsed
 
+_NULL_AS_WRITTEN: Final = b',"usage":null'
 # Outside strings only: within one, the quotes would be escaped.
 _NULL_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,')
 _NO_CHOICES: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
@@ -24,14 +25,21 @@ class UsageHider:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes and return those that may be seen."""
-        data = self._held + chunk if self._held else chunk
+        if self._held or not chunk.endswith(b"\n\n"):
+            chunk = self._whole(chunk)
+        # The usual case, one chunk with a null usage near its end, without a look at each event: this runs for all.
+        at = chunk.rfind(_NULL_AS_WRITTEN)
+        end = at + len(_NULL_AS_WRITTEN)
+        if at >= 0 and chunk.find(b'"usage"', 0, at) < 0 and chunk.find(b'"usage"', end) < 0:
+            return chunk[:at] + chunk[end:]
+        return _without_usage(chunk) if chunk.rfind(b'"usage"') >= 0 else chunk
+
+    def _whole(self, chunk: bytes) -> bytes:
+        """Return the events that are whole now, and hold the rest back."""
+        data = self._held + chunk
         end = end_of_last(data)
         self._held = data[end:]
-        data = data[:end]
-        if b'"usage"' not in data:
-            return data
-        data = data.replace(b',"usage":null', b"")
-        return _without_usage(data) if b'"usage"' in data else data
+        return data[:end]
 
     def flush(self) -> bytes:
         """Return what is held back, at the end of the stream."""

@@ -15,6 +15,8 @@ from otel_costs.providers.server_events import end_of_last, events
 FOLD_AT: Final = 4 * 1024 * 1024
 """Bytes kept before they are folded: a long stream does not stay in memory."""
 
+_LOOK_AFTER: Final = 64  # chunks; a chunk has at most 64 KB
+
 Finish = Callable[[Mapping[str, Any] | None, str | None], object]
 """Takes what a stream amounts to, and the kind of error that ended it, if one did."""
 
@@ -28,15 +30,14 @@ class EventReader:
     def __init__(self, call: Call | None, fold: Fold, finish: Finish) -> None:
         self._call, self._fold, self._finish = call, fold, finish
         self._kept: list[bytes] = []
-        self._size = 0
         self._chunks = 0
 
     def feed(self, chunk: bytes) -> None:
-        if not self._kept and self._call is not None:
+        kept = self._kept
+        if not kept and self._call is not None:
             self._call.first_chunk()
-        self._kept.append(chunk)
-        self._size += len(chunk)
-        if self._size > FOLD_AT:
+        kept.append(chunk)
+        if len(kept) % _LOOK_AFTER == 0 and sum(map(len, kept)) > FOLD_AT:
             self._read_whole_events()
 
     def end(self, error: BaseException | None) -> None:
@@ -58,7 +59,7 @@ class EventReader:
         raw = b"".join(self._kept)
         end = end_of_last(raw)
         # Never empty, so that the first chunk stays the first. A single event of any size is kept until it is whole.
-        self._kept, self._size = [raw[end:]], 0
+        self._kept = [raw[end:]]
         self._read(raw[:end])
 
     def _read(self, raw: bytes) -> None:
