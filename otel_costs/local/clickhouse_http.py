@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,8 +22,6 @@ from otel_costs.local.admission import Admission, Policy
 from otel_costs.local.query import Query, Result, Runner
 from otel_costs.local.statement import ForbiddenError, SeveralStatementsError
 from otel_costs.store.embedded import Engine, EngineError
-
-T = TypeVar("T")
 
 _THREADS: Final = 4
 
@@ -49,24 +47,31 @@ _STATUSES: Final = {
 }
 
 
-def application(engine: Engine, policy: Policy) -> Starlette:
-    """Make the application."""
-    interface = _Interface(engine)
-    routes = [
-        Route("/ping", _ping, methods=["GET"]),
-        Route("/", interface.root, methods=["GET", "POST"]),
-    ]
-    made = Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
-    # Not a route: its pattern for any path knows no newline, and a session's id may have one.
-    made.router.default = request_response(interface.handler)
-    return made
+class Interface:
+    """The interface over `engine`."""
 
-
-class _Interface:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._runner = Runner(engine)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="otel-costs-sql")
+        self._closed = False
+
+    def application(self, policy: Policy) -> Starlette:
+        """Make the application."""
+        routes = [
+            Route("/ping", _ping, methods=["GET"]),
+            Route("/", self.root, methods=["GET", "POST"]),
+        ]
+        made = Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
+        # Not a route: its pattern for any path knows no newline, and a session's id may have one.
+        made.router.default = request_response(self.handler)
+        return made
+
+    def close(self) -> None:
+        """Give up the queries that run or wait."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._engine.execute("KILL QUERY WHERE query_kind = 'Select' ASYNC")
 
     async def root(self, request: Request) -> Response:
         if request.method == "GET" and "query" not in request.query_params:
@@ -81,26 +86,34 @@ class _Interface:
             return self._failed(413, 307, str(error))
         except (compression.UnreadableError, ValueError) as error:
             return self._failed(400, 33, str(error))
-        return await self._answer(request, asked)
+        return await self._answer(request, lambda: asked)
 
     async def handler(self, request: Request) -> Response:
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
         parameters = dict(request.query_params)
-        asked = await self._in_thread(lambda: handlers.find(self._engine, request.method, raw_path, parameters))
-        if asked is None:
-            return PlainTextResponse(f"There is no handler for {request.method} {request.url.path}.\n", 404)
-        return await self._answer(request, asked)
+        return await self._answer(request, lambda: handlers.find(self._engine, request.method, raw_path, parameters))
 
-    async def _answer(self, request: Request, asked: Query) -> Response:
+    async def _answer(self, request: Request, find: Callable[[], Query | None]) -> Response:
+        loop = asyncio.get_running_loop()
         try:
-            result = await self._in_thread(lambda: self._runner.run(asked))
+            return await loop.run_in_executor(self._threads, self._perform, request, find)
+        except (asyncio.CancelledError, RuntimeError):
+            if not self._closed:
+                raise
+            return self._failed(503, 236, "The server is stopping")
+
+    def _perform(self, request: Request, find: Callable[[], Query | None]) -> Response:
+        try:
+            asked = find()
+            if asked is None:
+                return PlainTextResponse(f"There is no handler for {request.method} {request.url.path}.\n", 404)
+            return self._write(request, asked, self._runner.run(asked))
         except EngineError as error:
             return self._failed(_STATUSES.get(error.code, 500), error.code, error.message)
         except ForbiddenError as error:
             return self._failed(403, 497, f"{error}, which is not allowed here")
         except SeveralStatementsError as error:
             return self._failed(400, 62, str(error))
-        return await self._in_thread(lambda: self._write(request, asked, result))
 
     def _write(self, request: Request, asked: Query, result: Result) -> Response:
         content, encoding = result.content, ""
@@ -129,9 +142,6 @@ class _Interface:
         text = message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message}."
         headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Timezone": self._runner.timezone}
         return PlainTextResponse(f"{text} (version {self._runner.version})\n", status, headers)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 async def _ping(_request: Request) -> Response:

@@ -8,6 +8,9 @@ from typing import Final
 STOP_S: Final = 10.0
 """Seconds that a stop takes at most."""
 
+REQUESTS: Final = 256
+"""Requests that a port has at the same time; more are told to come again."""
+
 BODY_BYTES: Final = 20 * 2**20
 """The limit of the collector's OTLP receiver."""
 

@@ -10,6 +10,7 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from otel_costs.local import otlp
 from otel_costs.local.admission import Policy
 from otel_costs.local.intake import UnavailableError
+from otel_costs.local.options import REQUESTS
 from otel_costs.local.otlp_http import REFUSED, RETRY_AFTER_S
 from otel_costs.local.receiver import Receiver
 
@@ -26,7 +27,7 @@ def server(receiver: Receiver, policy: Policy, limit: int) -> grpc.aio.Server:
         ("grpc.max_receive_message_length", limit),
         ("grpc.so_reuseport", 0),  # else two servers share a port, and each gets half of the records
     ]
-    made = grpc.aio.server(options=options)
+    made = grpc.aio.server(options=options, maximum_concurrent_rpcs=REQUESTS)
     made.add_generic_rpc_handlers(
         tuple(
             grpc.method_handlers_generic_handler(

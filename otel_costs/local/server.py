@@ -4,7 +4,7 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,13 @@ from starlette.types import ASGIApp
 from otel_costs.local import clickhouse_http, otlp_grpc, otlp_http
 from otel_costs.local.admission import Policy
 from otel_costs.local.intake import Intake
-from otel_costs.local.options import STOP_S, Addresses, Options, StartError
+from otel_costs.local.options import REQUESTS, STOP_S, Addresses, Options, StartError
 from otel_costs.local.receiver import Receiver
 from otel_costs.store import schema
 from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
 
 _BACKLOG: Final = 256
+_LAST_ANSWERS_S: Final = 2.0
 _OPTIONS: Final = {
     "otlp_http_port": ("OTLP over HTTP", "--otlp-http-port"),
     "otlp_grpc_port": ("OTLP over gRPC", "--otlp-grpc-port"),
@@ -38,13 +39,14 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
     with _stopped_by_signals(stop), _listening(options) as sockets, _engine(options.data) as engine:
         intake = Intake(engine)
         receiver = Receiver(intake)
+        interface = clickhouse_http.Interface(engine)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
         await rpc.start()
         servers = {
             "otlp_http_port": _Server(otlp_http.application(receiver, policy, options.max_body_bytes)),
-            "http_port": _Server(clickhouse_http.application(engine, policy)),
+            "http_port": _Server(interface.application(policy)),
         }
         serving = [asyncio.create_task(server.serve([sockets[name]])) for name, server in servers.items()]
         # The sockets of HTTP listen already: what comes before uvicorn is up waits in them.
@@ -53,9 +55,17 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         await stop.wait()
         for server in servers.values():
             server.should_exit = True
-        await asyncio.gather(rpc.stop(STOP_S / 2), *serving)
+        await _ended(asyncio.gather(rpc.stop(STOP_S / 2), *serving), interface)
         await asyncio.to_thread(intake.close, STOP_S / 2)
         receiver.close()
+
+
+async def _ended(ending: Awaitable[object], interface: clickhouse_http.Interface) -> None:
+    """Wait for the last answers, but not for queries that take longer than that."""
+    ended = asyncio.ensure_future(ending)
+    await asyncio.wait([ended], timeout=_LAST_ANSWERS_S)
+    await asyncio.to_thread(interface.close)
+    await ended
 
 
 class _Server(uvicorn.Server):
@@ -69,6 +79,8 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
+                limit_concurrency=REQUESTS,
                 timeout_keep_alive=75,  # longer than clients keep a connection, so that it is they who close it
                 timeout_graceful_shutdown=int(STOP_S / 2),
             )

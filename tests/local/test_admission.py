@@ -3,6 +3,7 @@
 import base64
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import clickhouse_connect
 import grpc
@@ -15,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 
 from otel_costs.local import Stack, StartError
 
-from .support import ask, ledger_record, logs_request, send
+from .support import ask, export_logs, ledger_record, logs_request, send
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 LOGS_METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -86,6 +87,30 @@ def test_other_machines_need_a_token(stack: Stack) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.com", ""):
         with pytest.raises(StartError, match="--token"), Stack(stack.data, host=host):
             pass
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_with_a_token_other_machines_may_come(tmp_path: Path, host: str) -> None:
+    """Bound to all addresses it answers by any name, to who brings the token."""
+    with Stack(tmp_path, host=host, token="s3cret") as stack:
+        port = stack.http_url.rpartition(":")[2]
+        headers = {"Host": "costs.example", "Authorization": "Bearer s3cret"}
+        assert send(f"http://127.0.0.1:{port}/sessions", headers=headers).status == 200
+        assert send(f"http://127.0.0.1:{port}/sessions", headers={"Host": "costs.example"}).status == 401
+        assert (
+            send(f"http://127.0.0.1:{port}/sessions", headers=headers | {"Origin": "http://evil.example"}).status == 403
+        )
+
+
+def test_loopback_has_two_versions(tmp_path: Path) -> None:
+    """IPv6's loopback needs no token either, and every port is there."""
+    with Stack(tmp_path, host="::1") as stack:
+        assert stack.http_url.startswith("http://[::1]:")
+        assert export_logs(stack.otlp_http_url, [ledger_record("six")]).status == 200
+        with grpc.insecure_channel(stack.otlp_grpc_url.removeprefix("http://")) as channel:
+            export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(LOGS_METHOD)
+            assert export(b"") == b""
+        assert ask(stack.http_url, "SELECT count() AS c FROM calls") == [{"c": 1}]
 
 
 def test_every_port_wants_the_token(guarded: Stack) -> None:

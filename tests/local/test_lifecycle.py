@@ -121,6 +121,36 @@ def test_requests_under_way_are_answered_when_it_stops(serve: Serve, tmp_path: P
         assert count(stack.http_url, session) >= len(acknowledged) > 0
 
 
+def test_a_long_query_does_not_hold_the_stop(serve: Serve) -> None:
+    """Queries that would run for hours, and those that wait for them, are given up; the stop is clean."""
+    served = serve()
+    served.wait_until_ready()
+    sql = b"SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
+    answers: list[int] = []
+
+    def query() -> None:
+        try:
+            answers.append(send(served.http_url, sql).status)
+        except OSError:
+            answers.append(0)
+
+    asking = [threading.Thread(target=query) for _ in range(6)]
+    for one in asking[:3]:
+        one.start()
+    while not ask(
+        served.http_url,
+        "SELECT 1 FROM system.processes WHERE query LIKE '%(sipHash64%' AND is_initial_query AND read_rows > 0",
+    ):
+        pass
+    for one in asking[3:]:
+        one.start()
+    assert served.stop() == (0, "")
+    for one in asking:
+        one.join()
+    assert len(answers) == 6
+    assert 200 not in answers
+
+
 @pytest.mark.parametrize("name", ["otlp_http_port", "otlp_grpc_port", "http_port"])
 def test_a_port_that_is_taken(tmp_path: Path, name: str) -> None:
     """The message names the port, what it is for and the option that chooses another."""
