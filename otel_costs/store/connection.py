@@ -35,6 +35,11 @@ def connect(dsn: str | None = None) -> "Client":
     return _open(dsn, scheme)
 
 
+def first_line(error: Exception) -> str:
+    """Return what ClickHouse says went wrong, without the query, which it repeats."""
+    return str(error).strip().partition("\n")[0].partition(" In scope ")[0].removesuffix(":")
+
+
 def _open(dsn: str, scheme: str) -> "Client":
     try:
         import clickhouse_connect  # noqa: PLC0415  # an extra of ours, and slow to import
@@ -54,13 +59,13 @@ def _what_to_do(dsn: str, scheme: str, error: Exception) -> str:
     if scheme == "chdb":
         if "another server" in str(error) or "Cannot lock file" in str(error):
             return f"{shown} is open in another process: ask that one, {ENV_DSN}={DEFAULT_DSN}, or stop it"
-        return f"cannot open {shown}: {_first_line(error)}"
+        return f"cannot open {shown}: {first_line(error)}"
     if code == _UNKNOWN_DATABASE:
         return f"the store at {shown} has no such database: create it, or leave it out of {ENV_DSN}"
     if code in _AUTHENTICATION_FAILED:
         return f"the store at {shown} refused user or password: set {ENV_DSN}=http://user:password@host:8123"
     if code is not None:
-        return f"the store at {shown} answered: {_first_line(error)}"
+        return f"the store at {shown} answered: {first_line(error)}"
     return f"no store answers at {shown}: start one with `otel-costs local`, or set {ENV_DSN}"
 
 
@@ -71,7 +76,3 @@ def _shown(dsn: str) -> str:
         return dsn
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -14,6 +14,7 @@ Kind = Literal["table", "materialized view", "view", "handler"]
 _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "queries"
 _INSTALLED: Final = Path(__file__).resolve().parents[1] / "_files" / "queries"
 _COMMENT: Final = re.compile(r"--[^\n]*")
+_AS: Final = re.compile(r"\bas\s*\n")
 _CREATED: Final = re.compile(
     r"^create (?:or replace )?(table|materialized view|view|handler) (?:if not exists )?(\w+)", re.M
 )
@@ -36,6 +37,11 @@ class Statement:
     def body(self) -> str:
         """The statement without its comments."""
         return _COMMENT.sub("", self.sql).strip()
+
+    @property
+    def query(self) -> str:
+        """What a materialized view or a handler selects."""
+        return _AS.split(self.body, maxsplit=1)[1]
 
 
 def folder() -> Path:

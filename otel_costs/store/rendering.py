@@ -10,9 +10,8 @@ def money(amount: Decimal) -> str:
     """Write `amount` exactly, with at least six decimals: "0.074250"; nothing is "0"."""
     if not amount:
         return "0"
-    text = format(amount.normalize(), "f")
-    whole, _, fraction = text.partition(".")
-    return f"{whole}.{fraction:0<6}"
+    whole, _, fraction = format(amount, "f").partition(".")
+    return f"{whole}.{fraction.rstrip('0'):0<6}"
 
 
 def as_json(report: object, *, indent: int | None = None) -> str:

@@ -192,7 +192,7 @@ def unpriced_calls(client: "Client") -> list[Row]:
 
 def missing_calls(client: "Client") -> list[Row]:
     """Return the calls that never arrived: a row per gap in the numbers of a process."""
-    return rows(client, "select * from missing_calls order by next_time, process_id, first_seq")
+    return rows(client, "select * from missing_calls order by noticed_at, process_id, first_seq")
 
 
 def budget_status(client: "Client") -> list[Row]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.store.connection import StoreError
+from otel_costs.store.connection import StoreError, first_line
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -30,17 +30,17 @@ def between(since: date | None, until: date | None) -> dict[str, datetime]:
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Raise what the driver raises as StoreError, with what to do about it."""
+def telling(what: str = "") -> Iterator[None]:
+    """Raise what the driver raises as StoreError: that `what` went wrong, or what to do about a failed report."""
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415  # an extra of ours
 
     try:
         yield
     except Error as error:
-        first_line = str(error).strip().partition("\n")[0]
-        if getattr(error, "code", None) in _NO_TABLE:
-            raise StoreError(f"the store has no tables of ours: run `otel-costs schema` ({first_line})") from error
-        raise StoreError(f"the store answered: {first_line}") from error
+        said = first_line(error)
+        if not what and getattr(error, "code", None) in _NO_TABLE:
+            raise StoreError(f"the store has no tables of ours: run `otel-costs schema` ({said})") from error
+        raise StoreError(f"{what or 'the store answered'}: {said}") from error
 
 
 def _moment(day_or_time: date | None) -> datetime | None:

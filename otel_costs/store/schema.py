@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
 from otel_costs.store.files import Statement, statements
+from otel_costs.store.rows import telling
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -35,6 +36,12 @@ class Retention:
     content_days: int = 30  # what was said
     ledger_days: int = 400  # calls, sessions and the frame of messages: 13 months
 
+    def __post_init__(self) -> None:
+        for days in (self.raw_days, self.content_days, self.ledger_days):
+            # Beyond 2106 ClickHouse's times begin again, and everything would be over at once.
+            if not 1 <= days <= 20_000:
+                raise ValueError(f"{days} days is no retention: give 1 to 20000")
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -53,18 +60,20 @@ def apply(client: "Client", retention: Retention | None = None) -> list[Change]:
     """Make the store's current database what `queries/` says and return what was changed: nothing, the second time.
 
     Tables are created and extended by new columns, never emptied; views and handlers are replaced. Needs the right to
-    create. Raises clickhouse_connect's DatabaseError when a statement fails; what was done until then stays.
+    create. Raises StoreError when a statement fails; what was done until then stays, and is not done again.
     """
-    client.command(_CREATE_VERSIONS)
-    applied, present = _applied(client), _present(client)
+    with telling("cannot prepare the schema"):
+        client.command(_CREATE_VERSIONS)
+        applied, present = _applied(client), _present(client)
+        wanted = statements(_placeholders(client, retention or Retention()))
     changes: list[Change] = []
-    for statement in statements(_placeholders(client, retention or Retention())):
+    for statement in wanted:
         key = (statement.kind, statement.name)
-        exists = key in present
-        if exists and applied.get(key) == statement.checksum:
-            continue
-        changes.extend(_apply_one(client, statement, exists=exists))
-        _record(client, statement)
+        with telling(f"cannot make {statement.kind} {statement.name}"):
+            if key in present and applied.get(key) == statement.checksum and _is_in_force(client, statement):
+                continue
+            changes.extend(_apply_one(client, statement, exists=key in present))
+            _record(client, statement)
     return changes
 
 
@@ -98,8 +107,7 @@ def _replacement(statement: Statement) -> str:
         return statement.sql
     if statement.kind == "handler":
         return re.sub(r"^create handler if not exists", "alter handler", statement.body)
-    query = re.split(r"\bas\s*\n", statement.body, maxsplit=1)[1]
-    return f"alter table {statement.name} modify query {query}"
+    return f"alter table {statement.name} modify query {statement.query}"
 
 
 def _extend(client: "Client", statement: Statement) -> Iterator[Change]:
@@ -125,6 +133,17 @@ def _columns(client: "Client", table: str) -> dict[str, str]:
         parameters={"table": table},
     )
     return {name: " ".join(definition.split()) for name, definition in found.result_rows}
+
+
+def _is_in_force(client: "Client", statement: Statement) -> bool:
+    """Tell whether a handler still serves this database: they are the server's, another database may have them."""
+    if statement.kind != "handler":
+        return True
+    same = client.command(
+        "select query = formatQuerySingleLine({query:String}) from system.handlers where name = {name:String}",
+        parameters={"query": statement.query, "name": statement.name},
+    )
+    return same == 1
 
 
 def _applied(client: "Client") -> dict[tuple[str, str], str]:

@@ -1,4 +1,4 @@
--- One row per span, as OpenTelemetry sends it. Times and durations in nanoseconds.
+-- One row per span, as OpenTelemetry sends it. Units: times and durations in nanoseconds.
 -- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.162.0), without its attribute
 -- indexes. Nothing about money reads this table: spans may be sampled away.
 create table if not exists otel_traces$local $on_cluster

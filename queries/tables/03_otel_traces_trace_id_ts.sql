@@ -1,4 +1,4 @@
--- One row per trace and inserted block: when the trace began and ended, to find a trace without reading every day. Times in seconds.
+-- One row per trace and inserted block: when the trace began and ended, to find a trace without reading every day. Units: times in seconds.
 -- Source: otel_traces, by otel_traces_trace_id_ts_mv. Grafana and the exporter know it by this name.
 create table if not exists otel_traces_trace_id_ts$local $on_cluster
 (

@@ -1,4 +1,5 @@
--- One row per budget and change of it; `budgets final` is one row per scope, name and period. Limits in US dollars.
+-- One row per budget and change of it; `budgets final` is one row per scope, name and period.
+-- Units: limits in US dollars.
 -- Source: `otel-costs budget set`. A budget is taken away by writing it again with deleted = true.
 create table if not exists budgets$local $on_cluster
 (

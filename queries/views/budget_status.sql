@@ -42,7 +42,7 @@ select
     s.usd as spent_usd,
     b.limit_usd - s.usd as remaining_usd,
     if(b.limit_usd = 0, if(s.usd > 0, inf, 0), toFloat64(s.usd) / toFloat64(b.limit_usd)) as used,
-    multiIf(s.usd > b.limit_usd, 'over', s.usd >= b.limit_usd * toDecimal128('0.8', 1), 'warning', 'ok') as state,
+    multiIf(s.usd > b.limit_usd, 'over', s.usd > 0 and s.usd >= b.limit_usd * toDecimal128('0.8', 1), 'warning', 'ok') as state,
     s.unpriced as unpriced_calls
 from wanted as b
 left join sums as s on toString(b.scope) = s.scope and b.name = s.name and toString(b.period) = s.period

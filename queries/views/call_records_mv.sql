@@ -4,6 +4,8 @@ create materialized view if not exists call_records_mv $on_cluster to call_recor
 with
     LogAttributes as a,
     'otel_costs.cost.line.' as line,
+    -- Beyond a trillion dollars a sum could overflow, and an overflow would throw.
+    text -> if(abs(toDecimal128OrNull(text, 12)) < toDecimal128(1000000000000, 12), toDecimal128OrNull(text, 12), null) as usd,
     'otel_costs.tag.' as tag,
     ['audio_seconds', 'input_audio_seconds', 'output_audio_seconds', 'video_seconds', 'input_characters', 'images', 'web_searches',
      'file_searches', 'containers', 'requests', 'training_tokens', 'invalid'] as columns
@@ -11,7 +13,7 @@ select
     a['user.id'] as user_id,
     a['session.id'] as session_id,
     if(match(a['otel_costs.call.id'], '^[0-9a-fA-F]{32}$$'), toFixedString(substring(unhex(a['otel_costs.call.id']), 1, 16), 16),
-        sipHash128(a['otel_costs.call.id'], a['otel_costs.process.id'], a['otel_costs.call.seq'], Timestamp)) as call_id,
+        sipHash128(a['otel_costs.call.id'], a['otel_costs.process.id'], a['otel_costs.call.seq'], Timestamp, TraceId, SpanId)) as call_id,
     toFixedString(substring(unhex(a['otel_costs.process.id']), 1, 16), 16) as process_id,
     toUInt64OrZero(a['otel_costs.call.seq']) as call_seq,
     toFixedString(substring(unhex(TraceId), 1, 16), 16) as trace_id,
@@ -55,13 +57,13 @@ select
     toDecimal64OrNull(a['otel_costs.usage.video_seconds'], 6) as video_seconds,
     mapApply((k, v) -> (substring(k, 18), v), mapFilter((k, v) -> startsWith(k, 'otel_costs.usage.')
         and not has(columns, substring(k, 18)), a)) as other_usage,
-    toDecimal128OrNull(a['otel_costs.cost.usd'], 12) as cost_usd,
-    mapApply((k, v) -> (substring(k, length(line) + 1), assumeNotNull(toDecimal128OrNull(v, 12))),
-        mapFilter((k, v) -> startsWith(k, line) and toDecimal128OrNull(v, 12) is not null, a)) as cost_lines,
+    usd(a['otel_costs.cost.usd']) as cost_usd,
+    mapApply((k, v) -> (substring(k, length(line) + 1), assumeNotNull(usd(v))),
+        mapFilter((k, v) -> startsWith(k, line) and usd(v) is not null, a)) as cost_lines,
     if(cost_usd is null, 'unpriced', a['otel_costs.cost.status']) as cost_status,
     a['otel_costs.cost.reason'] as cost_reason,
     a['gen_ai.usage.cost.source'] as cost_source,
-    toDecimal128OrNull(a['otel_costs.cost.computed_usd'], 12) as computed_usd,
+    usd(a['otel_costs.cost.computed_usd']) as computed_usd,
     a['otel_costs.price.id'] as price_id,
     a['otel_costs.price.book'] as price_book,
     toFloat64OrNull(a['otel_costs.duration_s']) as duration_s,

@@ -1,5 +1,5 @@
--- One row per session, as in sessions: the newest `up_to` that began in [since, until). Parameters: user and scenario (null: any), since, until
--- (null: no bound), up_to. It says what `select * from sessions order by start_time desc limit` says, and reads less for it.
+-- One row per session: the newest `up_to` that began in [since, until). Parameters: user and scenario (null: any), since, until
+-- (null: no bound), up_to. Units: as in sessions. It says what `select * from sessions order by start_time desc limit` says, and reads less for it.
 -- Source: session_totals and session_recount, each cut to its newest before they meet.
 create or replace view newest_sessions $on_cluster as
 with

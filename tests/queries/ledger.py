@@ -31,7 +31,7 @@ def call(
     call_id: str | None = None,
     lasted: float = 1,
     event_name: str = "otel_costs.call",
-    **attributes: object,
+    **attributes: Any,
 ) -> LogRow:
     """Return the ledger record of a call that ended `at`; keywords are attributes, with `__` for dots."""
     number = next(_numbers)
@@ -70,7 +70,7 @@ def message(
     session: str = "s1",
     user: str = "u1",
     event_name: str = "otel_costs.message",
-    **attributes: object,
+    **attributes: Any,
 ) -> LogRow:
     """Return the record of a message; keywords are attributes, with `__` for dots."""
     record = {
@@ -112,12 +112,14 @@ class Store:
     def reprice(self, where: str, *, usd: str, unit: str) -> None:
         """Insert the calls that `where` finds again, one revision higher, at another price."""
         facts = self.one(
-            "select arrayStringConcat(groupArray(name), ', ') as columns from system.columns where database = currentDatabase()"
-            " and table = 'calls' and default_kind = '' and name not in ('cost_usd', 'cost_lines', 'cost_status')"
+            "select arrayStringConcat(groupArray(name), ', ') as columns from system.columns"
+            " where database = currentDatabase() and table = 'calls' and default_kind = ''"
+            " and name not in ('cost_usd', 'cost_lines', 'cost_status')"
         )["columns"]
         self.client.command(
-            f"insert into call_records ({facts}, revision, cost_usd, cost_lines, cost_status) select {facts}, revision + 1,"
-            f" toDecimal128('{usd}', 12), map('{unit}', toDecimal128('{usd}', 12)), 'priced' from calls final where {where}"
+            f"insert into call_records ({facts}, revision, cost_usd, cost_lines, cost_status)"
+            f" select {facts}, revision + 1, toDecimal128('{usd}', 12) as usd, map('{unit}', usd), 'priced'"
+            f" from calls final where {where}"
         )
 
     def pretend_earlier(self, table: str, column: str, seconds: int) -> None:

@@ -12,7 +12,8 @@ from .ledger import NOON, Store, at, message, only
 def said(store: Store, session: str = "s1") -> list[tuple[str, ...]]:
     """Return role and content of a conversation, in order."""
     found = store.ask(
-        "select role, content from session_messages where session_id = {session:String} order by timestamp, message_index",
+        "select role, content from session_messages where session_id = {session:String}"
+        " order by timestamp, message_index",
         session=session,
     )
     return only(found, "role", "content")
@@ -78,7 +79,7 @@ def test_a_history_that_is_sent_again_is_stored_once(store: Store) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_content_that_becomes_known_later_is_kept(store: Store, seed: int) -> None:
-    """A transcript comes after its message: the first time stays, the content is there, in any order and after merges."""
+    """A transcript comes after its message: the first time stays, the content is there, in any order, after merges."""
     copies = [
         message(at("10:00:00")),
         message(at("10:00:02"), "I want to cancel", otel_costs__message__bytes=16),
@@ -112,7 +113,9 @@ def test_a_message_after_the_answer_stands_where_it_was_said(store: Store) -> No
 def test_messages_of_one_moment_keep_their_order(store: Store) -> None:
     """One call's messages may share a time: their index tells them apart."""
     places = [3, 0, 2, 1]
-    store.insert(*[message(content=str(place), message_id=f"x{place}", otel_costs__message__index=place) for place in places])
+    store.insert(
+        *[message(content=str(place), message_id=f"x{place}", otel_costs__message__index=place) for place in places]
+    )
     assert [content for _, content in said(store)] == ["0", "1", "2", "3"]
 
 
@@ -126,8 +129,21 @@ def test_a_functions_result_is_shown_as_its_call_is(store: Store) -> None:
     """Both are function_call; the role tells them apart, and the result is content."""
     function = {"otel_costs.message.function_name": "weather", "otel_costs.message.arguments": '{"city": "Oslo"}'}
     store.insert(
-        message(at("10:00:00"), role="assistant", message_id="m1", **{"otel_costs.message.type": "function_call"}, **function),
-        message(at("10:00:01"), "12 °C", role="function", message_id="m2", **{"otel_costs.message.type": "function_result"}, **function),
+        message(
+            at("10:00:00"),
+            role="assistant",
+            message_id="m1",
+            **{"otel_costs.message.type": "function_call"},
+            **function,
+        ),
+        message(
+            at("10:00:01"),
+            "12 °C",
+            role="function",
+            message_id="m2",
+            **{"otel_costs.message.type": "function_result"},
+            **function,
+        ),
     )
     found = store.ask("select role, type, content, function_name, arguments from session_messages order by timestamp")
     assert only(found, "role", "type", "content") == [

@@ -27,7 +27,7 @@ def figures(store: Store) -> list[tuple[Any, ...]]:
 
 
 def counted(store: Store, *batches: list[LogRow]) -> list[tuple[Any, ...]]:
-    """Insert batches with a count after each; return the figures, which must be the same once nothing is new any more."""
+    """Insert batches with a count after each; return the figures: the same once nothing is new any more."""
     for batch in batches:
         store.insert(*batch)
         store.count_sessions()
@@ -74,7 +74,10 @@ def test_a_session_is_right_at_once_and_stays_right(store: Store) -> None:
 
 def test_over_midnight_and_over_days(store: Store) -> None:
     """A session is one, however many days its calls lie on; each day has its share of the money."""
-    batches = [[call(at("23:59:59", day=day), cost="0.1"), call(at("00:00:01", day=day + 1), cost="0.01")] for day in (-4, -1, 0)]
+    batches = [
+        [call(at("23:59:59", day=day), cost="0.1"), call(at("00:00:01", day=day + 1), cost="0.01")]
+        for day in (-4, -1, 0)
+    ]
     assert counted(store, *batches) == [("s1", 6, 0, Decimal("0.33"), 0)]
     row = store.one("select start_time, end_time from sessions")
     assert (row["start_time"], row["end_time"]) == (at("23:59:58", day=-4), at("00:00:01", day=1))
@@ -115,7 +118,7 @@ def test_a_re_price_reaches_a_counted_session(store: Store) -> None:
 
 
 def test_a_job_leaves_the_session_that_only_asked(store: Store) -> None:
-    """When a job turns out to be another session's, the counted session gives it up, and a session of nothing is none."""
+    """When a job turns out to be another session's, the counted one gives it up, and a session of nothing is none."""
     assert counted(store, [job(cost=None, revision=0, session="asked")]) == [("asked", 1, 0, Decimal(0), 1)]
     fetched = ("fetched", 1, 0, Decimal("0.5"), 0)
     assert counted(store, [job(cost="0.5", session="fetched")]) == [fetched]
@@ -186,7 +189,8 @@ def test_the_newest_sessions_that_are_asked_for(store: Store, chosen: dict[str, 
     parameters = {"user": None, "scenario": None, "since": None, "until": None, "up_to": 50, **chosen}
     question = (
         "select session_id from newest_sessions(user = {user:Nullable(String)}, scenario = {scenario:Nullable(String)},"
-        " since = {since:Nullable(DateTime64(3, 'UTC'))}, until = {until:Nullable(DateTime64(3, 'UTC'))}, up_to = {up_to:UInt64})"
+        " since = {since:Nullable(DateTime64(3, 'UTC'))}, until = {until:Nullable(DateTime64(3, 'UTC'))},"
+        " up_to = {up_to:UInt64})"
     )
     store.insert(*[_of(n) for n in range(3)])
     store.count_sessions()
@@ -197,7 +201,9 @@ def test_the_newest_sessions_that_are_asked_for(store: Store, chosen: dict[str, 
 
 def test_the_view_that_counts_runs_by_itself(store: Store) -> None:
     """What session_totals_mv is asked to do is what these tests do in its place."""
-    made = store.one("select as_select from system.tables where database = currentDatabase() and name = 'session_totals_mv'")
+    made = store.one(
+        "select as_select from system.tables where database = currentDatabase() and name = 'session_totals_mv'"
+    )
     assert "session_recount" in made["as_select"]
     refreshes = store.one("select exception from system.view_refreshes where view = 'session_totals_mv'")
     assert refreshes["exception"] == ""
@@ -214,4 +220,3 @@ def _let_pass(store: Store) -> None:
     """Let more than the half minute pass in which sessions count as changed."""
     for table in ("calls", "messages"):
         store.pretend_earlier(table, "inserted_at", 60)
-

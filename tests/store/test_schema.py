@@ -1,0 +1,136 @@
+"""schema.apply(): what queries/ says, as often as one likes."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from otel_costs.store import StoreError, files, schema
+from otel_costs.store.schema import Change, Retention
+from tests.queries.engine import beside, engine
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+@pytest.fixture
+def empty() -> Iterator["Client"]:
+    """Return a connection to an empty database; handlers, which are the server's, are given back."""
+    client = beside("schema_test")
+    yield client
+    client.command("drop database schema_test sync")
+    client.close()
+    schema.apply(engine())
+
+
+def test_the_second_time_there_is_nothing_to_do(empty: "Client") -> None:
+    """The first time makes everything and says so."""
+    first = schema.apply(empty)
+    assert {"created table calls", "created materialized view calls_mv", "created view sessions"} <= set(
+        map(str, first)
+    )
+    tables = [change.name for change in first if change.kind == "table"]
+    assert tables.index("otel_logs") < tables.index("calls")
+    assert schema.apply(empty) == []
+
+
+def test_what_was_made_by_which_version_is_recorded(empty: "Client") -> None:
+    """Every statement has its row."""
+    schema.apply(empty)
+    recorded = empty.query("select kind, name from schema_versions final").result_rows
+    wanted = files.statements(dict.fromkeys(_PLACEHOLDERS, ""))
+    assert set(map(tuple, recorded)) == {(statement.kind, statement.name) for statement in wanted}
+
+
+def test_a_changed_view_is_replaced(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone, and without a moment in which it is not there."""
+    schema.apply(empty)
+    _change(monkeypatch, "daily_costs", "count() as call_count", "count() + 1000 as call_count")
+    assert schema.apply(empty) == [Change("replaced", "view", "daily_costs")]
+    assert "1000" in str(empty.command("show create view daily_costs"))
+
+
+def test_a_changed_materialized_view_is_replaced(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fills its table by its new definition from then on."""
+    schema.apply(empty)
+    _change(monkeypatch, "messages_mv", "Body as content", "upper(Body) as content")
+    assert schema.apply(empty) == [Change("replaced", "materialized view", "messages_mv")]
+    empty.command("insert into otel_logs (EventName, Body) values ('otel_costs.message', 'hello')")
+    assert empty.command("select content from messages") == "HELLO"
+
+
+def test_a_handler_is_given_back(empty: "Client") -> None:
+    """Handlers are the server's: who applies the schema last has them, and it is said."""
+    schema.apply(empty)
+    replaced = [Change("replaced", "handler", "session"), Change("replaced", "handler", "sessions")]
+    assert schema.apply(engine()) == replaced
+    assert schema.apply(empty) == replaced
+
+
+def test_a_table_gets_the_columns_that_a_newer_version_has(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in it stays."""
+    schema.apply(empty)
+    empty.command("insert into budgets (scope, name, period, limit_usd) values ('user', 'u1', 'day', 5)")
+    _change(
+        monkeypatch,
+        "budgets",
+        "    deleted Bool",
+        "    owner String default upper(name) codec(ZSTD(1)),\n    deleted Bool",
+    )
+    (change,) = schema.apply(empty)
+    assert (change.action, change.name) == ("extended", "budgets")
+    assert "column owner String DEFAULT upper(name)" in change.detail
+    assert empty.query("select name, limit_usd, owner from budgets").result_rows == [("u1", 5, "U1")]
+    assert schema.apply(empty) == []
+
+
+def test_a_dropped_view_is_made_again(empty: "Client") -> None:
+    """What is recorded and not there is not taken for done."""
+    schema.apply(empty)
+    empty.command("drop view daily_costs")
+    assert schema.apply(empty) == [Change("created", "view", "daily_costs")]
+
+
+def test_a_statement_that_fails_is_named(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says which; what was made before stays, and the next time goes on from there."""
+    _change(monkeypatch, "daily_costs", "from billed_calls", "from no_such_table")
+    with pytest.raises(StoreError, match="cannot make view daily_costs"):
+        schema.apply(empty)
+    monkeypatch.undo()
+    assert "table" not in {change.kind for change in schema.apply(empty)}
+
+
+def test_retention_is_in_the_tables(empty: "Client") -> None:
+    """One place says how long what is kept."""
+    schema.apply(empty, Retention(raw_days=7, content_days=14, ledger_days=800))
+    assert "toIntervalDay(7)" in str(empty.command("show create table otel_logs"))
+    assert "toIntervalDay(800)" in str(empty.command("show create table calls"))
+    messages = str(empty.command("show create table messages"))
+    assert "toIntervalDay(14)" in messages
+    assert "toIntervalDay(800)" in messages
+
+
+@pytest.mark.parametrize("days", [0, -1, 20_001])
+def test_a_retention_that_would_empty_a_table_is_refused(days: int) -> None:
+    """ClickHouse's times end in 2106 and begin again in 1970."""
+    with pytest.raises(ValueError, match="is no retention"):
+        Retention(raw_days=days)
+
+
+_PLACEHOLDERS = ("database", "on_cluster", "local", "replicated", "raw_days", "content_days", "ledger_days")
+
+
+def _change(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
+    """Let queries/ say something else."""
+    original = files.statements
+
+    def changed(placeholders: dict[str, str]) -> list[files.Statement]:
+        found = original(placeholders)
+        assert any(statement.name == name and old in statement.sql for statement in found)
+        return [
+            replace(statement, sql=statement.sql.replace(old, new)) if statement.name == name else statement
+            for statement in found
+        ]
+
+    monkeypatch.setattr(schema, "statements", changed)
