@@ -27,6 +27,8 @@ COMMANDS: Final = {
 _EXTRAS: Final = {
     "clickhouse_connect": "cli",
     "chdb": "local",
+    "clickhouse_cityhash": "local",
+    "lz4": "local",
     "starlette": "local",
     "uvicorn": "local",
     "grpc": "local",

@@ -61,7 +61,7 @@ def file(installed: str, checkout: str) -> Path:
 @contextmanager
 def store(data: Path | None) -> Iterator["Stack"]:
     """Run a store over `data`, or over a folder that is gone in the end; on the usual ports where they are free."""
-    _need("local", "chdb", "grpc", "starlette", "uvicorn")
+    _need("local", "chdb", "clickhouse_cityhash", "grpc", "starlette", "uvicorn")
     _need("instruments", "openai")
     from otel_costs.local import Stack, StartError  # noqa: PLC0415  # an extra of ours
 
