@@ -42,7 +42,7 @@ class Patches:
             telemetry.complain_once(f"patch:{module}", f"otel_costs could not patch {module}", error=error)
 
     def wrap(self, module: str, path: str, wrapper: Wrapper) -> bool:
-        """Wrap `module`'s `Class.method` or function; one that is not there costs one warning. Return whether it is."""
+        """Wrap `module`'s `Class.method` or function, and return whether it is there; the first one missing is warned of."""
         parent: Any = importlib.import_module(module)
         *owners, name = path.split(".")
         for owner in owners:
@@ -50,7 +50,7 @@ class Patches:
         # Not getattr: a method that is inherited must not be wrapped on the subclass.
         if parent is None or name not in vars(parent):
             telemetry.complain_once(
-                f"patch:{module}.{path}",
+                f"patch:{module}",
                 "%s.%s is not there in this version of %s: calls through it are not recorded",
                 module,
                 path,

@@ -108,7 +108,9 @@ class Exchange:
     def returned(self) -> None:
         """The request returned; if its response never came by here, the SDK has changed."""
         if self._call is not None and not self._seen:
-            telemetry.complain_once("no response", "otel_costs saw no response: this version of openai is not known")
+            # Said already, if the method was not there to be patched.
+            unknown = "otel_costs saw no response: it does not know this version of openai"
+            telemetry.complain_once("patch:openai._base_client", unknown)
             self._give_up("response_not_seen")
 
     def received(self, response: Any) -> None:
