@@ -6,10 +6,9 @@ from typing import Final
 
 import click
 
+from otel_costs.attributes import ENV_TOKEN
 from otel_costs.cli import options, output
 from otel_costs.cli.failure import Failure
-
-ENV_TOKEN: Final = "OTEL_COSTS_TOKEN"  # noqa: S105  # attributes
 
 
 def default_data() -> Path:
