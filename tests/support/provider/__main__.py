@@ -4,8 +4,9 @@ import argparse
 import runpy
 import signal
 import sys
-import threading
 from pathlib import Path
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
@@ -14,13 +15,12 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="A stand-in for OpenAI on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    # Blocked before the threads of the server start: two signals at once must not lose each other.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     with Provider(port=parser.parse_args().port) as provider:
         sys.stdout.write(provider.base_url + "\n")
         sys.stdout.flush()
-        stopped.wait()
+        signal.sigwait(STOPPING)
 
 
 if __package__:
