@@ -42,7 +42,7 @@ class Patches:
             telemetry.complain_once(f"patch:{module}", f"otel_costs could not patch {module}", error=error)
 
     def wrap(self, module: str, path: str, wrapper: Wrapper) -> bool:
-        """Wrap `module`'s `Class.method` or function, and return whether it is there; the first one missing is warned of."""
+        """Wrap `module`'s `Class.method` or function; return whether it is there. The first missing is warned of."""
         parent: Any = importlib.import_module(module)
         *owners, name = path.split(".")
         for owner in owners:
