@@ -156,3 +156,41 @@ def test_old_clients() -> None:
     """A client whose URL is another library's is read the same: openai 1.x and 2.x bring httpx, not httpx2."""
     url = SimpleNamespace(host="api.openai.com", port=None, scheme="https")
     assert hosts.of(SimpleNamespace(base_url=url)) == hosts.Host("api.openai.com", 443, "openai")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "url", "deployment"),
+    [
+        ("https://acme.openai.azure.com/openai/deployments/prod", "/chat/completions", "prod"),
+        ("https://acme.openai.azure.com/openai/deployments/prod%20eu/", "/chat/completions", "prod eu"),
+        ("https://acme.openai.azure.com/openai", "/deployments/other/chat/completions", "other"),
+        ("https://acme.openai.azure.com/openai/v1", "/chat/completions", None),
+    ],
+)
+def test_deployments(base_url: str, url: str, deployment: str | None) -> None:
+    """A deployment is named by the address of the client or of the request."""
+    assert hosts.deployment_of(client(base_url), url) == deployment
+
+
+@pytest.mark.parametrize("url", ["https://api.deepseek.com/chat/completions", "https://API.deepseek.com:443/x?y=1"])
+def test_an_absolute_address(url: str) -> None:
+    """A request to another host than the client's is that host's."""
+    host = hosts.of(client("https://api.openai.com/v1"), url)
+    assert (host.address, host.port, host.provider) == ("api.deepseek.com", 443, "deepseek")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "asked"),
+    [
+        ("https://api.openai.com/v1", True),
+        ("https://acme.openai.azure.com/openai/v1", True),
+        ("https://api.groq.com/openai/v1", False),
+        ("https://api.mistral.ai/v1", False),
+        ("https://generativelanguage.googleapis.com/v1beta/openai/", False),
+        ("http://localhost:8000/v1", False),
+    ],
+)
+def test_who_is_asked_for_the_usage_of_a_stream(base_url: str, asked: bool) -> None:
+    """Only those are asked whose answer to it is known to the byte."""
+    asking = client(base_url)
+    assert hosts.takes_stream_usage(asking, hosts.of(asking)) is asked

@@ -1,0 +1,147 @@
+"""What event streams amount to."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_costs.providers.openai_folds import ChatFold, fold, folded
+
+CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o", "service_tier": "default"}
+
+
+def written(*said: Any, spaced: bool = False) -> bytes:
+    separators = (", ", ": ") if spaced else (",", ":")
+    data = [event if isinstance(event, str) else json.dumps(event, separators=separators) for event in said]
+    return "".join(f"data: {one}\n\n" for one in data).encode()
+
+
+def piece(text: str, index: int = 0, **more: Any) -> dict[str, Any]:
+    choice = {"index": index, "delta": {"content": text}, "logprobs": None, "finish_reason": None}
+    return {**CHUNK, "choices": [choice], **more}
+
+
+HEAD = {**CHUNK, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
+TAIL = {**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+
+@given(st.lists(st.text(max_size=30), max_size=10), st.booleans(), st.booleans())
+def test_pieces_of_text(texts: list[str], spaced: bool, headed: bool) -> None:
+    """Whatever is said, in whatever way it is written, the pieces are the text."""
+    raw = written(*([HEAD] if headed else []), *map(piece, texts), TAIL, "[DONE]", spaced=spaced)
+    body = folded("chat/completions", raw)
+    assert body is not None
+    (choice,) = body["choices"]
+    assert (choice["message"]["content"] or "") == "".join(texts)
+    assert choice["finish_reason"] == "stop"
+
+
+def test_what_is_more_than_text() -> None:
+    """A chunk that says more than a piece of text is read whole: another choice, a usage, a reason."""
+    two = {**CHUNK, "choices": [piece("a")["choices"][0], piece("b", 1)["choices"][0]]}
+    last = piece("c", usage={"prompt_tokens": 1})
+    ended = piece("d")
+    ended["choices"][0]["finish_reason"] = "length"
+    body = folded("chat/completions", written(HEAD, two, last, ended))
+    assert body is not None
+    assert [choice["message"]["content"] for choice in body["choices"]] == ["acd", "b"]
+    assert body["usage"] == {"prompt_tokens": 1}
+    assert body["choices"][0]["finish_reason"] == "length"
+
+
+def test_tool_calls() -> None:
+    """Tool calls come in pieces, several at once, and by the old name, too."""
+
+    def deltas(*calls: Any) -> dict[str, Any]:
+        return {**CHUNK, "choices": [{"index": 0, "delta": {"tool_calls": list(calls)}, "finish_reason": None}]}
+
+    raw = written(
+        deltas({"index": 0, "id": "call_1", "function": {"name": "f", "arguments": ""}}),
+        deltas({"index": 1, "id": "call_2", "function": {"name": "g", "arguments": "{"}}),
+        deltas({"index": 0, "function": {"arguments": '{"a":'}}, {"index": 1, "function": {"arguments": "}"}}),
+        deltas({"index": 0, "function": {"arguments": "1}"}}),
+    )
+    body = folded("chat/completions", raw)
+    assert body is not None
+    found = [
+        (c["id"], c["function"]["name"], c["function"]["arguments"])
+        for c in body["choices"][0]["message"]["tool_calls"]
+    ]
+    assert found == [("call_1", "f", '{"a":1}'), ("call_2", "g", "{}")]
+
+
+@pytest.mark.parametrize(
+    ("said", "complete"),
+    [
+        ([HEAD, piece("a")], False),
+        ([HEAD, piece("a"), "[DONE]"], True),
+        ([HEAD, TAIL, {**CHUNK, "choices": [], "usage": {"prompt_tokens": 1}}], True),
+        ([HEAD, piece("a", usage={"prompt_tokens": 1})], False),
+        ([HEAD, {"error": {"message": "no", "code": "server_error"}}, "[DONE]"], False),
+    ],
+)
+def test_complete(said: list[Any], complete: bool) -> None:
+    """A stream is complete when the provider says so, or has said why it ended and what it used."""
+    adding = ChatFold()
+    for event in said:
+        adding.add("", event if isinstance(event, str) else json.dumps(event))
+    assert adding.complete is complete
+
+
+def test_usage_in_a_choice() -> None:
+    """Moonshot says the usage in the last choice."""
+    last = {**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": {"prompt_tokens": 5}}]}
+    body = folded("chat/completions", written(HEAD, last))
+    assert body is not None
+    assert body["usage"] == {"prompt_tokens": 5}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_responses(named: bool) -> None:
+    """The last event has the whole response; without it, what was said until then is kept."""
+    response: dict[str, Any] = {"id": "r", "model": "gpt-4o", "status": "in_progress", "usage": None, "output": []}
+    said = [
+        {"type": "response.created", "response": response},
+        {"type": "response.output_text.delta", "delta": "Hello"},
+        {"type": "response.output_text.delta", "delta": ' {"delta": 1}'},
+    ]
+    done = {"type": "response.completed", "response": {**response, "status": "completed", "usage": {"input_tokens": 3}}}
+
+    def body(*events: Any) -> Any:
+        names = [f"event: {event['type']}\n" if named else "" for event in events]
+        raw = "".join(f"{name}data: {json.dumps(event)}\n\n" for name, event in zip(names, events, strict=True))
+        return folded("responses", raw.encode())
+
+    assert body(*said, done)["usage"] == {"input_tokens": 3}
+    (message,) = body(*said)["output"]
+    assert message["content"][0]["text"] == 'Hello {"delta": 1}'
+    assert body(said[0], {"type": "error", "code": "server_error", "message": "no"})["error"]["code"] == "server_error"
+    assert body() is None
+
+
+KEYS = (
+    "choices delta index content tool_calls function arguments audio usage response type error role text turn status id"
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS.split()), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    st.sampled_from(["chat/completions", "completions", "responses", "audio/transcriptions", "threads/runs",
+                     "images/generations", "agents/turns", None]),
+    st.lists(st.tuples(st.sampled_from(["", "error", "thread.run.completed", "response.completed",
+                                        "response.output_text.delta", "agent.session.turn.completed"]), json_values)),
+)  # fmt: skip
+def test_nothing_raises(endpoint: str | None, said: list[tuple[str, Any]]) -> None:
+    """Whatever a provider sends, adding it up raises nothing."""
+    adding = fold(endpoint)
+    for name, value in said:
+        adding.add(name, json.dumps(value))
+    body = adding.body()
+    assert body is None or isinstance(body, dict)
+    assert adding.complete in (True, False)
