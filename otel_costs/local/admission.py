@@ -7,6 +7,7 @@ loopback the Host header must name loopback, and a request that a page of anothe
 import base64
 import binascii
 import hmac
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_logger: Final = logging.getLogger("otel_costs")
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -65,7 +68,11 @@ class Admission:
         answer: Callable[[Scope, Receive, Send], Awaitable[None]] = self._app
         if scope["type"] == "http":
             answer = self._refusal(scope) or self._app
-        await answer(scope, receive, send)
+        try:
+            await answer(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - a traceback's text may hold what was sent
+            _logger.error("a request failed: %s", type(error).__name__)
+            await PlainTextResponse("The request failed for a reason of the server's own.\n", 500)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)

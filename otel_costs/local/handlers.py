@@ -36,10 +36,18 @@ class Handler:
         if self.methods and method not in self.methods:
             return None
         if self.url_match_type == "regexp":
-            found = re.fullmatch(self.url, raw_path)
+            found = _fullmatch(self.url, raw_path)
             return {name: unquote(value or "") for name, value in found.groupdict().items()} if found else None
         same = raw_path == self.url if self.url_match_type == "exact" else raw_path.startswith(self.url)
         return {} if same else None
+
+
+def _fullmatch(pattern: str, text: str) -> re.Match[str] | None:
+    """Match as RE2 does, but for the few patterns that Python's expressions do not know: those match nothing here."""
+    try:
+        return re.fullmatch(pattern, text)
+    except re.error:
+        return None
 
 
 def find(engine: Engine, method: str, raw_path: str, parameters: Mapping[str, str]) -> Query | None:

@@ -1,5 +1,6 @@
 """OTLP over gRPC: the Export methods of the trace, logs and metrics services."""
 
+import logging
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from otel_costs.local.intake import UnavailableError
 from otel_costs.local.options import REQUESTS
 from otel_costs.local.otlp_http import REFUSED, RETRY_AFTER_S
 from otel_costs.local.receiver import Receiver
+
+_logger: Final = logging.getLogger("otel_costs")
 
 _SERVICES: Final = {
     otlp.Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -57,6 +60,9 @@ class _Export:
             # The name under which OpenTelemetry's Python exporter looks for the delay.
             metadata = (("google.rpc.retryinfo-bin", retry.SerializeToString()),)
             await context.abort(grpc.StatusCode.UNAVAILABLE, str(error), metadata)
+        except Exception as error:  # noqa: BLE001 - gRPC would log and send its text, which may hold a record
+            _logger.error("a request failed: %s", type(error).__name__)
+            await context.abort(grpc.StatusCode.INTERNAL, "the request failed for a reason of the server's own")
         return otlp.encode(otlp.response(self._signal, refused, REFUSED), otlp.PROTOBUF)
 
     async def _admit(self, context: "grpc.aio.ServicerContext[Any, Any]") -> None:

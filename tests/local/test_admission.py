@@ -1,5 +1,6 @@
 """Who may speak to the ports, and that nobody can take them by mistake."""
 
+import asyncio
 import base64
 import uuid
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import LogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
+from starlette.types import Message, Receive, Scope, Send
 
 from otel_costs.local import Stack, StartError
+from otel_costs.local.admission import Admission, Policy
 
 from .support import ask, export_logs, ledger_record, logs_request, send
 
@@ -166,3 +169,23 @@ def test_an_exporter_brings_the_token_in_its_headers(guarded: Stack, kind: str) 
     provider.shutdown()
     sql = f"SELECT count() FROM otel_logs WHERE ServiceName = '{service}'"
     assert send(guarded.http_url, sql.encode(), {"X-ClickHouse-Key": "s3cret"}).text == "1\n"
+
+
+def test_a_fault_of_ours_is_logged_without_what_was_sent(caplog: pytest.LogCaptureFixture) -> None:
+    """An error that nobody foresaw is answered 500, and its text, which may quote a record, is nowhere."""
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        raise LookupError("private words")
+
+    async def nothing() -> Message:
+        raise AssertionError
+
+    async def collect(message: Message) -> None:
+        sent.append(message)
+
+    sent: list[Message] = []
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    asyncio.run(Admission(faulty, Policy(None, loopback=False))(scope, nothing, collect))
+    assert sent[0]["status"] == 500
+    assert "LookupError" in caplog.text
+    assert "private" not in caplog.text + repr(sent)

@@ -210,3 +210,11 @@ def test_a_new_handler_is_there_at_once(stack: Stack) -> None:
     assert send(f"{stack.http_url}/mine/7?more=5").text == "12\n"
     assert send(f"{stack.http_url}/mine/x").status == 404
     assert send(f"{stack.http_url}/mine/7", b"").status == 404
+
+
+def test_a_pattern_that_only_a_server_knows_disturbs_no_other(stack: Stack) -> None:
+    """A handler whose pattern is none of Python's is not found; all others are."""
+    sql = r"CREATE HANDLER aaa URL REGEXP '/\\pL+' METHODS (GET) AS SELECT 1"
+    assert send(stack.http_url, sql.encode()).status == 200
+    assert send(f"{stack.http_url}/sessions").status == 200
+    assert send(f"{stack.http_url}/abc").status == 404
