@@ -47,6 +47,13 @@ _SESSIONS: Final = (
     " and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})"
     " and start_time >= {since:DateTime64(3, 'UTC')} and start_time < {until:DateTime64(3, 'UTC')}"
 )
+_MESSAGE: Final = "session_id, user_id, scenario, timestamp, role, type, content, message_index, message_id"
+_SEARCH_ANYWHERE: Final = (
+    f"select {_MESSAGE} from session_messages where positionCaseInsensitiveUTF8(content, {{words:String}}) > 0"  # noqa: S608
+    " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
+    " and timestamp >= {since:DateTime64(6, 'UTC')} and timestamp < {until:DateTime64(6, 'UTC')}"
+    " order by timestamp desc, message_id limit {limit:UInt64}"
+)
 
 
 def sessions(
@@ -170,18 +177,15 @@ def search(
 
     `anywhere` finds the text inside of words too, as languages without spaces need it, and reads every message for it.
     """
-    source = (
-        "session_messages where positionCaseInsensitiveUTF8(content, {words:String}) > 0 and"
-        if anywhere
-        else "search_messages(words = {words:String}) where"
-    )
+    parameters = {"words": words, "user": user, **between(since, until), "limit": limit}
+    if anywhere:
+        return rows(client, _SEARCH_ANYWHERE, parameters)
     return rows(
         client,
-        "select session_id, user_id, scenario, timestamp, role, type, content, message_index, message_id"  # noqa: S608
-        f" from {source} ({{user:Nullable(String)}} is null or user_id = {{user:Nullable(String)}})"
-        " and timestamp >= {since:DateTime64(3, 'UTC')} and timestamp < {until:DateTime64(3, 'UTC')}"
-        " order by timestamp desc, message_id limit {limit:UInt64}",
-        {"words": words, "user": user, **between(since, until), "limit": limit},
+        f"select {_MESSAGE} from search_messages(words = {{words:String}}, user = {{user:Nullable(String)}},"  # noqa: S608
+        " since = {since:DateTime64(6, 'UTC')}, until = {until:DateTime64(6, 'UTC')}, up_to = {limit:UInt64})"
+        " order by timestamp desc, message_id",
+        parameters,
     )
 
 
