@@ -162,7 +162,9 @@ class TestEnds:
 
 
 class TestServers:
-    def test_uvicorn_stops_without_a_loss(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+    def test_case_39_uvicorn_stops_without_a_loss(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
         """uvicorn takes SIGTERM, shuts the application down, and raises the signal again: all of that is kept."""
         source = """
         import uvicorn
@@ -193,7 +195,7 @@ class TestServers:
 
 
 class TestChildren:
-    def test_the_children_of_multiprocessing_lose_nothing(
+    def test_case_39_the_children_of_multiprocessing_lose_nothing(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
         """Fork, forkserver, spawn and pools: all calls of all children arrive, each child's under its own process id.
@@ -254,7 +256,9 @@ class TestChildren:
         assert len({call["otel_costs.process.id"] for call in calls}) >= 9
         assert len(collector.spans) == 23
 
-    def test_greenlets_keep_their_sessions(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+    def test_case_39_greenlets_keep_their_sessions(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
         """gevent, as OpenTelemetry starts it: sessions in greenlets do not mix, and nothing is lost."""
         pytest.importorskip("gevent")
         source = """

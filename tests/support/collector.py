@@ -67,9 +67,9 @@ class Collector:
         self.open.wait(PATIENCE_S)
         with self._changed:
             if path == "/v1/logs":
-                self.logs += _logs(body)
+                self.logs += logs_of(body)
             elif path == "/v1/traces":
-                self.spans += _spans(body)
+                self.spans += spans_of(body)
             self._changed.notify_all()
 
 
@@ -92,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Write nothing."""
 
 
-def _logs(body: bytes) -> list[dict[str, Any]]:
+def logs_of(body: bytes) -> list[dict[str, Any]]:
+    """Return the attributes of each log record of a request, with its body and its time in nanoseconds."""
     return [
         {**_attributes(record.attributes), "body": record.body.string_value, "time_ns": record.time_unix_nano}
         for resource in ExportLogsServiceRequest.FromString(body).resource_logs
@@ -101,7 +102,8 @@ def _logs(body: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def _spans(body: bytes) -> list[dict[str, Any]]:
+def spans_of(body: bytes) -> list[dict[str, Any]]:
+    """Return the attributes of each span of a request, with its name and its id."""
     return [
         {**_attributes(span.attributes), "name": span.name, "span_id": span.span_id.hex()}
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans
@@ -116,4 +118,6 @@ def _attributes(found: Any) -> Mapping[str, Any]:
 
 def _value(pair: KeyValue) -> Any:
     kind = pair.value.WhichOneof("value")
+    if kind == "array_value":
+        return [value.string_value for value in pair.value.array_value.values]
     return getattr(pair.value, kind) if kind else None
