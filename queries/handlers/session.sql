@@ -1,6 +1,6 @@
 -- GET /sessions/{id}: one session with its messages and its cost as JSON; an empty body when there is none.
 -- Units: as in session_report; money as exact strings with at least six decimals, nothing is "0". Source: session_report.
-create handler if not exists session url regexp '/sessions/(?P<id>[^/]+)' methods (GET) as
+create handler if not exists session $on_cluster url regexp '/sessions/(?P<id>[^/]+)' methods (GET) as
 with
     usd -> if(usd = 0, '0', replaceRegexpOne(toDecimalString(usd, 12), '0{1,6}$$', '')) as money,
     s.cost.cost_breakdown as parts

@@ -1,7 +1,7 @@
 -- GET /sessions?user=&limit=: the newest sessions as JSON, and how many there are. Served by ClickHouse itself, and by `otel-costs local`.
 -- A ClickHouse server takes ?user= for its own login: there it is ?param_user=. Units: as in sessions; cost_usd is an exact string with at least six
 -- decimals. `total` counts all that match, whatever the limit (50). Source: newest_sessions, sessions.
-create handler if not exists sessions url '/sessions' methods (GET) as
+create handler if not exists sessions $on_cluster url '/sessions' methods (GET) as
 with newest as
     (
         select
