@@ -1,7 +1,10 @@
 """A connection to ClickHouse: a server over HTTP, or chDB in this process."""
 
+import fcntl
 import logging
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -32,6 +35,10 @@ def connect(dsn: str | None = None) -> "Client":
         raise StoreError(f"{_shown(dsn)!r} is no address of a store: give http://host:8123 or chdb:///folder")
     # Without a handler of its own the driver's log of a refused connection would land on standard error, above ours.
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+    if scheme == "chdb" and (holder := _holder(Path(urlsplit(dsn).path))):
+        raise StoreError(
+            f"{dsn} is open in process {holder}: ask that one ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`) or stop it"
+        )
     return _open(dsn, scheme)
 
 
@@ -57,8 +64,6 @@ def _open(dsn: str, scheme: str) -> "Client":
 def _what_to_do(dsn: str, scheme: str, error: Exception) -> str:
     shown, code = _shown(dsn), getattr(error, "code", None)
     if scheme == "chdb":
-        if "another server" in str(error) or "Cannot lock file" in str(error):
-            return f"{shown} is open in another process: ask that one, {ENV_DSN}={DEFAULT_DSN}, or stop it"
         return f"cannot open {shown}: {first_line(error)}"
     if code == _UNKNOWN_DATABASE:
         return f"the store at {shown} has no such database: create it, or leave it out of {ENV_DSN}"
@@ -67,6 +72,21 @@ def _what_to_do(dsn: str, scheme: str, error: Exception) -> str:
     if code is not None:
         return f"the store at {shown} answered: {first_line(error)}"
     return f"no store answers at {shown}: start one with `otel-costs local`, or set {ENV_DSN}"
+
+
+def _holder(folder: Path) -> str:
+    """Return the id of another process that has the folder open; the engine itself would say so to nobody's use."""
+    try:
+        with (folder / "status").open() as status:
+            found = re.search(r"PID: (\d+)", status.read())
+            if found is None or int(found[1]) == os.getpid():
+                return ""
+            fcntl.flock(status, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return found[1] if found else ""
+    except OSError:
+        return ""
+    return ""
 
 
 def _shown(dsn: str) -> str:

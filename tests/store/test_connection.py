@@ -1,10 +1,13 @@
 """connect(): the store that was meant, or what to do about it."""
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +100,30 @@ def test_the_password_is_not_shown(nobody: int) -> None:
         connect(f"http://reader:secret@127.0.0.1:{nobody}/costs")
     assert f"http://reader:***@127.0.0.1:{nobody}/costs" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_folder_that_is_open_elsewhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The error names the process that has it and how to ask that one; the engine's own complaint is not printed."""
+    holding = f"""
+from otel_costs.store import connect
+client = connect("chdb://{tmp_path}")
+print("open", flush=True)
+input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(StoreError) as caught:
+            connect(f"chdb://{tmp_path}")
+        other.communicate("\n")
+    assert f"is open in process {other.pid}" in str(caught.value)
+    assert "OTEL_COSTS_DSN=http://localhost:8123" in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_that_cannot_be() -> None:
+    """The error names it."""
+    with pytest.raises(StoreError, match="cannot open chdb:///proc/nothing/here"):
+        connect("chdb:///proc/nothing/here")
