@@ -37,7 +37,7 @@ def connect(dsn: str | None = None) -> "Client":
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     if scheme == "chdb" and (holder := _holder(Path(urlsplit(dsn).path))):
         raise StoreError(
-            f"{dsn} is open in process {holder}: ask that one ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`) or stop it"
+            f"{dsn} is open in process {holder}: stop it, or ask it ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`)"
         )
     return _open(dsn, scheme)
 
