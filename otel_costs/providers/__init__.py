@@ -5,6 +5,4 @@ A provider module has `MODULE`, the module whose import it waits for, and `insta
 
 from typing import Final
 
-PROVIDERS: Final = (
-    "otel_costs.providers.openai",
-)
+PROVIDERS: Final = ("otel_costs.providers.openai",)
