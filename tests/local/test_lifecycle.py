@@ -15,7 +15,6 @@ import pytest
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from otel_costs.local import Stack, StartError
-from otel_costs.store.embedded import Engine
 
 from .support import Served, ask, export_logs, ledger_record, send
 
@@ -42,7 +41,7 @@ def test_a_signal_stops_it_cleanly(serve: Serve, tmp_path: Path, number: int) ->
     served = serve()
     served.wait_until_ready()
     assert served.stop(number) == (0, "")
-    with Engine(tmp_path / "data"):
+    with Stack(tmp_path / "data"):
         pass
 
 

@@ -206,7 +206,7 @@ def test_the_view_that_counts_runs_by_itself(store: Store) -> None:
     )
     assert "session_recount" in made["as_select"]
     refreshes = store.one("select exception from system.view_refreshes where view = 'session_totals_mv'")
-    assert refreshes["exception"] == ""
+    assert refreshes["exception"] in ("", "cancelled")  # the tests stop it, be it in the middle of a run
 
 
 def _of(number: int) -> LogRow:

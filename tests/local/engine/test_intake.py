@@ -11,7 +11,7 @@ from otel_costs.local import Stack
 from otel_costs.local.intake import Intake, UnavailableError
 from otel_costs.store.embedded import Engine
 
-from .support import ask, export_logs, ledger_record, send
+from ..support import ask, export_logs, ledger_record, send
 
 
 @pytest.fixture
