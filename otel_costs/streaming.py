@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Protocol
 
@@ -18,8 +19,11 @@ class Reader(Protocol):
         """Take the next bytes of the body."""
         ...
 
-    def end(self, error: BaseException | None) -> None:
-        """The body will not be read further; called once."""
+    def end(self, error: BaseException | None) -> outbox.Job:
+        """The body will not be read further: note the time, and return what is left to do. Called once.
+
+        It may be called from a finalizer, that is inside any allocation, with any lock held by the thread.
+        """
         ...
 
 
@@ -75,16 +79,20 @@ class Watch:
             telemetry.complain_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return b""
 
-    def end(self, error: BaseException | None) -> None:
-        """Tell the reader that this is the end; whoever comes second does nothing."""
+    def end(self, error: BaseException | None, put: Callable[[outbox.Job], object] = outbox.put) -> None:
+        """Tell the reader that this is the end, and `put` what it leaves; whoever comes second does nothing."""
         if not self._ended.acquire(blocking=False):
             return
         _open.discard(self)
         try:
             if self._reader is not None:
-                self._reader.end(error)
+                put(self._reader.end(error))
         except Exception as bug:  # noqa: BLE001
             telemetry.complain_once("bug:stream end", "otel_costs could not finish a stream", error=bug)
+
+    def end_from_finalizer(self) -> None:
+        """End as the collector wants it: whatever else is to be done is done later, by somebody else."""
+        self.end(None, outbox.put_from_finalizer)
 
     def forget(self) -> None:
         """Leave the end to somebody else: after a fork, to the parent."""
@@ -94,11 +102,14 @@ class Watch:
         """The response was closed; while the transport runs, its loop ends the watch itself, after the last bytes."""
         if self.running:
             return
-        # What made the application close the stream, if it is an error of its own.
         error = sys.exc_info()[1]
-        if id(error) == self._before or isinstance(error, GeneratorExit | StopIteration | StopAsyncIteration):
-            error = None
-        self.end(error)
+        if isinstance(error, GeneratorExit):
+            # A generator is closed: by a loop that was left, or by the collector, at any time. Nobody can tell.
+            self.end_from_finalizer()
+        elif id(error) == self._before or isinstance(error, StopIteration | StopAsyncIteration):
+            self.end(None)
+        else:
+            self.end(error)  # what made the application close the stream
 
 
 def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) -> None:
@@ -111,16 +122,11 @@ def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) 
     _end_at_exit()
     _open.add(state)
     outbox.open_for_finalizers()
-    weakref.finalize(response, _abandon, state).atexit = False
+    weakref.finalize(response, state.end_from_finalizer).atexit = False
 
 
 _open: set[Watch] = set()
 """Bodies that are neither at their end nor collected."""
-
-
-def _abandon(state: Watch) -> None:
-    if not state.ended:
-        outbox.put_from_finalizer(lambda: state.end(None))
 
 
 @cache

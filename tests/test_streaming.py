@@ -32,8 +32,9 @@ class Kept:
     def feed(self, chunk: bytes) -> None:
         self.data += chunk
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None) -> outbox.Job:
         self.ends.append(error)
+        return lambda: None
 
 
 class NoVowels:
@@ -243,8 +244,22 @@ def test_abandoned() -> None:
         ends.append(kept)
         del response, chunks
     gc.collect()
-    outbox.drain()
     assert [kept.ends for kept in ends] == [[None], [None]]
+
+
+def test_collected_in_the_middle_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the collector ends is only put aside: it may interrupt whoever holds the locks of the outbox."""
+    jobs: list[Any] = []
+    monkeypatch.setattr(outbox, "put", lambda job: pytest.fail("a finalizer may not do that"))
+    monkeypatch.setattr(outbox, "put_from_finalizer", jobs.append)
+    response, kept, _ = watched()
+    chunks = response.iter_bytes()
+    next(chunks)
+    response.me = response
+    del response, chunks
+    gc.collect()
+    assert len(jobs) == 1
+    assert kept.ends == [None]
 
 
 def test_read_twice() -> None:
@@ -292,7 +307,7 @@ class Broken:
     def flush(self) -> bytes:
         raise RuntimeError
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None) -> outbox.Job:
         raise RuntimeError
 
 

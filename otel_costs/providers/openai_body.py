@@ -35,10 +35,10 @@ class BodyReader:
             self._kept.append(chunk)
         self._size += len(chunk)
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None) -> outbox.Job:
         if self._call is not None:
             self._call.stop()
-        outbox.put(partial(self._end, None if error is None else type(error).__name__))
+        return partial(self._end, None if error is None else type(error).__name__)
 
     def _end(self, error: str | None) -> None:
         raw = b"".join(self._kept)

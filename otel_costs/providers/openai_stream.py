@@ -40,10 +40,10 @@ class EventReader:
         if len(kept) % _LOOK_AFTER == 0 and sum(map(len, kept)) > FOLD_AT:
             self._read_whole_events()
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None) -> outbox.Job:
         if self._call is not None:
             self._call.stop()
-        outbox.put(partial(self._end, None if error is None else type(error).__name__))
+        return partial(self._end, None if error is None else type(error).__name__)
 
     def _end(self, error: str | None) -> None:
         try:

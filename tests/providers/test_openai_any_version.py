@@ -27,7 +27,7 @@ def chat(driver: Driver) -> Any:
 
 
 def settle(driver: Driver) -> None:
-    for _ in range(4):
+    for _ in range(3):
         gc.collect()
         driver.run(asyncio.sleep(0) if driver.kind == "async" else None)
 

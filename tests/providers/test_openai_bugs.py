@@ -53,8 +53,8 @@ OUTERMOST = {
     "openai._request", "openai._request_async", "openai._process_response", "openai.install", "openai._begin",
     "_Sending.__init__", "_Sending.__enter__", "_Sending.__exit__", "_Sending._enter", "_Sending._leave",
     "Exchange.failed", "Exchange.returned", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
-    "Watch.feed", "Watch.flush", "Watch.end", "Watch.closed", "Watch.ended", "Watch.forget",
-    "streaming._abandon", "streaming._end_open", "streaming._leave_to_parent",
+    "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
+    "streaming._end_open", "streaming._leave_to_parent",
     "call.forget", "call.record", "openai_jobs.forget",
 }  # fmt: skip
 

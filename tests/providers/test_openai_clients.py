@@ -250,8 +250,11 @@ def test_retries(driver: Driver, provider: Provider, recorded: Recorded) -> None
     driver.run(client.close())
 
 
-def test_retried_stream(driver: Driver, provider: Provider, recorded: Recorded) -> None:
+def test_retried_stream(
+    driver: Driver, provider: Provider, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stream whose first attempt is refused, or broken off before it begins, is one call."""
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
     client = driver.new(max_retries=2)
     provider.script(Fault(status=500, headers={"retry-after-ms": "1"}), Fault(cut=-1), Fault(usage=USAGE))
     driver.read(driver.run(client.chat.completions.create(**ASKED, stream=True)))

@@ -37,7 +37,7 @@ def open_stream(driver: Driver) -> Any:
 
 def settle(driver: Driver) -> None:
     """Let the collector and the event loop do what they do sooner or later."""
-    for _ in range(4):
+    for _ in range(3):
         gc.collect()
         driver.run(asyncio.sleep(0) if driver.kind == "async" else None)
 
