@@ -1,5 +1,6 @@
 """What is asked of a provider: read from the SDK's options before they are sent, and never changed."""
 
+import inspect
 import io
 import time
 from collections.abc import Iterator, Mapping
@@ -123,8 +124,12 @@ def _body(options: Any) -> Mapping[str, Any]:
 
 
 def _files(files: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the files of a multipart request by field; the SDK takes them as a mapping or as pairs."""
-    for pair in files.items() if isinstance(files, Mapping) else files:
+    """Yield the files of a multipart request by field; the SDK takes them as a mapping or as pairs.
+
+    What can be read only once is left to the SDK.
+    """
+    pairs = files.items() if isinstance(files, Mapping) else files if isinstance(files, list | tuple) else ()
+    for pair in pairs:
         if isinstance(pair, tuple) and len(pair) == 2:
             yield str(pair[0]), pair[1]
 
@@ -148,12 +153,14 @@ def _glimpsed(file: Any) -> Any:
     name, opened = file[:2] if isinstance(file, tuple) and len(file) > 1 else (None, file)
     if isinstance(opened, bytes | bytearray):
         return (name, _Glimpse(bytes(opened[: sound.HEAD]), len(opened)))
+    if not hasattr(opened, "seek") or inspect.iscoroutinefunction(opened.seek):
+        return None
     try:
         place = opened.tell()
-        opened.seek(0)
-        head = opened.read(sound.HEAD)
-        size = opened.seek(0, io.SEEK_END)
-        opened.seek(place)
-        return (name, _Glimpse(head, size))
-    except Exception:  # noqa: BLE001  # no file, not seekable, or closed: then the length is unknown
+        try:
+            opened.seek(0)
+            return (name, _Glimpse(opened.read(sound.HEAD), opened.seek(0, io.SEEK_END)))
+        finally:
+            opened.seek(place)
+    except Exception:  # noqa: BLE001  # not seekable, closed, or no bytes in it: then the length is unknown
         return None
