@@ -13,9 +13,10 @@ import timeit
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_costs import content, messages
-from otel_costs.content import Capture
-from otel_costs.providers import openai_messages
+from otel_costs import messages
+from otel_costs.messages import content
+from otel_costs.messages.content import Capture
+from otel_costs.providers.openai import messages as openai_messages
 
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 ANSWER: dict[str, Any] = {"role": "assistant", "content": "It is sunny in Paris.", "refusal": None, "annotations": []}

@@ -11,8 +11,8 @@ from functools import partial
 
 import genai_prices
 
-from otel_costs.price_book import PriceBook, builtin_files
 from otel_costs.pricing import price, warm_up
+from otel_costs.pricing.price_book import PriceBook, builtin_files
 from otel_costs.usage import Usage
 
 CHAT = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from otel_costs import attributes as names
 from otel_costs import clean, pricing, telemetry
-from otel_costs.cost import ESTIMATED, PRICED, UNKNOWN_MODEL, UNPRICED, Cost
+from otel_costs.pricing.cost import ESTIMATED, PRICED, UNKNOWN_MODEL, UNPRICED, Cost
 from otel_costs.usage import Usage
 
 

@@ -12,11 +12,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
-from otel_costs import baggage, clean, content, messages, telemetry
+from otel_costs import baggage, clean, messages, telemetry
 from otel_costs.bill import Bill, cost_attributes, usage_attributes, warn_unpriced
 from otel_costs.conversation import Conversation
 from otel_costs.identity import derived_id, random_id, whose
 from otel_costs.jobs import Jobs, Owner
+from otel_costs.messages import content
 from otel_costs.session import current_scope
 from otel_costs.usage import Usage
 

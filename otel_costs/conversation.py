@@ -6,8 +6,8 @@ from typing import Any
 from opentelemetry.context import Context
 
 from otel_costs import attributes as names
-from otel_costs import content, messages, telemetry
-from otel_costs.messages import Draft, Message, Seen
+from otel_costs import messages, telemetry
+from otel_costs.messages import Draft, Message, Seen, content
 
 
 class Conversation:

@@ -9,7 +9,8 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_costs import baggage, call, content, outbox, pricing, providers, shutdown, telemetry, threads
+from otel_costs import baggage, call, outbox, pricing, providers, shutdown, telemetry, threads
+from otel_costs.messages import content
 from otel_costs.patching import Patches
 from otel_costs.session import forget as forget_sessions
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from otel_costs import base_prices
+from otel_costs.pricing import base_prices
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import clean, content, telemetry
-from otel_costs.content import Capture
-from otel_costs.drafts import Draft
+from otel_costs import clean, telemetry
+from otel_costs.messages import content
+from otel_costs.messages.content import Capture
+from otel_costs.messages.drafts import Draft
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from otel_costs.price_book import PriceBook, builtin, with_file
 from otel_costs.pricing import Cost, price
+from otel_costs.pricing.price_book import PriceBook, builtin, with_file
 from otel_costs.units import DIMENSIONS
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "golden_costs.json").read_text())

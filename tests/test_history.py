@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import content
-from otel_costs.content import Capture
-from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.history import MAX_HASHED, Message, Seen, identify
+from otel_costs.messages import content
+from otel_costs.messages.content import Capture
+from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify
 
 
 @pytest.fixture(autouse=True, params=[Capture.NO_CONTENT, Capture.EVENT_ONLY], ids=["off", "on"])
@@ -193,8 +193,8 @@ def test_ids_are_the_same_in_every_process(conversation: str, capture: Capture) 
     here, _ = identify(conversation, drafts)
     code = (
         "import sys, json\n"
-        "from otel_costs.drafts import Draft\n"
-        "from otel_costs.history import identify\n"
+        "from otel_costs.messages.drafts import Draft\n"
+        "from otel_costs.messages.history import identify\n"
         "drafts = [Draft(*fields) for fields in json.loads(sys.argv[2])]\n"
         "print(*(message.id for message in identify(sys.argv[1], drafts)[0]))\n"
     )
@@ -230,8 +230,8 @@ def test_without_content_an_id_says_nothing_of_what_was_said(conversation: str, 
     one, _ = identify(conversation, [user("yes")])
     code = (
         "import sys\n"
-        "from otel_costs.drafts import Draft\n"
-        "from otel_costs.history import identify\n"
+        "from otel_costs.messages.drafts import Draft\n"
+        "from otel_costs.messages.history import identify\n"
         "print(identify(sys.argv[1], [Draft('user', 'text', 'no!')])[0][0].id)\n"
     )
     guess = subprocess.run(

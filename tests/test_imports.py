@@ -12,12 +12,11 @@ import otel_costs
 PACKAGE = Path(otel_costs.__file__).parent
 
 LAYERS = (
-    ("names and values", "attributes units usage media endpoint"),
-    ("price files", "price_fields price_entry plan rates cost"),
-    ("prices", "price_search price_table price_file base_prices price_book pricing"),
+    ("names and values", "attributes units usage media"),
+    ("prices", "pricing"),
     ("the host", "telemetry patching outbox recent clean"),
     ("whose call it is", "baggage decorator scope totals session_record session threads"),
-    ("what was said", "drafts content history span_messages messages"),
+    ("what was said", "messages"),
     ("calls", "identity bill jobs conversation call streaming watched_response"),
     ("the process", "connections standby shutdown"),
     ("providers", "providers"),

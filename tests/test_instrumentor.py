@@ -14,8 +14,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import otel_costs
-from otel_costs import CostsInstrumentor, baggage, content, outbox, shutdown, telemetry, threads
+from otel_costs import CostsInstrumentor, baggage, outbox, shutdown, telemetry, threads
 from otel_costs import attributes as names
+from otel_costs.messages import content
 from otel_costs.patching import Patches
 from otel_costs.providers import openai as openai_provider
 

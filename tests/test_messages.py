@@ -7,9 +7,9 @@ from hashlib import sha256
 import pytest
 
 from otel_costs import attributes as names
-from otel_costs import content, messages
-from otel_costs.content import Capture
-from otel_costs.messages import Draft, Message, record
+from otel_costs import messages
+from otel_costs.messages import Draft, Message, content, record
+from otel_costs.messages.content import Capture
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ from textwrap import dedent, indent
 
 import pytest
 
-from otel_costs import base_prices, price_book
-from otel_costs.endpoint import host, region
-from otel_costs.price_book import Call, PriceBook, builtin, builtin_files, with_file
-from otel_costs.price_table import nearest, rows
-from otel_costs.rates import EARLIEST, LATEST, Rates
+from otel_costs.pricing import base_prices, price_book
+from otel_costs.pricing.endpoint import host, region
+from otel_costs.pricing.price_book import Call, PriceBook, builtin, builtin_files, with_file
+from otel_costs.pricing.price_table import nearest, rows
+from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Write = Callable[[str], PriceBook]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.price_entry import Base, Match, PriceFileError
-from otel_costs.price_file import load, parse
-from otel_costs.rates import EARLIEST, LATEST, Rate
+from otel_costs.pricing.price_entry import Base, Match, PriceFileError
+from otel_costs.pricing.price_file import load, parse
+from otel_costs.pricing.rates import EARLIEST, LATEST, Rate
 
 GOOD = """\
 version: 2026-11-22.1

@@ -16,9 +16,9 @@ from genai_prices.types import Usage as TheirUsage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import attributes, base_prices, pricing
-from otel_costs.price_book import PriceBook, builtin, with_file
-from otel_costs.pricing import Cost, Line, PriceFileError, price
+from otel_costs import attributes, pricing
+from otel_costs.pricing import Cost, Line, PriceFileError, base_prices, price
+from otel_costs.pricing.price_book import PriceBook, builtin, with_file
 from otel_costs.units import DIMENSIONS, UNITS, WHOLES
 from otel_costs.usage import Usage
 

@@ -137,10 +137,11 @@ class TestEnds:
             assert program.ended().code == -signal.SIGTERM
         assert_complete(collector.calls(), 1)
 
+    @pytest.mark.parametrize("hangs", [False, True], ids=["working", "hanging"])
     def test_providers_that_are_set_later_are_flushed(
-        self, provider: Provider, collector: Collector, tmp_path: Path
+        self, hangs: bool, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
-        """An application may instrument first and set its providers then: no false alarm, and nothing is lost."""
+        """An application may instrument first and set its providers then: no false alarm, no loss, and no waiting."""
         source = """
         from otel_costs import CostsInstrumentor
         CostsInstrumentor().instrument()
@@ -152,8 +153,14 @@ class TestEnds:
         provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(), schedule_delay_millis=600000))
         _logs.set_logger_provider(provider)
         """.replace("\n        ", "\n")
-        source += CLIENT + "import signal; ask(); print('ready', flush=True); signal.pause()"
-        with Program(source, tmp_path, environ(provider, collector), instrumented=False) as program:
+        source += CLIENT + "import signal; ask(); print('ready', flush=True)"
+        environment = {**environ(provider, collector), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+        if hangs:
+            collector.open.clear()
+            with Program(source, tmp_path, environment, instrumented=False) as program:
+                assert program.ended(BOUND_S).code == 0
+            return
+        with Program(source + "; signal.pause()", tmp_path, environment, instrumented=False) as program:
             program.heard("ready")
             program.signal(signal.SIGTERM)
             found = program.ended()
@@ -219,7 +226,10 @@ class TestChildren:
             if name == "fork-0":
                 ending = threading.Event()
                 threading.Thread(target=late, args=(name, ending)).start()
-                Finalize(None, ending.set, exitpriority=0)
+                if sys.version_info < (3, 13):
+                    Finalize(None, ending.set, exitpriority=0)
+                else:
+                    ending.set()  # threads are waited for before finalizers
             return name
 
         def late(name, ending):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from otel_costs import attributes as names
-from otel_costs import content
-from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.span_messages import MAX_CONTENT, span_attributes
+from otel_costs.messages import content
+from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.messages.span_messages import MAX_CONTENT, span_attributes
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs import price_table, pricing
+from otel_costs import pricing
 from otel_costs.attributes import ENV_PRICES
 from otel_costs.cli import figures, options, output
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.lines import label
-from otel_costs.price_table import PriceRow
-from otel_costs.pricing import Cost, PriceBook
+from otel_costs.pricing import Cost, PriceBook, price_table
+from otel_costs.pricing.price_table import PriceRow
 from otel_costs.units import UNITS
 from otel_costs.usage import Usage
 

@@ -10,7 +10,7 @@ from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from otel_costs import attributes as names
-from otel_costs import content
+from otel_costs.messages import content
 from tests.support.collector import logs_of, spans_of
 from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded, instrumented

@@ -15,8 +15,9 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import otel_costs
-from otel_costs import CostsInstrumentor, content
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
+from otel_costs.messages import content
 from tests.cases.conftest import WORDS, Case
 from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded, instrumented

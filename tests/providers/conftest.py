@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from otel_costs import attributes as names
-from otel_costs import content
+from otel_costs.messages import content
 from tests.support.provider import Fault, Provider
 
 USAGE = {

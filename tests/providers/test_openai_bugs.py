@@ -19,25 +19,20 @@ from otel_costs import (
     pricing,
     streaming,
 )
-from otel_costs.providers import (
-    hosts,
-    openai_answer,
-    openai_body,
-    openai_exchange,
-    openai_folds,
-    openai_hiding,
-    openai_jobs,
-    openai_messages,
-    openai_request,
-    openai_routes,
-    openai_stream,
-    openai_usage,
-    reported_cost,
-    server_events,
-    sound,
-    token_usage,
-)
+from otel_costs.providers import hosts, server_events, sound
 from otel_costs.providers import openai as openai_patch
+from otel_costs.providers.openai import answer as openai_answer
+from otel_costs.providers.openai import body as openai_body
+from otel_costs.providers.openai import exchange as openai_exchange
+from otel_costs.providers.openai import folds as openai_folds
+from otel_costs.providers.openai import hiding as openai_hiding
+from otel_costs.providers.openai import jobs as openai_jobs
+from otel_costs.providers.openai import messages as openai_messages
+from otel_costs.providers.openai import reported_cost, token_usage
+from otel_costs.providers.openai import request as openai_request
+from otel_costs.providers.openai import routes as openai_routes
+from otel_costs.providers.openai import stream as openai_stream
+from otel_costs.providers.openai import usage as openai_usage
 from tests.providers.conftest import HELLO, Driver
 from tests.support.provider import Provider, tokens
 from tests.support.recorded import Recorded
@@ -55,13 +50,13 @@ OUTERMOST = {
     "Exchange.failed", "Exchange.returned", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
     "streaming._end_open", "streaming._leave_to_parent",
-    "call.forget", "call.record", "openai_jobs.forget",
+    "call.forget", "call.record", "jobs.forget",
 }  # fmt: skip
 
 # What takes the usage out of a stream that we asked for it: without it the application sees one chunk more.
 HIDING = {
-    "UsageHider.__init__", "UsageHider.feed", "UsageHider.flush", "openai_hiding._without_usage",
-    "openai_hiding._shown", "openai_hiding._is_usage_chunk", "streaming.watch", "Watch.__init__",
+    "UsageHider.__init__", "UsageHider.feed", "UsageHider.flush", "hiding._without_usage",
+    "hiding._shown", "hiding._is_usage_chunk", "streaming.watch", "Watch.__init__",
 }  # fmt: skip
 
 
@@ -178,8 +173,8 @@ def test_a_bug_is_logged_once(
 @pytest.mark.parametrize(
     "place",
     [
-        "openai_usage.read_usage", "openai_messages.read_request", "openai_messages.read_response",
-        "openai_answer._finish_reasons", "openai_answer.failure", "openai_jobs.identify", "pricing.price",
+        "usage.read_usage", "messages.read_request", "messages.read_response",
+        "answer._finish_reasons", "answer.failure", "jobs.identify", "pricing.price",
     ],
 )  # fmt: skip
 def test_tokens_cost_and_words_fail_apart(
@@ -192,7 +187,7 @@ def test_tokens_cost_and_words_fail_apart(
     list(client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True))
     calls = recorded.calls
     assert len(calls) == len(recorded.spans) == 2
-    if place not in ("openai_usage.read_usage", "pricing.price"):
+    if place not in ("usage.read_usage", "pricing.price"):
         assert [call[names.COST_STATUS] for call in calls] == ["priced", "priced"]
     if place == "pricing.price":
         assert [call["gen_ai.usage.input_tokens"] > 0 for call in calls] == [True, True]

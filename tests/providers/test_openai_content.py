@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from otel_costs import CostsInstrumentor, content
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
+from otel_costs.messages import content
 from tests.providers.conftest import Driver, usd
 from tests.support.provider import Fault, Provider, tokens
 from tests.support.recorded import Recorded

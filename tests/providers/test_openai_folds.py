@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.providers.openai_folds import ChatFold, fold, folded
+from otel_costs.providers.openai.folds import ChatFold, fold, folded
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o", "service_tier": "default"}
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
-from otel_costs.providers.openai_hiding import UsageHider
+from otel_costs.providers.openai.hiding import UsageHider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
 from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded

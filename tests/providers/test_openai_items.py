@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from otel_costs import messages
-from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.providers.openai_messages import read_request, read_response
+from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.providers.openai.messages import read_request, read_response
 
 PNG = base64.b64encode(bytes(range(256))).decode()
 

@@ -120,6 +120,31 @@ def test_evaluation_ids_are_the_same_everywhere(driver: Driver, recorded: Record
     assert {call[names.CALL_ID] for call in other.calls} == here
 
 
+def test_evaluation_ids_do_not_depend_on_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whatever order an answer lists the models, each has its own id."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, "llm.example=openai")
+    spent = [{"model_name": name, "prompt_tokens": 10, "completion_tokens": 1} for name in ("o3", "gpt-4o", "gpt-5")]
+    found = []
+    for listed in (spent, spent[::-1]):
+        run = {
+            "id": "evalrun_1",
+            "object": "eval.run",
+            "status": "completed",
+            "created_at": 5,
+            "per_model_usage": listed,
+        }
+        transport = httpx.MockTransport(lambda _, answer=run: httpx.Response(200, json=answer))
+        kept = Recorded()
+        CostsInstrumentor().instrument(**kept.providers)
+        http = httpx.Client(transport=transport)
+        with openai.OpenAI(api_key="k", base_url="http://llm.example/v1", http_client=http) as client:
+            client.evals.runs.retrieve("evalrun_1", eval_id="eval_1")
+        found.append({call[names.RESPONSE_MODEL]: call[names.CALL_ID] for call in kept.calls})
+        CostsInstrumentor().uninstrument()
+    assert found[0] == found[1]
+    assert len(set(found[0].values())) == 3
+
+
 def test_cancelled_evaluation(driver: Driver, recorded: Recorded) -> None:
     """An evaluation that was cancelled is billed for what it did until then."""
     evaluation, begun = evaluate(driver)

@@ -18,8 +18,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from openai.types.responses import Response
 
 from otel_costs import messages, telemetry
-from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.providers.openai_messages import read_request, read_response
+from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.providers.openai.messages import read_request, read_response
 
 ENDPOINTS = (
     "chat",

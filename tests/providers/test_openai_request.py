@@ -11,8 +11,8 @@ import pytest
 from openai._models import FinalRequestOptions
 
 from otel_costs.providers import sound
-from otel_costs.providers.openai_request import Request, with_usage
-from otel_costs.providers.openai_routes import find
+from otel_costs.providers.openai.request import Request, with_usage
+from otel_costs.providers.openai.routes import find
 from tests.support.provider import tokens
 
 WAV = tokens.wav(15.0)

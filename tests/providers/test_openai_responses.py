@@ -334,9 +334,20 @@ def test_image_tool_in_a_session(driver: Driver, recorded: Recorded) -> None:
     tool = {"type": "image_generation", "model": "gpt-image-1"}
     with otel_session("abc-123", user="user-1") as ours:
         driver.run(driver.client.responses.create(model="gpt-4o", input="draw a cat", tools=[tool]))
-        assert ours.cost_usd == sum(usd(call) for call in recorded.calls)
+    assert ours.cost_usd == sum(usd(call) for call in recorded.calls)
     assert {call[names.SESSION_ID] for call in recorded.calls} == {"abc-123"}
     assert {call[names.USER_ID] for call in recorded.calls} == {"user-1"}
+
+
+def test_image_tool_of_a_look(driver: Driver, recorded: Recorded) -> None:
+    """Who looks at such a response again finds nothing to bill, and leaves the one span of a look."""
+    tool = {"type": "image_generation", "model": "gpt-image-1"}
+    found = driver.run(driver.client.responses.create(model="gpt-4o", input="draw a cat", tools=[tool]))
+    driver.run(driver.client.responses.retrieve(found.id))
+    assert len(recorded.calls) == 2
+    assert sorted(span.name.partition(" ")[0] for span in recorded.spans) == [
+        "chat", "fetch_response", "image_generation"
+    ]  # fmt: skip
 
 
 def test_background_image_tool_is_billed_once(driver: Driver, recorded: Recorded) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from otel_costs.providers.openai_routes import find, may_be_billed
+from otel_costs.providers.openai.routes import find, may_be_billed
 
 
 @pytest.mark.parametrize(

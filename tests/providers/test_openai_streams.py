@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
-from otel_costs.providers import openai_stream
+from otel_costs.providers.openai import stream as openai_stream
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd
 from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
@@ -362,6 +362,24 @@ def test_response_is_itself_again(driver: Driver, recorded: Recorded) -> None:
     assert type(response) is httpx.Response
     assert not [name for name in vars(response) if "otel" in name]
     assert len(recorded.calls) == 1
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])
+def test_a_stream_by_another_type(kind: str, driver: Driver, provider: Provider, recorded: Recorded) -> None:
+    """A gateway that calls a stream something else is read like the SDK reads it: as events."""
+    provider.script(Fault(usage=USAGE, headers={"content-type": kind}))
+    assert driver.read(open_stream(driver))
+    assert recorded.call[names.COST_USD] == COST
+
+
+def test_an_answer_that_does_not_stream(driver: Driver, recorded: Recorded) -> None:
+    """A gateway that answers with JSON what was asked to stream is billed by its usage."""
+    body = {"id": "chatcmpl-1", "model": "gpt-4o", "choices": [], "usage": USAGE}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    kind: Any = httpx.Client if driver.kind == "sync" else httpx.AsyncClient
+    client = driver.new(http_client=kind(transport=transport))
+    driver.read(driver.run(client.chat.completions.create(**STREAM)))
+    assert recorded.call[names.COST_USD] == COST
 
 
 @pytest.mark.parametrize("piece", [1, 2, 17])

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from otel_costs.providers import openai_usage
-from otel_costs.providers.openai_usage import ENDPOINTS, ModelUsage, priced_model, read_others, read_usage
+from otel_costs.providers.openai import usage as openai_usage
+from otel_costs.providers.openai.usage import ENDPOINTS, ModelUsage, priced_model, read_others, read_usage
 from otel_costs.providers.sound import Sound
 from otel_costs.usage import Usage
 

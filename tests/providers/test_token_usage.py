@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.providers.token_usage import read_tokens
+from otel_costs.providers.openai.token_usage import read_tokens
 from otel_costs.usage import Usage
 
 CLAMPED = ("cache_read_tokens",)

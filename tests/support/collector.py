@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -59,18 +60,21 @@ class Collector:
         with self._changed:
             assert self._changed.wait_for(lambda: enough(self), PATIENCE_S), "it has not arrived"
 
-    def take(self, path: str, body: bytes) -> None:
-        """Keep what came, when it may be answered."""
+    def take(self, path: str, body: bytes) -> int:
+        """Keep what came, when it may be answered, and return the status; 400 for what is no OTLP."""
         with self._changed:
             self.requests += 1
             self._changed.notify_all()
         self.open.wait(PATIENCE_S)
+        try:
+            logs, spans = (logs_of(body), []) if path == "/v1/logs" else ([], spans_of(body))
+        except DecodeError:
+            return 400
         with self._changed:
-            if path == "/v1/logs":
-                self.logs += logs_of(body)
-            elif path == "/v1/traces":
-                self.spans += spans_of(body)
+            self.logs += logs
+            self.spans += spans
             self._changed.notify_all()
+        return 200
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -81,9 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        self.collector.take(self.path, body)
+        status = self.collector.take(self.path, body)
         with contextlib.suppress(OSError):  # the client did not wait
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from otel_costs import attributes as names
 from otel_costs.providers import hosts, sound
 from otel_costs.providers.hosts import Host
-from otel_costs.providers.openai_routes import UNKNOWN, Endpoint
+from otel_costs.providers.openai.routes import UNKNOWN, Endpoint
 
 _ATTRIBUTES: Final = (
     ("temperature", names.REQUEST_TEMPERATURE),

@@ -11,8 +11,9 @@ from hashlib import sha256
 from itertools import count
 from typing import Final, NamedTuple
 
-from otel_costs import clean, content
-from otel_costs.drafts import CONTEXT, Draft
+from otel_costs import clean
+from otel_costs.messages import content
+from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.recent import Recent
 
 MAX_HASHED: Final = 1 << 20  # characters; a longer text is told from others by its length and samples of it

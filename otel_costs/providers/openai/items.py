@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from otel_costs import clean
-from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.providers.openai_parts import call, key, mapping, message, payload, result, sequence, text
+from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.providers.openai.parts import call, key, mapping, message, payload, result, sequence, text
 
 _ARGUMENTS: Final = ("arguments", "input", "action", "operation", "code", "queries")
 _RESULTS: Final = ("output", "outputs", "results")

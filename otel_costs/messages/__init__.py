@@ -5,10 +5,11 @@ from hashlib import sha256
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import clean, content, media
-from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.history import MAX_HASHED, Message, Seen, identify
-from otel_costs.span_messages import span_attributes
+from otel_costs import clean, media
+from otel_costs.messages import content
+from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify
+from otel_costs.messages.span_messages import span_attributes
 
 __all__ = ["CONTEXT", "Draft", "Message", "Seen", "identify", "record", "span_attributes"]
 

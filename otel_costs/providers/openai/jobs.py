@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_costs.call import Call
-from otel_costs.providers.openai_routes import Endpoint
+from otel_costs.providers.openai.routes import Endpoint
 from otel_costs.recent import Recent
 
 ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})

@@ -12,14 +12,16 @@ from otel_costs import attributes as names
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.identity import whose
-from otel_costs.providers import openai_answer, openai_jobs, openai_request
-from otel_costs.providers.openai_body import BodyReader, is_text, read_body
-from otel_costs.providers.openai_folds import fold, folded
-from otel_costs.providers.openai_hiding import UsageHider
-from otel_costs.providers.openai_request import Request
-from otel_costs.providers.openai_routes import UNKNOWN, find, may_be_billed
-from otel_costs.providers.openai_stream import EventReader
-from otel_costs.providers.openai_usage import ModelUsage
+from otel_costs.providers.openai import answer as openai_answer
+from otel_costs.providers.openai import jobs as openai_jobs
+from otel_costs.providers.openai import request as openai_request
+from otel_costs.providers.openai.body import BodyReader, is_text, read_body
+from otel_costs.providers.openai.folds import fold, folded
+from otel_costs.providers.openai.hiding import UsageHider
+from otel_costs.providers.openai.request import Request
+from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
+from otel_costs.providers.openai.stream import EventReader
+from otel_costs.providers.openai.usage import ModelUsage
 
 
 class Exchange:

@@ -14,8 +14,8 @@ from opentelemetry.context import Context
 
 from otel_costs import shutdown, telemetry
 from otel_costs.patching import Patches
-from otel_costs.providers import openai_jobs
-from otel_costs.providers.openai_exchange import Exchange
+from otel_costs.providers.openai import jobs as openai_jobs
+from otel_costs.providers.openai.exchange import Exchange
 from otel_costs.session import BudgetExceeded, current_scope
 
 MODULE: Final = "openai._base_client"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from otel_costs.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates
+from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from otel_costs import attributes, base_prices
-from otel_costs.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
-from otel_costs.price_book import PriceBook, builtin, with_file
-from otel_costs.price_entry import PriceFileError
-from otel_costs.rates import INTERNAL_ERROR
+from otel_costs import attributes
+from otel_costs.pricing import base_prices
+from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
+from otel_costs.pricing.price_book import PriceBook, builtin, with_file
+from otel_costs.pricing.price_entry import PriceFileError
+from otel_costs.pricing.rates import INTERNAL_ERROR
 from otel_costs.usage import Usage
 
 __all__ = [

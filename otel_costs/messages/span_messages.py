@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import clean, content
-from otel_costs.drafts import CONTEXT, Draft
+from otel_costs import clean
+from otel_costs.messages import content
+from otel_costs.messages.drafts import CONTEXT, Draft
 
 MAX_CONTENT: Final = 262_144  # characters of all messages of a span
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_costs import clean, media, telemetry
 from otel_costs.attributes import ENV_CAPTURE_CONTENT
-from otel_costs.drafts import Draft
+from otel_costs.messages.drafts import Draft
 
 MAX_HASHED: Final = 1 << 20  # characters of text
 _ARGUMENTS_OF_RESULT: Final = clean.MAX_TEXT // 4  # bytes: they stand beside the result

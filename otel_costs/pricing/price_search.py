@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from otel_costs import base_prices
-from otel_costs.price_entry import Base, Price, PriceFile, settle
-from otel_costs.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rates, band
+from otel_costs.pricing import base_prices
+from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
+from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rates, band
 from otel_costs.units import DIMENSIONS
 
 _MAX_BASES: Final = 32  # prices on top of each other

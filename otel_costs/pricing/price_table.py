@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from otel_costs import base_prices
-from otel_costs.price_book import PriceBook
-from otel_costs.price_entry import Price, provider_id
-from otel_costs.rates import EARLIEST, LATEST, Rate
+from otel_costs.pricing import base_prices
+from otel_costs.pricing.price_book import PriceBook
+from otel_costs.pricing.price_entry import Price, provider_id
+from otel_costs.pricing.rates import EARLIEST, LATEST, Rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from otel_costs.providers import sound
-from otel_costs.providers.reported_cost import reported_cost
+from otel_costs.providers.openai.reported_cost import reported_cost
+from otel_costs.providers.openai.token_usage import read_tokens
 from otel_costs.providers.sound import Sound
-from otel_costs.providers.token_usage import read_tokens
 from otel_costs.usage import Usage
 
 __all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage", "reported_cost"]

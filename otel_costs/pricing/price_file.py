@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import yaml
 
-from otel_costs.price_entry import Base, Match, Price, PriceFile, PriceFileError, provider_id, settle
-from otel_costs.price_fields import Fields
-from otel_costs.rates import EARLIEST, LATEST, ONE, Rate
+from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, provider_id, settle
+from otel_costs.pricing.price_fields import Fields
+from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
 from otel_costs.units import UNITS
 
 _MAX_BYTES: Final = 8_000_000

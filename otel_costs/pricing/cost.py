@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from otel_costs.plan import Plan, Quantity, plan_of, quantity_of
-from otel_costs.rates import (
+from otel_costs.pricing.plan import Plan, Quantity, plan_of, quantity_of
+from otel_costs.pricing.rates import (
     EXACT,
     INVALID_USAGE,
     NO_USAGE,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from otel_costs import clean, telemetry
-from otel_costs.drafts import CONTEXT, Draft
-from otel_costs.providers import openai_items
-from otel_costs.providers.openai_parts import image, mapping, message, payload, sequence, text
+from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.providers.openai import items as openai_items
+from otel_costs.providers.openai.parts import image, mapping, message, payload, sequence, text
 
 Reader = Callable[[Mapping[str, Any]], Iterator[Draft]]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from otel_costs import outbox
 from otel_costs.call import Call
-from otel_costs.providers.openai_folds import Fold
+from otel_costs.providers.openai.folds import Fold
 from otel_costs.providers.server_events import end_of_last, events
 
 FOLD_AT: Final = 4 * 1024 * 1024

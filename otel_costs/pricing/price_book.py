@@ -7,11 +7,11 @@ from functools import cache
 from importlib import resources
 from typing import Final, TypeAlias
 
-from otel_costs import base_prices
-from otel_costs.endpoint import host, region
-from otel_costs.price_entry import PriceFile, provider_id, settle
-from otel_costs.price_search import Question, Search
-from otel_costs.rates import EARLIEST, LATEST, UNKNOWN_MODEL, Rates
+from otel_costs.pricing import base_prices
+from otel_costs.pricing.endpoint import host, region
+from otel_costs.pricing.price_entry import PriceFile, provider_id, settle
+from otel_costs.pricing.price_search import Question, Search
+from otel_costs.pricing.rates import EARLIEST, LATEST, UNKNOWN_MODEL, Rates
 
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
 _MAX_NAME: Final = 256  # characters; longer names are looked up each time and not kept
@@ -81,7 +81,7 @@ def _questions(call: Call) -> Iterator[Question]:
 @cache
 def builtin_files() -> tuple[PriceFile, ...]:
     """Return our own price files, one per provider."""
-    from otel_costs.price_file import parse  # noqa: PLC0415  # PyYAML, which `import otel_costs` need not wait for
+    from otel_costs.pricing.price_file import parse  # noqa: PLC0415  # PyYAML, which `import otel_costs` need not wait for
 
     folder = resources.files("otel_costs") / "prices"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
@@ -97,7 +97,7 @@ def builtin() -> PriceBook:
 
 def with_file(path: str) -> PriceBook:
     """Return the built-in book with the price file at `path` over it; raise PriceFileError if it cannot be used."""
-    from otel_costs.price_file import load  # noqa: PLC0415
+    from otel_costs.pricing.price_file import load  # noqa: PLC0415
 
     own = load(path)
     files = builtin_files()

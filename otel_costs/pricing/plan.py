@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Final, NamedTuple, TypeAlias
 
-from otel_costs.rates import (
+from otel_costs.pricing.rates import (
     EXACT,
     MODALITY_NOT_PRICED,
     OVERLAP_UNKNOWN,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final, Protocol
 
-from otel_costs.providers.openai_jobs import ENDED
+from otel_costs.providers.openai.jobs import ENDED
 from otel_costs.providers.server_events import events, parsed
 
 _Json = dict[str, Any]

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import clean, content, telemetry
+from otel_costs import clean, telemetry
 from otel_costs.call import Call
-from otel_costs.drafts import Draft
-from otel_costs.providers import openai_jobs, openai_messages, openai_usage
-from otel_costs.providers.openai_request import Request
-from otel_costs.providers.openai_usage import ModelUsage
+from otel_costs.messages import content
+from otel_costs.messages.drafts import Draft
+from otel_costs.providers.openai import jobs as openai_jobs
+from otel_costs.providers.openai import messages as openai_messages
+from otel_costs.providers.openai import usage as openai_usage
+from otel_costs.providers.openai.request import Request
+from otel_costs.providers.openai.usage import ModelUsage
 from otel_costs.usage import Usage
 
 _ESTIMATED: Final = ("chat", "completions", "responses")

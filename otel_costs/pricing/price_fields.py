@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 import yaml
 
-from otel_costs.price_entry import PriceFileError
+from otel_costs.pricing.price_entry import PriceFileError
 
 _MAX_WHOLE: Final = 1_000_000_000
 _NULL: Final = "tag:yaml.org,2002:null"

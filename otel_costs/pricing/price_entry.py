@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from otel_costs.rates import EARLIEST, LATEST, ONE, Rate
+from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
 
 _STANDARD_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand"})
 _STANDARD_PROCESSING: Final = frozenset({"sync", "default", "standard", "stream", "background"})

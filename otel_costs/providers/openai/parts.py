@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs import clean
-from otel_costs.drafts import Draft
+from otel_costs.messages.drafts import Draft
 from otel_costs.providers.sound import Sound, seconds
 
 _ROLES: Final = {
