@@ -1,4 +1,4 @@
-"""Tests that open an engine in their own process, which chDB does once: a run of their own, by `test_engine.py` above."""
+"""Tests that open an engine in their own process, which chDB does once: `test_engine.py` gives them one."""
 
 import os
 
