@@ -1,8 +1,9 @@
 """Time that instrumentations add to a chat call and to a stream of 200 chunks.
 
 Each candidate runs in a process of its own, where blocks of instrumented and of plain calls take turns; what it adds is
-the difference of their medians. The provider is a server on loopback in a third process, with canned answers. Everything writes to the real SDK with batch processors, and exporters that drop it all.
-The floor is a wrapper written by hand that makes one span. A candidate that is not installed is left out.
+the difference of their medians. The provider is a server on loopback in a third process, with canned answers.
+Everything writes to the real SDK with batch processors, and exporters that drop it all. The floor is a wrapper written
+by hand that makes one span. A candidate that is not installed is left out.
 """
 
 import argparse
@@ -63,9 +64,8 @@ def _run(candidate: str, blocks: int) -> dict[str, float] | None:
 
 def _table(rows: dict[str, dict[str, float]]) -> None:
     floor = rows["floor"]
-    print(
-        f"{'':14}{'chat':>6}{'x floor':>9}{'cpu':>6}{'stream':>9}{'x floor':>9}{'cpu':>7}{'start, ms':>11}{'RSS, MiB':>10}"
-    )
+    print(f"{'':14}{'chat':>6}{'x floor':>9}{'cpu':>6}{'stream':>9}{'x floor':>9}", end="")
+    print(f"{'cpu':>7}{'start, ms':>11}{'RSS, MiB':>10}")
     for name, row in rows.items():
         print(
             f"{name:14}{row['chat']:6.0f}{row['chat'] / floor['chat']:9.2f}{row['chat_cpu']:6.0f}"
