@@ -1,23 +1,24 @@
-"""How long the store takes to answer, with millions of calls in it. Generates its own.
+"""How long the store takes to answer with millions of calls in it. Generates its own.
 
     python benchmarks/store_queries.py --calls 10000000
 
-Every figure is the median of several runs, in one process on chDB, and a ratio to one plain sum over the cost of every
-call in it (`select sum(cost_usd) from calls`): milliseconds differ from machine to machine, the ratios less.
+What is asked goes through the reports and views that the commands and dashboards use. A figure is the median of several
+runs in this one process, on chDB, warm; the ratio is to one plain sum over every call in the same process, `select
+sum(cost_usd) from calls`: milliseconds differ from machine to machine, ratios less. `bar` is the ratio that the typed
+tables had when the schema was chosen, with 10.1 million calls.
 """
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from otel_costs.store import connect, reports, schema
+from otel_costs.store.rows import rows
 from otel_costs.store.schema import Retention
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 DAYS = 90
 CALLS_PER_SESSION = 10
 CALLS_PER_USER = 200
-FIRST_DAY = date(2026, 8, 25)
+MONTH = 30
 
 CALLS = """
-insert into calls (user_id, session_id, call_id, process_id, call_seq, trace_id, span_id, service, operation, provider, request_model, model,
+insert into call_records (user_id, session_id, call_id, process_id, call_seq, trace_id, span_id, service, operation, provider, request_model, model,
     scenario, step, tags, input_tokens, output_tokens, cache_read_tokens, input_audio_tokens, output_audio_tokens, audio_seconds,
     input_characters, cost_usd, cost_lines, cost_status, cost_source, price_id, price_book, duration_s, start_time, end_time)
 with
@@ -110,3 +111,151 @@ select
     began + toIntervalMillisecond(k * 15000)
 from numbers({from:UInt64}, {count:UInt64})
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and how long it took, against the plain sum, when the schema was chosen; None: not measured."""
+
+    name: str
+    ask: Callable[[], object]
+    bar: float | None = None
+
+
+def main() -> None:
+    """Fill a store, ask it, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--calls", type=int, default=10_000_000, help="calls to generate (%(default)s); messages are twice as many"
+    )
+    parser.add_argument("--runs", type=int, default=7, help="runs of each question (%(default)s)")
+    parser.add_argument("--folder", help="where the store is; kept and used again when it has been filled")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        client = connect(f"chdb://{arguments.folder or scratch}")
+        schema.apply(client, Retention(raw_days=20_000, content_days=20_000, ledger_days=20_000))
+        # Only what is measured runs.
+        client.command("system stop view session_totals_mv")
+        client.command("system stop view superseded_calls_sweep_mv")
+        if not rows(client, "select count() as calls from calls")[0]["calls"]:
+            fill(client, arguments.calls)
+        describe(client)
+        report(client, arguments.runs)
+        client.close()
+
+
+def fill(client: "Client", calls: int) -> None:
+    """Generate calls and messages day by day, let the parts merge as they would in time, and count the sessions."""
+    sessions = max(1, calls // CALLS_PER_SESSION)
+    shape = {
+        "per_session": CALLS_PER_SESSION,
+        "users": max(1, calls // CALLS_PER_USER),
+        "first": first_day(),
+        "span_ms": DAYS * 86_400_000,
+        "sessions": sessions,
+    }
+    step = max(1, sessions // DAYS) * CALLS_PER_SESSION
+    started = time.perf_counter()
+    for start in range(0, calls, step):
+        count = min(step, calls - start)
+        client.command(CALLS, parameters={**shape, "from": start, "count": count})
+        client.command(MESSAGES, parameters={**shape, "from": 2 * start, "count": 2 * count})
+    print(f"filled in {time.perf_counter() - started:.0f} s")
+    started = time.perf_counter()
+    for table in ("calls", "messages"):
+        client.command(f"optimize table {table} final")
+    client.command(
+        "insert into session_totals select *, now64(3, 'UTC') + interval 1 minute as counted_at from session_recount"
+    )
+    client.command("optimize table session_totals final")
+    print(f"merged and counted in {time.perf_counter() - started:.0f} s")
+
+
+def first_day() -> datetime:
+    """Return the first of the days, so that the last is today."""
+    return datetime.combine(datetime.now(UTC).date() - timedelta(days=DAYS - 1), datetime.min.time(), UTC)
+
+
+def describe(client: "Client") -> None:
+    """Print how much there is, and what a row takes."""
+    sizes = rows(
+        client,
+        "select table, sum(rows) as count, sum(bytes_on_disk) / sum(rows) as bytes from system.parts where active and"
+        " database = currentDatabase() and table in ('calls', 'messages', 'session_totals') group by table order by table",
+    )
+    for size in sizes:
+        print(f"{size['table']:<16}{size['count']:>12,} rows {size['bytes']:>6.0f} bytes a row")
+
+
+def questions(client: "Client") -> list[Question]:
+    """Return what is asked of the store."""
+    today, day = datetime.now(UTC).date(), timedelta(days=1)
+    month: dict[str, Any] = {"since": today - MONTH * day, "until": today + day}
+    session = rows(
+        client, "select session_id, user_id from calls where end_time >= today() - 10 order by call_id limit 1"
+    )[0]
+    user, session_id = session["user_id"], session["session_id"]
+
+    def ask(sql: str, **parameters: object) -> Callable[[], object]:
+        return lambda: rows(client, sql, parameters)
+
+    summed = "select {key}, sum(cost_usd) as usd from {view} where day >= {{since:Date}} group by {key} order by usd desc limit 20"
+    return [
+        Question("50 newest sessions", ask("select * from newest_sessions(up_to = 50)"), 0.28),
+        Question("  and how many there are", lambda: reports.sessions(client)),
+        Question("  of one user", lambda: reports.sessions(client, user=user)),
+        Question("  from the view sessions", ask("select * from sessions order by start_time desc limit 50"), 0.28),
+        Question("one session, conversation and cost", lambda: reports.session(client, session_id), 0.12),
+        Question("one session's calls", lambda: reports.session_calls(client, session_id), 0.10),
+        Question("one session's lines", lambda: reports.session_lines(client, session_id)),
+        Question(
+            "a user's 30 days, cost",
+            ask(
+                summed.format(key="day", view="user_costs").replace(" where", " where user_id = {user:String} and"),
+                user=user,
+                since=month["since"],
+            ),
+            0.20,
+        ),
+        Question("a user's 30 days, whole report", lambda: reports.user_report(client, user, **month)),
+        Question("top users of a day", ask(summed.format(key="user_id", view="user_costs"), since=today), 0.07),
+        Question(
+            "top users of a month", ask(summed.format(key="user_id", view="user_costs"), since=month["since"]), 1.22
+        ),
+        Question("  with tokens and breakdown", lambda: reports.user_costs(client, **month)),
+        Question(
+            "cost by model, operation and day", ask("select day, model, operation, cost_usd from model_costs"), 3.87
+        ),
+        Question("  with tokens and breakdown", lambda: rows(client, "select * from model_costs")),
+        Question(
+            "one user's budget today",
+            ask("select sum(cost_usd) from user_costs where user_id = {user:String} and day = today()", user=user),
+            0.03,
+        ),
+        Question("a rare word", lambda: reports.search(client, "word49999"), 0.03),
+        Question("a word of 1 % of them, the newest 50", lambda: reports.search(client, "word185"), 2.45),
+    ]
+
+
+def report(client: "Client", runs: int) -> None:
+    """Ask everything in turn, `runs` times over, and print medians."""
+    asked = [
+        Question("a plain sum over all calls", lambda: rows(client, "select sum(cost_usd) from calls")),
+        *questions(client),
+    ]
+    took: dict[str, list[float]] = {f"{number} {question.name}": [] for number, question in enumerate(asked)}
+    for run in range(runs + 1):
+        for question, times in zip(asked, took.values(), strict=True):
+            started = time.perf_counter()
+            question.ask()
+            if run:  # the first warms up
+                times.append(time.perf_counter() - started)
+    medians = [statistics.median(times) for times in took.values()]
+    print(f"\n{'':<38}{'ms':>9}{'ratio':>8}{'bar':>7}")
+    for question, median in zip(asked, medians, strict=True):
+        bar = f"{question.bar:>7.2f}" if question.bar is not None else ""
+        print(f"{question.name:<38}{median * 1000:>9.1f}{median / medians[0]:>8.2f}{bar}")
+
+
+if __name__ == "__main__":
+    main()
