@@ -146,13 +146,14 @@ class Exchange:
             streaming.watch(response, BodyReader(self._call, headers, partial(self._finish, headers)))
 
     def _read_whole(self, raw: bytes, headers: Mapping[str, str], events: bool) -> None:
+        body: Any = None
         try:
             body = folded(self._request.endpoint.name, raw) if events else read_body(raw, headers)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:body", "otel_costs could not read a response", error=error)
-            self._give_up("response_not_read")
-        else:
-            self._finish(headers, body, None)
+            if self._call is not None:
+                self._call.bill.reasons.append("response_not_read")
+        self._finish(headers, body, None)
 
     @telemetry.shielded("give a call up")
     def _give_up(self, reason: str) -> None:
