@@ -75,5 +75,5 @@ partition by toDate(end_time)
 order by (user_id, session_id, end_time, call_id)
 ttl toDateTime(end_time) + interval $ledger_days day
 -- Compact parts answer about one user or session two to three times as fast; days of more than half a million calls become wide all the same.
-settings index_granularity = 2048, min_bytes_for_wide_part = 268435456, ttl_only_drop_parts = 1,
+settings index_granularity = 4096, min_bytes_for_wide_part = 268435456, ttl_only_drop_parts = 1,
     min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1

@@ -1,20 +1,20 @@
 -- One row per session and time it was counted; the newest counts. The view sessions reads it, and counts itself what has changed since.
 -- Units: times in UTC; cost_usd in US dollars, exact. `users` is everybody who has calls in the session, to find them again.
--- Source: calls and messages, every ten seconds, by session_totals_mv. Emptied, it fills itself again.
+-- Source: calls and messages, every ten seconds, by session_totals_mv. Emptied, it fills itself again. LZ4: lists read all of it.
 create table if not exists session_totals$local $on_cluster
 (
-    session_id String codec(ZSTD(1)),
-    user_id String codec(ZSTD(1)),
-    users Array(String) codec(ZSTD(1)),
+    session_id String,
+    user_id String,
+    users Array(String),
     scenario LowCardinality(String),
     tags Map(LowCardinality(String), LowCardinality(String)),
-    message_count UInt64 codec(T64, ZSTD(1)),
-    call_count UInt64 codec(T64, ZSTD(1)),
-    unpriced_calls UInt64 codec(T64, ZSTD(1)),
-    cost_usd Decimal(38, 12) codec(ZSTD(1)),
-    start_time DateTime64(3, 'UTC') codec(ZSTD(1)),
-    end_time DateTime64(3, 'UTC') codec(ZSTD(1)),
-    counted_at DateTime64(3, 'UTC') codec(ZSTD(1))
+    message_count UInt64 codec(T64, LZ4),
+    call_count UInt64 codec(T64, LZ4),
+    unpriced_calls UInt64 codec(T64, LZ4),
+    cost_usd Decimal(38, 12),
+    start_time DateTime64(3, 'UTC'),
+    end_time DateTime64(3, 'UTC'),
+    counted_at DateTime64(3, 'UTC')
 )
 engine = ${replicated}ReplacingMergeTree(counted_at)
 order by session_id
