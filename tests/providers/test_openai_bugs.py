@@ -1,6 +1,8 @@
 """A bug of ours, wherever it is, leaves the application's result as it is, and loses at most our record of a call."""
 
+import importlib
 import logging
+import pkgutil
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -9,39 +11,21 @@ import openai
 import pytest
 
 from otel_costs import attributes as names
-from otel_costs import (
-    bill,
-    call,
-    conversation,
-    identity,
-    messages,
-    outbox,
-    pricing,
-    streaming,
-)
+from otel_costs import bill, call, conversation, identity, messages, outbox, pricing, streaming
 from otel_costs.providers import hosts, server_events, sound
-from otel_costs.providers import openai as openai_patch
-from otel_costs.providers.openai import answer as openai_answer
-from otel_costs.providers.openai import body as openai_body
-from otel_costs.providers.openai import exchange as openai_exchange
-from otel_costs.providers.openai import folds as openai_folds
-from otel_costs.providers.openai import hiding as openai_hiding
-from otel_costs.providers.openai import jobs as openai_jobs
-from otel_costs.providers.openai import messages as openai_messages
-from otel_costs.providers.openai import reported_cost, token_usage
-from otel_costs.providers.openai import request as openai_request
-from otel_costs.providers.openai import routes as openai_routes
-from otel_costs.providers.openai import stream as openai_stream
-from otel_costs.providers.openai import usage as openai_usage
+from otel_costs.providers import openai as openai_package
+from otel_costs.providers.openai import usage
 from tests.providers.conftest import HELLO, Driver
 from tests.support.provider import Provider, tokens
 from tests.support.recorded import Recorded
 
+PREFIX = openai_package.__name__ + "."
+
 MODULES = (
-    openai_patch, openai_exchange, openai_request, openai_answer, openai_body, openai_folds, openai_hiding, openai_jobs,
-    openai_messages, openai_routes, openai_stream, openai_usage, reported_cost, server_events, sound, token_usage,
-    hosts, streaming, bill, conversation, identity, messages, pricing, call,
-)  # fmt: skip
+    openai_package,
+    *(importlib.import_module(found.name) for found in pkgutil.iter_modules(openai_package.__path__, PREFIX)),
+    *(hosts, server_events, sound, streaming, bill, conversation, identity, messages, pricing, call),
+)
 
 # They are what keeps a bug from the application, or are the patches themselves.
 OUTERMOST = {
@@ -50,13 +34,13 @@ OUTERMOST = {
     "Exchange.failed", "Exchange.returned", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
     "streaming._end_open", "streaming._leave_to_parent",
-    "call.forget", "call.record", "jobs.forget",
+    "call.forget", "call.record", "openai.jobs.forget",
 }  # fmt: skip
 
 # What takes the usage out of a stream that we asked for it: without it the application sees one chunk more.
 HIDING = {
-    "UsageHider.__init__", "UsageHider.feed", "UsageHider.flush", "hiding._without_usage",
-    "hiding._shown", "hiding._is_usage_chunk", "streaming.watch", "Watch.__init__",
+    "UsageHider.__init__", "UsageHider.feed", "UsageHider.flush", "openai.hiding._without_usage",
+    "openai.hiding._shown", "openai.hiding._is_usage_chunk", "streaming.watch", "Watch.__init__",
 }  # fmt: skip
 
 
@@ -67,7 +51,7 @@ class BugError(Exception):
 def places() -> Iterator[tuple[str, Any, str]]:
     """Yield every function and method of ours that a call may pass, as a name, its owner and its attribute."""
     for module in MODULES:
-        short = module.__name__.rpartition(".")[2]
+        short = module.__name__.removeprefix("otel_costs.").removeprefix("providers.")
         for name, found in vars(module).items():
             if getattr(found, "__module__", None) != module.__name__:
                 continue
@@ -160,7 +144,7 @@ def test_a_bug_is_logged_once(
     driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug is one warning, which names neither prompt nor key; its traceback is for DEBUG."""
-    monkeypatch.setattr(openai_usage, "read_usage", broken(openai_usage, "read_usage"))
+    monkeypatch.setattr(usage, "read_usage", broken(usage, "read_usage"))
     for _ in range(3):
         driver.run(driver.client.chat.completions.create(model="gpt-4o", messages=HELLO))
     outbox.drain()
@@ -173,8 +157,8 @@ def test_a_bug_is_logged_once(
 @pytest.mark.parametrize(
     "place",
     [
-        "usage.read_usage", "messages.read_request", "messages.read_response",
-        "answer._finish_reasons", "answer.failure", "jobs.identify", "pricing.price",
+        "openai.usage.read_usage", "openai.messages.read_request", "openai.messages.read_response",
+        "openai.answer._finish_reasons", "openai.answer.failure", "openai.jobs.identify", "pricing.price",
     ],
 )  # fmt: skip
 def test_tokens_cost_and_words_fail_apart(
@@ -187,7 +171,7 @@ def test_tokens_cost_and_words_fail_apart(
     list(client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True))
     calls = recorded.calls
     assert len(calls) == len(recorded.spans) == 2
-    if place not in ("usage.read_usage", "pricing.price"):
+    if place not in ("openai.usage.read_usage", "pricing.price"):
         assert [call[names.COST_STATUS] for call in calls] == ["priced", "priced"]
     if place == "pricing.price":
         assert [call["gen_ai.usage.input_tokens"] > 0 for call in calls] == [True, True]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.providers.openai.folds import ChatFold, fold, folded
+from otel_costs.providers.openai.chat_fold import ChatFold
+from otel_costs.providers.openai.folds import fold, folded
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o", "service_tier": "default"}
 

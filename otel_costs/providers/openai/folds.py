@@ -1,21 +1,16 @@
 """What OpenAI's event streams amount to: the answer that the same call would have got without streaming.
 
-A stream is added up once, at its end. Most chunks of a chat carry nothing but a piece of text, and are read without
-parsing the rest.
+A stream is added up once, at its end.
 """
 
 from collections.abc import Callable, Mapping
-from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final, Protocol
 
+from otel_costs.providers.openai.chat_fold import ChatFold
 from otel_costs.providers.openai.jobs import ENDED
 from otel_costs.providers.server_events import events, parsed
 
 _Json = dict[str, Any]
-
-# A chunk that begins and ends so has one choice, and in it nothing but text.
-_TEXT_DELTA: Final = '"choices":[{"index":0,"delta":{"content":"'
-_NOTHING_ELSE: Final = ('},"logprobs":null,"finish_reason":null}]', '},"finish_reason":null}]')
 
 
 class Fold(Protocol):
@@ -46,124 +41,6 @@ def folded(endpoint: str | None, raw: bytes) -> _Json | None:
     for name, data in events(raw):
         adding.add(name, data)
     return adding.body()
-
-
-class ChatFold:
-    """Chat completion chunks, and those of legacy completions."""
-
-    def __init__(self) -> None:
-        self._base: _Json = {}
-        self._choices: dict[int, _Json] = {}
-        self._done = False
-
-    @property
-    def complete(self) -> bool:
-        if "error" in self._base:
-            return False
-        # Not everybody says [DONE].
-        return self._done or ("usage" in self._base and any(found["reason"] for found in self._choices.values()))
-
-    def add(self, _: str, data: str) -> None:
-        at = data.find(_TEXT_DELTA)
-        if at >= 0 and 0 in self._choices and self._add_text(data, at + len(_TEXT_DELTA)):
-            return
-        if data.startswith("[DONE]"):
-            self._done = True
-        elif (chunk := parsed(data)) is not None:
-            self._add_chunk(chunk)
-
-    def _add_text(self, data: str, start: int) -> bool:
-        """Take a chunk that is nothing but a piece of text; return False if it is more."""
-        try:
-            text, end = scanstring(data, start)
-        except ValueError:
-            return False
-        if not data.startswith(_NOTHING_ELSE, end) or '"usage":{' in data[end:]:
-            return False
-        self._choices[0]["content"].append(text)
-        return True
-
-    def _add_chunk(self, chunk: Mapping[str, Any]) -> None:
-        for key, value in chunk.items():
-            if key != "choices" and value is not None:
-                self._base[key] = value
-        for choice in _dicts(chunk.get("choices")):
-            index = choice.get("index")
-            self._add_choice(self._choice(index if isinstance(index, int) else 0), choice)
-            if isinstance(choice.get("usage"), dict):
-                self._base.setdefault("usage", choice["usage"])  # Moonshot
-
-    def _choice(self, index: int) -> _Json:
-        return self._choices.setdefault(
-            index, {"role": "assistant", "content": [], "refusal": [], "tools": {}, "audio": {}, "reason": None}
-        )
-
-    def _add_choice(self, found: _Json, choice: Mapping[str, Any]) -> None:
-        found["reason"] = choice.get("finish_reason") or found["reason"]
-        if isinstance(choice.get("text"), str):
-            found["content"].append(choice["text"])
-        delta = choice.get("delta")
-        if not isinstance(delta, Mapping):
-            return
-        found["role"] = delta.get("role") or found["role"]
-        for key in ("content", "refusal"):
-            if isinstance(delta.get(key), str):
-                found[key].append(delta[key])
-        for call in _dicts(delta.get("tool_calls")):
-            _add_tool_call(found["tools"], call)
-        if isinstance(delta.get("function_call"), Mapping):
-            _add_tool_call(found["tools"], {"index": -1, "function": delta["function_call"]})
-        if isinstance(delta.get("audio"), Mapping):
-            _add_audio(found["audio"], delta["audio"])
-
-    def body(self) -> _Json | None:
-        if not self._base:
-            return None
-        return {**self._base, "choices": [_message(index, found) for index, found in sorted(self._choices.items())]}
-
-
-def _dicts(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _add_tool_call(found: dict[int, _Json], delta: Mapping[str, Any]) -> None:
-    index = delta.get("index")
-    call = found.setdefault(index if isinstance(index, int) else 0, {"id": None, "name": None, "arguments": []})
-    call["id"] = delta.get("id") or call["id"]
-    function = delta.get("function") or delta.get("custom")
-    if isinstance(function, Mapping):
-        call["name"] = function.get("name") or call["name"]
-        piece = function.get("arguments") or function.get("input")
-        if isinstance(piece, str):
-            call["arguments"].append(piece)
-
-
-def _add_audio(found: _Json, delta: Mapping[str, Any]) -> None:
-    for key in ("id", "expires_at"):
-        if delta.get(key) is not None:
-            found[key] = delta[key]
-    for key in ("transcript", "data"):
-        if isinstance(delta.get(key), str):
-            found.setdefault(key, []).append(delta[key])
-
-
-def _message(index: int, found: Mapping[str, Any]) -> _Json:
-    text = "".join(found["content"])
-    message: _Json = {"role": found["role"], "content": text or None}
-    if found["refusal"]:
-        message["refusal"] = "".join(found["refusal"])
-    if found["tools"]:
-        message["tool_calls"] = [_tool_call(call) for _, call in sorted(found["tools"].items())]
-    if found["audio"]:
-        message["audio"] = {
-            key: "".join(value) if isinstance(value, list) else value for key, value in found["audio"].items()
-        }
-    return {"index": index, "message": message, "text": text, "finish_reason": found["reason"]}
-
-
-def _tool_call(found: Mapping[str, Any]) -> _Json:
-    function = {"name": found["name"], "arguments": "".join(found["arguments"])}
-    return {"id": found["id"], "type": "function", "function": function}
 
 
 class ResponsesFold:
