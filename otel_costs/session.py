@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextvars import copy_context
 from decimal import Decimal
-from enum import Enum
 from functools import cached_property, partial
 from typing import Any, Final, Self
 
@@ -144,8 +143,6 @@ def _session(session_id: str, options: Mapping[str, Any]) -> Session:
 
 def _identifier(value: object) -> str:
     """Return what names a session, user, scenario, tag or step; never raises."""
-    if isinstance(value, Enum):
-        value = value.value
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     return clean.identifier(value)

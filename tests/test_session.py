@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import pickle
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -516,11 +517,16 @@ class TestTotals:
             for _ in range(500):
                 found.add(Usage.of({"input_tokens": 1}), Decimal("0.001"))
 
-        threads = [threading.Thread(target=add) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [threading.Thread(target=add) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
         assert (found.calls, found.cost_usd, found.usage.quantities) == (4000, Decimal(4), {"input_tokens": 4000})
 
     def test_the_memory_of_sessions_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -556,7 +562,7 @@ class TestBudgets:
             for calls, warnings in ((1, 0), (2, 0), (3, 0), (4, 1), (5, 1)):
                 ask()
                 assert session.cost_usd == Decimal("0.02") * calls
-                assert caplog.text.count("[COST] Session a has spent $0.0") == warnings
+                assert caplog.text.count("[COST] Session a has spent") == warnings
             assert "[COST] Session a has spent $0.080000 of its budget of $0.100000" in caplog.text
             with pytest.raises(otel_costs.BudgetExceeded) as raised:
                 ask()

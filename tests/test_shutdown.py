@@ -318,14 +318,20 @@ class TestCollectorsThatFail:
             with Program(CLIENT + "ask()", tmp_path, environment) as program:
                 assert program.ended(BOUND_S).code == 0
 
-    def test_one_collector_that_hangs_does_not_cost_the_other_one_its_records(
+    def test_collectors_that_hang_do_not_cost_another_one_its_records(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
-        """Spans go to one that hangs, the ledger to one that works: the ledger is complete."""
+        """Spans and metrics go to one that hangs, the ledger to one that works: the ledger is complete."""
         with Collector() as hanging:
             hanging.open.clear()
-            environment = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{hanging.endpoint}/v1/traces"}
-            assert ended("ask(); ask()", tmp_path, provider, collector, environment=environment).code == 0
+            environment = {
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{hanging.endpoint}/v1/traces",
+                "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"{hanging.endpoint}/v1/metrics",
+                "OTEL_METRICS_EXPORTER": "otlp",
+            }
+            source = "import signal; ask(); ask(); print('ready', flush=True); signal.pause()"
+            found = ended(source, tmp_path, provider, collector, by=signal.SIGTERM, environment=environment)
+        assert found.code == -signal.SIGTERM
         assert_complete(collector.calls(), 2)
 
 
