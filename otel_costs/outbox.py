@@ -63,7 +63,7 @@ class Outbox:
         self._jobs.append(job)
         if not self.open():
             self.drain()
-        elif len(self._jobs) > LIMIT:
+        elif len(self._jobs) > LIMIT and self._doing != threading.get_ident():
             self._do_next()
         elif not self._waiting.is_set():
             self._waiting.set()

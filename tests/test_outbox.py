@@ -61,6 +61,15 @@ def test_a_drain_within_a_job_does_not_wait_for_itself() -> None:
     assert found == [False]
 
 
+def test_a_job_may_put_another_however_many_wait() -> None:
+    """A job that brings one past the limit does not wait for itself."""
+    jobs, done = Outbox(), list[int]()
+    jobs.put(lambda: [jobs.put(lambda: done.append(1)) for _ in range(LIMIT + 10)])
+    while not jobs.drain():
+        pass
+    assert len(done) == LIMIT + 10
+
+
 def test_a_drain_waits_for_the_job_that_is_under_way() -> None:
     """What the thread has begun is finished before `drain` returns; past its timeout it says that it is not."""
     jobs, block, started = Outbox(), threading.Event(), threading.Event()
