@@ -102,20 +102,23 @@ class Scoped:
 
     def __init__(self) -> None:
         self._scopes: list[Scope] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def _place(self, outer: Scope | None) -> Scope:
         raise NotImplementedError
 
-    def _ended(self) -> None:
-        """Called when the last scope of this object was closed."""
+    def _ended(self, *, dropped: bool) -> None:
+        """Called when the last scope of this object was closed.
+
+        `dropped`: with the generator that it is in, perhaps by the garbage collector, in the middle of anything.
+        """
 
     def __enter__(self) -> Self:
         self._enter(self._open())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._leave(self._innermost())
+        self._leave(self._innermost(), dropped=kind is GeneratorExit)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -123,7 +126,7 @@ class Scoped:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        self._leave(self._innermost())
+        self._leave(self._innermost(), dropped=kind is GeneratorExit)
 
     def __call__(self, function: F) -> F:
         """Run each call of `function` in a scope of its own."""
@@ -132,21 +135,27 @@ class Scoped:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Open a scope and make it the current one."""
-        scope = self._open()
+        scope, dropped = self._open(), False
         self._enter(scope)
         try:
             yield
+        except GeneratorExit:
+            dropped = True
+            raise
         finally:
-            self._leave(scope)
+            self._leave(scope, dropped=dropped)
 
     @contextmanager
     def detached(self) -> Iterator[Entering]:
         """Open a scope that is current only within the context managers that are made by what this one yields."""
-        scope = self._open()
+        scope, dropped = self._open(), False
         try:
             yield partial(entered, scope)
+        except GeneratorExit:
+            dropped = True
+            raise
         finally:
-            self._close(scope)
+            self._close(scope, dropped=dropped)
 
     def _open(self) -> Scope:
         scope = self._place(current_scope())
@@ -158,7 +167,7 @@ class Scoped:
         scope.token = _scope.set(scope)
         baggage.carry(scope.ids)
 
-    def _leave(self, scope: Scope | None) -> None:
+    def _leave(self, scope: Scope | None, *, dropped: bool) -> None:
         if scope is None:
             return
         current = _scope.get()
@@ -173,9 +182,9 @@ class Scoped:
             _scope.set(current)
             baggage.carry(current.ids if current else scope.outside)
         scope.token = None
-        self._close(scope)
+        self._close(scope, dropped=dropped)
 
-    def _close(self, scope: Scope) -> None:
+    def _close(self, scope: Scope, *, dropped: bool) -> None:
         scope.closed = True
         if not scope.left_behind:
             scope.outer = None  # a task that starts the next from within its session would make an endless chain
@@ -183,7 +192,7 @@ class Scoped:
             self._scopes.remove(scope)
             ended = not self._scopes
         if ended:
-            self._ended()
+            self._ended(dropped=dropped)
 
     def _innermost(self) -> Scope | None:
         """Return the scope that a `with` block of this object, which ends here, has opened."""

@@ -112,13 +112,18 @@ class Session(Scoped):
     def _place(self, outer: Scope | None) -> Scope:
         return Scope(self, None, outer, self)
 
-    def _ended(self) -> None:
+    def _ended(self, *, dropped: bool) -> None:
         # A forked child that leaves the block did not begin the session: its parent says the last word.
         if not self.id or telemetry.process() is not self._process:
             return
         # After its calls, and in the context that the application's log filters and traces know.
-        outbox.put(partial(copy_context().run, write, self.id, self.attributes, self._totals))
-        outbox.drain(_WRITING_S)
+        last_word = partial(copy_context().run, write, self.id, self.attributes, self._totals)
+        if dropped:
+            # Whoever collects garbage may hold any lock, and an interpreter that ends starts no thread.
+            outbox.put_from_finalizer(last_word)
+        else:
+            outbox.put(last_word)
+            outbox.drain(_WRITING_S)
 
 
 class Step(Scoped):

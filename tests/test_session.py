@@ -20,6 +20,7 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
 
 import otel_costs
 from otel_costs import attributes as names
@@ -354,6 +355,55 @@ class TestGeneratorsThatOpenSessions:
             ask()
             expected = str(still_open[-1]) if still_open else None
             assert recorded.calls[-1].get(names.SESSION_ID) == expected
+
+
+class TestGeneratorsThatAreDropped:
+    """The garbage collector closes them, in the middle of anything."""
+
+    @staticmethod
+    @otel_costs.session("decorated")
+    def decorated() -> Iterator[None]:
+        yield
+
+    @staticmethod
+    def opening() -> Iterator[None]:
+        with otel_costs.session("opening"):
+            yield
+
+    @pytest.mark.parametrize("kind", ["decorated", "opening"])
+    def test_collected_while_a_lock_is_held(self, kind: str) -> None:
+        """An exporter's lock, which the record of the session will need: it is written later, by somebody else."""
+        lock = threading.Lock()
+
+        class Locking(InMemoryLogRecordExporter):
+            def export(self, batch: Any) -> Any:
+                with lock:
+                    return super().export(batch)
+
+        exporter: InMemoryLogRecordExporter = Locking()  # type: ignore[no-untyped-call]
+        recorded = Recorded(log_exporter=exporter)
+        with instrumented(recorded):
+            cycle: list[Any] = [getattr(self, kind)()]
+            cycle.append(cycle)
+            next(cycle[0])
+            with lock:
+                del cycle
+                gc.collect()
+            assert recorded.calls == []  # all is written
+            assert [found[names.SESSION_ID] for found in recorded.records(names.SESSION_EVENT)] == [kind]
+
+    def test_left_open_at_the_end_of_the_interpreter(self, tmp_path: Path) -> None:
+        """Then no thread starts any more, and who waits for one waits for ever."""
+        source = """
+        import otel_costs
+        @otel_costs.session("a")
+        def items():
+            yield
+        items = items()
+        next(items)
+        """.replace("\n        ", "\n")
+        with Program(source, tmp_path, {}, instrumented=False) as program:
+            assert program.ended(timeout_s=20).code == 0
 
 
 class Colour(StrEnum):
