@@ -64,7 +64,12 @@ def test_a_drain_within_a_job_does_not_wait_for_itself() -> None:
 def test_a_job_may_put_another_however_many_wait() -> None:
     """A job that brings one past the limit does not wait for itself."""
     jobs, done = Outbox(), list[int]()
-    jobs.put(lambda: [jobs.put(lambda: done.append(1)) for _ in range(LIMIT + 10)])
+
+    def bring() -> None:
+        for _ in range(LIMIT + 10):
+            jobs.put(lambda: done.append(1))
+
+    jobs.put(bring)
     while not jobs.drain():
         pass
     assert len(done) == LIMIT + 10
