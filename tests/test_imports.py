@@ -24,7 +24,7 @@ LAYERS = (
     ("stores", "store"),
     ("one machine", "local"),
     ("commands", "cli"),
-)  # fmt: skip
+)
 """From the bottom to the top, as in the design: a module imports from its own layer and from those below."""
 
 LEVEL = {module: level for level, (_, modules) in enumerate(LAYERS) for module in modules.split()}
