@@ -13,16 +13,17 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 import otel_costs
 from otel_costs import attributes as names
 from tests.cases.conftest import Case
-from tests.local.support import Served, ask, export_logs, free_ports
+from tests.local.support import Served, ask, export_logs, free_ports, send
 
 THREE_DAYS_NS = 3 * 86_400 * 10**9
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """Run the local stack in a process of its own."""
+    """Run the local stack in a process of its own, where no copy is merged away before it is counted."""
     running = Served(tmp_path / "data", free_ports(3), {})
     running.wait_until_ready()
+    assert send(running.http_url, b"system stop merges").status == 200
     yield running
     running.kill()
 
@@ -48,13 +49,17 @@ def written(case: Case, session: str, count: int) -> list[LogRecord]:
 
 
 def billed(served: Served, session: str) -> tuple[int, Decimal]:
-    """Return the calls and the cost of a session in the report."""
-    (found,) = ask(
-        served.http_url,
-        "select call_count, toString(cost_usd) as usd from sessions where session_id = {id:String}",
-        id=session,
-    )
-    return int(found["call_count"]), Decimal(found["usd"])
+    """Return the calls and the cost of a session, which its report and the sum over its calls agree on."""
+    found = {
+        (int(row["calls"]), Decimal(row["usd"]))
+        for sql in (
+            "select call_count as calls, toString(cost_usd) as usd from sessions where session_id = {id:String}",
+            "select count() as calls, toString(sum(cost_usd)) as usd from billed_calls where session_id = {id:String}",
+        )
+        for row in ask(served.http_url, sql, id=session)
+    }
+    (agreed,) = found
+    return agreed
 
 
 def test_case_36_what_is_delivered_eight_times_is_counted_once(case: Case, served: Served) -> None:

@@ -105,6 +105,9 @@ def test_case_14_cycles_and_depths_do_not_recurse(with_content: Case) -> None:
     with otel_costs.session("a", tag=cyclic):
         otel_costs.record("chat", provider="openai", model="gpt-4o", usage={}, cycle=cyclic, deep=deep)
     assert len(with_content.calls) == len(with_content.spans) == 3
+    (own,) = [found for found in with_content.calls if "otel_costs.tag.cycle" in found]
+    assert own["otel_costs.tag.cycle"].startswith('{"self": {"self": ')
+    assert own["otel_costs.tag.deep"].startswith('{"in": {"in": ')
     assert arguments in [found.get(names.MESSAGE_ARGUMENTS) for found in with_content.messages]
 
 
