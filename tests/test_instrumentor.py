@@ -188,7 +188,7 @@ def test_a_redactor_is_of_one_instrumenting(recorded: Recorded) -> None:
 def test_recording_without_instrumenting_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
     """`record`, `session` and `step` in a program that was started without us: they do nothing and say nothing."""
     caplog.set_level(logging.WARNING)
-    with otel_costs.session("a", budget_usd=1) as session, otel_costs.step("b"):
+    with otel_costs.session("not instrumented", budget_usd=1) as session, otel_costs.step("b"):
         otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 8_000})
     assert str(session.cost_usd) == "0.02"
     assert caplog.text == ""

@@ -12,6 +12,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from otel_costs.attributes import SCOPE
+
 PATIENCE_S = 60
 """How long a test waits for what must come. Only a failing test waits that long."""
 
@@ -107,11 +109,12 @@ def logs_of(body: bytes) -> list[dict[str, Any]]:
 
 
 def spans_of(body: bytes) -> list[dict[str, Any]]:
-    """Return the attributes of each span of a request, with its name and its id."""
+    """Return the attributes of each span of ours in a request, with its name and its id."""
     return [
         {**_attributes(span.attributes), "name": span.name, "span_id": span.span_id.hex()}
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans
         for scope in resource.scope_spans
+        if scope.scope.name == SCOPE
         for span in scope.spans
     ]
 
