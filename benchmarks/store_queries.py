@@ -222,11 +222,11 @@ def questions(client: "Client") -> list[Question]:
             0.20,
         ),
         Question("a user's 30 days, whole report", lambda: reports.user_report(client, user, **month)),
-        Question("top users of a day", ask(summed.format(key="user_id", view="user_costs"), since=today), 0.07),
+        Question("top users of a day", lambda: reports.user_costs(client, since=today), 0.07),
+        Question("top users of a month", lambda: reports.user_costs(client, **month), 1.22),
         Question(
-            "top users of a month", ask(summed.format(key="user_id", view="user_costs"), since=month["since"]), 1.22
+            "  from the view user_costs", ask(summed.format(key="user_id", view="user_costs"), since=month["since"])
         ),
-        Question("  with tokens and breakdown", lambda: reports.user_costs(client, **month)),
         Question(
             "cost by model, operation and day", ask("select day, model, operation, cost_usd from model_costs"), 3.87
         ),

@@ -138,8 +138,14 @@ def user_report(
 
 
 def user_costs(client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 20) -> list[Row]:
-    """Return the users that cost most in the days of [since, until)."""
-    return _costs(client, "user_costs", ("user_id",), since, until, limit)
+    """Return the users that cost most in [since, until)."""
+    found = rows(
+        client,
+        "select * from top_users(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"
+        " up_to = {limit:UInt64}) order by cost_usd desc, user_id",
+        {**between(since, until), "limit": limit},
+    )
+    return [{"user_id": row["user_id"]} | _nested(row) for row in found]
 
 
 def scenario_costs(

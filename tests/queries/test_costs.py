@@ -238,6 +238,21 @@ def test_a_users_report(store: Store) -> None:
     assert only(found, "scenario", "call_count", "unpriced_calls") == [("coding", 1, 1)]
 
 
+def test_the_users_that_cost_most(store: Store) -> None:
+    """As many as asked for, within the times, with everything about them."""
+    store.insert(*records(), call(at("00:00:03", day=1), user="u3", cost="0.005"))
+    found = store.ask("select * from top_users(up_to = 2)")
+    columns = ("user_id", "call_count", "unpriced_calls", "cost_usd", "text_input_usd", "audio_seconds")
+    assert only(found, *columns) == [
+        ("u1", 3, 1, Decimal("1.0"), Decimal("1.0"), Decimal(0)),
+        ("u2", 1, 0, Decimal("0.006"), Decimal(0), Decimal(60)),
+    ]
+    until = "select user_id, cost_usd from top_users(since = {since:DateTime64(3)}, until = {until:DateTime64(3)})"
+    found = store.ask(until, since=at("00:00:01", day=1), until=at("00:00:03", day=1))
+    assert only(found, "user_id", "cost_usd") == [("u2", Decimal("0.006")), ("u1", Decimal(0))]
+    assert len(store.ask("select * from top_users()")) == 3
+
+
 def test_what_has_no_price(store: Store) -> None:
     """One row per model and reason; partly priced calls show with what is known of their cost."""
     unknown: dict[str, Any] = {"otel_costs.cost.reason": "unknown_model", "gen_ai.response.model": "gpt-9"}
