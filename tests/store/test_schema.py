@@ -56,7 +56,7 @@ def test_a_changed_materialized_view_is_replaced(empty: "Client", monkeypatch: p
     schema.apply(empty)
     _change(monkeypatch, "messages_mv", "Body as content", "upper(Body) as content")
     assert schema.apply(empty) == [Change("replaced", "materialized view", "messages_mv")]
-    empty.command("insert into otel_logs (EventName, Body) values ('otel_costs.message', 'hello')")
+    empty.command("insert into otel_logs (Timestamp, EventName, Body) select now64(9), 'otel_costs.message', 'hello'")
     assert empty.command("select content from messages") == "HELLO"
 
 
