@@ -12,13 +12,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
-from otel_costs import baggage, clean, messages, telemetry
+from otel_costs import baggage, clean, messages, outbox, telemetry
 from otel_costs.bill import Bill, cost_attributes, usage_attributes, warn_unpriced
 from otel_costs.conversation import Conversation
 from otel_costs.identity import derived_id, random_id, whose
 from otel_costs.jobs import Jobs, Owner
 from otel_costs.messages import content
-from otel_costs.session import current_scope
+from otel_costs.session import MAX_TAGS, current_scope
 from otel_costs.usage import Usage
 
 PENDING: Final = 0
@@ -265,7 +265,7 @@ def record(
     operation: str,
     *,
     provider: str,
-    model: str,
+    model: str | None,
     usage: Mapping[str, object] | Usage,
     cost_usd: Decimal | str | int | None = None,
     at: datetime | None = None,
@@ -284,7 +284,7 @@ def record(
 def _recorded(
     operation: str,
     provider: str,
-    model: str,
+    model: str | None,
     usage: Mapping[str, object] | Usage,
     cost_usd: object,
     at: datetime | None,
@@ -292,14 +292,17 @@ def _recorded(
     tags: Mapping[str, object],
 ) -> Decimal | None:
     start_ns = int(at.timestamp() * 1e9) if at else None
-    call = Call(clean.identifier(operation), clean.identifier(provider), str(model), start_ns=start_ns)
-    for key, value in tags.items():
+    asked = None if model is None else str(model)
+    call = Call(clean.identifier(operation), clean.identifier(provider), asked, start_ns=start_ns)
+    for key, value in list(tags.items())[:MAX_TAGS]:
         call.set(names.TAG_PREFIX + key, value)
     call.bill.usage = usage if isinstance(usage, Usage) else Usage.of(usage)
     call.bill.service_tier = service_tier
     call.bill.reported = clean.number(cost_usd)
     if at is not None:
         call._duration_s = 0.0  # how long it took is not known, and not how long ago it was
-    call.finish()
+    # As a job, done here and now: what is no Exception does not get out of it either.
+    outbox.put(call.finish)
+    outbox.drain()
     exact = call.attributes.get(names.COST_USD)
     return None if exact is None else Decimal(exact)

@@ -7,6 +7,7 @@ first.
 """
 
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -26,6 +27,9 @@ DRAIN_S: Final = 3.0
 GATHER_S: Final = 0.05
 """How long jobs gather before they are done: a thread that wakes for each takes the interpreter from the next call."""
 
+LOOK_S: Final = 5.0
+"""How long a stream that was dropped unread waits at most, where nothing else is done."""
+
 REST_S: Final = 0.0001
 """Pause after a job: else the thread takes the interpreter back before the application gets it, for up to 5 ms."""
 
@@ -44,10 +48,17 @@ class Outbox:
         self._doing = 0  # the thread that does a job, by its id
         self._paused = False
 
+    @property
+    def is_working(self) -> bool:
+        """Whether this thread is in the middle of a job."""
+        return self._doing == threading.get_ident()
+
     def open(self) -> bool:
         """Start the thread if it does not run, and return whether it does; it may not when the interpreter ends."""
         if self._thread is not None and self._thread.is_alive():
             return True
+        if sys.is_finalizing():
+            return False  # `start` would wait for ever
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 thread = threading.Thread(target=self._work, name="otel_costs", daemon=True)
@@ -63,7 +74,7 @@ class Outbox:
         self._jobs.append(job)
         if not self.open():
             self.drain()
-        elif len(self._jobs) > LIMIT and self._doing != threading.get_ident():
+        elif len(self._jobs) > LIMIT and not self.is_working:
             self._do_next()
         elif not self._waiting.is_set():
             self._waiting.set()
@@ -74,7 +85,7 @@ class Outbox:
 
     def drain(self, timeout_s: float = DRAIN_S) -> bool:
         """Do what waits, here and now, and return whether all is done. Within a job it does nothing."""
-        if self._doing == threading.get_ident():
+        if self.is_working:
             return False
         end = time.monotonic() + timeout_s
         while self._jobs and time.monotonic() < end:
@@ -90,7 +101,7 @@ class Outbox:
 
         A fork in the middle of one would leave the child with locks that nobody releases, an import's among them.
         """
-        if self._doing != threading.get_ident():
+        if not self.is_working:
             self._paused = self._busy.acquire(timeout=DRAIN_S)
 
     def resume(self) -> None:
@@ -113,7 +124,9 @@ class Outbox:
 
     def _work(self) -> None:
         while True:
-            self._waiting.wait()
+            # A finalizer cannot wake the thread: it looks by itself from time to time.
+            if not self._waiting.wait(LOOK_S) and not self._jobs:
+                continue
             time.sleep(GATHER_S)
             self._waiting.clear()
             while self._jobs:
@@ -125,7 +138,9 @@ class Outbox:
 def _do(job: Job) -> None:
     try:
         job()
-    except Exception as error:  # noqa: BLE001
+    except KeyboardInterrupt:
+        raise  # somebody waits at a terminal, and a drain is done in the application's own thread
+    except BaseException as error:  # noqa: BLE001  # an exporter may raise anything, SystemExit too
         telemetry.complain_once("bug:job", "otel_costs could not record a call", error=error)
 
 
@@ -143,8 +158,13 @@ def open_for_finalizers() -> None:
 
 
 def put_from_finalizer(job: Job) -> None:
-    """Have the job done with the next one that is put, or at the next drain."""
+    """Have the job done with the next one that is put, at the next drain, or after a few seconds."""
     _outbox.put_from_finalizer(job)
+
+
+def is_working() -> bool:
+    """Return whether this thread is in the middle of a job."""
+    return _outbox.is_working
 
 
 def drain(timeout_s: float = DRAIN_S) -> bool:

@@ -16,7 +16,7 @@ from otel_costs.usage import Usage
 __all__ = ["BudgetExceeded", "Scope", "Session", "Step", "Totals", "current_scope", "entered", "forget"]
 
 MAX_TAGS: Final = 32
-"""Tags that a session keeps: the SDK drops the oldest attributes of a record that has more than 128."""
+"""Tags that a session keeps, and a call of the application's own: the SDK drops the oldest attributes past 128."""
 
 BUDGET_WARNING: Final = Decimal("0.8")
 

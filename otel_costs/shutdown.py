@@ -137,7 +137,7 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
     if _standby is not None and not _flushed:
         _until = time.monotonic() + DEADLINE_S
         # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
-        if outbox._outbox._doing == threading.get_ident():
+        if outbox.is_working():
             # It is in the middle of a call's record, say, and must go on for it to be written.
             _standby.run([partial(_flush_and_repeat, number)], 0)
             return

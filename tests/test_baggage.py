@@ -201,7 +201,6 @@ def test_ours_never_reaches_a_provider_from_an_async_client(instrument: Instrume
     assert [request.headers.get("baggage") for request in provider.requests] == [None] * 3
 
 
-@pytest.mark.xfail(reason="only a request that is recorded is sent in a context without our baggage")
 def test_ours_does_not_go_with_requests_that_are_not_billed(
     instrument: Instrument, client: openai.OpenAI, provider: Provider
 ) -> None:

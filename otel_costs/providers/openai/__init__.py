@@ -12,11 +12,11 @@ from typing import Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from otel_costs import shutdown, telemetry
+from otel_costs import baggage, shutdown, telemetry
 from otel_costs.patching import Patches
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.exchange import Exchange
-from otel_costs.session import BudgetExceeded, current_scope
+from otel_costs.session import BudgetExceeded
 
 MODULE: Final = "openai._base_client"
 
@@ -71,8 +71,6 @@ def _process_response(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[
 def _begin(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exchange | None:
     """Start an exchange; raise `BudgetExceeded`, and nothing else, if the session has spent its budget."""
     try:
-        if (scope := current_scope()) is not None and scope.session is not None:
-            scope.session.check_budget()
         shutdown.adopt_once()
         return Exchange.begin(client, args, kwargs)
     except BudgetExceeded:
@@ -85,7 +83,8 @@ def _begin(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exc
 class _Sending:
     """While a request is sent, its exchange is that of the task, and its span the current one.
 
-    None too: a request that is not recorded, made from within another's hooks, must not be taken for the other. It is
+    None too: a request that is not recorded, made from within another's hooks, must not be taken for the other, and
+    takes no baggage of ours along either. It is
     undone by value and not by token: a coroutine may be closed in another context than it ran in, where a token is
     refused, and somebody else's values stand.
     """
@@ -101,10 +100,11 @@ class _Sending:
         self._outer = _exchange.get()
         _exchange.set(self._exchange)
         context = None if self._exchange is None else self._exchange.context
-        if context is not None:
-            self._outer_context = otel_context.get_current()
+        outer = otel_context.get_current()
+        context = context or baggage.withheld(outer)
+        if context is not outer:
+            self._outer_context, self._context = outer, context
             otel_context.attach(context)
-            self._context = context
 
     @telemetry.shielded("leave the context of a call")
     def _leave(self) -> None:

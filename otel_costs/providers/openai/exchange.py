@@ -22,6 +22,7 @@ from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.stream import EventReader
 from otel_costs.providers.openai.usage import ModelUsage
+from otel_costs.session import current_scope
 
 
 class Exchange:
@@ -42,11 +43,16 @@ class Exchange:
 
     @classmethod
     def begin(cls, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Self | None:
-        """Start the call of a request; return None if it is not billed."""
+        """Start the call of a request; return None if it is not billed.
+
+        Raises BudgetExceeded if the session has spent its budget; a look at what was started before is not stopped.
+        """
         options = kwargs["options"] if "options" in kwargs else args[1]
         endpoint = find(options.method, options.url)
         if endpoint is None and not may_be_billed(options.method, options.url):
             return None
+        if endpoint is None or not endpoint.look:
+            _check_budget()
         request = Request.read(client, options, endpoint, stream=bool(kwargs.get("stream")))
         exchange = cls(request, args, kwargs)
         if not exchange._is_late:
@@ -222,3 +228,8 @@ class Exchange:
                 other.finish()
         finally:
             otel_context.detach(attached)
+
+
+def _check_budget() -> None:
+    if (scope := current_scope()) is not None and scope.session is not None:
+        scope.session.check_budget()
