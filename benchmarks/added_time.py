@@ -81,9 +81,10 @@ def _table(rows: dict[str, dict[str, float]]) -> None:
 def _measure(candidate: str, blocks: int) -> dict[str, float]:
     import openai
 
-    assert openai  # its import is the application's own
+    assert openai  # its import is the application's own, and so is the SDK's
+    providers = _providers()
     begun = time.perf_counter()
-    switch = _switch(candidate)
+    switch = _switch(candidate, providers)
     found = {"import": (time.perf_counter() - begun) * 1e3}
     client = _client()
     for kind, calls, action in (("chat", 20, _chat), ("stream", 5, _stream)):
@@ -130,7 +131,7 @@ class Times:
 
 def _memory(candidate: str) -> dict[str, float]:
     client = _client()
-    ask = _switch(candidate)(True, client)
+    ask = _switch(candidate, _providers())(True, client)
     for _ in range(50):
         _chat(ask)
     before = _rss()
@@ -159,17 +160,17 @@ def _client() -> Any:
     return openai.OpenAI(api_key="sk-benchmark", base_url=_canned.start())
 
 
-def _switch(candidate: str) -> Callable[[bool, Any], Any]:
-    """Set the SDK up, and return what switches the candidate on or off and returns the function to call."""
-    providers = _providers()
+def _switch(candidate: str, providers: tuple[Any, Any, Any]) -> Callable[[bool, Any], Any]:
+    """Return what switches the candidate on or off and returns the function to call."""
     if candidate == "floor":
         tracer = providers[0].get_tracer("floor")
         return lambda on, client: (
             _by_hand(tracer, client.chat.completions.create) if on else client.chat.completions.create
         )
     instrumentor = _instrumentor(candidate)
-    state = {"on": False}
     options = dict(zip(("tracer_provider", "logger_provider", "meter_provider"), providers, strict=True))
+    instrumentor.instrument(**options)
+    state = {"on": True}
 
     def switch(on: bool, client: Any) -> Any:
         if on != state["on"]:
@@ -178,7 +179,6 @@ def _switch(candidate: str) -> Callable[[bool, Any], Any]:
         # The resource keeps what was patched when it was made; a new one sees the patch of now.
         return type(client.chat.completions)(client).create
 
-    switch(True, _client())
     return switch
 
 
