@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from opentelemetry._logs._internal import ProxyLoggerProvider
@@ -9,7 +10,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_costs import baggage, call, outbox, pricing, providers, shutdown, telemetry, threads
+from otel_costs import baggage, call, outbox, pricing, providers, shutdown, sockets, telemetry, threads
 from otel_costs.messages import content
 from otel_costs.patching import Patches
 from otel_costs.session import forget as forget_sessions
@@ -47,22 +48,30 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("read the prices", outbox.put, pricing.warm_up)
         _guarded("carry sessions into threads", threads.install, patches)
         _guarded("write calls before a flush", outbox.install, patches)
-        for name in providers.PROVIDERS:
-            _guarded(f"watch {name}", self._watch, name)
+        for library, hooks in sockets.LIBRARIES:
+            _guarded(f"watch {library}", self._watch, library, hooks)
+        for provider in providers.PROVIDERS:
+            sockets.claimed_by(provider.module, provider.sockets)
+            for name in provider.patched:
+                _guarded(f"watch {name}", self._watch, name, provider.module)
         _guarded("take over the end of the process", shutdown.install, patches)
         _guarded("look for a ledger", _look_for_ledger)
 
-    def _watch(self, name: str) -> None:
-        provider = importlib.import_module(name)
-        self._patches.on_import(provider.MODULE, provider.install)
+    def _watch(self, name: str, watcher: str) -> None:
+        """Have `install` of `watcher` called when `name` is imported; it is imported itself no earlier."""
+        self._patches.on_import(name, partial(_install, watcher), watcher)
 
     def _uninstrument(self, **_: Any) -> None:
         _guarded("write the last calls", outbox.drain)
         _guarded("take its patches back", self._patches.remove)
         _guarded("give back the end of the process", shutdown.remove)
         _guarded("forget the redactor", content.set_redactor, None)
-        for forget in (telemetry.forget, call.forget, forget_sessions):
+        for forget in (telemetry.forget, call.forget, forget_sessions, sockets.forget):
             _guarded("forget what was", forget)
+
+
+def _install(watcher: str, patches: Patches) -> None:
+    importlib.import_module(watcher).install(patches)
 
 
 def _look_for_ledger() -> None:

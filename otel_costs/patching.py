@@ -21,17 +21,18 @@ class Patches:
     def __init__(self) -> None:
         self.active = False
         self._wrapped: list[tuple[Any, str, Any]] = []
-        self._hooked: set[str] = set()
+        self._hooked: set[tuple[str, str]] = set()
 
-    def on_import(self, module: str, install: Callable[["Patches"], None]) -> None:
+    def on_import(self, module: str, install: Callable[["Patches"], None], watcher: str = "") -> None:
         """Call `install` now if `module` is imported, else when it is.
 
-        wrapt cannot take an import hook back, so one is registered once per module and asks whether we are active.
+        wrapt cannot take an import hook back, so one is registered once per module and `watcher` of it, and asks
+        whether we are active.
         """
         if module in sys.modules:
             self._install(module, install)
-        elif module not in self._hooked:
-            self._hooked.add(module)
+        elif (module, watcher) not in self._hooked:
+            self._hooked.add((module, watcher))
             wrapt.register_post_import_hook(lambda _: self._install(module, install), module)
 
     def _install(self, module: str, install: Callable[["Patches"], None]) -> None:

@@ -19,7 +19,7 @@ LAYERS = (
     ("what was said", "messages"),
     ("calls", "identity bill jobs conversation call streaming watched_response"),
     ("the process", "connections standby shutdown"),
-    ("providers", "providers"),
+    ("providers", "providers sockets"),
     ("the application", "instrumentor otel_costs"),
     ("stores", "store"),
     ("one machine", "local"),

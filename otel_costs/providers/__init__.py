@@ -1,8 +1,17 @@
-"""The provider surfaces that are watched: one module each, one line each.
+"""The provider surfaces that are watched: one module each, one line each."""
 
-A provider module has `MODULE`, the module whose import it waits for, and `install(patches)`.
-"""
+from typing import Final, NamedTuple
 
-from typing import Final
 
-PROVIDERS: Final = ("otel_costs.providers.openai",)
+class Provider(NamedTuple):
+    """A module of ours, and what it waits for: it is imported with the first of that, and costs nothing until then."""
+
+    module: str
+    """Has `install(patches)` for the modules below, `claim(handshake)` for the sockets, or both."""
+    patched: tuple[str, ...] = ()
+    """Modules of others; `install` is called when the first of them is imported, and may be called again."""
+    sockets: tuple[str, ...] = ()
+    """Providers (`otel_costs.providers.hosts`) whose WebSockets `claim` is asked about, `*` for any host."""
+
+
+PROVIDERS: Final = (Provider("otel_costs.providers.openai", patched=("openai._base_client",)),)

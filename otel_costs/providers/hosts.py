@@ -92,6 +92,16 @@ def of(client: Any, url: str = "") -> Host:
     return _host(address or "", port, _speaks_azure(client.__class__), os.environ.get(ENV_PROVIDERS, ""))
 
 
+def at(address: str, port: int) -> Host:
+    """Return what is known of a host that somebody talks to without the SDK."""
+    return _host(address, port, False, os.environ.get(ENV_PROVIDERS, ""))
+
+
+def provider_of(address: str, port: int) -> str | None:
+    """Return the provider behind a host; None if nobody knows it, which is no reason to warn: it may be anything."""
+    return _provider(address.lower().rstrip("."), port, os.environ.get(ENV_PROVIDERS, ""))
+
+
 def deployment_of(client: Any, url: str = "") -> str | None:
     """Return the deployment that the address of a request names, as Azure's do; None if it names none."""
     found = _DEPLOYMENT.search(url) or _DEPLOYMENT.search(client.base_url.path)
@@ -116,8 +126,7 @@ def takes_stream_usage(client: Any, host: Host) -> bool:
 def _host(address: str, port: int, azure: bool, configured: str) -> Host:
     """Look a host up: what is configured comes first, then what is known, then how the client speaks."""
     address = address.lower().rstrip(".")
-    given = _configured(configured)
-    provider = given.get(f"{address}:{port}") or given.get(address) or _ended(address, given) or _known(address)
+    provider = _provider(address, port, configured)
     if provider is None and azure and not _is_loopback(address):
         provider = "azure.ai.openai"  # a domain of one's own, in front of Azure
     if provider is None:
@@ -129,6 +138,11 @@ def _host(address: str, port: int, azure: bool, configured: str) -> Host:
             address[:253],
         )
     return Host(address, port, provider or UNKNOWN)
+
+
+def _provider(address: str, port: int, configured: str) -> str | None:
+    given = _configured(configured)
+    return given.get(f"{address}:{port}") or given.get(address) or _ended(address, given) or _known(address)
 
 
 def _known(address: str) -> str | None:
