@@ -7,7 +7,7 @@ import httpx2 as httpx
 import openai
 import pytest
 
-from otel_costs import CostsInstrumentor
+from otel_costs import BudgetExceeded, CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs import session as otel_session
 from tests.providers.conftest import Driver, usd
@@ -41,6 +41,19 @@ def test_batch(driver: Driver, recorded: Recorded) -> None:
     assert final[names.COST_STATUS] == "priced"
     assert usd(final) == (360 * Decimal("1.25") + 120 * 5) / 1_000_000
     assert (final[names.SESSION_ID], final[names.USER_ID]) == ("abc-123", "user-1")
+
+
+def test_a_spent_budget_does_not_stop_a_look(driver: Driver, recorded: Recorded) -> None:
+    """What was started before the budget was spent can be fetched and cancelled; nothing new is started."""
+    with otel_session("abc-123", budget_usd="0.000001"):
+        begun = batch(driver)
+        driver.run(driver.client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hi"}]))
+        with pytest.raises(BudgetExceeded):
+            batch(driver)
+        driver.run(driver.client.batches.retrieve(begun.id))
+        ended = driver.run(driver.client.batches.retrieve(begun.id))
+    assert ended.status == "completed"
+    assert [call[names.OPERATION_NAME] for call in recorded.calls] == ["batch", "chat", "batch"]
 
 
 def test_looks_at_what_has_not_ended(driver: Driver, recorded: Recorded) -> None:
