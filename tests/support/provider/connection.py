@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 from . import fault as faults
-from .exchange import Answer, Event, dumps, error_body, new_id
+from . import sockets
+from .exchange import Answer, Event, RefusedError, dumps, error_body, new_id
 
 if TYPE_CHECKING:
     from .provider import Provider
@@ -46,6 +47,9 @@ class Connection(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         began = time.perf_counter()
+        if sockets.wanted(self):
+            self._serve_socket(began)
+            return
         # A proxy is asked for an absolute URL: then the host is in it, too.
         answer, fault = self.provider.answer(
             self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, self._read_body()
@@ -57,6 +61,17 @@ class Connection(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.provider.abandoned += 1
             self.close_connection = True
+
+    def _serve_socket(self, began: float) -> None:
+        """Speak on a WebSocket, or refuse to as HTTP does."""
+        request = self.provider.asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, b"")
+        try:
+            sockets.serve(self, request)
+        except RefusedError as refused:
+            body = dumps(error_body(refused.status, str(refused), param=refused.param, code=refused.code))
+            self._write_whole(Answer({}, status=refused.status), body, faults.NOTHING, began)
+        except OSError:
+            self.provider.abandoned += 1
 
     def _read_body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):

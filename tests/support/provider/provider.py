@@ -15,6 +15,7 @@ from . import models, routes
 from .connection import Connection
 from .exchange import Answer, RefusedError, Request, Store, error_body
 from .fault import Fault
+from .realtime import Stage
 
 FLAVOURS = {
     "api.deepseek.com": "deepseek",
@@ -45,7 +46,8 @@ class Provider:
     """A stand-in for OpenAI and the providers that speak its protocol.
 
     `deployments` maps Azure's deployment names to models. `requests` has every request as it came, oldest first;
-    `abandoned` counts answers whose client went away; `errors` has the stand-in's own bugs, none when all is well.
+    `realtime` is what its spoken conversations are told. `abandoned` counts answers whose client went away; `errors`
+    has the stand-in's own bugs, none when all is well.
     """
 
     def __init__(self, *, port: int = 0, deployments: Mapping[str, str] | None = None) -> None:
@@ -55,6 +57,7 @@ class Provider:
         self.abandoned = 0
         self.connections: set[socket.socket] = set()
         self.store = Store()
+        self.realtime = Stage()
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -125,11 +128,16 @@ class Provider:
             if gate.wait(0.02) or self._stopped.is_set():
                 return
 
-    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, Fault]:
-        """Record a request and return the answer to it, with the fault that strikes it."""
+    def asked(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
+        """Record a request."""
         url = urlsplit(target)
         request = Request(method, url.path, url.query, headers, body)
         self.requests.append(request)
+        return request
+
+    def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[Answer, Fault]:
+        """Record a request and return the answer to it, with the fault that strikes it."""
+        request = self.asked(method, target, headers, body)
         try:
             fault = faults.in_header(request) or self._next_fault(request)
             return routes.answer(self._routed(request, fault.outcome), self.store), fault
