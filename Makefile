@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install demo test lint format bench clean
+.PHONY: install demo test lint format bench collector clean
 
 install: $(READY)
 
@@ -40,6 +40,10 @@ $(VENV)-bench/.ready: $(READY)
 	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
 	$(BIN)/uv pip install --quiet --python $(VENV)-bench/bin/python --prerelease if-necessary-or-explicit --group dev --group bench --editable '.[instruments,local]'
 	touch $@
+
+# The OpenTelemetry Collector for collector/*.yaml; prints where it is. Needs Go, and some minutes the first time.
+collector:
+	@$(PYTHON) collector/build.py
 
 constraints: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --all-extras --group dev pyproject.toml --output-file constraints.txt
