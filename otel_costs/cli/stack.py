@@ -64,16 +64,25 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
 @click.command("schema", short_help="Make the tables and views of a store.")
 @options.format_option
 @options.dsn_option
-def schema(form: str, dsn: str | None) -> None:
+@click.option(
+    "--users",
+    "with_users",
+    is_flag=True,
+    help="Make the users writer, reader and auditor too, with the passwords in OTEL_COSTS_WRITER_PASSWORD and so on.",
+)
+def schema(form: str, dsn: str | None, with_users: bool) -> None:
     """Make the tables and views of the store what this version needs, and say what was changed.
 
     Run it as often as you like: tables are created and extended, never emptied.
     """
     from otel_costs.store import schema as store_schema  # noqa: PLC0415
+    from otel_costs.store import users  # noqa: PLC0415
     from otel_costs.store.rows import telling  # noqa: PLC0415
 
     with options.opened(dsn) as client, output.working("Applying the schema"), telling():
         changes = store_schema.apply(client)
+        named = users.apply(client) if with_users else ()
+    changes += [store_schema.Change("replaced", "user", name) for name in named]
     rows = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in changes]
     if form == options.JSON:
         output.write_json({"changes": rows})

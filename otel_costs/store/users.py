@@ -1,0 +1,71 @@
+"""Who may do what in the store: a writer inserts, a reader sees what calls cost, an auditor reads words too."""
+
+import os
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store.connection import StoreError
+from otel_costs.store.files import folder
+from otel_costs.store.rows import telling
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+USERS: Final = ("writer", "reader", "auditor")
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_COMMENT: Final = re.compile(r"--[^\n]*")
+_MIN_LENGTH: Final = 12
+
+
+def variable(user: str, what: str = "PASSWORD") -> str:
+    """Return the environment variable of a user's password, or of its name."""
+    return f"OTEL_COSTS_{user.upper()}_{what}"
+
+
+def apply(client: "Client", environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Make roles, quotas and users as `queries/users/` says, or change their passwords; return the users' names.
+
+    Passwords come from `OTEL_COSTS_WRITER_PASSWORD`, `..._READER_...`, `..._AUDITOR_...`; names from `..._USER`, where
+    they are not `writer`, `reader` and `auditor`. The store gets a password's SHA-256. Needs a server, and the rights
+    of an administrator. Raises StoreError for a missing or short password, and when a statement fails.
+    """
+    placeholders = {
+        "database": f"`{client.command('select currentDatabase()')}`",
+        "on_cluster": "",
+        **_credentials(environment),
+    }
+    for statement in statements(placeholders):
+        with telling(f"cannot {_summary(statement)}"):
+            client.command(statement)
+    return tuple(placeholders[user] for user in USERS)
+
+
+def statements(placeholders: Mapping[str, str]) -> list[str]:
+    """Return the statements of `queries/users/` in their order, placeholders filled."""
+    found: list[str] = []
+    for path in sorted((folder() / "users").glob("*.sql")):
+        sql = _COMMENT.sub("", Template(path.read_text(encoding="utf-8")).substitute(placeholders))
+        found += [statement.strip() for statement in sql.split(";") if statement.strip()]
+    return found
+
+
+def _credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for user in USERS:
+        password = environment.get(variable(user), "")
+        if len(password) < _MIN_LENGTH:
+            raise StoreError(f"{variable(user)} must be set, to {_MIN_LENGTH} characters or more")
+        name = environment.get(variable(user, "USER")) or user
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"{variable(user, 'USER')} is no name: letters, digits and _")
+        found |= {user: name, f"{user}_sha256": sha256(password.encode()).hexdigest()}
+    return found
+
+
+def _summary(statement: str) -> str:
+    """Return the beginning of a statement: never the hash of a password, which stands further behind."""
+    return " ".join(statement.split()[:6])

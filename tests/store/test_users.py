@@ -1,0 +1,91 @@
+"""Who may do what in the store."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from otel_costs.store import StoreError, users
+from otel_costs.store.files import folder
+from tests.queries.engine import engine
+
+PASSWORDS = {users.variable(user): f"correct horse {user}" for user in users.USERS}
+PLACEHOLDERS = {"database": "`d`", "on_cluster": "", **users._credentials(PASSWORDS)}
+
+
+def formatted(statement: str) -> str:
+    """Return the statement as ClickHouse's own parser read it."""
+    return str(engine().command("select formatQuery({statement:String})", parameters={"statement": statement}))
+
+
+def said() -> list[str]:
+    return [" ".join(statement.split()) for statement in users.statements(PLACEHOLDERS)]
+
+
+@pytest.mark.parametrize("statement", users.statements(PLACEHOLDERS))
+def test_clickhouse_understands_every_statement(statement: str) -> None:
+    """By its own parser; the embedded engine has no users, so that more is seen on a server alone."""
+    assert formatted(statement)
+
+
+def test_on_a_cluster_too() -> None:
+    """With a cluster every statement says so."""
+    for statement in users.statements({**PLACEHOLDERS, "on_cluster": "on cluster `c`"}):
+        assert "ON CLUSTER c" in formatted(statement)
+
+
+def test_the_writer_only_inserts() -> None:
+    """The collector reads nothing, and no typed table is its business."""
+    grants = [statement for statement in said() if statement.endswith("to otel_costs_writer") and "grant" in statement]
+    assert grants == [
+        "grant insert, show columns on `d`.otel_logs to otel_costs_writer",
+        "grant insert, show columns on `d`.otel_traces to otel_costs_writer",
+    ]
+
+
+def test_every_view_has_its_readers() -> None:
+    """Each view is granted to one role, no table to any, and the views with words in them to the content role alone."""
+    granted = {
+        statement.split("`d`.")[1].split()[0]: statement.rsplit(" ", 1)[1]
+        for statement in said()
+        if statement.startswith("grant select")
+    }
+    views = {path.stem for path in (folder() / "views").glob("*.sql") if not path.stem.endswith("_mv")}
+    assert set(granted) == {view for view in views if _is_view(view)}
+    assert {view for view, role in granted.items() if role == "otel_costs_content"} == {
+        view for view in views if "content" in _body(view) or "session_report" in view
+    } & set(granted)
+
+
+def _is_view(name: str) -> bool:
+    return "create or replace view" in _body(name)
+
+
+def _body(name: str) -> str:
+    text = Path(folder() / "views" / f"{name}.sql").read_text()
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+
+
+def test_passwords_are_sent_as_their_hash() -> None:
+    """And can be changed: who exists gets the new one."""
+    hashed = sha256(b"correct horse reader").hexdigest()
+    about = [statement for statement in said() if hashed in statement]
+    assert [statement.split(" identified")[0] for statement in about] == [
+        "create user if not exists reader",
+        "alter user reader",
+    ]
+    assert not any("correct horse" in statement for statement in said())
+
+
+@pytest.mark.parametrize("password", ["", "short"])
+def test_no_password_no_user(password: str) -> None:
+    """The variable is named, and the password is not."""
+    with pytest.raises(StoreError, match="OTEL_COSTS_READER_PASSWORD must be set, to 12 characters or more"):
+        users._credentials({**PASSWORDS, "OTEL_COSTS_READER_PASSWORD": password})
+
+
+def test_names_are_names() -> None:
+    """What goes into a statement without quotes cannot be one of its own."""
+    assert users._credentials({**PASSWORDS, "OTEL_COSTS_READER_USER": "grafana"})["reader"] == "grafana"
+    with pytest.raises(StoreError, match="OTEL_COSTS_READER_USER is no name"):
+        users._credentials({**PASSWORDS, "OTEL_COSTS_READER_USER": "x; drop table calls"})
