@@ -1,18 +1,16 @@
 """One request to a provider and its answer, from the moment before it is sent until the call is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Self
 
-from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from otel_costs import attributes as names
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
-from otel_costs.identity import whose
 from otel_costs.providers.openai import answer as openai_answer
+from otel_costs.providers.openai import calls
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import request as openai_request
 from otel_costs.providers.openai.body import BodyReader, is_text, read_body
@@ -21,8 +19,6 @@ from otel_costs.providers.openai.hiding import UsageHider
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.stream import EventReader
-from otel_costs.providers.openai.usage import ModelUsage
-from otel_costs.session import current_scope
 
 
 class Exchange:
@@ -52,11 +48,11 @@ class Exchange:
         if endpoint is None and not may_be_billed(options.method, options.url):
             return None
         if endpoint is None or not endpoint.look:
-            _check_budget()
+            calls.check_budget()
         request = Request.read(client, options, endpoint, stream=bool(kwargs.get("stream")))
         exchange = cls(request, args, kwargs)
         if not exchange._is_late:
-            exchange._call = exchange._start()
+            exchange._call = calls.start(request)
             openai_answer.read_inputs(exchange._call, request)
             if request.may_ask_for_usage(client):
                 exchange._ask_for_usage(options)
@@ -70,21 +66,6 @@ class Exchange:
     def context(self) -> Context | None:
         """The context to send the request in; None if it has no call yet."""
         return None if self._call is None else self._call.context
-
-    def _start(self, shown_as: str | None = None) -> Call:
-        request = self._request
-        call = Call(
-            request.endpoint.operation,
-            request.host.provider,
-            request.model,
-            identity=whose(request.user, request.session_id),
-            attributes=request.host.attributes,
-            shown_as=shown_as,
-            start_ns=request.start_ns,
-        )
-        call.set(names.OPENAI_API_TYPE, request.endpoint.api_type)
-        call.bill.endpoint, call.bill.deployment = request.host.address, request.deployment
-        return call
 
     @telemetry.shielded("ask for the usage of a stream")
     def _ask_for_usage(self, options: Any) -> None:
@@ -172,64 +153,22 @@ class Exchange:
     def _finish(self, headers: Mapping[str, str], body: Any, error: str | None) -> None:
         """Finish with the answer, in a job; `error` is the kind of error that ended it, None if none did."""
         if self._call is not None:
-            self._write(self._call, body, headers, error)
+            calls.write(self._call, self._request, body, headers, error)
         elif self._place is not None:
             self._place.run(self._finish_late, headers, body, error)
 
     def _finish_late(self, headers: Mapping[str, str], body: Any, error: str | None) -> None:
+        request = self._request
         if not isinstance(body, Mapping):
             return
-        if self._request.endpoint is UNKNOWN:
+        if request.endpoint is UNKNOWN:
             found = [body] if isinstance(body.get("usage"), Mapping) else []
-        elif self._request.endpoint.name == "responses":
-            self._write(self._start("fetch_response"), body, headers, error)  # a look for which there is a convention
+        elif request.endpoint.name == "responses":
+            # A look for which there is a convention.
+            calls.write(calls.start(request, "fetch_response"), request, body, headers, error)
             return
         else:
             jobs = body["data"] if isinstance(body.get("data"), list) else [body]
-            provider = self._request.host.provider
-            found = [job for job in jobs if isinstance(job, Mapping) and openai_jobs.is_due(provider, job)]
+            found = [job for job in jobs if isinstance(job, Mapping) and openai_jobs.is_due(request.host.provider, job)]
         for answer in found:
-            self._write(self._start(), answer, headers, error)
-
-    def _write(self, call: Call, body: Any, headers: Mapping[str, str], error: str | None) -> None:
-        others: Sequence[ModelUsage] = ()
-        try:
-            others = openai_answer.read(call, self._request, body, headers)
-            error = error or openai_answer.failure(body)
-        except Exception as bug:  # noqa: BLE001
-            telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
-            if call.bill.usage is None:
-                call.bill.reasons.append("response_not_read")
-        if error:
-            call.fail(error)
-        else:
-            call.finish()
-        if others and call.billed:
-            self._write_others(call, others, body)
-
-    @telemetry.shielded("record what a call used of other models")
-    def _write_others(self, call: Call, others: Sequence[ModelUsage], body: Any) -> None:
-        """Write a call for each other model that a call used: it has a price of its own."""
-        operation = "image_generation" if call.operation == "chat" else call.operation
-        attached = otel_context.attach(call.context)
-        try:
-            for used in others:
-                other = Call(
-                    operation,
-                    call.provider,
-                    used.model,
-                    identity=call.identity,
-                    attributes=self._request.host.attributes,
-                    start_ns=call.start_ns,
-                )
-                other.scope, other.response_model = call.scope, used.model
-                other.bill.usage, other.bill.endpoint = used.usage, call.bill.endpoint
-                openai_jobs.identify(other, self._request.endpoint, body, part=used.model or "")
-                other.finish()
-        finally:
-            otel_context.detach(attached)
-
-
-def _check_budget() -> None:
-    if (scope := current_scope()) is not None and scope.session is not None:
-        scope.session.check_budget()
+            calls.write(calls.start(request), request, answer, headers, error)
