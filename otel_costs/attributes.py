@@ -25,6 +25,7 @@ RESPONSE_ID: Final = "gen_ai.response.id"
 RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"  # seconds
 CONVERSATION_ID: Final = "gen_ai.conversation.id"
+REALTIME_SESSION_ID: Final = "gen_ai.realtime_session.id"
 OUTPUT_TYPE: Final = "gen_ai.output.type"
 REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
 REQUEST_SEED: Final = "gen_ai.request.seed"
@@ -47,6 +48,9 @@ OPENAI_RESPONSE_SYSTEM_FINGERPRINT: Final = "openai.response.system_fingerprint"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
+REALTIME_STATUS: Final = "otel_costs.realtime.status"  # of a response: completed | cancelled | incomplete | failed
+REALTIME_STATUS_REASON: Final = "otel_costs.realtime.status_reason"  # turn_detected | client_cancelled | ...
+REALTIME_TIME_TO_FIRST_AUDIO: Final = "otel_costs.realtime.time_to_first_audio"  # seconds
 
 # Content on spans; opt-in.
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
@@ -122,7 +126,8 @@ MESSAGE_ARGUMENTS: Final = "otel_costs.message.arguments"  # content: only when 
 MESSAGE_AUDIO_SECONDS: Final = "otel_costs.message.audio_seconds"  # seconds
 MESSAGE_BYTES: Final = "otel_costs.message.bytes"  # bytes of the content before it was cut
 MESSAGE_SHA256: Final = "otel_costs.message.sha256"  # hex, of the content before it was cut
-MESSAGE_TRUNCATED: Final = "otel_costs.message.truncated"
+MESSAGE_TRUNCATED: Final = "otel_costs.message.truncated"  # the content was cut, or was not all heard
+MESSAGE_INTERRUPTED: Final = "otel_costs.message.interrupted"  # why it was broken off; absent where it was not
 
 # The record of a session that has ended.
 SESSION_CALLS: Final = "otel_costs.session.calls"

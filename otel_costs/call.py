@@ -39,6 +39,8 @@ class Call:
 
     `bill` has what its price depends on. `inputs` and `choices` are what was said, None where nothing was.
     `billed` is False for a look at something that is billed elsewhere: it leaves a span and nothing more.
+    `seen_as` names what several in this process may see: it is billed to the first of them. `recorded_apart`: what was
+    said is for the span alone, as its records are written elsewhere.
     """
 
     def __init__(
@@ -51,10 +53,12 @@ class Call:
         attributes: Mapping[str, Any] | None = None,
         shown_as: str | None = None,
         start_ns: int | None = None,
+        parent: Context | None = None,
     ) -> None:
         """Start the call and its span, now or at `start_ns`; `attributes` are what a sampler may ask for.
 
         `shown_as` is the operation of the span where it is another one: `fetch_response`, which has no tokens.
+        `parent` is the context that the span begins in; None is the current one.
         """
         now_ns = time.time_ns()
         self.start_ns = start_ns or now_ns
@@ -66,6 +70,8 @@ class Call:
         self.identity = whose() if identity is None else identity
         self.bill = Bill()
         self.billed = True
+        self.seen_as: str | None = None
+        self.recorded_apart = False
         self.inputs: Sequence[messages.Draft] | None = None
         self.choices: Sequence[Sequence[messages.Draft]] = ()
         self.tools: Any = None
@@ -84,15 +90,16 @@ class Call:
             self.attributes[names.REQUEST_MODEL] = self.request_model
         if attributes:
             self.attributes.update(attributes)
-        self.span = self._start_span()
-        self._context = trace.set_span_in_context(self.span)
+        self.span = self._start_span(parent)
+        self._context = trace.set_span_in_context(self.span, parent)
 
-    def _start_span(self) -> Span:
+    def _start_span(self, parent: Context | None) -> Span:
         attributes, operation = self.attributes, self._shown_as or self.operation
         if self._shown_as:
             attributes = {**attributes, names.OPERATION_NAME: operation}
         return self._telemetry.tracer.start_span(
             f"{operation} {self.request_model}" if self.request_model else operation,
+            parent,
             kind=SpanKind.CLIENT,
             attributes=attributes,
             start_time=self.start_ns,
@@ -173,9 +180,9 @@ class Call:
 
     def _is_first_bill(self) -> bool:
         """Whether this is no job, or one that is billed now for the first time; its starter pays."""
-        if self.call_id is None:
-            self.call_id = random_id()
-            return True
+        if self.call_id is None or self._revision is None:
+            self.call_id = self.call_id or random_id()
+            return self.seen_as is None or _jobs.bill(self.seen_as)
         if self._revision == PENDING:
             _jobs.started(self.call_id, Owner(self.scope, self.identity))
             return True
@@ -226,12 +233,13 @@ class Call:
     def _write_messages(self) -> None:
         if self.inputs is None and not self.choices:
             return
-        session_id = self.identity.get(names.SESSION_ID)
-        conversation = Conversation(
-            session_id or self.call_id or random_id(), self.identity, self.call_id, self._context
-        )
-        end_ns = self.start_ns + int((self._duration_s or 0) * 1e9)
-        conversation.write(_seen, self.inputs or (), self.choices, self.start_ns, end_ns)
+        if not self.recorded_apart:
+            session_id = self.identity.get(names.SESSION_ID)
+            conversation = Conversation(
+                session_id or self.call_id or random_id(), self.identity, self.call_id, self._context
+            )
+            end_ns = self.start_ns + int((self._duration_s or 0) * 1e9)
+            conversation.write(_seen, self.inputs or (), self.choices, self.start_ns, end_ns)
         if content.on_spans() and self.span.is_recording():
             self._shown.update(messages.span_attributes(self.inputs or (), self.choices, self.tools))
 

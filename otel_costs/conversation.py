@@ -1,4 +1,4 @@
-"""What was said in a call, written as message records, each once."""
+"""What was said in a call, or on a connection, written as message records, each once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,10 @@ from otel_costs.messages import Draft, Message, Seen, content
 
 
 class Conversation:
-    """The messages of one call in their conversation, which is the session's, or the call's own outside any."""
+    """The messages of one call in their conversation, which is the session's, or the call's own outside any.
+
+    On a connection that holds a conversation of its own, `say` writes its messages, whose ids are the provider's.
+    """
 
     def __init__(self, id: str, identity: Mapping[str, Any], call_id: str | None, context: Context) -> None:  # noqa: A002
         self._id, self._context = id, context
@@ -27,16 +30,21 @@ class Conversation:
         """Write what was asked, at the call's start, and each choice of what was answered, at its end."""
         asked, prefix = messages.identify(self._id, inputs)
         for message in asked:
-            self._write(seen, message, start_ns)
+            self._write_once(seen, message, start_ns)
         for drafts in choices:
             answer, _ = messages.identify(self._id, drafts, index=len(asked), prefix=prefix)
             for message in answer:
-                self._write(seen, message, end_ns)
+                self._write_once(seen, message, end_ns)
 
-    def _write(self, seen: Seen, message: Message, at_ns: int) -> None:
-        if not seen.first(self._id, message.id):
-            return
+    def _write_once(self, seen: Seen, message: Message, at_ns: int) -> None:
+        if seen.first(self._id, message.id):
+            self.say(message, at_ns)
+
+    def say(self, message: Message, at_ns: int, call_id: str | None = None) -> None:
+        """Write one message, as said at `at_ns`, in the call `call_id` or in this conversation's own."""
         attributes, body = messages.record(message, with_content=content.on_events())
         attributes[names.EVENT_NAME] = names.MESSAGE_EVENT
         attributes.update(self._shared)
+        if call_id:
+            attributes[names.CALL_ID] = call_id
         telemetry.emit(names.MESSAGE_EVENT, attributes, timestamp_ns=at_ns, context=self._context, body=body)

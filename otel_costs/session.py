@@ -1,6 +1,6 @@
 """Whose call it is: the session, its user, scenario, tags and budget, and the step within it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from decimal import Decimal
 from functools import cached_property, partial
@@ -13,7 +13,7 @@ from otel_costs.session_record import money, printable, write
 from otel_costs.totals import EXACT, Totals
 from otel_costs.usage import Usage
 
-__all__ = ["BudgetExceeded", "Scope", "Session", "Step", "Totals", "current_scope", "entered", "forget"]
+__all__ = ["BudgetExceeded", "ConnectionSession", "Scope", "Session", "Step", "Totals", "current_scope", "entered", "forget"]
 
 MAX_TAGS: Final = 32
 """Tags that a session keeps, and a call of the application's own: the SDK drops the oldest attributes past 128."""
@@ -66,6 +66,7 @@ class Session(Scoped):
         self.tags = _tags(tags)
         self._totals = totals.of(self.id) if self.id else Totals()
         self._process = telemetry.process()
+        self._endings: list[Callable[[], None]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = {"user": self.user, "scenario": self.scenario, "budget_usd": self.budget_usd}
@@ -109,21 +110,42 @@ class Session(Scoped):
                 money(budget_usd),
             )
 
+    def before_end(self, action: Callable[[], None]) -> None:
+        """Have `action`, which raises nothing, called when the session ends: for calls that end with it."""
+        self._endings.append(action)
+
     def _place(self, outer: Scope | None) -> Scope:
         return Scope(self, None, outer, self)
 
     def _ended(self, *, dropped: bool) -> None:
         # A forked child that leaves the block did not begin the session: its parent says the last word.
-        if not self.id or telemetry.process() is not self._process:
+        if telemetry.process() is not self._process or not (self.id or self._endings):
             return
         # After its calls, and in the context that the application's log filters and traces know.
         last_word = partial(copy_context().run, write, self.id, self.attributes, self._totals)
         if dropped:
             # Whoever collects garbage may hold any lock, and an interpreter that ends starts no thread.
-            outbox.put_from_finalizer(last_word)
+            outbox.put_from_finalizer(partial(self._end, last_word))
         else:
+            self._end(last_word)
+            self._wait_for_calls()
+
+    def _end(self, last_word: Callable[[], object]) -> None:
+        endings, self._endings = self._endings, []
+        for action in endings:
+            action()
+        if self.id:
             outbox.put(last_word)
-            outbox.drain(_WRITING_S)
+
+    def _wait_for_calls(self) -> None:
+        outbox.drain(_WRITING_S)
+
+
+class ConnectionSession(Session):
+    """The session of a connection that was opened outside any. It may end in an event loop, so nobody waits for it."""
+
+    def _wait_for_calls(self) -> None:
+        """Leave the last calls to the thread that writes them."""
 
 
 class Step(Scoped):

@@ -2,16 +2,30 @@
 
 import os
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import clean, media
 from otel_costs.messages import content
-from otel_costs.messages.drafts import CONTEXT, Draft
-from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify
+from otel_costs.messages.drafts import CONTEXT, Draft, Recording
+from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify, joined
 from otel_costs.messages.span_messages import span_attributes
 
-__all__ = ["CONTEXT", "Draft", "Message", "Seen", "identify", "record", "span_attributes"]
+__all__ = [
+    "CONTEXT",
+    "Draft",
+    "Message",
+    "Recording",
+    "Seen",
+    "hasher",
+    "identify",
+    "joined",
+    "record",
+    "span_attributes",
+]
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 _secret: Final = os.urandom(32)
 
@@ -33,6 +47,9 @@ def record(message: Message, *, with_content: bool) -> tuple[dict[str, Any], str
         found[names.MESSAGE_FUNCTION_NAME] = clean.identifier(draft.function_name)
     if draft.audio_seconds is not None:
         found[names.MESSAGE_AUDIO_SECONDS] = f"{draft.audio_seconds:f}"
+    if draft.interrupted:
+        found[names.MESSAGE_INTERRUPTED] = clean.identifier(draft.interrupted)
+        found[names.MESSAGE_TRUNCATED] = True
     kept = content.of(draft) if with_content else content.NOTHING
     if kept.arguments is not None:
         found[names.MESSAGE_ARGUMENTS] = kept.arguments
@@ -44,7 +61,17 @@ def record(message: Message, *, with_content: bool) -> tuple[dict[str, Any], str
             found[names.MESSAGE_SHA256] = kept.sha256
         if kept.truncated:
             found[names.MESSAGE_TRUNCATED] = True
+    if (recording := draft.recording) is not None:
+        found[names.MESSAGE_BYTES] = recording.bytes
+        found.pop(names.MESSAGE_SHA256, None)
+        if recording.sha256:
+            found[names.MESSAGE_SHA256] = recording.sha256
     return found, kept.body
+
+
+def hasher() -> "Hash":
+    """Return what hashes a sound piece by piece; it is keyed where nothing may be derived from content."""
+    return sha256() if content.on_events() and not content.is_redacted() else sha256(_secret)
 
 
 def _measure(found: dict[str, Any], draft: Draft) -> None:

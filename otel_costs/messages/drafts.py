@@ -7,6 +7,14 @@ CONTEXT: Final = "context"
 """Type of a draft that is no message: what follows it continues `key`, which the provider holds."""
 
 
+class Recording(NamedTuple):
+    """A sound that was not kept."""
+
+    bytes: int
+    sha256: str | None
+    """Of the bytes; None where nobody hashed them."""
+
+
 class Draft(NamedTuple):
     """One thing that was said.
 
@@ -31,6 +39,10 @@ class Draft(NamedTuple):
     """Whether it belongs to the same message of the provider's as the draft before it."""
     instructions: bool = False
     """Whether it stands beside the conversation and is sent anew with each request."""
+    recording: Recording | None = None
+    """The sound of what was spoken, where it is known: a message's size and hash are its own."""
+    interrupted: str | None = None
+    """Why it was broken off, or was not all heard."""
     finish_reason: str | None = None
     """Of the choice that begins with this draft."""
 

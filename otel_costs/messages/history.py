@@ -88,6 +88,13 @@ def identify(
     return messages, state
 
 
+def joined(conversation: str, draft: Draft) -> Draft:
+    """Return a function's result with the name and the arguments of its call; any other draft as it is."""
+    if draft.key and draft.type.startswith("function"):
+        return _joined(_root(conversation), draft, draft.key)
+    return draft
+
+
 @lru_cache(1000)
 def _root(conversation: str) -> bytes:
     return sha256(clean.identifier(conversation).encode()).digest()
@@ -99,7 +106,7 @@ def _step(state: bytes, draft: Draft, told: bool) -> tuple[bytes, str, int]:
     step = hash((state, fingerprint, told))
     known = _steps.get(step)
     if known is None:
-        role, kind, _, name, _, _, _, key, _, _, _ = draft
+        role, kind, _, name, _, _, _, key, _, _, _, _, _ = draft
         if key:  # the provider's id of it says enough: the rest may come back in other words
             digest = _chained(state, f"{role}\0{kind}\0{key}")
         else:
@@ -114,7 +121,7 @@ def _fingerprint(draft: Draft) -> tuple[int, str | bytes, int]:
 
     The hash is salted, kept in a str, and must not leave the process.
     """
-    role, kind, said, name, arguments, _, _, key, _, _, _ = draft
+    role, kind, said, name, arguments, _, _, key, _, _, _, _, _ = draft
     if key:
         return hash((role, kind, key)), "", 0
     said = (arguments if kind == "function_call" else said) or ""

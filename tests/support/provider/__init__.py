@@ -1,7 +1,7 @@
 """A stand-in for OpenAI on loopback: it speaks the protocol, usage included, and fails when it is told to.
 
-In a test, take the fixture `provider`. Alone: ``python tests/support/provider --port 8090`` (any folder; WebSockets need the
-package `websockets`, the rest nothing).
+In a test, take the fixture `provider`. Alone: ``python tests/support/provider --port 8090`` (any folder; for WebSockets
+with the package `websockets`).
 """
 
 from .exchange import Request

@@ -86,9 +86,8 @@ def _session(session: Json) -> Json:
 
 def session_update(fields: Json) -> Json:
     """Return what a `session.update` of either protocol says, in the words of general availability."""
-    update = {
-        key: fields[key] for key in ("instructions", "tools", "tool_choice", "output_modalities") if key in fields
-    }
+    kept = ("instructions", "tools", "tool_choice", "output_modalities")
+    update: Json = {key: fields[key] for key in kept if key in fields}
     if "modalities" in fields:
         update["output_modalities"] = ["audio"] if "audio" in fields["modalities"] else ["text"]
     formats = {old: new for new, old in _BETA_FORMATS.items()}
