@@ -14,4 +14,7 @@ class Provider(NamedTuple):
     """Providers (`otel_costs.providers.hosts`) whose WebSockets `claim` is asked about, `*` for any host."""
 
 
-PROVIDERS: Final = (Provider("otel_costs.providers.openai", patched=("openai._base_client",)),)
+PROVIDERS: Final = (
+    Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",)),
+    Provider("otel_costs.providers.openai", patched=("openai._base_client",)),
+)

@@ -45,6 +45,7 @@ _HOSTS: Final = {
     "api.together.xyz": "together",
     "api.x.ai": "x_ai",
     "api.z.ai": "zai",
+    "deepgram.com": "deepgram",
     "oai.endpoints.kepler.ai.cloud.ovh.net": "ovhcloud",
     "open.bigmodel.cn": "zhipuai",
     "openrouter.ai": "openrouter",

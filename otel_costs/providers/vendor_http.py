@@ -1,0 +1,206 @@
+"""Vendors whose SDKs speak over httpx: patched where every request of every resource and version passes.
+
+`send` of httpx's clients sees each attempt, whole or streamed, and one that is never sent is never seen: a generator
+that nobody iterates costs nothing. Requests to others pass. Around it the SDK's own `request`, where it tries again:
+what it repeats is one call.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from otel_costs import baggage, shutdown, telemetry
+from otel_costs.patching import Patches, Wrapper
+from otel_costs.providers import hosts
+from otel_costs.providers.vendor_call import Vendor, VendorCall, check_budget, is_refused
+from otel_costs.session import BudgetExceeded
+
+_Args = tuple[Any, ...]
+_Options = dict[str, Any]
+Route = Callable[[_Args, _Options], tuple[str, str]]
+"""Returns the method and the path that a method of an SDK is called for."""
+
+_vendors: Final[dict[str, Vendor]] = {}
+
+
+def install(patches: Patches, vendor: Vendor, module: str, *clients: str, route: Route) -> None:
+    """Record what is asked of `vendor` over httpx; `clients` are the methods of `module` that try again."""
+    _vendors[vendor.provider] = vendor
+    patches.wrap("httpx", "Client.send", _send)
+    patches.wrap("httpx", "AsyncClient.send", _send_async)
+    for client in clients:
+        patches.wrap(module, client, _trying_async(vendor, route) if "Async" in client else _trying(vendor, route))
+
+
+class _Attempts:
+    """The attempts of one request of an SDK, of which the last one counts."""
+
+    __slots__ = ("call", "error", "outer")
+
+    def __init__(self) -> None:
+        self.call: VendorCall | None = None  # which no attempt has finished yet
+        self.error: BaseException | str = ""
+        self.outer: _Attempts | None = None
+
+    def __enter__(self) -> None:
+        self.outer = _attempts.get()
+        _attempts.set(self)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if _attempts.get() is self:  # not with a token: a coroutine may be closed in another context
+            _attempts.set(self.outer)
+        if self.call is not None:
+            refused = isinstance(self.error, str)
+            self.call.failed(error or self.error, refused=refused)
+
+
+_attempts: ContextVar[_Attempts | None] = ContextVar("otel_costs_attempts", default=None)
+
+
+def _trying(vendor: Vendor, route: Route) -> Wrapper:
+    def request(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
+        if _attempts.get() is not None:
+            return wrapped(*args, **kwargs)  # it calls itself to try again
+        _may_spend(vendor, route, args, kwargs)
+        with _Attempts():
+            return wrapped(*args, **kwargs)
+
+    return request
+
+
+def _trying_async(vendor: Vendor, route: Route) -> Wrapper:
+    async def request(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
+        if _attempts.get() is not None:
+            return await wrapped(*args, **kwargs)
+        _may_spend(vendor, route, args, kwargs)
+        with _Attempts():
+            return await wrapped(*args, **kwargs)
+
+    return request
+
+
+def _may_spend(vendor: Vendor, route: Route, args: _Args, kwargs: _Options) -> None:
+    """Raise `BudgetExceeded`, and nothing else; raised from `send`, an SDK may take it for a broken connection."""
+    try:
+        endpoint = vendor.endpoint(*route(args, kwargs))
+        if endpoint is not None and not endpoint.is_look:
+            check_budget()
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:route", "otel_costs could not read a route", error=error)
+
+
+def _send(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
+    call = _begin(args, kwargs)
+    if call is None:
+        return wrapped(*args, **kwargs)
+    with _Within(call):
+        try:
+            response = wrapped(*args, **kwargs)
+        except BaseException as error:
+            _failed(call, error)
+            raise
+    _received(call, response)
+    return response
+
+
+async def _send_async(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
+    call = _begin(args, kwargs)
+    if call is None:
+        return await wrapped(*args, **kwargs)
+    with _Within(call):
+        try:
+            response = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            _failed(call, error)
+            raise
+    _received(call, response)
+    return response
+
+
+def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
+    """Start the call of a request, or go on with it; raise `BudgetExceeded`, and nothing else."""
+    try:
+        attempts = _attempts.get()
+        if attempts is not None and attempts.call is not None:
+            return attempts.call
+        request = args[0] if args else kwargs["request"]
+        found = _vendor(request)
+        endpoint = None if found is None else found.endpoint(request.method, request.url.path)
+        if found is None or endpoint is None:
+            return None
+        shutdown.adopt_once()
+        call = VendorCall.begin(found, endpoint, hosts.at(request.url.host, _port(request.url)), request)
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        return None
+    return call
+
+
+def _vendor(request: Any) -> Vendor | None:
+    """Return whose request it is: by its host, and where nobody knows that, by the SDK that sends it."""
+    provider = hosts.provider_of(request.url.host, _port(request.url))
+    if provider is not None:
+        return _vendors.get(provider)
+    agent = request.headers.get("user-agent", "").lower()
+    return next((vendor for vendor in _vendors.values() if vendor.agent in agent), None)
+
+
+def _port(url: Any) -> int:
+    return int(url.port or (80 if url.scheme == "http" else 443))
+
+
+@telemetry.shielded("note an answer")
+def _received(call: VendorCall, response: Any) -> None:
+    refused = is_refused(response)
+    if (attempts := _attempts.get()) is not None:
+        attempts.call, attempts.error = (call, str(response.status_code)) if refused else (None, "")
+    elif refused:
+        call.failed(str(response.status_code), refused=True)
+    if not refused:
+        call.received(response)
+
+
+@telemetry.shielded("note a failure")
+def _failed(call: VendorCall, error: BaseException) -> None:
+    if (attempts := _attempts.get()) is not None:
+        attempts.call, attempts.error = call, error
+    else:
+        call.failed(error)
+
+
+class _Within:
+    """While a request is sent, the span of its call is the current one, and our baggage stays here.
+
+    It is undone by value: a coroutine may be closed in another context than it ran in, where a token is refused.
+    """
+
+    __slots__ = ("_call", "_inner", "_outer")
+
+    def __init__(self, call: VendorCall) -> None:
+        self._call = call
+        self._inner: Context | None = None
+
+    @telemetry.shielded("enter the context of a call")
+    def _enter(self) -> None:
+        self._outer = otel_context.get_current()
+        inner = self._call.context or baggage.withheld(self._outer)
+        otel_context.attach(inner)
+        self._inner = inner
+
+    @telemetry.shielded("leave the context of a call")
+    def _leave(self) -> None:
+        if self._inner is not None and otel_context.get_current() is self._inner:
+            otel_context.attach(self._outer)
+
+    def __enter__(self) -> None:
+        self._enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
