@@ -17,4 +17,5 @@ class Provider(NamedTuple):
 PROVIDERS: Final = (
     Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",)),
     Provider("otel_costs.providers.openai", patched=("openai._base_client",)),
+    Provider("otel_costs.providers.openai_responses_socket", sockets=("openai", "azure.ai.openai", "x_ai")),
 )

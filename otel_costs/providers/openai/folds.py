@@ -44,7 +44,10 @@ def folded(endpoint: str | None, raw: bytes) -> _Json | None:
 
 
 class ResponsesFold:
-    """Events of the Responses API: the last one has the whole response; the pieces matter only if it never comes."""
+    """Events of the Responses API: the last one has the whole response; the pieces matter only if it never comes.
+
+    They matter, too, where the last one comes without its output, as those of a delegated response do.
+    """
 
     _LAST: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
     _OTHERS: Final = ("", "response.created", "response.queued", "response.in_progress", "error")
@@ -53,11 +56,14 @@ class ResponsesFold:
         self._response: _Json | None = None
         self._error: object = None
         self._text: list[str] = []
+        self._items: list[str] = []
         self.complete = False
 
     def add(self, name: str, data: str) -> None:
         if name == "response.output_text.delta":
             self._text.append(data)
+        elif name == "response.output_item.done":
+            self._items.append(data)
         elif name in self._LAST or name in self._OTHERS:
             self._add(name, data)
 
@@ -68,6 +74,8 @@ class ResponsesFold:
             self._error = event.get("error") or event
         elif kind == "response.output_text.delta":
             self._text.append(data)
+        elif kind == "response.output_item.done":
+            self._items.append(data)
         elif isinstance(event.get("response"), dict):
             self._response, self.complete = event["response"], kind in self._LAST
 
@@ -75,11 +83,18 @@ class ResponsesFold:
         found = self._response
         if self._error is not None:
             found = {**(found or {}), "error": self._error}
-        if found is None or self.complete:
+        if found is None or (self.complete and found.get("output")):
             return found
-        text = "".join(str((parsed(data) or {}).get("delta", "")) for data in self._text)
-        said = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}]
-        return {**found, "output": said if text else []}
+        items = [event["item"] for data in self._items if isinstance((event := parsed(data) or {}).get("item"), dict)]
+        if not self.complete and (text := self._unfinished({item.get("id") for item in items})):
+            said = {"type": "output_text", "text": text}
+            items.append({"type": "message", "role": "assistant", "content": [said]})
+        return {**found, "output": items}
+
+    def _unfinished(self, finished: set[object]) -> str:
+        """Return the text of items that were not sent as a whole."""
+        deltas = [parsed(data) or {} for data in self._text]
+        return "".join(str(delta.get("delta", "")) for delta in deltas if delta.get("item_id", self) not in finished)
 
 
 class LastFold:
