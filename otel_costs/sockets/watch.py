@@ -1,0 +1,185 @@
+"""One socket that somebody follows: its observer is told of whole messages and, once, of the end, and disturbs nobody.
+
+A watch holds no reference to the socket, so that one that is dropped can be collected.
+"""
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import cache
+from typing import Any, Final
+
+from otel_costs import outbox, telemetry
+from otel_costs.session import BudgetExceeded
+from otel_costs.sockets.claims import Handshake, Observer, observe
+
+FRAGMENTED_LIMIT: Final = 16 * 2**20
+"""Bytes or characters up to which a message that comes in fragments is put together; a longer one is not told of."""
+
+MARK: Final = "_otel_costs_watch"
+"""Attribute of a socket: its `Watch`, None if nobody follows it; not there if nobody was asked."""
+
+# Ended well: normal closure, going away, and a close frame without a code, which aiohttp shows as 0.
+_FINE: Final = frozenset({None, 0, 1000, 1001, 1005})
+
+
+class Watch:
+    """The observer of one socket, from its opening to its end.
+
+    It hears of what arrives, and of the end, in the context in which the socket was opened, whichever thread or task
+    that happens in; of what is sent in the context of who sends. Never of two things at once.
+    """
+
+    __slots__ = ("__weakref__", "_context", "_lock", "_observer", "arriving")
+
+    def __init__(self, observer: Observer, context: Context) -> None:
+        self._observer: Observer | None = observer
+        self._context = context
+        # A thread of the library reads while others write, and a signal handler may send in the middle of either.
+        self._lock = threading.RLock()
+        self.arriving = Assembly()
+        """The message that is arriving in fragments."""
+
+    @property
+    def ended(self) -> bool:
+        return self._observer is None
+
+    def sent(self, message: str | bytes) -> None:
+        """Tell of a message that is about to be sent; raises `BudgetExceeded` if it must not be."""
+        if self._observer is None:
+            return
+        with self._lock:
+            try:
+                if (observer := self._observer) is not None:
+                    observer.sent(message)
+            except BudgetExceeded:
+                raise
+            except Exception as error:  # noqa: BLE001
+                _complain(error)
+
+    def received(self, message: str | bytes) -> None:
+        """Tell of a message that has arrived."""
+        if self._observer is None:
+            return
+        with self._lock:
+            try:
+                if (observer := self._observer) is not None:
+                    self._context.run(observer.received, message)
+            except Exception as error:  # noqa: BLE001
+                _complain(error)
+
+    def end(self, code: int | None = None) -> None:
+        """Tell of the end, and of the close code if it was none of the good ones; a second time does nothing."""
+        if self._observer is None:
+            return
+        with self._lock:
+            observer, self._observer = self._observer, None
+            _open.discard(self)
+            self.arriving.reset()
+            try:
+                if observer is not None:
+                    self._context.run(observer.closed, None if code in _FINE else str(code))
+            except Exception as error:  # noqa: BLE001
+                _complain(error)
+            self._context = Context()
+
+    def end_from_finalizer(self) -> None:
+        """End as the collector wants it, inside any allocation: later, and by somebody else."""
+        outbox.put_from_finalizer(self.end)
+
+    def forget(self) -> None:
+        """Tell of nothing further: after a fork, the socket is the parent's."""
+        self._observer = None
+
+
+class Assembly:
+    """A message in fragments, as far as it is there."""
+
+    __slots__ = ("_parts", "_size", "is_text")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self, *, is_text: bool = False) -> None:
+        """Begin a new message."""
+        self.is_text = is_text
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        """Take the next fragment; past the limit nothing is kept."""
+        self._size += len(part)
+        if self._size > FRAGMENTED_LIMIT:
+            self._parts.clear()
+        else:
+            self._parts.append(part)
+
+    def take(self) -> str | bytes | None:
+        """Return the message, and begin anew; None if there is none, or if it was too long."""
+        parts, kept = self._parts, self._size <= FRAGMENTED_LIMIT
+        is_text = self.is_text
+        self.reset()
+        return as_message(b"".join(parts), is_text=is_text) if parts and kept else None
+
+
+def as_message(data: Any, *, is_text: bool) -> str | bytes | None:
+    """Return what bytes of either kind of message say; None for text that is none: nobody will see it, either."""
+    if not is_text:
+        return bytes(data)
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def open_for(socket: Any, handshake: Callable[[], Handshake], context: Context | None = None) -> Watch | None:
+    """Ask who follows a socket that has opened, in `context` (None: this one), and remember the answer with it."""
+    vars(socket)[MARK] = None  # asked once, whatever comes
+    context = context or copy_context()
+    observer = context.run(_observer, handshake)
+    if observer is None:
+        return None
+    watch = vars(socket)[MARK] = Watch(observer, context)
+    _open.add(watch)
+    _end_at_exit()
+    outbox.open_for_finalizers()
+    weakref.finalize(socket, watch.end_from_finalizer).atexit = False
+    return watch
+
+
+def end_open() -> None:
+    """Tell the observers of all sockets that this is the end: of the process, or of what we follow."""
+    for watch in tuple(_open):
+        watch.end()
+
+
+def forget() -> None:
+    """Tell of no socket any longer."""
+    for watch in tuple(_open):
+        watch.forget()
+    _open.clear()
+
+
+@telemetry.shielded("look at a socket")
+def _observer(handshake: Callable[[], Handshake]) -> Observer | None:
+    return observe(handshake())
+
+
+def _complain(error: Exception) -> None:
+    telemetry.complain_once("bug:socket", "otel_costs could not follow a socket's messages", error=error)
+
+
+_open: set[Watch] = set()
+
+
+@cache
+def _end_at_exit() -> None:
+    # The first socket opens after `instrument`, and what is registered later runs earlier: before the last flush.
+    atexit.register(end_open)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)
