@@ -46,13 +46,20 @@ _HOSTS: Final = {
     "api.x.ai": "x_ai",
     "api.z.ai": "zai",
     "deepgram.com": "deepgram",
+    "elevenlabs.io": "elevenlabs",
     "oai.endpoints.kepler.ai.cloud.ovh.net": "ovhcloud",
     "open.bigmodel.cn": "zhipuai",
     "openrouter.ai": "openrouter",
 }
+_AWS: Final = r"[a-z0-9.-]*(amazonaws\.(com|com\.cn|eu)|api\.aws)$"
+_GOOGLE: Final = r"([a-z0-9-]+\.rep\.)?googleapis\.com$"
 _PATTERNS: Final = (
     (re.compile(r"(^|-)aiplatform\.googleapis\.com$"), "gcp.vertex_ai"),
     (re.compile(r"^bedrock-(runtime|mantle)[.-].*\.(amazonaws\.(com|com\.cn|eu)|api\.aws)$"), "aws.bedrock"),
+    (re.compile(rf"(^|\.)polly(-fips)?\.{_AWS}"), "aws.polly"),
+    (re.compile(rf"(^|\.)transcribe(streaming)?(-fips)?\.{_AWS}"), "aws.transcribe"),
+    (re.compile(rf"(^|-)speech\.{_GOOGLE}"), "gcp.speech"),
+    (re.compile(rf"(^|-)texttospeech\.{_GOOGLE}"), "gcp.text_to_speech"),
 )
 # How providers are called elsewhere.
 _ALIASES: Final = {"azure": "azure.ai.openai", "xai": "x_ai", "x-ai": "x_ai", "mistral": "mistral_ai"}
