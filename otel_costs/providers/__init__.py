@@ -15,7 +15,10 @@ class Provider(NamedTuple):
 
 
 PROVIDERS: Final = (
+    Provider("otel_costs.providers.aws_speech", patched=("botocore.client", "aiobotocore.client")),
+    Provider("otel_costs.providers.azure_speech", patched=("azure.cognitiveservices.speech.speech",)),
     Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",)),
+    Provider("otel_costs.providers.elevenlabs", patched=("elevenlabs.core.http_client",)),
     Provider("otel_costs.providers.openai", patched=("openai._base_client",)),
     Provider("otel_costs.providers.openai_responses_socket", sockets=("openai", "azure.ai.openai", "x_ai")),
 )

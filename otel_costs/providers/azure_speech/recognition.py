@@ -1,0 +1,280 @@
+"""Recognition, transcription and translation of speech: one call for each that is started, however it ends."""
+
+from collections.abc import Callable
+from decimal import ROUND_CEILING, Decimal
+from functools import partial
+from time import perf_counter_ns
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from otel_costs import attributes as names
+from otel_costs import outbox, telemetry
+from otel_costs.messages.drafts import Draft
+from otel_costs.providers import spoken
+from otel_costs.providers.azure_speech import open_calls, results, service
+from otel_costs.providers.azure_speech.audio_input import Source, source_of
+from otel_costs.providers.azure_speech.open_calls import OpenCall
+from otel_costs.session import BudgetExceeded
+from otel_costs.usage import Usage
+
+_TICKS: Final = 10_000_000  # per second
+_MILLI: Final = Decimal("0.001")
+
+# The SDK sends what it has as fast as this, whatever it is given: measured with 1.53, as documented.
+_BURST_S: Final = 5
+_SPEED: Final = 2
+
+MAX_PHRASES: Final = 10_000
+"""Phrases of one recognition that are kept as messages, until it ends."""
+
+
+class Ear:
+    """What is known of a recognizer: the service that it talks to, the sound it is given, what it is doing."""
+
+    def __init__(self, source: Source, *, is_offline: bool) -> None:
+        self.source, self.is_offline = source, is_offline
+        self.position_s = Decimal(0)
+        """Where in the sound the next recognition begins."""
+        self.running: Hearing | None = None
+        self.place: service.Place | None = None
+        self.model = service.STANDARD
+
+    def look(self, recognizer: Any) -> service.Place:
+        """Return where the recognizer talks to, and be told of its events and its end from now on."""
+        if self.place is None:
+            properties = recognizer.properties
+            self.place = service.place_of(properties, "stt")
+            self.model = service.model_of(recognizer, self.place)
+            results.listen(recognizer, self)
+            open_calls.when_collected(recognizer, self._dropped)
+        return self.place
+
+    def heard(self, name: str, event: Any) -> None:
+        """Take an event, in a thread of the native library."""
+        if (running := self.running) is not None:
+            running.heard(name, event)
+
+    def _dropped(self) -> None:
+        if (running := self.running) is not None:
+            running.give_up_from_finalizer("recognizer_dropped")
+
+
+class Hearing(OpenCall):
+    """One recognition, from its start until its result, its stop, or the end of whoever could tell."""
+
+    def __init__(self, recognizer: Any, ear: Ear, *, once: bool) -> None:
+        place = ear.look(recognizer)
+        self._call = place.call("speech_to_text", ear.model)
+        super().__init__()
+        self.ear, self._once = ear, once
+        self._end_ticks = 0
+        self._begin_s = ear.position_s
+        self._started_ns = perf_counter_ns()
+        self._seconds: Decimal | None = None
+        self._has_ended = False  # the sound, to its end
+        self._error: str | None = None
+        self._drafts: list[Draft] = []
+        self._describe(recognizer.properties)
+
+    @telemetry.shielded("describe a recognition")
+    def _describe(self, properties: Any) -> None:
+        call = self._call
+        call.inputs = [spoken.alone()]
+        call.set(names.SPEECH_INPUT_LANGUAGE, service.language_of(properties))
+        if service.identifies_languages(properties):
+            call.bill.price_model = f"{self.ear.model}/language-identification"
+        self._channels = self.ear.source.channels if service.separates_channels(properties) else 1
+
+    def heard(self, name: str, event: Any) -> None:
+        """Take an event: a phrase, an error, the end."""
+        if name != "session_stopped":
+            self.observe(event.result)
+        self._call.set(names.RESPONSE_ID, event.result.result_id if self._once else event.session_id)
+        if self._once or name in ("canceled", "session_stopped"):
+            self.finish()
+
+    @telemetry.shielded("read the result of a recognition")
+    def observe(self, result: Any) -> None:
+        """Take a final result."""
+        if self.is_over:
+            return
+        if result.reason.name == "Canceled":
+            details = result.cancellation_details
+            self._has_ended = details.reason.name == "EndOfStream"
+            self._error = details.code.name if details.reason.name == "Error" else None
+            return
+        self._end_ticks = max(self._end_ticks, result.offset + result.duration)
+        if len(self._drafts) < MAX_PHRASES:
+            self._drafts += spoken.heard(result.text, Decimal(result.duration) / _TICKS)
+            translations = getattr(result, "translations", None) or {}
+            self._drafts += [Draft("assistant", "text", said) for said in translations.values() if said]
+
+    def got(self, result: Any) -> None:
+        """Take the result of `recognize_once_async`."""
+        self.observe(result)
+        if not self.is_over:
+            self._call.set(names.RESPONSE_ID, getattr(result, "result_id", None))
+        self.finish()
+
+    def failed(self, error: BaseException) -> None:
+        """Take an exception of the SDK's: nothing was started, or waiting for it was given up."""
+        self._error = type(error).__name__
+        self.finish()
+
+    def finish(self) -> None:
+        """It is over."""
+        self.end(self._close)
+
+    def close(self, reason: str) -> outbox.Job:
+        if self._once and reason == "recognizer_dropped":
+            self._error = self._error or "Canceled"  # as the application is told
+        self._call.bill.reasons.append(reason)
+        return self._close()
+
+    def _close(self) -> outbox.Job:
+        self._call.stop()
+        ear = self.ear
+        if ear.running is self:
+            ear.running = None
+        self._seconds, doubt = self._sent_s()
+        if doubt is not None:
+            self._call.bill.reasons.append(doubt)
+        heard_s = Decimal(self._end_ticks) / _TICKS
+        if self._has_ended and (given_s := ear.source.seconds) is not None:
+            ear.position_s = given_s
+        elif heard_s:
+            ear.position_s = heard_s  # the SDK sends what came after it again
+        return partial(service.write, self._call, self._error, self._fill, is_refused=not self._end_ticks)
+
+    def _sent_s(self) -> tuple[Decimal | None, str | None]:
+        """Return the seconds that were sent, and why they are an estimate; None for what is not known."""
+        source, given_s = self.ear.source, self.ear.source.seconds
+        heard_s = max(Decimal(0), Decimal(self._end_ticks) / _TICKS - self._begin_s)
+        if self._error is not None and not heard_s:
+            return None, None  # perhaps it was not even connected
+        elapsed_s = Decimal(perf_counter_ns() - self._started_ns) / 1_000_000_000
+        if given_s is not None:
+            given_s = max(Decimal(0), given_s - self._begin_s)
+            most_s = _BURST_S + _SPEED * elapsed_s
+            if self._has_ended or given_s <= most_s:
+                return max(given_s, heard_s), "connection_lost" if self._error else None
+            return max(most_s, heard_s), "audio_sent_not_known"
+        if source.is_live:
+            return max(elapsed_s, heard_s), "audio_sent_not_known"
+        return (heard_s, "audio_sent_not_known") if heard_s else (None, None)
+
+    def _fill(self) -> None:
+        self._charge()
+        if self._drafts:
+            self._call.choices = [self._drafts]
+
+    @telemetry.shielded("count the seconds of a recognition")
+    def _charge(self) -> None:
+        """Bill the "hours of audio sent to the service, billed in second increments", each channel for itself."""
+        if self._seconds is None:
+            return
+        bill = self._call.bill
+        if self._channels > 1:
+            bill.reasons.append("billing_of_channels_not_published")
+        sent_s = self._seconds * self._channels
+        quantities = {
+            "audio_seconds": sent_s.to_integral_value(ROUND_CEILING),
+            "input_audio_seconds": sent_s.quantize(_MILLI),
+        }
+        bill.usage = Usage.of(quantities, estimated=bool(bill.reasons))
+
+
+_ears: WeakKeyDictionary[Any, Ear] = WeakKeyDictionary()
+
+
+def recognizer_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `__init__` of a recognizer."""
+    wrapped(*args, **kwargs)
+    _note(instance, (*args, *kwargs.values()))
+
+
+@telemetry.shielded("look at a recognizer")
+def _note(recognizer: Any, given: tuple[Any, ...]) -> None:
+    config = next((one for one in given if _is_a(one, "AudioConfig")), None)
+    is_offline = any(_is_a(one, "EmbeddedSpeechConfig") for one in given)
+    _ears[recognizer] = Ear(source_of(config), is_offline=is_offline)
+
+
+def _is_a(found: Any, name: str) -> bool:
+    return any(base.__name__ == name for base in type(found).__mro__)
+
+
+def recognize_once(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `recognize_once_async`, which `recognize_once` calls."""
+    hearing = _begin(instance, once=True)
+    future = _started(hearing, wrapped, args, kwargs)
+    if hearing is not None:
+        _wait(future, hearing.got, hearing.failed)
+    return future
+
+
+def start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap the start of a recognition that goes on until it is stopped."""
+    hearing = _begin(instance, once=False)
+    future = _started(hearing, wrapped, args, kwargs)
+    if hearing is not None:
+        _wait(future, lambda _: None, hearing.failed)
+    return future
+
+
+def stop(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap the stop of a recognition: it is over when its future is, or `session_stopped` says so."""
+    future = wrapped(*args, **kwargs)
+    _stop(instance, future)
+    return future
+
+
+@telemetry.shielded("follow the end of a recognition")
+def _stop(recognizer: Any, future: Any) -> None:
+    ear = _ears.get(recognizer)
+    if ear is not None and (hearing := ear.running) is not None:
+        results.wait(future, lambda _: hearing.finish(), lambda _: hearing.finish())
+        if not results.is_connected(recognizer, "session_stopped"):
+            # Nobody else will tell, if nobody waits.
+            open_calls.when_collected(future, partial(hearing.give_up_from_finalizer, "stop_not_awaited"))
+
+
+def _begin(recognizer: Any, *, once: bool) -> Hearing | None:
+    """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
+    try:
+        ear = _ears.get(recognizer)
+        if ear is None:
+            ear = _ears[recognizer] = Ear(Source(), is_offline=False)  # older than our patches
+        if ear.is_offline:
+            return None
+        service.check_budget()
+        return Hearing(recognizer, ear, once=once)
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        return None
+
+
+def _started(hearing: Hearing | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Start it in the native library; its events may come before this returns."""
+    if hearing is None:
+        return wrapped(*args, **kwargs)
+    _take_over(hearing)
+    try:
+        return wrapped(*args, **kwargs)
+    except BaseException as error:
+        hearing.failed(error)
+        raise
+
+
+@telemetry.shielded("follow a recognition")
+def _take_over(hearing: Hearing) -> None:
+    before, hearing.ear.running = hearing.ear.running, hearing
+    if before is not None:
+        before.give_up("started_again")
+
+
+@telemetry.shielded("follow the result of a recognition")
+def _wait(future: Any, got: Callable[[Any], object], failed: Callable[[BaseException], object]) -> None:
+    results.wait(future, got, failed)

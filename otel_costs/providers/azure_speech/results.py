@@ -1,0 +1,96 @@
+"""Where the SDK's results pass: futures that are waited for, and events that the application listens to."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
+
+from otel_costs import telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is told of a future: its result, maybe more than once, or that waiting for it raised."""
+
+    got: Callable[[Any], object]
+    failed: Callable[[BaseException], object]
+
+
+class Listening(Protocol):
+    """What is told of the events of a recognizer or a synthesizer."""
+
+    def heard(self, name: str, event: Any) -> None:
+        """The event of the signal `name` is about to be given to the application's callbacks."""
+        ...
+
+
+_waiting: WeakKeyDictionary[Any, Waiting] = WeakKeyDictionary()
+_listening: WeakKeyDictionary[Any, Listening] = WeakKeyDictionary()
+
+_SIGNALS: Final = (
+    "recognized", "transcribed", "canceled", "session_stopped",
+    "synthesis_started", "synthesis_completed", "synthesis_canceled",
+)  # fmt: skip
+
+
+def wait(future: Any, got: Callable[[Any], object], failed: Callable[[BaseException], object]) -> None:
+    """Tell `got` of the result of a ResultFuture, when and if the application gets it, or `failed` of its error.
+
+    Neither may raise, nor refer to the future.
+    """
+    _waiting[future] = Waiting(got, failed)
+
+
+def listen(owner: Any, listening: Listening) -> None:
+    """Tell `listening` of the events of a recognizer or synthesizer that the application is connected to."""
+    _listening[owner] = listening
+
+
+def is_connected(owner: Any, name: str) -> bool:
+    """Return whether the application listens to a signal."""
+    signal = _signals(owner).get(name)
+    return signal is not None and bool(signal.is_connected())
+
+
+def future_got(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `ResultFuture.get`."""
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        if (waiting := _waiting_for(instance)) is not None:
+            waiting.failed(error)
+        raise
+    if (waiting := _waiting_for(instance)) is not None:
+        waiting.got(result)
+    return result
+
+
+@telemetry.shielded("find the call of a result")
+def _waiting_for(future: Any) -> Waiting | None:
+    return _waiting.get(future)
+
+
+def signalled(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `EventSignal.signal`, which runs in a thread of the native library, in an empty context."""
+    _tell(instance, *args, **kwargs)
+    return wrapped(*args, **kwargs)
+
+
+@telemetry.shielded("read an event")
+def _tell(signal: Any, payload: Any) -> None:
+    owner = signal._EventSignal__context.get()
+    listening = None if owner is None else _listening.get(owner)
+    if listening is not None:
+        name = next((name for name, known in _signals(owner).items() if known is signal), None)
+        if name is not None:
+            listening.heard(name, payload)
+
+
+def _signals(owner: Any) -> Mapping[str, Any]:
+    """Return the signals that were ever looked at, by name: they stand under the name of the class that has them."""
+    found = {}
+    for attribute, value in vars(owner).items():
+        name = attribute.partition("__")[2].removesuffix("_signal")
+        if attribute.endswith("_signal") and name in _SIGNALS:
+            found[name] = value
+    return found

@@ -1,0 +1,153 @@
+"""A synthesis of speech, from when it is asked for until its end is known: one call, billed by its characters."""
+
+from collections import deque
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+from otel_costs import attributes as names
+from otel_costs import outbox, telemetry
+from otel_costs.providers import spoken
+from otel_costs.providers.azure_speech import open_calls, results, service, voices
+from otel_costs.providers.azure_speech.open_calls import OpenCall
+from otel_costs.providers.azure_speech.script import Script
+from otel_costs.usage import Usage
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_LATE: Final = 64
+"""Results that are remembered until their event has come too."""
+
+
+class Mouth:
+    """What is known of a synthesizer: the service that it talks to, and what it has still to say.
+
+    It says one thing after the other; what waits gets its result's id when it begins.
+    """
+
+    def __init__(self) -> None:
+        self.place: service.Place | None = None
+        self._waiting: deque[Speaking] = deque()
+        self._speaking: dict[str, Speaking] = {}
+        self._over: deque[str] = deque(maxlen=_LATE)
+
+    def look(self, synthesizer: Any) -> service.Place:
+        """Return where the synthesizer talks to, and be told of its events and its end from now on."""
+        if self.place is None:
+            self.place = service.place_of(synthesizer.properties, "tts")
+            results.listen(synthesizer, self)
+            open_calls.when_collected(synthesizer, self._dropped)
+        return self.place
+
+    def add(self, speaking: "Speaking") -> None:
+        """Have it said after what was asked for before."""
+        self._waiting.append(speaking)
+
+    def heard(self, name: str, event: Any) -> None:
+        """Take an event, in a thread of the native library."""
+        result_id = event.result.result_id
+        if result_id in self._over:
+            return  # its future was faster
+        if result_id not in self._speaking and self._waiting:
+            self._speaking[result_id] = self._waiting.popleft()
+        if name != "synthesis_started" and result_id in self._speaking:
+            self._speaking[result_id].got(event.result)
+
+    def forget(self, speaking: "Speaking", result_id: str | None) -> None:
+        """Wait no longer for what is over."""
+        if result_id:
+            self._over.append(result_id)
+            self._speaking.pop(result_id, None)
+        if speaking in self._waiting:
+            self._waiting.remove(speaking)
+
+    def _dropped(self) -> None:
+        for speaking in (*self._waiting, *self._speaking.values()):
+            speaking.give_up_from_finalizer("synthesizer_dropped")
+
+
+class Speaking(OpenCall):
+    """One synthesis. `got` its last result, `cut` with an error, or given up when nobody is left to tell."""
+
+    def __init__(self, synthesizer: Any, mouth: Mouth, script: Script) -> None:
+        place = mouth.look(synthesizer)
+        voice = script.voice or service.voice_of(synthesizer.properties)
+        kind = script.kind or voices.kind(voice, is_deployed=place.deployment is not None)
+        self._call = place.call("text_to_speech", kind)
+        super().__init__()
+        self.mouth, self._script = mouth, script
+        self._error: str | None = None
+        self._seconds: Decimal | None = None
+        self._has_sound = False
+        self._result_id: str | None = None
+        self.has_started = False
+        """Whether the application has got a result that is not the last: it reads the sound as it comes."""
+        self._call.set(names.SPEECH_VOICE, voice or None)
+        self._call.show(names.OUTPUT_TYPE, "speech")
+
+    def got(self, result: Any) -> None:
+        """Take a result: of the end, or of the beginning alone."""
+        if not self.is_over and self._read(result) is not False:
+            self.finish()
+
+    @telemetry.shielded("read the result of a synthesis")
+    def _read(self, result: Any) -> bool:
+        """Read a result and return whether it is the last."""
+        reason = result.reason.name
+        self._result_id = result.result_id
+        self._call.set(names.RESPONSE_ID, result.result_id)
+        if reason == "SynthesizingAudioStarted":
+            self._call.first_chunk()
+            self.has_started = True
+            return False
+        if result.audio_duration:
+            self._seconds = Decimal(result.audio_duration // _MICROSECOND) / 1_000_000
+        self._has_sound = self._seconds is not None or len(result.audio_data) > 0
+        if reason == "Canceled":
+            details = result.cancellation_details
+            self._error = details.error_code.name if details.reason.name == "Error" else "Canceled"
+        return True
+
+    def failed(self, error: BaseException) -> None:
+        """Take an exception of the SDK's."""
+        self._error = type(error).__name__
+        self.finish()
+
+    def cut(self, error: str) -> None:
+        """Take the error that ended the sound while it was read."""
+        self._error, self._has_sound = error, True
+        self.finish()
+
+    def finish(self) -> None:
+        """It is over."""
+        self.end(self._close)
+
+    def close(self, reason: str) -> outbox.Job:
+        self._call.bill.reasons.append(reason)
+        return self._close()
+
+    def _close(self) -> outbox.Job:
+        self._call.stop()
+        self.mouth.forget(self, self._result_id)
+        return partial(service.write, self._call, self._error, self._fill, is_refused=not self._has_sound)
+
+    def _fill(self) -> None:
+        self._charge()
+        self._tell()
+
+    @telemetry.shielded("count the characters of a synthesis")
+    def _charge(self) -> None:
+        bill, script = self._call.bill, self._script
+        if self._error is not None:
+            if not self._has_sound:
+                return  # perhaps it was not even connected
+            bill.reasons.append("synthesis_not_finished")
+        if script.has_several_kinds:
+            bill.reasons.append("several_kinds_of_voices")
+        seconds = {"audio_seconds": self._seconds, "output_audio_seconds": self._seconds}
+        bill.usage = Usage.of({"input_characters": script.characters, **seconds}, estimated=bool(bill.reasons))
+
+    @telemetry.shielded("read what is spoken")
+    def _tell(self) -> None:
+        self._call.inputs = spoken.synthesized(self._script.words)

@@ -1,0 +1,146 @@
+"""The methods of `SpeechSynthesizer` that speak, and the stream that their sound is read from."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from otel_costs import telemetry
+from otel_costs.patching import Wrapper
+from otel_costs.providers.azure_speech import open_calls, results, script, service
+from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
+from otel_costs.session import BudgetExceeded
+
+_mouths: WeakKeyDictionary[Any, Mouth] = WeakKeyDictionary()
+_read_from: WeakKeyDictionary[Any, Speaking] = WeakKeyDictionary()
+"""By the result of `start_speaking_*`, and by the AudioDataStream that is made of it."""
+
+
+def _speaks(read: Callable[..., script.Script]) -> Wrapper:
+    """Return the wrapper of a method that returns a ResultFuture."""
+
+    def speak_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        speaking = _begin(instance, read, args, kwargs)
+        future = _asked(speaking, wrapped, args, kwargs)
+        if speaking is not None:
+            _follow(instance, future, speaking)
+        return future
+
+    return speak_async
+
+
+speak_text: Final = _speaks(lambda text: script.Text(text))
+speak_ssml: Final = _speaks(lambda ssml: script.Document(ssml))
+speak: Final = _speaks(lambda request: script.of_request(request))
+
+
+def start_speaking(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `start_speaking`, which returns a result and no future."""
+    speaking = _begin(instance, lambda request: script.of_request(request), args, kwargs)
+    result = _asked(speaking, wrapped, args, kwargs)
+    if speaking is not None:
+        _got(instance, speaking, result)
+    return result
+
+
+def _begin(
+    synthesizer: Any, read: Callable[..., script.Script], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Speaking | None:
+    """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
+    try:
+        service.check_budget()
+        mouth = _mouths.setdefault(synthesizer, Mouth())
+        return Speaking(synthesizer, mouth, read(*args, **kwargs))
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        return None
+
+
+def _asked(speaking: Speaking | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Ask the native library; its events may come before this returns."""
+    if speaking is None:
+        return wrapped(*args, **kwargs)
+    _line_up(speaking)
+    try:
+        return wrapped(*args, **kwargs)
+    except BaseException as error:
+        speaking.failed(error)
+        raise
+
+
+@telemetry.shielded("follow a synthesis")
+def _line_up(speaking: Speaking) -> None:
+    speaking.mouth.add(speaking)
+
+
+@telemetry.shielded("follow the result of a synthesis")
+def _follow(synthesizer: Any, future: Any, speaking: Speaking) -> None:
+    is_told = results.is_connected(synthesizer, "synthesis_completed")
+    results.wait(future, partial(_take, is_told, speaking), speaking.failed)
+    if not is_told:
+        open_calls.when_collected(future, partial(_future_dropped, speaking))
+
+
+@telemetry.shielded("follow the result of a synthesis")
+def _got(synthesizer: Any, speaking: Speaking, result: Any) -> None:
+    _take(results.is_connected(synthesizer, "synthesis_completed"), speaking, result)
+
+
+def _take(is_told: bool, speaking: Speaking, result: Any) -> None:
+    """Take a result; if it is not the last, wait for the end: events tell of it, or who reads the sound, or nobody."""
+    speaking.got(result)
+    if not speaking.is_over and result not in _read_from:
+        _read_from[result] = speaking
+        if not is_told:
+            open_calls.when_collected(result, partial(_reader_dropped, speaking))
+
+
+def _future_dropped(speaking: Speaking) -> None:
+    if not speaking.has_started:
+        speaking.give_up_from_finalizer("result_not_seen")
+
+
+def _reader_dropped(speaking: Speaking) -> None:
+    if not any(one is speaking for one in tuple(_read_from.values())):
+        speaking.give_up_from_finalizer("result_not_seen")
+
+
+def data_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `AudioDataStream.__init__`."""
+    wrapped(*args, **kwargs)
+    _note_stream(instance, *args, **kwargs)
+
+
+@telemetry.shielded("follow a stream of sound")
+def _note_stream(stream: Any, result: Any) -> None:
+    if (speaking := _read_from.get(result)) is not None and not speaking.is_over:
+        _read_from[stream] = speaking
+        open_calls.when_collected(stream, partial(_reader_dropped, speaking))
+
+
+def data_read(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `AudioDataStream.read_data`, which returns 0 at the end."""
+    number = wrapped(*args, **kwargs)
+    if number == 0:
+        _read_out(instance)
+    return number
+
+
+def data_saved(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Wrap `AudioDataStream.save_to_wav_file`, which returns at the end."""
+    result = wrapped(*args, **kwargs)
+    _read_out(instance)
+    return result
+
+
+@telemetry.shielded("read the end of a stream of sound")
+def _read_out(stream: Any) -> None:
+    if (speaking := _read_from.get(stream)) is None or speaking.is_over:
+        return
+    details = stream.cancellation_details
+    if details is None:
+        speaking.finish()
+    else:
+        speaking.cut(details.error_code.name)
