@@ -54,7 +54,7 @@ def _read_head(call: Call, body: Any) -> None:
     call.bill.service_tier = _text(body.get("service_tier"))
     call.set(names.RESPONSE_ID, _text(body.get("id")))
     call.show(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, _text(body.get("system_fingerprint")))
-    call.show(names.RESPONSE_FINISH_REASONS, _finish_reasons(body))
+    call.set(names.RESPONSE_FINISH_REASONS, _finish_reasons(body))
     conversation = body.get("conversation")
     if isinstance(conversation, Mapping):
         call.show(names.CONVERSATION_ID, _text(conversation.get("id")))
