@@ -15,6 +15,9 @@ with warnings.catch_warnings():
     from websockets.legacy.client import connect as connect_legacy
 
 
+__all__ = ["CLIENTS", "Broken", "Client", "connect_legacy"]
+
+
 class Broken(Exception):  # noqa: N818
     """The socket closed; the argument is its close code."""
 

@@ -33,3 +33,9 @@ def followed(recorded: Recorded) -> Iterator[list[observer.Kept]]:
 def connect(request: pytest.FixtureRequest) -> Any:
     """The client of each library in turn."""
     return CLIENTS[request.param]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Tests that are coroutines run on asyncio."""
+    return "asyncio"

@@ -68,6 +68,11 @@ BEHAVIOURS: dict[str, Behaviour] = {
 }
 
 
+def _refuse(socket: ServerConnection, request: Any) -> Any:
+    known = request.path.partition("?")[0].rpartition("/")[2] in BEHAVIOURS
+    return None if known else socket.respond(404, "no such behaviour")
+
+
 class Server:
     """The server, in a thread of its own."""
 
@@ -76,7 +81,6 @@ class Server:
         self._port: Future[int] = Future()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run)
-        self.heard: list[str | bytes] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -95,7 +99,7 @@ class Server:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        async with serve(self._handle, "127.0.0.1", 0, max_size=None) as server:
+        async with serve(self._handle, "127.0.0.1", 0, max_size=None, process_request=_refuse) as server:
             self._port.set_result(next(iter(server.sockets)).getsockname()[1])
             await self._stop.wait()
 
