@@ -73,6 +73,6 @@ def _form(stream: Any) -> Mapping[str, Any]:
         value = getattr(part, "value", None)
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
-        if value is not None:
+        if value not in (None, "null"):  # how Fern's clients write what is not given
             found[str(part.name)] = value
     return found

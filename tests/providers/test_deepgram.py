@@ -11,12 +11,11 @@ from otel_costs import attributes as names
 from tests.support.recorded import Recorded
 from tests.support.speech.deepgram import HEARD, Deepgram
 from tests.support.speech.driver import Driver
-from tests.support.speech.promises import Promises, Retries
+from tests.support.speech.promises import Promises, Retries, said
 
 
 class DeepgramDriver(Driver):
     provider = "deepgram"
-    make = Deepgram
     heard = HEARD
 
     def open(self) -> Any:
@@ -75,12 +74,6 @@ def driver(request: pytest.FixtureRequest, service: Deepgram, monkeypatch: pytes
 
 class TestPromises(Promises, Retries):
     pass
-
-
-def said(call: Any) -> dict[str, Any]:
-    """Return what a record tells of usage and money."""
-    wanted = ("otel_costs.usage.", names.COST_USD, names.COST_STATUS, names.COST_REASON)
-    return {name.removeprefix("otel_costs."): value for name, value in call.items() if name.startswith(wanted)}
 
 
 @pytest.mark.parametrize(

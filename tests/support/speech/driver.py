@@ -1,17 +1,14 @@
 """A client of a vendor's own package on its stand-in, sync or async, and what all of them are asked to do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
-
-from tests.support.speech.service import Service
 
 
 class Driver:
     """Does the same with the sync and with the async client of a vendor."""
 
     provider: ClassVar[str]
-    make: ClassVar[Callable[[], Service]]
     text: ClassVar[str] = "Good morning! How may I help you today?"
     """What `speak` has spoken."""
     heard: ClassVar[str]

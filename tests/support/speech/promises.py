@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,12 @@ class BugError(Exception):
 
 def broken(*_: Any, **__: Any) -> Any:
     raise BugError
+
+
+def said(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record tells of usage and money."""
+    wanted = ("otel_costs.usage.", names.COST_USD, names.COST_STATUS, names.COST_REASON)
+    return {name.removeprefix("otel_costs."): value for name, value in call.items() if name.startswith(wanted)}
 
 
 class Promises:

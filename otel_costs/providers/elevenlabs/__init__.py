@@ -1,0 +1,100 @@
+"""ElevenLabs: speech, transcription, changed voices and made sounds over HTTP, and its sockets.
+
+The header `character-cost` is what a call costs in credits, which once were called characters: a character of a fast
+model is half of one. It counts where it is there, as characters at the price of a credit.
+"""
+
+import re
+from typing import Any, Final
+
+from otel_costs import attributes as names
+from otel_costs.call import Call
+from otel_costs.messages.drafts import Draft
+from otel_costs.patching import Patches
+from otel_costs.providers import spoken, vendor_http
+from otel_costs.providers.vendor_call import Answer, Vendor
+from otel_costs.providers.vendor_request import Asked, Endpoint
+from otel_costs.usage import Usage
+
+MODULE: Final = "elevenlabs.core.http_client"
+
+_ENDPOINTS: Final = (
+    Endpoint("speech", "text_to_speech", "POST", re.compile(r"/v1/text-to-speech/[^/]+(/stream)?(/with-timestamps)?$")),
+    Endpoint("dialogue", "text_to_speech", "POST", re.compile(r"/v1/text-to-dialogue(/stream)?(/with-timestamps)?$")),
+    Endpoint("transcription", "speech_to_text", "POST", re.compile(r"/v1/speech-to-text$"), is_read=True),
+    Endpoint("voice", "speech_to_speech", "POST", re.compile(r"/v1/(speech-to-speech|voice-changer)/[^/]+(/stream)?$")),
+    Endpoint("sound", "sound_generation", "POST", re.compile(r"/v1/sound-generation$")),
+    Endpoint("isolation", "audio_isolation", "POST", re.compile(r"/v1/audio-isolation(/stream)?$")),
+    Endpoint("music", "music_generation", "POST", re.compile(r"/v1/music(/detailed)?(/stream)?$")),
+)
+_DEFAULTS: Final = {  # documented, where a request names no model
+    "speech": "eleven_multilingual_v2",
+    "dialogue": "eleven_v3",
+    "voice": "eleven_english_sts_v2",
+    "sound": "eleven_text_to_sound_v2",
+    "isolation": "audio_isolation",  # ours: it has none
+    "music": "music_v1",
+}
+_BILLED: Final = ("keyterms", "entity_detection", "entity_redaction", "use_multi_channel", "detect_speaker_roles")
+"""Options of a transcription that cost more, or may; how much is not known to us."""
+
+
+def install(patches: Patches) -> None:
+    """Patch the client that Fern generates, which tries again."""
+    clients = ("HttpClient.request", "AsyncHttpClient.request")
+    vendor_http.install(patches, VENDOR, MODULE, *clients, route=_route)
+
+
+def _route(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str]:
+    return kwargs["method"], args[0] if args else kwargs["path"]
+
+
+def _model(asked: Asked) -> str | None:
+    return asked.text("model_id") or _DEFAULTS.get(asked.endpoint.name)
+
+
+def _said(asked: Asked) -> str | None:
+    """Return what is to be spoken; None where nothing is, or it is not known."""
+    if asked.endpoint.name == "speech":
+        return asked.text("text")
+    if asked.endpoint.name != "dialogue" or not isinstance(asked.body.get("inputs"), list):
+        return None
+    lines = [line.get("text") for line in asked.body["inputs"] if isinstance(line, dict)]
+    return "\n".join(line for line in lines if isinstance(line, str))
+
+
+def _inputs(asked: Asked) -> list[Draft]:
+    return spoken.synthesized(_said(asked))
+
+
+def _read(call: Call, asked: Asked, answer: Answer) -> None:
+    call.set(names.RESPONSE_ID, answer.headers.get("request-id"))
+    if asked.endpoint.name == "transcription":
+        _read_transcription(call, asked, answer.body if isinstance(answer.body, dict) else {})
+    elif (cost := answer.headers.get("character-cost")) is not None:
+        call.bill.usage = Usage.of({"input_characters": cost})
+        call.bill.price_model = f"credits/{asked.endpoint.operation}"
+    elif text := _said(asked):
+        # Some voices cost a multiple, and the lines of a dialogue are joined by us.
+        length = len(text) - text.count("\n") if asked.endpoint.name == "dialogue" else len(text)
+        call.bill.usage = Usage.of({"input_characters": length}, estimated=True)
+    else:
+        call.bill.reasons.append("usage_not_reported")
+
+
+def _read_transcription(call: Call, asked: Asked, body: dict[str, Any]) -> None:
+    call.set(names.RESPONSE_ID, body.get("transcription_id"))
+    seconds = body.get("audio_duration_secs")
+    if seconds is None:
+        call.bill.reasons.append("usage_not_reported")
+    else:
+        call.bill.usage = Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
+        if any(asked.has(option) for option in _BILLED):
+            call.bill.reasons.append("feature_not_priced")
+    several = body.get("transcripts")
+    channels = several if isinstance(several, list) else [body]
+    texts = [channel.get("text") for channel in channels if isinstance(channel, dict)]
+    call.choices = [[draft for text in texts for draft in spoken.heard(text, seconds)]]
+
+
+VENDOR: Final = Vendor("elevenlabs", "elevenlabs/", _ENDPOINTS, _model, _inputs, _read)
