@@ -226,7 +226,7 @@ class _Response:
             self._call.bill.reasons.append("stream_failed" if failed else "stream_closed_early")
         if body is None:
             self._call.bill.reasons.append("response_not_read")  # nobody knows whether it was ever begun
-        calls.write(self._call, self._request, body, {}, error)
+        calls.write(self._call, self._request, body, {}, error and f"websocket_{error}")
 
 
 def as_text(frame: str | bytes) -> str:

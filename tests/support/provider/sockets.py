@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from . import realtime, websocket
+from . import realtime, responses_socket, websocket
 from .exchange import RefusedError, Request
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PATHS: Mapping[str, Callable[["Connection", Request], None]] = {
     "/realtime/translations": realtime.serve,
     "/realtime": realtime.serve,
+    "/responses": responses_socket.serve,
 }
 """End of a path, and who serves it until the client is gone. The first that fits counts."""
 
