@@ -34,6 +34,11 @@ def forget() -> None:
     _jobs, _seen = Jobs(), messages.Seen()
 
 
+def is_new_message(conversation: str, message_id: str) -> bool:
+    """Return whether this process has not written the message yet, and remember it. The id is the provider's own."""
+    return _seen.first(conversation, f"{conversation}/{message_id}")
+
+
 class Call:
     """One billable call: start it, set what becomes known, `stop` it when it is over, then `finish` or `fail` once.
 
@@ -135,15 +140,15 @@ class Call:
     def first_chunk(self) -> None:
         """Note the time of the first chunk of a stream."""
         if self._first_chunk_s is None:
-            self._first_chunk_s = self._elapsed_s()
+            self._first_chunk_s = self.elapsed_s()
 
     def stop(self) -> None:
         """Note the end of the call, where `finish` comes later, in a job."""
         if self._duration_s is None:
-            self._duration_s = self._elapsed_s()
+            self._duration_s = self.elapsed_s()
 
-    def _elapsed_s(self) -> float:
-        # By a clock that does not go backwards.
+    def elapsed_s(self) -> float:
+        """Return the seconds since the call began, by a clock that does not go backwards."""
         return max(0, time.perf_counter_ns() - self._start_clock) / 1e9
 
     def fail(self, error: BaseException | str) -> None:

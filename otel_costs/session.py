@@ -13,7 +13,17 @@ from otel_costs.session_record import money, printable, write
 from otel_costs.totals import EXACT, Totals
 from otel_costs.usage import Usage
 
-__all__ = ["BudgetExceeded", "ConnectionSession", "Scope", "Session", "Step", "Totals", "current_scope", "entered", "forget"]
+__all__ = [
+    "BudgetExceeded",
+    "ConnectionSession",
+    "Scope",
+    "Session",
+    "Step",
+    "Totals",
+    "current_scope",
+    "entered",
+    "forget",
+]
 
 MAX_TAGS: Final = 32
 """Tags that a session keeps, and a call of the application's own: the SDK drops the oldest attributes past 128."""
@@ -143,6 +153,14 @@ class Session(Scoped):
 
 class ConnectionSession(Session):
     """The session of a connection that was opened outside any. It may end in an event loop, so nobody waits for it."""
+
+    def open(self) -> Scope:
+        """Begin the session without making it anybody's current one."""
+        return self._open()
+
+    def close(self, scope: Scope) -> None:
+        """End what `open` began."""
+        self._close(scope, dropped=False)
 
     def _wait_for_calls(self) -> None:
         """Leave the last calls to the thread that writes them."""

@@ -20,5 +20,6 @@ PROVIDERS: Final = (
     Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",)),
     Provider("otel_costs.providers.elevenlabs", patched=("elevenlabs.core.http_client",)),
     Provider("otel_costs.providers.openai", patched=("openai._base_client",)),
+    Provider("otel_costs.providers.openai_realtime", sockets=("openai", "azure.ai.openai", "*")),
     Provider("otel_costs.providers.openai_responses_socket", sockets=("openai", "azure.ai.openai", "x_ai")),
 )

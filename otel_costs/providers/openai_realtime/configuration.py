@@ -1,0 +1,79 @@
+"""What a session is set to: its model, the model that transcribes, its formats; in the words of GA and of the beta."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_costs import clean
+from otel_costs.providers.openai.parts import key, mapping
+
+PCM_BYTES_PER_SECOND: Final = 48_000  # 24,000 samples a second of 16 bits; nothing else is taken
+_G711_BYTES_PER_SECOND: Final = 8_000
+
+
+class Configuration:
+    """The configuration of one session, as far as it was told."""
+
+    __slots__ = (
+        "expires_at",
+        "id",
+        "input_rate",
+        "instructions",
+        "kind",
+        "model",
+        "output_rate",
+        "told",
+        "transcriber",
+    )
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.kind: str | None = None
+        """realtime | transcription | translation; None in the beta, and before it is known."""
+        self.model: str | None = None
+        self.transcriber: str | None = None
+        """Model that transcribes the input; None if none does."""
+        self.input_rate = self.output_rate = PCM_BYTES_PER_SECOND
+        self.instructions: str | None = None
+        self.expires_at: int | None = None
+        """In seconds since 1970."""
+        self.told = False
+        """Whether the server has said it: then what clients ask for counts only when the server repeats it."""
+
+    def ask(self, session: Mapping[str, Any]) -> None:
+        """Take a client's `session.update`."""
+        if isinstance(said := session.get("instructions"), str):
+            self.instructions = said
+        if not self.told:
+            self._read(session)
+
+    def tell(self, session: Mapping[str, Any]) -> None:
+        """Take what the server says, in `session.created` and `session.updated`."""
+        self.told = True
+        self.id = key(session.get("id")) or self.id
+        if isinstance(model := key(session.get("model")), str):
+            self.model = clean.text(model)
+        if type(expires_at := session.get("expires_at")) is int:
+            self.expires_at = expires_at
+        self._read(session)
+
+    def _read(self, session: Mapping[str, Any]) -> None:
+        self.kind = key(session.get("type")) or self.kind
+        audio = mapping(session.get("audio"))
+        entered, said = mapping(audio.get("input")), mapping(audio.get("output"))
+        for fields, name in ((entered, "transcription"), (session, "input_audio_transcription")):
+            if name in fields:
+                asked = mapping(fields[name])
+                self.transcriber = key(asked.get("model")) or ("unknown" if asked else None)
+        self.input_rate = _rate(entered.get("format"), session.get("input_audio_format")) or self.input_rate
+        self.output_rate = _rate(said.get("format"), session.get("output_audio_format")) or self.output_rate
+
+
+def _rate(*formats: object) -> int | None:
+    """Return the bytes a second of the first format that is given."""
+    for form in formats:
+        name = form if isinstance(form, str) else mapping(form).get("type")
+        if isinstance(name, str):
+            return (
+                _G711_BYTES_PER_SECOND if "pcmu" in name or "pcma" in name or "g711" in name else PCM_BYTES_PER_SECOND
+            )
+    return None

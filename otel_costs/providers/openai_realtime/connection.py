@@ -1,0 +1,184 @@
+"""One Realtime connection, whatever carries it: each event that is sent or received, and what it changes."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from otel_costs import telemetry
+from otel_costs.providers.openai.parts import key, mapping
+from otel_costs.providers.openai_realtime import frames
+from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.providers.openai_realtime.conversation import Items
+from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.transcriptions import Transcriptions
+from otel_costs.providers.openai_realtime.turns import Turns
+from otel_costs.session import current_scope
+
+Event = Mapping[str, Any]
+
+
+class Connection:
+    """Follows one connection, from its opening to its end."""
+
+    def __init__(self, owner: Owner, configuration: Configuration, *, shared: bool = False) -> None:
+        """`shared`: other connections may see the same responses, as those of a call over SIP or WebRTC."""
+        self._owner, self._configuration = owner, configuration
+        self._items = Items(owner, configuration)
+        self._turns = Turns(owner, configuration, self._items, shared=shared)
+        self._transcriptions = Transcriptions(owner, configuration, self._items, shared=shared)
+
+    def sent(self, frame: str | bytes) -> None:
+        """Take what the application sends; raise `BudgetExceeded` where it asks for more than its session may spend."""
+        if isinstance(frame, bytes):
+            frame = frame.decode()
+        if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
+            self._owner.adopt()
+            self._items.sound_sent(sound.data)
+        elif (event := _parsed(frame)) is not None:
+            self.event_sent(event)
+
+    def received(self, frame: str | bytes) -> None:
+        """Take what the service sends."""
+        if isinstance(frame, bytes):
+            frame = frame.decode()
+        kind = frames.kind(frame)
+        if kind in frames.SILENT:
+            return
+        if kind in frames.SOUND_RECEIVED and (sound := frames.sound(frame)) and sound.response_id:
+            self._turns.sound_received(sound.response_id, sound.item_id, sound.data)
+        elif (event := _parsed(frame)) is not None:
+            self.event_received(event)
+
+    def event_sent(self, event: Event) -> None:
+        """Take an event of the application's."""
+        self._owner.adopt()
+        if (handler := _SENT.get(event.get("type"))) is not None:
+            handler(self, event)
+
+    def event_received(self, event: Event) -> None:
+        """Take an event of the service's."""
+        if (handler := _RECEIVED.get(event.get("type"))) is not None:
+            handler(self, event)
+
+    def closed(self, error: str | None) -> None:
+        """Take the end: nothing more will become known of what is under way."""
+        try:
+            self._turns.end(error)
+            self._transcriptions.end()
+            self._items.end(error or "connection_closed")
+        finally:
+            self._owner.end(error)
+
+    # The application's events.
+
+    def _asks_for_settings(self, event: Event) -> None:
+        self._configuration.ask(mapping(event.get("session")))
+
+    def _sends_sound(self, event: Event) -> None:
+        if isinstance(data := event.get("audio"), str):
+            self._items.sound_sent(data)
+
+    def _clears_sound(self, _: Event) -> None:
+        self._items.sound_cleared()
+
+    def _sends_item(self, event: Event) -> None:
+        self._items.asked(mapping(event.get("item")), event.get("event_id"))
+
+    def _truncates(self, event: Event) -> None:
+        self._items.truncated(event.get("item_id"), event.get("audio_end_ms"))
+
+    def _asks_for_response(self, _: Event) -> None:
+        self._owner.check_budget()
+        scope = current_scope()
+        self._turns.step = scope.step if scope is not None else None
+
+    # The service's events.
+
+    def _tells_settings(self, event: Event) -> None:
+        self._configuration.tell(mapping(event.get("session")))
+        self._items.instructed()
+
+    def _adds_item(self, event: Event) -> None:
+        self._items.added(mapping(event.get("item")))
+
+    def _hears_speech(self, event: Event) -> None:
+        self._items.speech_started(event)
+
+    def _hears_silence(self, event: Event) -> None:
+        self._items.speech_stopped(event)
+
+    def _commits(self, event: Event) -> None:
+        if item_id := key(event.get("item_id")):
+            self._transcriptions.begun(self._items.committed(item_id))
+
+    def _transcribes(self, event: Event) -> None:
+        self._transcriptions.completed(event)
+
+    def _cannot_transcribe(self, event: Event) -> None:
+        self._transcriptions.failed(event)
+
+    def _begins_response(self, event: Event) -> None:
+        self._turns.created(mapping(event.get("response")))
+
+    def _begins_item(self, event: Event) -> None:
+        self._turns.item_begun(event)
+
+    def _says_sound(self, event: Event) -> None:
+        if isinstance(data := event.get("delta"), str):
+            self._turns.sound_received(key(event.get("response_id")) or "", key(event.get("item_id")) or "", data)
+
+    def _says_words(self, event: Event) -> None:
+        self._turns.words_received(event)
+
+    def _ends_response(self, event: Event) -> None:
+        self._turns.done(mapping(event.get("response")))
+
+    def _refuses(self, event: Event) -> None:
+        self._items.refused(mapping(event.get("error")).get("event_id"))
+
+
+def _parsed(frame: str) -> Event | None:
+    try:
+        event = json.loads(frame)
+    except (ValueError, RecursionError):
+        telemetry.complain_once("realtime:json", "An event of a Realtime connection is no JSON; it is not recorded")
+        return None
+    return event if isinstance(event, dict) else None
+
+
+_SENT: Final[Mapping[object, Callable[[Connection, Event], None]]] = {
+    "session.update": Connection._asks_for_settings,
+    "transcription_session.update": Connection._asks_for_settings,
+    "input_audio_buffer.append": Connection._sends_sound,
+    "input_audio_buffer.clear": Connection._clears_sound,
+    "conversation.item.create": Connection._sends_item,
+    "conversation.item.truncate": Connection._truncates,
+    "response.create": Connection._asks_for_response,
+}
+_RECEIVED: Final[Mapping[object, Callable[[Connection, Event], None]]] = {
+    "session.created": Connection._tells_settings,
+    "session.updated": Connection._tells_settings,
+    "transcription_session.created": Connection._tells_settings,
+    "transcription_session.updated": Connection._tells_settings,
+    "input_audio_buffer.speech_started": Connection._hears_speech,
+    "input_audio_buffer.speech_stopped": Connection._hears_silence,
+    "input_audio_buffer.committed": Connection._commits,
+    "conversation.item.added": Connection._adds_item,
+    "conversation.item.created": Connection._adds_item,
+    "conversation.item.done": Connection._adds_item,
+    "conversation.item.truncated": Connection._truncates,
+    "conversation.item.input_audio_transcription.completed": Connection._transcribes,
+    "conversation.item.input_audio_transcription.failed": Connection._cannot_transcribe,
+    "response.created": Connection._begins_response,
+    "response.output_item.added": Connection._begins_item,
+    "response.output_audio.delta": Connection._says_sound,
+    "response.audio.delta": Connection._says_sound,
+    "response.output_audio_transcript.delta": Connection._says_words,
+    "response.audio_transcript.delta": Connection._says_words,
+    "response.output_text.delta": Connection._says_words,
+    "response.text.delta": Connection._says_words,
+    "response.function_call_arguments.delta": Connection._says_words,
+    "response.mcp_call_arguments.delta": Connection._says_words,
+    "response.done": Connection._ends_response,
+    "error": Connection._refuses,
+}

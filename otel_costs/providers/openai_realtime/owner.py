@@ -1,0 +1,137 @@
+"""Whose a connection is: its provider, its span, and the session that its calls belong to.
+
+The session that is open when the connection is made; or else the first that is open when the application sends
+something; or else one of the connection's own, under the provider's session id.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from otel_costs import attributes as names
+from otel_costs import clean, telemetry
+from otel_costs.call import Call
+from otel_costs.conversation import Conversation
+from otel_costs.identity import random_id, whose
+from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.session import ConnectionSession, Scope, current_scope
+
+RANDOM: Final = 16
+"""Characters of an id that nobody else has: OpenAI's are random, a local server's `resp_1` is another each time."""
+
+SESSION_S: Final = 3600
+"""How long a session may last: it expires so long after it began."""
+
+
+class Owner:
+    """Who has a connection, from its opening to its end."""
+
+    def __init__(
+        self,
+        provider: str,
+        model: str | None,
+        attributes: Mapping[str, Any],
+        configuration: Configuration,
+        *,
+        deployment: str | None = None,
+        user: str | None = None,
+    ) -> None:
+        self.provider, self.model, self.deployment = provider, model, deployment
+        self._configuration = configuration
+        self._attributes = attributes
+        self._user = user
+        self._scope: Scope | None = current_scope()
+        self._identity: Mapping[str, Any] | None = None
+        if names.SESSION_ID in (found := whose(user)):
+            self._identity = found
+        self._own: tuple[ConnectionSession, Scope] | None = None
+        self._conversation: Conversation | None = None
+        shown = {names.PROVIDER_NAME: provider, **attributes} | ({names.REQUEST_MODEL: model} if model else {})
+        self._span = telemetry.current().tracer.start_span(
+            f"realtime {model}" if model else "realtime", kind=SpanKind.CLIENT, attributes=shown
+        )
+        self.context = trace.set_span_in_context(self._span)
+
+    def adopt(self) -> None:
+        """Belong to the session in which the application sends something, if to none yet."""
+        if self._identity is None and (scope := current_scope()) is not None and scope.session is not None:
+            self._scope, self._identity = scope, whose(self._user)
+
+    def check_budget(self) -> None:
+        """Raise `BudgetExceeded` if the session has spent its budget."""
+        if self._scope is not None and self._scope.session is not None:
+            self._scope.session.check_budget()
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The attributes of session and user; asked for the first time, it opens a session if there is none."""
+        if self._identity is None:
+            step = self._scope.step if self._scope else None
+            session = ConnectionSession(self._configuration.id or random_id(), user=self._user)
+            opened = session.open()
+            self._own = session, opened
+            self._scope = Scope(session, step, opened)
+            self._identity = self._scope.attributes
+        return self._identity
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session that its calls belong to."""
+        return str(self.identity[names.SESSION_ID])
+
+    @property
+    def conversation(self) -> Conversation:
+        """Where messages are written."""
+        if self._conversation is None:
+            self._conversation = Conversation(self.session_id, self.identity, None, self.context)
+        return self._conversation
+
+    def call(self, operation: str, model: str | None, *, start_ns: int | None = None) -> Call:
+        """Start a call of this connection."""
+        identity = self.identity
+        call = Call(
+            operation, self.provider, model, identity=identity, attributes=self._attributes, start_ns=start_ns,
+            parent=self.context,
+        )  # fmt: skip
+        call.scope, call.recorded_apart = self._scope, True
+        call.bill.deployment = self.deployment
+        call.bill.endpoint = self._attributes.get(names.SERVER_ADDRESS)
+        call.set(names.REALTIME_SESSION_ID, self._configuration.id)
+        return call
+
+    def identify(self, call: Call, name: str, *, shared: bool, ended: bool = True) -> None:
+        """Let what others see too, under the provider's `name` for it, be billed once.
+
+        `shared`: connections of other processes may see it. Then its id follows from the name, and its time from the
+        one that all of them know, which is the session's. `ended` is False where its end was not seen here.
+        """
+        expires_at = self._configuration.expires_at
+        if len(name) < RANDOM:
+            call.call_id = random_id()
+        elif shared and expires_at is not None:
+            call.as_job(name, created_s=expires_at - SESSION_S, ended_s=None, ended=ended)
+        else:
+            call.call_id = call.call_id or random_id()
+            call.seen_as = f"{self.provider}/{name}" if ended else None
+
+    def end(self, error: str | None) -> None:
+        """End the connection's span, in a job, after its calls; and its session, if that is its own."""
+        span = self._span
+        if span.is_recording():
+            span.set_attributes(self._identity or {})
+            for name, value in (
+                (names.REALTIME_SESSION_ID, self._configuration.id),
+                (names.RESPONSE_MODEL, self._configuration.model),
+                (names.ERROR_TYPE, error),
+            ):
+                if value:
+                    span.set_attribute(name, clean.identifier(value))
+            if error:
+                span.set_status(Status(StatusCode.ERROR, clean.identifier(error)))
+        span.end()
+        if self._own is not None:
+            session, scope = self._own
+            self._own = None
+            session.close(scope)

@@ -1,0 +1,129 @@
+"""A translation session: the service says nothing of what it used, so the sound that is sent to it is counted.
+
+It is one call for the whole connection, billed by the second of sound, silence too; an estimate, as nobody reports it.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from otel_costs import call as calls
+from otel_costs import clean, outbox, telemetry
+from otel_costs.call import Call
+from otel_costs.messages import Draft, Message
+from otel_costs.providers.openai.parts import mapping
+from otel_costs.providers.openai_realtime import frames, usage
+from otel_costs.providers.openai_realtime.configuration import PCM_BYTES_PER_SECOND, Configuration
+from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.sound import Passing
+
+
+class Translation:
+    """Follows one translation session."""
+
+    def __init__(self, owner: Owner, configuration: Configuration) -> None:
+        self._owner, self._configuration = owner, configuration
+        self._call: Call | None = None
+        self._entered, self._said = Passing(), Passing()
+        self._words = {"session.input_transcript.delta": "", "session.output_transcript.delta": ""}
+
+    def sent(self, frame: str | bytes) -> None:
+        """Take what the application sends."""
+        if isinstance(frame, bytes):
+            frame = frame.decode()
+        self._owner.adopt()
+        if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
+            self._entered.add(sound.data)
+            return
+        event = _parsed(frame)
+        if event.get("type") in frames.SOUND_SENT and isinstance(data := event.get("audio"), str):
+            self._entered.add(data)
+        elif event.get("type") == "session.update":
+            self._configuration.ask(mapping(event.get("session")))
+
+    def received(self, frame: str | bytes) -> None:
+        """Take what the service sends."""
+        if isinstance(frame, bytes):
+            frame = frame.decode()
+        if frames.kind(frame) in frames.SOUND_RECEIVED and (sound := frames.sound(frame)):
+            self._hear(sound.data)
+            return
+        event = _parsed(frame)
+        kind, delta = event.get("type"), event.get("delta")
+        if kind in ("session.created", "session.updated"):
+            self._configuration.tell(mapping(event.get("session")))
+            self._begin()
+        elif kind in frames.SOUND_RECEIVED and isinstance(delta, str):
+            self._hear(delta)
+        elif isinstance(kind, str) and isinstance(delta, str):
+            self._read(kind, delta)
+
+    def _read(self, kind: str, words: str) -> None:
+        # One character more than a message may have, so that it is seen to be cut.
+        if kind in self._words and len(self._words[kind]) <= clean.MAX_TEXT:
+            self._words[kind] += words
+
+    def closed(self, error: str | None) -> None:
+        """Take the end, which is where the bill is made."""
+        try:
+            call = self._begin()
+            call.stop()
+            outbox.put(partial(self._finish, call, error))
+        finally:
+            self._owner.end(error)
+
+    def _begin(self) -> Call:
+        if self._call is None:
+            model = self._configuration.model or self._owner.model
+            self._call = self._owner.call("realtime_inference", self._owner.model or model)
+            self._call.response_model = model
+            self._owner.identify(self._call, "", shared=False)
+        return self._call
+
+    def _hear(self, data: str) -> None:
+        self._begin().first_chunk()
+        self._begin().chunks += 1
+        self._said.add(data)
+
+    @telemetry.shielded("finish a translation")
+    def _finish(self, call: Call, error: str | None) -> None:
+        seconds = self._entered.seconds(PCM_BYTES_PER_SECOND) or 0
+        call.bill.usage = usage.of_sound_sent(seconds, self._said.seconds(PCM_BYTES_PER_SECOND))
+        heard, said = self._drafts()
+        call.inputs, call.choices = [heard], [[said]]
+        for index, draft in enumerate((heard, said)):
+            self._say(draft, index, call)
+        if error:
+            call.fail(error)
+        else:
+            call.finish()
+        if (transcriber := self._configuration.transcriber) is not None and seconds:
+            transcription = self._owner.call("speech_to_text", transcriber, start_ns=call.start_ns)
+            transcription.response_model = transcriber
+            transcription.bill.usage = usage.of_sound_sent(seconds)
+            transcription.finish()
+
+    def _drafts(self) -> tuple[Draft, Draft]:
+        heard, said = self._words.values()
+        return (
+            Draft("user", "audio", heard or None, audio_seconds=self._entered.seconds(PCM_BYTES_PER_SECOND),
+                  recording=self._entered.recording()),
+            Draft("assistant", "audio", said or None, audio_seconds=self._said.seconds(PCM_BYTES_PER_SECOND),
+                  recording=self._said.recording()),
+        )  # fmt: skip
+
+    def _say(self, draft: Draft, index: int, call: Call) -> None:
+        if draft.recording is None and draft.content is None:
+            return
+        message_id = f"{call.call_id}/{index}"
+        if calls.is_new_message(self._owner.session_id, message_id):
+            self._owner.conversation.say(Message(message_id, index, draft), call.start_ns, call.call_id)
+
+
+def _parsed(frame: str) -> Mapping[str, Any]:
+    try:
+        event = json.loads(frame)
+    except (ValueError, RecursionError):
+        return {}
+    return event if isinstance(event, dict) else {}

@@ -1,0 +1,168 @@
+"""The responses of a connection: one call each, from the first word of it until it is done, or the connection ends."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from otel_costs import attributes as names
+from otel_costs import clean, outbox, telemetry
+from otel_costs.call import Call
+from otel_costs.messages import Draft
+from otel_costs.providers.openai.parts import key, mapping, sequence
+from otel_costs.providers.openai_realtime import usage
+from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.providers.openai_realtime.conversation import Items
+from otel_costs.providers.openai_realtime.items import drafts as drafts_of
+from otel_costs.providers.openai_realtime.items import item_key
+from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.recent import Recent
+
+OPEN: Final = 64
+"""Responses that may be under way; the oldest is given up."""
+
+NOT_DONE: Final = "response_not_done"
+"""Reason without a cost: the response's end, which says what it used, was not seen."""
+
+
+class Turn:
+    """A response that is under way."""
+
+    __slots__ = ("aside", "call", "first_audio", "items")
+
+    def __init__(self, call: Call, *, aside: bool) -> None:
+        self.call, self.aside = call, aside
+        self.first_audio = False
+        self.items: list[str] = []
+
+
+class Turns:
+    """The responses of one connection; several may be under way."""
+
+    def __init__(self, owner: Owner, configuration: Configuration, items: Items, *, shared: bool) -> None:
+        """`shared`: other connections, of other processes too, may see the same responses."""
+        self._owner, self._configuration, self._items = owner, configuration, items
+        self._shared = shared
+        self._open: OrderedDict[str, Turn] = OrderedDict()
+        self._done: Recent[str, bool] = Recent(512)
+        self.step: str | None = None
+        """In which step the application asked for the next one."""
+
+    def created(self, response: Mapping[str, Any]) -> None:
+        """Begin a response."""
+        response_id = key(response.get("id")) or ""
+        if response_id not in self._open and not self._done.get(response_id):
+            self._begin(response_id, response)
+
+    def _begin(self, response_id: str, response: Mapping[str, Any]) -> Turn:
+        while len(self._open) >= OPEN:
+            oldest, turn = self._open.popitem(last=False)
+            self._give_up(oldest, turn, None)
+        call = self._owner.call("realtime_inference", self._owner.model or self._configuration.model)
+        self._owner.identify(call, response_id, shared=self._shared)
+        call.response_model = self._configuration.model
+        call.set(names.RESPONSE_ID, response_id or None)
+        if self.step is not None:
+            call.identity = {**call.identity, names.STEP: self.step}
+            self.step = None
+        aside = "conversation_id" in response and response["conversation_id"] is None
+        turn = self._open[response_id] = Turn(call, aside=aside)
+        if not aside:
+            self._items.playback_over()
+            call.inputs = tuple(self._items.since_response)
+            self._items.since_response.clear()
+        return turn
+
+    def item_begun(self, event: Mapping[str, Any]) -> None:
+        """Take an item that a response begins."""
+        turn = self._open.get(key(event.get("response_id")) or "")
+        item = mapping(event.get("item"))
+        if turn is None or (item_id := item_key(item)) is None:
+            return
+        turn.items.append(item_id)
+        if not turn.aside:
+            self._items.added({**item, "status": "in_progress"})
+
+    def sound_received(self, response_id: str, item_id: str, data: str) -> None:
+        """Take a piece of sound."""
+        turn = self._open.get(response_id)
+        if turn is None:
+            return
+        if not turn.first_audio:
+            turn.first_audio = True
+            turn.call.first_chunk()
+            turn.call.set(names.REALTIME_TIME_TO_FIRST_AUDIO, turn.call.elapsed_s())
+        turn.call.chunks += 1
+        if item_id and not turn.aside:
+            self._items.sound_received(item_id, data)
+
+    def words_received(self, event: Mapping[str, Any]) -> None:
+        """Take a piece of text, of a transcript, or of a function's arguments."""
+        turn = self._open.get(key(event.get("response_id")) or "")
+        if turn is None:
+            return
+        turn.call.first_chunk()
+        turn.call.chunks += 1
+        item_id, delta = key(event.get("item_id")), event.get("delta")
+        if item_id and isinstance(delta, str) and not turn.aside and "call_id" not in event:
+            self._items.words_received(item_id, delta)
+
+    def done(self, response: Mapping[str, Any]) -> None:
+        """End a response; it says itself what it used and what came of it."""
+        response_id = key(response.get("id")) or ""
+        if response_id and self._done.get(response_id):
+            return
+        turn = self._open.pop(response_id, None) or self._begin(response_id, response)
+        self._open.pop(response_id, None)
+        self._done[response_id] = True
+        turn.call.stop()
+        status, reason = _outcome(response)
+        interrupted = None if status == "completed" else reason or status
+        said: list[Draft] = []
+        for item in sequence(response.get("output")):
+            if turn.aside:
+                said += drafts_of(mapping(item), self._configuration.output_rate)
+            else:
+                said += self._items.made(mapping(item), turn.call.call_id, interrupted)
+        turn.call.choices = [said] if said else ()
+        for item_id in turn.items:
+            self._items.unfinished(item_id, turn.call.call_id, interrupted or "completed")
+        outbox.put(partial(_finish, turn.call, response, status, reason))
+
+    def end(self, error: str | None) -> None:
+        """Give up the responses that are under way: the connection has ended."""
+        for response_id, turn in self._open.items():
+            self._give_up(response_id, turn, error or "connection_closed")
+        self._open.clear()
+
+    def _give_up(self, response_id: str, turn: Turn, error: str | None) -> None:
+        turn.call.stop()
+        self._owner.identify(turn.call, response_id, shared=self._shared, ended=False)
+        turn.call.bill.reasons = [NOT_DONE]
+        for item_id in turn.items:
+            self._items.unfinished(item_id, turn.call.call_id, error or NOT_DONE)
+        outbox.put(partial(turn.call.fail, error or NOT_DONE))
+
+
+def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the status of a response and the reason for it."""
+    details = mapping(response.get("status_details"))
+    error = mapping(details.get("error"))
+    reason = key(details.get("reason")) or key(error.get("code")) or key(error.get("type"))
+    return key(response.get("status")) or "completed", reason
+
+
+@telemetry.shielded("finish a response")
+def _finish(call: Call, response: Mapping[str, Any], status: str, reason: str | None) -> None:
+    call.set(names.REALTIME_STATUS, clean.identifier(status))
+    call.set(names.REALTIME_STATUS_REASON, reason and clean.identifier(reason))
+    call.set(names.RESPONSE_FINISH_REASONS, [clean.identifier(reason or status)])
+    try:
+        call.bill.usage, doubt = usage.of_response(response.get("usage"))
+        if doubt:
+            call.bill.reasons.append(doubt)
+    finally:
+        if status == "failed":
+            call.fail(reason or "failed")
+        else:
+            call.finish()

@@ -1,0 +1,54 @@
+"""What a response and a transcription say that they used."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from otel_costs.providers.openai.token_usage import read_tokens
+from otel_costs.usage import Usage
+
+NO_DETAILS: Final = "modalities_unknown"
+"""Reason of an estimate: tokens of sound cost many times what text does, and the usage does not tell them apart."""
+
+_DETAILS: Final = (("input_tokens", "input_token_details"), ("output_tokens", "output_token_details"))
+
+
+def of_response(usage: object) -> tuple[Usage | None, str | None]:
+    """Return the tokens of a response, None if it does not say them, and why their price is an estimate."""
+    if usage is None:
+        return None, None
+    if not isinstance(usage, Mapping):
+        return read_tokens(usage), None
+    # The total is left out: where it is more than its parts, other providers have thoughts beside the completion.
+    found = read_tokens({name: value for name, value in usage.items() if name != "total_tokens"})
+    for whole, details in _DETAILS:
+        if usage.get(whole) and not _tells_modalities(
+            usage.get(details) or usage.get(details.replace("token_", "tokens_"))
+        ):
+            return found, NO_DETAILS
+    return found, None
+
+
+def of_transcription(usage: object, heard_s: Decimal | None) -> Usage | None:
+    """Return what a transcription used: tokens or seconds, or the seconds that were heard, which is an estimate."""
+    if isinstance(usage, Mapping) and "seconds" in usage:
+        return _seconds(usage["seconds"])
+    if usage is not None:
+        return read_tokens(usage)
+    return None if heard_s is None else _seconds(heard_s, estimated=True)
+
+
+def _tells_modalities(details: Any) -> bool:
+    return isinstance(details, Mapping) and any(
+        details.get(name) is not None for name in ("text_tokens", "audio_tokens", "image_tokens")
+    )
+
+
+def _seconds(value: object, *, estimated: bool = False) -> Usage:
+    return Usage.of({"audio_seconds": value, "input_audio_seconds": value}, estimated=estimated)
+
+
+def of_sound_sent(seconds: object, said_s: object = None) -> Usage:
+    """Return what a service that says nothing used: the sound that it was sent, and the sound that it made."""
+    quantities = {"audio_seconds": seconds, "input_audio_seconds": seconds, "output_audio_seconds": said_s}
+    return Usage.of(quantities, estimated=True)
