@@ -1,0 +1,26 @@
+"""What Amazon Transcribe bills of a sound."""
+
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, Final
+
+from otel_costs.call import Call
+from otel_costs.usage import Usage
+
+ADD_ON: Final = "add_on_not_priced"
+"""Redaction, a custom language model and the like cost more, and are not in the price."""
+
+
+def audio_usage(heard: Decimal) -> Usage:
+    """Return what is billed of `heard` seconds: each second that was begun; what was heard stands beside it.
+
+    The least of 15 seconds that is billed of a request stands in the price file. Channels are not billed apart.
+    """
+    whole = int(heard.to_integral_value(ROUND_CEILING))
+    return Usage.of({"audio_seconds": whole, "input_audio_seconds": heard}, estimated=True)
+
+
+def note_add_ons(call: Call, options: Mapping[str, Any], *names: str) -> None:
+    """Say that the price is not all of it where one of the options `names` is asked for."""
+    if any(options.get(name) for name in names):
+        call.bill.reasons.append(ADD_ON)

@@ -1,0 +1,57 @@
+"""An operation of AWS that is billed, or that looks at what is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from otel_costs.call import Call
+from otel_costs.providers import hosts
+from otel_costs.providers.hosts import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an operation goes: the host, and the region of the client."""
+
+    host: Host
+    region: str
+
+    @classmethod
+    def of(cls, client: Any) -> "Place":
+        """Return where a client of botocore sends its operations."""
+        meta = client.meta
+        return cls(hosts.at(*_address(str(meta.endpoint_url))), str(meta.region_name))
+
+    def call(self, operation: str, model: str | None) -> Call:
+        """Start a call. A host that nobody knows, an emulator's say, has none of AWS's prices."""
+        call = Call(operation, self.host.provider, model, attributes=self.host.attributes)
+        call.bill.endpoint = self.host.address
+        return call
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is done with an operation: `start` its call; None for a look, which starts one for each job it finds."""
+
+    read: Callable[[Place, Mapping[str, Any], Mapping[str, Any], Call | None], object]
+    """Take what is billed from the parameters and the parsed answer; the call is None for a look."""
+    start: Callable[[Place, Mapping[str, Any]], Call] | None = None
+
+
+@lru_cache(maxsize=64)
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def epoch_s(moment: object) -> int | None:
+    """Return a moment of botocore's in seconds since 1970."""
+    return int(moment.timestamp()) if isinstance(moment, datetime) else None
+
+
+def text(value: object) -> str | None:
+    """Return a text that is not empty."""
+    return value if isinstance(value, str) and value else None

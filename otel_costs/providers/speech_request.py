@@ -1,0 +1,140 @@
+"""A request to a speech service through its own SDK, from before it is sent until its call is written."""
+
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from otel_costs import outbox, shutdown, telemetry
+from otel_costs.call import Call
+from otel_costs.recent import Recent
+from otel_costs.session import BudgetExceeded, current_scope
+
+KEPT: Final = 10_000
+"""Jobs that are remembered as found ended."""
+
+# Statuses that a gRPC client gives itself, or that say nothing of what the service did: who knows what is billed.
+_UNKNOWN_OUTCOMES: Final = frozenset({"CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED", "UNAVAILABLE"})
+
+_ended: Recent[tuple[str, str], bool] = Recent(KEPT)
+
+
+class SpeechRequest:
+    """A request on its way: `begin`, send it in a `with` block, then `answered`, or keep its `call` for a stream.
+
+    What the block raises ends the call; `call` None is a request that is not recorded.
+    """
+
+    __slots__ = ("_context", "_outer", "call")
+
+    def __init__(self, call: Call | None) -> None:
+        self.call = call
+        self._context: Context | None = None
+        self._outer: Context | None = None
+
+    @classmethod
+    def begin(cls, start: Callable[[], Call]) -> Self:
+        """Start the call of a request; raise `BudgetExceeded`, and nothing else, where the budget is spent."""
+        try:
+            shutdown.adopt_once()
+            if (scope := current_scope()) is not None and scope.session is not None:
+                scope.session.check_budget()
+            return cls(start())
+        except BudgetExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+            return cls(None)
+
+    @telemetry.shielded("finish a call")
+    def answered(self, read: Callable[[Call], object]) -> None:
+        """The answer is here: `read` takes from it what the call is billed, in a job, and the call is written."""
+        if self.call is not None:
+            self.call.stop()
+            outbox.put(partial(write, self.call, read))
+
+    def __enter__(self) -> Self:
+        self._enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        if error is not None:
+            self._failed(error)
+
+    @telemetry.shielded("enter the context of a call")
+    def _enter(self) -> None:
+        if self.call is not None:
+            self._outer, self._context = otel_context.get_current(), self.call.context
+            otel_context.attach(self._context)
+
+    @telemetry.shielded("leave the context of a call")
+    def _leave(self) -> None:
+        # By value and not by token: a coroutine may be closed in another context than it ran in.
+        if self._context is not None and otel_context.get_current() is self._context:
+            otel_context.attach(self._outer or Context())
+
+    @telemetry.shielded("record a failed call")
+    def _failed(self, error: BaseException) -> None:
+        if (call := self.call) is not None:
+            call.stop()
+            end = call.refuse if is_refusal(error) else call.fail
+            outbox.put(partial(end, error_name(error)))
+
+
+def write(call: Call, read: Callable[[Call], object], error: str | None = None) -> None:
+    """Read what is known of a call and write it; if it cannot be read, it is written all the same."""
+    try:
+        read(call)
+    except Exception as bug:  # noqa: BLE001
+        telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
+        if call.bill.usage is None:
+            call.bill.reasons.append("response_not_read")
+    if error is None:
+        call.finish()
+    else:
+        call.fail(error)
+
+
+def error_name(error: BaseException) -> str:
+    """Return the kind of an error: gRPC's status where it has one (`INVALID_ARGUMENT`), else its class."""
+    return _grpc_status(error) or type(error).__name__
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the service itself answered that it does not do what was asked, which it does not bill."""
+    if (status := _grpc_status(error)) is not None:
+        return status not in _UNKNOWN_OUTCOMES
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's ClientError
+        response = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    else:
+        response = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+    return isinstance(response, int)
+
+
+def is_first_look(provider: str, job_id: str) -> bool:
+    """Return whether this is the first look of this process that finds the job ended; lists show it again and again."""
+    if _ended.get((provider, job_id)):
+        return False
+    _ended[provider, job_id] = True
+    return True
+
+
+def forget() -> None:
+    """Forget which jobs were found ended."""
+    global _ended
+    _ended = Recent(KEPT)
+
+
+def _grpc_status(error: BaseException) -> str | None:
+    code: Any = getattr(error, "grpc_status_code", None)
+    if code is None and callable(method := getattr(error, "code", None)):
+        code = method()  # of gRPC's own error, which is the call
+    name = getattr(code, "name", None)
+    return name if isinstance(name, str) else None
