@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import pricing
 from otel_costs.pricing import Line
-from otel_costs.units import UNITS
+from otel_costs.store import recorded
 
 _LABELS: Final = {
     "input_tokens": "input",
@@ -19,11 +18,6 @@ _LABELS: Final = {
     "requests": "per request",
 }
 _ORDER: Final = ("input", "cache", "output")
-_DISJOINT: Final = {
-    "cache_read_tokens": "cached_input",
-    "input_audio_tokens": "audio_input",
-    "output_audio_tokens": "audio_output",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +57,5 @@ def _place(unit: str) -> tuple[int, str]:
 
 
 def _price_again(call: Mapping[str, Any]) -> tuple[Line, ...]:
-    # The disjoint counts stand for units that a row may not have of its own.
-    usage = {unit: call[column] for unit, column in _DISJOINT.items() if call.get(column)}
-    usage |= {unit: call[unit] for unit in UNITS & call.keys() if call[unit] is not None}
-    usage |= call.get("other_usage") or {}
-    return pricing.price(
-        usage,
-        provider=call["provider"],
-        model=call["model"],
-        at=call["start_time"],
-        service_tier=call.get("service_tier"),
-        processing="batch" if call["operation"] == "batch" else None,
-        endpoint=call.get("server_address"),
-    ).lines
+    cost = recorded.cost(call)
+    return cost.lines if cost else ()

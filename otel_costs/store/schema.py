@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 TABLE: Final = "schema_versions"
 
+_LIKE: Final = re.compile(r"^create table .* as (\w+)\s*$", re.MULTILINE)
+
 _CREATE_VERSIONS: Final = f"""
 create table if not exists {TABLE}
 (
@@ -136,7 +138,12 @@ def _columns(client: "Client", table: str) -> dict[str, str]:
 
 
 def _is_in_force(client: "Client", statement: Statement) -> bool:
-    """Tell whether a handler still serves this database: they are the server's, another database may have them."""
+    """Tell whether what was made is still what it says: another table or another database may have changed it.
+
+    A table that is made `as` another has its columns, also those that this one got since. Handlers are the server's.
+    """
+    if copied := _LIKE.search(statement.body):
+        return _columns(client, statement.name).keys() == _columns(client, copied[1]).keys()
     if statement.kind != "handler":
         return True
     same = client.command(

@@ -20,7 +20,7 @@ select
     tuple(money(s.cost.cost_usd), s.cost.tokens, s.cost.audio_seconds, s.cost.characters, tuple(money(parts.text_input), money(parts.text_output),
         money(parts.audio_input), money(parts.audio_output), money(parts.speech_to_text), money(parts.text_to_speech), money(parts.other)))
         ::Tuple(cost_usd String, tokens Tuple(text_input Int64, text_output Int64, audio_input Int64, audio_output Int64, cached_input Int64),
-            audio_seconds Decimal(38, 6), characters UInt64, cost_breakdown Tuple(text_input String, text_output String, audio_input String,
+            audio_seconds Decimal(38, 9), characters UInt64, cost_breakdown Tuple(text_input String, text_output String, audio_input String,
             audio_output String, speech_to_text String, text_to_speech String, other String)) as cost
 from $database.session_report(session_id = {id:String}) as s
 settings date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0,

@@ -5,24 +5,15 @@
 -- A job that several sessions look at has the same derived id in each: the rows of all but one are superseded (superseded_calls_mv).
 create table if not exists calls$local $on_cluster
 (
-    user_id String codec(ZSTD(1)),
-    session_id String codec(ZSTD(1)),
-    call_id FixedString(16) codec(ZSTD(1)),
-    process_id FixedString(16) codec(ZSTD(1)),
-    call_seq UInt64 codec(T64, ZSTD(1)),
-    trace_id FixedString(16) codec(ZSTD(1)),
-    span_id FixedString(8) codec(ZSTD(1)),
-    response_id String codec(ZSTD(1)),
-    service LowCardinality(String),
-    operation LowCardinality(String),
-    provider LowCardinality(String),
-    request_model LowCardinality(String),
-    model LowCardinality(String) comment 'the model that answered, or the one that was asked',
+    user_id String codec(ZSTD(1)), session_id String codec(ZSTD(1)),
+    call_id FixedString(16) codec(ZSTD(1)), process_id FixedString(16) codec(ZSTD(1)), call_seq UInt64 codec(T64, ZSTD(1)),
+    trace_id FixedString(16) codec(ZSTD(1)), span_id FixedString(8) codec(ZSTD(1)),
+    response_id String codec(ZSTD(1)), service LowCardinality(String), operation LowCardinality(String), provider LowCardinality(String),
+    request_model LowCardinality(String), model LowCardinality(String) comment 'the model that answered, or the one that was asked',
     service_tier LowCardinality(String), server_address LowCardinality(String),
-    scenario LowCardinality(String),
-    step LowCardinality(String),
-    tags Map(LowCardinality(String), String) codec(ZSTD(1)),
+    scenario LowCardinality(String), step LowCardinality(String), tags Map(LowCardinality(String), String) codec(ZSTD(1)),
     error_type LowCardinality(String),
+    finish_reason LowCardinality(String) comment 'why the answer ended: the first of the reasons, of one choice',
     input_tokens Nullable(Int64) codec(T64, ZSTD(1)), output_tokens Nullable(Int64) codec(T64, ZSTD(1)),
     cache_read_tokens Nullable(Int64) codec(T64, ZSTD(1)), cache_write_tokens Nullable(Int64) codec(T64, ZSTD(1)),
     input_text_tokens Nullable(Int64) codec(T64, ZSTD(1)), input_audio_tokens Nullable(Int64) codec(T64, ZSTD(1)),
@@ -33,10 +24,20 @@ create table if not exists calls$local $on_cluster
     training_tokens Nullable(Int64) codec(T64, ZSTD(1)), input_characters Nullable(Int64) codec(T64, ZSTD(1)),
     images Nullable(Int64) codec(T64, ZSTD(1)), web_searches Nullable(Int64) codec(T64, ZSTD(1)),
     file_searches Nullable(Int64) codec(T64, ZSTD(1)), containers Nullable(Int64) codec(T64, ZSTD(1)),
-    requests Nullable(Int64) codec(T64, ZSTD(1)), audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
-    input_audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)), output_audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
-    video_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
-    other_usage Map(LowCardinality(String), String) codec(ZSTD(1)) comment 'units that have no column',
+    requests Nullable(Int64) codec(T64, ZSTD(1)), audio_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)),
+    input_audio_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)), output_audio_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)),
+    video_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)),
+    other_usage Map(LowCardinality(String), String) codec(ZSTD(1)) comment 'units that have no column', invalid_usage Array(LowCardinality(String)),
+    cached_input Int64 default coalesce(cache_read_tokens, coalesce(cache_text_read_tokens, 0) + coalesce(cache_audio_read_tokens, 0)
+        + coalesce(cache_image_read_tokens, 0)) codec(T64, ZSTD(1)) comment 'this and the next four are tokens, disjoint',
+    text_input Int64 default greatest(0, coalesce(input_tokens - coalesce(input_audio_tokens, 0) - coalesce(input_image_tokens, 0), input_text_tokens, 0)
+        - (cached_input - coalesce(cache_audio_read_tokens, 0) - coalesce(cache_image_read_tokens, 0))) codec(T64, ZSTD(1)),
+    text_output Int64 default greatest(0, coalesce(output_tokens - coalesce(output_audio_tokens, 0) - coalesce(output_image_tokens, 0),
+        output_text_tokens, 0)) codec(T64, ZSTD(1)),
+    audio_input Int64 default greatest(0, coalesce(input_audio_tokens, 0) - coalesce(cache_audio_read_tokens, 0)) codec(T64, ZSTD(1)),
+    audio_output Int64 default coalesce(output_audio_tokens, 0) codec(T64, ZSTD(1)),
+    all_audio_seconds Decimal(38, 9) default coalesce(audio_seconds, toDecimal128(coalesce(input_audio_seconds, 0), 9) + coalesce(output_audio_seconds, 0))
+        codec(ZSTD(1)),
     cost_usd Nullable(Decimal(38, 12)) codec(ZSTD(1)) comment 'null: unpriced',
     cost_lines Map(LowCardinality(String), Decimal(38, 12)) codec(ZSTD(1)) comment 'unit to dollars; they add up to a cost of our own',
     cost_status LowCardinality(String), cost_reason LowCardinality(String), cost_source LowCardinality(String),
@@ -55,11 +56,11 @@ create table if not exists calls$local $on_cluster
     audio_output_usd Decimal(38, 12) default arraySum((kind, usd) -> if(itemized and kind = 'audio_output', usd, 0), line_kinds, mapValues(cost_lines)) codec(ZSTD(1)),
     speech_to_text_usd Decimal(38, 12) default if(operation = 'speech_to_text', coalesce(cost_usd, 0), 0) codec(ZSTD(1)),
     text_to_speech_usd Decimal(38, 12) default if(operation = 'text_to_speech', coalesce(cost_usd, 0), 0) codec(ZSTD(1)),
-    other_usd Decimal(38, 12) default coalesce(cost_usd, 0) - text_input_usd - text_output_usd - audio_input_usd - audio_output_usd
-        - speech_to_text_usd - text_to_speech_usd codec(ZSTD(1)),
+    other_usd Decimal(38, 12) default coalesce(cost_usd, 0) - text_input_usd - text_output_usd - audio_input_usd - audio_output_usd - speech_to_text_usd - text_to_speech_usd codec(ZSTD(1)),
     computed_usd Nullable(Decimal(38, 12)) codec(ZSTD(1)) comment 'our own price beside a cost that the provider reported',
     price_id LowCardinality(String), price_book LowCardinality(String),
-    duration_s Nullable(Float64) codec(ZSTD(1)), time_to_first_chunk_s Nullable(Float64) codec(ZSTD(1)),
+    price_model LowCardinality(String) comment 'what the price is listed under, where it is more than the model',
+    price_deployment LowCardinality(String), price_processing LowCardinality(String), duration_s Nullable(Float64) codec(ZSTD(1)), time_to_first_chunk_s Nullable(Float64) codec(ZSTD(1)),
     start_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)), end_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)),
     revision UInt16 default 0 codec(T64, ZSTD(1)) comment 'the highest counts',
     superseded Bool default false comment 'the call is billed to another owner',
@@ -67,8 +68,7 @@ create table if not exists calls$local $on_cluster
     version UInt64 default toUInt64(revision) * 70368744177664 -- 2^46; below it, of copies of a job the earliest start, in milliseconds
         + if(derived, 2 * greatest(0, 17592186044415 - toUnixTimestamp64Milli(start_time)), 0) + superseded codec(ZSTD(1)),
     inserted_at DateTime64(3, 'UTC') default nowInBlock64(3) codec(Delta(8), ZSTD(1)),
-    index sessions session_id type bloom_filter(0.001) granularity 1,
-    index arrivals inserted_at type minmax granularity 1
+    index sessions session_id type bloom_filter(0.001) granularity 1, index arrivals inserted_at type minmax granularity 1
 )
 engine = ${replicated}ReplacingMergeTree(version)
 partition by toDate(end_time)

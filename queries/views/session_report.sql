@@ -1,26 +1,29 @@
 -- One row: a session with its messages in order and its cost. Parameter: session_id. No row when there is no such session.
 -- Units: as in sessions, session_messages and billed_calls; tokens are disjoint; characters were spoken; metadata is text.
--- cost_breakdown adds up to cost_usd to the last digit. Source: billed_calls, session_messages; never an earlier count.
+-- cost_breakdown adds up to cost_usd to the last digit. Source: calls (the rows of billed_calls: half the time goes into analyzing views),
+-- session_messages; never an earlier count.
 create or replace view session_report $on_cluster as
 with
-    said as
     (
         select
-            count() as messages,
-            argMinIf(m.user_id, m.timestamp, m.user_id != '') as user_id,
-            argMinIf(m.scenario, m.timestamp, m.scenario != '') as scenario,
-            min(m.timestamp) as start_time,
-            max(m.timestamp) as end_time,
-            arrayMap(m -> m.4, arraySort(groupArray((m.timestamp, m.message_index, m.message_id, (m.timestamp, m.role, m.type, m.content,
-                mapFilter((key, value) -> value != '', map(
-                    'function_name', toString(m.function_name),
-                    'arguments', if(m.function_name = '', '', m.arguments),
-                    'truncated', if(m.truncated, 'true', ''),
-                    'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
-                    'sha256', if(m.truncated, m.sha256, '')))))))) as list
+            (
+                count(),
+                argMinIf(m.user_id, m.timestamp, m.user_id != ''),
+                argMinIf(m.scenario, m.timestamp, m.scenario != ''),
+                min(m.timestamp),
+                max(m.timestamp),
+                arrayMap(m -> m.4, arraySort(groupArray((m.timestamp, m.message_index, m.message_id, (m.timestamp, m.role, m.type, m.content,
+                    mapFilter((key, value) -> value != '', map(
+                        'function_name', toString(m.function_name),
+                        'arguments', if(m.function_name = '', '', m.arguments),
+                        'truncated', if(m.truncated, 'true', ''),
+                        'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
+                        'sha256', if(m.truncated, m.sha256, ''))))))))
+            )::Tuple(messages UInt64, user_id String, scenario String, start_time DateTime64(6, 'UTC'), end_time DateTime64(6, 'UTC'),
+                list Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, content String, metadata Map(String, String))))
         from session_messages as m
         where m.session_id = {session_id:String}
-    ),
+    ) as said,
     spent as
     (
         select
@@ -35,10 +38,10 @@ with
             (sum(c.text_input), sum(c.text_output), sum(c.audio_input), sum(c.audio_output), sum(c.cached_input)) as tokens,
             (sum(c.text_input_usd), sum(c.text_output_usd), sum(c.audio_input_usd), sum(c.audio_output_usd), sum(c.speech_to_text_usd),
                 sum(c.text_to_speech_usd), sum(c.other_usd)) as breakdown,
-            sum(c.audio_seconds) as audio_seconds,
+            sum(c.all_audio_seconds) as audio_seconds,
             sum(coalesce(c.input_characters, 0)) as characters
-        from billed_calls as c
-        where c.session_id = {session_id:String}
+        from calls as c final
+        where c.session_id = {session_id:String} and not c.superseded
     )
 select
     {session_id:String} as session_id,
@@ -52,11 +55,10 @@ select
     spent.calls as call_count,
     spent.usd as cost_usd,
     spent.unpriced as unpriced_calls,
-    said.list::Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, content String, metadata Map(String, String))) as messages,
+    said.list as messages,
     (usd, tokens, audio_seconds, characters, breakdown)::Tuple(cost_usd Decimal(38, 12), tokens Tuple(text_input Int64, text_output Int64,
-        audio_input Int64, audio_output Int64, cached_input Int64), audio_seconds Decimal(38, 6), characters UInt64, cost_breakdown Tuple(
+        audio_input Int64, audio_output Int64, cached_input Int64), audio_seconds Decimal(38, 9), characters UInt64, cost_breakdown Tuple(
         text_input Decimal(38, 12), text_output Decimal(38, 12), audio_input Decimal(38, 12), audio_output Decimal(38, 12),
         speech_to_text Decimal(38, 12), text_to_speech Decimal(38, 12), other Decimal(38, 12))) as cost
 from spent
-cross join said
 where spent.calls + said.messages > 0

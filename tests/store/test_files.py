@@ -18,12 +18,13 @@ PLACEHOLDERS = {
     "content_days": "30",
     "ledger_days": "400",
 }
-SQL = sorted(files.folder().rglob("*.sql"))
+PARTS = ("tables", "views", "handlers")
+SQL = sorted(path for part in PARTS for path in (files.folder() / part).glob("*.sql"))
 
 
 def test_the_files_of_the_checkout_are_found() -> None:
     """Every part has some."""
-    assert {path.parent.name for path in SQL} == {"tables", "views", "handlers"}
+    assert {path.parent.name for path in SQL} == set(PARTS)
 
 
 def test_the_files_of_an_installed_package_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

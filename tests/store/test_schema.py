@@ -85,6 +85,26 @@ def test_a_table_gets_the_columns_that_a_newer_version_has(empty: "Client", monk
     assert schema.apply(empty) == []
 
 
+def test_a_new_column_of_a_call_gets_into_the_table(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tables and views between a ledger record and its row learn of it, in a store that is in use."""
+    schema.apply(empty)
+    _change(
+        monkeypatch,
+        "calls",
+        "    superseded Bool",
+        "    weather LowCardinality(String),\n    superseded Bool",
+        ("call_records_mv", "as price_book,", "as price_book,\n    a['weather'] as weather,"),
+    )
+    changed = {(change.action, change.name) for change in schema.apply(empty)}
+    assert changed == {("extended", "calls"), ("extended", "call_records"), ("replaced", "call_records_mv")}
+    assert schema.apply(empty) == []
+    empty.command(
+        "insert into otel_logs (Timestamp, EventName, LogAttributes) select now64(9), 'otel_costs.call',"
+        " map('weather', 'fine')"
+    )
+    assert empty.command("select weather from calls") == "fine"
+
+
 def test_a_dropped_view_is_made_again(empty: "Client") -> None:
     """What is recorded and not there is not taken for done."""
     schema.apply(empty)
@@ -121,16 +141,18 @@ def test_a_retention_that_would_empty_a_table_is_refused(days: int) -> None:
 _PLACEHOLDERS = ("database", "on_cluster", "local", "replicated", "raw_days", "content_days", "ledger_days")
 
 
-def _change(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str) -> None:
+def _change(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str, *more: tuple[str, str, str]) -> None:
     """Let queries/ say something else."""
     original = files.statements
 
     def changed(placeholders: dict[str, str]) -> list[files.Statement]:
         found = original(placeholders)
-        assert any(statement.name == name and old in statement.sql for statement in found)
-        return [
-            replace(statement, sql=statement.sql.replace(old, new)) if statement.name == name else statement
-            for statement in found
-        ]
+        for name_, old_, new_ in ((name, old, new), *more):
+            assert any(statement.name == name_ and old_ in statement.sql for statement in found)
+            found = [
+                replace(statement, sql=statement.sql.replace(old_, new_)) if statement.name == name_ else statement
+                for statement in found
+            ]
+        return found
 
     monkeypatch.setattr(schema, "statements", changed)

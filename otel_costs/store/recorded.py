@@ -1,0 +1,73 @@
+"""A stored call as it was priced: its usage, and the bill that the same code comes to a cost by."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from otel_costs.bill import Bill
+from otel_costs.pricing import rates
+from otel_costs.pricing.cost import Cost
+from otel_costs.usage import Usage
+
+UNITS: Final = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "input_text_tokens",
+    "input_audio_tokens", "input_image_tokens", "output_text_tokens", "output_audio_tokens", "output_image_tokens",
+    "output_reasoning_tokens", "cache_text_read_tokens", "cache_audio_read_tokens", "cache_image_read_tokens",
+    "training_tokens", "input_characters", "images", "web_searches", "file_searches", "containers", "requests",
+    "audio_seconds", "input_audio_seconds", "output_audio_seconds", "video_seconds",
+)  # fmt: skip
+"""The units that have a column in the table calls, under their name; other_usage has the others."""
+
+FACTS: Final = (
+    "operation", "provider", "model", "request_model", "service_tier", "server_address", "price_model",
+    "price_deployment", "price_processing", "invalid_usage", "cost_usd", "cost_reason", "cost_source", "start_time",
+)  # fmt: skip
+"""The columns of calls that a price depends on beside the usage, or that tell how the recorded cost came about."""
+
+COLUMNS: Final = (*FACTS, *UNITS, "other_usage")
+
+REFUSED: Final = "request_refused"
+"""The reason of a cost that is nothing because the provider answered with an error."""
+
+# What a price said, or the bill for want of one: a new price says it anew.
+_SAID_BY_PRICES: Final = frozenset({
+    rates.UNKNOWN_MODEL, rates.UNIT_NOT_PRICED, rates.NO_USAGE, rates.INVALID_USAGE, rates.TIER_NOT_PRICED,
+    rates.PROCESSING_NOT_PRICED, rates.MODALITY_NOT_PRICED, rates.SIZE_NOT_PRICED, rates.RATE_ESTIMATED,
+    rates.USAGE_ESTIMATED, rates.OVERLAP_UNKNOWN, rates.INTERNAL_ERROR, "usage_unknown",
+})  # fmt: skip
+
+
+def usage(row: Mapping[str, Any]) -> Usage:
+    """Return what a call used, of a row that has COLUMNS; quantities as they were reported."""
+    found = {unit: row[unit] for unit in UNITS if row[unit] is not None} | row["other_usage"]
+    invalid = tuple(row["invalid_usage"])
+    return Usage.of(found, invalid=invalid, estimated=rates.USAGE_ESTIMATED in row["cost_reason"].split(","))
+
+
+def bill(row: Mapping[str, Any]) -> Bill:
+    """Return the bill of a call, of a row that has COLUMNS; its usage is None where it is not known."""
+    used, reasons = usage(row), row["cost_reason"].split(",")
+    return Bill(
+        usage=used if used.quantities or used.invalid else None,
+        price_model=row["price_model"] or None,
+        service_tier=row["service_tier"] or None,
+        processing=row["price_processing"] or None,
+        endpoint=row["server_address"] or None,
+        deployment=row["price_deployment"] or None,
+        reported=row["cost_usd"] if row["cost_source"] == "provider" else None,
+        reasons=[reason for reason in reasons if reason and reason not in _SAID_BY_PRICES],
+        refused=REFUSED in reasons,
+    )
+
+
+def cost(row: Mapping[str, Any]) -> Cost | None:
+    """Return what a call costs by the prices that hold here; None if its usage is not known or it was refused."""
+    found, began = bill(row), row["start_time"]
+    if found.refused:
+        return None
+    return found.cost(row["provider"], (row["model"], row["request_model"]), _nanoseconds(began))
+
+
+def _nanoseconds(when: datetime) -> int:
+    return int(Decimal(str(when.timestamp())) * 1_000_000) * 1000
