@@ -21,11 +21,17 @@ class BuildError(Exception):
     """It cannot be built here; the text says what is missing."""
 
 
+def cached() -> Path | None:
+    """Return the collector if it was built already."""
+    program = _folder() / NAME
+    return program if program.exists() else None
+
+
 def built() -> Path:
     """Return the collector, built now if it was not yet. Raises BuildError."""
+    if found := cached():
+        return found
     program = _folder() / NAME
-    if program.exists():
-        return program
     program.parent.mkdir(parents=True, exist_ok=True)
     with (program.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be building it
