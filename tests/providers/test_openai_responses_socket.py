@@ -16,6 +16,7 @@ from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
 from otel_costs.messages import content
 from otel_costs.providers import hosts, openai_responses_socket
+from otel_costs.providers.openai import lanes
 from otel_costs.session import BudgetExceeded
 from otel_costs.sockets import Handshake
 from tests.providers.conftest import Driver, usd
@@ -199,10 +200,10 @@ def test_lanes_of_the_sdk(recorded: Recorded, provider: Provider) -> None:
         driver.client.responses.connect() as connection,
         ResponsesWebSocketSession(connection, limits=limits) as session,
     ):
-        lanes = [session.lane("one"), session.lane("two")]
-        for lane in lanes:
+        opened = [session.lane("one"), session.lane("two")]
+        for lane in opened:
             lane.send({"type": "response.create", "model": "gpt-4o", "input": "Hello"})
-        answers = [lane.get_final_response(timeout=10) for lane in lanes]
+        answers = [lane.get_final_response(timeout=10) for lane in opened]
     assert sorted(call[names.RESPONSE_ID] for call in recorded.calls) == sorted(answer.id for answer in answers)
     assert {call[names.COST_USD] for call in recorded.calls} == {COST}
     driver.close()
@@ -490,8 +491,8 @@ def test_many_pieces(recorded: Recorded) -> None:
     piece = json.dumps({"type": "response.output_text.delta", "item_id": "m1", "delta": "x" * 100_000})
     for _ in range(200):
         socket.received(piece)
-    (response,) = socket._responses._begun.values()
-    assert sum(len(data) for _, data in response._pieces) < openai_responses_socket.KEPT + 1000
+    (response,) = socket._lanes._begun.values()
+    assert sum(len(data) for _, data in response._pieces) < lanes.KEPT + 1000
     socket.received(json.dumps(event("response.completed", usage=USAGE)))
     assert recorded.call[names.COST_USD] == COST
 

@@ -1,0 +1,159 @@
+"""Responses that share a connection: each a call, told apart by its lane, and read once, at its end."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from otel_costs import outbox
+from otel_costs.call import Call
+from otel_costs.providers.openai import answer as openai_answer
+from otel_costs.providers.openai import calls
+from otel_costs.providers.openai.folds import ResponsesFold
+from otel_costs.providers.openai.request import Request
+from otel_costs.providers.server_events import parsed
+
+KEPT: Final = 4 * 1024 * 1024
+"""Characters of a response's pieces that are kept until its last event; they matter only if that never comes."""
+
+LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+PIECES: Final = frozenset({"response.output_text.delta", "response.output_item.done"})
+READ: Final = LAST | PIECES | {"response.created", "error"}
+"""Events whose data is read; of any other it is enough that it came."""
+
+Identify = Callable[[Call, Mapping[str, Any]], None]
+
+
+class Lanes:
+    """The responses on one connection, by lane: in each they come one after the other, in the order they are asked for.
+
+    `unasked` returns the request of a response that nobody asked for, from the first that is known of it; `start` its
+    call. `identify` is told, in the outbox, what a response came to whose end was seen.
+    """
+
+    def __init__(
+        self,
+        unasked: Callable[[Mapping[str, Any]], Request],
+        start: Callable[[Request], Call],
+        identify: Identify | None = None,
+    ) -> None:
+        self._unasked, self._start_call, self._identify = unasked, start, identify
+        self._asked: dict[object, deque[_Response]] = {}
+        self._begun: dict[object, _Response] = {}
+
+    @property
+    def lanes(self) -> set[object]:
+        """The lanes on which something is asked for or under way."""
+        return {*self._asked, *self._begun}
+
+    def ask(self, lane: object, request: Request) -> None:
+        """Start the call of a response that is asked for."""
+        self._asked.setdefault(lane, deque()).append(self._begin(request))
+
+    def tell(self, lane: object, kind: str, data: str) -> None:
+        """Take an event of a lane."""
+        if kind == "response.created":
+            self._finish(lane, None)  # its last event never came
+            begun = self._begun[lane] = self._next(lane) or self._start(data)
+            begun.take(kind, data)
+        elif kind in LAST:
+            if lane not in self._begun:
+                self._begun[lane] = self._next(lane) or self._start(data)
+            self._begun[lane].take(kind, data)
+            self._finish(lane, None)
+        elif kind == "error":
+            self._fail(lane, data)
+        elif (response := self._begun.get(lane)) is not None:
+            response.take(kind, data)
+
+    def close(self, error: str | None) -> None:
+        """Finish what will not be answered any more; `error` is the kind of error that closed the connection."""
+        for lane in list(self._begun):
+            self._finish(lane, error)
+        for waiting in self._asked.values():
+            for response in waiting:
+                response.finish(error)
+        self._asked.clear()
+
+    def _start(self, data: str) -> "_Response":
+        said = (parsed(data) or {}).get("response")
+        return self._begin(self._unasked(said if isinstance(said, Mapping) else {}))
+
+    def _begin(self, request: Request) -> "_Response":
+        call = self._start_call(request)
+        openai_answer.read_inputs(call, request)
+        return _Response(call, request, self._identify)
+
+    def _next(self, lane: object) -> "_Response | None":
+        waiting = self._asked.get(lane)
+        if not waiting:
+            return None
+        response = waiting.popleft()
+        if not waiting:
+            del self._asked[lane]
+        return response
+
+    def _finish(self, lane: object, error: str | None) -> None:
+        if (response := self._begun.pop(lane, None)) is not None:
+            response.finish(error)
+
+    def _fail(self, lane: object, data: str) -> None:
+        """Take an error: of the response that is under way, or of the one that is asked for and will not begin."""
+        event, lanes = parsed(data) or {}, self.lanes
+        if lane not in lanes and len(lanes) == 1:
+            (lane,) = lanes  # a request that is not understood is answered without its lane
+        if lane in self._begun and (event.get("sequence_number") is not None or lane not in self._asked):
+            self._begun[lane].take("error", data)
+            self._finish(lane, None)
+        elif (refused := self._next(lane)) is not None:
+            refused.refuse(openai_answer.failure(event) or "error")
+
+
+class _Response:
+    """One response, from when it is asked for until it is over."""
+
+    __slots__ = ("_call", "_chunks", "_identify", "_is_over", "_pieces", "_request", "_size")
+
+    def __init__(self, call: Call, request: Request, identify: Identify | None) -> None:
+        self._call, self._request, self._identify = call, request, identify
+        self._pieces: list[tuple[str, str]] = []
+        self._size = self._chunks = 0
+        self._is_over = False
+
+    def take(self, kind: str, data: str) -> None:
+        """Note an event, and keep what matters of it."""
+        self._call.first_chunk()
+        self._chunks += 1
+        self._is_over = self._is_over or kind in LAST
+        if kind in PIECES:
+            self._size += len(data)
+            if self._size <= KEPT:
+                self._pieces.append((kind, data))
+        elif kind in LAST or kind in ("response.created", "error"):
+            self._pieces.append((kind, data))
+
+    def finish(self, error: str | None) -> None:
+        """Note the end; the rest is done in the outbox."""
+        self._call.stop()
+        self._call.chunks = self._chunks
+        outbox.put(partial(self._write, error))
+
+    def refuse(self, error: str) -> None:
+        """Finish what was answered with an error instead of a response: it costs nothing."""
+        self._call.stop()
+        openai_answer.describe(self._call, self._request)
+        outbox.put(partial(self._call.refuse, error))
+
+    def _write(self, error: str | None) -> None:
+        fold = ResponsesFold()
+        for kind, data in self._pieces:
+            fold.add(kind, data)
+        body = fold.body()
+        if not self._is_over:
+            failed = error is not None or openai_answer.failure(body) is not None
+            self._call.bill.reasons.append("stream_failed" if failed else "stream_closed_early")
+        elif self._identify is not None and body is not None:
+            self._identify(self._call, body)
+        if body is None:
+            self._call.bill.reasons.append("response_not_read")  # nobody knows whether it was ever begun
+        calls.write(self._call, self._request, body, {}, error and f"websocket_{error}")
