@@ -17,8 +17,18 @@ class Provider(NamedTuple):
 PROVIDERS: Final = (
     Provider("otel_costs.providers.aws_speech", patched=("botocore.client", "aiobotocore.client")),
     Provider("otel_costs.providers.azure_speech", patched=("azure.cognitiveservices.speech.speech",)),
-    Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",)),
-    Provider("otel_costs.providers.elevenlabs", patched=("elevenlabs.core.http_client",)),
+    Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",), sockets=("deepgram",)),
+    Provider("otel_costs.providers.elevenlabs", patched=("elevenlabs.core.http_client",), sockets=("elevenlabs",)),
+    Provider(
+        "otel_costs.providers.google_speech",
+        patched=(
+            "google.cloud.speech_v1",
+            "google.cloud.speech_v1p1beta1",
+            "google.cloud.speech_v2",
+            "google.cloud.texttospeech_v1",
+            "google.cloud.texttospeech_v1beta1",
+        ),
+    ),
     Provider("otel_costs.providers.openai", patched=("openai._base_client",)),
     Provider("otel_costs.providers.openai_realtime", sockets=("openai", "azure.ai.openai", "*")),
     Provider("otel_costs.providers.openai_responses_socket", sockets=("openai", "azure.ai.openai", "x_ai")),

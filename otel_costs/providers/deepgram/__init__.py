@@ -13,9 +13,12 @@ from otel_costs.messages.drafts import Draft
 from otel_costs.patching import Patches
 from otel_costs.providers import spoken, vendor_http
 from otel_costs.providers.deepgram import prices
+from otel_costs.providers.deepgram.sockets import claim
 from otel_costs.providers.vendor_call import Answer, Vendor
 from otel_costs.providers.vendor_request import Asked, Endpoint
 from otel_costs.usage import Usage
+
+__all__ = ["VENDOR", "claim", "install"]
 
 MODULE: Final = "deepgram.core.http_client"
 

@@ -12,9 +12,12 @@ from otel_costs.call import Call
 from otel_costs.messages.drafts import Draft
 from otel_costs.patching import Patches
 from otel_costs.providers import spoken, vendor_http
+from otel_costs.providers.elevenlabs.sockets import claim
 from otel_costs.providers.vendor_call import Answer, Vendor
 from otel_costs.providers.vendor_request import Asked, Endpoint
 from otel_costs.usage import Usage
+
+__all__ = ["VENDOR", "claim", "install"]
 
 MODULE: Final = "elevenlabs.core.http_client"
 

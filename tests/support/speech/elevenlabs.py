@@ -1,4 +1,4 @@
-"""ElevenLabs over HTTP, as its documentation has it."""
+"""ElevenLabs over HTTP and on its sockets, as its documentation has it."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from tests.support.speech.service import Answering, Asked, Said, Service
+from tests.support.speech.sockets import SocketService
 
 HEARD = "Where is my order A-1001?"
 SOUND = b"\x00\x01" * 800
@@ -54,3 +55,22 @@ class ElevenLabs(Service):
             channels = [{**heard, "channel_index": index} for index in (0, 1)]
             return Said({"transcripts": channels, "transcription_id": "t-1", "audio_duration_secs": self.seconds})
         return Said({**heard, "transcription_id": "t-1", "audio_duration_secs": self.seconds})
+
+
+def speak(service: SocketService, connection: Any) -> None:
+    """Play speech on a socket: a sound for every text but the opening space, and the end after an empty one."""
+    while (message := json.loads(service.take(connection))).get("text") != "":
+        if message.get("text", "").strip():
+            sound = base64.b64encode(SOUND).decode()
+            connection.send(json.dumps({"audio": sound, "isFinal": None, "contextId": message.get("context_id")}))
+    connection.send(json.dumps({"audio": None, "isFinal": True, "contextId": message.get("context_id")}))
+
+
+def listen(service: SocketService, connection: Any) -> None:
+    """Play live transcription: a guess and a transcript when a sound is committed."""
+    config = {"sample_rate": 16000, "audio_format": "pcm_16000", "model_id": "scribe_v2_realtime"}
+    connection.send(json.dumps({"message_type": "session_started", "session_id": "s-1", "config": config}))
+    while not json.loads(service.take(connection)).get("commit"):
+        connection.send(json.dumps({"message_type": "partial_transcript", "text": HEARD[:5]}))
+    connection.send(json.dumps({"message_type": "committed_transcript", "text": HEARD}))
+    service.take(connection)

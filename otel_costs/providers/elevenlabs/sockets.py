@@ -1,0 +1,95 @@
+"""ElevenLabs' sockets: texts that are spoken as they are sent, and live transcription. Neither says what it costs."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+from urllib.parse import parse_qs
+
+from otel_costs.call import Call
+from otel_costs.providers.vendor_socket import Listening, Speaking
+from otel_costs.sockets.claims import Handshake, Observer
+from otel_costs.usage import Usage
+
+_SOUND: Final = '"audio_base_64"'
+_BYTES: Final = {"pcm": 2, "ulaw": 1, "alaw": 1}  # of a sample
+
+
+def claim(handshake: Handshake) -> Observer | None:
+    """Return who follows a socket to ElevenLabs; None if nothing on it is billed, or we do not know it."""
+    query = parse_qs(handshake.query)
+    if handshake.path.endswith("/speech-to-text/realtime"):
+        return _Transcription(handshake, query)
+    if handshake.path.endswith("stream-input") and "/text-to-speech/" in handshake.path:
+        return _Speech(handshake, next(iter(query.get("model_id", ())), "eleven_multilingual_v2"))
+    return None
+
+
+class _Speech:
+    """Texts that are spoken: one on a socket, or several, each in a context that has a name."""
+
+    def __init__(self, handshake: Handshake, model: str) -> None:
+        self._handshake, self._model = handshake, model
+        self._speaking: dict[str, Speaking] = {}
+
+    def sent(self, frame: str | bytes) -> None:
+        message = json.loads(frame)
+        context = str(message.get("context_id") or message.get("contextId") or "")
+        text = message.get("text")
+        if isinstance(text, str) and text.strip():  # the first is a space, which opens it, the last is empty
+            if context not in self._speaking:
+                self._speaking[context] = Speaking(self._handshake, self._model)
+            self._speaking[context].says(text)
+
+    def received(self, frame: str | bytes) -> None:
+        # A sound may be long, and what is asked of it stands beside it.
+        if not isinstance(frame, str):
+            return
+        if '"isFinal":true' in frame or '"isFinal": true' in frame or '"is_final": true' in frame:
+            event = json.loads(frame)
+            context = str(event.get("contextId") or event.get("context_id") or "")
+            if (speaking := self._speaking.pop(context, None)) is not None:
+                speaking.closed()
+        elif '"audio"' in frame:
+            for speaking in self._speaking.values():
+                speaking.sounds()
+
+    def closed(self, error: str | None) -> None:
+        for speaking in self._speaking.values():
+            speaking.closed(error)
+        self._speaking.clear()
+
+
+class _Transcription:
+    """A live transcription, whose seconds are those of the sound that is sent."""
+
+    def __init__(self, handshake: Handshake, query: Mapping[str, list[str]]) -> None:
+        model = next(iter(query.get("model_id", ())), None)
+        form, _, rate = next(iter(query.get("audio_format", ())), "pcm_16000").partition("_")
+        per_second = _BYTES.get(form, 0) * int(rate if rate.isdecimal() else 0)
+        self._listening = Listening(handshake, model, _bill, per_second or None)
+
+    def sent(self, frame: str | bytes) -> None:
+        if isinstance(frame, str) and (place := frame.find(_SOUND)) >= 0:
+            self._listening.takes(_decoded(frame, place + len(_SOUND)))
+
+    def received(self, frame: str | bytes) -> None:
+        if isinstance(frame, str) and '"committed_transcript"' in frame:
+            self._listening.hears(json.loads(frame).get("text"))
+
+    def closed(self, error: str | None) -> None:
+        self._listening.closed(error)
+
+
+def _decoded(frame: str, place: int) -> int:
+    """Return the bytes that the base64 after `place` stands for, without decoding or copying it."""
+    start = frame.find('"', place) + 1
+    end = frame.find('"', start)
+    if not start or end < 0:
+        return 0
+    padding = 2 if frame.endswith("==", start, end) else int(frame.endswith("=", start, end))
+    return (end - start) * 3 // 4 - padding
+
+
+def _bill(call: Call, seconds: Decimal) -> None:
+    call.bill.usage = Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
