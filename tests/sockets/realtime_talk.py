@@ -1,0 +1,206 @@
+"""One spoken conversation of two turns, and every client that can hold it; what it costs is worked out by hand."""
+
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+import openai
+
+from otel_costs import attributes as names
+from tests.sockets.clients import CLIENTS
+from tests.support.provider import Provider
+from tests.support.provider.realtime_turn import Turn
+from tests.support.recorded import Recorded
+
+MODEL = "gpt-realtime"
+EAR = "gpt-4o-mini-transcribe"
+
+TURNS = (
+    Turn(
+        heard="Where is my parcel?",
+        calls=(("track_parcel", '{"parcel": "A-1001"}'),),
+        transcribed="after",
+        usage={
+            "total_tokens": 140,
+            "input_tokens": 120,
+            "output_tokens": 20,
+            "input_token_details": {
+                "text_tokens": 40,
+                "audio_tokens": 80,
+                "image_tokens": 0,
+                "cached_tokens": 0,
+                "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 0, "image_tokens": 0},
+            },
+            "output_token_details": {"text_tokens": 20, "audio_tokens": 0},
+        },
+        transcription_usage={
+            "type": "tokens",
+            "total_tokens": 90,
+            "input_tokens": 80,
+            "output_tokens": 10,
+            "input_token_details": {"text_tokens": 0, "audio_tokens": 80},
+        },
+    ),
+    Turn(
+        says="It is in Leeds.",
+        usage={
+            "total_tokens": 390,
+            "input_tokens": 300,
+            "output_tokens": 90,
+            "input_token_details": {
+                "text_tokens": 60,
+                "audio_tokens": 240,
+                "image_tokens": 0,
+                "cached_tokens": 192,
+                "cached_tokens_details": {"text_tokens": 40, "audio_tokens": 152, "image_tokens": 0},
+            },
+            "output_token_details": {"text_tokens": 20, "audio_tokens": 70},
+        },
+    ),
+)
+
+COSTS = {
+    # A million of text 4 and 16, of audio 32 and 64, cached of either 0.40: 40 and 80 in, 20 of text out.
+    "asks": Decimal("0.00304"),
+    # A million of audio 1.25, of text out 5: 80 and 10.
+    "hears": Decimal("0.00015"),
+    # 20 + 40 cached of text, 88 + 152 cached of audio in; 20 of text and 70 of audio out.
+    "says": Decimal("0.0077728"),
+}
+
+
+class Talk(Protocol):
+    """One Realtime connection, in JSON."""
+
+    async def send(self, event: Mapping[str, Any]) -> None: ...
+
+    async def event(self) -> Mapping[str, Any]: ...
+
+
+class Raw:
+    """On a WebSocket client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        await self._client.send(json.dumps(event))
+
+    async def event(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = json.loads(await self._client.receive())
+        return found
+
+
+class Sdk:
+    """On a connection of the SDK's; the stand-in has threads of its own, so a sync one may block the loop."""
+
+    def __init__(self, connection: Any, *, iterates: bool = False) -> None:
+        self._connection = connection
+        self._events = iter(connection) if iterates else None
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        self._connection.send(event)
+
+    async def event(self) -> Mapping[str, Any]:
+        event = next(self._events) if self._events else self._connection.recv()
+        found: Mapping[str, Any] = event.to_dict()
+        return found
+
+
+class AsyncSdk:
+    """The same, async."""
+
+    def __init__(self, connection: Any, *, iterates: bool = False) -> None:
+        self._connection = connection
+        self._events = aiter(connection) if iterates else None
+
+    async def send(self, event: Mapping[str, Any]) -> None:
+        await self._connection.send(event)
+
+    async def event(self) -> Mapping[str, Any]:
+        event = await anext(self._events) if self._events else await self._connection.recv()
+        found: Mapping[str, Any] = event.to_dict()
+        return found
+
+
+async def hold(talk: Talk, *, beta: bool = False) -> list[str]:
+    """Hold the conversation, and return the types of the events."""
+    seen: list[str] = []
+    called: Mapping[str, Any] = {}
+    await talk.send({"type": "session.update", "session": _settings(beta=beta)})
+    await talk.send({"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\x01\x02" * 24_000).decode()})
+    await talk.send({"type": "input_audio_buffer.commit"})
+    await talk.send({"type": "response.create"})
+    while True:
+        event = await talk.event()
+        seen.append(event["type"])
+        if event["type"] == "response.done":
+            (item,) = event["response"]["output"]
+            if item["type"] == "message":
+                return seen
+            called = item
+        elif event["type"] == "conversation.item.input_audio_transcription.completed":
+            result = {"type": "function_call_output", "call_id": called["call_id"], "output": '{"depot": "Leeds"}'}
+            await talk.send({"type": "conversation.item.create", "item": result})
+            await talk.send({"type": "response.create"})
+
+
+def _settings(*, beta: bool) -> Mapping[str, Any]:
+    if beta:
+        return {"input_audio_transcription": {"model": EAR}, "turn_detection": None, "instructions": "Be brief."}
+    ear = {"transcription": {"model": EAR}, "turn_detection": None}
+    return {"type": "realtime", "audio": {"input": ear}, "instructions": "Be brief."}
+
+
+def _addresses(provider: Provider) -> dict[str, Any]:
+    # The second since the SDK's older versions take TLS for granted.
+    socket_url = provider.base_url.replace("http:", "ws:")
+    return {"base_url": provider.base_url, "websocket_base_url": socket_url, "api_key": "sk-none"}
+
+
+@contextlib.asynccontextmanager
+async def sdk(provider: Provider, *, beta: bool = False, iterates: bool = False) -> AsyncIterator[Talk]:
+    with openai.OpenAI(**_addresses(provider)) as client:
+        realtime = client.beta.realtime if beta else client.realtime
+        with realtime.connect(model=MODEL) as connection:
+            yield Sdk(connection, iterates=iterates)
+
+
+@contextlib.asynccontextmanager
+async def async_sdk(provider: Provider, *, beta: bool = False, iterates: bool = False) -> AsyncIterator[Talk]:
+    async with openai.AsyncOpenAI(**_addresses(provider)) as client:
+        realtime = client.beta.realtime if beta else client.realtime
+        async with realtime.connect(model=MODEL) as connection:
+            yield AsyncSdk(connection, iterates=iterates)
+
+
+def raw(library: str) -> Callable[[Provider], contextlib.AbstractAsyncContextManager[Talk]]:
+    """Return how a WebSocket client opens the connection without any SDK."""
+
+    @contextlib.asynccontextmanager
+    async def connect(provider: Provider) -> AsyncIterator[Talk]:
+        url = f"ws://127.0.0.1:{provider.port}/v1/realtime?model={MODEL}"
+        async with CLIENTS[library](url, {"Authorization": "Bearer sk-none"}) as client:
+            yield Raw(client)
+
+    return connect
+
+
+# What differs between two connections that did the same.
+_OWN = {
+    "otel_costs.call.id", "otel_costs.process.id", "otel_costs.call.seq", "otel_costs.start_time_unix_nano",
+    "otel_costs.duration_s", "otel_costs.realtime.time_to_first_audio", "gen_ai.response.time_to_first_chunk",
+    "gen_ai.response.id", "gen_ai.realtime_session.id", "session.id", "server.port", "timestamp",
+}  # fmt: skip
+
+
+def ledger(recorded: Recorded) -> list[Mapping[str, Any]]:
+    """Return the ledger without what differs between any two connections."""
+    return [{name: value for name, value in call.items() if name not in _OWN} for call in recorded.calls]
+
+
+def costs(recorded: Recorded) -> list[tuple[str, Decimal]]:
+    return [(call[names.OPERATION_NAME], Decimal(call[names.COST_USD])) for call in recorded.calls]
