@@ -30,6 +30,7 @@ PROVIDERS: Final = (
         ),
     ),
     Provider("otel_costs.providers.openai", patched=("openai._base_client",)),
+    Provider("otel_costs.providers.openai_live", sockets=("openai", "azure.ai.openai")),
     Provider("otel_costs.providers.openai_realtime", sockets=("openai", "azure.ai.openai", "*")),
     Provider("otel_costs.providers.openai_responses_socket", sockets=("openai", "azure.ai.openai", "x_ai")),
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from . import realtime, responses_socket, websocket
+from . import live, realtime, responses_socket, websocket
 from .exchange import RefusedError, Request
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ PATHS: Mapping[str, Callable[["Connection", Request], None]] = {
     "/realtime/translations": realtime.serve,
     "/realtime": realtime.serve,
     "/responses": responses_socket.serve,
+    "/live/sessions": live.serve,
+    "/attach": live.serve,
+    "/fork": live.serve,
 }
 """End of a path, and who serves it until the client is gone. The first that fits counts."""
 

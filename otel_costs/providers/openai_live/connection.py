@@ -1,0 +1,199 @@
+"""One connection of a Live session: each event that is sent or received, and what it changes."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from time import time_ns
+from typing import Any, Final
+
+from otel_costs import call as calls
+from otel_costs import outbox
+from otel_costs.identity import random_id
+from otel_costs.messages import Draft, Message, joined
+from otel_costs.providers.hosts import Host
+from otel_costs.providers.openai import items as openai_items
+from otel_costs.providers.openai.parts import key, mapping, sequence
+from otel_costs.providers.openai_live import meter as meters
+from otel_costs.providers.openai_live.delegations import Delegations
+from otel_costs.providers.openai_live.meter import Meter, View
+from otel_costs.providers.openai_live.transcript import Transcript, Utterance
+from otel_costs.providers.openai_realtime import frames
+from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.server_events import parsed
+
+Event = Mapping[str, Any]
+
+_SOUND_SENT: Final = "session.input_audio.append"  # received, too, from the side
+_SOUND_RECEIVED: Final = "session.output_audio.delta"
+_G711_BYTES_PER_SECOND: Final = 8_000
+_PCM_RATE: Final = 24_000
+_APPENDED: Final = frozenset({"session.instructions.append", "session.thinking.append", "session.commentary.append"})
+
+
+class LiveConnection:
+    """Follows one connection, from its opening to its end."""
+
+    def __init__(self, owner: Owner, configuration: Configuration, host: Host, *, seen: str | None = None) -> None:
+        """`seen` is the session that this looks at from the side; None for one that this starts."""
+        self._owner, self._configuration = owner, configuration
+        self._delegations, self._transcript = Delegations(owner, host), Transcript()
+        self._view = View(owner, configuration, is_primary=seen is None)
+        self._meter: Meter | None = None
+        self._asked: Event = {}
+        self._heard_bytes, self._bytes_per_second = 0, 2 * _PCM_RATE
+        self._began_ns: int | None = None
+        self._name, self._count = random_id()[:8], 0
+        if seen is not None:
+            configuration.id = seen
+            self._meter = meters.join(self._view, seen)
+
+    def sent(self, frame: str | bytes) -> None:
+        """Take what the application sends; raise `BudgetExceeded` where it starts more than its session may spend."""
+        text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+        if frames.kind(text) == _SOUND_SENT or (event := parsed(text)) is None:
+            return
+        self._owner.adopt()
+        kind = event.get("type")
+        if kind == "session.start":
+            self._owner.check_budget()
+            self._asked = mapping(event.get("session"))
+        elif kind in _APPENDED:
+            self._append(event)
+        elif kind == "response.item.create":
+            self._delegations.give(event.get("item"))
+        elif kind == "response.create":
+            self._owner.check_budget()
+
+    def received(self, frame: str | bytes) -> None:
+        """Take what the service sends."""
+        text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+        kind = frames.kind(text)
+        if kind == _SOUND_SENT:
+            return
+        if kind == _SOUND_RECEIVED and (sound := frames.sound(text)) is not None:
+            self._heard_bytes += len(sound.data) * 3 // 4
+        elif (event := parsed(text)) is not None and (handler := _RECEIVED.get(event.get("type"))) is not None:
+            handler(self, event)
+
+    def closed(self, error: str | None) -> None:
+        """Take the end: nothing more will become known here of what is under way."""
+        try:
+            self._finish(error)
+            if self._meter is not None:
+                self._play()
+                self._meter.leave(self._view, error)
+        finally:
+            self._owner.end(error)
+
+    def _finish(self, error: str | None) -> None:
+        self._delegations.end(error)
+        for said in self._transcript.end():
+            self._say(said)
+
+    @property
+    def _leads(self) -> bool:
+        """Whether what all connections of the session see is written here."""
+        return self._meter is not None and self._meter.views[:1] == [self._view]
+
+    def _play(self) -> None:
+        """Tell the meter how far the session has got, by its sound and by its transcripts."""
+        if self._meter is not None:
+            heard = Decimal(self._heard_bytes) / self._bytes_per_second
+            self._meter.play(max(heard, Decimal(self._transcript.until_ms) / 1000))
+
+    # The service's events.
+
+    def _starts(self, event: Event) -> None:
+        self._tells(event)
+        if self._meter is None and self._configuration.id is not None:
+            self._meter = meters.join(self._view, self._configuration.id)
+            self._began_ns = time_ns()
+            self._tell_history()
+
+    def _tells(self, event: Event) -> None:
+        session = mapping(event.get("session"))
+        self._configuration.tell(session)
+        form = mapping(mapping(session.get("audio")).get("format"))
+        if self._view.is_primary and form:  # who looks on hears what the model does, whatever the caller's format
+            rate = form.get("rate")
+            pcm = 2 * rate if type(rate) is int and rate > 0 else 2 * _PCM_RATE
+            self._bytes_per_second = _G711_BYTES_PER_SECOND if form.get("type") in ("audio/pcmu", "audio/pcma") else pcm
+
+    def _uses(self, event: Event) -> None:
+        if self._meter is not None:
+            self._meter.report(mapping(event.get("usage")).get("seconds"))
+            self._play()
+            self._meter.note(self._view)
+
+    def _ends(self, event: Event) -> None:
+        self._tells(event)
+        if self._meter is not None:
+            self._finish(None)
+            self._play()
+            self._meter.end(self._view, mapping(event.get("usage")).get("seconds"), event.get("reason"))
+
+    def _speaks(self, event: Event) -> None:
+        if self._began_ns is None:
+            end_ms = event.get("end_ms")
+            self._began_ns = time_ns() - (end_ms if type(end_ms) is int else 0) * 1_000_000
+        for said in self._transcript.add(event):
+            self._say(said)
+
+    def _delegates(self, event: Event) -> None:
+        delegation = mapping(event.get("delegation"))
+        if delegation_id := key(delegation.get("id")):
+            target = f"delegate_to_{delegation.get('target')}"
+            self._write(delegation_id, Draft("assistant", "function_call", None, target, key=delegation_id))
+
+    def _responds(self, event: Event) -> None:
+        if self._leads:
+            self._delegations.respond(event)
+
+    def _decides(self, event: Event) -> None:
+        if self._leads:
+            self._delegations.decide(event)
+
+    # What was said.
+
+    def _tell_history(self) -> None:
+        """Write what the session began with: its instructions, and an earlier conversation in text."""
+        said = {"instructions": self._asked.get("instructions"), "input": sequence(self._asked.get("input"))}
+        for draft in openai_items.request(said):
+            self._write(None, draft)
+
+    def _append(self, event: Event) -> None:
+        """Write what the application tells the model: the result of what it was delegated, or a hint."""
+        said, delegation_id = event.get("content"), key(event.get("delegation_id"))
+        if isinstance(said, str) and delegation_id:
+            self._write(None, Draft("function", "function_result", said, key=delegation_id))
+        elif isinstance(said, str):
+            self._write(None, Draft("system", "text", said))
+
+    def _say(self, said: Utterance) -> None:
+        at_ns = (self._began_ns or time_ns()) + said.start_ms * 1_000_000
+        self._write(f"{self._configuration.id}/{said.role}/{said.start_ms}", said.draft, at_ns)
+
+    def _write(self, message_id: str | None, draft: Draft, at_ns: int | None = None) -> None:
+        """Write a message, unless another connection does; without an id it is one that nobody else sees."""
+        if self._meter is None or not (self._leads or message_id is None):
+            return
+        self._count += 1
+        message_id = message_id or f"{self._configuration.id}/{self._name}/{self._count}"
+        session_id = self._owner.session_id
+        if calls.is_new_message(session_id, message_id):
+            message = Message(message_id, self._count, joined(session_id, draft))
+            outbox.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._meter.call_id))
+
+
+_RECEIVED: Final[Mapping[object, Callable[[LiveConnection, Event], None]]] = {
+    "session.started": LiveConnection._starts,
+    "session.updated": LiveConnection._tells,
+    "session.usage.updated": LiveConnection._uses,
+    "session.closed": LiveConnection._ends,
+    "session.input_transcript.delta": LiveConnection._speaks,
+    "session.output_transcript.delta": LiveConnection._speaks,
+    "session.delegation.created": LiveConnection._delegates,
+    "response.event": LiveConnection._responds,
+    "decision.event": LiveConnection._decides,
+}

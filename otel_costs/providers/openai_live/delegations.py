@@ -1,0 +1,80 @@
+"""What a Live session lets other models do: responses and decisions, each a call at the price of its own model."""
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from time import time_ns
+from typing import Any, Final
+
+from otel_costs import attributes as names
+from otel_costs import outbox
+from otel_costs.call import Call
+from otel_costs.providers.hosts import Host
+from otel_costs.providers.openai import calls
+from otel_costs.providers.openai.lanes import READ, Lanes
+from otel_costs.providers.openai.parts import key, mapping
+from otel_costs.providers.openai.request import Request
+from otel_costs.providers.openai.routes import Endpoint, find
+from otel_costs.providers.openai_realtime.owner import Owner
+
+ITEMS: Final = 64
+"""Items that the application gave to the backend and that no response has read yet."""
+
+_RESPONSES: Final[Endpoint] = find("post", "/responses") or Endpoint("responses", "chat")
+_DECISIONS: Final[Endpoint] = find("post", "/decisions") or Endpoint("decisions", "decision")
+
+
+class Delegations:
+    """The responses and decisions of one session. A delegation is a lane of responses, one after the other."""
+
+    def __init__(self, owner: Owner, host: Host) -> None:
+        self._owner, self._host = owner, host
+        self._lanes = Lanes(self._unasked, self._start, self._identify)
+        self._items: deque[Any] = deque(maxlen=ITEMS)
+        self._previous: str | None = None
+
+    def give(self, item: object) -> None:
+        """Take an item that the application gives to the backend: a user's message, a function's result."""
+        self._items.append(item)
+
+    def respond(self, event: Mapping[str, Any]) -> None:
+        """Take `response.event`, which has an event of the Responses API in it."""
+        inner = mapping(event.get("event"))
+        kind = inner.get("type")
+        if isinstance(kind, str):
+            self._lanes.tell(event.get("delegation_id"), kind, json.dumps(inner) if kind in READ else "")
+
+    def decide(self, event: Mapping[str, Any]) -> None:
+        """Take `decision.event`, which has a whole decision in it."""
+        decision = mapping(mapping(event.get("event")).get("decision"))
+        if not decision:
+            return
+        request = Request(_DECISIONS, self._host, {"model": decision.get("model")}, False, None, time_ns())
+        call = self._start(request)
+        call.stop()
+        outbox.put(partial(calls.write, call, request, dict(decision), {}, None))
+
+    def end(self, error: str | None) -> None:
+        """Finish what is under way: nobody will say more of it."""
+        self._lanes.close(error)
+
+    def _unasked(self, response: Mapping[str, Any]) -> Request:
+        body: dict[str, Any] = {"model": response.get("model"), "input": list(self._items)}
+        self._items.clear()
+        if previous := key(response.get("previous_response_id")) or self._previous:
+            body["previous_response_id"] = previous
+        self._previous = key(response.get("id"))
+        return Request(_RESPONSES, self._host, body, True, None, time_ns())
+
+    def _start(self, request: Request) -> Call:
+        call = self._owner.call(request.endpoint.operation, request.model, start_ns=request.start_ns)
+        call.recorded_apart = False
+        call.set(names.OPENAI_API_TYPE, request.endpoint.api_type)
+        return call
+
+    def _identify(self, call: Call, response: Mapping[str, Any]) -> None:
+        """Give a response that others may see, too, the same id and time wherever it is seen."""
+        response_id, created_s = key(response.get("id")), response.get("created_at")
+        if response_id is not None and isinstance(created_s, int | float) and created_s > 0:
+            call.as_job(response_id, created_s=int(created_s), ended_s=None, ended=True)

@@ -1,0 +1,139 @@
+"""What a Live session has used: its seconds, as the service counts them, and the bill for them.
+
+The seconds are totals of the session, so that the largest counts. Several connections may see one session: those of a
+process share its meter, and its bill has an id and a time that follow from the session, for those of other processes.
+"""
+
+import threading
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from time import time_ns
+from typing import Final
+
+from otel_costs import attributes as names
+from otel_costs import outbox
+from otel_costs.identity import derived_id
+from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.usage import Usage
+
+SESSION_S: Final = 7200
+"""How long a session may last: it expires so long after it began, by recordings of October 2026."""
+
+NOTED_EVERY_S: Final = 300
+"""Seconds between two notes of what was used so far: what a process that is killed may lose."""
+
+_UNIT: Final = "audio_seconds"
+
+_open: dict[tuple[str, str], "Meter"] = {}
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One connection on which a session is seen."""
+
+    owner: Owner
+    configuration: Configuration
+    is_primary: bool
+    """Whether it started the session, which ends with it; any other looks on."""
+
+
+def join(view: View, session_id: str) -> "Meter":
+    """Return the meter of a session, which `view` sees from now on."""
+    with _lock:
+        meter = _open.setdefault((view.owner.provider, session_id), Meter(view.owner.provider, session_id))
+        meter.views.append(view)
+        return meter
+
+
+class Meter:
+    """The seconds of one session, and who in this process sees it. The first of `views` writes what all of them see."""
+
+    def __init__(self, provider: str, session_id: str) -> None:
+        self.call_id = derived_id(provider, session_id)
+        self.views: list[View] = []
+        self._key = provider, session_id
+        self._began_ns = time_ns()
+        self._start_s: int | None = None
+        self._reported: Decimal | None = None
+        self._invalid = False
+        self._played = self._next_note_s = Decimal(0)
+        self._is_over = self._lost_primary = False
+
+    def report(self, seconds: object) -> bool:
+        """Take the seconds that the service says; return whether it says any. Less than before is late, or wrong."""
+        quantity = Usage.of({_UNIT: seconds}).quantities.get(_UNIT)
+        if quantity is None:
+            self._invalid = self._invalid or seconds is not None
+            return False
+        self._reported = max(self._reported or Decimal(0), Decimal(quantity))
+        return True
+
+    def play(self, until_s: Decimal) -> None:
+        """Take how far the session has got by what was said in it; it is billed for no less."""
+        self._played = max(self._played, until_s)
+
+    def note(self, view: View) -> None:
+        """Write now and then what was used so far. The bill takes the place of the note, when it comes."""
+        # Who looks on may not know yet when the session began; a note at another time would stay beside the bill.
+        known = self._reported is not None and view.configuration.expires_at is not None
+        if self._is_over or not known or self._reported is None or self._reported < self._next_note_s:
+            return
+        self._next_note_s = min(self._reported * 2, self._reported + NOTED_EVERY_S)
+        self._bill(view, self._so_far(), ["session_not_ended"], ended=False)
+
+    def end(self, view: View, seconds: object, reason: object) -> None:
+        """Write the bill: the service said that the session has ended, why, and after how many seconds."""
+        if self.report(seconds):
+            self._bill(view, Usage.of({_UNIT: self._reported}), [], reason=reason)
+        else:
+            self._bill(view, self._so_far(), ["usage_not_reported"], reason=reason)
+
+    def leave(self, view: View, error: str | None) -> None:
+        """Take that `view` sees no more, and write what is known if nobody here does."""
+        with _lock:
+            self.views.remove(view)
+            self._lost_primary = self._lost_primary or view.is_primary
+            if self.views:
+                return
+            _open.pop(self._key, None)
+        if self._lost_primary:
+            self._bill(view, self._so_far(), ["socket_closed_early"], error=error)
+        elif (used := self._so_far()) is not None:  # it goes on without us
+            self._bill(view, used, ["session_not_ended"], ended=False, error=error)
+
+    def _so_far(self) -> Usage | None:
+        """Return what is known to be used; the service says it four times a minute."""
+        if known := max(self._reported or Decimal(0), self._played):
+            return Usage.of({_UNIT: known}, estimated=True)
+        return Usage({}, (_UNIT,)) if self._invalid else None
+
+    def _bill(
+        self,
+        view: View,
+        usage: Usage | None,
+        reasons: list[str],
+        *,
+        ended: bool = True,
+        error: str | None = None,
+        reason: object = None,
+    ) -> None:
+        with _lock:
+            if self._is_over:
+                return
+            self._is_over = ended
+            view = self.views[0] if self.views else view
+        model, expires_at = view.configuration.model, view.configuration.expires_at
+        if self._start_s is None:
+            self._start_s = expires_at - SESSION_S if expires_at else self._began_ns // 1_000_000_000
+        call = view.owner.call("realtime_inference", model, start_ns=self._began_ns)
+        call.response_model = model
+        if isinstance(reason, str):
+            call.set(names.REALTIME_STATUS_REASON, reason)
+        call.stop()
+        lasted_s = (time_ns() - self._began_ns) // 1_000_000_000
+        call.as_job(self._key[1], created_s=self._start_s, ended_s=self._start_s + lasted_s, ended=ended)
+        call.bill.usage, call.bill.reasons = usage, reasons
+        outbox.put(partial(call.fail, f"websocket_{error}") if error else call.finish)
