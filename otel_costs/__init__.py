@@ -6,9 +6,20 @@ Start the application with `opentelemetry-instrument`; this module is for what i
 from otel_costs.call import record
 from otel_costs.instrumentor import CostsInstrumentor
 from otel_costs.pricing import Cost, price
+from otel_costs.providers.realtime_events import observe_realtime_event
 from otel_costs.session import BudgetExceeded
 from otel_costs.session import Session as session  # noqa: N813
 from otel_costs.session import Step as step  # noqa: N813
 from otel_costs.usage import Usage
 
-__all__ = ["BudgetExceeded", "Cost", "CostsInstrumentor", "Usage", "price", "record", "session", "step"]
+__all__ = [
+    "BudgetExceeded",
+    "Cost",
+    "CostsInstrumentor",
+    "Usage",
+    "observe_realtime_event",
+    "price",
+    "record",
+    "session",
+    "step",
+]

@@ -76,7 +76,9 @@ class Session(Scoped):
         self.tags = _tags(tags)
         self._totals = totals.of(self.id) if self.id else Totals()
         self._process = telemetry.process()
-        self._endings: list[Callable[[], None]] = []
+        self._endings: list[Callable[[], object]] = []
+        self.follower: object | None = None
+        """Who follows events that the application brings (`observe_realtime_event`)."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = {"user": self.user, "scenario": self.scenario, "budget_usd": self.budget_usd}
@@ -120,7 +122,7 @@ class Session(Scoped):
                 money(budget_usd),
             )
 
-    def before_end(self, action: Callable[[], None]) -> None:
+    def before_end(self, action: Callable[[], object]) -> None:
         """Have `action`, which raises nothing, called when the session ends: for calls that end with it."""
         self._endings.append(action)
 

@@ -1,0 +1,82 @@
+"""Realtime over a transport that no patch sees: the application brings the events, as it sends and gets them."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from otel_costs import telemetry
+from otel_costs.session import BudgetExceeded, Scope, Session, entered
+
+
+def observe_realtime_event(
+    session: Session,
+    direction: Literal["server", "client"],
+    event: Mapping[str, Any] | str | bytes,
+    *,
+    provider: str = "openai",
+    model: str | None = None,
+) -> None:
+    """Record an event of a Realtime connection that is yours: over WebRTC, SIP, or a WebSocket library of your own.
+
+    Bring every event of one connection in order, its audio too: those that the service sent as `server`, those that
+    you send as `client`, before you send them. `event` is a dict, an event of the SDK's, or its JSON. The calls belong
+    to `session`, and whatever is under way when it ends is recorded then. `model` is needed only where there is no
+    `session.created` among the events. Raises `BudgetExceeded` for a `response.create` of a session that has spent its
+    budget, and nothing else. What was seen on a WebSocket too is billed once.
+    """
+    try:
+        _follower(session, provider, model).take(direction, event)
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:event", "otel_costs could not record a Realtime event", error=error)
+
+
+class _Follower:
+    """Follows the events that are brought for one session, until it ends."""
+
+    def __init__(self, session: Session, provider: str, model: str | None) -> None:
+        # An application without Realtime need not import any of it.
+        from otel_costs.providers.openai_realtime.configuration import Configuration  # noqa: PLC0415
+        from otel_costs.providers.openai_realtime.connection import Connection  # noqa: PLC0415
+        from otel_costs.providers.openai_realtime.owner import Owner  # noqa: PLC0415
+
+        configuration = Configuration()
+        with entered(Scope(session, None)):
+            self._connection = Connection(Owner(provider, model, {}, configuration), configuration)
+        self._session = session
+        self._lock = threading.RLock()
+
+    def take(self, direction: str, event: Any) -> None:
+        """Take one event; those of several threads one after the other."""
+        connection = self._connection
+        with self._lock:
+            if isinstance(event, str | bytes):
+                (connection.sent if direction == "client" else connection.received)(event)
+            elif direction == "client":
+                connection.event_sent(_fields(event))
+            elif direction == "server":
+                connection.event_received(_fields(event))
+            else:
+                raise ValueError("direction is 'server' or 'client'")
+
+    def end(self) -> None:
+        """Take the end of the session."""
+        with self._lock:
+            self._session.follower = None
+            self._connection.closed(None)
+
+
+def _follower(session: Session, provider: str, model: str | None) -> _Follower:
+    found = session.follower
+    if not isinstance(found, _Follower):
+        found = session.follower = _Follower(session, provider, model)
+        session.before_end(telemetry.shielded("end a Realtime session")(found.end))
+    return found
+
+
+def _fields(event: Any) -> Mapping[str, Any]:
+    if isinstance(event, Mapping):
+        return event
+    fields = event.model_dump(exclude_unset=True)
+    return fields if isinstance(fields, Mapping) else {}
