@@ -26,8 +26,8 @@ from otel_costs.store import DEFAULT_DSN, reports
 if TYPE_CHECKING:
     from otel_costs.local import Stack
 
-PROGRAMS: Final = {"support-assistant": "assistant.py", "voice-note": "voice_note.py"}
-SESSION: Final = "parcel-1001"
+PROGRAMS: Final = {"support-assistant": "assistant.py", "voice-note": "voice_note.py", "voice-call": "voice_call.py"}
+SESSIONS: Final = ("parcel-1001", "parcel-call-12")
 USER: Final = "ada"
 
 
@@ -42,7 +42,7 @@ USER: Final = "ada"
 def demo(data: Path | None, keep: bool, stand_in: bool) -> None:
     """Run a support assistant on this machine, and show what it cost and what was said.
 
-    It asks OpenAI if there is an OPENAI_API_KEY (for about two cents), and a stand-in on this machine if there is none.
+    It asks OpenAI if there is an OPENAI_API_KEY (for about ten cents), and a stand-in on this machine if there is none.
     """
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped too
@@ -77,12 +77,12 @@ def show(
 
 def programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableType]:
     """Run the programs, and yield how they were run and what they said."""
-    yield _headline("Two programs, under opentelemetry-instrument")
-    who = f"A stand-in for OpenAI answers at {provider.base_url}: there is no OPENAI_API_KEY."
+    yield _headline("Three programs, under opentelemetry-instrument")
+    who = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}: there is no OPENAI_API_KEY."
     if provider.base_url is None:
-        who = f"{os.environ.get('OPENAI_BASE_URL', 'OpenAI')} answers, and your OPENAI_API_KEY pays: about two cents."
+        who = f"{os.environ.get('OPENAI_BASE_URL', 'OpenAI')} answers, and your OPENAI_API_KEY pays: about ten cents."
     elif os.environ.get("OPENAI_API_KEY"):
-        who = f"A stand-in for OpenAI answers at {provider.base_url}."
+        who = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}."
     yield _aside(who)
     shown = {name: value for name, value in stage.settings(stack, provider, "").items() if value}
     yield Text("".join(f"  export {name}={value}\n" for name, value in shown.items()), "dim", end="")
@@ -97,17 +97,18 @@ def programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableTyp
 
 
 def conversations(stack: "Stack") -> Iterator[RenderableType]:
-    """Yield the sessions, and one of them line by line."""
+    """Yield the sessions, and two of them line by line: a written one and a spoken one."""
     yield _command("otel-costs sessions")
     with opened(stack.http_url) as client:
         found = reports.sessions(client)["sessions"]
         if not found:
             raise Failure("nothing reached the store: see above what the programs said")
         yield session_table(found)
-        yield _command(f"otel-costs session {SESSION}")
-        if shown := reports.session(client, SESSION):
-            yield Text()
-            yield conversation(shown, reports.session_calls(client, SESSION))
+        for session_id in SESSIONS:
+            if shown := reports.session(client, session_id):
+                yield _command(f"otel-costs session {session_id}")
+                yield Text()
+                yield conversation(shown, reports.session_calls(client, session_id))
 
 
 def costs(stack: "Stack") -> Iterator[RenderableType]:
@@ -128,7 +129,7 @@ def _further(stack: "Stack", *, keep: bool) -> Iterator[RenderableType]:
         "otel-costs session voice-note-7",
         "otel-costs search refund",
         "otel-costs report --format json",
-        f"curl {stack.http_url}/sessions/{SESSION}",
+        f"curl {stack.http_url}/sessions/{SESSIONS[0]}",
         f"curl {stack.http_url} --data 'select model, sum(cost_usd) from billed_calls group by model'",  # noqa: S608  # shown, not run
     ):
         yield _command(line)

@@ -28,17 +28,28 @@ _CHECKOUT: Final = _PACKAGE.parent
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who answers: OpenAI, or the stand-in for it at `base_url`."""
+    """Who answers: OpenAI and Deepgram, or stand-ins for them at `base_url` and `speech_url`."""
 
-    base_url: str | None
+    base_url: str | None = None
+    speech_url: str | None = None
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a program needs to ask it, and otel_costs to know its prices."""
-        if self.base_url is None:
+        """What a program needs to ask them, and otel_costs to know their prices."""
+        if self.base_url is None or self.speech_url is None:
             return {}
-        host = self.base_url.partition("://")[2].partition("/")[0]
-        return {"OPENAI_BASE_URL": self.base_url, "OPENAI_API_KEY": "stand-in", ENV_PROVIDERS: f"{host}=openai"}
+        speech = self.speech_url.removesuffix("/v1")
+        return {
+            "OPENAI_BASE_URL": self.base_url,
+            "OPENAI_API_KEY": "stand-in",
+            "DEEPGRAM_BASE_URL": speech,
+            "DEEPGRAM_API_KEY": "stand-in",
+            ENV_PROVIDERS: f"{_host(self.base_url)}=openai,{_host(speech)}=deepgram",
+        }
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,7 @@ def file(installed: str, checkout: str) -> Path:
 def store(data: Path | None) -> Iterator["Stack"]:
     """Run a store over `data`, or over a folder that is gone in the end; on the usual ports where they are free."""
     _need("local", "chdb", "clickhouse_cityhash", "grpc", "starlette", "uvicorn")
-    _need("instruments", "openai")
+    _need("demo", "openai", "websockets", "deepgram")
     from otel_costs.local import Stack, StartError  # noqa: PLC0415  # an extra of ours
 
     with tempfile.TemporaryDirectory(prefix="otel-costs-demo-", ignore_cleanup_errors=True) as folder:
@@ -77,17 +88,24 @@ def store(data: Path | None) -> Iterator["Stack"]:
 
 @contextmanager
 def answering(*, stand_in: bool) -> Iterator[Provider]:
-    """Use OpenAI where there is a key; start the stand-in where there is none, or where it is wanted."""
+    """Use OpenAI where there is a key; start stand-ins where there is none, or where they are wanted."""
     if os.environ.get("OPENAI_API_KEY") and not stand_in:
-        yield Provider(None)
+        yield Provider()
         return
+    with _stand_in() as openai, _stand_in() as deepgram:
+        yield Provider(openai, deepgram)
+
+
+@contextmanager
+def _stand_in() -> Iterator[str]:
+    """Run the stand-in on a port of its own, and yield its URL."""
     command = [sys.executable, str(file("provider", "tests/support/provider")), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             url = process.stdout.readline().strip() if process.stdout else ""
             if not url:
                 raise Failure(f"the stand-in for OpenAI did not start: try it with {' '.join(command)}")
-            yield Provider(url)
+            yield url
         finally:
             _end(process)
 

@@ -27,6 +27,7 @@ class Shown:
     text: str
     sessions: dict[str, Any]
     parcel: dict[str, Any]
+    spoken: dict[str, Any]
     returncode: int
     errors: str
     data: Path
@@ -49,11 +50,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
         text = "".join(_until("Ctrl-C", process))
         address = re.search(r"curl (http://127\.0\.0\.1:\d+)/sessions/parcel-1001", text)
         assert address is not None, text
-        sessions, parcel = _get(f"{address[1]}/sessions"), _get(f"{address[1]}/sessions/parcel-1001")
+        sessions = _get(f"{address[1]}/sessions")
+        parcel, spoken = (_get(f"{address[1]}/sessions/{name}") for name in ("parcel-1001", "parcel-call-12"))
         # As a terminal does it: to the demo and to all that it started.
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    return Shown(text, sessions, parcel, process.returncode, errors, data)
+    return Shown(text, sessions, parcel, spoken, process.returncode, errors, data)
 
 
 def _until(last: str, process: "subprocess.Popen[str]") -> Iterator[str]:
@@ -70,19 +72,21 @@ def _get(url: str) -> Any:
 
 
 def test_every_call_of_the_demo_has_its_price(shown: Shown) -> None:
-    """Four sessions of three users went through instrumentation, OTLP and ClickHouse, and nothing is unpriced."""
+    """Five sessions of four users went through instrumentation, OTLP and ClickHouse, and nothing is unpriced."""
     rows = {row["session_id"]: row for row in shown.sessions["sessions"]}
     assert {name: row["user_id"] for name, row in rows.items()} == {
         "parcel-1001": "ada",
         "strike-news": "ada",
         "lantern-2044": "grace",
         "voice-note-7": "alan",
+        "parcel-call-12": "mary",
     }
     assert {name: row["call_count"] for name, row in rows.items()} == {
         "parcel-1001": 4,
         "strike-news": 1,
         "lantern-2044": 3,
         "voice-note-7": 3,
+        "parcel-call-12": 6,
     }
     assert all(row["unpriced_calls"] == 0 and Decimal(row["cost_usd"]) > 0 for row in rows.values())
 
@@ -104,9 +108,41 @@ def test_the_conversation_is_there_word_by_word(shown: Shown) -> None:
     assert shown.parcel["messages"][2]["metadata"]["function_name"] == "lookup_order"
 
 
+def test_a_spoken_call_is_told_apart(shown: Shown) -> None:
+    """Text, audio, what was cached of both, transcription and synthesis of a call over a WebSocket stand apart."""
+    cost = shown.spoken["cost"]
+    parts = {name: Decimal(usd) for name, usd in cost["cost_breakdown"].items()}
+    assert {name for name, usd in parts.items() if usd} == {
+        "text_input", "text_output", "audio_input", "audio_output", "speech_to_text", "text_to_speech"
+    }  # fmt: skip
+    assert sum(parts.values()) == Decimal(cost["cost_usd"])
+    # By hand: 103 characters at 30 dollars a million; 150 audio and 52 text tokens of gpt-4o-mini-transcribe.
+    assert parts["text_to_speech"] == 103 * Decimal("0.00003")
+    assert parts["speech_to_text"] == 150 * Decimal("0.00000125") + 52 * Decimal("0.000005")
+    assert cost["tokens"]["cached_input"] == 256
+    assert cost["characters"] == 103
+
+
+def test_a_spoken_call_reads_as_it_was(shown: Shown) -> None:
+    """Who said what, in order, the interrupted answer as far as it was said, and the function with its result."""
+    said = [(message["role"], message["type"]) for message in shown.spoken["messages"]]
+    assert said == [
+        ("system", "text"),
+        ("user", "audio"),
+        ("assistant", "function_call"),
+        ("function", "function_call"),
+        ("assistant", "audio"),
+        ("user", "audio"),
+        ("assistant", "audio"),
+        ("assistant", "audio"),
+    ]
+    assert shown.spoken["messages"][1]["content"].startswith("Hello, this is Mary Fletcher.")
+    assert shown.spoken["messages"][4]["content"] == "Your parcel A-1001 is"
+
+
 def test_what_is_shown_is_what_is_stored(shown: Shown) -> None:
     """The conversation's total on the screen is the store's, its lines add up to it, and every line has its rate."""
-    part = shown.text[shown.text.index("Session parcel-1001") : shown.text.index("otel-costs report")]
+    part = shown.text[shown.text.index("Session parcel-1001") : shown.text.index("$ otel-costs session parcel-call-12")]
     lines = re.findall(r"× \$[\d.]+/1M += \$([\d.]+)", part)
     assert len(lines) == len(re.findall(r"= \$", part)) == 10
     assert sum(map(Decimal, lines)) == Decimal(shown.parcel["cost_usd"])

@@ -51,6 +51,15 @@ def _speech_events(asked: Json, data: bytes, length: float) -> Iterator[Event]:
     yield Event({"type": "speech.audio.done", "usage": spent})
 
 
+def speak(request: Request, _: Store) -> Answer:
+    """Answer Deepgram's ``POST /speak``, which a spoken call asks beside OpenAI: the header says what it bills."""
+    text = str(request.json.get("text") or "").strip()
+    data = tokens.sound(tokens.spoken_seconds(text), "mp3")
+    headers = {"dg-char-count": str(len(text)), "dg-model-name": request.args.get("model", "aura-asteria-en")}
+    pieces = (data[start : start + _PIECE] for start in range(0, len(data), _PIECE))
+    return Answer(pieces, content_type="audio/mpeg", headers=headers)
+
+
 def transcribe(request: Request, _: Store) -> Answer:
     """Answer ``POST /audio/transcriptions``."""
     asked, length = request.json, _length(request)

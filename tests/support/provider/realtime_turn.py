@@ -44,7 +44,8 @@ class Turn:
 
 SUPPORT_CALL = (
     Turn(
-        heard="Hello, my parcel A-1001 has not arrived. Can you tell me where it is?",
+        heard="Hello, this is Mary Fletcher. I am calling about my parcel A-1001, which should have come on Monday, "
+        "and has not arrived. Can you tell me where it is?",
         calls=(("track_parcel", '{"parcel": "A-1001"}'),),
         transcribed="after",
     ),

@@ -29,6 +29,7 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     ("GET /files/{id}", small.get_file),
     ("GET /files/{id}/content", small.get_content),
     ("POST /audio/speech", audio.speech),
+    ("POST /speak", audio.speak),
     ("POST /audio/transcriptions", audio.transcribe),
     ("POST /audio/translations", audio.translate),
     ("POST /images/generations", images.generate),
