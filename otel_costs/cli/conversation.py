@@ -1,6 +1,7 @@
 """A session as people read it: what was said, and beneath it the calls that it took, with their cost line by line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from heapq import merge
 from typing import Any, Final
 
@@ -32,6 +33,14 @@ _KINDS: Final = (
 )
 
 
+_CACHED_KINDS: Final = {
+    "cache_read_tokens": "text_input",
+    "cache_text_read_tokens": "text_input",
+    "cache_audio_read_tokens": "audio_input",
+}
+"""The kind that a line for reading from a cache counts in."""
+
+
 def conversation(session: Row, calls: Sequence[Row], *, full: bool = False) -> RenderableType:
     """Return a session, in the shape of its report, and its calls as one column in time; `full` cuts no message."""
     grid = Table.grid(padding=(0, 1), expand=True)
@@ -44,7 +53,7 @@ def conversation(session: Row, calls: Sequence[Row], *, full: bool = False) -> R
     for when, is_call, row in merge(said, sorted(spent, key=_time), key=_time):
         for cells in _call_rows(row) if is_call else (_message_cells(row, full=full),):
             grid.add_row(figures.clock(when) if not is_call else "", *cells)
-    return Group(heading(session), Text(), grid, Text(), totals(session))
+    return Group(heading(session), Text(), grid, Text(), totals(session, calls))
 
 
 def heading(session: Row) -> Text:
@@ -60,17 +69,31 @@ def heading(session: Row) -> Text:
     return found
 
 
-def totals(session: Row) -> RenderableType:
-    """Return what the money went to, and what was used for it."""
+def totals(session: Row, calls: Sequence[Row]) -> RenderableType:
+    """Return what the money went to, what was read from a cache apart, and what was used for it."""
     cost = session["cost"]
     table = Table.grid(padding=(0, 3))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
+    cached = _cached(calls)
     for kind in _KINDS:
-        if amount := cost["cost_breakdown"][kind]:
-            table.add_row(kind.replace("_", " "), figures.exact(amount))
+        amount, from_cache = cost["cost_breakdown"][kind], cached.get(kind, Decimal())
+        if amount != from_cache:
+            table.add_row(kind.replace("_", " "), figures.exact(amount - from_cache))
+        if from_cache:
+            table.add_row(f"cached {kind.removesuffix('_input')}", figures.exact(from_cache))
     table.add_row(Text("total", "bold"), Text(figures.total(cost["cost_usd"], session["unpriced_calls"]), "bold"))
     return Group(table, text(f"used: {', '.join(_used(cost)) or 'nothing'}", "dim"))
+
+
+def _cached(calls: Iterable[Row]) -> Mapping[str, Decimal]:
+    """Return what each kind of cost_breakdown has in it for reading from a cache."""
+    found: dict[str, Decimal] = {}
+    for call in calls:
+        for unit, usd in call["cost_lines"].items():
+            if call["itemized"] and usd and (kind := _CACHED_KINDS.get(unit)):
+                found[kind] = found.get(kind, Decimal()) + usd
+    return found
 
 
 def _used(cost: Row) -> Iterator[str]:
@@ -98,11 +121,28 @@ def _said(message: Row, *, full: bool) -> Text:
     if name and message["role"] != "function":
         return text(_cut(f"{name}({metadata.get('arguments', '')})", SHOWN, full=full), "yellow")
     found = Text.assemble((inert(name), "yellow"), " → ") if name else Text()
+    found.append(_sound(message), "dim")
     if content:
         shown = SHOWN_OF_SYSTEM if message["role"] == "system" else SHOWN
-        return found.append_text(text(_cut(content, shown, full=full)))
-    kind = "" if message["type"] in ("text", "function_call") else f"{message['type']}, "
+        found.append_text(text(_cut(content, shown, full=full)))
+        return found.append(_truncated(metadata), "dim")
+    kind = "" if message["type"] in ("text", "function_call", "audio") else f"{message['type']}, "
     return found.append(f"({kind}content not recorded)", "dim")
+
+
+def _sound(message: Row) -> str:
+    """Say that a message was spoken, and how long: "[audio 3.2 s] "."""
+    if message["type"] != "audio":
+        return ""
+    seconds = message["metadata"].get("audio_seconds")
+    return f"[audio {figures.duration(float(seconds))}] " if seconds else "[audio] "
+
+
+def _truncated(metadata: Mapping[str, str]) -> str:
+    """Say that a message was too long to be kept whole, and how long it was."""
+    if not metadata.get("truncated"):
+        return ""
+    return f" [cut when it was recorded: it had {int(metadata.get('bytes') or 0):,} bytes]"
 
 
 def _cut(content: str, shown: int, *, full: bool) -> str:

@@ -67,6 +67,6 @@ def _query(what: str) -> str:
     return (
         f"select * from {view} where ({{user:Nullable(String)}} is null or user_id = {{user:Nullable(String)}})"  # noqa: S608
         f" and {time} >= {{since:DateTime64(3, 'UTC')}} and {time} < {{until:DateTime64(3, 'UTC')}} order by {time}"
-        # A parser that reads numbers as doubles must not see money as one.
-        " settings output_format_json_quote_decimals = 1"
+        # A parser that reads numbers as doubles must not see money as one; \\N for null is ClickHouse's own.
+        " settings output_format_json_quote_decimals = 1, format_csv_null_representation = ''"
     )

@@ -61,7 +61,7 @@ _SEARCH_ANYWHERE: Final = (
 _SESSION_CALLS: Final = (
     "select lower(hex(c.call_id)) as call_id, lower(hex(c.trace_id)) as trace_id, lower(hex(c.span_id)) as span_id,"  # noqa: S608
     f" step, error_type, {', '.join(recorded.COLUMNS)}, {', '.join(TOKENS)}, computed_usd, cost_status, cost_lines,"
-    " price_id, price_book, duration_s, end_time, revision"
+    " itemized, price_id, price_book, duration_s, end_time, revision"
     " from calls as c final where session_id = {session_id:String} and not superseded"
     " order by start_time, end_time, call_id"
 )

@@ -16,6 +16,7 @@ with
                     mapFilter((key, value) -> value != '', map(
                         'function_name', toString(m.function_name),
                         'arguments', if(m.function_name = '', '', m.arguments),
+                        'audio_seconds', coalesce(toString(m.audio_seconds), ''),
                         'truncated', if(m.truncated, 'true', ''),
                         'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
                         'sha256', if(m.truncated, m.sha256, ''))))))))

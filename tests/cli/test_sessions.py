@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import urllib.request
+from typing import Any, Final
 
 import pytest
 
@@ -98,10 +99,114 @@ def test_a_conversation_with_its_calls_line_by_line(url: str) -> None:
         "step answer",
         "276 × $2.50/1M = $0.000690",
         "cached input  1,024 × $1.25/1M = $0.001280",
+        "text input    $0.003815",
+        "cached text   $0.001280",
+        "text output   $0.003400",
         "total         $0.008495",
     )
     places = [said.stdout.index(part) for part in in_order]
     assert places == sorted(places)
+
+
+def test_every_line_has_its_quantity_and_rate(store: str) -> None:
+    """Whatever is counted: searches, characters, seconds to the nanosecond, images, at a tier, in a batch."""
+    ledger = Ledger(store)
+    for clock, line, attributes in _LINES:
+        unit, _, rest = line.partition(" ")
+        usd = rest.rpartition("$")[2].replace(",", "")
+        given: dict[str, Any] = {f"otel_costs.cost.line.{unit}": usd, "otel_costs.cost.usd": usd, **attributes}
+        ledger.call("units", at(clock), **given)
+    said = " ".join(run("session", "units", url=store).stdout.split())
+    assert said.count("×") == len(_LINES)
+    for _, line, _ in _LINES:
+        assert line.partition(" ")[2] in said
+
+
+def test_a_spoken_conversation(store: str) -> None:
+    """Text, audio, what was cached, transcription and synthesis apart; who spoke how long; what was called and cut."""
+    ledger = Ledger(store)
+    spoken: dict[str, Any] = {"otel_costs__message__type": "audio"}
+    ledger.message("spoken", at("15:00:00"), "user", "Where is it?", otel_costs__message__audio_seconds="3.2", **spoken)
+    ledger.message("spoken", at("15:00:01"), "user", "", **spoken)
+    ledger.message(
+        "spoken", at("15:00:02"), "function", "on its way", otel_costs__message__type="function_result",
+        otel_costs__message__function_name="find", otel_costs__message__truncated="true",
+        otel_costs__message__bytes=70000,
+    )  # fmt: skip
+    lines = {
+        "input_tokens": "0.0004",
+        "cache_text_read_tokens": "0.00004",
+        "input_audio_tokens": "0.0032",
+        "cache_audio_read_tokens": "0.00008",
+        "output_tokens": "0.0016",
+        "output_audio_tokens": "0.0128",
+    }
+    given: dict[str, Any] = {f"otel_costs.cost.line.{unit}": usd for unit, usd in lines.items()}
+    ledger.call(
+        "spoken", at("15:00:03"), gen_ai__operation__name="realtime_inference", otel_costs__cost__usd="0.01812", **given
+    )
+    for operation, unit, usd in (
+        ("speech_to_text", "audio_seconds", "0.0015"),
+        ("text_to_speech", "input_characters", "0.03"),
+    ):
+        ledger.call(
+            "spoken", at("15:00:04"), gen_ai__operation__name=operation, otel_costs__cost__usd=usd,
+            **{f"otel_costs.cost.line.{unit}": usd},
+        )  # fmt: skip
+    said = run("session", "spoken", url=store).stdout
+    assert "[audio 3.2 s] Where is it?" in said
+    assert "[audio] (content not recorded)" in said
+    assert "find → on its way [cut when it was recorded: it had 70,000 bytes]" in " ".join(said.split())
+    totals = dict(line.strip().rsplit("   ", 1) for line in said[said.index("\ntext input") :].splitlines()[1:10])
+    assert {kind.strip(): usd.strip() for kind, usd in totals.items()} == {
+        "text input": "$0.000400",
+        "cached text": "$0.000040",
+        "text output": "$0.001600",
+        "audio input": "$0.003200",
+        "cached audio": "$0.000080",
+        "audio output": "$0.012800",
+        "speech to text": "$0.001500",
+        "text to speech": "$0.030000",
+        "total": "$0.049620",
+    }
+
+
+_LINES: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("16:00:00", "web_searches 3 × $10/1K = $0.030000", {"otel_costs.usage.web_searches": 3}),
+    (
+        "16:00:01",
+        "cache_read_tokens 1,000 × $1.25/1M = $0.001250",
+        {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.cache_read.input_tokens": 1000},
+    ),
+    (
+        "16:00:02",
+        "input_characters 2,000 × $15/1M = $0.030000",
+        {
+            "gen_ai.response.model": "tts-1",
+            "otel_costs.usage.input_characters": 2000,
+            "gen_ai.operation.name": "text_to_speech",
+        },
+    ),
+    (
+        "16:00:03",
+        "images 1 × $0.04 = $0.040000",
+        {
+            "gen_ai.response.model": "dall-e-3",
+            "otel_costs.usage.images": 1,
+            "otel_costs.price.model": "dall-e-3/standard/1024x1024",
+        },
+    ),
+    (
+        "16:00:04",
+        "audio_seconds 2.123456789 × $0.36/3,600 = $0.000212345679",
+        {"gen_ai.response.model": "whisper-1", "otel_costs.usage.audio_seconds": "2.123456789"},
+    ),
+    (
+        "16:00:05",
+        "input_tokens 1,000 × $1.25/1M = $0.001250",
+        {"gen_ai.usage.input_tokens": 1000, "otel_costs.price.processing": "batch"},
+    ),
+)
 
 
 def test_a_line_that_the_prices_here_do_not_give_has_its_amount_alone(store: str) -> None:
