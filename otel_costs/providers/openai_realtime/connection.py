@@ -52,13 +52,11 @@ class Connection:
     def event_sent(self, event: Event) -> None:
         """Take an event of the application's."""
         self._owner.adopt()
-        if (handler := _SENT.get(event.get("type"))) is not None:
-            handler(self, event)
+        _handle(self, _SENT, event)
 
     def event_received(self, event: Event) -> None:
         """Take an event of the service's."""
-        if (handler := _RECEIVED.get(event.get("type"))) is not None:
-            handler(self, event)
+        _handle(self, _RECEIVED, event)
 
     def closed(self, error: str | None) -> None:
         """Take the end: nothing more will become known of what is under way."""
@@ -137,6 +135,12 @@ class Connection:
         self._items.refused(mapping(event.get("error")).get("event_id"))
 
 
+def _handle(connection: Connection, handlers: "Mapping[str, Handler]", event: Event) -> None:
+    kind = event.get("type")
+    if isinstance(kind, str) and (handler := handlers.get(kind)) is not None:
+        handler(connection, event)
+
+
 def _parsed(frame: str) -> Event | None:
     try:
         event = json.loads(frame)
@@ -146,7 +150,9 @@ def _parsed(frame: str) -> Event | None:
     return event if isinstance(event, dict) else None
 
 
-_SENT: Final[Mapping[object, Callable[[Connection, Event], None]]] = {
+Handler = Callable[[Connection, Event], None]
+
+_SENT: Final[Mapping[str, Handler]] = {
     "session.update": Connection._asks_for_settings,
     "transcription_session.update": Connection._asks_for_settings,
     "input_audio_buffer.append": Connection._sends_sound,
@@ -155,7 +161,7 @@ _SENT: Final[Mapping[object, Callable[[Connection, Event], None]]] = {
     "conversation.item.truncate": Connection._truncates,
     "response.create": Connection._asks_for_response,
 }
-_RECEIVED: Final[Mapping[object, Callable[[Connection, Event], None]]] = {
+_RECEIVED: Final[Mapping[str, Handler]] = {
     "session.created": Connection._tells_settings,
     "session.updated": Connection._tells_settings,
     "transcription_session.created": Connection._tells_settings,
