@@ -17,6 +17,7 @@ class Provider(NamedTuple):
 PROVIDERS: Final = (
     Provider("otel_costs.providers.aws_speech", patched=("botocore.client", "aiobotocore.client")),
     Provider("otel_costs.providers.azure_speech", patched=("azure.cognitiveservices.speech.speech",)),
+    Provider("otel_costs.providers.cartesia", patched=("cartesia._base_client",), sockets=("cartesia",)),
     Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",), sockets=("deepgram",)),
     Provider("otel_costs.providers.elevenlabs", patched=("elevenlabs.core.http_client",), sockets=("elevenlabs",)),
     Provider(

@@ -45,6 +45,7 @@ _HOSTS: Final = {
     "api.together.xyz": "together",
     "api.x.ai": "x_ai",
     "api.z.ai": "zai",
+    "cartesia.ai": "cartesia",
     "deepgram.com": "deepgram",
     "elevenlabs.io": "elevenlabs",
     "oai.endpoints.kepler.ai.cloud.ovh.net": "ovhcloud",

@@ -26,12 +26,12 @@ Route = Callable[[_Args, _Options], tuple[str, str]]
 _vendors: Final[dict[str, Vendor]] = {}
 
 
-def install(patches: Patches, vendor: Vendor, module: str, *clients: str, route: Route) -> None:
-    """Record what is asked of `vendor` over httpx; `clients` are the methods of `module` that try again."""
+def install(patches: Patches, vendor: Vendor, module: str = "", *clients: str, route: Route | None = None) -> None:
+    """Record what is asked of `vendor` over httpx; `clients` are the methods of `module` that try again, if any do."""
     _vendors[vendor.provider] = vendor
     patches.wrap("httpx", "Client.send", _send)
     patches.wrap("httpx", "AsyncClient.send", _send_async)
-    for client in clients:
+    for client in clients if route else ():
         patches.wrap(module, client, _trying_async(vendor, route) if "Async" in client else _trying(vendor, route))
 
 

@@ -98,9 +98,13 @@ class Speaking:
         """Note that sound has come."""
         self.call.first_chunk()
 
-    def closed(self, error: str | None = None, *, characters: object = None) -> None:
-        """It is over; `characters` are those that the service bills, None where it does not say them."""
+    def closed(self, error: str | None = None, *, characters: object = None, refused: bool = False) -> None:
+        """It is over; `characters` are those that the service bills, None where it does not say them.
+
+        `refused`: the service said an error, and bills nothing.
+        """
         self.call.stop()
+        self.call.bill.refused = refused
         outbox.put(partial(self._finish, error, characters))
 
     def _finish(self, error: str | None, characters: object) -> None:
