@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "export": "export",
     "price": "prices",
     "prices": "prices",
+    "reprice": "reprice",
 }
 
 # The first import of the embedded stack that fails says which extra is missing.

@@ -62,7 +62,7 @@ create table if not exists calls$local $on_cluster
     price_model LowCardinality(String) comment 'what the price is listed under, where it is more than the model',
     price_deployment LowCardinality(String), price_processing LowCardinality(String), duration_s Nullable(Float64) codec(ZSTD(1)), time_to_first_chunk_s Nullable(Float64) codec(ZSTD(1)),
     start_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)), end_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)),
-    revision UInt16 default 0 codec(T64, ZSTD(1)) comment 'the highest counts',
+    revision UInt16 default 0 codec(T64, ZSTD(1)) comment 'the highest counts', repriced Bool comment 'by a later price',
     superseded Bool default false comment 'the call is billed to another owner',
     derived Bool default substring(hex(call_id), 13, 1) = '5' comment 'the id follows from a job of the provider: others may see it too',
     version UInt64 default toUInt64(revision) * 70368744177664 -- 2^46; below it, of copies of a job the earliest start, in milliseconds

@@ -1,4 +1,4 @@
--- Fills call_sequences from call_records: one row per process in each inserted block. A re-price (revision above 1) is no new record.
+-- Fills call_sequences from call_records: one row per process in each inserted block. A re-price is no new record.
 create materialized view if not exists call_sequences_mv $on_cluster to call_sequences$local as
 select
     process_id,
@@ -8,5 +8,5 @@ select
     min(r.end_time) as first_time,
     max(r.end_time) as last_time
 from call_records$local as r
-where r.call_seq > 0
+where r.call_seq > 0 and not r.repriced
 group by process_id, service, arrived

@@ -1,0 +1,90 @@
+"""The command `reprice`: stored calls by the prices that hold now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import click
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from otel_costs import pricing
+from otel_costs.cli import figures, options, output
+
+COLUMNS: Final = (
+    "provider", "model", "calls", "before_usd", "after_usd", "unpriced_before", "unpriced_after", "computed_only",
+)  # fmt: skip
+
+
+@click.command("reprice", short_help="Price stored calls again.")
+@options.period_options
+@options.user_option
+@click.option("--session", metavar="ID", help="Of this session alone.")
+@click.option("--provider", metavar="NAME", help="Of this provider alone.")
+@click.option("--model", metavar="NAME", help="Of this model alone, as it was asked for or as it answered.")
+@click.option("--unpriced", is_flag=True, help="Only calls that have no price, or not a whole one.")
+@click.option(
+    "--prices",
+    "path",
+    metavar="FILE",
+    type=click.Path(),
+    help="A price file over the built-in prices.  [default: OTEL_COSTS_PRICES]",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@options.format_option
+@options.dsn_option
+def reprice(
+    since: datetime | None,
+    until: datetime | None,
+    user: str | None,
+    session: str | None,
+    provider: str | None,
+    model: str | None,
+    unpriced: bool,
+    path: str | None,
+    dry_run: bool,
+    form: str,
+    dsn: str | None,
+) -> None:
+    """Price stored calls again by the prices that held when each was made, as they are known now.
+
+    Every call whose price is another one gets a newer revision; what was used stays as it was recorded. Give the same
+    price file that the programs have, or negotiated prices become list prices. Pricing again brings them back.
+    """
+    from otel_costs.store.reprice import Chosen  # noqa: PLC0415
+    from otel_costs.store.reprice import reprice as again  # noqa: PLC0415
+
+    pricing.use(pricing.load(path))
+    chosen = Chosen(since, until, user, session, provider, model, unpriced)
+    with options.opened(dsn) as client, output.working("Pricing"):
+        result = again(client, chosen, dry_run=dry_run)
+    rows = [asdict(found) for _, found in sorted(result.sums.items())]
+    if form == options.JSON:
+        said = {"checked": result.checked, "changed": sum(row["calls"] for row in rows), "dry_run": dry_run}
+        output.write_json({**said, "price_book": pricing.current().version, "changes": rows})
+    elif form == options.CSV:
+        output.write_csv(rows, COLUMNS)
+    else:
+        output.show(_table(rows, result.checked, dry_run=dry_run))
+
+
+def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) -> RenderableType:
+    changed = sum(row["calls"] for row in rows)
+    before, after = (sum((row[f"{when}_usd"] for row in rows), Decimal()) for when in ("before", "after"))
+    said = f"{figures.many(checked, 'call')} looked at, {changed:,} {'would change' if dry_run else 'changed'}"
+    if not rows:
+        return Text(said)
+    table = output.table()
+    table.add_column("provider", no_wrap=True)
+    table.add_column("model", overflow="fold")
+    for name in ("calls", "unpriced", "from", "to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        unpriced = f"{row['unpriced_before']:,} → {row['unpriced_after']:,}"
+        table.add_row(
+            output.text(row["provider"]), output.text(row["model"]), f"{row['calls']:,}", unpriced,
+            figures.exact(row["before_usd"]), Text(figures.exact(row["after_usd"]), "bold"),
+        )  # fmt: skip
+    return Group(table, Text(f"{said}, from {figures.exact(before)} to {figures.exact(after)}"))

@@ -1,0 +1,157 @@
+"""Stored calls priced again by the prices that hold here: a newer revision of each call whose price is another one.
+
+Nothing is updated in place, and what was used never changes. A cost that the provider itself reported stays the cost;
+our own price beside it changes. Pricing twice changes nothing more.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_costs import attributes as names
+from otel_costs.bill import cost_attributes
+from otel_costs.store import recorded
+from otel_costs.store.rows import Row, between, rows, telling
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_PRICE: Final = ("cost_usd", "cost_lines", "cost_status", "cost_reason", "cost_source", "computed_usd", "price_id")
+"""The columns that a price fills, but for its book: another version of it alone is no change."""
+
+_WHERE: Final = (
+    " where end_time >= {since:DateTime64(3, 'UTC')} and end_time < {until:DateTime64(3, 'UTC')} and not superseded"
+    " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
+    " and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})"
+    " and ({provider:Nullable(String)} is null or provider = {provider:Nullable(String)})"
+    " and ({model:Nullable(String)} is null or {model:Nullable(String)} in (model, request_model))"
+    " and (not {unpriced:Bool} or cost_status in ('unpriced', 'partial'))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which calls are looked at: those that ended in [since, until); None is any. `unpriced`: without a whole price."""
+
+    since: date | None = None
+    until: date | None = None
+    user: str | None = None
+    session: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    unpriced: bool = False
+
+    def parameters(self) -> dict[str, object]:
+        """Return them as a query's parameters."""
+        own = {name: getattr(self, name) for name in ("user", "session", "provider", "model", "unpriced")}
+        return {**own, **between(self.since, self.until)}
+
+
+@dataclass(slots=True)
+class Sum:
+    """What changed for the calls of one provider and model: how many, and their cost before and after, in dollars.
+
+    `unpriced_before` and `unpriced_after` count those of them that have no cost in the sum; `computed_only` those whose
+    cost is the provider's own and stays.
+    """
+
+    provider: str
+    model: str
+    calls: int = 0
+    before_usd: Decimal = Decimal()
+    after_usd: Decimal = Decimal()
+    unpriced_before: int = 0
+    unpriced_after: int = 0
+    computed_only: int = 0
+
+    def add(self, before: Row, after: Row) -> None:
+        """Count a call."""
+        self.calls += 1
+        self.before_usd += before["cost_usd"] or 0
+        self.after_usd += after["cost_usd"] or 0
+        self.unpriced_before += before["cost_usd"] is None
+        self.unpriced_after += after["cost_usd"] is None
+        self.computed_only += after["cost_source"] == "provider"
+
+
+@dataclass(slots=True)
+class Result:
+    """How many calls were looked at, and what changed by provider and model."""
+
+    checked: int = 0
+    sums: dict[tuple[str, str], Sum] = field(default_factory=dict)
+
+    def add(self, before: Row, after: Row) -> None:
+        """Count a call whose price is another one."""
+        key = before["provider"], before["model"]
+        self.sums.setdefault(key, Sum(*key)).add(before, after)
+
+
+def reprice(client: "Client", chosen: Chosen, *, dry_run: bool = False) -> Result:
+    """Price the chosen calls again and store, unless it is a `dry_run`, what has another price; say what that was.
+
+    Raises StoreError; days that were done until then are done, and the next time goes on from there.
+    """
+    result, columns = Result(), _columns(client)
+    for day in _days(client, chosen):
+        changed: list[Row] = []
+        for row in _calls(client, columns, chosen, day):
+            result.checked += 1
+            after = {**row, **priced(row)}
+            if any(row[column] != after[column] for column in _PRICE):
+                result.add(row, after)
+                changed.append({**after, "revision": row["revision"] + 1, "repriced": True})
+        if changed and not dry_run:
+            _write(client, columns, changed)
+    return result
+
+
+def priced(row: Mapping[str, Any]) -> Row:
+    """Return the columns that the price fills, of a row that has recorded.COLUMNS, as its ledger record would today."""
+    found = cost_attributes(recorded.bill(row), recorded.cost(row))
+    prefix = names.COST_LINE_PREFIX
+    return {
+        "cost_usd": _decimal(found.get(names.COST_USD)),
+        "cost_lines": {k.removeprefix(prefix): Decimal(v) for k, v in found.items() if k.startswith(prefix)},
+        "cost_status": found[names.COST_STATUS],
+        "cost_reason": found.get(names.COST_REASON, ""),
+        "cost_source": found.get(names.COST_SOURCE, ""),
+        "computed_usd": _decimal(found.get(names.COST_COMPUTED_USD)),
+        "price_id": found.get(names.PRICE_ID, ""),
+        "price_book": found.get(names.PRICE_BOOK, ""),
+    }
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _columns(client: "Client") -> list[str]:
+    """Return the columns of a call that are told; the others follow from them."""
+    found = rows(
+        client,
+        "select name from system.columns where database = currentDatabase() and table = 'calls' and default_kind = ''",
+    )
+    return [*(row["name"] for row in found), "revision"]
+
+
+def _days(client: "Client", chosen: Chosen) -> list[date]:
+    # Day by day, as the table is kept: what is in memory is one day's changes.
+    sql = f"select distinct toDate(end_time) as day from calls{_WHERE} order by day"  # noqa: S608
+    return [row["day"] for row in rows(client, sql, chosen.parameters())]
+
+
+def _calls(client: "Client", columns: Sequence[str], chosen: Chosen, day: date) -> Iterator[Row]:
+    sql = f"select {', '.join(columns)} from calls final{_WHERE} and toDate(end_time) = {{day:Date}}"  # noqa: S608
+    with telling():
+        stream = client.query_rows_stream(sql, parameters={**chosen.parameters(), "day": day}, tz_mode="aware")
+        with stream:
+            for row in stream:
+                yield dict(zip(columns, row, strict=True))
+
+
+def _write(client: "Client", columns: Sequence[str], changed: Sequence[Row]) -> None:
+    with telling("cannot store the new prices"):
+        client.insert("call_records", [[row[name] for name in columns] for row in changed], column_names=columns)
