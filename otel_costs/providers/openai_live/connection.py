@@ -54,7 +54,7 @@ class LiveConnection:
         if frames.kind(text) == _SOUND_SENT or (event := parsed(text)) is None:
             return
         self._owner.adopt()
-        kind = event.get("type")
+        kind = str(event.get("type"))
         if kind == "session.start":
             self._owner.check_budget()
             self._asked = mapping(event.get("session"))
@@ -73,7 +73,7 @@ class LiveConnection:
             return
         if kind == _SOUND_RECEIVED and (sound := frames.sound(text)) is not None:
             self._heard_bytes += len(sound.data) * 3 // 4
-        elif (event := parsed(text)) is not None and (handler := _RECEIVED.get(event.get("type"))) is not None:
+        elif (event := parsed(text)) is not None and (handler := _RECEIVED.get(str(event.get("type")))) is not None:
             handler(self, event)
 
     def closed(self, error: str | None) -> None:
@@ -186,7 +186,7 @@ class LiveConnection:
             outbox.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._meter.call_id))
 
 
-_RECEIVED: Final[Mapping[object, Callable[[LiveConnection, Event], None]]] = {
+_RECEIVED: Final[Mapping[str, Callable[[LiveConnection, Event], None]]] = {
     "session.started": LiveConnection._starts,
     "session.updated": LiveConnection._tells,
     "session.usage.updated": LiveConnection._uses,

@@ -1,7 +1,7 @@
 """Who said what in a Live session: pieces of transcripts put together, as nobody says where a turn ends.
 
-Both may speak at once. A role's words go on being one utterance until the other has begun to speak and there was a
-pause; or until they fill a message.
+Both may speak at once. A role's words go on being one utterance until there was a pause and the other has begun to
+speak, or a long one; or until they fill a message.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ from otel_costs import clean
 from otel_costs.messages import Draft
 
 PAUSE_MS: Final = 1000
+LONG_PAUSE_MS: Final = 3000
 
 _ROLES: Final = {"session.input_transcript.delta": "user", "session.output_transcript.delta": "assistant"}
 
@@ -74,7 +75,8 @@ class Transcript:
 
     def _is_over(self, mine: Utterance, start_ms: int) -> bool:
         others = [begun for role, begun in self._last_ms.items() if role != mine.role]
-        return start_ms - mine.end_ms > PAUSE_MS and any(begun >= mine.start_ms for begun in others)
+        pause_ms = start_ms - mine.end_ms
+        return pause_ms > LONG_PAUSE_MS or (pause_ms > PAUSE_MS and any(begun >= mine.start_ms for begun in others))
 
 
 def _milliseconds(value: object, otherwise: int) -> int:

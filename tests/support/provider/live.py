@@ -71,6 +71,8 @@ class LiveSession:
         self.config.setdefault("audio", {}).setdefault("format", {"type": "audio/pcm", "rate": 24000})
         self.received: list[Json] = []
         """What the clients sent, but for audio."""
+        self.attached = threading.Semaphore(0)
+        """Released for each socket that looks on: from then on it is told everything."""
         self._primary = primary
         self._sides: list[Socket] = []
         self._seconds = self._reported = 0.0
@@ -107,6 +109,7 @@ class LiveSession:
     def seen_by(self, socket: Socket) -> None:
         with self._lock:
             self._sides.append(socket)
+        self.attached.release()
 
     def left_by(self, socket: Socket) -> None:
         with self._lock:
