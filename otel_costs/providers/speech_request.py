@@ -87,7 +87,7 @@ class SpeechRequest:
             outbox.put(partial(end, error_name(error)))
 
 
-def write(call: Call, read: Callable[[Call], object], error: str | None = None) -> None:
+def write(call: Call, read: Callable[[Call], object], error: str | None = None, *, refused: bool = False) -> None:
     """Read what is known of a call and write it; if it cannot be read, it is written all the same."""
     try:
         read(call)
@@ -95,6 +95,7 @@ def write(call: Call, read: Callable[[Call], object], error: str | None = None) 
         telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
         if call.bill.usage is None:
             call.bill.reasons.append("response_not_read")
+    call.bill.refused = refused
     if error is None:
         call.finish()
     else:

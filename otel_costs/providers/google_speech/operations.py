@@ -1,0 +1,120 @@
+"""Long-running operations: who started them, and what they came to when the application finds them done.
+
+The SDK's future asks for its operation with a function that it keeps; ours takes its place there and looks at what
+comes. Nothing is asked for on our own: an operation that nobody waits for stays pending in the ledger.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from otel_costs import attributes as names
+from otel_costs import outbox, telemetry
+from otel_costs.call import Call
+from otel_costs.providers.google_speech.fields import epoch_s
+from otel_costs.providers.google_speech.task import Task
+from otel_costs.providers.speech_request import SpeechRequest, is_first_look, write
+
+_CODES: Final = (
+    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
+    *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
+"""gRPC's codes by their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is kept of a call that started an operation; the future is not, so that it can be dropped."""
+
+    started: Call
+    task: Task
+    result: Any
+    metadata: Any
+    place: Context
+
+    def look(self, operation: Any) -> None:
+        """Look at an operation as it is now; the first time that it is done it is billed."""
+        try:
+            if operation.done and is_first_look(self.started.provider, operation.name):
+                outbox.put(partial(self.place.run, self._finish, operation))
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:operation", "otel_costs could not read an operation", error=error)
+
+    def _finish(self, operation: Any) -> None:
+        started = self.started
+        call = Call(started.operation, started.provider, started.request_model, identity=started.identity)
+        call.scope, call.bill.endpoint = started.scope, started.bill.endpoint
+        for name in (names.SERVER_ADDRESS, names.SERVER_PORT):
+            call.set(name, started.attributes.get(name))
+        call.stop()
+        write(call, partial(self.read, operation), error=_error(operation))
+
+    def read(self, operation: Any, call: Call) -> None:
+        """Read an operation into the call of its start or of its end."""
+        ended = bool(operation.done)
+        if ended and operation.HasField("response"):
+            self.task.answered(self.result.deserialize(operation.response.value))
+        metadata = self.metadata.deserialize(operation.metadata.value) if operation.HasField("metadata") else None
+        self.task.bill(call)
+        usage = call.bill.usage
+        if call is not self.started and not call.choices:
+            call.inputs = None  # its start told what is spoken
+        call.set(names.RESPONSE_ID, operation.name)
+        call.as_job(
+            operation.name,
+            created_s=epoch_s(metadata, "start_time") or epoch_s(metadata, "create_time"),
+            ended_s=(epoch_s(metadata, "last_update_time") or epoch_s(metadata, "update_time")) if ended else None,
+            ended=ended,
+        )
+        if not ended:
+            call.bill.usage = usage  # of a text it is known already, unless it fails
+        elif operation.HasField("error"):
+            call.bill.usage, call.bill.reasons = None, ["job_failed"]
+
+
+def follow(request: SpeechRequest, task: Task, future: Any) -> None:
+    """Write what was started, and look at the operation whenever the future does."""
+    if (job := _started(request, task, future)) is not None:
+        future._refresh = partial(_refresh, future._refresh, job.look)
+
+
+def follow_async(request: SpeechRequest, task: Task, future: Any) -> None:
+    """Do the same for the future of an async client."""
+    if (job := _started(request, task, future)) is not None:
+        future._refresh = partial(_refresh_async, future._refresh, job.look)
+
+
+@telemetry.shielded("follow an operation")
+def _started(request: SpeechRequest, task: Task, future: Any) -> _Job | None:
+    if (call := request.call) is None:
+        return None
+    operation = future.operation
+    job = _Job(call, task, future._result_type, future._metadata_type, copy_context())
+    if operation.done:
+        is_first_look(call.provider, operation.name)
+    request.answered(partial(job.read, operation))
+    return job
+
+
+def _refresh(refresh: Callable[..., Any], look: Callable[[Any], None], *args: Any, **kwargs: Any) -> Any:
+    operation = refresh(*args, **kwargs)
+    look(operation)
+    return operation
+
+
+async def _refresh_async(
+    refresh: Callable[..., Awaitable[Any]], look: Callable[[Any], None], *args: Any, **kwargs: Any
+) -> Any:
+    operation = await refresh(*args, **kwargs)
+    look(operation)
+    return operation
+
+
+def _error(operation: Any) -> str | None:
+    if not operation.HasField("error"):
+        return None
+    code = operation.error.code
+    return _CODES[code] if 0 <= code < len(_CODES) else f"code {code}"

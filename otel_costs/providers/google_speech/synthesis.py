@@ -1,0 +1,81 @@
+"""Google Cloud Text-to-Speech: the characters that are sent, by Google's rule, at the price of the kind of voice.
+
+No answer says what is billed. The rule is published: all characters count, spaces, line breaks and SSML markup too, but
+not `<mark>`. Gemini-TTS is billed by tokens that no answer names: its characters are recorded, without a price.
+"""
+
+import re
+from typing import Any, Final, NamedTuple
+
+from otel_costs import attributes as names
+from otel_costs.call import Call
+from otel_costs.providers import spoken
+from otel_costs.providers.google_speech.fields import field, text
+from otel_costs.providers.google_speech.task import Task
+from otel_costs.usage import Usage
+
+_KIND: Final = re.compile(r"^[a-z]{2,3}-[A-Za-z]+-([A-Z][A-Za-z]*\d?(?:-HD)?)(?:-|$)")
+_MARK: Final = re.compile(r"</?mark\b[^<>]*>")
+
+
+class Synthesis(Task):
+    """One synthesis: of a text, of a stream of texts, or of a text that is long."""
+
+    operation = "text_to_speech"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._streamed: list[_Said] = []
+
+    @property
+    def _voice(self) -> Any:
+        return field(self.request, "streaming_config", "voice") or field(self.request, "voice")
+
+    def model(self) -> str | None:
+        """Return the kind of voice, which stands in its name; None if no voice is named, and Google chooses one."""
+        voice = self._voice
+        if model := text(voice, "model_name"):
+            return model
+        if field(voice, "voice_clone"):
+            return "Instant-Custom-Voice"
+        if field(voice, "custom_voice"):
+            return "Custom"
+        found = _KIND.match(text(voice, "name") or "")
+        return found[1] if found else None
+
+    def asked(self, request: Any) -> None:
+        if field(request, "streaming_config"):
+            self.request = request
+        else:
+            self._streamed.append(_said(field(request, "input")))
+
+    def answered(self, answer: Any) -> None:
+        """An answer is sound alone."""
+
+    def bill(self, call: Call) -> None:
+        self.describe(call)
+        said = [*self._streamed, _said(field(self.request, "input"))]
+        model = call.request_model
+        call.show(names.OUTPUT_TYPE, "speech")
+        call.show(names.SPEECH_VOICE, text(self._voice, "name"))
+        call.bill.usage = Usage.of({"input_characters": sum(one.characters for one in said)})
+        if model is None:
+            call.bill.reasons.append("voice_not_named")
+        elif model.startswith("gemini"):
+            call.bill.reasons.append("tokens_not_reported")
+        call.inputs = spoken.synthesized("".join(one.text for one in said))
+
+
+class _Said(NamedTuple):
+    text: str
+    characters: int
+
+
+def _said(given: Any) -> _Said:
+    """Return what is given to be spoken, and how many characters of it count."""
+    if ssml := text(given, "ssml"):
+        return _Said(ssml, len(_MARK.sub("", ssml)))
+    if plain := text(given, "text") or text(given, "markup"):
+        return _Said(plain, len(plain))
+    turns = [text(turn, "text") or "" for turn in field(given, "multi_speaker_markup", "turns") or ()]
+    return _Said("\n".join(turns), sum(map(len, turns)))

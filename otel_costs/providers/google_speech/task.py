@@ -1,0 +1,65 @@
+"""A thing that is asked of Google's speech services: what it is read by, from its request to its last answer."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from otel_costs import attributes as names
+from otel_costs.call import Call
+from otel_costs.providers import hosts
+
+
+class Task(ABC):
+    """Reads what is asked and what is answered; `describe` and `bill` are called in the outbox, once all is known."""
+
+    operation: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.request: Any = None
+        """The request, its flattened arguments, or the first message of a stream."""
+
+    def start(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """Start the call; the request of a stream is not known yet."""
+        request = args[0] if args else kwargs.get("request")
+        self.request = kwargs if request is None else request
+        host = hosts.at(*_address(str(client.transport.host)))
+        model = self.model() if self.request else None
+        call = Call(self.operation, host.provider, model, attributes=host.attributes)
+        call.bill.endpoint = host.address
+        return call
+
+    def describe(self, call: Call) -> None:
+        """Tell which model was asked for, where the call did not know it when it started."""
+        if call.request_model is None and (model := self.model()):
+            call.request_model = model
+            call.set(names.REQUEST_MODEL, model)
+
+    def read_answer(self, answer: Any, call: Call) -> None:
+        """Read a whole answer into its call."""
+        self.answered(answer)
+        self.bill(call)
+
+    @abstractmethod
+    def model(self) -> str | None:
+        """Return the model, or the kind of voice, that is asked for."""
+
+    @abstractmethod
+    def asked(self, request: Any) -> None:
+        """Take a message that the application sends in a stream."""
+
+    @abstractmethod
+    def answered(self, answer: Any) -> None:
+        """Take an answer, or a part of one."""
+
+    @abstractmethod
+    def bill(self, call: Call) -> None:
+        """Say what was used, and what was said."""
+
+
+@lru_cache(maxsize=64)
+def _address(target: str) -> tuple[str, int]:
+    """Return host and port of `host:port`, as gRPC has it, or of a URL, as REST does."""
+    parts = urlsplit(target if "://" in target else f"https://{target}")
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
