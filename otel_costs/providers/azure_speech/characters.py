@@ -8,8 +8,8 @@ https://learn.microsoft.com/azure/ai-services/speech-service/text-to-speech#bill
 import re
 from typing import Final
 
-# Possessive: a quote that is never closed must not take quadratic time.
-_ATTRIBUTES: Final = r"""(?:[^>"']|"[^"]*"|'[^']*')*+"""
+# No attribute has a `<` in it, so that a tag that is never closed is given up at the next one, not at the end.
+_ATTRIBUTES: Final = r"""(?:[^<>"']|"[^"<]*"|'[^'<]*')*+"""
 _FREE_TAG: Final = re.compile(rf"</?(?:speak|voice)(?=[\s/>]){_ATTRIBUTES}>")
 _SPEAK: Final = re.compile(r"<speak[\s>]")
 _HAN: Final = re.compile(

@@ -1,6 +1,5 @@
 """Recognition, transcription and translation of speech: one call for each that is started, however it ends."""
 
-from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 from functools import partial
 from time import perf_counter_ns
@@ -74,6 +73,7 @@ class Hearing(OpenCall):
         self._has_ended = False  # the sound, to its end
         self._error: str | None = None
         self._drafts: list[Draft] = []
+        self._channels = 1
         self._describe(recognizer.properties)
 
     @telemetry.shielded("describe a recognition")
@@ -110,7 +110,9 @@ class Hearing(OpenCall):
             self._drafts += [Draft("assistant", "text", said) for said in translations.values() if said]
 
     def got(self, result: Any) -> None:
-        """Take the result of `recognize_once_async`."""
+        """Take what a future has: the result of `recognize_once_async`, or nothing of a start."""
+        if not self._once:
+            return
         self.observe(result)
         if not self.is_over:
             self._call.set(names.RESPONSE_ID, getattr(result, "result_id", None))
@@ -209,7 +211,7 @@ def recognize_once(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: d
     hearing = _begin(instance, once=True)
     future = _started(hearing, wrapped, args, kwargs)
     if hearing is not None:
-        _wait(future, hearing.got, hearing.failed)
+        _wait(hearing, future)
     return future
 
 
@@ -218,7 +220,7 @@ def start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, 
     hearing = _begin(instance, once=False)
     future = _started(hearing, wrapped, args, kwargs)
     if hearing is not None:
-        _wait(future, lambda _: None, hearing.failed)
+        _wait(hearing, future)
     return future
 
 
@@ -264,8 +266,13 @@ def _started(hearing: Hearing | None, wrapped: Any, args: tuple[Any, ...], kwarg
     try:
         return wrapped(*args, **kwargs)
     except BaseException as error:
-        hearing.failed(error)
+        _not_started(hearing, error)
         raise
+
+
+@telemetry.shielded("record what was not started")
+def _not_started(hearing: Hearing, error: BaseException) -> None:
+    hearing.failed(error)
 
 
 @telemetry.shielded("follow a recognition")
@@ -276,5 +283,5 @@ def _take_over(hearing: Hearing) -> None:
 
 
 @telemetry.shielded("follow the result of a recognition")
-def _wait(future: Any, got: Callable[[Any], object], failed: Callable[[BaseException], object]) -> None:
-    results.wait(future, got, failed)
+def _wait(hearing: Hearing, future: Any) -> None:
+    results.wait(future, hearing.got, hearing.failed)

@@ -36,7 +36,7 @@ _SIGNALS: Final = (
 def wait(future: Any, got: Callable[[Any], object], failed: Callable[[BaseException], object]) -> None:
     """Tell `got` of the result of a ResultFuture, when and if the application gets it, or `failed` of its error.
 
-    Neither may raise, nor refer to the future.
+    Neither may refer to the future.
     """
     _waiting[future] = Waiting(got, failed)
 
@@ -57,17 +57,22 @@ def future_got(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        if (waiting := _waiting_for(instance)) is not None:
-            waiting.failed(error)
+        _tell_error(instance, error)
         raise
-    if (waiting := _waiting_for(instance)) is not None:
-        waiting.got(result)
+    _tell_result(instance, result)
     return result
 
 
-@telemetry.shielded("find the call of a result")
-def _waiting_for(future: Any) -> Waiting | None:
-    return _waiting.get(future)
+@telemetry.shielded("read the result of a future")
+def _tell_result(future: Any, result: Any) -> None:
+    if (waiting := _waiting.get(future)) is not None:
+        waiting.got(result)
+
+
+@telemetry.shielded("read the error of a future")
+def _tell_error(future: Any, error: BaseException) -> None:
+    if (waiting := _waiting.get(future)) is not None:
+        waiting.failed(error)
 
 
 def signalled(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

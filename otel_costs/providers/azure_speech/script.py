@@ -11,7 +11,7 @@ from otel_costs.providers.azure_speech import characters, voices
 _HEAD: Final = 16_384
 """Characters from the beginning of a document in which its first voice is looked for, while the application waits."""
 
-_TAG: Final = re.compile(r"<[^>]*+>")
+_TAG: Final = re.compile(r"<[^<>]*+>")
 
 
 class Script(Protocol):

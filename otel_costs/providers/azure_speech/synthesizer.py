@@ -66,8 +66,13 @@ def _asked(speaking: Speaking | None, wrapped: Any, args: tuple[Any, ...], kwarg
     try:
         return wrapped(*args, **kwargs)
     except BaseException as error:
-        speaking.failed(error)
+        _not_asked(speaking, error)
         raise
+
+
+@telemetry.shielded("record what was not asked")
+def _not_asked(speaking: Speaking, error: BaseException) -> None:
+    speaking.failed(error)
 
 
 @telemetry.shielded("follow a synthesis")

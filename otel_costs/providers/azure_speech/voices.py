@@ -10,7 +10,7 @@ PERSONAL: Final = "personal-voice"
 OPENAI: Final = "openai-neural"
 OPENAI_HD: Final = "openai-neural-hd"
 
-_VOICE: Final = re.compile(r"""<voice\s[^>]{0,500}?\bname\s*=\s*(?:"([^"]{1,200})"|'([^']{1,200})')""")
+_VOICE: Final = re.compile(r"""<voice\s[^<>]{0,500}?\bname\s*=\s*(?:"([^"<]{1,200})"|'([^'<]{1,200})')""")
 _EMBEDDING: Final = re.compile(r"<mstts:ttsembedding[\s>]")
 _OPENAI: Final = re.compile(r"-(alloy|echo|fable|onyx|nova|shimmer)multilingualneural(hd)?$")
 

@@ -7,7 +7,7 @@ every ten characters.
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from .azure_protocol import Message, audio, event, read, ticks
+from .azure_protocol import TICKS_PER_SECOND, Message, audio, event, read, ticks
 
 BYTES_PER_SECOND = 32_000
 """16 kHz, 16 bits, one channel: what the library sends unless it is told otherwise."""
@@ -37,6 +37,10 @@ class Phrase:
     def end_s(self) -> float:
         return self.offset_s + self.duration_s
 
+    def is_heard(self, seconds: float, *, ended: bool) -> bool:
+        """Return whether so many seconds of audio have the phrase; what the end of the audio cuts is heard so far."""
+        return self.end_s <= seconds or (ended and self.offset_s < seconds)
+
     def body(self) -> dict[str, Any]:
         """Return the phrase as `speech.phrase` and `translation.phrase` have it."""
         found: dict[str, Any] = {"RecognitionStatus": self.status, "DisplayText": self.text, "Text": self.text}
@@ -57,7 +61,6 @@ class _Turn:
     interactive: bool
     translates: bool
     phrases: list[Phrase]
-    bytes_per_second: int = BYTES_PER_SECOND
     received: int = 0
     started: bool = False
     over: bool = False
@@ -104,13 +107,13 @@ class AzureSpeech:
 
     def _talk(self, socket: ServerConnection) -> None:
         try:
-            talk = _Speaking(self, socket) if "/tts/" in (socket.request or Request("", None)).path else None  # type: ignore[arg-type]
-            hearing = _Hearing(self, socket)
+            assert socket.request is not None
+            side = _Speaking(self, socket) if "/tts/" in socket.request.path else _Hearing(self, socket)
             for frame in socket:
                 message = read(frame)
                 if message.path != "audio":
                     self.messages.append(message)
-                (talk or hearing).take(message)
+                side.take(message)
         except ConnectionClosed:
             pass
         except BaseException as error:
@@ -150,6 +153,12 @@ class _Speaking:
         send(event("turn.end", request_id, {}))
 
 
+def _begin_s(context: Mapping[str, Any]) -> float:
+    """Return where in the sound a turn begins that goes on where an earlier one ended."""
+    streams = context.get("continuation", {}).get("audio", {}).get("streams", {})
+    return int(streams.get("1", {}).get("offset", 0)) / TICKS_PER_SECOND
+
+
 class _Hearing:
     """A connection that recognizes: turn.start, one speech.phrase after the other, turn.end."""
 
@@ -170,9 +179,14 @@ class _Hearing:
     def _begin(self, message: Message) -> None:
         context = message.json
         mode = str(context.get("phraseDetection", {}).get("mode", "")).lower()
-        self._turn = _Turn(
-            message.request_id, mode == "interactive", "translation" in context, list(self._service.phrases)
-        )
+        begin_s = _begin_s(context)
+        # The client adds where it began to what it is told.
+        phrases = [
+            replace(phrase, offset_s=phrase.offset_s - begin_s)
+            for phrase in self._service.phrases
+            if phrase.offset_s >= begin_s
+        ]
+        self._turn = _Turn(message.request_id, mode == "interactive", "translation" in context, phrases)
 
     def _hear(self, turn: _Turn, sound: str | bytes) -> None:
         turn.received += len(sound)
@@ -185,15 +199,17 @@ class _Hearing:
 
     def _answer(self, turn: _Turn, heard_s: float, *, ended: bool) -> None:
         self._start(turn)
-        while turn.phrases and (ended or turn.phrases[0].end_s <= heard_s):
+        while turn.phrases and turn.phrases[0].is_heard(heard_s, ended=ended):
             phrase = turn.phrases.pop(0)
+            phrase = replace(phrase, duration_s=min(phrase.duration_s, heard_s - phrase.offset_s))
             self._send(turn, "speech.startDetected", {"Offset": ticks(phrase.offset_s)})
             self._phrase(turn, phrase)
             if turn.interactive:
-                self._service.phrases = turn.phrases
                 self._end(turn)
                 return
         if ended:
+            silent = "InitialSilenceTimeout" if turn.interactive else "EndOfDictation"
+            self._phrase(turn, Phrase("", heard_s, 0, status=silent))
             self._end(turn)
 
     def _phrase(self, turn: _Turn, phrase: Phrase) -> None:
