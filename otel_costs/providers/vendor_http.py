@@ -31,8 +31,9 @@ def install(patches: Patches, vendor: Vendor, module: str = "", *clients: str, r
     _vendors[vendor.provider] = vendor
     patches.wrap("httpx", "Client.send", _send)
     patches.wrap("httpx", "AsyncClient.send", _send_async)
-    for client in clients if route else ():
-        patches.wrap(module, client, _trying_async(vendor, route) if "Async" in client else _trying(vendor, route))
+    if route is not None:
+        for client in clients:
+            patches.wrap(module, client, _trying_async(vendor, route) if "Async" in client else _trying(vendor, route))
 
 
 class _Attempts:

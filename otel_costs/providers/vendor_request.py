@@ -36,6 +36,8 @@ class Asked:
     query: Mapping[str, list[str]] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     """The JSON object, or the fields of a form; empty where the body is a sound."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """They have a key in them: they are read, and never recorded."""
 
     def text(self, name: str) -> str | None:
         """Return an option that is a text, from the body or the query; None if it is not given."""
@@ -51,7 +53,8 @@ class Asked:
 def read(request: Any, endpoint: Endpoint, host: Host) -> Asked:
     """Read a request of httpx."""
     url = request.url
-    return Asked(endpoint, host, url.path, parse_qs(url.query.decode("ascii", "replace")), _body(request))
+    query = parse_qs(url.query.decode("ascii", "replace"))
+    return Asked(endpoint, host, url.path, query, _body(request), request.headers)
 
 
 def _body(request: Any) -> Mapping[str, Any]:

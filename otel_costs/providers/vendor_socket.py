@@ -29,14 +29,30 @@ class Listening:
     """The call of what is transcribed on one socket, from its opening to its end.
 
     Seconds are those that the service reports. Where it does not, they are those of the sound that was sent, or the
-    last at which something was heard: an estimate, which says so.
+    last at which something was heard: an estimate, which says so. `timed`: the time of the connection is billed instead.
     """
 
-    __slots__ = ("_bill", "_bytes", "_checked", "_heard", "_last", "_per_second", "call", "reported")
+    __slots__ = (
+        "_bill",
+        "_bytes",
+        "_checked",
+        "_heard",
+        "_last",
+        "_lasted",
+        "_per_second",
+        "_start_ns",
+        "call",
+        "reported",
+    )
 
-    def __init__(self, handshake: Handshake, model: str | None, bill: Billing, bytes_per_second: int | None) -> None:
+    def __init__(
+        self, handshake: Handshake, model: str | None, bill: Billing, bytes_per_second: int | None = None, *,
+        timed: bool = False,
+    ) -> None:  # fmt: skip
         self.call = _start("speech_to_text", handshake, model)
         self.reported: Decimal | None = None
+        self._start_ns = time.perf_counter_ns() if timed else None
+        self._lasted: Decimal | None = None
         self._bill, self._per_second = bill, bytes_per_second
         self._bytes, self._last, self._checked = 0, Decimal(0), False
         self._heard: list[Draft] = []
@@ -62,14 +78,16 @@ class Listening:
     def closed(self, error: str | None) -> None:
         """The socket has ended."""
         self.call.stop()
+        if self._start_ns is not None:
+            self._lasted = _since(self._start_ns)
         outbox.put(partial(self._finish, error))
 
     def _finish(self, error: str | None) -> None:
         call, seconds = self.call, self.reported
         call.inputs, call.choices = [spoken.alone()], [self._heard]
         if seconds is None:
-            sent = Decimal(self._bytes) / self._per_second if self._per_second else None
-            seconds = (self._last if sent is None else sent).quantize(_MILLI)
+            sent = Decimal(self._bytes) / self._per_second if self._per_second else self._last
+            seconds = self._lasted or sent.quantize(_MILLI)
             call.bill.reasons.append("usage_not_reported")
         if self._bytes and not seconds:
             _write(call, error)  # a sound of unknown length, and nothing said in it
@@ -133,13 +151,17 @@ class Conversing:
     def closed(self, error: str | None) -> None:
         """The socket has ended."""
         self.call.stop()
-        lasted = (Decimal(time.perf_counter_ns() - self._start) / 10**9).quantize(_MILLI)
-        outbox.put(partial(self._finish, error, lasted))
+        outbox.put(partial(self._finish, error, _since(self._start)))
 
     def _finish(self, error: str | None, seconds: Decimal) -> None:
         self.call.inputs, self.call.choices = [spoken.alone()], [self._said]
         _billed(self.call, self._bill, seconds, reported=False)
         _write(self.call, error)
+
+
+def _since(start_ns: int) -> Decimal:
+    """Return the seconds since then, by a clock that does not go backwards."""
+    return (Decimal(time.perf_counter_ns() - start_ns) / 10**9).quantize(_MILLI)
 
 
 def _start(operation: str, handshake: Handshake, model: str | None) -> Call:
