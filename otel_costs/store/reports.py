@@ -10,7 +10,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import recorded
 from otel_costs.store.rows import Row, between, rows
 
 if TYPE_CHECKING:
@@ -54,16 +53,6 @@ _SEARCH_ANYWHERE: Final = (
     " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
     " and timestamp >= {since:DateTime64(6, 'UTC')} and timestamp < {until:DateTime64(6, 'UTC')}"
     " order by timestamp desc, message_id limit {limit:UInt64}"
-)
-
-
-# The rows of billed_calls, without the view: it takes as long to analyze as the rest takes to run.
-_SESSION_CALLS: Final = (
-    "select lower(hex(c.call_id)) as call_id, lower(hex(c.trace_id)) as trace_id, lower(hex(c.span_id)) as span_id,"  # noqa: S608
-    f" step, error_type, {', '.join(recorded.COLUMNS)}, {', '.join(TOKENS)}, computed_usd, cost_status, cost_lines,"
-    " itemized, price_id, price_book, duration_s, end_time, revision"
-    " from calls as c final where session_id = {session_id:String} and not superseded"
-    " order by start_time, end_time, call_id"
 )
 
 
@@ -114,7 +103,11 @@ def session_calls(client: "Client", session_id: str) -> list[Row]:
     Units are as reported, None where unknown; `text_input` ... `cached_input` are the disjoint tokens. `cost_usd` is
     None for an unpriced call; `cost_lines` are unit and dollars.
     """
-    return rows(client, _SESSION_CALLS, {"session_id": session_id})
+    return rows(
+        client,
+        "select * from session_calls(session_id = {session_id:String}) order by start_time, end_time, call_id",
+        {"session_id": session_id},
+    )
 
 
 def user_report(

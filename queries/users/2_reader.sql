@@ -9,6 +9,7 @@ grant $on_cluster select on $database.missing_calls to otel_costs_reader;
 grant $on_cluster select on $database.model_costs to otel_costs_reader;
 grant $on_cluster select on $database.newest_sessions to otel_costs_reader;
 grant $on_cluster select on $database.scenario_costs to otel_costs_reader;
+grant $on_cluster select on $database.session_calls to otel_costs_reader;
 grant $on_cluster select on $database.session_costs to otel_costs_reader;
 grant $on_cluster select on $database.session_recount to otel_costs_reader;
 grant $on_cluster select on $database.sessions to otel_costs_reader;
