@@ -256,6 +256,46 @@ def test_a_response_without_an_end_leaves_a_record(wire: Wire, recorded: Recorde
     assert call[names.ERROR_TYPE] == error or "connection_closed"
 
 
+@pytest.mark.parametrize(
+    ("model", "rates"),
+    [  # per million tokens: text in, cached, out; audio in, cached, out
+        ("gpt-realtime", "4 0.4 16 32 0.4 64"),
+        ("gpt-realtime-2025-08-28", "4 0.4 16 32 0.4 64"),
+        ("gpt-realtime-1.5", "4 0.4 16 32 0.4 64"),
+        ("gpt-realtime-2", "4 0.4 24 32 0.4 64"),
+        ("gpt-realtime-2.1", "4 0.4 24 32 0.4 64"),
+        ("gpt-realtime-mini", "0.6 0.06 2.4 10 0.3 20"),
+        ("gpt-realtime-2.1-mini", "0.6 0.06 2.4 10 0.3 20"),
+        ("gpt-4o-realtime-preview", "5 2.5 20 40 2.5 80"),
+        ("gpt-4o-realtime-preview-2024-12-17", "5 2.5 20 40 2.5 80"),
+        ("gpt-4o-realtime-preview-2025-06-03", "5 2.5 20 40 2.5 80"),
+        ("gpt-4o-realtime-preview-2024-10-01", "5 2.5 20 100 20 200"),
+        ("gpt-4o-mini-realtime-preview", "0.6 0.3 2.4 10 0.3 20"),
+        ("gpt-4o-mini-realtime-preview-2024-12-17", "0.6 0.3 2.4 10 0.3 20"),
+    ],
+)
+def test_every_models_prices(model: str, rates: str, recorded: Recorded) -> None:
+    """A million of each kind of token, so that a line is a rate."""
+    million = 1_000_000
+    cached = {"text_tokens": million, "audio_tokens": million, "image_tokens": 0}
+    details = {"text_tokens": 2 * million, "audio_tokens": 2 * million, "image_tokens": 0}
+    usage = {
+        "input_tokens": 4 * million,
+        "output_tokens": 2 * million,
+        "input_token_details": {**details, "cached_tokens": 2 * million, "cached_tokens_details": cached},
+        "output_token_details": {"text_tokens": million, "audio_tokens": million},
+    }
+    wire = Wire(f"model={model}").created(model=model)
+    wire.done("resp_0123456789abcdef", usage=usage)
+    call = recorded.call
+    assert call[names.COST_STATUS] == "priced"
+    units = ("input", "cache_read", "output", "input_audio", "cache_audio_read", "output_audio")
+    found = {unit: call.get(f"{names.COST_LINE_PREFIX}{unit}_tokens") for unit in units}
+    assert {unit: Decimal(line) for unit, line in found.items() if line} == dict(
+        zip(units, map(Decimal, rates.split()), strict=True)
+    )
+
+
 # What the transcription costs.
 
 

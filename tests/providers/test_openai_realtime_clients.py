@@ -17,9 +17,11 @@ import websockets.sync.client
 import otel_costs
 from otel_costs import attributes as names
 from otel_costs.messages import content
+from otel_costs.providers.openai_realtime import frames
+from otel_costs.providers.openai_realtime.connection import Connection
 from tests.providers.conftest import usd
 from tests.support.provider import Provider, Turn
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, instrumented
 
 # openai 3.54 calls `connect` of the synchronous websockets without a `with` block.
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
@@ -495,3 +497,64 @@ def test_a_translation_is_billed_by_the_sound_that_was_sent(recorded: Recorded, 
     assert [(message[names.MESSAGE_ROLE], message[names.MESSAGE_AUDIO_SECONDS]) for message in recorded.messages] == [
         ("user", "3.000"), ("assistant", "3.000"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", ["event_received", "event_sent", "sound"])
+def test_a_bug_of_ours_leaves_the_conversation_intact(
+    recorded: Recorded,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    talk: Callable[[Sequence[Step]], None],
+    broken: str,
+) -> None:
+    """The application sees what it would have seen, and one warning says what is lost."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(frames if broken == "sound" else Connection, broken, fail)
+    provider.realtime.script(*TURNS)
+    talk(SPOKEN)
+    sent = [json.loads(frame)["type"] for frame in provider.realtime.sent]
+    append = "input_audio_buffer.append"
+    assert sent == ["session.update", append, append, "conversation.item.create", "response.create", append,
+                    "conversation.item.truncate", append]  # fmt: skip
+    assert len([text for text in caplog.messages if "RuntimeError" in text]) == 1
+    assert "secret" not in caplog.text
+
+
+def test_a_spent_budget_stops_an_async_response(recorded: Recorded, provider: Provider) -> None:
+    """As the sync one: it raises where it is awaited, before it is sent."""
+    provider.realtime.script(Turn(says="Hello.", usage=_usage((1000, 0), (0, 0), (10, 10))))
+
+    async def talk() -> None:
+        async with (
+            openai.AsyncOpenAI(api_key="sk-sentinel-key", base_url=provider.base_url) as client,
+            client.realtime.connect(model="gpt-realtime-2") as connection,
+        ):
+            await _play_async([{"type": "response.create"}, "rate_limits.updated"], connection.send, connection.recv)
+            with pytest.raises(otel_costs.BudgetExceeded):
+                await connection.response.create()
+
+    with otel_costs.session("poor", budget_usd="0.004"):
+        asyncio.run(talk())
+    assert [json.loads(frame)["type"] for frame in provider.realtime.sent] == ["response.create"]
+
+
+def test_after_uninstrumenting_nobody_listens(provider: Provider) -> None:
+    """A connection that is open then, and those that follow, leave nothing."""
+    kept = Recorded()
+    provider.realtime.script(Turn(says="Hello."), Turn(says="Hello again."), Turn(says="And again."))
+    asks: Sequence[Step] = ({"type": "response.create"}, "rate_limits.updated")
+    with instrumented(kept):
+        client = _client(provider)
+        manager = client.realtime.connect(model="gpt-realtime-2")
+        connection = manager.enter()
+        _play(asks, connection.send, connection.recv)  # type: ignore[arg-type]
+        assert len(kept.calls) == 1
+    _play(asks, connection.send, connection.recv)  # type: ignore[arg-type]
+    connection.close()
+    _recv(provider, asks)
+    client.close()
+    assert len(kept.calls) == 1
