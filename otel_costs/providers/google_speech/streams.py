@@ -7,7 +7,7 @@ import weakref
 from asyncio import CancelledError
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import wrapt
 
@@ -16,14 +16,20 @@ from otel_costs.call import Call
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal, write
 
+_END: Final[Any] = object()  # fed where a stream was read to its end
+
 
 class _Reader:
     """Tells a task of a stream's answers, and writes its call at the end."""
 
     def __init__(self, call: Call, task: Task) -> None:
         self._call, self._task = call, task
+        task.complete = False
 
     def feed(self, chunk: Any) -> None:
+        if chunk is _END:
+            self._task.complete = True
+            return
         self._call.first_chunk()
         self._call.chunks += 1
         self._task.answered(chunk)
@@ -51,6 +57,7 @@ class _Followed(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-ignor
         try:
             answer = next(self.__wrapped__)
         except StopIteration:
+            self._self_watch.feed(_END)
             self._self_watch.end(None)
             raise
         except BaseException as error:
@@ -83,6 +90,7 @@ class _FollowedAsync(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-
         except BaseException as error:
             self._self_watch.end(error)
             raise
+        self._self_watch.feed(_END)
         self._self_watch.end(None)
 
     async def read(self) -> Any:
@@ -92,6 +100,7 @@ class _FollowedAsync(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-
             self._self_watch.end(error)
             raise
         if _is_end(answer):
+            self._self_watch.feed(_END)
             self._self_watch.end(None)
         else:
             self._self_watch.feed(answer)

@@ -63,6 +63,8 @@ class Synthesis(Task):
             call.bill.reasons.append("voice_not_named")
         elif model.startswith("gemini"):
             call.bill.reasons.append("tokens_not_reported")
+        if not self.complete:
+            call.bill.reasons.append("stream_not_finished")
         call.inputs = spoken.synthesized("".join(one.text for one in said))
 
 

@@ -19,6 +19,8 @@ class Task(ABC):
     def __init__(self) -> None:
         self.request: Any = None
         """The request, its flattened arguments, or the first message of a stream."""
+        self.complete = True
+        """Whether it was answered to the end; a stream may be left before."""
 
     def start(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         """Start the call; the request of a stream is not known yet."""
