@@ -62,7 +62,7 @@ def _run(program: Path, environ: dict[str, str]) -> None:
 def _send_again(local: Stack, head: bytes, body: bytes) -> None:
     path = head.split(b" ", 2)[1].decode()
     fields = dict(line.split(": ", 1) for line in head.decode().lower().split("\r\n")[1:-2])
-    kept = {name: fields[name] for name in ("content-type", "content-encoding") if name in fields}
+    kept: dict[str, str] = {name: fields[name] for name in ("content-type", "content-encoding") if name in fields}
     assert send(local.otlp_http_url + path, body, kept).status == 200
 
 
