@@ -20,9 +20,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel_costs" / "openai"
-TESTS = "tests/providers/test_openai_any_version.py"
+TESTS = ("tests/providers/test_openai_any_version.py", "tests/sockets/test_realtime_clients.py")
+CLIENTS = ("aiohttp>=3.10,<4", "websockets>=13")
+"""Of WebSockets: a version of the SDK may want its own of them."""
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-NEWEST = "openai<4"
+NEWEST = "openai[realtime]<4"
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class Environment:
     def requirements(self) -> list[str]:
         """What is installed: the SDK, what an application gets of us, and what runs the tests."""
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-        tools = [need for need in project["dependency-groups"]["dev"] if need.startswith(("pytest", "hypothesis"))]
-        return [*self.openai, *project["project"]["dependencies"], *tools]
+        needs = [need for need in project["dependency-groups"]["dev"] if isinstance(need, str)]  # else another group
+        tools = [need for need in needs if need.startswith(("pytest", "hypothesis"))]
+        return [*self.openai, *project["project"]["dependencies"], *tools, *CLIENTS]
 
     @property
     def marker(self) -> str:
@@ -52,10 +55,11 @@ class Environment:
 
 
 ENVIRONMENTS = [
-    Environment("1.30", HERE, ("openai==1.30.0", "httpx<0.28")),  # it gives httpx an argument that 0.28 dropped
-    Environment("1.109", HERE, ("openai==1.109.1",)),
-    Environment("2", HERE, ("openai==2.54.0",)),
-    Environment("3.0", HERE, ("openai==3.0.0",)),
+    # It gives httpx an argument that 0.28 dropped; the oldest clients of websockets are tested beside it.
+    Environment("1.30", HERE, ("openai==1.30.0", "httpx<0.28", "websockets==13.0")),
+    Environment("1.109", HERE, ("openai[realtime]==1.109.1",)),
+    Environment("2", HERE, ("openai[realtime]==2.54.0",)),
+    Environment("3.0", HERE, ("openai[realtime]==3.0.0",)),
     Environment("newest", HERE, (NEWEST,)),
     *(Environment(f"python{version}", version, (NEWEST,)) for version in ("3.11", "3.12", "3.13") if version != HERE),
 ]
@@ -98,7 +102,7 @@ def install(environment: Environment, python: str) -> str | None:
     venv = environment.folder / "venv"
     constraints = environment.folder / "constraints.txt"
     pins = (ROOT / "constraints.txt").read_text().splitlines()
-    constraints.write_text("\n".join(pin for pin in pins if not pin.startswith(("openai==", "httpx"))))
+    constraints.write_text("\n".join(pin for pin in pins if not pin.startswith(("openai==", "httpx", "websockets"))))
     for command in (
         [tool, "venv", "--quiet", "--clear", "--python", python, "--no-python-downloads", str(venv)],
         [tool, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), "--constraints", str(constraints),
@@ -120,7 +124,7 @@ def run(environment: Environment) -> tuple[str, str]:
         return "failed" if os.environ.get("CI") else "skipped", f"cannot install {environment.name}: {fault}"
     python = str(environment.folder / "venv" / "bin" / "python")
     options = ["-q", "-x", "-rs", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command = [python, "-m", "pytest", *options, TESTS]
+    command = [python, "-m", "pytest", *options, *TESTS]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "OTEL_", "OPENAI_"))}
     environ = {**clean, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False)

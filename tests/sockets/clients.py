@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import warnings
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import aiohttp
@@ -16,6 +18,9 @@ with warnings.catch_warnings():
 
 
 __all__ = ["CLIENTS", "Broken", "Client", "connect_legacy"]
+
+
+_DIRECT: dict[str, Any] = {"proxy": None} if int(version("websockets").partition(".")[0]) >= 15 else {}
 
 
 class Broken(Exception):  # noqa: N818
@@ -103,7 +108,7 @@ class Aiohttp:
 
 @contextlib.asynccontextmanager
 async def asyncio_client(url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Client]:
-    async with connect_asyncio(url, additional_headers=headers, proxy=None, max_size=None) as socket:
+    async with connect_asyncio(url, additional_headers=headers, **_DIRECT, max_size=None) as socket:
         yield Websockets(socket)
 
 
@@ -115,7 +120,8 @@ async def legacy_client(url: str, headers: Mapping[str, str] | None = None) -> A
 
 @contextlib.asynccontextmanager
 async def sync_client(url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Client]:
-    manager = await asyncio.to_thread(connect_sync, url, additional_headers=headers, proxy=None, max_size=None)
+    options: Any = {"additional_headers": headers, "max_size": None, **_DIRECT}
+    manager = await asyncio.to_thread(partial(connect_sync, url, **options))
     with manager as socket:
         yield Sync(socket)
 
