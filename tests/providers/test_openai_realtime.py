@@ -449,7 +449,7 @@ def test_speech_that_the_service_found_has_its_length(wire: Wire, recorded: Reco
 
 @pytest.mark.usefixtures("told")
 def test_what_was_not_heard_is_marked(wire: Wire, recorded: Recorded) -> None:
-    """A reply may be all there and yet be cut while it is played; that is known when the next response begins."""
+    """A reply may be all there and yet be cut while it is played; that is known when the user has said more."""
     wire.begin("resp_0123456789abcdef")
     wire.server("response.output_item.added", response_id="resp_0123456789abcdef", output_index=0,
                 item={**_message("item_1", "", "in_progress"), "content": []})  # fmt: skip
@@ -458,11 +458,25 @@ def test_what_was_not_heard_is_marked(wire: Wire, recorded: Recorded) -> None:
     wire.done("resp_0123456789abcdef", output=[_message("item_1", "A long story.")])
     wire.server("conversation.item.truncated", item_id="item_1", content_index=0, audio_end_ms=1200)
     assert recorded.messages == []
-    wire.begin("resp_1123456789abcdef")
+    wire.commit("item_user")
     (message,) = recorded.messages
     assert (message["body"], message[names.MESSAGE_AUDIO_SECONDS]) == ("A long story.", "1.2")
     assert (message[names.MESSAGE_INTERRUPTED], message[names.MESSAGE_TRUNCATED]) == ("truncated", True)
     assert message[names.MESSAGE_BYTES] == 96_000
+
+
+@pytest.mark.usefixtures("told")
+def test_a_reply_may_be_interrupted_while_the_next_is_made(wire: Wire, recorded: Recorded) -> None:
+    """A function's result asks for it at once, while the words in front of its call are still played."""
+    wire.done("resp_0123456789abcdef", output=[_message("item_1", "One moment.")])
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "In Leeds."}
+    wire.server("conversation.item.added", item={**result, "id": "item_2"})
+    wire.begin("resp_1123456789abcdef")
+    wire.client("conversation.item.truncate", item_id="item_1", content_index=0, audio_end_ms=300)
+    wire.close()
+    found = {message[names.MESSAGE_ID]: message for message in recorded.messages}
+    assert found["item_1"][names.MESSAGE_INTERRUPTED] == "truncated"
+    assert names.MESSAGE_INTERRUPTED not in found["item_2"]
 
 
 @pytest.mark.usefixtures("told")
@@ -723,3 +737,23 @@ def test_brought_events_respect_the_budget_and_nothing_else(
         with pytest.raises(otel_costs.BudgetExceeded):
             otel_costs.observe_realtime_event(session, "client", {"type": "response.create"})
     assert len([text for text in caplog.messages if "Realtime event" in text]) == 1
+
+
+def test_a_responses_span_has_what_was_said_where_spans_may(recorded: Recorded) -> None:
+    """What was added since the last response, and the answer; the records of messages have no content then."""
+    content.configure(content.Capture.SPAN_ONLY)
+    wire = Wire().created()
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
+    wire.server("conversation.item.added", item={**said, "id": "item_1"})
+    wire.begin("resp_0123456789abcdef")
+    wire.done("resp_0123456789abcdef", output=[_message("item_2", "Hello")])
+    wire.close()
+    (span,) = (span for span in recorded.spans if span.name.startswith("realtime_inference"))
+    shown = dict(span.attributes or {})
+    assert json.loads(str(shown[names.INPUT_MESSAGES])) == [
+        {"role": "user", "parts": [{"type": "text", "content": "Hi"}]}
+    ]
+    assert json.loads(str(shown[names.OUTPUT_MESSAGES])) == [
+        {"role": "assistant", "parts": [{"type": "text", "content": "Hello"}]}
+    ]
+    assert [message["body"] for message in recorded.messages] == [None, None]

@@ -1,7 +1,7 @@
 """The items of a conversation as messages: one each, in order, written when nothing more can become known of them.
 
 A spoken message waits: the user's for its transcript, the assistant's for the word that it was not all heard, which
-comes at the latest before the next response. No more than `HELD` wait at a time; the oldest is written as it is.
+comes before the user has said the next thing. No more than `HELD` wait at a time; the oldest is written as it is.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_costs import call as calls
 from otel_costs import clean, messages, outbox, telemetry
-from otel_costs.messages import Draft, Message
+from otel_costs.messages import Draft, Message, content
 from otel_costs.providers.openai.parts import key
 from otel_costs.providers.openai_realtime import items
 from otel_costs.providers.openai_realtime.configuration import Configuration
@@ -160,7 +160,8 @@ class Items:
         item.drafts = drafts
         if asked is not None:
             item.at_ns = asked.at_ns
-        self.playback_over()
+        if drafts[0].role == "user":
+            self.playback_over()
         self._write(item)
 
     def _take(self, fields: Mapping[str, Any]) -> "_Asked | None":
@@ -287,7 +288,8 @@ class Items:
         self._forget(item)
         if len(item.drafts) > 1:
             self._next_index(len(item.drafts) - 1)
-        self.since_response.extend(draft for draft in item.drafts if draft.role != "assistant")
+        if content.on_spans():  # else an image would be kept until the next response for nothing
+            self.since_response.extend(draft for draft in item.drafts if draft.role != "assistant")
         if calls.is_new_message(self._owner.session_id, item.id):
             outbox.put(partial(_say, self._owner, item))
 

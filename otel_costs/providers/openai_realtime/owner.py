@@ -41,10 +41,11 @@ class Owner:
         self.provider, self.model, self.deployment = provider, model, deployment
         self._configuration = configuration
         self._attributes = attributes
-        self._user = user
         self._scope: Scope | None = current_scope()
         self._identity: Mapping[str, Any] | None = None
-        if names.SESSION_ID in (found := whose(user)):
+        found = whose(user)
+        self._user: str | None = found.get(names.USER_ID)
+        if names.SESSION_ID in found:
             self._identity = found
         self._own: tuple[ConnectionSession, Scope] | None = None
         self._conversation: Conversation | None = None

@@ -68,7 +68,6 @@ class Turns:
         aside = "conversation_id" in response and response["conversation_id"] is None
         turn = self._open[response_id] = Turn(call, aside=aside)
         if not aside:
-            self._items.playback_over()
             call.inputs = tuple(self._items.since_response)
             self._items.since_response.clear()
         return turn
