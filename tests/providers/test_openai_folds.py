@@ -122,6 +122,27 @@ def test_responses(named: bool) -> None:
     assert body() is None
 
 
+def test_items_of_responses() -> None:
+    """Items that were sent whole stand for their text, and for the output of a last event that comes without it."""
+    response: dict[str, Any] = {"id": "r", "status": "in_progress"}
+    item = {"type": "message", "id": "m1", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}
+    events = [
+        {"type": "response.created", "response": response},
+        {"type": "response.output_text.delta", "item_id": "m1", "delta": "Hello"},
+        {"type": "response.output_item.done", "item": item},
+        {"type": "response.output_text.delta", "item_id": "m2", "delta": "And"},
+    ]
+    done = {"type": "response.completed", "response": {**response, "status": "completed", "output": []}}
+    raw = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    cut = folded("responses", raw.encode())
+    assert cut is not None
+    assert cut["output"][0] == item
+    assert cut["output"][1]["content"][0]["text"] == "And"
+    whole = folded("responses", f"{raw}data: {json.dumps(done)}\n\n".encode())
+    assert whole is not None
+    assert whole["output"] == [item]
+
+
 KEYS = (
     "choices delta index content tool_calls function arguments audio usage response type error role text turn status id"
 )
