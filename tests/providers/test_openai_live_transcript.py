@@ -61,7 +61,7 @@ def test_monologue() -> None:
     )
 )
 def test_nothing_is_lost(pieces: list[tuple[str, str, int, int]]) -> None:
-    """Whatever the times, each role's words are there in the order they came, and no message is shorter than nothing."""
+    """Whatever the times, each role's words are there in the order they came, and none is shorter than nothing."""
     transcript = Transcript()
     over = [one for event in pieces for one in transcript.add(piece(*event))] + list(transcript.end())
     for role in ("user", "assistant"):
