@@ -12,11 +12,12 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from otel_costs import call as calls
-from otel_costs import clean, messages, outbox, telemetry
-from otel_costs.messages import Draft, Message, content
+from otel_costs import clean, messages, outbox
+from otel_costs.messages import Draft, content
 from otel_costs.providers.openai.parts import key
 from otel_costs.providers.openai_realtime import items
 from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.providers.openai_realtime.item import Item, say
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.sound import Passing
 from otel_costs.recent import Recent
@@ -27,38 +28,6 @@ KNOWN: Final = 512
 
 TRANSCRIPT: Final = "transcript"
 PLAYBACK: Final = "playback"
-
-
-class Item:
-    """One item, from its first mention until it is written."""
-
-    __slots__ = (
-        "at_ns",
-        "call_id",
-        "drafts",
-        "heard_s",
-        "id",
-        "index",
-        "interrupted",
-        "said",
-        "seconds",
-        "sound",
-        "waits_for",
-    )
-
-    def __init__(self, item_id: str, index: int) -> None:
-        self.id, self.index = item_id, index
-        self.at_ns = time.time_ns()
-        self.drafts: list[Draft] = []
-        self.sound: Passing | None = None
-        self.seconds: Decimal | None = None
-        self.heard_s: Decimal | None = None
-        """Seconds that the user heard of it, where that is less than all."""
-        self.said = ""
-        """The transcript so far, while it is made."""
-        self.interrupted: str | None = None
-        self.call_id: str | None = None
-        self.waits_for: str | None = None
 
 
 class _Asked(NamedTuple):
@@ -291,21 +260,7 @@ class Items:
         if content.on_spans():  # else an image would be kept until the next response for nothing
             self.since_response.extend(draft for draft in item.drafts if draft.role != "assistant")
         if calls.is_new_message(self._owner.session_id, item.id):
-            outbox.put(partial(_say, self._owner, item))
-
-
-@telemetry.shielded("write a message")
-def _say(owner: Owner, item: Item) -> None:
-    recording = item.sound.recording() if item.sound is not None else None
-    for number, draft in enumerate(item.drafts):
-        if draft.type == "audio" and draft.recording is None:
-            seconds = item.seconds if item.heard_s is None else min(item.heard_s, item.seconds or item.heard_s)
-            draft = draft._replace(recording=recording, audio_seconds=seconds)
-        if item.interrupted:
-            draft = draft._replace(interrupted=item.interrupted)
-        message_id = clean.identifier(item.id if number == 0 else f"{item.id}/{number}")
-        message = Message(message_id, item.index + number, messages.joined(owner.session_id, draft))
-        owner.conversation.say(message, item.at_ns, item.call_id)
+            outbox.put(partial(say, self._owner, item))
 
 
 def _milliseconds(value: object) -> int | None:

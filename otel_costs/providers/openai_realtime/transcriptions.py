@@ -12,7 +12,8 @@ from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
-from otel_costs.providers.openai_realtime.conversation import Item, Items
+from otel_costs.providers.openai_realtime.conversation import Items
+from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.recent import Recent
 
