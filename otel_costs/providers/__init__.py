@@ -15,7 +15,9 @@ class Provider(NamedTuple):
 
 
 PROVIDERS: Final = (
+    Provider("otel_costs.providers.assemblyai", patched=("assemblyai.client",), sockets=("assemblyai",)),
     Provider("otel_costs.providers.aws_speech", patched=("botocore.client", "aiobotocore.client")),
+    Provider("otel_costs.providers.aws_speech.transcribe_stream", patched=("amazon_transcribe.client",)),
     Provider("otel_costs.providers.azure_speech", patched=("azure.cognitiveservices.speech.speech",)),
     Provider("otel_costs.providers.cartesia", patched=("cartesia._base_client",), sockets=("cartesia",)),
     Provider("otel_costs.providers.deepgram", patched=("deepgram.core.http_client",), sockets=("deepgram",)),

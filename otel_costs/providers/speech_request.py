@@ -1,5 +1,6 @@
 """A request to a speech service through its own SDK, from before it is sent until its call is written."""
 
+import weakref
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -8,7 +9,7 @@ from typing import Any, Final, Self
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from otel_costs import outbox, shutdown, telemetry
+from otel_costs import outbox, shutdown, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.recent import Recent
 from otel_costs.session import BudgetExceeded, current_scope
@@ -102,6 +103,14 @@ def write(call: Call, read: Callable[[Call], object], error: str | None = None, 
         call.fail(error)
 
 
+def keep(stream: Any, watch: streaming.Watch) -> None:
+    """End the watch of a stream with the stream itself, or with the process, if nobody reads it to its end."""
+    streaming._end_at_exit()
+    streaming._open.add(watch)
+    outbox.open_for_finalizers()
+    weakref.finalize(stream, watch.end_from_finalizer).atexit = False
+
+
 def error_name(error: BaseException) -> str:
     """Return the kind of an error: gRPC's status where it has one (`INVALID_ARGUMENT`), else its class."""
     return _grpc_status(error) or type(error).__name__
@@ -115,7 +124,8 @@ def is_refusal(error: BaseException) -> bool:
     if isinstance(response, dict):  # botocore's ClientError
         response = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     else:
-        response = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+        found = (getattr(error, "status_code", None), getattr(error, "error", None))  # of amazon-transcribe
+        response = next((one for one in found if one), None) or getattr(response, "status_code", None)
     return isinstance(response, int)
 
 

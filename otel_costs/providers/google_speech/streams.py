@@ -3,7 +3,6 @@
 The SDK's stream keeps gRPC's in an attribute of its own; a proxy takes its place there and sees every message.
 """
 
-import weakref
 from asyncio import CancelledError
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from functools import partial
@@ -14,7 +13,7 @@ import wrapt
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal, write
+from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal, keep, write
 
 _END: Final[Any] = object()  # fed where a stream was read to its end
 
@@ -168,7 +167,7 @@ def follow(request: SpeechRequest, task: Task, stream: Any) -> None:
         stream._wrapped = _Followed(stream._wrapped, watch)
         if (first := getattr(stream, "_stored_first_result", None)) is not None:
             watch.feed(first)
-        _keep(stream, watch)
+        keep(stream, watch)
     except Exception as error:  # noqa: BLE001
         _give_up(request, watch, error)
 
@@ -179,21 +178,13 @@ def follow_async(request: SpeechRequest, task: Task, stream: Any) -> None:
         return
     try:
         stream._call = _FollowedAsync(stream._call, watch, task)
-        _keep(stream, watch)
+        keep(stream, watch)
     except Exception as error:  # noqa: BLE001
         _give_up(request, watch, error)
 
 
 def _watch(request: SpeechRequest, task: Task) -> streaming.Watch | None:
     return None if request.call is None else streaming.Watch(_Reader(request.call, task), None)
-
-
-def _keep(stream: Any, watch: streaming.Watch) -> None:
-    """End the watch with the stream, or with the process, if nobody reads it."""
-    streaming._end_at_exit()
-    streaming._open.add(watch)
-    outbox.open_for_finalizers()
-    weakref.finalize(stream, watch.end_from_finalizer).atexit = False
 
 
 def _give_up(request: SpeechRequest, watch: streaming.Watch, error: Exception) -> None:

@@ -1,0 +1,159 @@
+"""Amazon Transcribe's streams through amazon-transcribe: the seconds of sound that were sent.
+
+Nothing that the service answers says what it bills. Raw sound says by its bytes how long it is; of other formats the
+end of the last result is known, silence after it left out. Both are estimates, and so the record says.
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from otel_costs import attributes as names
+from otel_costs import clean, outbox, streaming, telemetry
+from otel_costs.call import Call
+from otel_costs.patching import Patches
+from otel_costs.pricing.rates import EXACT
+from otel_costs.providers import hosts, spoken
+from otel_costs.providers.aws_speech.billed import audio_usage, note_add_ons
+from otel_costs.providers.speech_request import SpeechRequest, error_name, keep, write
+
+_SAMPLE_BYTES: Final = 2  # of pcm, which is 16 bits, its channels interleaved
+_ADD_ONS: Final = ("content_redaction_type", "language_model_name")
+
+
+def install(patches: Patches) -> None:
+    """Patch the client, and what it sends a sound with."""
+    patches.wrap("amazon_transcribe.client", "TranscribeStreamingClient.start_stream_transcription", _start)
+    patches.wrap("amazon_transcribe.eventstream", "BaseStream.send_event", _send_event)
+
+
+class Hearing:
+    """One stream: what is sent, and what is heard in it."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self._bytes = 0
+        self._end = Decimal(0)
+        self._said: list[str] = []
+        self._error: str | None = None
+        self._call: Call | None = None
+
+    def start(self, client: Any) -> Call:
+        """Start the call of the stream."""
+        host = hosts.at(*_address(client))
+        call = self._call = Call("speech_to_text", host.provider, "standard", attributes=host.attributes)
+        call.bill.endpoint = host.address
+        call.show(names.SPEECH_INPUT_LANGUAGE, self._options.get("language_code"))
+        return call
+
+    def sent(self, size: int) -> None:
+        """Note the bytes of sound that were sent."""
+        self._bytes += size
+
+    def feed(self, chunk: Any) -> None:
+        """Take an event of the service."""
+        if self._call is not None:
+            self._call.first_chunk()
+            self._call.chunks += 1
+        if chunk.headers.get(":message-type") in ("exception", "error"):
+            self._error = str(chunk.headers.get(":exception-type") or chunk.headers.get(":error-code"))
+            return
+        for result in json.loads(chunk.payload)["Transcript"]["Results"]:
+            self._end = max(self._end, clean.number(result.get("EndTime")) or Decimal(0))
+            if not result.get("IsPartial") and result.get("Alternatives"):
+                self._said.append(str(result["Alternatives"][0].get("Transcript", "")))
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the service said that it goes on no longer."""
+        return self._error is not None
+
+    def end(self, error: BaseException | None) -> outbox.Job:
+        """Write the call: this is the end of the stream, or of its reader's patience."""
+        call = self._call
+        if call is None:
+            return _nothing
+        call.stop()
+        return partial(write, call, self._bill, self._error or (None if error is None else error_name(error)))
+
+    def _bill(self, call: Call) -> None:
+        call.bill.usage = audio_usage(self._seconds())
+        note_add_ons(call, self._options, *_ADD_ONS)
+        call.inputs = [spoken.alone()]
+        call.choices = [spoken.heard(" ".join(self._said), self._end or None)]
+
+    def _seconds(self) -> Decimal:
+        rate, channels = self._options.get("media_sample_rate_hz"), self._options.get("number_of_channels") or 1
+        if self._options.get("media_encoding") != "pcm" or not rate:
+            return self._end
+        return EXACT.divide(Decimal(self._bytes), _SAMPLE_BYTES * rate * channels)
+
+
+_hearings: WeakKeyDictionary[Any, Hearing] = WeakKeyDictionary()
+"""The streams that are sent to, by what the application sends with."""
+
+
+async def _start(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    hearing = Hearing(kwargs)
+    with SpeechRequest.begin(partial(hearing.start, client)) as request:
+        stream = await wrapped(*args, **kwargs)
+    if request.call is not None:
+        _follow(request.call, hearing, stream)
+    return stream
+
+
+def _follow(call: Call, hearing: Hearing, stream: Any) -> None:
+    watch = streaming.Watch(hearing, None)
+    try:
+        call.set(names.RESPONSE_ID, stream.response.session_id)
+        events = stream.output_stream
+        # The SDK's generator of raw events, in one of the same kind.
+        events._event_generator = _followed(events._event_generator, hearing, watch)
+        _hearings[stream.input_stream] = hearing
+        keep(events, watch)
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:stream", "otel_costs could not follow a stream of Transcribe", error=error)
+        watch.end(None)
+
+
+async def _followed(events: AsyncIterator[Any], hearing: Hearing, watch: streaming.Watch) -> AsyncIterator[Any]:
+    try:
+        async for event in events:
+            watch.feed(event)
+            if hearing.has_failed:
+                watch.end(None)
+            yield event
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        watch.end(error)
+        raise
+    watch.end(None)
+
+
+async def _send_event(wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = await wrapped(*args, **kwargs)
+    _count(stream, args, kwargs)
+    return result
+
+
+@telemetry.shielded("count the sound that is sent")
+def _count(stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    if (hearing := _hearings.get(stream)) is not None:
+        event = args[0] if args else kwargs["audio_event"]
+        hearing.sent(len(event.payload or b""))
+
+
+def _address(client: Any) -> tuple[str, int]:
+    """Return host and port of a client: fixed ones, or those of its region."""
+    url = urlsplit(getattr(client._endpoint_resolver, "_endpoint", None) or "")
+    end = ".cn" if client.region.startswith("cn") else ""
+    return url.hostname or f"transcribestreaming.{client.region}.amazonaws.com{end}", url.port or 443
+
+
+def _nothing() -> None:
+    """There is nothing to write."""
