@@ -6,7 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, Protocol
+from typing import Any
 
 from otel_costs import outbox, telemetry
 
@@ -51,13 +51,7 @@ class OpenCall:
         self._ended.acquire(blocking=False)
 
 
-class Ending(Protocol):
-    """What is to be done when something of the application's is collected."""
-
-    def __call__(self) -> object: ...
-
-
-def when_collected(owner: Any, ending: Ending) -> None:
+def when_collected(owner: Any, ending: Callable[[], object]) -> None:
     """Have `ending` called when `owner` is collected, by nobody else; it must not refer to it."""
     outbox.open_for_finalizers()
     weakref.finalize(owner, ending).atexit = False

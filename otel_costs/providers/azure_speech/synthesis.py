@@ -1,5 +1,6 @@
 """A synthesis of speech, from when it is asked for until its end is known: one call, billed by its characters."""
 
+import threading
 from collections import deque
 from datetime import timedelta
 from decimal import Decimal
@@ -31,6 +32,10 @@ class Mouth:
         self._waiting: deque[Speaking] = deque()
         self._speaking: dict[str, Speaking] = {}
         self._over: deque[str] = deque(maxlen=_LATE)
+        # A finalizer may come while its own thread has it.
+        self._changing = threading.RLock()
+        self.is_gone = False
+        """Whether the synthesizer is: then no events will tell of an end."""
 
     def look(self, synthesizer: Any) -> service.Place:
         """Return where the synthesizer talks to, and be told of its events and its end from now on."""
@@ -46,25 +51,33 @@ class Mouth:
 
     def heard(self, name: str, event: Any) -> None:
         """Take an event, in a thread of the native library."""
-        result_id = event.result.result_id
-        if result_id in self._over:
-            return  # its future was faster
-        if result_id not in self._speaking and self._waiting:
-            self._speaking[result_id] = self._waiting.popleft()
-        if name != "synthesis_started" and result_id in self._speaking:
-            self._speaking[result_id].got(event.result)
+        speaking = self._that_has(event.result.result_id)
+        if speaking is not None and name != "synthesis_started":
+            speaking.got(event.result)
+
+    def _that_has(self, result_id: str) -> "Speaking | None":
+        """Return what has the result; None if its future was faster."""
+        with self._changing:
+            if result_id in self._over:
+                return None
+            if result_id not in self._speaking and self._waiting:
+                self._speaking[result_id] = self._waiting.popleft()
+            return self._speaking.get(result_id)
 
     def forget(self, speaking: "Speaking", result_id: str | None) -> None:
         """Wait no longer for what is over."""
-        if result_id:
-            self._over.append(result_id)
-            self._speaking.pop(result_id, None)
-        if speaking in self._waiting:
-            self._waiting.remove(speaking)
+        with self._changing:
+            if result_id:
+                self._over.append(result_id)
+                self._speaking.pop(result_id, None)
+            if speaking in self._waiting:
+                self._waiting.remove(speaking)
 
     def _dropped(self) -> None:
+        self.is_gone = True
         for speaking in (*self._waiting, *self._speaking.values()):
-            speaking.give_up_from_finalizer("synthesizer_dropped")
+            if not speaking.readers:
+                speaking.give_up_from_finalizer("synthesizer_dropped")
 
 
 class Speaking(OpenCall):
@@ -81,8 +94,10 @@ class Speaking(OpenCall):
         self._seconds: Decimal | None = None
         self._has_sound = False
         self._result_id: str | None = None
-        self.has_started = False
-        """Whether the application has got a result that is not the last: it reads the sound as it comes."""
+        self.is_told = False
+        """Whether the application listens to the event of the end, and so do we."""
+        self.readers = 0
+        """What the application has to read the sound as it comes: a result that is not the last, a stream of it."""
         self._call.set(names.SPEECH_VOICE, voice or None)
         self._call.show(names.OUTPUT_TYPE, "speech")
 
@@ -99,7 +114,6 @@ class Speaking(OpenCall):
         self._call.set(names.RESPONSE_ID, result.result_id)
         if reason == "SynthesizingAudioStarted":
             self._call.first_chunk()
-            self.has_started = True
             return False
         if result.audio_duration:
             self._seconds = Decimal(result.audio_duration // _MICROSECOND) / 1_000_000
@@ -108,6 +122,20 @@ class Speaking(OpenCall):
             details = result.cancellation_details
             self._error = details.error_code.name if details.reason.name == "Error" else "Canceled"
         return True
+
+    def add_reader(self, reader: Any) -> None:
+        """Wait for the end until the application has nothing left to read the sound with."""
+        self.readers += 1
+        open_calls.when_collected(reader, self._reader_dropped)
+
+    def _reader_dropped(self) -> None:
+        self.readers -= 1
+        self.unseen()
+
+    def unseen(self) -> None:
+        """Give up if nobody is left to see the end; called from a finalizer."""
+        if not self.readers and (self.mouth.is_gone or not self.is_told):
+            self.give_up_from_finalizer("result_not_seen")
 
     def failed(self, error: BaseException) -> None:
         """Take an exception of the SDK's."""

@@ -82,34 +82,23 @@ def _line_up(speaking: Speaking) -> None:
 
 @telemetry.shielded("follow the result of a synthesis")
 def _follow(synthesizer: Any, future: Any, speaking: Speaking) -> None:
-    is_told = results.is_connected(synthesizer, "synthesis_completed")
-    results.wait(future, partial(_take, is_told, speaking), speaking.failed)
-    if not is_told:
-        open_calls.when_collected(future, partial(_future_dropped, speaking))
+    speaking.is_told = results.is_connected(synthesizer, "synthesis_completed")
+    results.wait(future, partial(_take, speaking), speaking.failed)
+    open_calls.when_collected(future, speaking.unseen)
 
 
 @telemetry.shielded("follow the result of a synthesis")
 def _got(synthesizer: Any, speaking: Speaking, result: Any) -> None:
-    _take(results.is_connected(synthesizer, "synthesis_completed"), speaking, result)
+    speaking.is_told = results.is_connected(synthesizer, "synthesis_completed")
+    _take(speaking, result)
 
 
-def _take(is_told: bool, speaking: Speaking, result: Any) -> None:
+def _take(speaking: Speaking, result: Any) -> None:
     """Take a result; if it is not the last, wait for the end: events tell of it, or who reads the sound, or nobody."""
     speaking.got(result)
     if not speaking.is_over and result not in _read_from:
         _read_from[result] = speaking
-        if not is_told:
-            open_calls.when_collected(result, partial(_reader_dropped, speaking))
-
-
-def _future_dropped(speaking: Speaking) -> None:
-    if not speaking.has_started:
-        speaking.give_up_from_finalizer("result_not_seen")
-
-
-def _reader_dropped(speaking: Speaking) -> None:
-    if not any(one is speaking for one in tuple(_read_from.values())):
-        speaking.give_up_from_finalizer("result_not_seen")
+        speaking.add_reader(result)
 
 
 def data_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -122,7 +111,7 @@ def data_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs:
 def _note_stream(stream: Any, result: Any) -> None:
     if (speaking := _read_from.get(result)) is not None and not speaking.is_over:
         _read_from[stream] = speaking
-        open_calls.when_collected(stream, partial(_reader_dropped, speaking))
+        speaking.add_reader(stream)
 
 
 def data_read(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -83,7 +83,7 @@ class AzureSpeech:
         self.messages: list[Message] = []
         self.errors: list[BaseException] = []
         self.connections = 0
-        self._server = serve(self._talk, "127.0.0.1", 0, process_request=self._admit)
+        self._server = serve(self._talk, "127.0.0.1", 0, process_request=self._admit, close_timeout=0.5)
         self.port: int = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 

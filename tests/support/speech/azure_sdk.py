@@ -19,6 +19,8 @@ except (ImportError, OSError) as error:  # pragma: no cover
 
 from .azure import BYTES_PER_SECOND, AzureSpeech
 
+__all__ = ["PATIENCE_S", "Heard", "Microphone", "Pulled", "config", "sdk", "wav"]
+
 PATIENCE_S = 30.0
 
 
