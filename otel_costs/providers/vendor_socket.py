@@ -29,7 +29,7 @@ class Listening:
     """The call of what is transcribed on one socket, from its opening to its end.
 
     Seconds are those that the service reports. Where it does not, they are those of the sound that was sent, or the
-    last at which something was heard: an estimate, which says so. `timed`: the time of the connection is billed instead.
+    last at which something was heard: an estimate, which says so. `timed`: the time of the connection is billed.
     """
 
     __slots__ = (

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
+import httpx
+
 
 class Driver:
     """Does the same with the sync and with the async client of a vendor."""
@@ -43,6 +45,11 @@ class Driver:
     def refusal(self) -> type[Exception]:
         """What the package raises for an error status."""
         raise NotImplementedError
+
+    @property
+    def breakage(self) -> type[Exception]:
+        """What the package raises where a sound breaks off."""
+        return httpx.RemoteProtocolError
 
     def shut(self) -> Any:
         """Close the client's connections; the packages differ in how, if they have it at all."""

@@ -77,7 +77,7 @@ class Promises:
     def test_a_server_that_hangs_up(self, driver: Driver, recorded: Recorded) -> None:
         """A sound that breaks off is billed as far as it is known, and named after the error."""
         driver.service.cut = True
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(driver.breakage):
             driver.read(driver.speak())
         call = recorded.call
         assert call[names.ERROR_TYPE]
