@@ -13,7 +13,7 @@ from otel_costs.store import StoreError
 COMMANDS: Final = {
     "demo": "demo",
     "local": "stack",
-    "schema": "stack",
+    "schema": "schema",
     "sessions": "sessions",
     "session": "sessions",
     "report": "report",

@@ -1,4 +1,4 @@
-"""Commands about the store itself: run one on this machine, and make its tables."""
+"""The command `local`: a receiver and a store on this machine."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from otel_costs.attributes import ENV_TOKEN
-from otel_costs.cli import options, output
 from otel_costs.cli.failure import Failure
 
 
@@ -59,34 +58,3 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
         )
     except StartError as error:
         raise Failure(str(error)) from error
-
-
-@click.command("schema", short_help="Make the tables and views of a store.")
-@options.format_option
-@options.dsn_option
-@click.option(
-    "--users",
-    "with_users",
-    is_flag=True,
-    help="Make the users writer, reader and auditor too, with the passwords in OTEL_COSTS_WRITER_PASSWORD and so on.",
-)
-def schema(form: str, dsn: str | None, with_users: bool) -> None:
-    """Make the tables and views of the store what this version needs, and say what was changed.
-
-    Run it as often as you like: tables are created and extended, never emptied.
-    """
-    from otel_costs.store import schema as store_schema  # noqa: PLC0415
-    from otel_costs.store import users  # noqa: PLC0415
-    from otel_costs.store.rows import telling  # noqa: PLC0415
-
-    with options.opened(dsn) as client, output.working("Applying the schema"), telling():
-        changes = store_schema.apply(client)
-        named = users.apply(client) if with_users else ()
-    changes += [store_schema.Change("replaced", "user", name) for name in named]
-    rows = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in changes]
-    if form == options.JSON:
-        output.write_json({"changes": rows})
-    elif form == options.CSV:
-        output.write_csv(rows, ("action", "kind", "name", "detail"))
-    else:
-        output.show(*map(str, changes) if changes else ["the schema is up to date"])

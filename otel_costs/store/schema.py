@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from string import Template
 from typing import TYPE_CHECKING, Final, Literal
 
 from otel_costs.store.files import Statement, statements
+from otel_costs.store.layout import Layout
 from otel_costs.store.rows import telling
 
 if TYPE_CHECKING:
@@ -14,10 +16,18 @@ if TYPE_CHECKING:
 
 TABLE: Final = "schema_versions"
 
+ONE_SERVER: Final = Layout()
+
+_CLUSTER: Final = ("cluster", "name")
+"""What remembers the cluster, among what was applied."""
+
 _LIKE: Final = re.compile(r"^create table .* as (\w+)\s*$", re.MULTILINE)
 
+_TTL: Final = re.compile(r"\bTTL (.+? \+ toIntervalDay\(\d+\))")
+_COLUMN_TTL: Final = re.compile(r"`(\w+)` [^`]*?\bTTL ([^,`]+? \+ toIntervalDay\(\d+\))")
+
 _CREATE_VERSIONS: Final = f"""
-create table if not exists {TABLE}
+create table if not exists {TABLE} $on_cluster
 (
     kind LowCardinality(String),
     name String,
@@ -25,14 +35,14 @@ create table if not exists {TABLE}
     version String comment 'of otel_costs',
     applied_at DateTime64(3, 'UTC') default now64(3)
 )
-engine = ReplacingMergeTree(applied_at)
+engine = ${{replicated}}ReplacingMergeTree(${{everywhere}}applied_at)
 order by (kind, name)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days that things are kept."""
+    """Days that things are kept: the one place that says so."""
 
     raw_days: int = 30  # otel_logs, otel_traces: what the tables are filled from
     content_days: int = 30  # what was said
@@ -58,73 +68,109 @@ class Change:
         return f"{self.action} {self.kind} {self.name}" + (f": {self.detail}" if self.detail else "")
 
 
-def apply(client: "Client", retention: Retention | None = None) -> list[Change]:
+def apply(
+    client: "Client",
+    retention: Retention | None = None,
+    layout: Layout | None = None,
+    days: Mapping[str, int] | None = None,
+) -> list[Change]:
     """Make the store's current database what `queries/` says and return what was changed: nothing, the second time.
+
+    `layout` names the cluster, if it is one; every statement then runs on all of its servers. None, for it and for
+    `retention`, is what was asked for the last time; `days` are fields of the retention to change.
 
     Tables are created and extended by new columns, never emptied; views and handlers are replaced. Needs the right to
     create. Raises StoreError when a statement fails; what was done until then stays, and is not done again.
     """
     with telling("cannot prepare the schema"):
-        client.command(_CREATE_VERSIONS)
+        client.command(Template(_CREATE_VERSIONS).substitute((layout or ONE_SERVER).placeholders()))
         applied, present = _applied(client), _present(client)
-        wanted = statements(_placeholders(client, retention or Retention()))
+        layout = layout or Layout(applied.get(_CLUSTER) or None)
+        retention = replace(retention or _retention(applied), **(days or {}))
+        wanted = layout.complete(statements(_placeholders(client, retention, layout)))
     changes: list[Change] = []
     for statement in wanted:
         key = (statement.kind, statement.name)
         with telling(f"cannot make {statement.kind} {statement.name}"):
             if key in present and applied.get(key) == statement.checksum and _is_in_force(client, statement):
                 continue
-            changes.extend(_apply_one(client, statement, exists=key in present))
-            _record(client, statement)
+            changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
+            _record(client, *key, statement.checksum)
+    asked = {("retention", name): str(n) for name, n in asdict(retention).items()}
+    with telling("cannot remember what was asked for"):
+        for (kind, name), value in {**asked, _CLUSTER: layout.cluster or ""}.items():
+            if applied.get((kind, name), "") != value:
+                _record(client, kind, name, value)
     return changes
 
 
-def _placeholders(client: "Client", retention: Retention) -> Mapping[str, str]:
-    """Fill what differs between one server and a cluster."""
+def _retention(applied: Mapping[tuple[str, str], str]) -> Retention:
+    """Return the retention that was asked for the last time, or what holds if nobody ever did."""
+    return Retention(**{name: int(days) for (kind, name), days in applied.items() if kind == "retention"})
+
+
+def _placeholders(client: "Client", retention: Retention, layout: Layout) -> Mapping[str, str]:
+    """Fill what differs between stores."""
     return {
         "database": f"`{client.command('select currentDatabase()')}`",
-        "on_cluster": "",
-        "local": "",
-        "replicated": "",
         "raw_days": str(retention.raw_days),
         "content_days": str(retention.content_days),
         "ledger_days": str(retention.ledger_days),
+        **layout.placeholders(),
     }
 
 
-def _apply_one(client: "Client", statement: Statement, *, exists: bool) -> Iterator[Change]:
+def _apply_one(client: "Client", statement: Statement, on_cluster: str, *, exists: bool) -> Iterator[Change]:
     if not exists:
         client.command(statement.sql)
         yield Change("created", statement.kind, statement.name)
     elif statement.kind == "table":
-        yield from _extend(client, statement)
+        yield from _extend(client, statement, on_cluster)
     else:
-        client.command(_replacement(statement))
+        client.command(_replacement(statement, on_cluster))
         yield Change("replaced", statement.kind, statement.name)
 
 
-def _replacement(statement: Statement) -> str:
+def _replacement(statement: Statement, on_cluster: str) -> str:
     """Return what puts a new definition in the place of an old one, without a moment in between."""
     if statement.kind == "view":
         return statement.sql
     if statement.kind == "handler":
         return re.sub(r"^create handler if not exists", "alter handler", statement.body)
-    return f"alter table {statement.name} modify query {statement.query}"
+    return f"alter table {statement.name} {on_cluster} modify query {statement.query}"
 
 
-def _extend(client: "Client", statement: Statement) -> Iterator[Change]:
-    """Add the columns that a newer version of a table has."""
+def _extend(client: "Client", statement: Statement, on_cluster: str) -> Iterator[Change]:
+    """Add the columns that a newer version of a table has, and keep what is in it as long as that says."""
     draft = f"{statement.name}_new_schema"
-    client.command(f"drop table if exists {draft}")
+    client.command(f"drop table if exists {draft} {on_cluster} sync")
     client.command(statement.sql.replace(f"exists {statement.name}", f"exists {draft}", 1))
     try:
         wanted, have = _columns(client, draft), _columns(client, statement.name)
+        kept = _kept(client, draft).items() - _kept(client, statement.name).items()
     finally:
-        client.command(f"drop table {draft} sync")
+        client.command(f"drop table {draft} {on_cluster} sync")
     for name, kind in wanted.items():
         if name not in have:
-            client.command(f"alter table {statement.name} add column `{name}` {kind}")
+            client.command(f"alter table {statement.name} {on_cluster} add column `{name}` {kind}")
             yield Change("extended", "table", statement.name, f"column {name} {kind}")
+    for what, how_long in sorted(kept):
+        changed = f"modify column `{what}` ttl {how_long}" if what else f"modify ttl {how_long}"
+        client.command(f"alter table {statement.name} {on_cluster} {changed}")
+        yield Change("extended", "table", statement.name, changed)
+
+
+def _kept(client: "Client", table: str) -> dict[str, str]:
+    """Return until when the rows of a table are kept, under no name, and columns of it, under theirs."""
+    made = str(
+        client.command(
+            "select create_table_query from system.tables where database = currentDatabase() and name = {table:String}",
+            parameters={"table": table},
+        )
+    )
+    columns, _, rest = made.partition(") ENGINE = ")
+    found = dict(_COLUMN_TTL.findall(columns))
+    return found | ({"": whole[1]} if (whole := _TTL.search(rest)) else {})
 
 
 def _columns(client: "Client", table: str) -> dict[str, str]:
@@ -168,16 +214,11 @@ def _present(client: "Client") -> set[tuple[str, str]]:
     return set(map(tuple, rows))
 
 
-def _record(client: "Client", statement: Statement) -> None:
+def _record(client: "Client", kind: str, name: str, checksum: str) -> None:
     client.command(
         f"insert into {TABLE} (kind, name, checksum, version) values"  # noqa: S608
         " ({kind:String}, {name:String}, {checksum:String}, {version:String})",
-        parameters={
-            "kind": statement.kind,
-            "name": statement.name,
-            "checksum": statement.checksum,
-            "version": _version(),
-        },
+        parameters={"kind": kind, "name": name, "checksum": checksum, "version": _version()},
     )
 
 

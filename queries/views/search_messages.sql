@@ -34,7 +34,7 @@ select
     content,
     timestamp
 from session_messages
-where (session_id, message_id) in (select session_id, message_id from newest)
+where (session_id, message_id) global in (select session_id, message_id from newest)
     and hasAllTokens(lower(content), lower({words:String}))
     and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
     and ({since:Nullable(DateTime64(6, 'UTC'))} is null or timestamp >= {since:Nullable(DateTime64(6, 'UTC'))})

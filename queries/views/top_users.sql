@@ -35,6 +35,6 @@ select
     sum(c.audio_seconds) as audio_seconds,
     sum(coalesce(c.input_characters, 0)) as characters
 from billed_calls as c
-where c.user_id in (select user_id from top) and within(c.end_time)
+where c.user_id global in (select user_id from top) and within(c.end_time)
 group by user_id
 order by cost_usd desc, user_id

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from otel_costs.store import files
-from tests.queries.engine import engine
 
 PLACEHOLDERS = {
     "database": "here",
     "on_cluster": "",
     "local": "",
     "replicated": "",
+    "everywhere": "",
     "raw_days": "30",
     "content_days": "30",
     "ledger_days": "400",
@@ -94,15 +94,3 @@ def test_attribute_names_stand_only_where_otel_logs_is_read() -> None:
     for statement in files.statements(PLACEHOLDERS):
         if re.search(r"gen_ai\.|otel_costs\.(?!message|session)\w+\.|session\.id|user\.id", statement.body):
             assert "from otel_logs" in statement.body, statement.name
-
-
-def test_a_cluster_gets_the_same_files() -> None:
-    """Filled for a cluster, every statement is one that ClickHouse can parse, and names it."""
-    cluster = {**PLACEHOLDERS, "on_cluster": "on cluster costs", "local": "_local", "replicated": "Replicated"}
-    for statement in files.statements(cluster):
-        (parsed,) = engine().query("select formatQuery({sql:String})", parameters={"sql": statement.sql}).result_rows[0]
-        assert "ON CLUSTER costs" in parsed, statement.name
-        if "ENGINE = " in parsed and "Null" not in parsed:
-            assert "ENGINE = Replicated" in parsed, statement.name
-            assert f"{statement.name} ON CLUSTER" in parsed
-            assert statement.name.endswith("_local")
