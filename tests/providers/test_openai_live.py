@@ -298,6 +298,52 @@ def test_primary_is_lost(line: Line, looking_on: Any, recorded: Recorded) -> Non
     assert call[names.REALTIME_STATUS_REASON] == "connection_lost"
 
 
+def test_everybody_is_gone(line: Line, looking_on: Any, recorded: Recorded) -> None:
+    """Who looks on until the end, after the session's own connection is gone, bills what is known: it did not go on."""
+    session = line.start()
+    side = looking_on(session)
+    session.use(15)
+    side.read("session.usage.updated")
+    line.close()
+    side.close()
+    (call,) = final(recorded)
+    assert call["otel_costs.usage.audio_seconds"] == 15
+    assert call[names.COST_REASON].startswith("socket_closed_early")
+
+
+def test_spans(line: Line, recorded: Recorded) -> None:
+    """The connection's span is the parent of what is billed on it."""
+    session = line.start()
+    session.send(*delegated("dlg_1", nested()))
+    session.close(10)
+    line.read("session.closed")
+    line.close()
+    found = {span.name: span for span in recorded.spans}
+    assert sorted(found) == ["chat gpt-4o-2024-08-06", "realtime", "realtime_inference gpt-live-1"]
+    connection = found.pop("realtime").context
+    assert connection is not None
+    assert [span.parent and span.parent.span_id for span in found.values()] == [connection.span_id] * 2
+
+
+def test_callback_that_raises(recorded: Recorded, provider: Provider) -> None:
+    """An exception of the application's own handler reaches it, and what is known is billed."""
+    driver = Driver("sync", provider.base_url)
+
+    def fail(_: Any) -> None:
+        raise ZeroDivisionError
+
+    with driver.client.live.connect() as connection:
+        connection.session.start(session=CONFIG)
+        connection.on("session.usage.updated", fail)
+        while connection.recv().type != "session.started":
+            pass
+        live.sessions(provider)[-1].use(15)
+        with pytest.raises(ZeroDivisionError):
+            connection.dispatch_events()
+    assert final(recorded)[0]["otel_costs.usage.audio_seconds"] == 15
+    driver.close()
+
+
 def test_looked_at(recorded: Recorded) -> None:
     """A look from the side that ends before the session leaves a note, and one that saw nothing leaves none."""
     path = "/v1/live/sessions/live_0123456789abcdef/attach"

@@ -1,5 +1,6 @@
 """Responses over a WebSocket, through the real clients: asked for, chained, on lanes, steered, refused, broken off."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -7,8 +8,10 @@ from contextvars import copy_context
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 import websockets
+import websockets.sync.client
 from openai.lib.responses_websocket import ResponsesWebSocketLimits, ResponsesWebSocketSession
 
 import otel_costs
@@ -228,6 +231,54 @@ def test_steered(line: Line, provider: Provider, recorded: Recorded) -> None:
         "Tell me of Paris",
         "Rather of Rome",
     ]
+
+
+def asked_raw(provider: Provider) -> tuple[str, str]:
+    """Return the address and the question for clients without the SDK."""
+    question = json.dumps({"type": "response.create", "model": "gpt-4o", "input": "Hello"})
+    return provider.base_url.replace("http", "ws") + "/responses", question
+
+
+def test_raw_websockets(provider: Provider, recorded: Recorded) -> None:
+    """The library alone, without the SDK, is followed as well."""
+    provider.script(Fault(usage=USAGE))
+    url, question = asked_raw(provider)
+    with websockets.sync.client.connect(url, additional_headers={"authorization": "Bearer x"}) as socket:
+        socket.send(question)
+        assert any(json.loads(frame)["type"] == "response.completed" for frame in socket)
+    assert recorded.call[names.COST_USD] == COST
+
+
+def test_raw_aiohttp(provider: Provider, recorded: Recorded) -> None:
+    """So is aiohttp."""
+    provider.script(Fault(usage=USAGE))
+    url, question = asked_raw(provider)
+
+    async def talk() -> None:
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, headers={"api-key": "x"}) as socket:
+            await socket.send_str(question)
+            while json.loads(await socket.receive_str())["type"] != "response.completed":
+                pass
+
+    asyncio.run(talk())
+    assert recorded.call[names.COST_USD] == COST
+
+
+def test_reconnected(provider: Provider, recorded: Recorded) -> None:
+    """A response that a broken connection cut off is on record; the one that was queued for the next is billed."""
+    driver = Driver("sync", provider.base_url)
+    provider.script(Fault(cut_events=6), Fault(usage=USAGE))
+
+    def ask_again(_: Any) -> None:
+        connection.response.create(model="gpt-4o", input="Once more")
+
+    with driver.client.responses.connect(on_reconnecting=ask_again, initial_delay=0.01) as connection:
+        connection.response.create(model="gpt-4o", input="Hello")
+        assert any(event.type == "response.completed" for event in connection)
+    broken, billed = recorded.calls
+    assert broken[names.COST_REASON].startswith("stream_failed")
+    assert billed[names.COST_USD] == COST
+    driver.close()
 
 
 @pytest.mark.parametrize("status", [404, 500])

@@ -36,7 +36,7 @@ class LiveConnection:
 
     def __init__(self, owner: Owner, configuration: Configuration, host: Host, *, seen: str | None = None) -> None:
         """`seen` is the session that this looks at from the side; None for one that this starts."""
-        self._owner, self._configuration = owner, configuration
+        self._owner, self._configuration, self._host = owner, configuration, host
         self._delegations, self._transcript = Delegations(owner, host), Transcript()
         self._view = View(owner, configuration, is_primary=seen is None)
         self._meter: Meter | None = None
@@ -58,6 +58,8 @@ class LiveConnection:
         if kind == "session.start":
             self._owner.check_budget()
             self._asked = mapping(event.get("session"))
+            if self._host.has_deployments:
+                self._owner.deployment = key(self._asked.get("model"))
         elif kind in _APPENDED:
             self._append(event)
         elif kind == "response.item.create":
