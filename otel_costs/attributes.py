@@ -52,6 +52,11 @@ REALTIME_STATUS: Final = "otel_costs.realtime.status"  # of a response: complete
 REALTIME_STATUS_REASON: Final = "otel_costs.realtime.status_reason"  # turn_detected | client_cancelled | ...
 REALTIME_TIME_TO_FIRST_AUDIO: Final = "otel_costs.realtime.time_to_first_audio"  # seconds
 
+# A function that the application runs for a model.
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+
 # Content on spans; opt-in.
 INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"

@@ -559,6 +559,44 @@ def test_the_log_tells_a_sessions_cost_by_kind(
     ) in caplog.messages
 
 
+def _function(call_id: str, name: str = "track") -> dict[str, Any]:
+    return {"type": "function_call", "id": f"item_{call_id}", "call_id": call_id, "name": name, "arguments": '{"a": 1}'}
+
+
+def test_a_function_is_a_span_from_its_call_to_its_result(wire: Wire, recorded: Recorded) -> None:
+    """The application runs it: how long that took is seen beside the turns, without arguments, and costs nothing."""
+    wire.done("resp_0123456789abcdef", output=[_function("call_1"), _function("call_2", "book")])
+    assert not [span for span in recorded.spans if span.name.startswith("execute_tool")]
+    wire.client("conversation.item.create", item={"type": "function_call_output", "call_id": "call_1", "output": "{}"})
+    (span,) = (span for span in recorded.spans if span.name == "execute_tool track")
+    found = dict(span.attributes or {})
+    assert found[names.OPERATION_NAME] == "execute_tool"
+    assert (found[names.TOOL_NAME], found[names.TOOL_CALL_ID], found[names.TOOL_TYPE]) == (
+        "track",
+        "call_1",
+        "function",
+    )
+    assert found[names.SESSION_ID] == SESSION
+    assert '"a"' not in repr(found)
+    assert len(recorded.calls) == 1
+    wire.close()
+    (span,) = (span for span in recorded.spans if span.name == "execute_tool book")
+    assert (span.attributes or {})[names.ERROR_TYPE] == "unanswered"
+
+
+def test_functions_without_results_are_bounded(wire: Wire, recorded: Recorded) -> None:
+    """An application that never answers holds no memory, and an odd call is no function's."""
+    odd: list[Any] = [
+        {"type": "function_call"},
+        {"type": "function_call", "call_id": 7, "name": []},
+        _function("call_0"),
+    ]
+    wire.done("resp_0123456789abcdef", output=[*odd, *(_function(f"call_{number}") for number in range(100))])
+    assert len([span for span in recorded.spans if span.name == "execute_tool track"]) == 100 - 64
+    wire.close()
+    assert len([span for span in recorded.spans if span.name == "execute_tool track"]) == 100
+
+
 def test_a_connection_on_which_nothing_happens_leaves_its_span(wire: Wire, recorded: Recorded) -> None:
     """No calls, no session."""
     wire.close()

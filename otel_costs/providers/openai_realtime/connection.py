@@ -10,6 +10,7 @@ from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.conversation import Items
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.providers.openai_realtime.transcriptions import Transcriptions
 from otel_costs.providers.openai_realtime.turns import Turns
 from otel_costs.session import current_scope
@@ -24,7 +25,8 @@ class Connection:
         """`shared`: other connections may see the same responses, as those of a call over SIP or WebRTC."""
         self._owner, self._configuration = owner, configuration
         self._items = Items(owner, configuration)
-        self._turns = Turns(owner, configuration, self._items, shared=shared)
+        self._tools = Tools(owner)
+        self._turns = Turns(owner, configuration, self._items, self._tools, shared=shared)
         self._transcriptions = Transcriptions(owner, configuration, self._items, shared=shared)
 
     def sent(self, frame: str | bytes) -> None:
@@ -64,6 +66,7 @@ class Connection:
             self._turns.end(error)
             self._transcriptions.end()
             self._items.end(error or "connection_closed")
+            self._tools.end()
         finally:
             self._owner.end(error)
 
@@ -80,7 +83,9 @@ class Connection:
         self._items.sound_cleared()
 
     def _sends_item(self, event: Event) -> None:
-        self._items.asked(mapping(event.get("item")), event.get("event_id"))
+        item = mapping(event.get("item"))
+        self._tools.answered(item)
+        self._items.asked(item, event.get("event_id"))
 
     def _truncates(self, event: Event) -> None:
         self._items.truncated(event.get("item_id"), event.get("audio_end_ms"))

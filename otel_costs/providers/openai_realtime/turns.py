@@ -16,6 +16,7 @@ from otel_costs.providers.openai_realtime.conversation import Items
 from otel_costs.providers.openai_realtime.items import drafts as drafts_of
 from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.recent import Recent
 
 OPEN: Final = 64
@@ -39,9 +40,9 @@ class Turn:
 class Turns:
     """The responses of one connection; several may be under way."""
 
-    def __init__(self, owner: Owner, configuration: Configuration, items: Items, *, shared: bool) -> None:
+    def __init__(self, owner: Owner, configuration: Configuration, items: Items, tools: Tools, *, shared: bool) -> None:
         """`shared`: other connections, of other processes too, may see the same responses."""
-        self._owner, self._configuration, self._items = owner, configuration, items
+        self._owner, self._configuration, self._items, self._tools = owner, configuration, items, tools
         self._shared = shared
         self._open: OrderedDict[str, Turn] = OrderedDict()
         self._done: Recent[str, bool] = Recent(512)
@@ -119,6 +120,7 @@ class Turns:
         interrupted = None if status == "completed" else reason or status
         said: list[Draft] = []
         for item in sequence(response.get("output")):
+            self._tools.called(mapping(item))
             if turn.aside:
                 said += drafts_of(mapping(item), self._configuration.output_rate)
             else:
