@@ -15,6 +15,7 @@ class Provider(NamedTuple):
 
 
 PROVIDERS: Final = (
+    Provider("otel_costs.providers.assemblyai", patched=("assemblyai.client",), sockets=("assemblyai",)),
     Provider("otel_costs.providers.aws_speech", patched=("botocore.client", "aiobotocore.client")),
     Provider("otel_costs.providers.aws_speech.transcribe_stream", patched=("amazon_transcribe.client",)),
     Provider("otel_costs.providers.azure_speech", patched=("azure.cognitiveservices.speech.speech",)),

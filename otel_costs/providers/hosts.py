@@ -45,6 +45,7 @@ _HOSTS: Final = {
     "api.together.xyz": "together",
     "api.x.ai": "x_ai",
     "api.z.ai": "zai",
+    "assemblyai.com": "assemblyai",
     "cartesia.ai": "cartesia",
     "deepgram.com": "deepgram",
     "elevenlabs.io": "elevenlabs",
