@@ -161,8 +161,7 @@ def _sync(path: str) -> tuple[Step, Step, Callable[[bool], None]]:
     mine, far = socket.socketpair()
     connection = ClientConnection(mine, _protocol(path), max_queue=None)
     connection.pending_legacy_warning = False
-    connection.socket = _Network()  # type: ignore[assignment]
-    _kept.extend((mine, far))
+    threading.Thread(target=_drain, args=(far,), daemon=True).start()
     _open(connection)
 
     async def get(text: str) -> None:
@@ -175,7 +174,9 @@ def _sync(path: str) -> tuple[Step, Step, Callable[[bool], None]]:
     return send, get, _Methods(connection, "send", "process_event").hooked
 
 
-_kept: list[Any] = []
+def _drain(far: socket.socket) -> None:
+    while far.recv(2**16):
+        pass
 
 
 def _protocol(path: str) -> Any:
