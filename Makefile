@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install demo test lint format bench collector clean
+.PHONY: install demo test lint format bench collector jaeger clean
 
 install: $(READY)
 
@@ -44,6 +44,10 @@ $(VENV)-bench/.ready: $(READY)
 # The OpenTelemetry Collector for collector/*.yaml; prints where it is. Needs Go, and some minutes the first time.
 collector:
 	@$(PYTHON) collector/build.py
+
+# The real Jaeger for the tests, built from its pinned module, once.
+jaeger:
+	@$(PYTHON) tests/jaeger/build.py
 
 constraints: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --all-extras --group dev pyproject.toml --output-file constraints.txt

@@ -1,0 +1,77 @@
+"""A spoken call in Jaeger: one tree with its connection, turns, transcriptions and functions, and costs on them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import pytest
+
+from otel_costs.cli import stage
+from tests.jaeger.conftest import Jaeger
+
+pytestmark = pytest.mark.timeout(1800)  # the first time, Jaeger is built
+
+CALL: Final = stage.file("examples", "examples") / "support_assistant" / "voice_call.py"
+
+
+@pytest.fixture(scope="module")
+def spans(jaeger: Jaeger) -> list[dict[str, Any]]:
+    """Hold the call of the demo, and return the spans of the trace that its connection is in, as Jaeger tells them."""
+    with stage.answering(stand_in=True) as provider:
+        ran = stage.run(
+            CALL,
+            {
+                **provider.environment,
+                "OTEL_SERVICE_NAME": "voice-call",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": jaeger.otlp_url,
+                "OTEL_LOGS_EXPORTER": "none",
+                "OTEL_METRICS_EXPORTER": "none",
+            },
+        )
+    assert ran.returncode == 0, ran.errors
+    (found,) = (
+        trace["spans"]
+        for trace in jaeger.traces("voice-call")
+        if any(span["operationName"] == "realtime gpt-realtime" for span in trace["spans"])
+    )
+    return sorted(found, key=lambda span: span["startTime"])
+
+
+def tags(span: Mapping[str, Any]) -> dict[str, Any]:
+    return {tag["key"]: tag["value"] for tag in span["tags"]}
+
+
+def test_the_call_is_one_tree(spans: list[dict[str, Any]]) -> None:
+    """The connection holds its turns, what was written down, and the function, each within it and in its order."""
+    connection, *children = spans
+    assert connection["operationName"] == "realtime gpt-realtime"
+    assert {span["references"][0]["spanID"] for span in children} == {connection["spanID"]}
+    assert sorted(span["operationName"] for span in children) == [
+        "execute_tool track_parcel",
+        *["realtime_inference gpt-realtime"] * 3,
+        *["speech_to_text gpt-4o-mini-transcribe"] * 2,
+    ]
+    end = connection["startTime"] + connection["duration"]
+    assert all(span["startTime"] + span["duration"] <= end for span in children)
+
+
+def test_costs_are_on_the_spans(spans: list[dict[str, Any]]) -> None:
+    """Each turn and each transcription has its price and its tokens by kind; what costs nothing itself has none."""
+    priced = [span for span in spans if "otel_costs.cost.usd" in tags(span)]
+    assert {span["operationName"].split()[0] for span in priced} == {"realtime_inference", "speech_to_text"}
+    assert len(priced) == 5
+    # The figures of the demo's session, without the message in the end.
+    assert sum(Decimal(tags(span)["otel_costs.cost.usd"]) for span in priced) == Decimal("0.0182299")
+    for span in priced:
+        assert tags(span)["gen_ai.usage.cost.amount"] == float(tags(span)["otel_costs.cost.usd"])
+    assert any(tags(span).get("gen_ai.usage.audio.cache_read.input_tokens") == 64 for span in priced)
+
+
+def test_a_trace_says_whose_it_is_and_how_it_went(spans: list[dict[str, Any]]) -> None:
+    """The session and the user to search for, and why a turn ended early."""
+    assert {tags(span)["session.id"] for span in spans} == {"parcel-call-12"}
+    assert {tags(span)["user.id"] for span in spans} == {"mary"}
+    turns = [tags(span) for span in spans if span["operationName"].startswith("realtime_inference")]
+    assert ["turn_detected" in turn["gen_ai.response.finish_reasons"] for turn in turns] == [False, True, False]
+    assert not [tag for span in spans for tag in tags(span) if "messages" in tag or "arguments" in tag]
