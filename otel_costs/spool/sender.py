@@ -1,0 +1,199 @@
+"""A thread that sends what lies in the spool, and deletes it when it was acknowledged; never before."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
+
+from otel_costs import telemetry
+from otel_costs.attributes import ENV_SPOOL
+from otel_costs.spool import delivery, segments
+from otel_costs.spool.segments import Writer
+
+REQUEST_BYTES: Final = 2**20
+GATHER_S: Final = 0.1
+"""How long records gather before they are sent."""
+
+REFUSED: Final = "refused.otlp"
+"""What a collector takes at no time, in the spool's folder, for people to look at."""
+
+_RETRY_S: Final = (0.5, 30.0)  # from, to; twice as long each time
+_LOOK_S: Final = 60.0  # between looks for what processes left that are gone
+
+
+class Spool:
+    """Records of this process on disk below `root`, on their way to the collector."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._writer: Writer | None = None
+        self._thread: threading.Thread | None = None
+        self._opening = threading.Lock()
+        self._changed = threading.Condition()
+        self._waiting = True  # there may be something that others left
+        self._wanted = 0  # flushes that wait
+        self._failures = 0  # of all requests, ever
+        self._closed = False
+        self._send: delivery.Send | None = None
+
+    def open(self) -> bool:
+        """Make the folder and start the thread; return whether both are there. Says once what is wrong."""
+        if self._writer is not None and self._thread is not None and self._thread.is_alive():
+            return True
+        if sys.is_finalizing():
+            return self._writer is not None
+        with self._opening:
+            try:
+                self._writer = self._writer or Writer(self._root)
+            except OSError as error:
+                telemetry.complain_once(
+                    "spool:open",
+                    "The folder %s (%s) cannot be used: %s. Ledger records go through the SDK's queue.",
+                    self._root,
+                    ENV_SPOOL,
+                    error.strerror,
+                )
+                return False
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="otel_costs spool", daemon=True)
+                self._thread.start()
+        return True
+
+    def keep(self, record: bytes) -> bool:
+        """Write a record to disk and return whether it is there."""
+        if not self.open() or self._writer is None:
+            return False
+        try:
+            kept = self._writer.append(record)
+        except OSError:
+            kept = False
+        if not kept:
+            telemetry.complain_once(
+                "spool:full", "The spool in %s is full: ledger records go through the SDK's queue.", self._root
+            )
+        elif not self._waiting:
+            with self._changed:
+                self._waiting = True
+                self._changed.notify_all()
+        return kept
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all of this process is sent, or the collector does not take it; return whether it is sent."""
+        if self._writer is None or self._thread is None or not self._thread.is_alive():
+            return self._is_empty()
+        end = time.monotonic() + timeout_s
+        with self._changed:
+            failures = self._failures
+            self._waiting = True
+            self._wanted += 1
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._is_empty() or self._failures > failures, max(0.0, end - time.monotonic())
+            )
+            self._wanted -= 1
+        return self._is_empty()
+
+    def close(self) -> None:
+        """Flush, end the thread, and leave what is left to the next process."""
+        self.flush(3.0)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(3.0)
+        if self._writer is not None:
+            self._writer.remove()
+            self._writer = None
+
+    def for_child(self) -> "Spool":
+        """Return the spool of a forked child: a folder of its own."""
+        if self._writer is not None:
+            self._writer.abandon()
+        return Spool(self._root)
+
+    def _is_empty(self) -> bool:
+        return self._writer is None or not segments.segments(self._writer.folder)
+
+    def _run(self) -> None:
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # our own requests are nobody's spans
+        pause_s, look_at = _RETRY_S[0], 0.0
+        while not self._closed:
+            try:
+                self._waiting = False
+                if self._writer is not None:
+                    self._send_all(self._writer.folder, self._writer.discard)
+                if time.monotonic() >= look_at:
+                    look_at = time.monotonic() + _LOOK_S
+                    self._send_left()
+                pause_s = _RETRY_S[0]
+                self._rest(None, GATHER_S)
+            except Exception as error:  # noqa: BLE001  # the thread must not end: the disk may be back in a minute
+                telemetry.complain_once("spool:send", "The spool could not be sent, and is kept", error=error)
+                look_at = 0.0
+                with self._changed:
+                    self._failures += 1
+                    self._changed.notify_all()
+                self._rest(pause_s, 0.0)
+                pause_s = min(2 * pause_s, _RETRY_S[1])
+
+    def _rest(self, failed_s: float | None, gather_s: float) -> None:
+        """Wait for a record, or after a failure for that long; a flush is waited for by somebody."""
+        with self._changed:
+            self._changed.notify_all()
+            if failed_s is not None:
+                self._changed.wait_for(lambda: self._closed or self._wanted, failed_s)
+                return
+            self._changed.wait_for(lambda: self._closed or self._waiting, _LOOK_S)
+            self._changed.wait_for(lambda: self._closed or self._wanted, gather_s)
+
+    def _send_left(self) -> None:
+        for left in segments.left(self._root):
+            try:
+                self._send_all(left.folder, left.discard)
+            finally:
+                left.close()
+
+    def _send_all(self, folder: Path, discard: Callable[[Path, int], None]) -> None:
+        for segment in segments.segments(folder):
+            end = 0
+            while True:
+                entries, following = segments.read(segment, end, REQUEST_BYTES)
+                if not entries:
+                    break
+                self._deliver(entries)
+                end = following
+            discard(segment, end)
+
+    def _deliver(self, entries: list[bytes]) -> None:
+        """Send entries as one request. Where something in it is refused, find it by halves and put it aside."""
+        if self._send is None:
+            self._send = delivery.connect()
+        try:
+            self._send(b"".join(entries))
+        except delivery.UnavailableError as error:
+            telemetry.complain_once(
+                f"spool:{error}", "The collector does not take the ledger (%s): it is kept in %s", error, self._root
+            )
+            raise
+        except delivery.RefusedError as error:
+            if len(entries) > 1:
+                middle = len(entries) // 2
+                self._deliver(entries[:middle])
+                self._deliver(entries[middle:])
+            else:
+                self._put_aside(entries[0], error)
+
+    def _put_aside(self, entry: bytes, error: Exception) -> None:
+        path = self._root / REFUSED
+        telemetry.complain_once("spool:refused", "The collector refuses a record (%s): it is kept in %s", error, path)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            if os.fstat(file).st_size < segments.LIMIT_BYTES // 16:
+                os.write(file, entry)
+        finally:
+            os.close(file)

@@ -1,0 +1,342 @@
+"""The spool: a ledger record is on disk until the collector has said that it has it."""
+
+import fcntl
+import os
+import stat
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+
+from otel_costs import CostsInstrumentor, spool
+from otel_costs.spool import segments, sender
+from otel_costs.spool.sender import Spool
+
+from .support.collector import Collector
+from .support.program import CLIENT, Program, environ
+from .support.provider import Provider
+from .support.recorded import Recorded, instrumented
+
+PATIENCE_S = 60
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def request(name: str, *, size: int = 0) -> bytes:
+    """Make what is kept of a record."""
+    record = LogRecord(event_name=name)
+    record.body.string_value = "x" * size
+    logs = ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])])
+    return ExportLogsServiceRequest(resource_logs=[logs]).SerializeToString()
+
+
+def names(body: bytes) -> list[str]:
+    found = ExportLogsServiceRequest.FromString(body)
+    return [r.event_name for logs in found.resource_logs for scope in logs.scope_logs for r in scope.log_records]
+
+
+class Taker:
+    """A collector over gRPC that does as it is told."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.requests = 0
+        self.answer: Callable[[list[str], Any], ExportLogsServiceResponse] = lambda *_: ExportLogsServiceResponse()
+        server = grpc.server(futures.ThreadPoolExecutor(2))
+        handler: Any = grpc.unary_unary_rpc_method_handler(self._export)
+        service = "opentelemetry.proto.collector.logs.v1.LogsService"
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": handler}),))
+        self.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        self.server = server
+
+    def _export(self, body: bytes, context: Any) -> bytes:
+        self.requests += 1
+        found = names(body)
+        answer = self.answer(found, context)
+        if not answer.partial_success.rejected_log_records:
+            self.taken += found
+        return answer.SerializeToString()
+
+
+@pytest.fixture
+def taker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taker]:
+    made = Taker()
+    made.server.start()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.endpoint)
+    monkeypatch.setattr(sender, "_RETRY_S", (0.01, 0.05))
+    yield made
+    made.server.stop(None).wait()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
+    """Make spools that are closed in the end."""
+    opened: list[Spool] = []
+
+    def make(root: Path = tmp_path / "spool") -> Spool:
+        opened.append(Spool(root))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def lying(root: Path) -> list[str]:
+    """Return what lies on disk."""
+    files = [path for folder in sorted(root.glob(f"{segments.PREFIX}*")) for path in segments.segments(folder)]
+    return [name for file in files for entry in segments.read(file, 0, 2**30)[0] for name in names(entry)]
+
+
+def abandoned(root: Path, *records: str) -> Path:
+    """Leave records as a process does that was killed, and return its folder."""
+    writer = segments.Writer(root)
+    assert all(writer.append(request(name)) for name in records)
+    writer.abandon()
+    return writer.folder
+
+
+def test_a_record_is_kept_until_it_is_acknowledged(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
+    """While the collector refuses, everything lies on disk; when it takes it, nothing does."""
+
+    def refuse(_: list[str], context: Any) -> ExportLogsServiceResponse:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "down")
+        raise AssertionError
+
+    taker.answer = refuse
+    one = made()
+    assert all(one.keep(request(name)) for name in "abc")
+    wait_until(lambda: taker.requests >= 3)
+    assert not one.flush(5)
+    assert lying(tmp_path / "spool") == ["a", "b", "c"]
+    taker.answer = lambda *_: ExportLogsServiceResponse()
+    wait_until(lambda: one.flush(5))
+    assert taker.taken == ["a", "b", "c"]
+    assert lying(tmp_path / "spool") == []
+
+
+def test_what_is_rejected_is_found_and_put_aside(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
+    """One bad record neither stops the others nor is it thrown away; a success that rejected something is none."""
+
+    def reject(found: list[str], _: Any) -> ExportLogsServiceResponse:
+        answer = ExportLogsServiceResponse()
+        answer.partial_success.rejected_log_records = found.count("bad")
+        return answer
+
+    taker.answer = reject
+    one = made()
+    assert all(one.keep(request(name)) for name in ("a", "b", "bad", "c"))
+    wait_until(lambda: one.flush(5))
+    assert sorted(set(taker.taken)) == ["a", "b", "c"]
+    assert names((tmp_path / "spool" / sender.REFUSED).read_bytes()) == ["bad"]
+
+
+def test_what_others_left_is_sent(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
+    """The next process drains what a killed one left, and clears it away; a living one's is its own."""
+    root = tmp_path / "spool"
+    gone, alive = abandoned(root, "a", "b"), segments.Writer(root)
+    alive.append(request("alive"))
+    assert made().open()
+    wait_until(lambda: taker.taken == ["a", "b"])
+    wait_until(lambda: not gone.exists())
+    assert lying(root) == ["alive"]
+    alive.abandon()
+
+
+def test_a_record_cut_off_in_the_middle_costs_only_itself(
+    taker: Taker, made: Callable[..., Spool], tmp_path: Path
+) -> None:
+    """What is whole before it is sent; the rest is set aside."""
+    root = tmp_path / "spool"
+    (segment,) = segments.segments(abandoned(root, "a", "b"))
+    segment.write_bytes(segment.read_bytes()[:-1])
+    made().open()
+    wait_until(lambda: segment.with_suffix(".damaged").exists())
+    assert taker.taken == ["a"]
+
+
+def test_it_is_private(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
+    """Folders are for their owner, and so are files; a folder that was there keeps its mode."""
+    (tmp_path / "there").mkdir(mode=0o755)
+    for root, mode in ((tmp_path / "spool", 0o700), (tmp_path / "there", 0o755)):
+        folder = abandoned(root, "a")
+        assert stat.S_IMODE(root.stat().st_mode) == mode
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """In a folder that others write too, nobody makes us send or delete what lies elsewhere."""
+    elsewhere = abandoned(tmp_path / "elsewhere", "a")
+    root = tmp_path / "spool"
+    root.mkdir()
+    (root / f"{segments.PREFIX}link").symlink_to(elsewhere)
+    assert list(segments.left(root)) == []
+
+
+def test_it_is_bounded(
+    taker: Taker, made: Callable[..., Spool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full spool takes nothing more, and says so: the record goes the SDK's way."""
+    monkeypatch.setattr(segments, "SEGMENT_BYTES", 2_000)
+    monkeypatch.setattr(segments, "LIMIT_BYTES", 10_000)
+    taker.server.stop(None).wait()
+    one = made()
+    kept = [one.keep(request("a", size=500)) for _ in range(100)]
+    assert kept[0]
+    assert not kept[-1]
+    size = sum(path.stat().st_size for path in (tmp_path / "spool").rglob("*") if path.is_file())
+    assert 8_000 <= size <= 10_600
+
+
+def test_segments_are_cleared_while_records_come(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
+    """A process that never rests does not fill the disk."""
+    one = made()
+    for number in range(300):
+        assert one.keep(request(str(number), size=20_000))
+    wait_until(lambda: one.flush(5))
+    assert taker.taken == [str(number) for number in range(300)]
+    assert list((tmp_path / "spool").rglob("*.otlp")) == []
+
+
+def test_a_folder_that_cannot_be_used_loses_nothing(made: Callable[..., Spool], tmp_path: Path) -> None:
+    """The application goes on, and the record goes the SDK's way."""
+    (tmp_path / "file").write_text("in the way")
+    one = made(tmp_path / "file" / "spool")
+    assert not one.keep(request("a"))
+
+
+def test_no_lock_is_left_by_a_child(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
+    """A forked child has a folder of its own, and does not unlock its parent's."""
+    one = made()
+    one.keep(request("a"))
+    assert one._writer is not None
+    folder = one._writer.folder
+    copy = os.dup(one._writer.lock or -1)
+    one.for_child()  # as in the child, where these are copies
+    with (folder / "lock").open("r+") as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(copy)
+    one._writer = None
+
+
+class TestInTheSdk:
+    """Where the spool stands in the SDK's way of a record."""
+
+    @pytest.fixture
+    def recorded(
+        self, taker: Taker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: Provider
+    ) -> Iterator[Recorded]:
+        monkeypatch.setenv("OTEL_COSTS_SPOOL", str(tmp_path / "spool"))
+        found = Recorded()
+        with instrumented(found):
+            spool.install(CostsInstrumentor._patches)
+            yield found
+            spool.remove()
+
+    def test_the_ledger_goes_through_the_spool_and_all_else_does_not(self, recorded: Recorded, taker: Taker) -> None:
+        """Ledger records reach the collector by the spool alone; messages and spans by the SDK."""
+        import otel_costs
+
+        with otel_costs.session(uuid.uuid4().hex):
+            otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 10})
+        wait_until(lambda: taker.taken == ["otel_costs.call"])
+        assert not recorded.records("otel_costs.call")
+        assert recorded.records("otel_costs.session")
+
+    def test_a_bug_of_ours_sends_the_record_the_usual_way(
+        self, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the spool cannot keep is not lost by it."""
+        import otel_costs
+
+        monkeypatch.setattr(spool, "_encoded", lambda _: 1 / 0)
+        otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 10})
+        assert recorded.records("otel_costs.call")
+
+
+INSTALLED = """
+from otel_costs import CostsInstrumentor, spool
+spool.install(CostsInstrumentor._patches)
+"""
+"""What `instrument` does by itself, where the spool is part of it."""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="signals")
+class TestProcesses:
+    """Over HTTP, in processes of their own, with the real SDK."""
+
+    def variables(self, provider: Provider, collector: Collector | str, tmp_path: Path) -> dict[str, str]:
+        return {**environ(provider, collector), "OTEL_COSTS_SPOOL": str(tmp_path / "spool")}
+
+    def test_kill_9_loses_no_finished_call(self, provider: Provider, tmp_path: Path) -> None:
+        """A process is killed while no collector is there; the next one delivers its calls, under its id."""
+        source = f"""
+import os, signal, otel_costs
+{INSTALLED}
+with otel_costs.session("killed") as session:
+    for _ in range(20):
+        ask()
+    session.cost_usd  # all is written now
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+        nobody = "http://127.0.0.1:9"
+        with Program(CLIENT + source, tmp_path, self.variables(provider, nobody, tmp_path)) as program:
+            assert program.ended().code == -9
+        with Collector() as collector:
+            variables = self.variables(provider, collector, tmp_path)
+            with Program(f"{INSTALLED}\nprint('ready', flush=True)\ninput()", tmp_path, variables) as program:
+                program.heard("ready")
+                collector.wait_for(lambda found: len(found.calls(session="killed")) >= 20)
+            seqs = [call["otel_costs.call.seq"] for call in collector.calls(session="killed")]
+        assert sorted(seqs) == list(range(1, 21))
+
+    def test_forked_children_have_folders_of_their_own(self, provider: Provider, tmp_path: Path) -> None:
+        """Parent and children write and send at the same time: all is there once."""
+        source = f"""
+import multiprocessing, otel_costs
+{INSTALLED}
+multiprocessing.set_start_method("fork")
+def child():
+    global client
+    client = openai.OpenAI()
+    ask(); ask()
+ask()
+children = [multiprocessing.Process(target=child) for _ in range(4)]
+for each in children: each.start()
+ask()
+for each in children: each.join()
+"""
+        with Collector() as collector:
+            variables = self.variables(provider, collector, tmp_path)
+            with Program(CLIENT + source, tmp_path, variables) as program:
+                ended = program.ended()
+                assert (ended.code, ended.err) == (0, "")
+            calls = collector.calls()
+        assert len({call["otel_costs.call.id"] for call in calls}) == len(calls) == 10
+        assert lying(tmp_path / "spool") == []
+
+    def test_a_collector_that_hangs_does_not_hold_the_application(self, provider: Provider, tmp_path: Path) -> None:
+        """Calls go on, the process ends in its three seconds, and what was not taken lies on disk."""
+        with Collector() as collector:
+            collector.open.clear()
+            variables = self.variables(provider, collector, tmp_path)
+            source = f"{INSTALLED}\nfor _ in range(5): ask()"
+            started = threading.Event()
+            with Program(CLIENT + source, tmp_path, variables) as program:
+                started.set()
+                assert program.ended(25).code == 0
+            assert len(lying(tmp_path / "spool")) == 5
