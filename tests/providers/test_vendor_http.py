@@ -1,0 +1,140 @@
+"""Requests over httpx: only those of vendors whose package is there are looked at, and at no cost until then."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+import otel_costs
+from otel_costs import attributes as names
+from otel_costs.providers import vendor_http
+from tests.support.recorded import Recorded
+from tests.support.speech.deepgram import Deepgram
+
+VENDORS = ("assemblyai", "cartesia", "deepgram", "elevenlabs")
+
+ABSENT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {vendors!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from otel_costs import CostsInstrumentor
+CostsInstrumentor().instrument()
+print(*(name for name in sys.modules if "vendor" in name or name.partition(".")[0] in ("httpx", "websockets")
+        or name.startswith("otel_costs.providers.") and name.rpartition(".")[2] in {vendors!r}))
+CostsInstrumentor().uninstrument()
+"""
+
+
+def test_a_package_that_is_not_there() -> None:
+    """A vendor whose package is not installed costs nothing: neither it nor what we have for it is imported."""
+    source = ABSENT.format(vendors=VENDORS)
+    found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_package_that_is_imported(vendor: str) -> None:
+    """It is its import that patches, whichever comes first; nothing is said of it."""
+    source = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from otel_costs import CostsInstrumentor, providers\n"
+        "import importlib\n"
+        f"module = next(p.patched[0] for p in providers.PROVIDERS if p.module.endswith('.{vendor}'))\n"
+        "CostsInstrumentor().instrument()\n"
+        "importlib.import_module(module)\n"
+        "import httpx\n"
+        "from otel_costs.providers import vendor_http\n"
+        "print(hasattr(httpx.Client.send, '__wrapped__'), *vendor_http._vendors)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", vendor]
+    assert "could not patch" not in found.stderr
+    assert "is not there" not in found.stderr
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deepgram]:
+    import deepgram.core.http_client  # noqa: F401  # what we wait for
+
+    monkeypatch.setenv(names.ENV_PROVIDERS, "127.0.0.1=deepgram")
+    with Deepgram() as running:
+        yield running
+    assert running.errors == []
+
+
+def ask(service: Deepgram) -> httpx.Response:
+    return httpx.post(f"{service.url}/v1/listen?model=nova-3", json={"url": "https://example.com/a.wav"})
+
+
+def test_without_the_package(service: Deepgram, recorded: Recorded) -> None:
+    """Who asks a vendor by himself, with httpx, is recorded as well, in the process that has the package."""
+    assert ask(service).json()["metadata"]["duration"] == 15.5
+    assert recorded.call[names.COST_USD] == "0.001110833333"
+
+
+@pytest.mark.parametrize("provider", ["openai", "acme", ""])
+def test_requests_to_others(
+    provider: str, service: Deepgram, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same request to somebody else is none of ours."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, f"127.0.0.1={provider}" if provider else "")
+    assert ask(service).status_code == 200
+    assert (recorded.calls, recorded.spans) == ([], [])
+
+
+def test_the_span_is_sent_and_our_baggage_is_not(service: Deepgram, recorded: Recorded) -> None:
+    """What is done while a request is sent belongs to its span, and afterwards to what it belonged to before."""
+    from opentelemetry import trace
+
+    seen = []
+
+    def see(_: httpx.Request) -> None:
+        seen.append(trace.get_current_span().get_span_context().span_id)
+
+    with otel_costs.session("s"), httpx.Client(event_hooks={"request": [see]}) as client:
+        client.post(f"{service.url}/v1/listen?model=nova-3", json={"url": "https://example.com/a.wav"})
+        after = trace.get_current_span().get_span_context().span_id
+    (span,) = recorded.spans
+    assert span.context is not None
+    assert seen == [span.context.span_id]
+    assert after == 0
+
+
+def test_a_budget_stops_what_is_sent(service: Deepgram, recorded: Recorded) -> None:
+    """Where no package stands between, the budget is looked at before it is sent, too."""
+    with otel_costs.session("s", budget_usd="0.0001"):
+        otel_costs.record("chat", provider="acme", model="m", usage={"requests": 1}, cost_usd="1")
+        with pytest.raises(otel_costs.BudgetExceeded):
+            ask(service)
+    assert service.asked == []
+
+
+def test_a_connection_that_is_refused(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that nobody answers is recorded with an unknown cost, and its error."""
+    with Deepgram() as gone:
+        monkeypatch.setenv(names.ENV_PROVIDERS, "127.0.0.1=deepgram")
+    with pytest.raises(httpx.ConnectError):
+        ask(gone)
+    call = recorded.call
+    assert call[names.ERROR_TYPE] == "ConnectError"
+    assert call[names.COST_STATUS] == "unpriced"
+
+
+def test_one_patch_for_all(service: Deepgram, recorded: Recorded) -> None:
+    """However many vendors there are, a request passes one wrapper of ours."""
+    import cartesia._base_client  # noqa: F401
+    import elevenlabs.core.http_client  # noqa: F401
+
+    assert len(vendor_http._vendors) >= 3
+    assert not hasattr(httpx.Client.send.__wrapped__, "__wrapped__")  # type: ignore[attr-defined]
+    ask(service)
+    assert len(recorded.calls) == 1
