@@ -225,6 +225,17 @@ def test_left_without_closing(line: Line, recorded: Recorded) -> None:
     assert names.ERROR_TYPE not in call
 
 
+def test_late_report(recorded: Recorded) -> None:
+    """What is reported after the end adds nothing to the bill, and no note beside it."""
+    socket = follow()
+    for _ in range(2):
+        tell(socket, {"type": "session.closed", "usage": {"seconds": 60}})
+        tell(socket, {"type": "session.usage.updated", "usage": {"seconds": 600}})
+    socket.closed("1006")
+    assert recorded.call[names.COST_USD] == "0.05"
+    assert sorted(span.name for span in recorded.spans) == ["realtime", "realtime_inference gpt-live-1"]
+
+
 def test_never_started(line: Line, recorded: Recorded) -> None:
     """A session that was refused is none."""
     line.run(line.connection.send({"type": "session.start", "session": {}}))
@@ -251,14 +262,22 @@ def test_seen_twice(line: Line, looking_on: Any, recorded: Recorded) -> None:
     session.use(30)
     side.read("session.usage.updated")
     session.send(*transcript("user", "Good morning", 0))
+    usage = {"input_tokens": 1000, "output_tokens": 7, "total_tokens": 1007}
+    decision = {"type": "decision.completed", "decision": {"model": "gpt-6-luna", "answers": [], "usage": usage}}
+    session.send({"type": "decision.event", "event": decision}, *delegated("dlg_1", nested()))
     session.close(60)
     side.read("session.closed")
     line.read("session.closed")
     side.close()
     line.close()
-    (call,) = final(recorded)
-    assert call[names.COST_USD] == "0.05"
-    assert [message["body"] for message in recorded.messages] == ["Good morning"]
+    operations = [call[names.OPERATION_NAME] for call in recorded.calls if call.get(names.CALL_REVISION) != 0]
+    assert sorted(operations) == ["chat", "decision", "realtime_inference"]
+    assert sorted(span.name.partition(" ")[0] for span in recorded.spans if span.name != "realtime") == [
+        "chat", "decision", "realtime_inference", "realtime_inference",
+    ]  # fmt: skip
+    bill = final(recorded)[-1]
+    assert bill[names.COST_USD] == "0.05"
+    assert [message["body"] for message in recorded.messages if message["body"]] == ["Good morning"]
 
 
 def test_seen_elsewhere(line: Line, driver: Driver, provider: Provider, recorded: Recorded) -> None:
