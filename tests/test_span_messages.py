@@ -103,3 +103,15 @@ def test_lone_surrogates_do_not_reach_a_span() -> None:
     assert len(found) == 3
     for value in found.values():
         value.encode()
+
+
+def test_definitions_of_tools_are_redacted_too() -> None:
+    """They are written by hand, and may name what nobody should read: no content leaves without the redactor."""
+    tools = [{"type": "function", "description": "Ask Ada"}]
+    content.set_redactor(lambda text, _: text.replace("Ada", "[name]"))
+    try:
+        assert json.loads(span_attributes((), (), tools)[names.TOOL_DEFINITIONS])[0]["description"] == "Ask [name]"
+        content.set_redactor(lambda *_: None)
+        assert names.TOOL_DEFINITIONS not in span_attributes((), (), tools)
+    finally:
+        content.set_redactor(None)

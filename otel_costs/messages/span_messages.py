@@ -32,7 +32,9 @@ def span_attributes(
     }
     attributes = {name: json.dumps(value, ensure_ascii=False) for name, value in found.items() if value}
     if isinstance(tools, list | tuple) and tools:
-        attributes[names.TOOL_DEFINITIONS] = clean.to_json(tools)
+        defined = content.of(Draft("system", "text", clean.to_json(tools))).body
+        if defined is not None:
+            attributes[names.TOOL_DEFINITIONS] = defined
     return attributes
 
 
