@@ -21,6 +21,7 @@ from otel_costs import attributes as names
 from otel_costs import call as call_module
 from otel_costs import outbox
 from otel_costs.messages import content
+from otel_costs.providers import hosts
 from otel_costs.providers.aws_speech import polly as polly_module
 from tests.support.recorded import Recorded, instrumented
 from tests.support.speech.aws import SOUND, Aws
@@ -342,3 +343,22 @@ def test_the_call_is_written_elsewhere(recorded: Recorded, aws: Aws) -> None:
     """What is expensive is done in the outbox."""
     speak(client(aws))
     assert outbox.drain()
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("polly.us-east-1.amazonaws.com", "aws.polly"),
+        ("polly-fips.us-east-1.amazonaws.com", "aws.polly"),
+        ("vpce-1.polly.eu-west-1.vpce.amazonaws.com", "aws.polly"),
+        ("polly.us-east-1.api.aws", "aws.polly"),
+        ("transcribe.eu-west-1.amazonaws.com", "aws.transcribe"),
+        ("fips.transcribe.us-east-1.amazonaws.com", "aws.transcribe"),
+        ("transcribestreaming.cn-north-1.amazonaws.com.cn", "aws.transcribe"),
+        ("polly.example.com", None),
+        ("notpolly.us-east-1.amazonaws.com", None),
+    ],
+)
+def test_hosts(host: str, provider: str | None) -> None:
+    """AWS is known by its names: those of every region, and of private endpoints."""
+    assert hosts.provider_of(host, 443) == provider

@@ -15,10 +15,12 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import speech_v1, speech_v2
 from google.cloud.speech_v1.services.speech.client import SpeechClient
+from google.cloud.speech_v1.services.speech.transports import SpeechGrpcTransport
 
 import otel_costs
 from otel_costs import attributes as names
 from otel_costs.messages import content
+from otel_costs.providers import hosts
 from otel_costs.providers.google_speech import recognition
 from tests.support.recorded import Recorded, instrumented
 from tests.support.speech.google import Google
@@ -429,3 +431,32 @@ def test_a_host_that_nobody_knows_has_no_prices(
     monkeypatch.delenv(names.ENV_PROVIDERS)
     clients.run(recognize(client))
     assert (recorded.call[names.PROVIDER_NAME], recorded.call[names.COST_STATUS]) == ("unknown", "unpriced")
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("speech.googleapis.com", "gcp.speech"),
+        ("us-central1-speech.googleapis.com", "gcp.speech"),
+        ("speech.us-central1.rep.googleapis.com", "gcp.speech"),
+        ("texttospeech.googleapis.com", "gcp.text_to_speech"),
+        ("eu-texttospeech.googleapis.com", "gcp.text_to_speech"),
+        ("evilspeech.googleapis.com", None),
+        ("speech.example.com", None),
+    ],
+)
+def test_hosts(host: str, provider: str | None) -> None:
+    """Google is known by its names, those of its regions too."""
+    assert hosts.provider_of(host, 443) == provider
+
+
+def test_the_clients_own_host(recorded: Recorded, google: Google) -> None:
+    """Without a word of configuration a client is Google's: by the host that its transport names."""
+    transport = SpeechGrpcTransport(channel=grpc.insecure_channel(google.target))
+    client = speech_v1.SpeechClient(transport=transport)
+    recognize(client)
+    transport.close()  # type: ignore[no-untyped-call]
+    assert (recorded.call[names.PROVIDER_NAME], recorded.call[names.SERVER_ADDRESS]) == (
+        "gcp.speech",
+        "speech.googleapis.com",
+    )
