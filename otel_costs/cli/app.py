@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "price": "prices",
     "prices": "prices",
     "reprice": "reprice",
+    "erase": "erase",
 }
 
 # The first import of the embedded stack that fails says which extra is missing.

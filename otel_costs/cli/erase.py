@@ -1,0 +1,73 @@
+"""The command `erase`: a user or a session, everywhere."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.table import Table
+
+from otel_costs.cli import options, output
+from otel_costs.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from otel_costs.store.erase import Erased
+
+COLUMNS: Final = ("table", "before", "after")
+
+
+@click.command("erase", short_help="Erase a user or a session from every table.")
+@click.option("--user", metavar="ID", help="Erase this user, and the sessions that are the user's alone.")
+@click.option("--session", "session_id", metavar="ID", help="Erase this session, whoever is in it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.format_option
+@options.dsn_option
+def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: str | None) -> None:
+    """Erase a user or a session from every table, raw and derived, and prove by a count that nothing is left.
+
+    There is no way back. Records that are still on their way come in afterwards: erase again a day later. Numbers of
+    calls per process stay; they name nobody, and tell erased calls from lost ones. Exit code 1: something is left.
+    """
+    from otel_costs.store import erase as store_erase  # noqa: PLC0415
+
+    if bool(user) == bool(session_id):
+        raise click.UsageError("give --user ID or --session ID")
+    name = f"user {user!r}" if user else f"session {session_id!r}"
+    with options.opened(dsn) as client:
+        whom = store_erase.of_user(client, user) if user else store_erase.of_session(session_id or "")
+        before = store_erase.count(client, whom)
+        if any(before.values()) and not yes:
+            _ask(name, before)
+        with output.working(f"Erasing {name}"):
+            found = store_erase.erase(client, whom) if any(before.values()) else []
+    if form == options.JSON:
+        output.write_json({"erased": [asdict(one) for one in found], "left": sum(one.after for one in found)})
+    elif form == options.CSV:
+        output.write_csv([asdict(one) for one in found], COLUMNS)
+    elif found:
+        output.show(_table(found))
+    else:
+        output.note(f"nothing of {name} is in the store")
+    if left := sum(one.after for one in found):
+        output.note(f"{left:,} rows of {name} are left: records came in meanwhile; erase again")
+        click.get_current_context().exit(1)
+
+
+def _ask(name: str, before: dict[str, int]) -> None:
+    listed = ", ".join(f"{count:,} of {table}" for table, count in before.items() if count)
+    if not sys.stdin.isatty():
+        raise Failure(f"{name} has {listed}: give --yes to erase them")
+    click.confirm(f"Erase {listed} of {name}? There is no way back.", abort=True, err=True)
+
+
+def _table(found: Sequence["Erased"]) -> Table:
+    table = output.table()
+    table.add_column("table")
+    table.add_column("rows erased", justify="right")
+    table.add_column("left", justify="right")
+    for one in found:
+        table.add_row(one.table, f"{one.before - one.after:,}", f"{one.after:,}")
+    table.add_section()
+    table.add_row("total", f"{sum(one.before - one.after for one in found):,}", f"{sum(one.after for one in found):,}")
+    return table

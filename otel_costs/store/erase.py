@@ -1,0 +1,168 @@
+"""Erasing a user or a session from every table, raw and derived, and counting what is left of them.
+
+A user's own sessions go whole, with what was recorded in them before the user was known. Of a session of several users
+this user's rows go, and the rest is counted again. Kept are the numbers of calls per process (`call_sequences`): they
+name nobody, and without them every erased call would be taken for one that was lost.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store.layout import Place, places
+from otel_costs.store.rows import rows, telling
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_NAMED: Final = (
+    "({user} = {{user:String}} and {{user:String}} != ''"
+    " or {session} != '' and {session} in {{sessions:Array(String)}} and ({{whole:Bool}} or {user} = ''))"
+)
+_OWN: Final = _NAMED.format(user="user_id", session="session_id")
+_LOGS: Final = _NAMED.format(user="LogAttributes['user.id']", session="LogAttributes['session.id']")
+_SPANS: Final = _NAMED.format(user="SpanAttributes['user.id']", session="SpanAttributes['session.id']")
+
+# Sources before what is derived of them: a count that runs meanwhile finds nothing any more.
+ERASED: Final = {
+    "otel_logs": _LOGS,
+    "otel_traces_trace_id_ts": f"TraceId in (select TraceId from {{otel_traces}} where {_SPANS})",  # noqa: S608
+    "otel_traces": _SPANS,
+    "messages": _OWN,
+    "calls": _OWN,
+    "derived_calls": _OWN,
+    "session_totals": f"({_OWN} or {{user:String}} != '' and has(users, {{user:String}}))",
+    "budgets": "(scope = 'user' and name = {user:String} and {user:String} != '')",
+}
+"""Every table that may name somebody, and what of it does."""
+
+KEPT: Final = ("call_records", "call_sequences", "schema_versions")
+"""Tables that name nobody: one keeps nothing, one has numbers of calls, one says who made the tables."""
+
+_IN_THEM: Final = (
+    "(session_id in (select session_id from calls where user_id = {user:String})"
+    " or session_id in (select session_id from messages where user_id = {user:String}))"
+)
+_SESSIONS: Final = (
+    "select session_id, countIf(user_id not in ('', {user:String})) > 0 as shared from"  # noqa: S608
+    f" (select session_id, user_id from calls where {_IN_THEM}"
+    f" union all select session_id, user_id from messages where {_IN_THEM})"
+    " where session_id != '' group by session_id order by session_id"
+    " settings distributed_product_mode = 'global'"
+)
+_COLUMNS: Final = (
+    "select name from system.columns where database = currentDatabase() and table = {table:String}"
+    " and default_kind = '' order by position"
+)
+_BATCH: Final = 1000  # sessions in a statement: their names must fit into it
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Rows of a table that named them, and how many do now."""
+
+    table: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """A user, or one session; `sessions` go whole, `shared` are those that other users are in too."""
+
+    user: str = ""
+    sessions: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+
+
+def of_user(client: "Client", user: str) -> Whom:
+    """Return a user and the sessions that are the user's. Raises ValueError for no user, StoreError."""
+    if not user:
+        raise ValueError("no user is given: calls without one belong to nobody")
+    found = rows(client, _SESSIONS, {"user": user})
+    own, shared = ([row["session_id"] for row in found if row["shared"] == of] for of in (0, 1))
+    return Whom(user, tuple(own), tuple(shared))
+
+
+def of_session(session_id: str) -> Whom:
+    """Return a session, whoever is in it. Raises ValueError for none."""
+    if not session_id:
+        raise ValueError("no session is given")
+    return Whom(sessions=(session_id,))
+
+
+def count(client: "Client", whom: Whom) -> dict[str, int]:
+    """Return how many rows of each table name them."""
+    where = places(client)
+    return {table: _count(client, where, table, whom) for table in ERASED if table in where}
+
+
+def erase(client: "Client", whom: Whom) -> list[Erased]:
+    """Erase them from every table, wait until it is done on every server, and return what was there and what is left.
+
+    Parts are written anew without their rows: seconds to minutes for a large store. Records that are still on their way
+    come in afterwards; then it takes a second time. Raises StoreError.
+    """
+    where = places(client)
+    before = count(client, whom)
+    for table in before:
+        _delete(client, where, table, whom)
+    _count_again(client, whom.shared)
+    # A count of sessions that had begun before may have written them back.
+    if _count(client, where, "session_totals", whom):
+        _delete(client, where, "session_totals", whom)
+    after = count(client, whom)
+    return [Erased(table, rows_, after[table]) for table, rows_ in before.items()]
+
+
+def deletion(table: str, where: Mapping[str, Place]) -> str:
+    """Return the statement that takes them out of a table, on every server that has a part of it."""
+    place = where[table]
+    return f"alter table {place.table} {place.on_cluster} delete where {_condition(table, where, local=True)}"
+
+
+def _condition(table: str, where: Mapping[str, Place], *, local: bool) -> str:
+    traces = where["otel_traces"].table if local else "otel_traces"
+    return ERASED[table].replace("{otel_traces}", traces)
+
+
+def _statements(whom: Whom) -> Iterator[dict[str, object]]:
+    """Yield parameters that together mean them, and no row twice: sessions in batches, the user with the first."""
+    whole, names = not whom.user, whom.sessions
+    for start in range(0, len(names) or 1, _BATCH):
+        batch = list(names[start : start + _BATCH])
+        yield {"user": "" if start else whom.user, "sessions": batch or [""], "whole": whole}
+
+
+def _count(client: "Client", where: Mapping[str, Place], table: str, whom: Whom) -> int:
+    sql = (
+        f"select count() as n from {table} where {_condition(table, where, local=False)}"  # noqa: S608
+        " settings distributed_product_mode = 'global'"
+    )
+    return sum(rows(client, sql, parameters)[0]["n"] for parameters in _statements(whom))
+
+
+def _delete(client: "Client", where: Mapping[str, Place], table: str, whom: Whom) -> None:
+    statement = deletion(table, where)
+    for parameters in _statements(whom):
+        with telling(f"cannot erase from {table}"):
+            client.command(
+                statement,
+                parameters=parameters,
+                settings={"mutations_sync": 2, "allow_nondeterministic_mutations": 1},
+            )
+
+
+def _count_again(client: "Client", shared: Sequence[str]) -> None:
+    """Let sessions be counted again: what is left of them is put in once more, which changes nothing else."""
+    for start in range(0, len(shared), _BATCH):
+        for table, rest in (("calls", ["revision"]), ("messages", [])):
+            columns = rows(client, _COLUMNS, {"table": table})
+            listed = ", ".join([*(row["name"] for row in columns), *rest])
+            only = " and not superseded" if table == "calls" else ""
+            with telling("cannot count the sessions of several users again"):
+                client.command(
+                    f"insert into {table} ({listed}) select {listed} from {table} final"  # noqa: S608
+                    f" where session_id in {{sessions:Array(String)}}{only}",
+                    parameters={"sessions": list(shared[start : start + _BATCH])},
+                )
