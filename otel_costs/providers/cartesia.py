@@ -18,7 +18,7 @@ from otel_costs.patching import Patches
 from otel_costs.providers import spoken, vendor_http
 from otel_costs.providers.vendor_call import Answer, Vendor
 from otel_costs.providers.vendor_request import Asked, Endpoint
-from otel_costs.providers.vendor_socket import Listening, Speaking
+from otel_costs.providers.vendor_socket import Listening, Speaking, outline
 from otel_costs.sockets.claims import Handshake, Observer
 from otel_costs.usage import Usage
 
@@ -104,9 +104,10 @@ class _Speech:
     def received(self, frame: str | bytes) -> None:
         if not isinstance(frame, str):
             return
-        if '"done":true' not in frame and '"done": true' not in frame:
+        around = outline(frame)
+        if '"done":true' not in around and '"done": true' not in around:
             for context, speaking in self._speaking.items():
-                if f'"{context}"' in frame:
+                if f'"{context}"' in around:
                     speaking.sounds()
             return
         event = json.loads(frame)

@@ -5,13 +5,16 @@ that nobody iterates costs nothing. Requests to others pass. Around it the SDK's
 what it repeats is one call.
 """
 
+import os
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
+from otel_costs import attributes as names
 from otel_costs import baggage, shutdown, telemetry
 from otel_costs.patching import Patches, Wrapper
 from otel_costs.providers import hosts
@@ -146,11 +149,18 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
 
 def _vendor(request: Any) -> Vendor | None:
     """Return whose request it is: by its host, and where nobody knows that, by the SDK that sends it."""
-    provider = hosts.provider_of(request.url.host, _port(request.url))
+    url = request.url
+    provider = _provider(url.host, _port(url), os.environ.get(names.ENV_PROVIDERS))
     if provider is not None:
         return _vendors.get(provider)
     agent = request.headers.get("user-agent", "").lower()
     return next((vendor for vendor in _vendors.values() if vendor.agent in agent), None)
+
+
+@lru_cache(maxsize=1024)
+def _provider(host: str, port: int, _: str | None) -> str | None:
+    """Return the provider behind a host, as configured in `_`: it is asked for every request of the process."""
+    return hosts.provider_of(host, port)
 
 
 def _port(url: Any) -> int:

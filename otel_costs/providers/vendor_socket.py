@@ -19,6 +19,7 @@ from otel_costs.usage import Usage
 KEPT: Final = 10_000
 """Messages that one connection keeps until its end; what is said after them is billed and not written."""
 
+_AROUND: Final = 1024  # characters
 _MILLI: Final = Decimal("0.001")
 
 Billing = Callable[[Call, Decimal], None]
@@ -157,6 +158,11 @@ class Conversing:
         self.call.inputs, self.call.choices = [spoken.alone()], [self._said]
         _billed(self.call, self._bill, seconds, reported=False)
         _write(self.call, error)
+
+
+def outline(message: str) -> str:
+    """Return what stands around the sound in a long message: nothing else of it is looked through."""
+    return message if len(message) <= 2 * _AROUND else message[:_AROUND] + message[-_AROUND:]
 
 
 def _since(start_ns: int) -> Decimal:

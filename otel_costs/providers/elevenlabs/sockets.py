@@ -7,10 +7,11 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from otel_costs.call import Call
-from otel_costs.providers.vendor_socket import Listening, Speaking
+from otel_costs.providers.vendor_socket import Listening, Speaking, outline
 from otel_costs.sockets.claims import Handshake, Observer
 from otel_costs.usage import Usage
 
+_FINAL: Final = ('"isFinal":true', '"isFinal": true', '"is_final":true', '"is_final": true')
 _SOUND: Final = '"audio_base_64"'
 _BYTES: Final = {"pcm": 2, "ulaw": 1, "alaw": 1}  # of a sample
 
@@ -42,15 +43,15 @@ class _Speech:
             self._speaking[context].says(text)
 
     def received(self, frame: str | bytes) -> None:
-        # A sound may be long, and what is asked of it stands beside it.
         if not isinstance(frame, str):
             return
-        if '"isFinal":true' in frame or '"isFinal": true' in frame or '"is_final": true' in frame:
+        around = outline(frame)
+        if any(mark in around for mark in _FINAL):
             event = json.loads(frame)
             context = str(event.get("contextId") or event.get("context_id") or "")
             if (speaking := self._speaking.pop(context, None)) is not None:
                 speaking.closed()
-        elif '"audio"' in frame:
+        elif '"audio"' in around:
             for speaking in self._speaking.values():
                 speaking.sounds()
 
