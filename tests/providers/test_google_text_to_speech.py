@@ -86,7 +86,8 @@ def test_kinds_of_voices(
     clients.run(speak(client, voice))
     call = recorded.call
     assert (call[names.REQUEST_MODEL], call.get(names.COST_USD)) == (model, cost)
-    assert call[names.COST_STATUS] == ("unpriced" if cost is None else "priced")
+    doubtful = {"Studio": "estimated"}  # of which second sources disagree
+    assert call[names.COST_STATUS] == ("unpriced" if cost is None else doubtful.get(model, "priced"))
 
 
 def test_gemini_is_billed_by_tokens_that_nobody_names(
