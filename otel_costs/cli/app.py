@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "export": "export",
     "price": "prices",
     "prices": "prices",
+    "budget": "budget",
     "reprice": "reprice",
     "erase": "erase",
 }

@@ -19,6 +19,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         command = app.get_command(context, name)
         assert command is not None
         yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {part}", found) for part, found in command.commands.items())
 
 
 @pytest.mark.parametrize(("name", "command"), [("", app), *commands()])

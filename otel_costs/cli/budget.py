@@ -1,0 +1,152 @@
+"""The commands `budget set`, `remove`, `list` and `check`: what may be spent, and what was."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import Any, Final, TypeVar
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from otel_costs.cli import figures, options, output
+
+Row = Mapping[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+COLUMNS: Final = (
+    "scope", "name", "period", "period_start", "limit_usd", "spent_usd", "remaining_usd", "used", "state",
+    "unpriced_calls",
+)  # fmt: skip
+NO_BUDGETS: Final = "no budgets yet: `otel-costs budget set 50 --user ID --period month` sets one"
+
+_STYLES: Final = {"over": "bold red", "warning": "bold yellow", "ok": "green"}
+
+
+@click.group("budget", short_help="Set budgets, and check what was spent of them.")
+def budget() -> None:
+    """Set what a user, a scenario or everybody may spend in a day, week or month, and see what they did.
+
+    Periods are calendar ones, in UTC; a week begins on Monday. A budget is a warning at 80 % and over past 100 %.
+    These watch what was recorded; `session(budget_usd=...)` stops a program before it spends more.
+    """
+
+
+def _target_options(function: F) -> F:
+    for decorate in (
+        click.option(
+            "--period", type=click.Choice(["day", "week", "month"]), default="month", show_default=True,
+            help="For how long.",
+        ),
+        click.option("--all", "everybody", is_flag=True, help="Of everybody together."),
+        click.option("--scenario", metavar="NAME", help="Of this scenario."),
+        click.option("--user", metavar="ID", help="Of this user."),
+    ):  # fmt: skip
+        function = decorate(function)
+    return function
+
+
+def _target(user: str | None, scenario: str | None, everybody: bool) -> tuple[str, str]:
+    named = (("user", user), ("scenario", scenario), ("all", "" if everybody else None))
+    given = [pair for pair in named if pair[1] is not None]
+    if len(given) != 1 or (not given[0][1] and not everybody):
+        raise click.UsageError("give one of --user ID, --scenario NAME and --all")
+    return given[0][0], given[0][1] or ""
+
+
+@budget.command("set", short_help="Set a budget.")
+@click.argument("limit", metavar="DOLLARS")
+@_target_options
+@options.dsn_option
+def set_(limit: str, user: str | None, scenario: str | None, everybody: bool, period: str, dsn: str | None) -> None:
+    """Set a budget of DOLLARS, in the place of one that there may be."""
+    from otel_costs.store import budgets  # noqa: PLC0415
+
+    scope, name = _target(user, scenario, everybody)
+    try:
+        usd = Decimal(limit.lstrip("$").replace(",", ""))
+    except InvalidOperation:
+        raise click.UsageError(f"{limit!r} is no amount: give dollars, such as 50 or 0.25") from None
+    with options.opened(dsn) as client:
+        try:
+            budgets.put(client, scope, name, period, usd)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    output.show(output.text(f"{_whose(scope, name)} may spend {figures.exact(usd)} a {period}"))
+
+
+@budget.command("remove", short_help="Take a budget away.")
+@_target_options
+@options.dsn_option
+def remove(user: str | None, scenario: str | None, everybody: bool, period: str, dsn: str | None) -> None:
+    """Take a budget away. Exit code 2: there is none."""
+    from otel_costs.cli.failure import Failure  # noqa: PLC0415
+    from otel_costs.store import budgets  # noqa: PLC0415
+
+    scope, name = _target(user, scenario, everybody)
+    with options.opened(dsn) as client:
+        if not budgets.remove(client, scope, name, period):
+            raise Failure(f"{_whose(scope, name)} has no budget for a {period}; `otel-costs budget list` lists them")
+    output.show(output.text(f"{_whose(scope, name)} has no budget for a {period} any more"))
+
+
+@budget.command("list", short_help="List the budgets with what was spent.")
+@options.format_option
+@options.dsn_option
+def list_(form: str, dsn: str | None) -> None:
+    """List the budgets with what was spent of them in the current day, week or month, the fullest first."""
+    _write(_status(dsn), form)
+
+
+@budget.command("check", short_help="Check that no budget is over.")
+@options.format_option
+@options.dsn_option
+def check(form: str, dsn: str | None) -> None:
+    """List the budgets of which 80 % or more are spent. Exit code 1: one of them is over."""
+    found = _status(dsn)
+    full = [row for row in found if row["state"] != "ok"]
+    if form == options.TABLE and found and not full:
+        output.show(f"all is well: {figures.many(len(found), 'budget')}, of none more than 80 % spent")
+    else:
+        _write(full, form, none_yet=not found)
+    if any(row["state"] == "over" for row in full):
+        click.get_current_context().exit(1)
+
+
+def _status(dsn: str | None) -> list[Row]:
+    from otel_costs.store import reports  # noqa: PLC0415
+
+    with options.opened(dsn) as client:
+        found = reports.budget_status(client)
+    # What was spent of nothing is no fraction, and no number of JSON's.
+    return [{**row, "used": row["used"] if isfinite(row["used"]) else None} for row in found]
+
+
+def _write(rows: Sequence[Row], form: str, *, none_yet: bool = True) -> None:
+    if form == options.JSON:
+        output.write_json({"budgets": rows})
+    elif form == options.CSV:
+        output.write_csv(rows, COLUMNS)
+    elif rows:
+        output.show(_table(rows))
+    elif none_yet:
+        output.note(NO_BUDGETS)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = output.table()
+    table.add_column("whose", overflow="fold")
+    table.add_column("period", no_wrap=True)
+    for name in ("spent", "of", "used", ""):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        unpriced = f" + {row['unpriced_calls']:,} {figures.UNPRICED}" if row["unpriced_calls"] else ""
+        table.add_row(
+            output.text(_whose(row["scope"], row["name"])), row["period"], figures.usd(row["spent_usd"]) + unpriced,
+            figures.usd(row["limit_usd"]), "" if row["used"] is None else f"{row['used']:.0%}", Text(row["state"], _STYLES[row["state"]]),
+        )  # fmt: skip
+    return table
+
+
+def _whose(scope: str, name: str) -> str:
+    return "everybody" if scope == "all" else f"{scope} {name}"
