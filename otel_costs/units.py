@@ -2,7 +2,7 @@
 
 The names and dimensions are those of genai-prices 0.2.3 (``data_units.py``), and a test holds them to it; they stand
 here so that ``import otel_costs`` need not import it. Ours are added: file searches, containers, images, seconds of
-video and training tokens.
+video, training tokens and credits.
 """
 
 from collections.abc import Iterator
@@ -34,6 +34,7 @@ _COUNTS: Final = {
     "images": "images",
     "video_seconds": "durations video",
     "training_tokens": "training",
+    "credits": "credits",  # of a speech service: what it counts its bill in
 }
 
 

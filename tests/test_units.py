@@ -8,7 +8,7 @@ from otel_costs.units import DIMENSIONS, JOINS, UNITS, WHOLES, join, meet
 
 def test_units_are_those_of_genai_prices_and_a_few_of_ours() -> None:
     """Every unit that genai-prices prices has its name here; a release that adds one is noticed."""
-    ours = {"file_searches", "containers", "images", "video_seconds", "training_tokens"}
+    ours = {"file_searches", "containers", "images", "video_seconds", "training_tokens", "credits"}
     assert set(unit_data) | ours == UNITS
 
 
@@ -22,7 +22,7 @@ def test_parts_are_those_of_genai_prices() -> None:
 
 def test_our_units_are_parts_of_nothing() -> None:
     """What is counted apart is subtracted from nothing."""
-    assert not {"file_searches", "containers", "images", "video_seconds", "training_tokens"} & set(WHOLES)
+    assert not {"file_searches", "containers", "images", "video_seconds", "training_tokens", "credits"} & set(WHOLES)
 
 
 def test_two_parts_have_a_part_and_a_whole_in_common() -> None:

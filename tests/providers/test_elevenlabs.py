@@ -82,7 +82,9 @@ def test_speech(way: str, model: str, cost: int, usd: str, driver: ElevenLabsDri
     found = getattr(driver.client.text_to_speech, way)(voice_id="george", text=TEXT, model_id=model)
     driver.run(found) if way == "convert_with_timestamps" else driver.read(found)
     call = recorded.call
-    assert said(call) == {"usage.input_characters": cost, "cost.status": "priced", "cost.usd": usd}
+    assert said(call) == {
+        "usage.credits": cost, "usage.input_characters": LENGTH, "cost.status": "priced", "cost.usd": usd
+    }  # fmt: skip
     assert call[names.REQUEST_MODEL] == model
     assert call[names.RESPONSE_ID] == "r-1"
 
@@ -113,7 +115,9 @@ def test_a_dialogue(driver: ElevenLabsDriver, recorded: Recorded) -> None:
     """The lines of a dialogue are counted together."""
     lines: Any = [{"text": "Hello", "voice_id": "a"}, {"text": "Hi there", "voice_id": "b"}]
     driver.read(driver.client.text_to_dialogue.convert(inputs=lines))
-    assert said(recorded.call) == {"usage.input_characters": 13, "cost.status": "priced", "cost.usd": "0.0013"}
+    assert said(recorded.call) == {
+        "usage.credits": 13, "usage.input_characters": 13, "cost.status": "priced", "cost.usd": "0.0013"
+    }  # fmt: skip
     recorded.log_exporter.clear()
     driver.service.counts = False
     driver.read(driver.client.text_to_dialogue.convert(inputs=lines))
@@ -154,7 +158,7 @@ def test_voices_and_sounds(driver: ElevenLabsDriver, recorded: Recorded) -> None
     driver.read(driver.client.text_to_sound_effects.convert(text="A door"))
     driver.read(driver.client.audio_isolation.convert(audio=b"sound"))
     assert [
-        (call[names.OPERATION_NAME], call[names.USAGE_PREFIX + "input_characters"], call[names.COST_USD],
+        (call[names.OPERATION_NAME], call[names.USAGE_PREFIX + "credits"], call[names.COST_USD],
          call[names.COST_STATUS])
         for call in recorded.calls
     ] == [

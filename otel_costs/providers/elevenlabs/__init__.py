@@ -66,6 +66,13 @@ def _said(asked: Asked) -> str | None:
     return "\n".join(line for line in lines if isinstance(line, str))
 
 
+def _length(asked: Asked) -> int | None:
+    """Return the characters that are to be spoken; the lines of a dialogue are joined by us."""
+    if (text := _said(asked)) is None:
+        return None
+    return len(text) - text.count("\n") if asked.endpoint.name == "dialogue" else len(text)
+
+
 def _inputs(asked: Asked) -> list[Draft]:
     return spoken.synthesized(_said(asked))
 
@@ -75,12 +82,10 @@ def _read(call: Call, asked: Asked, answer: Answer) -> None:
     if asked.endpoint.name == "transcription":
         _read_transcription(call, asked, answer.body if isinstance(answer.body, dict) else {})
     elif (cost := answer.headers.get("character-cost")) is not None:
-        call.bill.usage = Usage.of({"input_characters": cost})
+        call.bill.usage = Usage.of({"credits": cost, "input_characters": _length(asked)})
         call.bill.price_model = f"credits/{asked.endpoint.operation}"
-    elif text := _said(asked):
-        # Some voices cost a multiple, and the lines of a dialogue are joined by us.
-        length = len(text) - text.count("\n") if asked.endpoint.name == "dialogue" else len(text)
-        call.bill.usage = Usage.of({"input_characters": length}, estimated=True)
+    elif length := _length(asked):
+        call.bill.usage = Usage.of({"input_characters": length}, estimated=True)  # some voices cost a multiple
     else:
         call.bill.reasons.append("usage_not_reported")
 
