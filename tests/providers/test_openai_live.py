@@ -82,8 +82,9 @@ def looking_on(driver: Driver, provider: Provider) -> Iterator[Any]:
 
 
 def final(recorded: Recorded) -> list[Any]:
-    """Return the bills; notes of what was used so far have revision 0."""
-    return [call for call in recorded.calls if call.get(names.CALL_REVISION) == 1]
+    """Return the bills of sessions; notes of what was used so far have revision 0."""
+    spoken = [call for call in recorded.calls if call[names.OPERATION_NAME] == "realtime_inference"]
+    return [call for call in spoken if call[names.CALL_REVISION] == 1]
 
 
 def test_one_exact_record(line: Line, recorded: Recorded) -> None:
@@ -275,7 +276,7 @@ def test_seen_twice(line: Line, looking_on: Any, recorded: Recorded) -> None:
     assert sorted(span.name.partition(" ")[0] for span in recorded.spans if span.name != "realtime") == [
         "chat", "decision", "realtime_inference", "realtime_inference",
     ]  # fmt: skip
-    bill = final(recorded)[-1]
+    (bill,) = final(recorded)
     assert bill[names.COST_USD] == "0.05"
     assert [message["body"] for message in recorded.messages if message["body"]] == ["Good morning"]
 
@@ -443,7 +444,8 @@ def test_delegated_responses(line: Line, recorded: Recorded) -> None:
     session.send(*delegated("dlg_0123456789abcdef", nested(id="resp_fedcba987654321001")))
     session.close(30)
     line.read("session.closed")
-    first, second, bill = recorded.calls
+    (bill,) = final(recorded)
+    first, second = (call for call in recorded.calls if call is not bill and call[names.OPERATION_NAME] == "chat")
     for call in (first, second):
         assert call[names.OPERATION_NAME] == "chat"
         assert call[names.OPENAI_API_TYPE] == "responses"
@@ -478,7 +480,7 @@ def test_decisions(line: Line, recorded: Recorded) -> None:
     session.send({"type": "decision.event", "event": {"type": "decision.completed", "decision": decision}})
     session.close(10)
     line.read("session.closed")
-    made, _ = recorded.calls
+    made = next(call for call in recorded.calls if call[names.OPERATION_NAME] == "decision")
     expected = otel_costs.price(usage_of(usage), provider="openai", model="gpt-6-luna", processing="decisions")
     assert made[names.OPERATION_NAME] == "decision"
     assert made[names.RESPONSE_MODEL] == "gpt-6-luna"
