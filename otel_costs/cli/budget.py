@@ -143,7 +143,8 @@ def _table(rows: Sequence[Row]) -> Table:
         unpriced = f" + {row['unpriced_calls']:,} {figures.UNPRICED}" if row["unpriced_calls"] else ""
         table.add_row(
             output.text(_whose(row["scope"], row["name"])), row["period"], figures.usd(row["spent_usd"]) + unpriced,
-            figures.usd(row["limit_usd"]), "" if row["used"] is None else f"{row['used']:.0%}", Text(row["state"], _STYLES[row["state"]]),
+            figures.usd(row["limit_usd"]), "" if row["used"] is None else f"{row['used']:.0%}",
+            Text(row["state"], _STYLES[row["state"]]),
         )  # fmt: skip
     return table
 
