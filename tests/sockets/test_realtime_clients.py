@@ -18,7 +18,8 @@ from otel_costs import attributes as names
 from otel_costs import session
 from tests.sockets import realtime_talk
 from tests.sockets.clients import CLIENTS as LIBRARIES
-from tests.sockets.realtime_talk import COSTS, EAR, MODEL, TURNS, Talk
+from tests.sockets.realtime_talk import Talk
+from tests.sockets.realtime_turns import COSTS, EAR, MODEL, TURNS
 from tests.support.provider import Provider
 from tests.support.provider.realtime_turn import Turn
 from tests.support.recorded import Recorded, instrumented
