@@ -22,7 +22,7 @@ GATHER_S: Final = 0.1
 REFUSED: Final = "refused.otlp"
 """What a collector takes at no time, in the spool's folder, for people to look at."""
 
-_RETRY_S: Final = (0.5, 30.0)  # from, to; twice as long each time
+_RETRY_S: Final = (0.5, 10.0)  # from, to; twice as long each time
 _LOOK_S: Final = 60.0  # between looks for what processes left that are gone
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -181,3 +182,84 @@ def session_json(url: str, session: str) -> dict[str, Any] | None:
             return found
     except urllib.error.HTTPError:
         return None
+
+
+CALLER = """
+import sys, threading, otel_costs
+from otel_costs import CostsInstrumentor, spool
+spool.install(CostsInstrumentor._patches)
+
+told = threading.Semaphore(0)
+threading.Thread(target=lambda: [told.release() for _ in sys.stdin], daemon=True).start()
+
+calls = 0
+with otel_costs.session(sys.argv[1]) as session:
+    while not told.acquire(timeout=0.01):
+        calls += 1
+        usage = {"input_tokens": 1000 + calls, "output_tokens": 7 * calls, "input_audio_tokens": calls}
+        otel_costs.record("chat", provider="openai", model="gpt-4o-audio-preview", usage=usage)
+        if calls == 1:
+            print("started", flush=True)
+    print(calls, session.cost_usd, flush=True)
+told.acquire()
+"""
+"""An application that makes calls until it is told to stop, says how many they were and what they cost, and stays."""
+
+
+class Caller:
+    """The application in a process under `opentelemetry-instrument`, sending to `url`."""
+
+    def __init__(self, folder: Path, session: str, url: str, **environ: str) -> None:
+        path = folder / "caller.py"
+        path.write_text(CALLER)
+        self.session = session
+        fast = {
+            "OTEL_BLRP_SCHEDULE_DELAY": "20",
+            "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "8",
+            "OTEL_TRACES_EXPORTER": "none",
+        }
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "OPENAI_"))}
+        variables = {"PYTHONPATH": str(ROOT), "OTEL_BLRP_MAX_QUEUE_SIZE": "65536", "OTEL_TRACES_EXPORTER": "none"}
+        instrument = str(Path(sys.executable).parent / "opentelemetry-instrument")
+        with (folder / f"{session}.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [instrument, sys.executable, str(path), session],
+                env={**clean, **instrumented_environ(url, **{**variables, **fast, **environ})},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._line() == "started"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def stop(self) -> tuple[int, Decimal]:
+        """Let it make no more calls, and return how many it made, and what they cost."""
+        self._tell()
+        calls, usd = self._line().split()
+        return int(calls), Decimal(usd)
+
+    def end(self) -> int:
+        """Let it come to its end, and return its exit code."""
+        self._tell()
+        return self._process.wait(PATIENCE_S)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal, and wait for its end."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        self._process.communicate()
+
+    def _tell(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
