@@ -47,8 +47,10 @@ def wait_until(holds: Callable[[], object], what: str, patience_s: float = PATIE
 class Collector:
     """A process of the collector on ports of its own; `start`, `kill` and `stop` as often as a test likes."""
 
-    def __init__(self, program: Path, folder: Path, store: str, jaeger: str = "", config: Path = CONFIG) -> None:
-        self._program, self._folder, self._config = program, folder, config
+    def __init__(self, program: Path, folder: Path, store: str, jaeger: str = "", *more: Path, **environ: str) -> None:
+        """`more` are configurations on top of the shipped one."""
+        self._program, self._folder = program, folder
+        self._configs = [f"--config={path}" for path in (CONFIG, *more)]
         self.grpc_port, self.http_port, self._health_port, self._metrics_port = free_ports(4)
         self.environ = {
             "OTEL_COSTS_TOKEN": TOKEN,
@@ -59,6 +61,7 @@ class Collector:
             "HEALTH_PORT": str(self._health_port),
             "METRICS_PORT": str(self._metrics_port),
             **({"JAEGER_ENDPOINT": jaeger} if jaeger else {}),
+            **environ,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -93,7 +96,7 @@ class Collector:
         """Start it with other variables, and wait for nothing."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "collector.log").open("ab") as log:
-            command = [str(self._program), f"--config={self._config}"]
+            command = [str(self._program), *self._configs]
             clean = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
             return subprocess.Popen(command, env={**clean, **self.environ, **environ}, stdout=log, stderr=log)
 
