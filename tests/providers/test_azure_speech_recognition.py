@@ -127,6 +127,21 @@ def test_formats(service: AzureSpeech, recorded: Recorded) -> None:
     assert said(recorded.call) == billed(2, "0.000555555556", whole=2)
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_channels(apart: bool, service: AzureSpeech, recorded: Recorded) -> None:
+    """Two channels are as long as one, and count twice only where each is recognized for itself."""
+    asked = config(service)
+    if apart:
+        asked.set_property_by_name("SPEECH-EnableMultiChannelProcessing", "true")
+    form = sdk.audio.AudioStreamFormat(samples_per_second=16_000, bits_per_sample=16, channels=2)
+    found = sdk.SpeechRecognizer(asked, Microphone(form).say(4.0))
+    assert found.recognize_once().text == "Hello there."
+    expected = billed(2, "0.000555555556", whole=2)
+    if apart:
+        expected = billed(4, "0.001111111111", whole=4) | estimated("billing_of_channels_not_published")
+    assert said(recorded.call) == expected
+
+
 def test_continuous(service: AzureSpeech, recorded: Recorded) -> None:
     """Continuous recognition is one call, of all the audio that there was until its end."""
     service.phrases = TWO
