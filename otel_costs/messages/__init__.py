@@ -19,6 +19,7 @@ __all__ = [
     "Seen",
     "hasher",
     "identify",
+    "is_keyed",
     "joined",
     "record",
     "span_attributes",
@@ -69,9 +70,14 @@ def record(message: Message, *, with_content: bool) -> tuple[dict[str, Any], str
     return found, kept.body
 
 
+def is_keyed() -> bool:
+    """Tell whether hashes are keyed by a secret of this process: where nothing may be derived from content."""
+    return not content.on_events() or content.is_redacted()
+
+
 def hasher() -> "Hash":
-    """Return what hashes a sound piece by piece; it is keyed where nothing may be derived from content."""
-    return sha256() if content.on_events() and not content.is_redacted() else sha256(_secret)
+    """Return what hashes a sound piece by piece, keyed or not."""
+    return sha256(_secret) if is_keyed() else sha256()
 
 
 def _measure(found: dict[str, Any], draft: Draft) -> None:

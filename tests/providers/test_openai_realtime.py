@@ -168,6 +168,47 @@ def test_a_local_servers_short_ids_are_others_each_time(recorded: Recorded) -> N
     assert [call[names.COST_USD] for call in recorded.calls] == [COST, COST]
 
 
+def test_a_local_servers_short_items_are_others_each_time(recorded: Recorded) -> None:
+    """`item_1` of two connections is two transcriptions, and two messages where one session has both."""
+    with otel_costs.session("two calls"):
+        for _ in range(2):
+            wire = Wire().created()
+            wire.commit("item_1")
+            wire.transcribe("item_1", "Hello", {"type": "duration", "seconds": 10})
+            wire.close()
+    assert [call[names.COST_USD] for call in recorded.calls] == ["0.001", "0.001"]
+    first, second = (message[names.MESSAGE_ID] for message in recorded.messages)
+    assert first == "item_1"
+    assert second.startswith("item_1~")
+
+
+@pytest.mark.parametrize("expires_at", [2**63, -5, 0, 10**18])
+def test_no_time_is_one_that_a_record_cannot_carry(recorded: Recorded, expires_at: int) -> None:
+    """It would lose all that are sent with it: then the ids are random, and the times our own."""
+    wire = Wire("call_id=rtc_0123456789abcdef").created(expires_at=expires_at)
+    wire.done("resp_0123456789abcdef")
+    call = recorded.call
+    assert call[names.CALL_ID][12] == "4"
+    assert 0 < call["timestamp"] < 2**63
+
+
+def test_what_one_of_two_sockets_did_not_see_counts_by_the_other(recorded: Recorded) -> None:
+    """A sideband that leaves early guesses, which is no bill where the other is told."""
+    expires_at = 1_795_343_400 + 3600
+    early, late = (Wire("call_id=rtc_0123456789abcdef").created(expires_at=expires_at) for _ in range(2))
+    for wire in (early, late):
+        wire.commit("item_0123456789abcdef")
+        wire.begin("resp_0123456789abcdef")
+    early.close()
+    late.transcribe("item_0123456789abcdef", "Hello", {"type": "duration", "seconds": 10})
+    late.done("resp_0123456789abcdef")
+    late.close()
+    newest: dict[str, Mapping[str, Any]] = {}
+    for call in sorted(recorded.calls, key=lambda call: call[names.CALL_REVISION]):
+        newest[call[names.CALL_ID]] = call
+    assert sorted(call[names.COST_USD] for call in newest.values()) == ["0.001", COST]
+
+
 def test_responses_may_overlap(wire: Wire, recorded: Recorded) -> None:
     """One aside of the conversation, another in it: each has its own tokens, and what is aside is no message."""
     wire.begin("resp_0123456789abcdef")
@@ -355,6 +396,53 @@ def test_the_betas_settings_are_read(recorded: Recorded) -> None:
     assert (call[names.COST_STATUS], call[names.COST_USD]) == ("estimated", "0.0001")
 
 
+@pytest.mark.parametrize(
+    ("form", "seconds"),
+    [
+        ({"type": "audio/pcm", "rate": 24000}, "1.000"),
+        ({"type": "audio/pcm", "rate": 16000}, "1.500"),
+        ({"type": "audio/pcmu"}, "6.000"),
+        ({"type": "audio/pcma", "rate": 8000}, "6.000"),
+        ({"type": "audio/pcm", "rate": 0}, "1.000"),
+        ({"type": "audio/pcm", "rate": "fast"}, "1.000"),
+    ],
+)
+def test_seconds_follow_the_format(recorded: Recorded, form: object, seconds: str) -> None:
+    """48,000 bytes are a second or six; others than OpenAI take several rates."""
+    wire = Wire().created(audio={"input": {"format": form}})
+    wire.append(bytes(48_000))
+    wire.commit("item_user")
+    (message,) = recorded.messages
+    assert message[names.MESSAGE_AUDIO_SECONDS] == seconds
+
+
+def test_what_is_committed_twice_is_heard_once(wire: Wire, recorded: Recorded) -> None:
+    """Before and after its transcript: what was sent in between belongs to the next."""
+    wire.append(PIECE)
+    wire.commit("item_0")
+    wire.append(PIECE * 2)
+    wire.commit("item_0")
+    wire.transcribe("item_0", "Hello", {"type": "duration", "seconds": 1})
+    wire.commit("item_0")
+    wire.commit("item_1")
+    wire.close()
+    assert [call[names.COST_STATUS] for call in recorded.calls] == ["priced", "estimated"]
+    assert [message[names.MESSAGE_BYTES] for message in recorded.messages] == [len(PIECE), 2 * len(PIECE)]
+
+
+def test_what_is_cleared_was_not_said(wire: Wire, recorded: Recorded) -> None:
+    """Neither its bytes nor the seconds of speech in it are those of the next."""
+    wire.append(PIECE)
+    wire.server("input_audio_buffer.speech_started", audio_start_ms=0, item_id="item_0")
+    wire.server("input_audio_buffer.speech_stopped", audio_end_ms=9000, item_id="item_0")
+    wire.client("input_audio_buffer.clear")
+    wire.append(bytes(48_000))
+    wire.commit("item_1")
+    wire.close()
+    (message,) = recorded.messages
+    assert (message[names.MESSAGE_BYTES], message[names.MESSAGE_AUDIO_SECONDS]) == (48_000, "1.000")
+
+
 def test_a_transcription_that_fails_leaves_a_record(wire: Wire, recorded: Recorded) -> None:
     """Whether it is billed, nobody says; its message is written without words."""
     wire.append(PIECE)
@@ -466,6 +554,59 @@ def test_what_was_not_heard_is_marked(wire: Wire, recorded: Recorded) -> None:
 
 
 @pytest.mark.usefixtures("told")
+def test_what_was_all_heard_is_not_marked(wire: Wire, recorded: Recorded) -> None:
+    """Applications ask to truncate what has ended already, which the service refuses."""
+    wire.begin("resp_0123456789abcdef")
+    place = {"response_id": "resp_0123456789abcdef", "item_id": "item_1", "output_index": 0, "content_index": 0}
+    wire.server("response.output_audio.delta", **place, delta=base64.b64encode(bytes(48_000)).decode())
+    wire.done("resp_0123456789abcdef", output=[_message("item_1", "Yes.")])
+    wire.client("conversation.item.truncate", item_id="item_1", content_index=0, audio_end_ms=1800)
+    wire.close()
+    (message,) = recorded.messages
+    assert message[names.MESSAGE_AUDIO_SECONDS] == "1.000"
+    assert names.MESSAGE_INTERRUPTED not in message
+
+
+@pytest.mark.usefixtures("told")
+def test_an_item_that_its_response_leaves_out_was_not_interrupted(wire: Wire, recorded: Recorded) -> None:
+    """A response that completed broke nothing off."""
+    wire.begin("resp_0123456789abcdef")
+    about = {"response_id": "resp_0123456789abcdef", "item_id": "item_1"}
+    wire.server("response.output_item.added", response_id="resp_0123456789abcdef", item={"id": "item_1"})
+    wire.server("response.output_text.delta", **about, delta="Yes.")
+    wire.done("resp_0123456789abcdef")
+    (message,) = recorded.messages
+    assert message["body"] == "Yes."
+    assert names.MESSAGE_INTERRUPTED not in message
+
+
+@pytest.mark.usefixtures("told")
+def test_a_transcript_that_nobody_expected_is_kept(recorded: Recorded) -> None:
+    """Of a service that transcribes without being set to: another copy of the message has the words."""
+    wire = Wire().created(audio={"input": {}})
+    wire.append(PIECE)
+    wire.commit("item_user")
+    outbox.drain()
+    wire.transcribe("item_user", "Hello", {"type": "duration", "seconds": 1})
+    first, second = recorded.messages
+    assert (first["body"], second["body"]) == (None, "Hello")
+    for name in ("timestamp", names.MESSAGE_ID, names.MESSAGE_INDEX, names.MESSAGE_SHA256, names.MESSAGE_BYTES):
+        assert first[name] == second[name]
+
+
+def test_an_item_may_be_added_before_it_is_committed(wire: Wire, recorded: Recorded) -> None:
+    """Others than OpenAI say it in that order: its sound is its own."""
+    heard = {"type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+    for status in ("completed", "in_progress"):
+        wire.append(PIECE)
+        wire.server("conversation.item.added", item={**heard, "id": f"item_{status}", "status": status})
+        wire.commit(f"item_{status}")
+    wire.close()
+    assert [message[names.MESSAGE_BYTES] for message in recorded.messages] == [len(PIECE), len(PIECE)]
+    assert len(recorded.calls) == 2
+
+
+@pytest.mark.usefixtures("told")
 def test_a_reply_may_be_interrupted_while_the_next_is_made(wire: Wire, recorded: Recorded) -> None:
     """A function's result asks for it at once, while the words in front of its call are still played."""
     wire.done("resp_0123456789abcdef", output=[_message("item_1", "One moment.")])
@@ -515,6 +656,22 @@ def test_an_item_that_is_refused_is_no_message(wire: Wire, recorded: Recorded) -
     wire.server("conversation.item.added", item={**other, "id": "item_1"})
     wire.close()
     assert [message["body"] for message in recorded.messages] == ["Taken"]
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("error", [{"code": "invalid_value", "event_id": None}, None])
+def test_an_item_that_is_refused_by_no_name_moves_nobodys_words(wire: Wire, recorded: Recorded, error: object) -> None:
+    """Who gives his events no ids is not told which was refused: the service repeats those that were not."""
+    parts = {"Refused": {"type": "input_text"}, "Taken": {"type": "input_text"}, "Last": {"type": "input_text"}}
+    for number, (said, part) in enumerate(parts.items()):
+        item = {"type": "message", "role": "user", "content": [{**part, "text": said}]}
+        wire.client("conversation.item.create", item=item)
+        if number:
+            wire.server("conversation.item.added", item={**item, "id": f"item_{number}", "status": "completed"})
+        elif error:
+            wire.server("error", error=error)
+    wire.close()
+    assert [message["body"] for message in recorded.messages] == ["Taken", "Last"]
 
 
 @pytest.mark.usefixtures("told")
@@ -666,7 +823,7 @@ def test_an_event_may_be_written_in_any_way(wire: Wire, recorded: Recorded) -> N
         f'{{"audio":"{data}","type":"input_audio_buffer.append"}}',
         f'{{ "type" : "input_audio_buffer.append" , "audio" : "{data}" }}',
         f'{{"event_id":"{"x" * 400}","type":"input_audio_buffer.append","audio":"{data}"}}',
-        json.dumps({"type": "input_audio_buffer.append", "audio": data}).replace("/", "\\/"),
+        json.dumps({"type": "input_audio_buffer.append", "audio": data}).replace("/", "\\/").replace("+", "\\u002b"),
         json.dumps({"type": "input_audio_buffer.append", "audio": data}).encode(),
     ):
         wire.observer.sent(frame)

@@ -412,13 +412,12 @@ def test_two_sockets_on_one_call_bill_it_once(recorded: Recorded, provider: Prov
     """What a sideband connection sees of a call, another may see too: ids and times follow from the provider's."""
     content.configure(content.Capture.EVENT_ONLY)
     provider.realtime.script(Turn(says="Hello.", usage=_usage((1000, 0), (0, 0), (10, 10))))
-    with (
-        _client(provider) as client,
-        client.realtime.connect(call_id="rtc_0123456789abcdef") as one,
-        client.realtime.connect(call_id="rtc_0123456789abcdef") as other,
-    ):
-        _play([{"type": "response.create"}, "rate_limits.updated"], one.send, one.recv)  # type: ignore[arg-type]
-        _play(["rate_limits.updated"], other.send, other.recv)  # type: ignore[arg-type]
+    with _client(provider) as client, client.realtime.connect(call_id="rtc_0123456789abcdef") as one:
+        _play(["session.created"], one.send, one.recv)  # type: ignore[arg-type]
+        with client.realtime.connect(call_id="rtc_0123456789abcdef") as other:
+            _play(["session.created"], other.send, other.recv)  # type: ignore[arg-type]
+            _play([{"type": "response.create"}, "rate_limits.updated"], one.send, one.recv)  # type: ignore[arg-type]
+            _play(["rate_limits.updated"], other.send, other.recv)  # type: ignore[arg-type]
     call = recorded.call
     assert call[names.CALL_ID][12] == "5"
     assert call[names.COST_USD] == "0.0048"  # gpt-realtime: 1,000 x 4 + 10 x 16 + 10 x 64

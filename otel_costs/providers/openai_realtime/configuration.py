@@ -6,8 +6,14 @@ from typing import Any, Final
 from otel_costs import clean
 from otel_costs.providers.openai.parts import key, mapping
 
-PCM_BYTES_PER_SECOND: Final = 48_000  # 24,000 samples a second of 16 bits; nothing else is taken
+PCM_BYTES_PER_SECOND: Final = 48_000  # 24,000 samples a second of 16 bits
 _G711_BYTES_PER_SECOND: Final = 8_000
+
+SESSION_S: Final = 3600
+"""How long a session may last: it expires so long after it began."""
+
+_TIMES: Final = range(SESSION_S, 2**33)  # one that a record cannot carry would lose all that are sent with it
+_RATES: Final = range(1, 384_001)
 
 
 class Configuration:
@@ -52,7 +58,7 @@ class Configuration:
         self.id = key(session.get("id")) or self.id
         if isinstance(model := key(session.get("model")), str):
             self.model = clean.text(model)
-        if type(expires_at := session.get("expires_at")) is int:
+        if type(expires_at := session.get("expires_at")) is int and expires_at in _TIMES:
             self.expires_at = expires_at
         self._read(session)
 
@@ -71,9 +77,12 @@ class Configuration:
 def _rate(*formats: object) -> int | None:
     """Return the bytes a second of the first format that is given."""
     for form in formats:
-        name = form if isinstance(form, str) else mapping(form).get("type")
+        fields = mapping(form)
+        name = form if isinstance(form, str) else fields.get("type")
         if isinstance(name, str):
-            return (
-                _G711_BYTES_PER_SECOND if "pcmu" in name or "pcma" in name or "g711" in name else PCM_BYTES_PER_SECOND
-            )
+            compressed = "pcmu" in name or "pcma" in name or "g711" in name
+            known = _G711_BYTES_PER_SECOND if compressed else PCM_BYTES_PER_SECOND
+            # OpenAI takes one rate; others, who speak its protocol, several.
+            samples = fields.get("rate")
+            return samples * (1 if compressed else 2) if type(samples) is int and samples in _RATES else known
     return None

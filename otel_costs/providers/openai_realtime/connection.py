@@ -32,17 +32,17 @@ class Connection:
     def sent(self, frame: str | bytes) -> None:
         """Take what the application sends; raise `BudgetExceeded` where it asks for more than its session may spend."""
         if isinstance(frame, bytes):
-            frame = frame.decode()
+            frame = frame.decode("utf-8", "replace")
         if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
             self._owner.adopt()
-            self._items.sound_sent(sound.data)
+            self._items.input.add(sound.data)
         elif (event := _parsed(frame)) is not None:
             self.event_sent(event)
 
     def received(self, frame: str | bytes) -> None:
         """Take what the service sends."""
         if isinstance(frame, bytes):
-            frame = frame.decode()
+            frame = frame.decode("utf-8", "replace")
         kind = frames.kind(frame)
         if kind in frames.SILENT:
             return
@@ -77,10 +77,10 @@ class Connection:
 
     def _sends_sound(self, event: Event) -> None:
         if isinstance(data := event.get("audio"), str):
-            self._items.sound_sent(data)
+            self._items.input.add(data)
 
     def _clears_sound(self, _: Event) -> None:
-        self._items.sound_cleared()
+        self._items.input.clear()
 
     def _sends_item(self, event: Event) -> None:
         item = mapping(event.get("item"))
@@ -105,14 +105,15 @@ class Connection:
         self._items.added(mapping(event.get("item")))
 
     def _hears_speech(self, event: Event) -> None:
-        self._items.speech_started(event)
+        self._items.input.speech_started(event)
 
     def _hears_silence(self, event: Event) -> None:
-        self._items.speech_stopped(event)
+        self._items.input.speech_stopped(event)
 
     def _commits(self, event: Event) -> None:
-        if item_id := key(event.get("item_id")):
-            self._transcriptions.begun(self._items.committed(item_id))
+        item_id = key(event.get("item_id"))
+        if item_id and (item := self._items.committed(item_id)) is not None:
+            self._transcriptions.begun(item)
 
     def _transcribes(self, event: Event) -> None:
         self._transcriptions.completed(event)

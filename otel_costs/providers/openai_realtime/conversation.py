@@ -9,16 +9,19 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from otel_costs import call as calls
 from otel_costs import clean, messages, outbox
+from otel_costs.identity import random_id
 from otel_costs.messages import Draft, content
 from otel_costs.providers.openai.parts import key
 from otel_costs.providers.openai_realtime import items
 from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.providers.openai_realtime.input_buffer import InputBuffer, milliseconds
 from otel_costs.providers.openai_realtime.item import Item, say
-from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.outgoing import Outgoing
+from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
 from otel_costs.providers.openai_realtime.sound import Passing
 from otel_costs.recent import Recent
 
@@ -26,18 +29,9 @@ HELD: Final = 32
 KNOWN: Final = 512
 """Items that are remembered as written, and more."""
 
+COMMIT: Final = "commit"
 TRANSCRIPT: Final = "transcript"
 PLAYBACK: Final = "playback"
-
-
-class _Asked(NamedTuple):
-    """An item that the application has sent, until the service has added it."""
-
-    event_id: object
-    id: object
-    shown: tuple[object, ...]
-    drafts: list[Draft]
-    at_ns: int
 
 
 class Items:
@@ -47,42 +41,24 @@ class Items:
         self._owner, self._configuration = owner, configuration
         self._open: OrderedDict[str, Item] = OrderedDict()
         self._known: Recent[str, bool] = Recent(KNOWN)
-        self._asked: deque[_Asked] = deque(maxlen=HELD)
-        self._input = Passing()
-        self._speech_ms: int | None = None
-        self._speech_s: Decimal | None = None
+        self._wordless: OrderedDict[str, Item] = OrderedDict()
+        self._outgoing = Outgoing()
+        self.input = InputBuffer()
         self._count = 0
+        self._mark = random_id()[:8]
         self._instructions: str | None = None
         self.since_response: deque[Draft] = deque(maxlen=HELD)
         """What was added since the last response, for the span of the next."""
 
-    # The user's sound.
+    # What the user says.
 
-    def sound_sent(self, data: str) -> None:
-        """Take a piece of the user's sound."""
-        self._input.add(data)
-
-    def sound_cleared(self) -> None:
-        """Forget what was sent since the last commit."""
-        self._input = Passing()
-
-    def speech_started(self, event: Mapping[str, Any]) -> None:
-        """Take where the service heard speech begin, in milliseconds of all sound."""
-        self._speech_ms = _milliseconds(event.get("audio_start_ms"))
-
-    def speech_stopped(self, event: Mapping[str, Any]) -> None:
-        """Take where it heard it end."""
-        ended_ms = _milliseconds(event.get("audio_end_ms"))
-        if ended_ms is not None and self._speech_ms is not None and ended_ms >= self._speech_ms:
-            self._speech_s = Decimal(ended_ms - self._speech_ms) / 1000
-
-    def committed(self, item_id: str) -> Item:
-        """Make an item of what was heard since the last commit."""
-        sound, seconds = self._input, self._speech_s
-        self._input, self._speech_ms, self._speech_s = Passing(), None, None
-        item = self._begin(item_id)
-        item.sound = sound
-        item.seconds = sound.seconds(self._configuration.input_rate) if seconds is None else seconds
+    def committed(self, item_id: str) -> Item | None:
+        """Make an item of what was heard since the last commit; None if this was said before."""
+        item = self._open.get(item_id)
+        if self._is_known(item_id) and (item is None or item.waits_for != COMMIT):
+            return None
+        item = item or self._begin(item_id)
+        item.sound, item.seconds = self.input.take(self._configuration.input_rate)
         item.drafts = [Draft("user", "audio")]
         item.waits_for = TRANSCRIPT if self._configuration.transcriber else None
         self.playback_over()
@@ -93,54 +69,50 @@ class Items:
     def transcribed(self, item_id: str, transcript: str | None, call_id: str | None) -> None:
         """Take what the user said; None if that will not become known."""
         item = self._open.get(item_id)
-        if item is not None and item.waits_for == TRANSCRIPT:
-            if transcript is not None:
-                item.drafts = [draft._replace(content=transcript) for draft in item.drafts]
-            item.call_id = call_id
-            self._write(item)
+        waiting = item is not None and item.waits_for in (COMMIT, TRANSCRIPT) and bool(item.drafts)
+        found = item if waiting else self._wordless.pop(item_id, None)
+        if found is None:
+            return
+        found.call_id = found.call_id or call_id
+        if transcript is not None:
+            found.drafts = [draft._replace(content=transcript) for draft in found.drafts]
+        if waiting:
+            self._write(found)
+        elif transcript and content.on_events():
+            # Another copy of the same message: the words of one count.
+            outbox.put(partial(say, self._owner, found))
 
     # Items that the application adds.
 
     def asked(self, fields: Mapping[str, Any], event_id: object) -> None:
         """Take an item that the application sends; it is a message once the service has added it."""
-        drafts = list(items.drafts(fields, self._configuration.input_rate))
-        shown = tuple(fields.get(name) for name in ("type", "role", "call_id"))
-        self._asked.append(_Asked(event_id, fields.get("id"), shown, drafts, time.time_ns()))
+        self._outgoing.put(fields, event_id, list(items.drafts(fields, self._configuration.input_rate)))
 
     def refused(self, event_id: object) -> None:
         """Take that the service did not do what the application sent under this id."""
-        if event_id:
-            for asked in [asked for asked in self._asked if asked.event_id == event_id]:
-                self._asked.remove(asked)
+        self._outgoing.refused(event_id)
 
     def added(self, fields: Mapping[str, Any]) -> None:
         """Take an item that the service has added to the conversation."""
         item_id = key(fields.get("id"))
         if item_id is None or self._is_known(item_id):
             return
-        asked = self._take(fields)
-        if asked is None and fields.get("status") == "in_progress":
-            self._begin(item_id)  # of a response, which will say what is in it
-            return
-        drafts = asked.drafts if asked else list(items.drafts(fields, self._configuration.input_rate))
-        if not drafts:
-            return
-        item = self._begin(item_id)
-        item.drafts = drafts
-        if asked is not None:
-            item.at_ns = asked.at_ns
-        if drafts[0].role == "user":
-            self.playback_over()
-        self._write(item)
-
-    def _take(self, fields: Mapping[str, Any]) -> "_Asked | None":
-        """Return what the application sent of this item: that with the same id, or the first of the same kind."""
-        shown = tuple(fields.get(name) for name in ("type", "role", "call_id"))
-        for asked in self._asked:
-            if asked.id == fields.get("id") if asked.id else asked.shown == shown:
-                self._asked.remove(asked)
-                return asked
-        return None
+        drafts = list(items.drafts(fields, self._configuration.input_rate))
+        sent = self._outgoing.take(fields, drafts)
+        if sent is None and fields.get("status") == "in_progress":
+            item = self._begin(item_id)  # of a response, which will say what is in it; or of what the user says
+            item.waits_for = COMMIT if fields.get("role") == "user" else None
+        elif drafts := sent.drafts if sent else drafts:
+            item = self._begin(item_id)
+            item.drafts = drafts
+            if sent is not None:
+                item.at_ns = sent.at_ns
+            if drafts[0].role == "user":
+                self.playback_over()
+            if sent is None and _is_heard(drafts):
+                item.waits_for = COMMIT  # mostly that is said first
+            else:
+                self._write(item)
 
     def instructed(self) -> None:
         """Write the instructions that the application has given, once for each wording."""
@@ -193,7 +165,7 @@ class Items:
         if isinstance(item_id, str) and (item := self._open.get(item_id)):
             self._forget(item)
 
-    def unfinished(self, item_id: str, call_id: str | None, interrupted: str) -> None:
+    def unfinished(self, item_id: str, call_id: str | None, interrupted: str | None) -> None:
         """Write an item of which nobody will say more: what was heard of it so far."""
         item = self._open.get(item_id)
         if item is None or item.drafts:
@@ -210,10 +182,9 @@ class Items:
     def truncated(self, item_id: object, heard_ms: object) -> None:
         """Take that the user heard only the first `heard_ms` milliseconds of an item."""
         item = self._open.get(item_id) if isinstance(item_id, str) else None
-        milliseconds = _milliseconds(heard_ms)
-        if item is not None and milliseconds is not None:
-            item.heard_s = Decimal(milliseconds) / 1000
-            item.interrupted = item.interrupted or "truncated"
+        heard_ms = milliseconds(heard_ms)
+        if item is not None and heard_ms is not None:
+            item.heard_s = Decimal(heard_ms) / 1000
 
     def playback_over(self) -> None:
         """Write the assistant's messages that the user may have interrupted until now."""
@@ -245,7 +216,7 @@ class Items:
             if oldest.drafts:
                 self._write(oldest)
             else:
-                self._forget(oldest)
+                del self._open[oldest.id]  # and begin again if somebody says what is in it
         item = self._open[item_id] = Item(item_id, self._next_index(1))
         return item
 
@@ -259,9 +230,23 @@ class Items:
             self._next_index(len(item.drafts) - 1)
         if content.on_spans():  # else an image would be kept until the next response for nothing
             self.since_response.extend(draft for draft in item.drafts if draft.role != "assistant")
-        if calls.is_new_message(self._owner.session_id, item.id):
+        if self._is_new(item):
+            if _is_heard(item.drafts):
+                self._wordless[item.id] = item
+                while len(self._wordless) > HELD:
+                    self._wordless.popitem(last=False)
             outbox.put(partial(say, self._owner, item))
 
+    def _is_new(self, item: Item) -> bool:
+        """Tell whether the item is no message of this session yet; a local server's `item_1` is another each time."""
+        if calls.is_new_message(self._owner.session_id, item.id):
+            return True
+        if len(item.id) >= RANDOM:
+            return False
+        item.message_id = f"{item.id}~{self._mark}"
+        return calls.is_new_message(self._owner.session_id, item.message_id)
 
-def _milliseconds(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value < 2**40 else None
+
+def _is_heard(drafts: list[Draft]) -> bool:
+    """Tell whether this is what the user said, and not in words yet."""
+    return all(draft.role == "user" and draft.type == "audio" and draft.said is None for draft in drafts)

@@ -37,7 +37,7 @@ class Sound(NamedTuple):
     """A piece of audio, and what it belongs to; empty where the frame does not say it."""
 
     data: str
-    """Base64, perhaps with a backslash before a slash."""
+    """Base64."""
     response_id: str = ""
     item_id: str = ""
 
@@ -55,7 +55,7 @@ def sound(frame: str) -> Sound | None:
         return None
     start = begin.end()
     end = frame.find('"', start)
-    if end < 0:
+    if end < 0 or frame.find("\\", start, end) >= 0:
         return None
     # The ids stand in front as OpenAI writes them; behind the audio they are found as well.
     response = _RESPONSE.search(frame, 0, start) or _RESPONSE.search(frame, end)

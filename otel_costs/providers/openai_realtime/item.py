@@ -2,11 +2,15 @@
 
 import time
 from decimal import Decimal
+from typing import Final
 
 from otel_costs import clean, messages, telemetry
 from otel_costs.messages import Draft, Message
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.sound import Passing
+
+TRUNCATED: Final = "truncated"
+"""Why a message was broken off: it was all made, and not all played."""
 
 
 class Item:
@@ -20,37 +24,52 @@ class Item:
         "id",
         "index",
         "interrupted",
+        "message_id",
         "said",
         "seconds",
         "sound",
         "waits_for",
+        "written",
     )
 
     def __init__(self, item_id: str, index: int) -> None:
         self.id, self.index = item_id, index
+        self.message_id = item_id
+        """Of its message; another than its own where a local server gives each connection the same ids."""
         self.at_ns = time.time_ns()
         self.drafts: list[Draft] = []
         self.sound: Passing | None = None
         self.seconds: Decimal | None = None
         self.heard_s: Decimal | None = None
-        """Seconds that the user heard of it, where that is less than all."""
+        """Seconds of it after which the application stopped to play it; None if it did not."""
         self.said = ""
         """The transcript so far, while it is made."""
         self.interrupted: str | None = None
         self.call_id: str | None = None
         self.waits_for: str | None = None
+        self.written: list[Draft] | None = None
+        """What it said when it was written."""
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the user did not hear all of it."""
+        return self.heard_s is not None and (self.seconds is None or self.heard_s < self.seconds)
 
 
 @telemetry.shielded("write a message")
 def say(owner: Owner, item: Item) -> None:
-    """Write the messages of an item, one for each part of it, in a job."""
+    """Write the messages of an item, one for each part of it, in a job; not again if it says no more than before."""
+    if item.written is item.drafts:
+        return
+    item.written = item.drafts
     recording = item.sound.recording() if item.sound is not None else None
+    seconds = item.heard_s if item.unheard else item.seconds
+    interrupted = item.interrupted or (TRUNCATED if item.unheard else None)
     for number, draft in enumerate(item.drafts):
         if draft.type == "audio" and draft.recording is None:
-            seconds = item.seconds if item.heard_s is None else min(item.heard_s, item.seconds or item.heard_s)
             draft = draft._replace(recording=recording, audio_seconds=seconds)
-        if item.interrupted:
-            draft = draft._replace(interrupted=item.interrupted)
-        message_id = clean.identifier(item.id if number == 0 else f"{item.id}/{number}")
+        if interrupted:
+            draft = draft._replace(interrupted=interrupted)
+        message_id = clean.identifier(item.message_id if number == 0 else f"{item.message_id}/{number}")
         message = Message(message_id, item.index + number, messages.joined(owner.session_id, draft))
         owner.conversation.say(message, item.at_ns, item.call_id)

@@ -15,14 +15,11 @@ from otel_costs import clean, telemetry
 from otel_costs.call import Call
 from otel_costs.conversation import Conversation
 from otel_costs.identity import random_id, whose
-from otel_costs.providers.openai_realtime.configuration import Configuration
+from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
 from otel_costs.session import ConnectionSession, Scope, current_scope
 
 RANDOM: Final = 16
 """Characters of an id that nobody else has: OpenAI's are random, a local server's `resp_1` is another each time."""
-
-SESSION_S: Final = 3600
-"""How long a session may last: it expires so long after it began."""
 
 
 class Owner:
@@ -102,17 +99,22 @@ class Owner:
         call.set(names.REALTIME_SESSION_ID, self._configuration.id)
         return call
 
+    @property
+    def begun_s(self) -> int | None:
+        """When the provider's session began, in seconds since 1970, the same for all who see it; None if not known."""
+        expires_at = self._configuration.expires_at
+        return None if expires_at is None else expires_at - SESSION_S
+
     def identify(self, call: Call, name: str, *, shared: bool, ended: bool = True) -> None:
         """Let what others see too, under the provider's `name` for it, be billed once.
 
         `shared`: connections of other processes may see it. Then its id follows from the name, and its time from the
         one that all of them know, which is the session's. `ended` is False where its end was not seen here.
         """
-        expires_at = self._configuration.expires_at
         if len(name) < RANDOM:
             call.call_id = random_id()
-        elif shared and expires_at is not None:
-            call.as_job(name, created_s=expires_at - SESSION_S, ended_s=None, ended=ended)
+        elif shared and self.begun_s is not None:
+            call.as_job(name, created_s=self.begun_s, ended_s=None, ended=ended)
         else:
             call.call_id = call.call_id or random_id()
             call.seen_as = f"{self.provider}/{name}" if ended else None

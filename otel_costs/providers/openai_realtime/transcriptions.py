@@ -14,7 +14,7 @@ from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.conversation import Items
 from otel_costs.providers.openai_realtime.item import Item
-from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
 from otel_costs.recent import Recent
 
 OPEN: Final = 64
@@ -35,11 +35,13 @@ class Transcriptions:
 
     def begun(self, item: Item) -> None:
         """Begin to transcribe what was heard, if the session is set to it."""
-        if self._configuration.transcriber is None:
+        name = _name(item.id, 0)
+        if self._configuration.transcriber is None or name in self._open or self._done.get(name):
             return
         while len(self._open) >= OPEN:
-            self._give_up(*self._open.popitem(last=False)[1])
-        self._open[_name(item.id, 0)] = self._call(item.id, 0), item.seconds
+            oldest, (call, heard_s) = self._open.popitem(last=False)
+            self._give_up(oldest, call, heard_s)
+        self._open[name] = self._call(item.id, 0), item.seconds
 
     def completed(self, event: Mapping[str, Any]) -> None:
         """End a transcription with its text."""
@@ -65,14 +67,15 @@ class Transcriptions:
 
     def end(self) -> None:
         """Give up what is under way: the connection has ended, and nobody will say what was used."""
-        for call, heard_s in self._open.values():
-            self._give_up(call, heard_s)
+        for name, (call, heard_s) in self._open.items():
+            self._give_up(name, call, heard_s)
         self._open.clear()
 
     def _call(self, item_id: str, index: int) -> Call:
         call = self._owner.call("speech_to_text", self._configuration.transcriber)
         call.response_model = self._configuration.transcriber
-        self._owner.identify(call, _name(item_id, index), shared=self._shared)
+        name = _name(item_id, index) if len(item_id) >= RANDOM else ""
+        self._owner.identify(call, name, shared=self._shared)
         return call
 
     def _take(self, event: Mapping[str, Any]) -> tuple[Call, Decimal | None] | None:
@@ -87,10 +90,12 @@ class Transcriptions:
         call.stop()
         return call, heard_s
 
-    def _give_up(self, call: Call, heard_s: Decimal | None) -> None:
+    def _give_up(self, name: str, call: Call, heard_s: Decimal | None) -> None:
         call.stop()
+        if self._shared and self._owner.begun_s is not None:  # if another connection sees what it used, that counts
+            self._owner.identify(call, name, shared=True, ended=False)
         call.bill.usage = usage.of_transcription(None, heard_s)
-        call.bill.reasons.append(NOT_SEEN)
+        call.bill.reasons = [NOT_SEEN]
         outbox.put(call.finish)
 
 

@@ -31,7 +31,7 @@ class Translation:
     def sent(self, frame: str | bytes) -> None:
         """Take what the application sends."""
         if isinstance(frame, bytes):
-            frame = frame.decode()
+            frame = frame.decode("utf-8", "replace")
         self._owner.adopt()
         if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
             self._entered.add(sound.data)
@@ -45,7 +45,7 @@ class Translation:
     def received(self, frame: str | bytes) -> None:
         """Take what the service sends."""
         if isinstance(frame, bytes):
-            frame = frame.decode()
+            frame = frame.decode("utf-8", "replace")
         if frames.kind(frame) in frames.SOUND_RECEIVED and (sound := frames.sound(frame)):
             self._hear(sound.data)
             return

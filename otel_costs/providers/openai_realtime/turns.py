@@ -1,6 +1,6 @@
 """The responses of a connection: one call each, from the first word of it until it is done, or the connection ends."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -12,7 +12,7 @@ from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import key, mapping, sequence
 from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
-from otel_costs.providers.openai_realtime.conversation import Items
+from otel_costs.providers.openai_realtime.conversation import HELD, Items
 from otel_costs.providers.openai_realtime.items import drafts as drafts_of
 from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
@@ -34,7 +34,7 @@ class Turn:
     def __init__(self, call: Call, *, aside: bool) -> None:
         self.call, self.aside = call, aside
         self.first_audio = False
-        self.items: list[str] = []
+        self.items: deque[str] = deque(maxlen=HELD)
 
 
 class Turns:
@@ -127,7 +127,7 @@ class Turns:
                 said += self._items.made(mapping(item), turn.call.call_id, interrupted)
         turn.call.choices = [said] if said else ()
         for item_id in turn.items:
-            self._items.unfinished(item_id, turn.call.call_id, interrupted or "completed")
+            self._items.unfinished(item_id, turn.call.call_id, interrupted)
         outbox.put(partial(_finish, turn.call, response, status, reason))
 
     def end(self, error: str | None) -> None:

@@ -31,7 +31,7 @@ def of_response(usage: object) -> tuple[Usage | None, str | None]:
 
 def of_transcription(usage: object, heard_s: Decimal | None) -> Usage | None:
     """Return what a transcription used: tokens or seconds, or the seconds that were heard, which is an estimate."""
-    if isinstance(usage, Mapping) and "seconds" in usage:
+    if isinstance(usage, Mapping) and usage.get("seconds") is not None:
         return _seconds(usage["seconds"])
     if usage is not None:
         return read_tokens(usage)
