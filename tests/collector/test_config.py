@@ -99,7 +99,7 @@ def test_who_has_no_token_is_refused(collector: Collector, headers: dict[str, st
 def test_a_body_over_the_limit_is_refused(collector: Collector) -> None:
     """20 MiB, after decompression too."""
     headers = {**AUTHORIZED, "Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
-    records = [said("too long", "x" * 2**20) for _ in range(21)]
+    records = [said("too long", "x" * 2**20, event__name="otel_costs.session") for _ in range(21)]
     for count, status in ((19, 200), (21, 400)):
         body = gzip.compress(logs_request(records[:count]).SerializeToString(), 1)
         assert send(f"{collector.url}/v1/logs", body, headers).status == status
@@ -156,6 +156,8 @@ def test_no_content_reaches_traces(collector: Collector, stack: Stack, jaeger: J
         "gen_ai.usage.input_tokens": 7,
         "otel_costs.cost.usd": "0.1",
         "gen_ai.tool.name": "search",
+        "gen_ai.tool.call.id": "call_1",
+        "gen_ai.tool.call.result": "found",
     }
     span = Span(
         trace_id=trace_id,
@@ -171,6 +173,7 @@ def test_no_content_reaches_traces(collector: Collector, stack: Stack, jaeger: J
     sql = "select SpanAttributes as a, Events.Attributes as e from otel_traces where TraceId = {t:String}"
     wait_until(lambda: ask(stack.http_url, sql, t=trace_id.hex()), "the span is stored")
     kept = {"gen_ai.usage.input_tokens": "7", "otel_costs.cost.usd": "0.1", "gen_ai.tool.name": "search"}
+    kept["gen_ai.tool.call.id"] = "call_1"
     assert ask(stack.http_url, sql, t=trace_id.hex()) == [{"a": kept, "e": [kept] * with_event}]
     wait_until(lambda: any(found.trace_id == trace_id for found in jaeger.spans), "Jaeger has the span")
     shown = next(found for found in jaeger.spans if found.trace_id == trace_id)

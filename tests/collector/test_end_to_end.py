@@ -107,8 +107,9 @@ def test_reports_are_the_same_through_the_collector(stack: Stack, local: Stack, 
 def test_every_row_is_the_same_through_the_collector(stack: Stack, local: Stack) -> None:
     """The exporter and `otel-costs local` write the same columns of a record; its spans lose their content alone."""
     assert rows(stack, "otel_logs") == rows(local, "otel_logs")
-    content = {f"gen_ai.{name}" for name in ("input.messages", "output.messages", "system_instructions")}
-    content.add("gen_ai.tool.definitions")
+    said = ("input.messages", "output.messages", "system_instructions")
+    done = ("tool.definitions", "tool.call.arguments", "tool.call.result")
+    content = {f"gen_ai.{name}" for name in said + done}
     direct = rows(local, "otel_traces")
     assert any(content & set(row["SpanAttributes"]) for row in direct)
     for row in direct:
