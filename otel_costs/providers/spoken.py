@@ -1,14 +1,19 @@
 """What was spoken or heard, as messages: of a text that is synthesized, and of a transcript."""
 
+import itertools
 import os
 
 from otel_costs import clean
 from otel_costs.messages.drafts import CONTEXT, Draft
 
+_count = itertools.count()
+_secret = os.urandom(16).hex()
+
 
 def alone() -> Draft:
     """Return what stands before a request without a history: each says something new, even in the same words."""
-    return Draft("", CONTEXT, key=os.urandom(16).hex())
+    # One secret for the process: to ask the system for randomness lets other threads in, in the middle of a call.
+    return Draft("", CONTEXT, key=f"{_secret}{next(_count)}")
 
 
 def synthesized(text: object) -> list[Draft]:
@@ -21,3 +26,12 @@ def heard(transcript: object, seconds: object = None) -> list[Draft]:
     if not isinstance(transcript, str) or not transcript:
         return []
     return [Draft("user", "audio", transcript, audio_seconds=clean.number(seconds))]
+
+
+def _renew() -> None:
+    global _secret
+    _secret = os.urandom(16).hex()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

@@ -72,7 +72,6 @@ class VendorCall:
         begun = cls(vendor, vendor_request.read(request, endpoint, host))
         if not endpoint.is_look:
             begun._call = begun._start()
-            begun._read_inputs(begun._call)
         return begun
 
     def _start(self) -> Call:
@@ -104,7 +103,11 @@ class VendorCall:
         if (call := self._call) is not None:
             call.stop()
             kind = error if isinstance(error, str) else type(error).__name__
-            outbox.put(partial(call.refuse if refused else call.fail, kind))
+            outbox.put(partial(self._end, call, call.refuse if refused else call.fail, kind))
+
+    def _end(self, call: Call, end: Callable[..., object], *kind: str) -> None:
+        self._read_inputs(call)
+        end(*kind)
 
     def received(self, response: Any) -> None:
         """The head of a good answer is here, and its body unless the application streams it."""
@@ -129,7 +132,7 @@ class VendorCall:
         if (call := self._call) is not None:
             call.stop()
             call.bill.reasons.append("response_not_read")
-            outbox.put(call.finish)
+            outbox.put(partial(self._end, call, call.finish))
 
     def _read_whole(self, raw: bytes | None, headers: Mapping[str, str]) -> None:
         body: Any = None
@@ -152,6 +155,8 @@ class VendorCall:
             self._write(self._start(), answer, None)
 
     def _write(self, call: Call, answer: Answer, error: str | None) -> None:
+        if not self._asked.endpoint.is_look:
+            self._read_inputs(call)
         try:
             self._vendor.read(call, self._asked, answer)
         except Exception as bug:  # noqa: BLE001

@@ -5,7 +5,7 @@ that nobody iterates costs nothing. Requests to others pass. Around it the SDK's
 what it repeats is one call.
 """
 
-import os
+import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache
@@ -14,24 +14,32 @@ from typing import Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from otel_costs import attributes as names
 from otel_costs import baggage, shutdown, telemetry
 from otel_costs.patching import Patches, Wrapper
 from otel_costs.providers import hosts
+from otel_costs.providers.hosts import Host
 from otel_costs.providers.vendor_call import Vendor, VendorCall, check_budget, is_refused
-from otel_costs.session import BudgetExceeded
+from otel_costs.session import BudgetExceeded, current_scope
 
 _Args = tuple[Any, ...]
 _Options = dict[str, Any]
 Route = Callable[[_Args, _Options], tuple[str, str]]
 """Returns the method and the path that a method of an SDK is called for."""
 
+_Place = tuple[Vendor, Host]
+
 _vendors: Final[dict[str, Vendor]] = {}
+_paths: Final[dict[str, re.Pattern[str]]] = {}
+"""By method, what is billed by any vendor."""
 
 
 def install(patches: Patches, vendor: Vendor, module: str = "", *clients: str, route: Route | None = None) -> None:
     """Record what is asked of `vendor` over httpx; `clients` are the methods of `module` that try again, if any do."""
     _vendors[vendor.provider] = vendor
+    for method in {endpoint.method for endpoint in vendor.endpoints}:
+        found = [one.path.pattern for known in _vendors.values() for one in known.endpoints if one.method == method]
+        _paths[method] = re.compile("|".join(f"(?:{pattern})" for pattern in found))
+    _behind.cache_clear()
     patches.wrap("httpx", "Client.send", _send)
     patches.wrap("httpx", "AsyncClient.send", _send_async)
     if route is not None:
@@ -88,6 +96,8 @@ def _trying_async(vendor: Vendor, route: Route) -> Wrapper:
 
 def _may_spend(vendor: Vendor, route: Route, args: _Args, kwargs: _Options) -> None:
     """Raise `BudgetExceeded`, and nothing else; raised from `send`, an SDK may take it for a broken connection."""
+    if current_scope() is None:
+        return
     try:
         endpoint = vendor.endpoint(*route(args, kwargs))
         if endpoint is not None and not endpoint.is_look:
@@ -133,12 +143,13 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
         if attempts is not None and attempts.call is not None:
             return attempts.call
         request = args[0] if args else kwargs["request"]
-        found = _vendor(request)
-        endpoint = None if found is None else found.endpoint(request.method, request.url.path)
-        if found is None or endpoint is None:
+        if (found := _vendor(request)) is None:
+            return None
+        vendor, host = found
+        if (endpoint := vendor.endpoint(request.method, request.url.path)) is None:
             return None
         shutdown.adopt_once()
-        call = VendorCall.begin(found, endpoint, hosts.at(request.url.host, _port(request.url)), request)
+        call = VendorCall.begin(vendor, endpoint, host, request)
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
@@ -147,24 +158,36 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
     return call
 
 
-def _vendor(request: Any) -> Vendor | None:
+def _vendor(request: Any) -> _Place | None:
     """Return whose request it is: by its host, and where nobody knows that, by the SDK that sends it."""
     url = request.url
-    provider = _provider(url.host, _port(url), os.environ.get(names.ENV_PROVIDERS))
-    if provider is not None:
-        return _vendors.get(provider)
-    agent = request.headers.get("user-agent", "").lower()
-    return next((vendor for vendor in _vendors.values() if vendor.agent in agent), None)
+    found = _behind(url.host, url.port, url.scheme)
+    return (_by_agent(request) if found is None else found) or None
 
 
 @lru_cache(maxsize=1024)
-def _provider(host: str, port: int, _: str | None) -> str | None:
-    """Return the provider behind a host, as configured in `_`: it is asked for every request of the process."""
-    return hosts.provider_of(host, port)
+def _behind(host: str, port: int | None, scheme: str) -> _Place | tuple[()] | None:
+    """Return who is behind a host: nothing if it is somebody else, None if nobody knows it.
+
+    It is asked for every request of the process, most of which are to others: so it is remembered as it was configured
+    when the host was first seen.
+    """
+    number = port or (80 if scheme == "http" else 443)
+    provider = hosts.provider_of(host, number)
+    if provider is None:
+        return None
+    vendor = _vendors.get(provider)
+    return () if vendor is None else (vendor, hosts.at(host, number))
 
 
-def _port(url: Any) -> int:
-    return int(url.port or (80 if url.scheme == "http" else 443))
+def _by_agent(request: Any) -> _Place | None:
+    """Return whose SDK asks an unknown host for something that is billed; the path says faster that it is nobody's."""
+    paths, url = _paths.get(request.method), request.url
+    if paths is None or not paths.search(url.path):
+        return None
+    agent = request.headers.get("user-agent", "").lower()
+    vendor = next((vendor for vendor in _vendors.values() if vendor.agent in agent), None)
+    return None if vendor is None else (vendor, hosts.at(url.host, url.port or (80 if url.scheme == "http" else 443)))
 
 
 @telemetry.shielded("note an answer")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
@@ -26,22 +26,37 @@ class Endpoint(NamedTuple):
     """Whether it only looks at what was started before: the call starts when the answer says that it is due."""
 
 
-@dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: where it goes, and what it asks for."""
+    """One request: where it goes, and what it asks for. What nobody asks for in the call is parsed after it."""
 
-    endpoint: Endpoint
-    host: Host
-    path: str
-    query: Mapping[str, list[str]] = field(default_factory=dict)
-    body: Mapping[str, Any] = field(default_factory=dict)
-    """The JSON object, or the fields of a form; empty where the body is a sound."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """They have a key in them: they are read, and never recorded."""
+    def __init__(self, endpoint: Endpoint, host: Host, request: Any) -> None:
+        """Note a request of httpx, but not its sounds, and not the request itself, which has them."""
+        self.endpoint, self.host = endpoint, host
+        self.headers: Mapping[str, str] = request.headers
+        """They have a key in them: they are read, and never recorded."""
+        self._query: bytes = request.url.query
+        self._body = _noted(request)
+
+    @cached_property
+    def query(self) -> Mapping[str, list[str]]:
+        """The parameters of the address."""
+        return parse_qs(self._query.decode("ascii", "replace")) if self._query else {}
+
+    @cached_property
+    def body(self) -> Mapping[str, Any]:
+        """The JSON object, or the fields of a form; empty where the body is a sound."""
+        noted, self._body = self._body, b""
+        if not isinstance(noted, bytes):
+            return noted
+        try:
+            found = json.loads(noted)
+        except Exception:  # noqa: BLE001
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def text(self, name: str) -> str | None:
-        """Return an option that is a text, from the body or the query; None if it is not given."""
-        value = self.body.get(name) or next(iter(self.query.get(name, ())), None)
+        """Return an option that is a text, from the query or the body; None if it is not given."""
+        value = next(iter(self.query.get(name, ())), None) or self.body.get(name)
         return value if isinstance(value, str) and value else None
 
     def has(self, name: str) -> bool:
@@ -52,20 +67,18 @@ class Asked:
 
 def read(request: Any, endpoint: Endpoint, host: Host) -> Asked:
     """Read a request of httpx."""
-    url = request.url
-    query = parse_qs(url.query.decode("ascii", "replace"))
-    return Asked(endpoint, host, url.path, query, _body(request), request.headers)
+    return Asked(endpoint, host, request)
 
 
-def _body(request: Any) -> Mapping[str, Any]:
+def _noted(request: Any) -> bytes | Mapping[str, Any]:
+    """Return the bytes of a JSON object, or the fields of a form."""
     kind = request.headers.get("content-type", "")
     try:
         if "json" in kind:
-            content = request.content
-            found = json.loads(content) if len(content) <= _JSON_LIMIT else None
-            return found if isinstance(found, dict) else {}
+            content: bytes = request.content
+            return content if len(content) <= _JSON_LIMIT else b""
         return _form(request.stream) if kind.startswith("multipart/") else {}
-    except Exception:  # noqa: BLE001  # a body that is streamed, or no JSON: then nothing is known of it
+    except Exception:  # noqa: BLE001  # a body that is streamed: then nothing is known of it
         return {}
 
 
