@@ -10,7 +10,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_costs import baggage, call, outbox, pricing, providers, shutdown, sockets, telemetry, threads
+from otel_costs import baggage, call, outbox, pricing, providers, shutdown, sockets, spool, telemetry, threads
 from otel_costs.messages import content
 from otel_costs.patching import Patches
 from otel_costs.session import forget as forget_sessions
@@ -44,16 +44,20 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
         _guarded("set the redactor", content.set_redactor, redact)
+        # genai-prices imports it, and openai 2 looks for it in `sys.modules`: it must not be found there half imported.
+        _guarded("import httpx2", importlib.import_module, "httpx2")
         # Half a second that neither the start nor the first call has to wait for.
         _guarded("read the prices", outbox.put, pricing.warm_up)
         _guarded("carry sessions into threads", threads.install, patches)
         _guarded("write calls before a flush", outbox.install, patches)
+        _guarded("open the spool", spool.install, patches)
         for library, hooks in sockets.LIBRARIES:
             _guarded(f"watch {library}", self._watch, library, hooks)
         for provider in providers.PROVIDERS:
             sockets.claimed_by(provider.module, provider.sockets)
             for name in provider.patched:
                 _guarded(f"watch {name}", self._watch, name, provider.module)
+        shutdown.before_end(sockets.end_open)
         _guarded("take over the end of the process", shutdown.install, patches)
         _guarded("look for a ledger", _look_for_ledger)
 
@@ -62,7 +66,9 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._patches.on_import(name, partial(_install, watcher), watcher)
 
     def _uninstrument(self, **_: Any) -> None:
+        _guarded("end what is open", sockets.end_open)
         _guarded("write the last calls", outbox.drain)
+        _guarded("close the spool", spool.remove)
         _guarded("take its patches back", self._patches.remove)
         _guarded("give back the end of the process", shutdown.remove)
         _guarded("forget the redactor", content.set_redactor, None)

@@ -24,6 +24,7 @@ SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := geta
 # Of the deadline, for calls that are still being written: the rest is for what is written already.
 _WRITING_S: Final = DEADLINE_S / 2
 
+_endings: list[Callable[[], object]] = []
 _standby: Standby | None = None
 _adopted: dict[int, Any] = {}
 _looked_again = False
@@ -41,6 +42,12 @@ def install(patches: Patches) -> None:
         atexit.register(_at_exit)
         _handle_signals()
     patches.on_import("multiprocessing.process", _watch_children)
+
+
+def before_end(ending: Callable[[], object]) -> None:
+    """Have `ending` called when the process ends, before the last flush: what is still open says its last word."""
+    if ending not in _endings:
+        _endings.append(ending)
 
 
 def remove() -> None:
@@ -89,6 +96,8 @@ def flush(*, final: bool = False) -> bool:
         return True
     if _until is None:
         _until = time.monotonic() + DEADLINE_S
+    for ending in _endings:
+        telemetry.shielded("end what is open")(ending)()
     outbox.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
     # In threads, side by side: `force_flush` ignores its timeout, and one collector may hang while another takes all.
     return _standby.run(_flushes(final), _until)

@@ -1,4 +1,4 @@
-"""OTLP records as rows of otel_logs and otel_traces, as the collector's clickhouse exporter (v0.162.0) writes them.
+"""OTLP records as rows of otel_logs and otel_traces, as the collector's clickhouse exporter (v0.161.0) writes them.
 
 A row is one line of JSON. Every record becomes a row that the tables can take: what has no place there (a time after
 2262, say) is clamped, so that a record never costs its neighbours their place.

@@ -1,5 +1,5 @@
 -- One row per log record, as OpenTelemetry sends it. Units: times in nanoseconds.
--- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.162.0); its attribute indexes
+-- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.161.0); its attribute indexes
 -- are left out, because reports read the typed tables, and inserts are three times as fast without them.
 create table if not exists otel_logs$local $on_cluster
 (

@@ -1,5 +1,5 @@
 -- One row per span, as OpenTelemetry sends it. Units: times and durations in nanoseconds.
--- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.162.0), without its attribute
+-- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.161.0), without its attribute
 -- indexes. Nothing about money reads this table: spans may be sampled away.
 create table if not exists otel_traces$local $on_cluster
 (
