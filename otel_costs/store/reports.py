@@ -110,6 +110,17 @@ def session_calls(client: "Client", session_id: str) -> list[Row]:
     )
 
 
+def message_calls(client: "Client", session_id: str) -> list[str]:
+    """Return in which call each message of a session was said, in their order: its id, empty where that is not known."""
+    found = rows(
+        client,
+        "select call_id from session_messages where session_id = {session_id:String}"
+        " order by timestamp, message_index, message_id",
+        {"session_id": session_id},
+    )
+    return [row["call_id"] for row in found]
+
+
 def user_report(
     client: "Client", user: str, *, since: date | None = None, until: date | None = None, limit: int = 1000
 ) -> Row:

@@ -104,6 +104,11 @@ def apply(
     return changes
 
 
+def layout_of(client: "Client") -> Layout:
+    """Return where the store's tables are, as `apply` was told the last time."""
+    return Layout(_applied(client).get(_CLUSTER) or None)
+
+
 def _retention(applied: Mapping[tuple[str, str], str]) -> Retention:
     """Return the retention that was asked for the last time, or what holds if nobody ever did."""
     return Retention(**{name: int(days) for (kind, name), days in applied.items() if kind == "retention"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from otel_costs.store.connection import StoreError
 from otel_costs.store.files import folder
 from otel_costs.store.rows import telling
+from otel_costs.store.schema import layout_of
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -30,12 +31,12 @@ def apply(client: "Client", environment: Mapping[str, str] = os.environ) -> tupl
     """Make roles, quotas and users as `queries/users/` says, or change their passwords; return the users' names.
 
     Passwords come from `OTEL_COSTS_WRITER_PASSWORD`, `..._READER_...`, `..._AUDITOR_...`; names from `..._USER`, where
-    they are not `writer`, `reader` and `auditor`. The store gets a password's SHA-256. Needs a server, and the rights
-    of an administrator. Raises StoreError for a missing or short password, and when a statement fails.
+    they are not `writer`, `reader` and `auditor`. The store gets a password's SHA-256. Needs the schema, a server, and
+    the rights of an administrator. Raises StoreError for a missing or short password, and when a statement fails.
     """
     placeholders = {
         "database": f"`{client.command('select currentDatabase()')}`",
-        "on_cluster": "",
+        "on_cluster": layout_of(client).on_cluster,
         **_credentials(environment),
     }
     for statement in statements(placeholders):

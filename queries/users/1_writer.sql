@@ -6,7 +6,9 @@ create settings profile if not exists otel_costs_writer $on_cluster settings
     -- The clock of an application may be anything: a batch of many days is stored all the same.
     max_partitions_per_insert_block = 0,
     -- Only what is on the disk is acknowledged.
-    wait_for_async_insert = 1
+    wait_for_async_insert = 1,
+    -- On a cluster too: what goes to another shard is there when it is acknowledged.
+    distributed_foreground_insert = 1
     to otel_costs_writer;
 create user if not exists $writer $on_cluster identified with sha256_hash by '$writer_sha256' default role otel_costs_writer;
 alter user $writer $on_cluster identified with sha256_hash by '$writer_sha256' default role otel_costs_writer;
