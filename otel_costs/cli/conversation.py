@@ -1,8 +1,9 @@
 """A session as people read it: what was said, and beneath it the calls that it took, with their cost line by line."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from heapq import merge
+from operator import itemgetter
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -41,19 +42,40 @@ _CACHED_KINDS: Final = {
 """The kind that a line for reading from a cache counts in."""
 
 
-def conversation(session: Row, calls: Sequence[Row], *, full: bool = False) -> RenderableType:
-    """Return a session, in the shape of its report, and its calls as one column in time; `full` cuts no message."""
+def conversation(
+    session: Row, calls: Sequence[Row], said_in: Sequence[str] = (), *, full: bool = False
+) -> RenderableType:
+    """Return a session, in the shape of its report, and its calls as one column in time; `full` cuts no message.
+
+    `said_in` are the ids of the calls that its messages were said in, in their order, empty where that is not known: a
+    call stands behind the last message of it, and one that has none behind what was said until it ended.
+    """
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(no_wrap=True, style="dim")
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1, overflow="fold")
     grid.add_column(no_wrap=True)
-    said = ((message["timestamp"], 0, message) for message in session["messages"])
-    spent = ((call["end_time"], 1, call) for call in calls)
-    for when, is_call, row in merge(said, sorted(spent, key=_time), key=_time):
-        for cells in _call_rows(row) if is_call else (_message_cells(row, full=full),):
-            grid.add_row(figures.clock(when) if not is_call else "", *cells)
+    messages = session["messages"]
+    behind = _behind(messages, calls, said_in)
+    for place, message in enumerate((None, *messages)):
+        if message is not None:
+            grid.add_row(figures.clock(message["timestamp"]), *_message_cells(message, full=full))
+        for call in behind[place]:
+            for cells in _call_rows(call):
+                grid.add_row("", *cells)
     return Group(heading(session), Text(), grid, Text(), totals(session, calls))
+
+
+def _behind(messages: Sequence[Row], calls: Sequence[Row], said_in: Sequence[str]) -> list[list[Row]]:
+    """Return the calls in front of all messages, and those behind each of them, in the order of their ends."""
+    # Where a message came between two questions to the store, times are all that can be relied on.
+    known = len(said_in) == len(messages)
+    last = {call_id: place for place, call_id in enumerate(said_in, 1) if call_id} if known else {}
+    times = [message["timestamp"] for message in messages]
+    behind: list[list[Row]] = [[] for _ in range(len(messages) + 1)]
+    for call in sorted(calls, key=itemgetter("end_time")):
+        behind[last.get(call["call_id"], bisect_right(times, call["end_time"]))].append(call)
+    return behind
 
 
 def heading(session: Row) -> Text:
@@ -106,10 +128,6 @@ def _used(cost: Row) -> Iterator[str]:
         yield figures.many(cost["characters"], "character")
 
 
-def _time(entry: tuple[Any, int, Row]) -> tuple[Any, int]:
-    return entry[:2]
-
-
 def _message_cells(message: Row, *, full: bool) -> tuple[RenderableType, ...]:
     role = message["role"]
     return text(role, _ROLE_STYLES.get(role, "bold")), _said(message, full=full), ""
@@ -131,16 +149,19 @@ def _said(message: Row, *, full: bool) -> Text:
 
 
 def _sound(message: Row) -> str:
-    """Say that a message was spoken, and how long: "[audio 3.2 s] "."""
+    """Say that a message was spoken and how long, or that it was broken off: "[interrupted after 0.6 s] "."""
+    interrupted = message["metadata"].get("interrupted")
     if message["type"] != "audio":
-        return ""
-    seconds = message["metadata"].get("audio_seconds")
-    return f"[audio {figures.duration(float(seconds))}] " if seconds else "[audio] "
+        return "[interrupted] " if interrupted else ""
+    seconds = float(message["metadata"].get("audio_seconds") or 0)
+    said = f"{seconds:.1f} s" if seconds < 59.5 else figures.duration(seconds)
+    words = ("interrupted after" if seconds else "interrupted") if interrupted else "audio"
+    return f"[{words} {said}] " if seconds else f"[{words}] "
 
 
 def _truncated(metadata: Mapping[str, str]) -> str:
     """Say that a message was too long to be kept whole, and how long it was."""
-    if not metadata.get("truncated"):
+    if not metadata.get("truncated") or metadata.get("interrupted"):
         return ""
     return f" [cut when it was recorded: it had {int(metadata.get('bytes') or 0):,} bytes]"
 

@@ -108,7 +108,8 @@ def conversations(stack: "Stack") -> Iterator[RenderableType]:
             if shown := reports.session(client, session_id):
                 yield _command(f"otel-costs session {session_id}")
                 yield Text()
-                yield conversation(shown, reports.session_calls(client, session_id))
+                calls, said_in = reports.session_calls(client, session_id), reports.message_calls(client, session_id)
+                yield conversation(shown, calls, said_in)
 
 
 def costs(stack: "Stack") -> Iterator[RenderableType]:

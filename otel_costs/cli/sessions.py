@@ -83,12 +83,13 @@ def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
         if found is None:
             raise Failure(_no_session(client, session_id))
         calls = [] if form == options.JSON else reports.session_calls(client, session_id)
+        said_in = reports.message_calls(client, session_id) if form == options.TABLE else []
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
         output.write_csv(_timeline(found["messages"], calls), TIMELINE_COLUMNS)
     else:
-        output.show(conversation(found, calls, full=full))
+        output.show(conversation(found, calls, said_in, full=full))
 
 
 def _no_session(client: "Client", session_id: str) -> str:

@@ -111,7 +111,7 @@ def session_calls(client: "Client", session_id: str) -> list[Row]:
 
 
 def message_calls(client: "Client", session_id: str) -> list[str]:
-    """Return in which call each message of a session was said, in their order: its id, empty where that is not known."""
+    """Return in which call each message of a session was said, in their order: its id, empty where unknown."""
     found = rows(
         client,
         "select call_id from session_messages where session_id = {session_id:String}"

@@ -18,6 +18,7 @@ create table if not exists messages$local $on_cluster
     bytes Nullable(UInt64) codec(T64, ZSTD(1)),
     sha256 String codec(ZSTD(1)),
     truncated Bool,
+    interrupted LowCardinality(String) comment 'why it was broken off, or was not all heard',
     timestamp DateTime64(6, 'UTC') codec(Delta(8), ZSTD(1)),
     content_hash UInt64 default cityHash64(content, arguments) comment 'versions of the content',
     earliness UInt64 default 18446744073709551615 - toUnixTimestamp64Micro(timestamp) codec(ZSTD(1)) comment 'of copies the first counts',

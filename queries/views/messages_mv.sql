@@ -17,6 +17,7 @@ select
     toUInt64OrNull(a['otel_costs.message.bytes']) as bytes,
     a['otel_costs.message.sha256'] as sha256,
     lower(a['otel_costs.message.truncated']) in ('true', '1') as truncated,
+    a['otel_costs.message.interrupted'] as interrupted,
     Timestamp as timestamp
 from otel_logs$local
 where 'otel_costs.message' in (EventName, a['event.name'])

@@ -20,6 +20,7 @@ select
     argMax(m.bytes, newest_known) as bytes,
     argMax(m.sha256, newest_known) as sha256,
     argMax(m.truncated, newest_known) as truncated,
+    argMax(m.interrupted, newest_known) as interrupted,
     min(m.timestamp) as timestamp
 from messages as m
 group by session_id, message_id

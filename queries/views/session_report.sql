@@ -17,6 +17,7 @@ with
                         'function_name', toString(m.function_name),
                         'arguments', if(m.function_name = '', '', m.arguments),
                         'audio_seconds', coalesce(toString(m.audio_seconds), ''),
+                        'interrupted', toString(m.interrupted),
                         'truncated', if(m.truncated, 'true', ''),
                         'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
                         'sha256', if(m.truncated, m.sha256, ''))))))))

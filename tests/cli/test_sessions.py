@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import urllib.request
+import uuid
 from typing import Any, Final
 
 import pytest
@@ -120,6 +121,57 @@ def test_every_line_has_its_quantity_and_rate(store: str) -> None:
     assert said.count("×") == len(_LINES)
     for _, line, _ in _LINES:
         assert line.partition(" ")[2] in said
+
+
+def test_an_answer_that_was_interrupted(store: str) -> None:
+    """As far as it was heard, and no word of its record being cut."""
+    ledger = Ledger(store)
+    broken: dict[str, Any] = {"otel_costs__message__interrupted": "turn_detected", "otel_costs__message__bytes": 38400}
+    broken |= {"otel_costs__message__truncated": "true"}
+    spoken: dict[str, Any] = {"otel_costs__message__type": "audio"}
+    ledger.message("cut", at("15:00:00"), "user", "Where is it?", otel_costs__message__audio_seconds="10.5", **spoken)
+    ledger.message(
+        "cut", at("15:00:01"), "assistant", "Your parcel is", otel_costs__message__audio_seconds="0.6",
+        **spoken, **broken,
+    )  # fmt: skip
+    ledger.message("cut", at("15:00:02"), "assistant", "Hm", **spoken, **broken)
+    ledger.message("cut", at("15:00:03"), "assistant", "In short", **broken)
+    said = run("session", "cut", url=store).stdout
+    assert [line.partition(" [")[2].strip() for line in said.splitlines() if " [" in line] == [
+        "audio 10.5 s] Where is it?",
+        "interrupted after 0.6 s] Your parcel is",
+        "interrupted] Hm",
+        "interrupted] In short",
+    ]
+    found = json.loads(run("session", "cut", "--format", "json", url=store).stdout)
+    assert [message["metadata"].get("interrupted") for message in found["messages"]] == [None, *["turn_detected"] * 3]
+
+
+def test_a_call_stands_behind_what_was_said_in_it(store: str) -> None:
+    """However close they are in time, and whichever ended first; one that nobody said anything in goes by its time."""
+    ledger = Ledger(store)
+    ids = {name: uuid.uuid4().hex for name in ("heard", "first", "second", "other")}
+    for clock, role, said, call in (
+        ("16:00:00.001", "user", "Where is it?", "heard"),
+        ("16:00:00.002", "assistant", "In Leeds.", "first"),
+        ("16:00:00.003", "assistant", "Or near.", "first"),
+        ("16:00:00.004", "assistant", "Goodbye.", "second"),
+        ("16:00:00.009", "user", "Bye.", None),
+    ):
+        about = {"otel_costs__call__id": ids[call]} if call else {}
+        ledger.message("one-moment", at(clock), role, said, **about)
+    for clock, name in (
+        ("16:00:00.006", "second"),
+        ("16:00:00.007", "first"),
+        ("16:00:00.008", "other"),
+        ("16:00:00.010", "heard"),
+    ):
+        ledger.call("one-moment", at(clock), gen_ai__response__model=f"model-{name}", otel_costs__call__id=ids[name])
+    shown = run("session", "one-moment", url=store).stdout
+    in_order = ("Where is it?", "model-heard", "In Leeds.", "Or near.", "model-first", "Goodbye.", "model-second",
+                "model-other", "Bye.")  # fmt: skip
+    places = [shown.index(part) for part in in_order]
+    assert places == sorted(places)
 
 
 def test_a_spoken_conversation(store: str) -> None:

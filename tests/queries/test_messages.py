@@ -33,6 +33,7 @@ def test_a_record_becomes_a_message(store: Store) -> None:
             otel_costs__message__bytes=70000,
             otel_costs__message__sha256="ab" * 32,
             otel_costs__message__truncated="true",
+            otel_costs__message__interrupted="turn_detected",
             otel_costs__call__id="AB" * 16,
             otel_costs__scenario="weather",
         )
@@ -53,6 +54,7 @@ def test_a_record_becomes_a_message(store: Store) -> None:
         "bytes": 70000,
         "sha256": "ab" * 32,
         "truncated": True,
+        "interrupted": "turn_detected",
         "timestamp": at("10:30:00.123456"),
     }
 
