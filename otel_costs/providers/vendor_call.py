@@ -118,14 +118,14 @@ class VendorCall:
             self._give_up()
 
     def _receive(self, response: Any) -> None:
-        headers, is_read = response.headers, self._asked.endpoint.is_read
-        finish = partial(self._finish, headers)
-        if not response.is_closed:
-            streaming.watch(response, BodyReader(self._call, headers, finish) if is_read else _Ear(self._call, finish))
+        headers, is_read, call = response.headers, self._asked.endpoint.is_read, self._call
+        if response.is_closed:
+            if call is not None:
+                call.stop()
+            outbox.put(partial(self._read_whole, response.content if is_read else None, headers))
             return
-        if self._call is not None:
-            self._call.stop()
-        outbox.put(partial(self._read_whole, response.content if is_read else None, headers))
+        finish = partial(self._finish, headers)
+        streaming.watch(response, BodyReader(call, headers, finish) if is_read else _Ear(call, finish))
 
     @telemetry.shielded("give a call up")
     def _give_up(self) -> None:

@@ -221,20 +221,18 @@ class _Within:
         self._call = call
         self._inner: Context | None = None
 
-    @telemetry.shielded("enter the context of a call")
-    def _enter(self) -> None:
-        self._outer = otel_context.get_current()
-        inner = self._call.context or baggage.withheld(self._outer)
-        otel_context.attach(inner)
-        self._inner = inner
-
-    @telemetry.shielded("leave the context of a call")
-    def _leave(self) -> None:
-        if self._inner is not None and otel_context.get_current() is self._inner:
-            otel_context.attach(self._outer)
-
     def __enter__(self) -> None:
-        self._enter()
+        try:
+            self._outer = otel_context.get_current()
+            inner = self._call.context or baggage.withheld(self._outer)
+            otel_context.attach(inner)
+            self._inner = inner
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        try:
+            if self._inner is not None and otel_context.get_current() is self._inner:
+                otel_context.attach(self._outer)
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:leave", "otel_costs could not leave the context of a call", error=error)
