@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from otel_costs import attributes as names
 from otel_costs import outbox
 from otel_costs.call import Call
-from otel_costs.providers.openai_realtime import conversation, tools, transcriptions, turns
+from otel_costs.providers.openai_realtime import held, tools, transcriptions, turns
 from otel_costs.providers.openai_realtime.connection import Connection
 from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.sound import Passing
@@ -273,7 +273,8 @@ def test_every_transcription_is_billed_once(kept: Recorded, steps: list[Step]) -
     talk.play([("server", _created("")), *steps])
     talk.connection.closed(None)
     calls, _ = _finished(kept)
-    committed, said = set(), {}
+    committed: set[str] = set()
+    said: dict[str, int] = {}
     for _, event in steps:
         if event["type"] == "input_audio_buffer.committed":
             committed.add(event["item_id"])
@@ -332,8 +333,8 @@ def test_no_frame_raises(kept: Recorded, whose: str, steps: list[Step], data: st
 
 
 def _holds_no_more_than_it_may(connection: Connection) -> None:
-    items = connection._items
-    assert len(items._open) <= conversation.HELD
+    assert len(connection._items._held) <= held.HELD
+    assert len(connection._items._held._wordless) <= held.HELD
     assert len(connection._turns._open) <= turns.OPEN
     assert len(connection._transcriptions._open) <= transcriptions.OPEN
     assert len(connection._tools._running) <= tools.WAITING
@@ -352,7 +353,7 @@ def test_many_things_under_way_are_bounded(kept: Recorded) -> None:
     for number in range(1000):
         talk.play([("server", {**begun, "item": {"id": f"item_more_{number}", "type": "message"}})])
     _holds_no_more_than_it_may(talk.connection)
-    assert len(talk.connection._turns._open[f"resp_199{talk.mark}"].items) <= conversation.HELD
+    assert len(talk.connection._turns._open[f"resp_199{talk.mark}"].items) <= held.HELD
     talk.connection.closed(None)
     calls, messages = _finished(kept)
     assert len([call for call in calls if call[names.OPERATION_NAME] == "speech_to_text"]) == 200

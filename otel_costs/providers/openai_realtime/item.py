@@ -51,6 +51,19 @@ class Item:
         """What it said when it was written."""
 
     @property
+    def is_wordless(self) -> bool:
+        """Whether it is what the user said, and not in words yet."""
+        return bool(self.drafts) and all(
+            draft.role == "user" and draft.type == "audio" and draft.said is None for draft in self.drafts
+        )
+
+    def understand(self, transcript: str | None, call_id: str | None) -> None:
+        """Take its words, None if they will not become known, and the call that found them."""
+        self.call_id = call_id
+        if transcript is not None:
+            self.drafts = [draft._replace(content=transcript) for draft in self.drafts]
+
+    @property
     def unheard(self) -> bool:
         """Whether the user did not hear all of it."""
         return self.heard_s is not None and (self.seconds is None or self.heard_s < self.seconds)

@@ -12,7 +12,8 @@ from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import key, mapping, sequence
 from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
-from otel_costs.providers.openai_realtime.conversation import HELD, Items
+from otel_costs.providers.openai_realtime.conversation import Items
+from otel_costs.providers.openai_realtime.held import HELD
 from otel_costs.providers.openai_realtime.items import drafts as drafts_of
 from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
