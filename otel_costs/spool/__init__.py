@@ -7,14 +7,16 @@ the SDK's processors do not see ledger records: they go to a file, and from ther
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_costs import telemetry
 from otel_costs.attributes import CALL_EVENT, ENV_SPOOL
 from otel_costs.patching import Patches
-from otel_costs.spool.sender import Spool
 
-_spool: Spool | None = None
+if TYPE_CHECKING:
+    from otel_costs.spool.sender import Spool
+
+_spool: "Spool | None" = None
 
 _SDK = "opentelemetry.sdk._logs._internal"
 _PROCESSORS = ("SynchronousMultiLogRecordProcessor", "ConcurrentMultiLogRecordProcessor")
@@ -30,6 +32,9 @@ def install(patches: Patches) -> None:
         telemetry.log.warning("%s needs file locks that Windows does not have: it is not used", ENV_SPOOL)
         return
     if _spool is None:
+        # Only where it is wanted: it imports protobuf, and file locks, which Windows does not have.
+        from otel_costs.spool.sender import Spool  # noqa: PLC0415
+
         _spool = Spool(Path(folder).absolute())
         _spool.open()  # a folder that cannot be used is said now; and what others left is sent
     # The one place that all records of a provider pass, after the SDK has added the resource and before any queue.
@@ -54,7 +59,7 @@ def _on_emit(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 @telemetry.shielded("spool a ledger record")
-def _kept(spool: Spool, record: Any) -> bool:
+def _kept(spool: "Spool", record: Any) -> bool:
     """Whether it is a ledger record, and on disk now. If not, it goes the SDK's way."""
     return getattr(record.log_record, "event_name", None) == CALL_EVENT and spool.keep(_encoded(record))
 
