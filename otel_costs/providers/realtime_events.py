@@ -45,7 +45,13 @@ class _Follower:
         with entered(Scope(session, None)):
             self._connection = Connection(Owner(provider, model, {}, configuration), configuration)
         self._session = session
+        self._process = telemetry.process()
         self._lock = threading.RLock()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is no forked copy of the parent's: its lock may be held by a thread that is not here."""
+        return self._process is telemetry.process()
 
     def take(self, direction: str, event: Any) -> None:
         """Take one event; those of several threads one after the other."""
@@ -69,7 +75,7 @@ class _Follower:
 
 def _follower(session: Session, provider: str, model: str | None) -> _Follower:
     found = session.follower
-    if not isinstance(found, _Follower):
+    if not isinstance(found, _Follower) or not found.is_ours:
         found = session.follower = _Follower(session, provider, model)
         session.before_end(telemetry.shielded("end a Realtime session")(found.end))
     return found

@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 import os
+import signal
+import threading
 import tracemalloc
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,6 +19,7 @@ import otel_costs
 from otel_costs import attributes as names
 from otel_costs import outbox
 from otel_costs.messages import content
+from otel_costs.providers.openai_realtime.turns import Turns
 from otel_costs.sockets import Handshake, Observer, observe
 from tests.providers.conftest import usd
 from tests.support.recorded import Recorded
@@ -915,6 +918,56 @@ def test_events_may_be_brought(recorded: Recorded) -> None:
     assert [message["body"] for message in recorded.messages] == ["Hi"]
     (ended,) = recorded.records(names.SESSION_EVENT)
     assert ended[names.SESSION_CALLS] == 2
+
+
+def test_a_forked_child_brings_events_of_its_own(recorded: Recorded) -> None:
+    """Whatever its parent's threads were doing: it waits for none of them, and bills what it sees, and no more."""
+    created = {"type": "session.created", "session": {"id": SESSION, "model": "gpt-realtime"}}
+    done = {"type": "response.done", "response": {"id": "resp_0123456789abcdef", "usage": USAGE}}
+    with otel_costs.session("forked") as session:
+        otel_costs.observe_realtime_event(session, "server", created)
+        begun = {"type": "response.created", "response": {"id": "resp_1123456789abcdef"}}
+        otel_costs.observe_realtime_event(session, "server", begun)
+        held, released = threading.Event(), threading.Event()
+        follower: Any = session.follower
+
+        def hold() -> None:
+            with follower._lock:
+                held.set()
+                released.wait(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait(60)
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            recorded.log_exporter.clear()
+            for event in (created, done):
+                otel_costs.observe_realtime_event(session, "server", event)
+            os._exit(0 if [call.get(names.COST_USD) for call in recorded.calls] == [COST] else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        released.set()
+        holder.join()
+    assert recorded.call[names.COST_REASON] == "response_not_done"
+
+
+def test_a_bug_at_the_end_costs_no_more_than_its_part(
+    wire: Wire, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is under way is told of each by itself: responses, transcriptions, messages, and the session."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    wire.append(PIECE)
+    wire.commit("item_user")
+    wire.begin("resp_0123456789abcdef")
+    monkeypatch.setattr(Turns, "end", fail)
+    wire.close()
+    assert [call[names.COST_STATUS] for call in recorded.calls] == ["estimated"]
+    assert len(recorded.messages) == 1
+    assert len(recorded.records(names.SESSION_EVENT)) == 1
 
 
 def test_brought_events_respect_the_budget_and_nothing_else(

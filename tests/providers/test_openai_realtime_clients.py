@@ -4,6 +4,9 @@ import asyncio
 import base64
 import json
 import struct
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -540,6 +543,48 @@ def test_a_spent_budget_stops_an_async_response(recorded: Recorded, provider: Pr
     with otel_costs.session("poor", budget_usd="0.004"):
         asyncio.run(talk())
     assert [json.loads(frame)["type"] for frame in provider.realtime.sent] == ["response.create"]
+
+
+def test_a_process_that_ends_in_the_middle_says_so(provider: Provider) -> None:
+    """The connection is open, a response and a transcription are under way: each leaves its record, not too late."""
+    provider.realtime.script(Turn(heard="Where is it?", transcribed="never"), Turn(says="Here.", interrupted_after=1))
+    source = f"""
+        import base64, json, struct
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter, BatchLogRecordProcessor
+        from otel_costs import CostsInstrumentor
+
+        logs = LoggerProvider()
+        exporter = ConsoleLogRecordExporter(formatter=lambda record: record.to_json(indent=None) + "\\n")
+        logs.add_log_record_processor(BatchLogRecordProcessor(exporter))
+        CostsInstrumentor().instrument(logger_provider=logs)
+        from websockets.sync.client import connect
+        socket = connect({_address(provider)!r}, additional_headers={_KEY!r}, proxy=None)
+
+        def until(kind):
+            while json.loads(socket.recv())["type"] != kind: pass
+
+        until("session.created")
+        update = {{"audio": {{"input": {{"transcription": {{"model": "whisper-1"}}}}}}}}
+        socket.send(json.dumps({{"type": "session.update", "session": update}}))
+        until("session.updated")
+        for sound in (struct.pack("<4h", 0, 800, 0, -800) * 6000, bytes(24_000)):
+            sound = base64.b64encode(sound).decode()
+            socket.send(json.dumps({{"type": "input_audio_buffer.append", "audio": sound}}))
+        until("response.done")
+        socket.send(json.dumps({{"type": "response.create"}}))
+        until("response.output_audio.delta")
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(source)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    written = [json.loads(line)["attributes"] for line in ran.stdout.splitlines()]
+    calls = [record for record in written if record[names.EVENT_NAME] == names.CALL_EVENT]
+    assert sorted(call.get(names.COST_REASON, "") for call in calls) == [
+        "", "response_not_done", "transcription_not_seen,usage_estimated",
+    ]  # fmt: skip
+    assert [record[names.EVENT_NAME] for record in written].count(names.SESSION_EVENT) == 1
 
 
 def test_after_uninstrumenting_nobody_listens(provider: Provider) -> None:

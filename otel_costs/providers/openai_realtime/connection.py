@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from otel_costs import telemetry
@@ -62,13 +63,14 @@ class Connection:
 
     def closed(self, error: str | None) -> None:
         """Take the end: nothing more will become known of what is under way."""
-        try:
-            self._turns.end(error)
-            self._transcriptions.end()
-            self._items.end(error or "connection_closed")
-            self._tools.end()
-        finally:
-            self._owner.end(error)
+        for end in (
+            partial(self._turns.end, error),
+            self._transcriptions.end,
+            partial(self._items.end, error or "connection_closed"),
+            self._tools.end,
+            partial(self._owner.end, error),
+        ):
+            telemetry.shielded("end a Realtime connection")(end)()
 
     # The application's events.
 
