@@ -970,6 +970,20 @@ def test_a_bug_at_the_end_costs_no_more_than_its_part(
     assert len(recorded.records(names.SESSION_EVENT)) == 1
 
 
+def test_a_response_that_was_refused_gives_its_step_to_none(recorded: Recorded) -> None:
+    """The next one may be begun by whoever speaks."""
+    with otel_costs.session("mine"):
+        wire = Wire().created()
+        with otel_costs.step("summary"):
+            wire.client("response.create")
+            wire.server("error", error={"code": "conversation_already_has_active_response"})
+        wire.done("resp_0123456789abcdef")
+        with otel_costs.step("farewell"):
+            wire.client("response.create")
+        wire.done("resp_1123456789abcdef")
+    assert [call.get(names.STEP) for call in recorded.calls] == [None, "farewell"]
+
+
 def test_brought_events_respect_the_budget_and_nothing_else(
     recorded: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,6 +18,9 @@ from otel_costs.session import current_scope
 
 Event = Mapping[str, Any]
 
+_BUSY: Final = "conversation_already_has_active_response"
+"""Code of the refusal of a response."""
+
 
 class Connection:
     """Follows one connection, from its opening to its end."""
@@ -140,7 +143,10 @@ class Connection:
         self._turns.done(mapping(event.get("response")))
 
     def _refuses(self, event: Event) -> None:
-        self._items.refused(mapping(event.get("error")).get("event_id"))
+        error = mapping(event.get("error"))
+        self._items.refused(error.get("event_id"))
+        if error.get("code") == _BUSY:
+            self._turns.step = None
 
 
 def _handle(connection: Connection, handlers: "Mapping[str, Handler]", event: Event) -> None:
