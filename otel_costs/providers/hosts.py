@@ -55,13 +55,14 @@ _HOSTS: Final = {
 }
 _AWS: Final = r"[a-z0-9.-]*(amazonaws\.(com|com\.cn|eu)|api\.aws)$"
 _GOOGLE: Final = r"([a-z0-9-]+\.rep\.)?googleapis\.com$"
+# Not compiled here: most processes ask for none of them, and it would take a millisecond of each start.
 _PATTERNS: Final = (
-    (re.compile(r"(^|-)aiplatform\.googleapis\.com$"), "gcp.vertex_ai"),
-    (re.compile(r"^bedrock-(runtime|mantle)[.-].*\.(amazonaws\.(com|com\.cn|eu)|api\.aws)$"), "aws.bedrock"),
-    (re.compile(rf"(^|\.)polly(-fips)?\.{_AWS}"), "aws.polly"),
-    (re.compile(rf"(^|\.)transcribe(streaming)?(-fips)?\.{_AWS}"), "aws.transcribe"),
-    (re.compile(rf"(^|-)speech\.{_GOOGLE}"), "gcp.speech"),
-    (re.compile(rf"(^|-)texttospeech\.{_GOOGLE}"), "gcp.text_to_speech"),
+    (r"(^|-)aiplatform\.googleapis\.com$", "gcp.vertex_ai"),
+    (r"^bedrock-(runtime|mantle)[.-].*\.(amazonaws\.(com|com\.cn|eu)|api\.aws)$", "aws.bedrock"),
+    (rf"(^|\.)polly(-fips)?\.{_AWS}", "aws.polly"),
+    (rf"(^|\.)transcribe(streaming)?(-fips)?\.{_AWS}", "aws.transcribe"),
+    (rf"(^|-)speech\.{_GOOGLE}", "gcp.speech"),
+    (rf"(^|-)texttospeech\.{_GOOGLE}", "gcp.text_to_speech"),
 )
 # How providers are called elsewhere.
 _ALIASES: Final = {"azure": "azure.ai.openai", "xai": "x_ai", "x-ai": "x_ai", "mistral": "mistral_ai"}
@@ -156,7 +157,7 @@ def _provider(address: str, port: int, configured: str) -> str | None:
 
 
 def _known(address: str) -> str | None:
-    return _ended(address, _HOSTS) or next((name for pattern, name in _PATTERNS if pattern.search(address)), None)
+    return _ended(address, _HOSTS) or next((name for pattern, name in _PATTERNS if re.search(pattern, address)), None)
 
 
 def _ended(address: str, providers: Mapping[str, str]) -> str | None:

@@ -65,28 +65,26 @@ def _look(endpoint: Endpoint) -> Endpoint:
     return replace(endpoint, look=True, job=True)
 
 
-_PATTERNS: Final = tuple(
-    (method, re.compile(pattern + "$"), endpoint)
-    for method, pattern, endpoint in (
-        ("get", r"/responses/[^/]+", _look(_RESPONSES)),
-        ("post", r"/responses/[^/]+/cancel", _look(_RESPONSES)),
-        ("post", r"/threads/[^/]+/runs", _RUN),
-        ("get", r"/threads/[^/]+/runs(/[^/]+)?", _look(_RUN)),
-        ("post", r"/threads/[^/]+/runs/[^/]+(/(cancel|submit_tool_outputs))?", _look(_RUN)),
-        ("get", r"/batches(/[^/]+)?", _look(_BATCH)),
-        ("post", r"/batches/[^/]+/cancel", _look(_BATCH)),
-        ("get", r"/fine_tuning/jobs(/[^/]+)?", _look(_TUNING)),
-        ("post", r"/fine_tuning/jobs/[^/]+/(cancel|pause|resume)", _look(_TUNING)),
-        ("post", r"/evals/[^/]+/runs", _EVAL),
-        ("get", r"/evals/[^/]+/runs(/[^/]+)?", _look(_EVAL)),
-        ("post", r"/evals/[^/]+/runs/[^/]+(/cancel)?", _look(_EVAL)),
-        ("post", r"/videos/([^/]+/remix|edits|extensions)", _VIDEO),
-        ("get", r"/videos(/[^/]+)?", _look(_VIDEO)),
-        # The usage of an agent's session grows with each turn; that of a turn is its own.
-        ("get", r"/agents/sessions/[^/]+(/subagents/[^/]+)?/turns(/[^/]+)?", _TURN),
-        ("get", r"/agents/sessions/[^/]+/events", _TURN),
-        ("post", r"/agents/sessions(/[^/]+(/events)?)?", _TURN),
-    )
+# Compiled when they are first asked for: it would take milliseconds of each start.
+_PATTERNS: Final = (
+    ("get", r"/responses/[^/]+", _look(_RESPONSES)),
+    ("post", r"/responses/[^/]+/cancel", _look(_RESPONSES)),
+    ("post", r"/threads/[^/]+/runs", _RUN),
+    ("get", r"/threads/[^/]+/runs(/[^/]+)?", _look(_RUN)),
+    ("post", r"/threads/[^/]+/runs/[^/]+(/(cancel|submit_tool_outputs))?", _look(_RUN)),
+    ("get", r"/batches(/[^/]+)?", _look(_BATCH)),
+    ("post", r"/batches/[^/]+/cancel", _look(_BATCH)),
+    ("get", r"/fine_tuning/jobs(/[^/]+)?", _look(_TUNING)),
+    ("post", r"/fine_tuning/jobs/[^/]+/(cancel|pause|resume)", _look(_TUNING)),
+    ("post", r"/evals/[^/]+/runs", _EVAL),
+    ("get", r"/evals/[^/]+/runs(/[^/]+)?", _look(_EVAL)),
+    ("post", r"/evals/[^/]+/runs/[^/]+(/cancel)?", _look(_EVAL)),
+    ("post", r"/videos/([^/]+/remix|edits|extensions)", _VIDEO),
+    ("get", r"/videos(/[^/]+)?", _look(_VIDEO)),
+    # The usage of an agent's session grows with each turn; that of a turn is its own.
+    ("get", r"/agents/sessions/[^/]+(/subagents/[^/]+)?/turns(/[^/]+)?", _TURN),
+    ("get", r"/agents/sessions/[^/]+/events", _TURN),
+    ("post", r"/agents/sessions(/[^/]+(/events)?)?", _TURN),
 )
 
 # What is asked for often and never billed is not worth a look at the answer. Nor is a stored completion, which brings
@@ -106,7 +104,7 @@ def find(method: str, url: str) -> Endpoint | None:
     if method == "post" and (found := _POSTS.get(path)) is not None:
         return found
     for known, pattern, endpoint in _PATTERNS:
-        if known == method and pattern.match(path):
+        if known == method and re.fullmatch(pattern, path):
             return endpoint
     return None
 
