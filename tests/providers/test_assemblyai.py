@@ -92,9 +92,7 @@ class AssemblyAIDriver(Driver):
 
 _PCM = aai.SyncTranscriptionConfig(sample_rate=16000, channels=1)
 
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:(connect\(\) must|ConnectionClosed):DeprecationWarning"
-)  # its own
+pytestmark = pytest.mark.filterwarnings(r"ignore:(connect\(\) must|ConnectionClosed):DeprecationWarning")  # its own
 
 
 @pytest.fixture(autouse=True)
