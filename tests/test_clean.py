@@ -6,7 +6,6 @@ import json
 import math
 from decimal import Decimal
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from otel_costs import clean
+from tests.queries.engine import engine
 
 
 class Raising:
@@ -249,18 +249,16 @@ def test_identifiers_that_utf8_cannot_carry_stay_apart() -> None:
 @pytest.mark.parametrize(
     "session_id", ['it\'s "quoted"', "two\nlines\r\n\ttab", "a\x00b", "\x00", "back\\slash", "人😀", "' or 1=1 --"]
 )
-def test_a_session_id_round_trips_exactly(session_id: str, tmp_path: Path) -> None:
+def test_a_session_id_round_trips_exactly(session_id: str) -> None:
     """Quotes, newlines, NUL and the rest come out of the exporter and of ClickHouse as they went in."""
-    import chdb
-
     record = exported({"session.id": clean.identifier(session_id)})
     sent = {pair.key: pair.value.string_value for pair in record.attributes}
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text(json.dumps({"a": sent}))
-    stored: object = chdb.query(  # type: ignore[no-untyped-call]
-        f"select a['session.id'] as id from file('{rows}', JSONEachRow, 'a Map(String, String)')", "JSONEachRow"
-    )
-    assert json.loads(str(stored)) == {"id": session_id}
+    client = engine()
+    client.command("create or replace table round_trips (a Map(String, String)) engine = Memory")
+    client.raw_insert("round_trips", insert_block=json.dumps({"a": sent}), fmt="JSONEachRow")
+    stored = client.query("select a['session.id'] from round_trips").result_rows
+    client.command("drop table round_trips")
+    assert stored == [(session_id,)]
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,15 @@ def test_it_is_bounded(
     assert 8_000 <= size <= 10_600
 
 
+def test_what_another_process_clears_meanwhile_fills_nothing(made: Callable[..., Spool], tmp_path: Path) -> None:
+    """A segment that was sent and deleted between a look at the folder and one at its size is none, and no error."""
+    other = tmp_path / "spool" / f"{segments.PREFIX}other"
+    other.mkdir(parents=True, mode=0o700)
+    (other / "00000001.otlp").symlink_to(tmp_path / "gone")
+    (tmp_path / "spool" / f"{segments.PREFIX}gone").symlink_to(tmp_path / "gone")
+    assert made().keep(request("a"))
+
+
 def test_segments_are_cleared_while_records_come(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
     """A process that never rests does not fill the disk."""
     one = made()

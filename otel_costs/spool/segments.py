@@ -90,7 +90,7 @@ class Writer:
         return self.folder / f"{self._number:08}.otlp"
 
     def _opened(self) -> bool:
-        if sum(path.stat().st_size for path in self._root.glob(f"{PREFIX}*/*.otlp")) > LIMIT_BYTES - SEGMENT_BYTES:
+        if sum(map(_size, self._root.glob(f"{PREFIX}*/*.otlp"))) > LIMIT_BYTES - SEGMENT_BYTES:
             return False
         self._number += 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -132,7 +132,10 @@ class Left:
 def left(root: Path) -> Iterator[Left]:
     """Lock the folders of processes that are gone, one after the other. The folders of other users are left alone."""
     for folder in sorted(root.glob(f"{PREFIX}*")):
-        found = folder.lstat()
+        try:
+            found = folder.lstat()
+        except FileNotFoundError:
+            continue  # its process has just left
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             continue
         if (lock := _locked(folder)) is not None:
@@ -163,6 +166,14 @@ def read(segment: Path, start: int, limit_bytes: int) -> tuple[list[bytes], int]
             entries.append(payload)
             end += _HEAD.size + length
     return entries, end
+
+
+def _size(segment: Path) -> int:
+    """Return the bytes of a segment: none, if whoever sends it has deleted it since it was listed."""
+    try:
+        return segment.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _locked(folder: Path) -> int | None:

@@ -230,6 +230,8 @@ def test_queue(service: AzureSpeech, recorded: Recorded) -> None:
     futures = [found.speak_text_async("x" * length) for length in (10, 20, 30, 40)]
     assert futures[2].get().reason.name == "SynthesizingAudioCompleted"
     assert over.wait(30)
+    # The application's callback is told before us: the last call is written when it has returned.
+    assert all(future.get() for future in futures)
     calls = {call[names.RESPONSE_ID]: call["otel_costs.usage.input_characters"] for call in recorded.calls}
     assert [calls[result_id] for result_id in completed] == [10, 20, 30, 40]
 

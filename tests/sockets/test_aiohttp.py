@@ -115,7 +115,7 @@ async def test_open_before_us(server: Server) -> None:
             assert kept.handshake.query == "a=b"
         await socket.send_str("without us")
         assert await socket.receive_str() == "without us"
-        assert len(kept.said) == 2
+        assert kept.said[2:] == [("closed", None)]
 
 
 async def test_class_of_ones_own(server: Server, followed: list[Kept]) -> None:

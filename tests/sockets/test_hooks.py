@@ -56,7 +56,7 @@ def test_on_twice(server: Server, followed: list[Kept], recorded: Recorded) -> N
 
 
 def test_off_with_a_socket_open(server: Server) -> None:
-    """A socket that is open when we go works on, told to nobody; and when we come back, too."""
+    """A socket that is open when we go is at its end for us, and works on, told to nobody; when we come back, too."""
     observer.opened.clear()
     with instrumented(Recorded()):
         sockets.claimed_by(observer.__name__, ["*"])
@@ -64,13 +64,14 @@ def test_off_with_a_socket_open(server: Server) -> None:
         socket.send("followed")
         assert socket.recv() == "followed"
     told = list(observer.opened[0].said)
+    assert told == [("sent", "followed"), ("received", "followed"), ("closed", None)]
     socket.send("alone")
     assert socket.recv() == "alone"
     with instrumented(Recorded()):
         socket.send("still alone")
         assert socket.recv() == "still alone"
         socket.close()
-    assert observer.opened[0].said == told == [("sent", "followed"), ("received", "followed")]
+    assert observer.opened[0].said == told
 
 
 def test_end_of_all(server: Server, followed: list[Kept]) -> None:
