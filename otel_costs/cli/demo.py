@@ -70,7 +70,6 @@ def show(
     yield from programs(stack, provider)
     yield _headline("What it cost, and what was said")
     yield from conversations(stack)
-    yield Text()
     yield from costs(stack)
     yield from _further(stack, keep=keep)
 
@@ -110,6 +109,7 @@ def conversations(stack: "Stack") -> Iterator[RenderableType]:
                 yield Text()
                 calls, said_in = reports.session_calls(client, session_id), reports.message_calls(client, session_id)
                 yield conversation(shown, calls, said_in)
+                yield Text()
 
 
 def costs(stack: "Stack") -> Iterator[RenderableType]:
