@@ -20,6 +20,7 @@ __all__ = [
     "Session",
     "Step",
     "Totals",
+    "check_budget",
     "current_scope",
     "entered",
     "forget",
@@ -177,6 +178,12 @@ class Step(Scoped):
 
     def _place(self, outer: Scope | None) -> Scope:
         return Scope(outer.session if outer else None, self.name, outer, self)
+
+
+def check_budget() -> None:
+    """Raise `BudgetExceeded` if the session that is open here has spent its budget."""
+    if (scope := current_scope()) is not None and scope.session is not None:
+        scope.session.check_budget()
 
 
 def forget() -> None:

@@ -119,10 +119,15 @@ def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) 
     """
     state = Watch(reader, filtered)
     watched_response.observe(response, state)
+    end_with(response, state)
+
+
+def end_with(owner: Any, state: Watch) -> None:
+    """End a watch with its owner, or with the process, if nobody reads to the end before."""
     _end_at_exit()
     _open.add(state)
     outbox.open_for_finalizers()
-    weakref.finalize(response, state.end_from_finalizer).atexit = False
+    weakref.finalize(owner, state.end_from_finalizer).atexit = False
 
 
 _open: set[Watch] = set()

@@ -12,6 +12,7 @@ from otel_costs.providers.openai.lanes import Lanes
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import Endpoint, find
 from otel_costs.providers.server_events import parsed
+from otel_costs.session import check_budget
 from otel_costs.sockets import Handshake
 
 STEERED: Final = 64
@@ -46,7 +47,7 @@ class ResponsesSocket:
         if body.get("type") == "response.steer":
             self._steer(body)
         elif body.get("type") == "response.create":
-            calls.check_budget()
+            check_budget()
             lane = body.pop("stream_id", None)
             del body["type"]
             self._lanes.ask(lane, self._request(body, self._steered.pop(str(body.get("previous_response_id")), [])))

@@ -1,6 +1,5 @@
 """A request to a speech service through its own SDK, from before it is sent until its call is written."""
 
-import weakref
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -9,10 +8,10 @@ from typing import Any, Final, Self
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from otel_costs import outbox, shutdown, streaming, telemetry
+from otel_costs import outbox, shutdown, telemetry
 from otel_costs.call import Call
 from otel_costs.recent import Recent
-from otel_costs.session import BudgetExceeded, current_scope
+from otel_costs.session import BudgetExceeded, check_budget
 
 KEPT: Final = 10_000
 """Jobs that are remembered as found ended."""
@@ -41,8 +40,7 @@ class SpeechRequest:
         """Start the call of a request; raise `BudgetExceeded`, and nothing else, where the budget is spent."""
         try:
             shutdown.adopt_once()
-            if (scope := current_scope()) is not None and scope.session is not None:
-                scope.session.check_budget()
+            check_budget()
             return cls(start())
         except BudgetExceeded:
             raise
@@ -101,14 +99,6 @@ def write(call: Call, read: Callable[[Call], object], error: str | None = None, 
         call.finish()
     else:
         call.fail(error)
-
-
-def keep(stream: Any, watch: streaming.Watch) -> None:
-    """End the watch of a stream with the stream itself, or with the process, if nobody reads it to its end."""
-    streaming._end_at_exit()
-    streaming._open.add(watch)
-    outbox.open_for_finalizers()
-    weakref.finalize(stream, watch.end_from_finalizer).atexit = False
 
 
 def error_name(error: BaseException) -> str:

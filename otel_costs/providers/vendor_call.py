@@ -17,7 +17,7 @@ from otel_costs.providers import vendor_request
 from otel_costs.providers.hosts import Host
 from otel_costs.providers.openai.body import BodyReader, read_body
 from otel_costs.providers.vendor_request import Asked, Endpoint
-from otel_costs.session import current_scope
+from otel_costs.session import check_budget
 
 _FAILED: Final = 400  # and above: an answer that costs nothing
 
@@ -191,9 +191,3 @@ def is_refused(response: Any) -> bool:
     """Return whether an answer is an error status."""
     status = response.status_code
     return isinstance(status, int) and status >= _FAILED
-
-
-def check_budget() -> None:
-    """Raise BudgetExceeded if the session that is open has spent its budget."""
-    if (scope := current_scope()) is not None and scope.session is not None:
-        scope.session.check_budget()

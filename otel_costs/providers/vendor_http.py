@@ -18,8 +18,8 @@ from otel_costs import baggage, shutdown, telemetry
 from otel_costs.patching import Patches, Wrapper
 from otel_costs.providers import hosts
 from otel_costs.providers.hosts import Host
-from otel_costs.providers.vendor_call import Vendor, VendorCall, check_budget, is_refused
-from otel_costs.session import BudgetExceeded, current_scope
+from otel_costs.providers.vendor_call import Vendor, VendorCall, is_refused
+from otel_costs.session import BudgetExceeded, check_budget, current_scope
 
 _Args = tuple[Any, ...]
 _Options = dict[str, Any]

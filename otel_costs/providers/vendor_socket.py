@@ -12,7 +12,7 @@ from otel_costs import clean, outbox, telemetry
 from otel_costs.call import Call
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers import hosts, spoken
-from otel_costs.providers.vendor_call import check_budget
+from otel_costs.session import check_budget
 from otel_costs.sockets.claims import Handshake
 from otel_costs.usage import Usage
 

@@ -1,7 +1,6 @@
 """Docker Compose's own reading of `docker-compose.yml`."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support import go_program
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("compose_config")
@@ -19,17 +20,8 @@ Read = Callable[[Mapping[str, str]], "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="session")
 def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     """Return what reads the file with these variables, by the library that Docker Compose is made of."""
-    go = shutil.which("go")
-    if go is None:
-        reason = "Go is not installed: docker-compose.yml is not read as Docker Compose reads it"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    program = tmp_path_factory.mktemp("compose") / "compose_config"
-    built = subprocess.run(
-        [go, "build", "-o", program, "."], cwd=PROGRAM, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert built.returncode == 0, built.stderr
+    untested = "docker-compose.yml is not read as Docker Compose reads it"
+    program = go_program.built(PROGRAM, tmp_path_factory.mktemp("compose"), untested)
 
     def run(variables: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
         folder = tmp_path_factory.mktemp("checkout")

@@ -1,7 +1,5 @@
 """The stack as its users have it: real ports, a real data folder, real clients."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,15 +30,3 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield start
     for served in started:
         served.kill()
-
-
-@pytest.fixture(scope="session")
-def go() -> str:
-    """Return the go command; without one, skip, but not in CI."""
-    found = shutil.which("go")
-    if found is None:
-        reason = "Go is not installed: clickhouse-go, the driver of the collector's exporter, is not tested"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found

@@ -19,7 +19,7 @@ from otel_costs.patching import Patches
 from otel_costs.pricing.rates import EXACT
 from otel_costs.providers import hosts, spoken
 from otel_costs.providers.aws_speech.billed import audio_usage, note_add_ons
-from otel_costs.providers.speech_request import SpeechRequest, error_name, keep, write
+from otel_costs.providers.speech_request import SpeechRequest, error_name, write
 
 _SAMPLE_BYTES: Final = 2  # of pcm, which is 16 bits, its channels interleaved
 _ADD_ONS: Final = ("content_redaction_type", "language_model_name")
@@ -114,7 +114,7 @@ def _follow(call: Call, hearing: Hearing, stream: Any) -> None:
         # The SDK's generator of raw events, in one of the same kind.
         events._event_generator = _followed(events._event_generator, hearing, watch)
         _hearings[stream.input_stream] = hearing
-        keep(events, watch)
+        streaming.end_with(events, watch)
     except Exception as error:  # noqa: BLE001
         telemetry.complain_once("bug:stream", "otel_costs could not follow a stream of Transcribe", error=error)
         watch.end(None)

@@ -7,13 +7,13 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from otel_costs import attributes as names
-from otel_costs import outbox, telemetry
+from otel_costs import outbox, shutdown, telemetry
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers import spoken
 from otel_costs.providers.azure_speech import open_calls, results, service
 from otel_costs.providers.azure_speech.audio_input import Source, source_of
 from otel_costs.providers.azure_speech.open_calls import OpenCall
-from otel_costs.session import BudgetExceeded
+from otel_costs.session import BudgetExceeded, check_budget
 from otel_costs.usage import Usage
 
 _TICKS: Final = 10_000_000  # per second
@@ -254,7 +254,8 @@ def _begin(recognizer: Any, *, once: bool) -> Hearing | None:
             ear = _ears[recognizer] = Ear(Source(), is_offline=False)  # older than our patches
         if ear.is_offline:
             return None
-        service.check_budget()
+        shutdown.adopt_once()
+        check_budget()
         return Hearing(recognizer, ear, once=once)
     except BudgetExceeded:
         raise

@@ -7,9 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from otel_costs import attributes as names
-from otel_costs import shutdown
 from otel_costs.call import Call
-from otel_costs.session import current_scope
 
 PROVIDER: Final = "azure.speech"
 
@@ -48,13 +46,6 @@ class Place:
         )
         call.bill.endpoint, call.bill.deployment = self.address, self.deployment
         return call
-
-
-def check_budget() -> None:
-    """Raise BudgetExceeded if the session has spent its budget."""
-    shutdown.adopt_once()
-    if (scope := current_scope()) is not None and scope.session is not None:
-        scope.session.check_budget()
 
 
 _REFUSED: Final = frozenset({"AuthenticationFailure", "BadRequest", "Forbidden", "TooManyRequests"})

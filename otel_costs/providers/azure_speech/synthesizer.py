@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from otel_costs import telemetry
+from otel_costs import shutdown, telemetry
 from otel_costs.patching import Wrapper
-from otel_costs.providers.azure_speech import open_calls, results, script, service
+from otel_costs.providers.azure_speech import open_calls, results, script
 from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
-from otel_costs.session import BudgetExceeded
+from otel_costs.session import BudgetExceeded, check_budget
 
 _mouths: WeakKeyDictionary[Any, Mouth] = WeakKeyDictionary()
 _read_from: WeakKeyDictionary[Any, Speaking] = WeakKeyDictionary()
@@ -48,7 +48,8 @@ def _begin(
 ) -> Speaking | None:
     """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
     try:
-        service.check_budget()
+        shutdown.adopt_once()
+        check_budget()
         mouth = _mouths.setdefault(synthesizer, Mouth())
         return Speaking(synthesizer, mouth, read(*args, **kwargs))
     except BudgetExceeded:

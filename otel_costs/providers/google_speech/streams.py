@@ -13,7 +13,7 @@ import wrapt
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal, keep, write
+from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal, write
 
 _END: Final[Any] = object()  # fed where a stream was read to its end
 
@@ -167,7 +167,7 @@ def follow(request: SpeechRequest, task: Task, stream: Any) -> None:
         stream._wrapped = _Followed(stream._wrapped, watch)
         if (first := getattr(stream, "_stored_first_result", None)) is not None:
             watch.feed(first)
-        keep(stream, watch)
+        streaming.end_with(stream, watch)
     except Exception as error:  # noqa: BLE001
         _give_up(request, watch, error)
 
@@ -178,7 +178,7 @@ def follow_async(request: SpeechRequest, task: Task, stream: Any) -> None:
         return
     try:
         stream._call = _FollowedAsync(stream._call, watch, task)
-        keep(stream, watch)
+        streaming.end_with(stream, watch)
     except Exception as error:  # noqa: BLE001
         _give_up(request, watch, error)
 

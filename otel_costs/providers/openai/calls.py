@@ -13,13 +13,6 @@ from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
-from otel_costs.session import current_scope
-
-
-def check_budget() -> None:
-    """Raise BudgetExceeded if the session has spent its budget."""
-    if (scope := current_scope()) is not None and scope.session is not None:
-        scope.session.check_budget()
 
 
 def start(request: Request, shown_as: str | None = None) -> Call:

@@ -19,6 +19,7 @@ from otel_costs.providers.openai.hiding import UsageHider
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.stream import EventReader
+from otel_costs.session import check_budget
 
 
 class Exchange:
@@ -48,7 +49,7 @@ class Exchange:
         if endpoint is None and not may_be_billed(options.method, options.url):
             return None
         if endpoint is None or not endpoint.look:
-            calls.check_budget()
+            check_budget()
         request = Request.read(client, options, endpoint, stream=bool(kwargs.get("stream")))
         exchange = cls(request, args, kwargs)
         if not exchange._is_late:
