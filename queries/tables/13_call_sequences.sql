@@ -1,5 +1,7 @@
 -- One row per process and five minutes of arrival, after merges: the numbers of its calls that arrived then, to find those that never did.
--- Units: times in UTC. Source: call_records, by call_sequences_mv. A set of numbers: what is delivered twice changes nothing.
+-- last_seq is the last number that was given, as a later process found it in what this one left; 0 where that was not told.
+-- Units: times in UTC. Source: call_records, by call_sequences_mv, and otel_logs, by process_ends_mv. A set of numbers and a highest one:
+-- what is delivered twice changes nothing.
 create table if not exists call_sequences$local $on_cluster
 (
     process_id FixedString(16) codec(ZSTD(1)),
@@ -7,7 +9,8 @@ create table if not exists call_sequences$local $on_cluster
     arrived DateTime('UTC') codec(ZSTD(1)),
     seqs AggregateFunction(groupBitmap, UInt64) codec(ZSTD(1)),
     first_time SimpleAggregateFunction(min, DateTime64(3, 'UTC')) codec(ZSTD(1)),
-    last_time SimpleAggregateFunction(max, DateTime64(3, 'UTC')) codec(ZSTD(1))
+    last_time SimpleAggregateFunction(max, DateTime64(3, 'UTC')) codec(ZSTD(1)),
+    last_seq SimpleAggregateFunction(max, UInt64) codec(ZSTD(1))
 )
 engine = ${replicated}AggregatingMergeTree
 partition by toDate(arrived)

@@ -1,6 +1,7 @@
 -- One row per gap in the numbers of a process's calls: calls that were made and whose records never arrived.
 -- Units: times in UTC; noticed_at is the five minutes in which a later call's record arrived, a quarter of an hour ago at least: what is late
--- need not be lost. A process older than what is kept has no beginning to miss. What a process lost at its very end leaves no gap.
+-- need not be lost. A process older than what is kept has no beginning to miss. What a killed process lost at its very end is behind the last
+-- number that arrived: a later process on the same machine tells how far they went, and that counts like the record of the call after them.
 -- Source: call_sequences.
 create or replace view missing_calls $on_cluster as
 with processes as
@@ -10,8 +11,11 @@ with processes as
             any(s.service) as service,
             min(s.first_time) as first_time,
             max(s.last_time) as last_time,
-            arraySort(bitmapToArray(groupBitmapMergeState(s.seqs))) as present,
-            groupArrayIf((bitmapMax(s.seqs), s.arrived), s.arrived <= now('UTC') - interval 15 minute) as settled
+            groupBitmapMergeState(s.seqs) as numbers,
+            max(s.last_seq) as told,
+            arraySort(arrayConcat(bitmapToArray(numbers), if(told > bitmapMax(numbers), [told + 1], []))) as present,
+            groupArrayIf((greatest(bitmapMax(s.seqs), if(s.last_seq > 0, s.last_seq + 1, 0)), s.arrived),
+                s.arrived <= now('UTC') - interval 15 minute) as settled
         from call_sequences as s
         group by s.process_id
     )

@@ -61,6 +61,18 @@ def job(at: datetime = NOON, *, number: int = 1, revision: int = 1, **rest: Any)
     return call(at, call_id=f"{number:012x}5{number:019x}", otel_costs__call__revision=revision, lasted=0, **rest)
 
 
+def process_end(last_seq: int, at: datetime = NOON, *, process: str = PROCESS, **attributes: Any) -> LogRow:
+    """Return the record that a later process writes of one that is gone, whose last call ended `at`."""
+    record = {
+        "event.name": "otel_costs.process",
+        "otel_costs.process.id": process,
+        "otel_costs.process.last_seq": last_seq,
+        "service.name": "shop",
+        **_named(attributes),
+    }
+    return _row(at, record, event_name="otel_costs.process")
+
+
 def message(
     at: datetime = NOON,
     content: str = "",
