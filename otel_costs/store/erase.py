@@ -31,7 +31,9 @@ ERASED: Final = {
     "messages": _OWN,
     "calls": _OWN,
     "derived_calls": _OWN,
-    "session_totals": f"({_OWN} or {{user:String}} != '' and has(users, {{user:String}}))",
+    "session_totals": f"({_OWN} or {{user:String}} != '' and session_id in"  # noqa: S608
+    " (select session_id from {session_days} where user_id = {user:String}))",
+    "session_days": _OWN,
     "budgets": "(scope = 'user' and name = {user:String} and {user:String} != '')",
 }
 """Every table that may name somebody, and what of it does."""
@@ -122,8 +124,10 @@ def deletion(table: str, where: Mapping[str, Place]) -> str:
 
 
 def _condition(table: str, where: Mapping[str, Place], *, local: bool) -> str:
-    traces = where["otel_traces"].table if local else "otel_traces"
-    return ERASED[table].replace("{otel_traces}", traces)
+    condition = ERASED[table]
+    for name in ("otel_traces", "session_days"):
+        condition = condition.replace(f"{{{name}}}", where[name].table if local else name)
+    return condition
 
 
 def _statements(whom: Whom) -> Iterator[dict[str, object]]:

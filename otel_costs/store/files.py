@@ -14,6 +14,8 @@ Kind = Literal["table", "materialized view", "view", "handler"]
 _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "queries"
 _INSTALLED: Final = Path(__file__).resolve().parents[1] / "_files" / "queries"
 _COMMENT: Final = re.compile(r"--[^\n]*")
+_TARGET: Final = re.compile(r"^create materialized view .* to (\w+) as$", re.M)
+_READ: Final = re.compile(r"\b(?:from|join)\s+(\w+)")
 _AS: Final = re.compile(r"\bas\s*\n")
 _CREATED: Final = re.compile(
     r"^create (?:or replace )?(table|materialized view|view|handler) (?:if not exists )?(\w+)", re.M
@@ -37,6 +39,17 @@ class Statement:
     def body(self) -> str:
         """The statement without its comments."""
         return _COMMENT.sub("", self.sql).strip()
+
+    @property
+    def target(self) -> str | None:
+        """The table that a materialized view fills as rows come; None for one that is refreshed, and for all else."""
+        found = _TARGET.search(self.body)
+        return None if found is None or " refresh every " in found[0] else found[1]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tables and views that a view selects from, each once."""
+        return tuple(dict.fromkeys(_READ.findall(self.body)))
 
     @property
     def query(self) -> str:

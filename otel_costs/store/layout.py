@@ -35,6 +35,7 @@ SHARDED_BY: Final[Mapping[str, str]] = {
     "derived_calls": _BY_CALL,
     "call_sequences": "cityHash64(process_id)",
     "messages": _OWNER.format(rest="call_id"),
+    "session_days": "cityHash64(if(user_id != '', user_id, session_id))",
     "session_totals": "cityHash64(session_id)",
 }
 """Where a row goes that is written to the table over all shards. Tables that are not here are whole on every server."""
@@ -70,6 +71,10 @@ class Layout:
     def on_cluster(self) -> str:
         """What a statement says to run on every server."""
         return f"on cluster `{self.cluster}`" if self.cluster else ""
+
+    def of_all_servers(self, sql: str) -> str:
+        """Return a statement about one server's rows as the same about those of all servers."""
+        return re.sub(rf"\b(\w+){LOCAL}\b", r"\1", sql) if self.cluster else sql
 
     def complete(self, statements: Iterable[Statement]) -> list[Statement]:
         """Add to the statements of the files, in their order, what a cluster has besides."""
@@ -127,7 +132,7 @@ def places(client: "Client") -> dict[str, Place]:
 
 def _near(statement: Statement, views: Mapping[str, Statement]) -> Iterator[Statement]:
     """Yield a materialized view that reads its own server's rows alone, behind copies of the views that it reads."""
-    for name in dict.fromkeys(view for _, view in _READ.findall(statement.body) if view in views):
+    for name in (read for read in statement.reads if read in views):
         yield from _near(replace(views[name], name=f"{name}{LOCAL}"), views)
     sql = _READ.sub(lambda read: f"{read[1]} {_near_name(read[2], views)}", statement.sql)
     if statement.name.endswith(LOCAL):

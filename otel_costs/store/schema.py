@@ -88,6 +88,7 @@ def apply(
         layout = layout or Layout(applied.get(_CLUSTER) or None)
         retention = replace(retention or _retention(applied), **(days or {}))
         wanted = layout.complete(statements(_placeholders(client, retention, layout)))
+    tables = {name for kind, name in present if kind == "table"}
     changes: list[Change] = []
     for statement in wanted:
         key = (statement.kind, statement.name)
@@ -95,6 +96,8 @@ def apply(
             if key in present and applied.get(key) == statement.checksum and _is_in_force(client, statement):
                 continue
             changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
+            if key not in present and statement.target and not tables.isdisjoint(statement.reads):
+                _fill(client, statement, layout)
             _record(client, *key, statement.checksum)
     asked = {("retention", name): str(n) for name, n in asdict(retention).items()}
     with telling("cannot remember what was asked for"):
@@ -134,6 +137,13 @@ def _apply_one(client: "Client", statement: Statement, on_cluster: str, *, exist
     else:
         client.command(_replacement(statement, on_cluster))
         yield Change("replaced", statement.kind, statement.name)
+
+
+def _fill(client: "Client", statement: Statement, layout: Layout) -> None:
+    """Let a new materialized view see what came before it. What arrives meanwhile goes in twice, and counts once."""
+    columns = ", ".join(_columns(client, statement.name))
+    filling = layout.of_all_servers(f"insert into {statement.target} ({columns}) {statement.query}")
+    client.command(filling, settings={"max_partitions_per_insert_block": 0})
 
 
 def _replacement(statement: Statement, on_cluster: str) -> str:

@@ -1,11 +1,10 @@
 -- One row per session and time it was counted; the newest counts. The view sessions reads it, and counts itself what has changed since.
--- Units: times in UTC; cost_usd in US dollars, exact. `users` is everybody who has calls in the session, to find them again.
+-- Units: times in UTC; cost_usd in US dollars, exact.
 -- Source: calls and messages, every ten seconds, by session_totals_mv. Emptied, it fills itself again. LZ4: lists read all of it.
 create table if not exists session_totals$local $on_cluster
 (
     session_id String,
     user_id String,
-    users Array(String),
     scenario LowCardinality(String),
     tags Map(LowCardinality(String), LowCardinality(String)),
     message_count UInt64 codec(T64, LZ4),

@@ -3,7 +3,7 @@
 -- Source: session_totals and session_recount, each cut to its newest before they meet.
 create or replace view newest_sessions $on_cluster as
 with
-    (select groupArray((session_id, users, first_time)) from changed_sessions) as changed,
+    (select groupArray(session_id) from changed_sessions) as changed,
     t -> ({since:Nullable(DateTime64(3, 'UTC'))} is null or t >= {since:Nullable(DateTime64(3, 'UTC'))})
         and ({until:Nullable(DateTime64(3, 'UTC'))} is null or t < {until:Nullable(DateTime64(3, 'UTC'))}) as within
 select
@@ -22,7 +22,7 @@ from
 (
     select session_id, user_id, scenario, tags, start_time, end_time, message_count, call_count, cost_usd, unpriced_calls
     from session_totals final
-    where session_id not in (select arrayJoin(changed.1)) and call_count + message_count > 0
+    where session_id not in (select arrayJoin(changed)) and call_count + message_count > 0
         and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
         and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)}) and within(start_time)
     order by start_time desc, session_id

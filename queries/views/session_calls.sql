@@ -1,6 +1,6 @@
 -- One row per billed call of a session. Parameter: session_id. With all that its price was made of, to make it again.
 -- Units: times in UTC; units as reported, audio in seconds; text_input ... cached_input are tokens, disjoint; money in US dollars. null: unknown.
--- Source: calls (the rows of billed_calls: analyzing a view in between takes as long as everything else).
+-- Source: session_days, calls (the rows of billed_calls: analyzing a view in between takes as long as everything else).
 create or replace view session_calls $on_cluster as
 select
     lower(hex(c.call_id)) as call_id,
@@ -16,4 +16,5 @@ select
     price_id, price_book, price_model, price_deployment, price_processing,
     duration_s, start_time, end_time, revision
 from calls as c final
-where c.session_id = {session_id:String} and not c.superseded
+where (c.user_id, toDate(c.end_time)) global in (select user_id, day from session_days where session_id = {session_id:String})
+    and c.session_id = {session_id:String} and not c.superseded

@@ -1,34 +1,26 @@
 -- One row per changed session, counted now: from all its calls and messages, whenever they came.
 -- Units: times in UTC; cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts what is not.
 -- A session that only has superseded calls has a row too, with nothing in it, so that an earlier count does not stay.
--- Source: changed_sessions, session_totals (who else is in them, since when), calls, messages.
+-- Source: changed_sessions, session_days (who is in them, and when), calls, messages.
 create or replace view session_recount $on_cluster as
 with
-    toDateTime64('2200-01-01 00:00:00', 3, 'UTC') as never,
-    (select groupArray((session_id, users, first_time)) from changed_sessions) as changed,
-    (
-        select (groupArrayArray(arrayMap(user -> (user, t.session_id), t.users)), if(count() = 0, never, min(t.start_time)))
-        from session_totals as t
-        where t.session_id in (select arrayJoin(changed.1))
-    ) as known,
-    arrayConcat(known.1, arrayFlatten(arrayMap(session -> arrayMap(user -> (user, session.1), session.2), changed))) as owners,
-    least(known.2, if(empty(changed), never, arrayMin(changed.3))) as since,
+    (select groupArray(session_id) from changed_sessions) as changed,
+    (select groupArray((user_id, session_id, day)) from session_days where session_id in (select arrayJoin(changed))) as days,
     counted as
     (
         select session_id, user_id, scenario, tags, not superseded as billed, cost_usd, start_time, end_time, 0 as messages
         from calls final
-        where (user_id, session_id) in (select owner.1, owner.2 from (select arrayJoin(owners) as owner)) and end_time >= since
+        where (user_id, session_id, toDate(end_time)) in (select found.1, found.2, found.3 from (select arrayJoin(days) as found))
         union all
         select session_id, argMin(user_id, m.timestamp), argMin(scenario, m.timestamp), map(), false, null, min(m.timestamp), max(m.timestamp),
             uniqExact(message_id)
         from messages as m
-        where session_id in (select arrayJoin(changed.1))
+        where session_id in (select arrayJoin(changed))
         group by session_id
     )
 select
     c.session_id as session_id,
     argMinIf(c.user_id, c.start_time, c.user_id != '' and (c.billed or c.messages > 0)) as user_id,
-    groupUniqArray(c.user_id) as users,
     argMinIf(c.scenario, c.start_time, c.scenario != '') as scenario,
     maxMap(c.tags)::Map(LowCardinality(String), LowCardinality(String)) as tags,
     sum(c.messages) as message_count,

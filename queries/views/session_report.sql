@@ -1,31 +1,30 @@
 -- One row: a session with its messages in order and its cost. Parameter: session_id. No row when there is no such session.
 -- Units: as in sessions, session_messages and billed_calls; tokens are disjoint; characters were spoken; metadata is text.
--- cost_breakdown adds up to cost_usd to the last digit. Source: calls (the rows of billed_calls: half the time goes into analyzing views),
--- session_messages; never an earlier count.
+-- cost_breakdown adds up to cost_usd to the last digit. Source: session_days (where its calls are), calls (the rows of billed_calls: half the time
+-- goes into analyzing views), session_messages; never an earlier count.
 create or replace view session_report $on_cluster as
 with
+    said as
     (
         select
-            (
-                count(),
-                argMinIf(m.user_id, m.timestamp, m.user_id != ''),
-                argMinIf(m.scenario, m.timestamp, m.scenario != ''),
-                min(m.timestamp),
-                max(m.timestamp),
-                arrayMap(m -> m.4, arraySort(groupArray((m.timestamp, m.message_index, m.message_id, (m.timestamp, m.role, m.type, m.content,
-                    mapFilter((key, value) -> value != '', map(
-                        'function_name', toString(m.function_name),
-                        'arguments', if(m.function_name = '', '', m.arguments),
-                        'audio_seconds', coalesce(toString(m.audio_seconds), ''),
-                        'interrupted', toString(m.interrupted),
-                        'truncated', if(m.truncated, 'true', ''),
-                        'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
-                        'sha256', if(m.truncated, m.sha256, ''))))))))
-            )::Tuple(messages UInt64, user_id String, scenario String, start_time DateTime64(6, 'UTC'), end_time DateTime64(6, 'UTC'),
-                list Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, content String, metadata Map(String, String))))
+            count() as messages,
+            argMinIf(m.user_id, m.timestamp, m.user_id != '') as user_id,
+            argMinIf(m.scenario, m.timestamp, m.scenario != '') as scenario,
+            min(m.timestamp) as start_time,
+            max(m.timestamp) as end_time,
+            arrayMap(m -> m.4, arraySort(groupArray((m.timestamp, m.message_index, m.message_id, (m.timestamp, m.role, m.type, m.content,
+                mapFilter((key, value) -> value != '', map(
+                    'function_name', toString(m.function_name),
+                    'arguments', if(m.function_name = '', '', m.arguments),
+                    'audio_seconds', coalesce(toString(m.audio_seconds), ''),
+                    'interrupted', toString(m.interrupted),
+                    'truncated', if(m.truncated, 'true', ''),
+                    'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
+                    'sha256', if(m.truncated, m.sha256, ''))))))))
+                ::Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, content String, metadata Map(String, String))) as list
         from session_messages as m
         where m.session_id = {session_id:String}
-    ) as said,
+    ),
     spent as
     (
         select
@@ -43,7 +42,8 @@ with
             sum(c.all_audio_seconds) as audio_seconds,
             sum(coalesce(c.input_characters, 0)) as characters
         from calls as c final
-        where c.session_id = {session_id:String} and not c.superseded
+        where (c.user_id, toDate(c.end_time)) global in (select user_id, day from session_days where session_id = {session_id:String})
+            and c.session_id = {session_id:String} and not c.superseded
     )
 select
     {session_id:String} as session_id,
@@ -63,4 +63,5 @@ select
         text_input Decimal(38, 12), text_output Decimal(38, 12), audio_input Decimal(38, 12), audio_output Decimal(38, 12),
         speech_to_text Decimal(38, 12), text_to_speech Decimal(38, 12), other Decimal(38, 12))) as cost
 from spent
+cross join said
 where spent.calls + said.messages > 0

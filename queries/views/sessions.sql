@@ -2,7 +2,7 @@
 -- Units: times in UTC; duration in seconds; cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts what is not.
 -- Source: session_totals, and session_recount for what has changed since: always right, ten seconds after a record came or ten milliseconds.
 create or replace view sessions $on_cluster as
-with (select groupArray((session_id, users, first_time)) from changed_sessions) as changed
+with (select groupArray(session_id) from changed_sessions) as changed
 select
     session_id,
     user_id,
@@ -19,7 +19,7 @@ from
 (
     select session_id, user_id, scenario, tags, start_time, end_time, message_count, call_count, cost_usd, unpriced_calls
     from session_totals final
-    where session_id not in (select arrayJoin(changed.1))
+    where session_id not in (select arrayJoin(changed))
     union all
     select session_id, user_id, scenario, tags, start_time, end_time, message_count, call_count, cost_usd, unpriced_calls
     from session_recount

@@ -5,7 +5,9 @@ import pytest
 from .engine import engine
 from .ledger import Store
 
-_TABLES = ("otel_logs", "calls", "derived_calls", "call_sequences", "messages", "session_totals", "budgets")
+_TABLES = (
+    "otel_logs", "calls", "derived_calls", "call_sequences", "messages", "session_days", "session_totals", "budgets",
+)  # fmt: skip
 
 
 @pytest.fixture

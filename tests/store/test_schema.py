@@ -60,6 +60,24 @@ def test_a_changed_materialized_view_is_replaced(empty: "Client", monkeypatch: p
     assert empty.command("select content from messages") == "HELLO"
 
 
+def test_a_new_materialized_view_sees_what_came_before(empty: "Client") -> None:
+    """A table that a newer version adds has what was stored already; what was stored before is there once."""
+    schema.apply(empty)
+    empty.command(
+        "insert into otel_logs (Timestamp, EventName, LogAttributes, Body) select now64(9), 'otel_costs.message',"
+        " map('session.id', 's1', 'user.id', 'u1', 'otel_costs.message.id', toString(number)), 'hello' from numbers(3)"
+    )
+    for name in ("session_days_messages_mv", "session_days_calls_mv", "session_days", "messages_mv"):
+        empty.command(f"drop table {name} sync")
+    assert [change.name for change in schema.apply(empty) if change.action == "created"] == [
+        "session_days", "messages_mv", "session_days_calls_mv", "session_days_messages_mv",
+    ]  # fmt: skip
+    assert empty.query("select distinct session_id, user_id, day = today() from session_days").result_rows == [
+        ("s1", "u1", True)
+    ]
+    assert empty.command("select count() from messages final") == 3
+
+
 def test_a_handler_is_given_back(empty: "Client") -> None:
     """Handlers are the server's: who applies the schema last has them, and it is said."""
     schema.apply(empty)

@@ -1,0 +1,15 @@
+-- One row per session, user in it and day (UTC) of its calls and messages, after merges: where a session's calls are, and since when they are there.
+-- Units: inserted_at is when the newest of them came, in UTC. Calls lie by day and user: without this, a session's are looked for in every day.
+-- Source: calls and messages, by session_days_calls_mv and session_days_messages_mv. LZ4: every list of sessions looks for what is new.
+create table if not exists session_days$local $on_cluster
+(
+    session_id String,
+    user_id String codec(ZSTD(1)),
+    day Date codec(ZSTD(1)),
+    inserted_at SimpleAggregateFunction(max, DateTime64(3, 'UTC')) codec(LZ4),
+    index arrivals inserted_at type minmax granularity 1
+)
+engine = ${replicated}AggregatingMergeTree
+order by (session_id, user_id, day)
+ttl day + interval $ledger_days day
+settings index_granularity = 512, min_compress_block_size = 8192, max_compress_block_size = 16384

@@ -1,0 +1,10 @@
+-- Fills session_days from messages: one row per session, user and day in each inserted block. Source: messages.
+create materialized view if not exists session_days_messages_mv $on_cluster to session_days$local as
+select
+    session_id,
+    user_id,
+    toDate(m.timestamp) as day,
+    max(m.inserted_at) as inserted_at
+from messages$local as m
+where session_id != ''
+group by session_id, user_id, day
