@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 DELAY_S = 0.3
+_REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 class Fault(enum.Enum):
@@ -38,7 +39,8 @@ class CutError(Exception):
 class FaultProxy:
     """Listens on `url` and passes on to `target`; `plan` says what happens, `struck` what did, `taken` what was sent.
 
-    `down` set: whoever connects is cut off at once, as when nobody is there.
+    `down` set: whoever connects is cut off at once, as when nobody is there. Requests whose first line has `refused` in
+    it are answered 503, those with `held` never.
     """
 
     def __init__(self, target: str) -> None:
@@ -47,6 +49,8 @@ class FaultProxy:
         self.struck: Counter[Fault] = Counter()
         self.taken: list[tuple[bytes, bytes]] = []
         self.down = False
+        self.refused: bytes | None = None
+        self.held: bytes | None = None
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fault proxy", daemon=True)
@@ -103,6 +107,11 @@ class FaultProxy:
     async def _answer(self, head: bytes, body: bytes) -> bytes:
         """Return the answer to a request. Raises CutError when there is to be none."""
         fault = Fault.PASS
+        line = head.partition(b"\r\n")[0]
+        if self.held and self.held in line:
+            await asyncio.Event().wait()
+        if self.refused and self.refused in line:
+            return _REFUSAL
         if _carries_records(head):
             self.taken.append((head, body))
             fault = self.planned.popleft() if self.planned else fault
@@ -110,7 +119,7 @@ class FaultProxy:
         if fault is Fault.CUT or self.down:
             raise CutError
         if fault is Fault.REFUSED:
-            return b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+            return _REFUSAL
         if fault is Fault.HALF:
             await self._forward(head, body[: len(body) // 2], whole=False)
             raise CutError
