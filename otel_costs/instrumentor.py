@@ -57,7 +57,6 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             sockets.claimed_by(provider.module, provider.sockets)
             for name in provider.patched:
                 _guarded(f"watch {name}", self._watch, name, provider.module)
-        shutdown.before_end(sockets.end_open)
         _guarded("take over the end of the process", shutdown.install, patches)
         _guarded("look for a ledger", _look_for_ledger)
 

@@ -14,7 +14,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
-from otel_costs import connections, outbox, telemetry
+from otel_costs import connections, open_ends, outbox, telemetry
 from otel_costs.patching import Patches
 from otel_costs.standby import Standby
 
@@ -24,7 +24,9 @@ SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := geta
 # Of the deadline, for calls that are still being written: the rest is for what is written already.
 _WRITING_S: Final = DEADLINE_S / 2
 
-_endings: list[Callable[[], object]] = []
+# And for what is still open, which takes a moment, unless the thread that a signal interrupted is in the middle of it.
+_ENDING_S: Final = 0.5
+
 _standby: Standby | None = None
 _adopted: dict[int, Any] = {}
 _looked_again = False
@@ -42,12 +44,6 @@ def install(patches: Patches) -> None:
         atexit.register(_at_exit)
         _handle_signals()
     patches.on_import("multiprocessing.process", _watch_children)
-
-
-def before_end(ending: Callable[[], object]) -> None:
-    """Have `ending` called when the process ends, before the last flush: what is still open says its last word."""
-    if ending not in _endings:
-        _endings.append(ending)
 
 
 def remove() -> None:
@@ -87,7 +83,7 @@ def adopt_once() -> None:
 
 
 def flush(*, final: bool = False) -> bool:
-    """Export what is queued, for a process that ends; return whether it was done in time.
+    """End what is open and export what is queued, for a process that ends; return whether it was done in time.
 
     All flushes of a process share one deadline. `final` shuts down the providers that the SDK would shut down.
     """
@@ -96,11 +92,19 @@ def flush(*, final: bool = False) -> bool:
         return True
     if _until is None:
         _until = time.monotonic() + DEADLINE_S
-    for ending in _endings:
-        telemetry.shielded("end what is open")(ending)()
+    _end_open(_standby, _until)
     outbox.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
     # In threads, side by side: `force_flush` ignores its timeout, and one collector may hang while another takes all.
     return _standby.run(_flushes(final), _until)
+
+
+def _end_open(standby: Standby, until: float) -> bool:
+    """End what is open, and return whether all of it has ended.
+
+    In a thread of its own: whatever that waits for, what is written already does not wait with it.
+    """
+    now = time.monotonic()
+    return standby.run([partial(open_ends.end_all, until - now)], min(until, now + _ENDING_S))
 
 
 def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
@@ -146,8 +150,8 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
     if _standby is not None and not _flushed:
         _until = time.monotonic() + DEADLINE_S
         # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
-        if outbox.is_working():
-            # It is in the middle of a call's record, say, and must go on for it to be written.
+        if outbox.is_working() or not _end_open(_standby, _until):
+            # It is in the middle of a call's record, or of a socket's message: it must go on for that to be written.
             _standby.run([partial(_flush_and_repeat, number)], 0)
             return
         _standby.run([flush], _until)

@@ -1,15 +1,11 @@
 """Finish a call once, however its stream ends: read out, closed, left early, dropped, cancelled, cut or never read."""
 
-import atexit
-import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable
-from functools import cache
 from typing import Any, Protocol
 
-from otel_costs import outbox, telemetry, watched_response
+from otel_costs import open_ends, outbox, telemetry, watched_response
 
 
 class Reader(Protocol):
@@ -60,7 +56,7 @@ class Watch:
 
     def feed(self, chunk: bytes) -> bytes:
         try:
-            if self._reader is not None:
+            if self._reader is not None and not self.ended:
                 self._reader.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
@@ -83,7 +79,7 @@ class Watch:
         """Tell the reader that this is the end, and `put` what it leaves; whoever comes second does nothing."""
         if not self._ended.acquire(blocking=False):
             return
-        _open.discard(self)
+        open_ends.discard(self)
         try:
             if self._reader is not None:
                 put(self._reader.end(error))
@@ -93,6 +89,10 @@ class Watch:
     def end_from_finalizer(self) -> None:
         """End as the collector wants it: whatever else is to be done is done later, by somebody else."""
         self.end(None, outbox.put_from_finalizer)
+
+    def end_with_process(self, _wait_s: float) -> None:
+        """End with the process, or with what we follow; the application may still read on."""
+        self.end_from_finalizer()
 
     def forget(self) -> None:
         """Leave the end to somebody else: after a fork, to the parent."""
@@ -124,32 +124,5 @@ def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) 
 
 def end_with(owner: Any, state: Watch) -> None:
     """End a watch with its owner, or with the process, if nobody reads to the end before."""
-    _end_at_exit()
-    _open.add(state)
-    outbox.open_for_finalizers()
-    weakref.finalize(owner, state.end_from_finalizer).atexit = False
-
-
-_open: set[Watch] = set()
-"""Bodies that are neither at their end nor collected."""
-
-
-@cache
-def _end_at_exit() -> None:
-    # The first stream comes after `instrument`, and what is registered later runs earlier: before the last flush.
-    atexit.register(_end_open)
-
-
-def _end_open() -> None:
-    for state in tuple(_open):
-        state.end(None)
-
-
-def _leave_to_parent() -> None:
-    for state in tuple(_open):
-        state.forget()
-    _open.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_parent)
+    open_ends.add(state)
+    open_ends.when_collected(owner, state.end_from_finalizer)

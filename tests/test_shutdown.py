@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from otel_costs import CostsInstrumentor
 
 from .support.collector import Collector
 from .support.program import CLIENT, Ended, Program, environ
-from .support.provider import Provider
+from .support.provider import Fault, Provider
 from .support.recorded import Recorded, instrumented
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks")
@@ -166,6 +167,88 @@ class TestEnds:
             found = program.ended()
         assert (found.code, found.err) == (-signal.SIGTERM, "")
         assert_complete(collector.calls(), 1)
+
+
+STREAM = """
+def stream():
+    stream = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}], stream=True)
+    next(stream)
+    return stream
+"""
+"""What opens a stream, and reads the beginning of it."""
+
+
+def assert_cut(calls: Sequence[dict[str, Any]]) -> None:
+    """There is one call, of a stream that nobody read to its end."""
+    assert_complete(calls, 1)
+    assert calls[0]["otel_costs.cost.reason"] == "stream_closed_early,usage_estimated"
+
+
+class TestOpenStreams:
+    @pytest.fixture(autouse=True)
+    def gated(self, provider: Provider) -> None:
+        """Have the next stream stop after a few events, so that its end is not read by chance."""
+        provider.script(Fault(gate=threading.Event(), gate_events=4))
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+    def test_a_stream_that_is_half_read_at_a_signal_is_recorded(
+        self, number: signal.Signals, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """What was said until then is billed, once."""
+        source = STREAM + "import signal; kept = stream(); print('ready', flush=True); signal.pause()"
+        assert ended(source, tmp_path, provider, collector, by=number).code == -number
+        assert_cut(collector.calls())
+
+    def test_a_stream_that_is_read_on_is_recorded_once(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """A thread that waits for more of it when the signal comes, and may get an error, leaves no second record."""
+        source = STREAM + "import threading; threading.Thread(target=list, args=(stream(),)).start(); "
+        source += "import signal; print('ready', flush=True); signal.pause()"
+        assert ended(source, tmp_path, provider, collector, by=signal.SIGTERM).code == -signal.SIGTERM
+        assert_cut(collector.calls())
+
+    def test_a_stream_of_a_child_is_recorded(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+        """A child of multiprocessing that returns with its stream half read leaves a record."""
+        source = """
+        import multiprocessing
+        def child():
+            global client, kept
+            client = openai.OpenAI()
+            kept = stream()
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        process.join()
+        """.replace("\n        ", "\n")
+        assert ended(STREAM + source, tmp_path, provider, collector).code == 0
+        assert_cut(collector.calls())
+
+    def test_a_stream_is_the_parents_after_a_fork(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """A child that a signal ends says nothing of the stream that its parent has; the parent does."""
+        source = """
+        import os, signal
+        kept = stream()
+        child = os.fork()
+        if child == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        print("ready", flush=True)
+        signal.pause()
+        """.replace("\n        ", "\n")
+        found = ended(STREAM + source, tmp_path, provider, collector, by=signal.SIGTERM)
+        assert found.code == -signal.SIGTERM, found.err
+        assert_cut(collector.calls())
+
+    def test_a_host_that_shuts_its_providers_down(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """An exit handler of the application's that was there before the stream may be the end of its providers."""
+        source = STREAM + "import atexit; from opentelemetry import _logs; "
+        source += "atexit.register(_logs.get_logger_provider().shutdown); kept = stream()"
+        assert ended(source, tmp_path, provider, collector).code == 0
+        assert_cut(collector.calls())
 
 
 class TestServers:

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from otel_costs import outbox, streaming
+from otel_costs import open_ends, outbox, streaming
 from tests.support.provider import Fault, Provider
 
 ROOT = Path(__file__).parents[1]
@@ -261,6 +261,17 @@ def test_collected_in_the_middle_of_a_job(monkeypatch: pytest.MonkeyPatch) -> No
     assert kept.ends == [None]
 
 
+def test_read_on_after_the_end_of_all() -> None:
+    """A body that was ended with the process can be read on, whole; the reader hears of one end and nothing after."""
+    response, kept, _ = watched()
+    chunks = response.iter_bytes()
+    found = next(chunks)
+    open_ends.end_all()
+    assert found + b"".join(chunks) == b"once upon a time"
+    assert (kept.data, kept.ends) == (b"once ", [None])
+    assert type(response) is httpx.Response
+
+
 def test_read_twice() -> None:
     """A body that was read can be looked at again; nothing more is told."""
     response, kept, _ = watched()
@@ -367,6 +378,17 @@ def test_open_at_the_end_of_the_process(provider: Provider) -> None:
     """A stream that is still open when the process ends is recorded: what was said until then is billed."""
     slow(provider)
     assert run("", provider) == "True stream_closed_early,usage_estimated\n"
+
+
+def test_open_when_we_go(provider: Provider) -> None:
+    """A stream that is open when we are taken back is at its end for us, and is read on as if we were there."""
+    slow(provider)
+    ending = """
+        CostsInstrumentor().uninstrument()
+        print(next(stream).choices[0].delta.content is not None)
+        stream.close()
+    """
+    assert run(ending, provider) == "True stream_closed_early,usage_estimated\nTrue\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -6,9 +6,9 @@ that of each message. A socket has one observer at most, whatever stands on top 
 
 from typing import Final
 
-from otel_costs.sockets import claims, watch
+from otel_costs import open_ends
+from otel_costs.sockets import claims
 from otel_costs.sockets.claims import Handshake, Observer, claimed_by, observe
-from otel_costs.sockets.watch import end_open
 
 __all__ = ["LIBRARIES", "Handshake", "Observer", "claimed_by", "end_open", "forget", "observe"]
 
@@ -21,7 +21,11 @@ LIBRARIES: Final[tuple[tuple[str, str], ...]] = (
 """Module of a library, and the module of ours that hooks it: it has `install(patches)`."""
 
 
+def end_open() -> None:
+    """End what is open, sockets and all else: nobody will tell of it any more."""
+    open_ends.end_all()
+
+
 def forget() -> None:
-    """Forget who claims which sockets, and those that are open."""
+    """Forget who claims which sockets."""
     claims.clear()
-    watch.forget()

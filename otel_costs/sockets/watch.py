@@ -3,16 +3,12 @@
 A watch holds no reference to the socket, so that one that is dropped can be collected.
 """
 
-import atexit
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from functools import cache
 from typing import Any, Final
 
-from otel_costs import outbox, telemetry
+from otel_costs import open_ends, outbox, telemetry
 from otel_costs.session import BudgetExceeded
 from otel_costs.sockets.claims import Handshake, Observer, observe
 
@@ -77,7 +73,7 @@ class Watch:
             return
         with self._lock:
             observer, self._observer = self._observer, None
-            _open.discard(self)
+            open_ends.discard(self)
             self.arriving.reset()
             try:
                 if observer is not None:
@@ -85,6 +81,14 @@ class Watch:
             except Exception as error:  # noqa: BLE001
                 _complain(error)
             self._context = Context()
+
+    def end_with_process(self, wait_s: float) -> None:
+        """Tell of the end, unless somebody is being told something for all that time."""
+        if self._lock.acquire(timeout=wait_s):
+            try:
+                self.end()
+            finally:
+                self._lock.release()
 
     def end_from_finalizer(self) -> None:
         """End as the collector wants it, inside any allocation: later, and by somebody else."""
@@ -143,24 +147,9 @@ def open_for(socket: Any, handshake: Callable[[], Handshake], context: Context |
     if observer is None:
         return None
     watch = vars(socket)[MARK] = Watch(observer, context)
-    _open.add(watch)
-    _end_at_exit()
-    outbox.open_for_finalizers()
-    weakref.finalize(socket, watch.end_from_finalizer).atexit = False
+    open_ends.add(watch)
+    open_ends.when_collected(socket, watch.end_from_finalizer)
     return watch
-
-
-def end_open() -> None:
-    """Tell the observers of all sockets that this is the end: of the process, or of what we follow."""
-    for watch in tuple(_open):
-        watch.end()
-
-
-def forget() -> None:
-    """Tell of no socket any longer."""
-    for watch in tuple(_open):
-        watch.forget()
-    _open.clear()
 
 
 @telemetry.shielded("look at a socket")
@@ -170,16 +159,3 @@ def _observer(handshake: Callable[[], Handshake]) -> Observer | None:
 
 def _complain(error: Exception) -> None:
     telemetry.complain_once("bug:socket", "otel_costs could not follow a socket's messages", error=error)
-
-
-_open: set[Watch] = set()
-
-
-@cache
-def _end_at_exit() -> None:
-    # The first socket opens after `instrument`, and what is registered later runs earlier: before the last flush.
-    atexit.register(end_open)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)

@@ -4,6 +4,7 @@ import gc
 import importlib
 import logging
 import pkgutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor, open_ends, outbox
 from otel_costs import attributes as names
 from otel_costs.providers import azure_speech
 from tests.support.recorded import Recorded
@@ -51,8 +52,7 @@ OUTERMOST = {
     "synthesizer._begin", "synthesizer._asked", "synthesizer._speaks", "synthesizer.data_stream_made",
     "synthesizer.data_read", "synthesizer.data_saved", "_Counted.__init__", "_Counted.read",
     "OpenCall.give_up_from_finalizer", "OpenCall.end", "Speaking.unseen", "Speaking._reader_dropped",
-    "Mouth._dropped", "Ear._dropped", "open_calls._end_open",
-    "open_calls._leave_to_parent", "OpenCall.forget", "OpenCall.give_up",
+    "Mouth._dropped", "Ear._dropped", "OpenCall.forget", "OpenCall.give_up", "OpenCall.end_with_process",
 }  # fmt: skip
 
 
@@ -193,8 +193,8 @@ def test_disconnected(service: AzureSpeech, recorded: Recorded) -> None:
     found.start_continuous_recognition()
     microphone.say(2.0, last=False)
     heard.wait_phrase()
-    for signal in (found.recognized, found.canceled, found.session_stopped):
-        signal.disconnect_all()
+    for event in (found.recognized, found.canceled, found.session_stopped):
+        event.disconnect_all()
     microphone.say(1.0, last=False)
     found.stop_continuous_recognition()
     call = recorded.call
@@ -244,7 +244,7 @@ def test_objects_are_collected(service: AzureSpeech, recorded: Recorded) -> None
     del microphone, found, future, speaker, result, stream
     assert [ref() for ref in watched] == [None] * 6
     outbox.drain()
-    assert azure_speech.open_calls._open == set()
+    assert open_ends._open == set()
 
 
 def test_fifty_cycles(service: AzureSpeech, recorded: Recorded) -> None:
@@ -307,6 +307,19 @@ def test_process_ends_while_it_listens(end: str, service: AzureSpeech, tmp_path:
     path.write_text(textwrap.dedent(PROGRAM.format(root=str(ROOT))) + end + "\n")
     done = subprocess.run([sys.executable, str(path), service.endpoint], capture_output=True, text=True, timeout=60)
     assert done.returncode == {"": 0, "sys.exit(3)": 3}.get(end, 1), done.stderr
+    assert done.stdout.count('"otel_costs.call.seq"') == 1
+    assert '"otel_costs.usage.audio_seconds": 2' in done.stdout
+    assert "process_ended" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_signal_comes_while_it_listens(service: AzureSpeech, tmp_path: Path) -> None:
+    """SIGTERM while it listens: one record with the seconds until then, and the end that it would have had."""
+    path = tmp_path / "app.py"
+    end = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    path.write_text(textwrap.dedent(PROGRAM.format(root=str(ROOT))) + end + "\n")
+    done = subprocess.run([sys.executable, str(path), service.endpoint], capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGTERM, done.stderr
     assert done.stdout.count('"otel_costs.call.seq"') == 1
     assert '"otel_costs.usage.audio_seconds": 2' in done.stdout
     assert "process_ended" in done.stdout

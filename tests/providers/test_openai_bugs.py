@@ -33,7 +33,7 @@ OUTERMOST = {
     "_Sending.__init__", "_Sending.__enter__", "_Sending.__exit__", "_Sending._enter", "_Sending._leave",
     "Exchange.failed", "Exchange.returned", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
-    "streaming._end_open", "streaming._leave_to_parent",
+    "Watch.end_with_process",
     "call.forget", "call.record", "openai.jobs.forget",
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The hooks come with the libraries, go without a trace, and outlive neither a fork nor the process."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -120,6 +121,57 @@ def test_nothing_is_imported() -> None:
         capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
+
+
+SIGNALLED = """
+import os, signal, sys, threading
+from otel_costs import CostsInstrumentor, outbox, sockets
+from websockets.sync.client import connect
+
+class Kept:
+    def __init__(self, name):
+        self.name = name
+
+    def received(self, frame): ...
+
+    def sent(self, frame):
+        if frame == "held":
+            os.kill(os.getpid(), signal.SIGTERM)
+            print(self.name, "was told", flush=True)
+
+    def closed(self, error):
+        outbox.put(lambda: print(self.name, "closed", error, flush=True))
+
+def claim(handshake):
+    return Kept(handshake.query)
+
+CostsInstrumentor().instrument()
+sockets.claimed_by("__main__", ["*"])
+kept = [connect(f"{sys.argv[1]}?{name}", proxy=None) for name in ("one", "two", "three")]
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("os.kill(os.getpid(), signal.SIGTERM)", []),
+        ("kept[1].send('held'); threading.Event().wait()", ["two was told"]),
+    ],
+    ids=["at rest", "in a message"],
+)
+def test_signal(server: Server, end: str, told: list[str]) -> None:
+    """Each socket that is open at SIGTERM ends, once, even if the signal interrupts who is being told of a message.
+
+    Then that goes on, and the process ends a moment later.
+    """
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SIGNALLED + end, server.url("/ours/echo")],
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert ran.returncode == -signal.SIGTERM, ran.stderr
+    found = ran.stdout.splitlines()
+    assert sorted(found) == sorted([*told, *(f"{name} closed None" for name in ("one", "two", "three"))])
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "sync", "aiohttp"])

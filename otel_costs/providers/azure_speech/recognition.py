@@ -7,10 +7,10 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from otel_costs import attributes as names
-from otel_costs import outbox, shutdown, telemetry
+from otel_costs import open_ends, outbox, shutdown, telemetry
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers import spoken
-from otel_costs.providers.azure_speech import open_calls, results, service
+from otel_costs.providers.azure_speech import results, service
 from otel_costs.providers.azure_speech.audio_input import Source, source_of
 from otel_costs.providers.azure_speech.open_calls import OpenCall
 from otel_costs.session import BudgetExceeded, check_budget
@@ -57,7 +57,7 @@ class Ear:
             if self.source.channels > 1 and service.separates_channels(properties):
                 self.channels = self.source.channels
             results.listen(recognizer, self)
-            open_calls.when_collected(recognizer, self._dropped)
+            open_ends.when_collected(recognizer, self._dropped)
             self.place = place
         return self.place
 
@@ -243,7 +243,7 @@ def _stop(recognizer: Any, future: Any) -> None:
         results.wait(future, lambda _: hearing.finish(), lambda _: hearing.finish())
         if not results.is_connected(recognizer, "session_stopped"):
             # Nobody else will tell, if nobody waits.
-            open_calls.when_collected(future, partial(hearing.give_up_from_finalizer, "stop_not_awaited"))
+            open_ends.when_collected(future, partial(hearing.give_up_from_finalizer, "stop_not_awaited"))
 
 
 def _begin(recognizer: Any, *, once: bool) -> Hearing | None:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import outbox, telemetry
+from otel_costs import open_ends, outbox, telemetry
 from otel_costs.providers import spoken
-from otel_costs.providers.azure_speech import open_calls, results, service, voices
+from otel_costs.providers.azure_speech import results, service, voices
 from otel_costs.providers.azure_speech.open_calls import OpenCall
 from otel_costs.providers.azure_speech.script import Script
 from otel_costs.usage import Usage
@@ -42,7 +42,7 @@ class Mouth:
         if self.place is None:
             self.place = service.place_of(synthesizer.properties, "tts")
             results.listen(synthesizer, self)
-            open_calls.when_collected(synthesizer, self._dropped)
+            open_ends.when_collected(synthesizer, self._dropped)
         return self.place
 
     def add(self, speaking: "Speaking") -> None:
@@ -126,7 +126,7 @@ class Speaking(OpenCall):
     def add_reader(self, reader: Any) -> None:
         """Wait for the end until the application has nothing left to read the sound with."""
         self.readers += 1
-        open_calls.when_collected(reader, self._reader_dropped)
+        open_ends.when_collected(reader, self._reader_dropped)
 
     def _reader_dropped(self) -> None:
         self.readers -= 1

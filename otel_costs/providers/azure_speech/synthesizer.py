@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from otel_costs import shutdown, telemetry
+from otel_costs import open_ends, shutdown, telemetry
 from otel_costs.patching import Wrapper
-from otel_costs.providers.azure_speech import open_calls, results, script
+from otel_costs.providers.azure_speech import results, script
 from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
 from otel_costs.session import BudgetExceeded, check_budget
 
@@ -85,7 +85,7 @@ def _line_up(speaking: Speaking) -> None:
 def _follow(synthesizer: Any, future: Any, speaking: Speaking) -> None:
     speaking.is_told = results.is_connected(synthesizer, "synthesis_completed")
     results.wait(future, partial(_take, speaking), speaking.failed)
-    open_calls.when_collected(future, speaking.unseen)
+    open_ends.when_collected(future, speaking.unseen)
 
 
 @telemetry.shielded("follow the result of a synthesis")

@@ -1,0 +1,84 @@
+"""What has begun and has no end yet: bodies, sockets, recognitions. It ends with the process at the latest.
+
+A forked child ends nothing of it: that is its parent's.
+"""
+
+import atexit
+import os
+import time
+import weakref
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, Protocol
+
+from otel_costs import outbox
+
+WAIT_S: Final = 0.5
+"""How long the end of all waits for whoever is in the middle of something that is open."""
+
+
+class OpenEnd(Protocol):
+    """Something that has begun: `add` it then, and `discard` it when it ends."""
+
+    def end_with_process(self, wait_s: float) -> None:
+        """End it with what is known, once, and leave what is to be done to `outbox.put_from_finalizer`.
+
+        It may be called while another thread stands still in the middle of anything: wait for none longer than `wait_s`
+        seconds. Never raises.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Leave the end to somebody else: after a fork, to the parent."""
+        ...
+
+
+_open: set[OpenEnd] = set()
+
+
+def add(found: OpenEnd) -> None:
+    """Have it ended with the process, unless it ends before."""
+    _end_at_exit()
+    _open.add(found)
+
+
+def discard(found: OpenEnd) -> None:
+    """It has ended."""
+    _open.discard(found)
+
+
+def when_collected(owner: Any, ending: Callable[[], object]) -> None:
+    """Have `ending` called when `owner` is collected, by nobody else; it must not refer to it."""
+    outbox.open_for_finalizers()
+    weakref.finalize(owner, ending).atexit = False
+
+
+def end_all(within_s: float = WAIT_S) -> None:
+    """End what is open: first all that nobody holds, then, within so many seconds, what somebody is busy with."""
+    until = time.monotonic() + within_s
+    for found in _now():
+        found.end_with_process(0)
+    for found in _now():
+        found.end_with_process(max(0.0, until - time.monotonic()))
+
+
+def _leave_to_parent() -> None:
+    for found in _now():
+        found.forget()
+    _open.clear()
+
+
+def _now() -> set[OpenEnd]:
+    # Not `tuple`, which a finalizer can disturb: it may come when the tuple is made, and discard.
+    return _open.copy()
+
+
+@cache
+def _end_at_exit() -> None:
+    # What is registered later runs earlier: before the exit handlers that were there when the first thing was opened.
+    # Among those may be one of the application's that shuts its providers down.
+    atexit.register(end_all)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -1,0 +1,56 @@
+"""What is open when everything ends: each ends once, and none waits for another."""
+
+import threading
+from contextvars import copy_context
+
+from otel_costs import open_ends
+from otel_costs.sockets.watch import Watch
+
+
+class Busy:
+    """An observer of a socket that is told something for as long as it may."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self.ends: list[str | None] = []
+
+    def sent(self, _: str | bytes) -> None:
+        self.reached.set()
+        self.go_on.wait(30)
+
+    def received(self, frame: str | bytes) -> None:
+        """Do nothing."""
+
+    def closed(self, error: str | None) -> None:
+        self.ends.append(error)
+
+
+def test_who_is_busy_holds_nobody_up() -> None:
+    """Of a hundred sockets of which one is told something, all others end at once, and that one when it can."""
+    observers = [Busy() for _ in range(100)]
+    watches = [Watch(observer, copy_context()) for observer in observers]
+    for watch in watches:
+        open_ends.add(watch)
+    busy = threading.Thread(target=watches[50].sent, args=("a message",))
+    busy.start()
+    assert observers[50].reached.wait(30)
+    open_ends.end_all(0)
+    assert [len(observer.ends) for observer in observers] == [1] * 50 + [0] + [1] * 49
+    ending = threading.Thread(target=open_ends.end_all, args=(30,))
+    ending.start()
+    observers[50].go_on.set()
+    ending.join()
+    busy.join()
+    assert [observer.ends for observer in observers] == [[None]] * 100
+    assert not open_ends._open & set(watches)
+
+
+def test_what_has_ended_is_not_kept() -> None:
+    """What ends by itself is forgotten, and not ended again."""
+    observer = Busy()
+    watch = Watch(observer, copy_context())
+    open_ends.add(watch)
+    watch.end()
+    assert watch not in open_ends._open
+    open_ends.end_all(0)
+    assert observer.ends == [None]
