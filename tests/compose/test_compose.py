@@ -1,6 +1,7 @@
 """The pipeline of `docker-compose.yml`: what it opens, what it asks for, and in which order it starts."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,24 @@ def test_every_service_has_limits_and_a_pinned_image(project: Mapping[str, Any])
         assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
 
 
+@pytest.mark.parametrize("name", ["collector", "jaeger"])
+def test_go_collects_before_memory_is_short(project: Mapping[str, Any], name: str) -> None:
+    """Go knows three quarters of what the service may use; the limits of the collector's pipelines count on it."""
+    service = project["services"][name]
+    limit = int(service["deploy"]["resources"]["limits"]["memory"])
+    assert service["environment"]["GOMEMLIMIT"] == f"{limit * 3 // 4 // 2**20}MiB"
+
+
+def test_no_secret_gets_into_an_image() -> None:
+    """The schema service is built from what is listed; a layer of an image keeps what a later one removes."""
+    lines = [line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert lines[0] == "*"
+    kept = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert kept == {"LICENSE", "README.md", "pyproject.toml", *wheel["packages"], *wheel["force-include"]}
+
+
 def test_the_order_of_the_start(project: Mapping[str, Any]) -> None:
     """Who needs tables waits for them, and the schema waits for a server that answers."""
     needs = {
@@ -59,7 +78,7 @@ def test_the_order_of_the_start(project: Mapping[str, Any]) -> None:
     assert needs["collector"]["schema"] == "service_completed_successfully"
     assert needs["collector"]["queue"] == "service_completed_successfully"
     assert needs["grafana"] == {"schema": "service_completed_successfully"}
-    assert "healthcheck" in project["services"]["clickhouse"]
+    assert "http://clickhouse:8123/ping" in project["services"]["clickhouse"]["healthcheck"]["test"]
 
 
 def test_mounted_files_are_there(project: Mapping[str, Any]) -> None:
