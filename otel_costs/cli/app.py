@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "prices": "prices",
     "budget": "budget",
     "reprice": "reprice",
+    "reconcile": "reconcile",
     "erase": "erase",
 }
 

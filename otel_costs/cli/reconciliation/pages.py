@@ -1,0 +1,159 @@
+"""The pages of a provider's report over HTTP: bounded in tries and time, with a key that goes nowhere else."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from http.client import HTTPException
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from otel_costs.cli.reconciliation.reported import ProviderError
+
+TRIES: Final = 5
+TIMEOUT_S: Final = 60.0
+"""Seconds without a byte until a try is given up."""
+
+PAUSE_S: Final = 1.0
+"""Seconds before the second try; they double with each."""
+
+LONGEST_PAUSE_S: Final = 60.0
+"""Seconds that are waited at most, whatever the provider asks for."""
+
+PAGES: Final = 1000
+"""Pages of one report; a provider that says that there are more goes round in a circle."""
+
+_AGAIN: Final = (408, 429, 500, 502, 503, 504)
+_SAID: Final = 300  # characters of the provider's own words
+
+Parameters = Mapping[str, object]
+
+
+class StatusError(ProviderError):
+    """The provider answered with an HTTP status of 300 and more; `said` is its own message, without the key."""
+
+    def __init__(self, status: int, said: str, retry_after: str = "") -> None:
+        super().__init__(f"answered HTTP {status}{f': {said}' if said else ''}")
+        self.status, self.retry_after = status, retry_after
+
+
+class _LostError(ProviderError):
+    """The connection broke, and may not another time."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    # urllib would send the key along, to wherever it was sent.
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a report is, and the key for it. Raises ProviderError for an address or a key that cannot be."""
+
+    base_url: str
+    key: str = field(repr=False)
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        if not self.key.isascii() or not self.key.isprintable() or " " in self.key:
+            raise ProviderError("the key has characters that no key has: copy it again")  # http.client would quote it
+        url = urlsplit(self.base_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ProviderError("the base URL is no address: give https://host/v1")
+        if url.scheme == "http" and not _is_loopback(url.hostname):
+            raise ProviderError(f"a key goes to {url.hostname} over https alone: give https://{url.hostname}/...")
+
+    @property
+    def host(self) -> str:
+        """The host that is asked, without a password that may be in the address."""
+        return _host(urlsplit(self.base_url))
+
+    def pages(self, path: str, parameters: Parameters) -> Iterator[Mapping[str, Any]]:
+        """Yield the pages of a report, following `next_page`. Raises ProviderError."""
+        asked = dict(parameters)
+        seen: set[object] = {None}
+        for _ in range(PAGES):
+            page = self._page(path, asked)
+            yield page
+            following = page.get("next_page") if page.get("has_more") else None
+            if following is None:
+                return
+            if following in seen or not isinstance(following, str):
+                break
+            seen.add(following)
+            asked["page"] = following
+        raise ProviderError(f"{self.host}: the pages of {path} have no end")
+
+    def _page(self, path: str, parameters: Parameters) -> Mapping[str, Any]:
+        body = self._answer(f"{self.base_url.rstrip('/')}/{path}?{urlencode(parameters, doseq=True)}")
+        try:
+            # Money is read from the text: a float would have changed it already.
+            page = json.loads(body, parse_float=Decimal, parse_constant=_refuse)
+        except (ValueError, ArithmeticError, RecursionError):
+            page = None
+        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+            raise ProviderError(f"{self.host} answered {path} with something that is no report: is the base URL right?")
+        return page
+
+    def _answer(self, url: str) -> bytes:
+        """Ask until there is an answer, or for the last time."""
+        pause = PAUSE_S
+        for _ in range(TRIES - 1):
+            try:
+                return self._once(url)
+            except _LostError:
+                wait = pause
+            except StatusError as error:
+                if error.status not in _AGAIN:
+                    raise
+                wait = _seconds(error.retry_after, pause)
+            self.sleep(min(wait, LONGEST_PAUSE_S))
+            pause *= 2
+        return self._once(url)
+
+    def _once(self, url: str) -> bytes:
+        headers = {"Authorization": f"Bearer {self.key}", "Accept": "application/json", "User-Agent": "otel-costs"}
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked above
+        try:
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                raise StatusError(error.code, self._said(error), error.headers.get("Retry-After") or "") from None
+        except urllib.error.URLError as error:
+            kind = _LostError if isinstance(error.reason, TimeoutError | ConnectionResetError) else ProviderError
+            raise kind(f"no answer from {self.host}: {error.reason}") from None
+        except (OSError, HTTPException) as error:
+            raise _LostError(f"no answer from {self.host}: {type(error).__name__}") from None
+
+    def _said(self, error: urllib.error.HTTPError) -> str:
+        """Return the message of an error in the shape that providers share, without the key; empty if there is none."""
+        try:
+            said = json.loads(error.read())["error"]["message"]
+        except (OSError, HTTPException, ValueError, TypeError, KeyError, RecursionError):
+            return ""
+        return str(said).replace(self.key, "***")[:_SAID]
+
+
+def _seconds(retry_after: str, otherwise: float) -> float:
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else otherwise
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _host(url: SplitResult) -> str:
+    return url.netloc.rpartition("@")[2]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
