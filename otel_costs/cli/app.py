@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "reprice": "reprice",
     "reconcile": "reconcile",
     "erase": "erase",
+    "scenario": "scenario",
 }
 
 # The first import of the embedded stack that fails says which extra is missing.

@@ -1,0 +1,50 @@
+"""Who answers a scenario: OpenAI or a gateway, as the environment names it, or a stand-in on this machine."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from otel_costs.attributes import ENV_SPOOL
+from otel_costs.cli import stage
+from otel_costs.cli.failure import Failure
+
+NO_KEY: Final = (
+    "no OPENAI_API_KEY: set it (for a gateway that needs none, to anything), or try the scenario with --stand-in, "
+    "which asks no model and costs nothing"
+)
+
+
+@contextmanager
+def answering(*, stand_in: bool) -> Iterator[None]:
+    """Have somebody who answers: who the environment names, or a stand-in."""
+    import openai  # noqa: F401, PLC0415  # an extra of ours: missing, it is told before anything begins
+
+    if not stand_in and not os.environ.get("OPENAI_API_KEY"):
+        raise Failure(NO_KEY)
+    # The spool keeps ledger records from those who read them here, and they are sent in the end anyway.
+    changed: dict[str, str | None] = {ENV_SPOOL: None}
+    if not stand_in:
+        with _environment(changed):
+            yield
+        return
+    with stage.answering(stand_in=True) as provider, _environment({**changed, **provider.environment}):
+        yield
+
+
+@contextmanager
+def _environment(changed: Mapping[str, str | None]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changed}
+    _set(changed)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -1,0 +1,180 @@
+"""The commands `scenario list` and `scenario run`: what a scripted conversation costs, before thousands hold it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+import click
+
+from otel_costs import pricing
+from otel_costs.cli import options, output
+from otel_costs.cli.failure import Failure, nearest
+from otel_costs.cli.scenario import rows, tables
+from otel_costs.cli.scenario.answering import answering
+from otel_costs.cli.scenario.dry_run import Planned, planned
+from otel_costs.cli.scenario.ledger import Ledger, kept
+from otel_costs.cli.scenario.library import FOLDER, find, predefined
+from otel_costs.cli.scenario.run import COMPLETED, FAILED, Run
+from otel_costs.cli.scenario.run import run as run_once
+from otel_costs.cli.scenario.scenario_file import load
+from otel_costs.cli.scenario.steps import Scenario, Talk
+from otel_costs.cli.scenario.variant import Variant
+
+STOOD_IN: Final = (
+    "A stand-in on this machine answered. Its answers and their tokens are its own, counted by a fixed rule: prices "
+    "are the real ones, quantities are not. Nothing was spent, and nothing is in any report."
+)
+LIST_COLUMNS: Final = ("scenario", "description", "steps", "requests", "models", "file")
+
+
+@click.group("scenario", short_help="See what a scripted conversation costs.")
+def scenario() -> None:
+    """Run scripted conversations against the real models, and see what one costs, before thousands of users hold it.
+
+    A scenario is a YAML file of steps: chat, responses, speech and transcription. Some come with otel-costs.
+    """
+
+
+@scenario.command("list", short_help="List the scenarios that come with otel-costs.")
+@options.format_option
+def list_(form: str) -> None:
+    """List the scenarios that come with otel-costs: to be run by their name, and to copy from."""
+    found = [{**_listed(load(path)), "file": str(path)} for path in predefined().values()]
+    if form == options.JSON:
+        output.write_json({"scenarios": found})
+    elif form == options.CSV:
+        output.write_csv(found, LIST_COLUMNS)
+    else:
+        table = output.table()
+        for name in ("scenario", "steps", "requests", "description"):
+            table.add_column(name, justify="right" if name in ("steps", "requests") else "left")
+        for row in found:
+            table.add_row(*(str(row[name]) for name in ("scenario", "steps", "requests", "description")))
+        output.show(table, "otel-costs scenario run NAME", output.text(f"Copy from {FOLDER}", "dim"))
+
+
+def _listed(one: Scenario) -> Mapping[str, object]:
+    return {
+        "scenario": one.name,
+        "description": one.description,
+        "steps": len(one.steps),
+        "requests": sum(step.requests for step in one.steps),
+        "models": list(dict.fromkeys(step.model for step in one.steps)),
+    }
+
+
+@scenario.command("run", short_help="Run a scenario, and say what it costs.")
+@click.argument("name", metavar="NAME|FILE")
+@click.option(
+    "--model",
+    "models",
+    metavar="MODEL",
+    multiple=True,
+    help="Ask MODEL in the steps of chat and responses, STEP=MODEL in one step, of speech too. Several are compared.",
+)
+@click.option("--times", type=click.IntRange(min=1), default=1, show_default=True, help="How often, with each model.")
+@click.option("--budget-usd", metavar="DOLLARS", help="What one run may cost; past it no request is sent.")
+@click.option("--dry-run", is_flag=True, help="Send nothing: show what would be sent, and the price of what is known.")
+@click.option("--stand-in", is_flag=True, help="Ask a stand-in on this machine in the place of models; for nothing.")
+@options.format_option
+def run(
+    name: str, models: tuple[str, ...], times: int, budget_usd: str | None, dry_run: bool, stand_in: bool, form: str
+) -> None:
+    """Run a scenario of otel-costs by its NAME, or your own from a FILE, with OpenAI's client and your OPENAI_API_KEY.
+
+    What it costs is what the instrumentation records, and with OTEL_EXPORTER_OTLP_ENDPOINT it is in all reports too.
+    Exit code 1: it is over its budget, or something has no price.
+    """
+    budget = _dollars(budget_usd)
+    asked = _asked(find(name), models)
+    pricing.reload()
+    if dry_run:
+        found = {model: list(planned(one)) for model, one in asked.items()}
+        _show_plan(next(iter(asked.values())), found, form)
+        statuses = {step.cost_status for steps in found.values() for step in steps}
+        click.get_current_context().exit(int(bool(statuses & {pricing.PARTIAL, pricing.UNPRICED})))
+    with answering(stand_in=stand_in), kept(here_alone=stand_in) as ledger:
+        variants = list(_run(ledger, asked, times, budget))
+        sent_to = ledger.sent_to
+    _show(variants, budget, form, stand_in=stand_in, sent_to=sent_to)
+    runs = [one for variant in variants for one in variant.runs]
+    for one in runs:
+        if one.outcome == FAILED:
+            raise Failure(one.problem)
+    click.get_current_context().exit(int(any(one.outcome != COMPLETED or one.unpriced_calls for one in runs)))
+
+
+def _dollars(given: str | None) -> Decimal | None:
+    if given is None:
+        return None
+    try:
+        amount = Decimal(given.removeprefix("$").replace(",", ""))
+    except InvalidOperation:
+        amount = Decimal()
+    if not amount.is_finite() or amount <= 0:
+        raise click.UsageError(f"--budget-usd is {given!r}: give dollars, such as 0.10")
+    return amount
+
+
+def _asked(one: Scenario, models: Iterable[str]) -> Mapping[str | None, Scenario]:
+    """Return the scenario as each of `models` makes it; None is its own choice."""
+    steps = [step.name for step in one.steps]
+    pinned: dict[str, str] = {}
+    plain: dict[str | None, None] = {}
+    for given in models:
+        step, sign, model = given.partition("=")
+        if not (model if sign else given):
+            raise click.UsageError(f"--model {given!r} names no model")
+        if not sign:
+            plain[given] = None
+        elif step in steps:
+            pinned[step] = model
+        else:
+            raise click.UsageError(f"--model {given}: no step {step!r}; {nearest(step, steps, 'there are')}")
+    if plain and not any(isinstance(step.call, Talk) for step in one.steps):
+        raise click.UsageError(f"no step of {one.name} is chat or responses: give --model STEP=MODEL")
+    return {model: one.asking(model, pinned) for model in plain or [None]}
+
+
+def _run(ledger: Ledger, asked: Mapping[str | None, Scenario], times: int, budget: Decimal | None) -> Iterator[Variant]:
+    """Run each variant `times`; one that is over its budget no further, and after an error nothing."""
+    from openai import OpenAI  # noqa: PLC0415  # an extra of ours
+
+    with OpenAI() as client:
+        for model, one in asked.items():
+            runs: list[Run] = []
+            for number in range(1, times + 1):
+                with output.working(f"{one.name}{f' with {model}' if model else ''}: run {number} of {times}"):
+                    runs.append(run_once(client, ledger, one, budget))
+                if runs[-1].outcome != COMPLETED:
+                    break
+            yield Variant(model, one, tuple(runs))
+            if runs[-1].outcome == FAILED:
+                return
+
+
+def _show(variants: Sequence[Variant], budget: Decimal | None, form: str, *, stand_in: bool, sent_to: str) -> None:
+    if form == options.JSON:
+        output.write_json(rows.report(variants, budget_usd=budget, stand_in=stand_in, sent_to=sent_to))
+    elif form == options.CSV:
+        output.write_csv(rows.call_rows(variants, stand_in=stand_in), rows.CALL_COLUMNS)
+    else:
+        for variant in variants:
+            output.show(*tables.variant_parts(variant, sent=bool(sent_to)), "")
+        if len(variants) > 1:
+            output.show(tables.comparison(variants))
+        if stand_in:
+            output.show(output.text(STOOD_IN, "yellow"))
+        elif sent_to:
+            output.show(output.text(f"The records went to {sent_to} as well.", "dim"))
+
+
+def _show_plan(one: Scenario, found: Mapping[str | None, Sequence[Planned]], form: str) -> None:
+    if form == options.JSON:
+        output.write_json(rows.plans(one, found))
+    elif form == options.CSV:
+        output.write_csv(rows.plan_rows(one, found), rows.PLAN_COLUMNS)
+    else:
+        for model, steps in found.items():
+            output.show(*tables.plan(steps, model))
+        output.show(output.text("Nothing was sent. Tokens are known after a call alone.", "dim"))

@@ -1,0 +1,157 @@
+"""A run of a scenario: its requests, made with OpenAI's client, and what the ledger says of them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import otel_costs
+from otel_costs.cli.failure import Failure
+from otel_costs.cli.output import inert
+from otel_costs.cli.scenario.ledger import Ledger, LedgerCall
+from otel_costs.cli.scenario.sound import tone
+from otel_costs.cli.scenario.steps import RESPONSES, Scenario, Speech, Step, Talk, Transcription, filled
+from otel_costs.identity import random_id
+
+COMPLETED: Final = "completed"
+OVER_BUDGET: Final = "over_budget"
+FAILED: Final = "failed"
+
+_MOST_SAID: Final = 400
+"""Characters of what a provider says of an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. `problem` says why it did not come to its end, empty if it did."""
+
+    session_id: str
+    outcome: str
+    problem: str
+    calls: tuple[LedgerCall, ...]
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """The sum of what is known."""
+        return sum((call.cost_usd for call in self.calls if call.cost_usd is not None), Decimal())
+
+    @property
+    def unpriced_calls(self) -> int:
+        """How many calls have no price, or lack a part of it."""
+        return sum(call.cost_status in ("unpriced", "partial") for call in self.calls)
+
+
+def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | None) -> Run:
+    """Go through `scenario` once, in a session of its own; past its budget no further request is sent."""
+    from openai import OpenAIError  # noqa: PLC0415  # an extra of ours
+
+    session_id, stage = f"{scenario.name}-{random_id()[:8]}", _Stage(client)
+    outcome, problem = COMPLETED, ""
+    with otel_costs.session(
+        session_id, user=scenario.user, scenario=scenario.name, budget_usd=budget_usd, **scenario.tags
+    ):
+        try:
+            for step in scenario.steps:
+                stage.step = step.name
+                with otel_costs.step(step.name):
+                    stage.play(step)
+        except otel_costs.BudgetExceeded as error:
+            outcome, problem = OVER_BUDGET, f"step {stage.step} was not sent: {error}"
+        except OpenAIError as error:
+            outcome, problem = FAILED, f"step {stage.step}: {_said(error, client)}"
+        except KeyboardInterrupt:
+            outcome, problem = FAILED, f"step {stage.step}: interrupted"
+    found = Run(session_id, outcome, problem, tuple(ledger.calls(session_id)))
+    if len(found.calls) < stage.answered:
+        raise Failure(
+            f"{stage.answered} requests were answered and {len(found.calls)} recorded: is OTEL_SDK_DISABLED set?"
+        )
+    if outcome == COMPLETED and budget_usd is not None and found.cost_usd > budget_usd:
+        return Run(session_id, OVER_BUDGET, f"it spent ${found.cost_usd:f} of ${budget_usd:f}", found.calls)
+    return found
+
+
+def _said(error: Exception, client: Any) -> str:
+    """Say what a provider answered, and what to do."""
+    hints = {
+        "AuthenticationError": "check OPENAI_API_KEY",
+        "NotFoundError": "name another model with --model, or check OPENAI_BASE_URL",
+        "APIConnectionError": f"nobody answers at {client.base_url}; check OPENAI_BASE_URL",
+        "APITimeoutError": f"nobody answered in time at {client.base_url}",
+    }
+    kind = type(error).__name__
+    hint = f"; {hints[kind]}" if kind in hints else ""
+    return f"{kind}: {' '.join(inert(str(error)).split())[:_MOST_SAID]}{hint}"
+
+
+@dataclass(slots=True)
+class _Stage:
+    """What was said and spoken so far: later steps quote it, go on with it, or listen to it."""
+
+    client: Any
+    step: str = ""
+    answered: int = 0
+    said: dict[str, str] = field(default_factory=dict)
+    spoken: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    talks: dict[str, list[Any]] = field(default_factory=dict)
+
+    def play(self, step: Step) -> None:
+        """Make the requests of a step."""
+        call = step.call
+        if isinstance(call, Talk):
+            self._talk(step, call)
+        elif isinstance(call, Speech):
+            self._speak(step, call)
+        else:
+            self._listen(step, call)
+
+    def _talk(self, step: Step, talk: Talk) -> None:
+        messages = [*self.talks.get(talk.continues or "", ()), *self._before(talk)]
+        for turn in talk.turns:
+            messages.append(_message("user", filled(turn, self.said)))
+            answer = self._answer(step, talk, messages)
+            self.answered += 1
+            messages.append(_message("assistant", answer))
+            self.said[step.name] = answer
+        self.talks[step.name] = messages
+
+    def _before(self, talk: Talk) -> Iterator[Any]:
+        if talk.system is not None:
+            yield _message("system", filled(talk.system, self.said))
+        for message in talk.history:
+            yield _message(message.role, filled(message.text, self.said))
+
+    def _answer(self, step: Step, talk: Talk, messages: list[Any]) -> str:
+        more = {"model": step.model, "extra_body": dict(step.parameters) or None}
+        if talk.kind == RESPONSES:
+            return str(self.client.responses.create(input=messages, **more).output_text)
+        completion = self.client.chat.completions.create(messages=messages, **more)
+        return completion.choices[0].message.content or ""
+
+    def _speak(self, step: Step, speech: Speech) -> None:
+        made = self.client.audio.speech.create(
+            model=step.model,
+            input=filled(speech.text, self.said),
+            voice=speech.voice,
+            extra_body=dict(step.parameters) or None,
+        )
+        self.spoken[step.name] = (f"{step.name}.{step.parameters.get('response_format', 'mp3')}", made.content)
+        self.answered += 1
+
+    def _listen(self, step: Step, heard: Transcription) -> None:
+        answer: Any = self.client.audio.transcriptions.create(
+            model=step.model, file=self._sound(heard), extra_body=dict(step.parameters) or None
+        )
+        self.said[step.name] = answer if isinstance(answer, str) else answer.text
+        self.answered += 1
+
+    def _sound(self, heard: Transcription) -> tuple[str, bytes]:
+        if heard.speech is not None:
+            return self.spoken[heard.speech]
+        if heard.file is not None:
+            return heard.file.name, heard.file.read_bytes()
+        return "tone.wav", tone(heard.seconds or 1)
+
+
+def _message(role: str, text: str) -> Mapping[str, str]:
+    return {"role": role, "content": text}

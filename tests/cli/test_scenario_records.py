@@ -1,0 +1,83 @@
+"""Where the records of a scenario go: into the store that the environment names, or nowhere."""
+
+import json
+import os
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_costs.local import Stack
+from tests.support.provider import Provider
+
+from .support import MAIN, run
+
+INSTRUMENT = [str(Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument")]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store, and who answers."""
+
+    stack: Stack
+    provider: Provider
+
+    def run(self, *options: str, under: tuple[str, ...] = ()) -> Any:
+        """Run a scenario as somebody whose collector the store is, and return its report."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "OTEL_"))}
+        environ |= {
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": self.provider.base_url,
+            "OTEL_COSTS_PROVIDERS": f"127.0.0.1:{self.provider.port}=openai",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.stack.otlp_grpc_url,
+        }
+        command = [*under, *MAIN, "scenario", "run", "support-chat", "--format", "json", *options]
+        done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=100)
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    def scenarios(self) -> list[Any]:
+        """Return what the reports say of scenarios."""
+        rows = json.loads(run("report", "--format", "json", url=self.stack.http_url).stdout)["scenarios"]
+        return [row for row in rows if row["call_count"]]
+
+
+@pytest.fixture
+def place(tmp_path: Path, provider: Provider) -> Iterator[Place]:
+    """Run a store that is empty at first."""
+    with Stack(tmp_path / "data", otlp_http_port=0, otlp_grpc_port=0, http_port=0) as stack:
+        yield Place(stack, provider)
+
+
+def test_a_run_is_in_the_reports(place: Place) -> None:
+    """With a collector, each run is a session of its scenario, at the cost that the command said."""
+    found = place.run("--times", "2")
+    assert found["sent_to"] == place.stack.otlp_grpc_url
+    (scenario,) = place.scenarios()
+    assert (scenario["scenario"], scenario["call_count"]) == ("support-chat", 6)
+    assert Decimal(scenario["cost_usd"]) == Decimal(found["cost_usd"]) > 0
+    for one in found["variants"][0]["runs"]:
+        shown = json.loads(run("session", one["session_id"], "--format", "json", url=place.stack.http_url).stdout)
+        assert (shown["cost_usd"], shown["call_count"]) == (one["cost_usd"], 3)
+
+
+def test_under_opentelemetry_instrument(place: Place) -> None:
+    """Started as any other program, it records each call once all the same."""
+    found = place.run(under=tuple(INSTRUMENT))
+    assert len(found["variants"][0]["runs"][0]["calls"]) == 3
+    (scenario,) = place.scenarios()
+    assert (scenario["call_count"], scenario["cost_usd"]) == (3, found["cost_usd"])
+
+
+@pytest.mark.parametrize("under", [(), tuple(INSTRUMENT)], ids=["alone", "instrumented"])
+def test_a_stand_in_is_in_no_report(place: Place, under: tuple[str, ...]) -> None:
+    """What nobody paid for is not among what somebody did."""
+    found = place.run("--stand-in", under=under)
+    assert (found["stand_in"], found["sent_to"], place.provider.requests) == (True, "", [])
+    assert Decimal(found["cost_usd"]) > 0
+    assert place.scenarios() == []
