@@ -11,38 +11,56 @@ class Busy:
     """An observer of a socket that is told something for as long as it may."""
 
     def __init__(self) -> None:
-        self.reached, self.go_on = threading.Event(), threading.Event()
+        self.reached, self.go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
         self.ends: list[str | None] = []
 
     def sent(self, _: str | bytes) -> None:
         self.reached.set()
-        self.go_on.wait(30)
+        self.go_on.wait(60)
 
     def received(self, frame: str | bytes) -> None:
         """Do nothing."""
 
     def closed(self, error: str | None) -> None:
         self.ends.append(error)
+        self.ended.set()
 
 
 def test_who_is_busy_holds_nobody_up() -> None:
-    """Of a hundred sockets of which one is told something, all others end at once, and that one when it can."""
+    """Of a hundred sockets of which one is told something, all others end before that one is waited for."""
     observers = [Busy() for _ in range(100)]
     watches = [Watch(observer, copy_context()) for observer in observers]
     for watch in watches:
         open_ends.add(watch)
+    held = observers[50]
     busy = threading.Thread(target=watches[50].sent, args=("a message",))
     busy.start()
-    assert observers[50].reached.wait(30)
-    open_ends.end_all(0)
-    assert [len(observer.ends) for observer in observers] == [1] * 50 + [0] + [1] * 49
-    ending = threading.Thread(target=open_ends.end_all, args=(30,))
+    assert held.reached.wait(60)
+    ending = threading.Thread(target=open_ends.end_all, args=(60,))
     ending.start()
-    observers[50].go_on.set()
+    assert all(observer.ended.wait(20) for observer in observers if observer is not held)
+    assert held.ends == []
+    held.go_on.set()
     ending.join()
     busy.join()
     assert [observer.ends for observer in observers] == [[None]] * 100
     assert not open_ends._open & set(watches)
+
+
+def test_who_stays_busy_is_left() -> None:
+    """What is held for longer than there is time does not end, and is still open."""
+    held = Busy()
+    watch = Watch(held, copy_context())
+    open_ends.add(watch)
+    busy = threading.Thread(target=watch.sent, args=("a message",))
+    busy.start()
+    assert held.reached.wait(60)
+    open_ends.end_all(0)
+    assert (held.ends, watch in open_ends._open) == ([], True)
+    held.go_on.set()
+    busy.join()
+    watch.end()
+    assert held.ends == [None]
 
 
 def test_what_has_ended_is_not_kept() -> None:
