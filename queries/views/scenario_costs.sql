@@ -1,6 +1,6 @@
 -- One row per scenario and day (UTC). Calls outside any scenario have an empty one.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
--- Source: billed_calls.
+-- Source: calls, the rows of billed_calls.
 create or replace view scenario_costs $on_cluster as
 select
     toDate(c.end_time) as day,
@@ -21,7 +21,8 @@ select
     sum(c.audio_input) as audio_input,
     sum(c.audio_output) as audio_output,
     sum(c.cached_input) as cached_input,
-    sum(c.audio_seconds) as audio_seconds,
+    sum(c.all_audio_seconds) as audio_seconds,
     sum(coalesce(c.input_characters, 0)) as characters
-from billed_calls as c
+from calls as c final
+where not c.superseded
 group by day, scenario

@@ -1,6 +1,6 @@
 -- One row per user: the `up_to` (20) that cost most in [since, until), the most expensive first. Parameters: since, until (null: no bound), up_to.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
--- Source: billed_calls: once for the cost alone, then everything else of those who are in the list.
+-- Source: calls, the rows of billed_calls: once for the cost alone, then everything else of those who are in the list.
 create or replace view top_users $on_cluster as
 with
     t -> ({since:Nullable(DateTime64(3, 'UTC'))} is null or t >= {since:Nullable(DateTime64(3, 'UTC'))})
@@ -8,8 +8,8 @@ with
     top as
     (
         select user_id, coalesce(sum(b.cost_usd), 0) as usd
-        from billed_calls as b
-        where within(b.end_time)
+        from calls as b final
+        where not b.superseded and within(b.end_time)
         group by user_id
         order by usd desc, user_id
         limit coalesce({up_to:Nullable(UInt64)}, 20)
@@ -32,9 +32,9 @@ select
     sum(c.audio_input) as audio_input,
     sum(c.audio_output) as audio_output,
     sum(c.cached_input) as cached_input,
-    sum(c.audio_seconds) as audio_seconds,
+    sum(c.all_audio_seconds) as audio_seconds,
     sum(coalesce(c.input_characters, 0)) as characters
-from billed_calls as c
-where c.user_id global in (select user_id from top) and within(c.end_time)
+from calls as c final
+where not c.superseded and c.user_id global in (select user_id from top) and within(c.end_time)
 group by user_id
 order by cost_usd desc, user_id
