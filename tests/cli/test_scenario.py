@@ -257,6 +257,15 @@ def test_past_the_budget_nothing_is_sent(scenario: Command, provider: Provider) 
     assert one["problem"].endswith("has spent $0.006525 of its budget of $0.006525")
 
 
+def test_a_budget_warns_before(scenario: Command, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    """At 80 % of its budget a run is warned of, once, and goes on."""
+    provider.script(used(1250, 340), used(10, 1), used(10, 1))
+    assert scenario(TALK, "--budget-usd", "0.008").exit_code == 0
+    (warned,) = [record.getMessage() for record in caplog.records if "budget" in record.getMessage()]
+    assert warned.startswith("[COST] Session hotline-")
+    assert warned.endswith("has spent $0.006525 of its budget of $0.008000")
+
+
 def test_a_budget_that_the_last_call_passes(scenario: Command, provider: Provider) -> None:
     """What is spent in the end counts too: to the digit is within, a digit more is over."""
     text = TALK.partition("  - step: talk")[0]
@@ -290,6 +299,25 @@ def test_an_error_of_the_provider(scenario: Command, provider: Provider) -> None
         "failed", "0.006525", "AuthenticationError",
     )  # fmt: skip
     assert len(provider.requests) == 2
+
+
+def test_an_error_shows_no_secret(scenario: Command, provider: Provider) -> None:
+    """A key that a gateway quotes, or that stands in its address, is not shown."""
+    provider.script(Fault(status=403, error={"error": {"message": "sk-test may not"}}))
+    refused = scenario(TALK)
+    assert "… may not" in refused.stderr
+    gone = scenario(TALK, more={"OPENAI_BASE_URL": "http://me:secret@127.0.0.1:9/v1"})
+    assert "nobody answers at http://127.0.0.1:9/v1/; check OPENAI_BASE_URL" in gone.stderr
+    assert not {"sk-test", "secret"} & set(re.findall(r"[\w-]+", refused.stderr + gone.stderr))
+    assert (refused.exit_code, gone.exit_code) == (2, 2)
+
+
+def test_an_openai_without_responses(scenario: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an old client does not have is told, with what to do."""
+    monkeypatch.delattr("openai.OpenAI.responses")
+    ran = scenario(TALK.replace("    chat:\n", "    responses:\n"))
+    assert ran.exit_code == 2
+    assert "step talk: this openai has no responses: pip install --upgrade openai" in ran.stderr
 
 
 def test_runs_that_broke_off_are_not_averaged(scenario: Command, provider: Provider) -> None:
@@ -463,3 +491,21 @@ def test_ctrl_c_shows_what_was_spent(provider: Provider, tmp_path: Path) -> None
     gate.set()
     assert (process.returncode, errors) == (2, "Error: step talk: interrupted\n")
     assert "$0.006525" in out
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the children of a process are Linux's to tell")
+def test_sigterm_leaves_no_stand_in_behind() -> None:
+    """Who ends the command ends what it has started."""
+    command = [*MAIN, "scenario", "run", "support-chat", "--stand-in", "--times", "100000"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        waiting = threading.Event()
+        while process.poll() is None and len(children.read_text().split()) < 2:
+            waiting.wait(0.02)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 143
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

@@ -1,9 +1,12 @@
 """Who answers a scenario: OpenAI or a gateway, as the environment names it, or a stand-in on this machine."""
 
 import os
+import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from otel_costs.attributes import ENV_SPOOL
 from otel_costs.cli import stage
@@ -28,8 +31,28 @@ def answering(*, stand_in: bool) -> Iterator[None]:
         with _environment(changed):
             yield
         return
-    with stage.answering(stand_in=True) as provider, _environment({**changed, **provider.environment}):
+    with (
+        _ended_by_sigterm(),
+        stage.answering(stand_in=True) as provider,
+        _environment({**changed, **provider.environment}),
+    ):
         yield
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Leave in order when somebody ends this process, so that what was started is stopped too."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def shown(url: str) -> str:
+    """Return an address without what nobody is to see: a password or a key in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
+from otel_costs.cli.scenario.answering import shown
 from otel_costs.units import UNITS
 
 if TYPE_CHECKING:
@@ -130,4 +131,7 @@ def _silent() -> Mapping[str, Any]:
 
 
 def _destination() -> str:
-    return next(filter(None, map(os.environ.get, ENDPOINTS)), "http://localhost:4317")
+    """Say where a provider of the environment's choice sends log records."""
+    if os.environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none":
+        return ""
+    return shown(next(filter(None, map(os.environ.get, ENDPOINTS)), "http://localhost:4317"))

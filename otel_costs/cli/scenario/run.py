@@ -8,6 +8,7 @@ from typing import Any, Final
 import otel_costs
 from otel_costs.cli.failure import Failure
 from otel_costs.cli.output import inert
+from otel_costs.cli.scenario.answering import shown
 from otel_costs.cli.scenario.ledger import Ledger, LedgerCall
 from otel_costs.cli.scenario.sound import tone
 from otel_costs.cli.scenario.steps import RESPONSES, Scenario, Speech, Step, Talk, Transcription, filled
@@ -73,15 +74,16 @@ def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | N
 
 def _said(error: Exception, client: Any) -> str:
     """Say what a provider answered, and what to do."""
+    address = shown(str(client.base_url))
     hints = {
         "AuthenticationError": "check OPENAI_API_KEY",
         "NotFoundError": "name another model with --model, or check OPENAI_BASE_URL",
-        "APIConnectionError": f"nobody answers at {client.base_url}; check OPENAI_BASE_URL",
-        "APITimeoutError": f"nobody answered in time at {client.base_url}",
+        "APIConnectionError": f"nobody answers at {address}; check OPENAI_BASE_URL",
+        "APITimeoutError": f"nobody answered in time at {address}",
     }
-    kind = type(error).__name__
+    kind, text = type(error).__name__, str(error).replace(client.api_key or "\0", "…")  # a gateway may quote it
     hint = f"; {hints[kind]}" if kind in hints else ""
-    return f"{kind}: {' '.join(inert(str(error)).split())[:_MOST_SAID]}{hint}"
+    return f"{kind}: {' '.join(inert(text).split())[:_MOST_SAID]}{hint}"
 
 
 @dataclass(slots=True)
@@ -124,6 +126,8 @@ class _Stage:
     def _answer(self, step: Step, talk: Talk, messages: list[Any]) -> str:
         more = {"model": step.model, "extra_body": dict(step.parameters) or None}
         if talk.kind == RESPONSES:
+            if not hasattr(self.client, "responses"):
+                raise Failure(f"step {step.name}: this openai has no responses: pip install --upgrade openai")
             return str(self.client.responses.create(input=messages, **more).output_text)
         completion = self.client.chat.completions.create(messages=messages, **more)
         return completion.choices[0].message.content or ""
