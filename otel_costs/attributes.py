@@ -14,6 +14,7 @@ SCOPE: Final = "otel_costs"
 CALL_EVENT: Final = "otel_costs.call"
 MESSAGE_EVENT: Final = "otel_costs.message"
 SESSION_EVENT: Final = "otel_costs.session"
+PROCESS_EVENT: Final = "otel_costs.process"
 EVENT_NAME: Final = "event.name"
 
 # What was called.
@@ -75,6 +76,8 @@ CALL_ID: Final = "otel_costs.call.id"  # 32 hex digits
 CALL_REVISION: Final = "otel_costs.call.revision"  # 0: a job that is not finished, 1: what it came to; absent elsewhere
 CALL_SEQ: Final = "otel_costs.call.seq"  # 1, 2, 3, ... in a process
 PROCESS_ID: Final = "otel_costs.process.id"  # 32 hex digits, random per process
+PROCESS_LAST_SEQ: Final = "otel_costs.process.last_seq"  # of a process that is gone: the number of its last call
+SERVICE_NAME: Final = "service.name"
 DURATION_S: Final = "otel_costs.duration_s"  # seconds
 START_TIME_UNIX_NANO: Final = "otel_costs.start_time_unix_nano"  # nanoseconds
 

@@ -12,13 +12,14 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
-from otel_costs import baggage, clean, messages, outbox, telemetry
+from otel_costs import baggage, clean, departed, messages, outbox, tally, telemetry
 from otel_costs.bill import Bill, cost_attributes, usage_attributes, warn_unpriced
 from otel_costs.conversation import Conversation
 from otel_costs.identity import derived_id, random_id, whose
 from otel_costs.jobs import Jobs, Owner
 from otel_costs.messages import content
 from otel_costs.session import MAX_TAGS, current_scope
+from otel_costs.tally import Tally
 from otel_costs.usage import Usage
 
 PENDING: Final = 0
@@ -89,7 +90,8 @@ class Call:
         self._first_chunk_s: float | None = None
         self._revision: int | None = None
         self._job_ns: tuple[int, int] | None = None
-        self._done = threading.Lock()
+        self._stopped, self._done = threading.Lock(), threading.Lock()
+        self._tally: Tally | None = None
         self._telemetry = telemetry.current()
         if self.request_model:
             self.attributes[names.REQUEST_MODEL] = self.request_model
@@ -143,9 +145,12 @@ class Call:
             self._first_chunk_s = self.elapsed_s()
 
     def stop(self) -> None:
-        """Note the end of the call, where `finish` comes later, in a job."""
-        if self._duration_s is None:
-            self._duration_s = self.elapsed_s()
+        """Note the end of the call, where `finish` comes later, in a job. If it never comes, the call is missing."""
+        if self._stopped.acquire(blocking=False):
+            self._tally = tally.current()
+            self._tally.ended()
+            if self._duration_s is None:
+                self._duration_s = self.elapsed_s()
 
     def elapsed_s(self) -> float:
         """Return the seconds since the call began, by a clock that does not go backwards."""
@@ -173,6 +178,7 @@ class Call:
             self._write_ledger()
         else:
             self.billed = False
+            self._settle(None)
         self._write_messages()
         self._end_span()
         self._measure()
@@ -217,13 +223,15 @@ class Call:
     @telemetry.shielded("write a ledger record")
     def _write_ledger(self) -> None:
         process = telemetry.process()
+        seq = process.next_seq()
+        self._settle(seq)
         # A job's times are its own, not those of who looks at it; one that has not ended has a start only.
         start_ns, duration_ns = self._job_ns or (self.start_ns, int((self._duration_s or 0) * 1e9))
         record = {
             names.EVENT_NAME: names.CALL_EVENT,
             names.CALL_ID: self.call_id,
             names.PROCESS_ID: process.id,
-            names.CALL_SEQ: process.next_seq(),
+            names.CALL_SEQ: seq,
             names.START_TIME_UNIX_NANO: start_ns,
             names.DURATION_S: duration_ns / 1e9,
             **self.identity,
@@ -233,6 +241,13 @@ class Call:
         record.update(self.attributes)
         at_ns = start_ns if self._job_ns else start_ns + duration_ns
         self._telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=self._context)
+        departed.look()
+
+    @telemetry.shielded("count a call")
+    def _settle(self, seq: int | None) -> None:
+        # Not counted here is a call that ended before this process was forked.
+        own = tally.current()
+        own.settled(seq, counted=self._tally in (None, own))
 
     @telemetry.shielded("write the messages of a call")
     def _write_messages(self) -> None:

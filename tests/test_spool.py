@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from otel_costs import CostsInstrumentor, spool
+from otel_costs import CostsInstrumentor, spool, telemetry
 from otel_costs.spool import segments, sender
 from otel_costs.spool.sender import Spool
 
@@ -265,6 +265,12 @@ class TestInTheSdk:
         wait_until(lambda: taker.taken == ["otel_costs.call"])
         assert not recorded.records("otel_costs.call")
         assert recorded.records("otel_costs.session")
+
+    def test_how_far_a_process_went_goes_with_its_calls(self, recorded: Recorded, taker: Taker) -> None:
+        """An outage that calls survive loses no word of what is missing."""
+        telemetry.emit("otel_costs.process", {"event.name": "otel_costs.process"}, timestamp_ns=1)
+        wait_until(lambda: taker.taken == ["otel_costs.process"])
+        assert not recorded.records("otel_costs.process")
 
     def test_a_bug_of_ours_sends_the_record_the_usual_way(
         self, recorded: Recorded, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otel_costs import telemetry
-from otel_costs.attributes import CALL_EVENT, ENV_SPOOL
+from otel_costs.attributes import CALL_EVENT, ENV_SPOOL, PROCESS_EVENT
 from otel_costs.patching import Patches
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ _spool: "Spool | None" = None
 
 _SDK = "opentelemetry.sdk._logs._internal"
 _PROCESSORS = ("SynchronousMultiLogRecordProcessor", "ConcurrentMultiLogRecordProcessor")
+
+_SPOOLED = (CALL_EVENT, PROCESS_EVENT)
+"""Calls, and up to where those of a process go that is gone: an outage that calls survive must not lose that."""
 
 
 def install(patches: Patches) -> None:
@@ -61,7 +64,7 @@ def _on_emit(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 @telemetry.shielded("spool a ledger record")
 def _kept(spool: "Spool", record: Any) -> bool:
     """Whether it is a ledger record, and on disk now. If not, it goes the SDK's way."""
-    return getattr(record.log_record, "event_name", None) == CALL_EVENT and spool.keep(_encoded(record))
+    return getattr(record.log_record, "event_name", None) in _SPOOLED and spool.keep(_encoded(record))
 
 
 def _encoded(record: Any) -> bytes:

@@ -6,7 +6,6 @@ acknowledged, so what a killed process had sent may be sent again: the store cou
 """
 
 import contextlib
-import fcntl
 import os
 import stat
 import struct
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from otel_costs.filelock import locked
 
 SEGMENT_BYTES: Final = 2**20
 LIMIT_BYTES: Final = 256 * 2**20
@@ -178,13 +179,4 @@ def _size(segment: Path) -> int:
 
 def _locked(folder: Path) -> int | None:
     """Lock a folder until the file that is returned is closed; None: somebody else has it, or it is gone."""
-    try:
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        return None
-    return lock
+    return locked(folder / _LOCK, make=True)

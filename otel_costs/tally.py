@@ -1,0 +1,210 @@
+"""How many calls of this process have ended, in a file that outlives it: what is killed cannot say what it loses.
+
+A call has its number when its record is written, a moment after its end, and some calls come to no record. So the file
+has the last number that was given, and how many calls ended before and after that: together, the number of the last
+call. It is mapped into memory: what was written there is the kernel's, whatever becomes of the process, and a call
+is made no microsecond longer. The process has it locked as long as it lives; then `departed` reads it.
+
+No file is made before a call ends, nor where no exporter says where the ledger goes, nor on Windows, which has no such
+lock, nor in a folder that is not ours alone. It is missed by nobody: nothing is said but a line for debugging.
+"""
+
+import contextlib
+import json
+import os
+import stat
+import struct
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count
+from mmap import mmap
+from pathlib import Path
+from typing import Any, Final
+
+from otel_costs import telemetry
+from otel_costs.attributes import ENV_SPOOL, SERVICE_NAME
+
+SIZE: Final = 4096
+"""Bytes of a file."""
+
+_MAGIC: Final = b"calls\x00\x00\x01"
+_NUMBERS: Final = struct.Struct("=QQ")  # the last number given; how many calls came to a number or to none
+_NUMBERS_AT: Final = len(_MAGIC)
+_TOLD: Final = struct.Struct("=QQ")  # nanoseconds since 1970; how often
+_TOLD_AT: Final = _NUMBERS_AT + _NUMBERS.size
+_END: Final = struct.Struct("=QQ")  # the count of calls that ended; nanoseconds since 1970
+_ENDS_AT: Final = 64
+_ENDS: Final = 64
+"""Places for the newest ends: threads that write at the same time do not undo what each other wrote."""
+_ABOUT_AT: Final = _ENDS_AT + _ENDS * _END.size
+
+_MAX_SERVICE: Final = 255  # characters, so that it fits
+_MAX_SEQ: Final = 2**53  # what no record could carry would take its whole batch with it
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the files of processes are whose ledger goes to one address; `address` is a digest of it."""
+
+    folder: Path
+    address: str
+
+    def path(self, process_id: str) -> Path:
+        """Return the file of a process; `*` is all of them."""
+        return self.folder / f"{process_id}.{self.address}.calls"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a process left: who it was, the number of its last call and when that ended, and who has told of it."""
+
+    process_id: str
+    service: str
+    last_seq: int
+    ended_ns: int
+    told_ns: int
+    tellings: int
+
+    @classmethod
+    def read(cls, file: int) -> "Left | None":
+        """Read a file; None if no call ended, or it is damaged. Raises OSError."""
+        raw = os.pread(file, SIZE, 0)
+        if len(raw) < SIZE or not raw.startswith(_MAGIC):
+            return None
+        try:
+            about = json.loads(raw[_ABOUT_AT:].rstrip(b"\x00"))
+            process_id, service = str(about["process"]), str(about["service"])
+        except (ValueError, TypeError, KeyError):
+            return None
+        given, settled = _NUMBERS.unpack_from(raw, _NUMBERS_AT)
+        ended, ended_ns = max(_END.iter_unpack(raw[_ENDS_AT:_ABOUT_AT]))
+        last_seq = given + max(0, ended - settled)
+        if not 0 < last_seq < _MAX_SEQ:
+            return None
+        return cls(process_id, service, last_seq, ended_ns, *_TOLD.unpack_from(raw, _TOLD_AT))
+
+    def told(self, file: int, now_ns: int) -> None:
+        """Note in the file that it was told once more. Raises OSError."""
+        os.pwrite(file, _TOLD.pack(now_ns, self.tellings + 1), _TOLD_AT)
+
+
+class Tally:
+    """The count of one process."""
+
+    def __init__(self) -> None:
+        self.place: Place | None = None
+        """Where its file is, and those of others; None while it has none."""
+        self._ended = count(1)
+        self._given = self._settled = 0
+        self._opening = threading.Lock()
+        self._lock: int | None = None
+        self._file: mmap | None = None
+
+    def ended(self) -> None:
+        """Count a call that has ended. Waits for nothing: it may be in a finalizer, or in a signal's handler."""
+        number = next(self._ended)
+        try:
+            if self._file is None and self._opening.acquire(blocking=False):  # never released: it is tried once
+                self._open()
+            if (file := self._file) is not None:
+                _END.pack_into(file, _ENDS_AT + number % _ENDS * _END.size, number, time.time_ns())
+        except Exception as error:  # noqa: BLE001
+            telemetry.log.debug("No calls are counted on disk (%s)", type(error).__name__)
+
+    def settled(self, seq: int | None, *, counted: bool = True) -> None:
+        """Note what a call came to: the number of its record, None where it needs none. `counted`: it `ended` here."""
+        self._settled += counted
+        if seq is not None:
+            self._given = seq
+        if self._file is not None:
+            _NUMBERS.pack_into(self._file, _NUMBERS_AT, self._given, self._settled)
+
+    def abandon(self) -> None:
+        """Let go of the file, without a word to who else has it open: a forked child's is its parent's."""
+        if self._file is not None and self._lock is not None:
+            os.close(self._lock)
+            with contextlib.suppress(BufferError):  # the fork came in the middle of a write
+                self._file.close()
+            self._file = None
+
+    def _open(self) -> None:
+        provider: Any = telemetry.current().global_or_given()[2]
+        if sys.platform == "win32" or (address := _address(provider)) is None:
+            return
+        place, process_id = Place(_folder(), address), telemetry.process().id
+        about = {"process": process_id, "service": _service(provider)}
+        self._lock = _made(place.path(process_id), json.dumps(about).encode())
+        self._file, self.place = mmap(self._lock, SIZE), place
+
+
+def _made(path: Path, about: bytes) -> int:
+    """Make a file, and lock it before others see it. All of it is written: a hole may not be filled on a full disk."""
+    from otel_costs.filelock import locked  # noqa: PLC0415  # not on Windows
+
+    new = path.with_suffix(".new")
+    lock = locked(new, make=True)
+    assert lock is not None  # noqa: S101  # nobody else knows the name
+    try:
+        if os.write(lock, (_MAGIC.ljust(_ABOUT_AT, b"\x00") + about).ljust(SIZE, b"\x00")) != SIZE:
+            raise OSError("the disk is full")
+        new.rename(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        os.close(lock)
+        raise
+    return lock
+
+
+def _folder() -> Path:
+    """Return where files go: the spool, or a folder of this user's alone. Raises OSError where that is not private."""
+    if spool := os.environ.get(ENV_SPOOL, "").strip():
+        folder = Path(spool).absolute()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+    folder = Path(tempfile.gettempdir()) / f"otel_costs-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is not private")
+    return folder
+
+
+def _address(provider: Any) -> str | None:
+    """Return a digest of where the provider's exporters send; None where they do not say it, or nothing is sent.
+
+    Only who sends to the same place may tell what is missing there. The names are those of the SDK since 1.40.
+    """
+    if getattr(provider, "_disabled", False):
+        return None
+    processors = getattr(getattr(provider, "_multi_log_record_processor", None), "_log_record_processors", ())
+    exporters = [getattr(getattr(each, "_batch_processor", each), "_exporter", None) for each in processors]
+    found = {endpoint for each in exporters if isinstance(endpoint := getattr(each, "_endpoint", None), str)}
+    return sha256("\n".join(sorted(found)).encode()).hexdigest()[:16] if found else None
+
+
+def _service(provider: Any) -> str:
+    found = getattr(getattr(provider, "_resource", None), "attributes", {}).get(SERVICE_NAME)
+    return found[:_MAX_SERVICE] if isinstance(found, str) else ""
+
+
+_tally = Tally()
+
+
+def current() -> Tally:
+    """Return the count of this process; a forked child has one of its own."""
+    return _tally
+
+
+def _renew() -> None:
+    global _tally
+    _tally.abandon()
+    _tally = Tally()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
