@@ -380,6 +380,15 @@ def test_a_key_that_may_not(case: Case, key: str, status: int) -> None:
     assert f"refused the key (HTTP {status}): set OPENAI_ADMIN_KEY" in said.stderr
 
 
+def test_what_the_provider_says(case: Case) -> None:
+    """Its own words are told where ours do not say it better, without the key and without what a terminal would do."""
+    error = {"error": {"message": f"\x1b[2JNo such project for {ADMIN_KEY}."}}
+    case.organization.script(Fault(status=400, error=error))
+    said = case.run("--project", "proj_none")
+    assert said.exit_code == 2
+    assert "answered HTTP 400: ␛[2JNo such project for ***. (organization/usage/completions)" in said.stderr
+
+
 @pytest.mark.parametrize("key", ["sk-admin\nX-Other: 1", "sk-ädmin", "sk admin"])
 def test_a_key_that_is_none(case: Case, key: str) -> None:
     """What cannot stand in a header is refused without being quoted, and nobody is asked anything."""

@@ -97,13 +97,34 @@ def test_what_openai_itself_reads(organization: Organization, source: pages.Sour
         assert request.headers["authorization"] == f"Bearer {ADMIN_KEY}"
 
 
+def bucket(result: str, day: datetime = DAY) -> bytes:
+    """Return a page with one bucket that has one result."""
+    start = int(day.timestamp())
+    return f'{{"data": [{{"start_time": {start}, "end_time": {start + 9}, "results": [{result}]}}], "x": 5}}'.encode()
+
+
 def test_fields_that_nobody_knows(organization: Organization, source: pages.Source) -> None:
     """A result with more in it than is known, or with nulls, is read for what it has."""
-    start = int(DAY.timestamp())
     result = '{"object": "x", "model": null, "input_tokens": 5, "output_tokens": null, "dream_tokens": {"a": []}}'
-    body = f'{{"data": [{{"start_time": {start}, "end_time": {start + 9}, "results": [{result}]}}], "shape": 5}}'
-    organization.script(Fault(status=200, error=body.encode(), path="/completions"))
+    organization.script(Fault(status=200, error=bucket(result), path="/completions"))
     assert of_days(source, 1).usage == {(DAY.date(), ""): {"input_tokens": 5}}
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_bucket_that_was_not_asked_for(organization: Organization, source: pages.Source, days: int) -> None:
+    """Days before and after, which nothing of ours would stand beside, are left out."""
+    page = bucket('{"model": "gpt-5", "input_tokens": 5}', DAY + timedelta(days=days))
+    organization.script(Fault(status=200, error=page, path="/completions"))
+    assert of_days(source, 1).usage == {}
+
+
+@pytest.mark.parametrize("quantity", ["NaN", "Infinity", "true", '"5"', "[5]"])
+def test_a_quantity_that_is_none(organization: Organization, source: pages.Source, quantity: str) -> None:
+    """What is no number is an error, not nothing."""
+    page = bucket(f'{{"model": "gpt-5", "input_tokens": {quantity}}}')
+    organization.script(Fault(status=200, error=page, path="/completions"))
+    with pytest.raises(ProviderError, match="organization/usage/completions with"):
+        of_days(source, 1)
 
 
 def test_pages_without_an_end(organization: Organization, source: pages.Source) -> None:
