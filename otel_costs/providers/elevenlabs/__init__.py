@@ -11,7 +11,7 @@ from otel_costs import attributes as names
 from otel_costs.call import Call
 from otel_costs.messages.drafts import Draft
 from otel_costs.patching import Patches
-from otel_costs.providers import spoken, vendor_http
+from otel_costs.providers import fern, spoken
 from otel_costs.providers.elevenlabs.sockets import claim
 from otel_costs.providers.vendor_call import Answer, Vendor
 from otel_costs.providers.vendor_request import Asked, Endpoint
@@ -44,12 +44,7 @@ _BILLED: Final = ("keyterms", "entity_detection", "entity_redaction", "use_multi
 
 def install(patches: Patches) -> None:
     """Patch the client that Fern generates, which tries again."""
-    clients = ("HttpClient.request", "AsyncHttpClient.request")
-    vendor_http.install(patches, VENDOR, MODULE, *clients, route=_route)
-
-
-def _route(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, str]:
-    return kwargs["method"], args[0] if args else kwargs["path"]
+    fern.install(patches, VENDOR, MODULE)
 
 
 def _model(asked: Asked) -> str | None:
