@@ -100,6 +100,10 @@ class Match:
             return rank + 500 if self.regex.search(model) else None
         return rank
 
+    def fits(self, model: str) -> bool:
+        """Whether it is for a model of this name, wherever that is asked."""
+        return self._rank_name(model) is not None
+
     def label(self) -> str:
         """Return what is matched as one word, for a price's id."""
         names = [*self.model, *(f"{name}*" for name in self.starts_with), *(f"*{name}" for name in self.ends_with)]

@@ -31,7 +31,9 @@ class PriceRow:
 
 
 def rows(book: PriceBook, provider: str | None = None, model: str | None = None) -> Iterator[PriceRow]:
-    """Yield the rates of `book`, of one provider or of all, with `model` in the model's name: what wins comes first.
+    """Yield the rates of `book`, of one provider or of all: what wins comes first.
+
+    With `model` in the model's name; of one provider, also those for models by a pattern that fits it.
 
     Of genai-prices the standard rates of today; what its tiers and batches cost, `price` tells.
     """
@@ -39,7 +41,8 @@ def rows(book: PriceBook, provider: str | None = None, model: str | None = None)
     part = (model or "").lower()
     for file in book.files:
         for price in file.prices:
-            if wanted in (None, price.provider) and part in price.match.label():
+            by_pattern = wanted is not None and price.match.fits(part)
+            if wanted in (None, price.provider) and (by_pattern or part in price.match.label()):
                 yield from _file_rows(price)
     for known in base_prices.models():
         if wanted in (None, known.provider) and part in known.info.id.lower():

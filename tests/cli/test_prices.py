@@ -133,3 +133,10 @@ def test_no_such_price() -> None:
     said = run("prices", "wisper-1")
     assert (said.exit_code, said.stdout) == (2, "")
     assert "did you mean whisper-1" in said.stderr
+
+
+def test_prices_that_are_made_of_anothers() -> None:
+    """Azure sells OpenAI's models at OpenAI's prices: the row says so, under the conventions' name of it too."""
+    for name in ("azure", "azure.ai.openai"):
+        said = run("prices", "gpt-4o", "--provider", name)
+        assert (said.exit_code, "as openai/the same" in said.stdout) == (0, True)
