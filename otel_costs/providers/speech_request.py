@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -12,6 +12,8 @@ from otel_costs import outbox, shutdown, telemetry
 from otel_costs.call import Call
 from otel_costs.recent import Recent
 from otel_costs.session import BudgetExceeded, check_budget
+
+T = TypeVar("T")
 
 KEPT: Final = 10_000
 """Jobs that are remembered as found ended."""
@@ -38,15 +40,7 @@ class SpeechRequest:
     @classmethod
     def begin(cls, start: Callable[[], Call]) -> Self:
         """Start the call of a request; raise `BudgetExceeded`, and nothing else, where the budget is spent."""
-        try:
-            shutdown.adopt_once()
-            check_budget()
-            return cls(start())
-        except BudgetExceeded:
-            raise
-        except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
-            return cls(None)
+        return cls(begun(start))
 
     @telemetry.shielded("finish a call")
     def answered(self, read: Callable[[Call], object]) -> None:
@@ -84,6 +78,19 @@ class SpeechRequest:
             call.stop()
             end = call.refuse if is_refusal(error) else call.fail
             outbox.put(partial(end, error_name(error)))
+
+
+def begun(start: Callable[[], T]) -> T | None:
+    """Return what `start` starts, None if that fails; raise `BudgetExceeded`, and nothing else."""
+    try:
+        shutdown.adopt_once()
+        check_budget()
+        return start()
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        return None
 
 
 def write(call: Call, read: Callable[[Call], object], error: str | None = None, *, refused: bool = False) -> None:

@@ -47,9 +47,9 @@ class BugError(Exception):
 OUTERMOST = {
     "audio_input.format_made", "audio_input.push_stream_made", "audio_input.pull_stream_made",
     "audio_input.config_made", "audio_input.written", "recognition.recognizer_made", "recognition.recognize_once",
-    "recognition.start", "recognition.stop", "recognition._begin", "recognition._started", "results.future_got",
+    "recognition.start", "recognition.stop", "recognition._begin", "recognition._starts", "results.future_got",
     "results.signalled", "script.piece_written", "script.personal_voice_made", "synthesizer.start_speaking",
-    "synthesizer._begin", "synthesizer._asked", "synthesizer._speaks", "synthesizer.data_stream_made",
+    "synthesizer._begin", "open_calls.asked", "synthesizer._speaks", "synthesizer.data_stream_made",
     "synthesizer.data_read", "synthesizer.data_saved", "_Counted.__init__", "_Counted.read",
     "OpenCall.give_up_from_finalizer", "OpenCall.end", "Speaking.unseen", "Speaking._reader_dropped",
     "Mouth._dropped", "Ear._dropped", "OpenCall.forget", "OpenCall.give_up", "OpenCall.end_with_process",

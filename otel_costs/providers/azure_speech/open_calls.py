@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from otel_costs import open_ends, outbox, telemetry
 
@@ -18,6 +19,14 @@ class OpenCall:
     def is_over(self) -> bool:
         """Whether it has ended."""
         return self._ended.locked()
+
+    def take_place(self) -> None:
+        """Be what the next events are of: the native library is about to be asked."""
+        raise NotImplementedError
+
+    def failed(self, error: BaseException) -> None:
+        """Take an exception of the SDK's: nothing was started, or waiting for it was given up."""
+        raise NotImplementedError
 
     def close(self, reason: str) -> outbox.Job:
         """Note that nothing more will be known, and why; return what is left to do. It may be in a finalizer."""
@@ -48,3 +57,25 @@ class OpenCall:
     def forget(self) -> None:
         """Leave the end to somebody else: after a fork, to the parent."""
         self._ended.acquire(blocking=False)
+
+
+def asked(call: OpenCall | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Ask the native library, for `call` if there is one; its events may come before this returns."""
+    if call is None:
+        return wrapped(*args, **kwargs)
+    _take_place(call)
+    try:
+        return wrapped(*args, **kwargs)
+    except BaseException as error:
+        _failed(call, error)
+        raise
+
+
+@telemetry.shielded("follow a call of Azure Speech")
+def _take_place(call: OpenCall) -> None:
+    call.take_place()
+
+
+@telemetry.shielded("record what was not started")
+def _failed(call: OpenCall, error: BaseException) -> None:
+    call.failed(error)

@@ -7,13 +7,14 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from otel_costs import attributes as names
-from otel_costs import open_ends, outbox, shutdown, telemetry
+from otel_costs import open_ends, outbox, telemetry
 from otel_costs.messages.drafts import Draft
+from otel_costs.patching import Wrapper
 from otel_costs.providers import spoken
-from otel_costs.providers.azure_speech import results, service
+from otel_costs.providers.azure_speech import open_calls, results, service
 from otel_costs.providers.azure_speech.audio_input import Source, source_of
 from otel_costs.providers.azure_speech.open_calls import OpenCall
-from otel_costs.session import BudgetExceeded, check_budget
+from otel_costs.providers.speech_request import begun
 from otel_costs.usage import Usage
 
 _TICKS: Final = 10_000_000  # per second
@@ -114,6 +115,11 @@ class Hearing(OpenCall):
             translations = getattr(result, "translations", None) or {}
             self._drafts += [Draft("assistant", "text", said) for said in translations.values() if said]
 
+    def take_place(self) -> None:
+        before, self.ear.running = self.ear.running, self
+        if before is not None:
+            before.give_up("started_again")
+
     def got(self, result: Any) -> None:
         """Take what a future has: the result of `recognize_once_async`, or nothing of a start."""
         if not self._once:
@@ -124,7 +130,6 @@ class Hearing(OpenCall):
         self.finish()
 
     def failed(self, error: BaseException) -> None:
-        """Take an exception of the SDK's: nothing was started, or waiting for it was given up."""
         self._error = type(error).__name__
         self.finish()
 
@@ -211,22 +216,24 @@ def _is_a(found: Any, name: str) -> bool:
     return any(base.__name__ == name for base in type(found).__mro__)
 
 
-def recognize_once(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Wrap `recognize_once_async`, which `recognize_once` calls."""
-    hearing = _begin(instance, once=True)
-    future = _started(hearing, wrapped, args, kwargs)
-    if hearing is not None:
-        _wait(hearing, future)
-    return future
+def _starts(*, once: bool) -> Wrapper:
+    """Return the wrapper of a method that starts a recognition, and returns a ResultFuture."""
+
+    def start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        hearing = _begin(instance, once=once)
+        future = open_calls.asked(hearing, wrapped, args, kwargs)
+        if hearing is not None:
+            _wait(hearing, future)
+        return future
+
+    return start
 
 
-def start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Wrap the start of a recognition that goes on until it is stopped."""
-    hearing = _begin(instance, once=False)
-    future = _started(hearing, wrapped, args, kwargs)
-    if hearing is not None:
-        _wait(hearing, future)
-    return future
+recognize_once: Final = _starts(once=True)
+"""Wraps `recognize_once_async`, which `recognize_once` calls."""
+
+start: Final = _starts(once=False)
+"""Wraps the start of a recognition that goes on until it is stopped."""
 
 
 def stop(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -248,44 +255,16 @@ def _stop(recognizer: Any, future: Any) -> None:
 
 def _begin(recognizer: Any, *, once: bool) -> Hearing | None:
     """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
-    try:
-        ear = _ears.get(recognizer)
-        if ear is None:
-            ear = _ears[recognizer] = Ear(Source(), is_offline=False)  # older than our patches
-        if ear.is_offline:
-            return None
-        shutdown.adopt_once()
-        check_budget()
-        return Hearing(recognizer, ear, once=once)
-    except BudgetExceeded:
-        raise
-    except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+    ear = _ears.get(recognizer)
+    if ear is not None and ear.is_offline:
         return None
+    return begun(lambda: Hearing(recognizer, ear or _older(recognizer), once=once))
 
 
-def _started(hearing: Hearing | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Start it in the native library; its events may come before this returns."""
-    if hearing is None:
-        return wrapped(*args, **kwargs)
-    _take_over(hearing)
-    try:
-        return wrapped(*args, **kwargs)
-    except BaseException as error:
-        _not_started(hearing, error)
-        raise
-
-
-@telemetry.shielded("record what was not started")
-def _not_started(hearing: Hearing, error: BaseException) -> None:
-    hearing.failed(error)
-
-
-@telemetry.shielded("follow a recognition")
-def _take_over(hearing: Hearing) -> None:
-    before, hearing.ear.running = hearing.ear.running, hearing
-    if before is not None:
-        before.give_up("started_again")
+def _older(recognizer: Any) -> Ear:
+    """Return what is known of a recognizer that is older than our patches."""
+    ear = _ears[recognizer] = Ear(Source(), is_offline=False)
+    return ear
 
 
 @telemetry.shielded("follow the result of a recognition")

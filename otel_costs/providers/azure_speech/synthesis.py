@@ -101,6 +101,9 @@ class Speaking(OpenCall):
         self._call.set(names.SPEECH_VOICE, voice or None)
         self._call.show(names.OUTPUT_TYPE, "speech")
 
+    def take_place(self) -> None:
+        self.mouth.add(self)
+
     def got(self, result: Any) -> None:
         """Take a result: of the end, or of the beginning alone."""
         if not self.is_over and self._read(result) is not False:
@@ -138,7 +141,6 @@ class Speaking(OpenCall):
             self.give_up_from_finalizer("result_not_seen")
 
     def failed(self, error: BaseException) -> None:
-        """Take an exception of the SDK's."""
         self._error = type(error).__name__
         self.finish()
 

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from otel_costs import open_ends, shutdown, telemetry
+from otel_costs import open_ends, telemetry
 from otel_costs.patching import Wrapper
-from otel_costs.providers.azure_speech import results, script
+from otel_costs.providers.azure_speech import open_calls, results, script
 from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
-from otel_costs.session import BudgetExceeded, check_budget
+from otel_costs.providers.speech_request import begun
 
 _mouths: WeakKeyDictionary[Any, Mouth] = WeakKeyDictionary()
 _read_from: WeakKeyDictionary[Any, Speaking] = WeakKeyDictionary()
@@ -21,7 +21,7 @@ def _speaks(read: Callable[..., script.Script]) -> Wrapper:
 
     def speak_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         speaking = _begin(instance, read, args, kwargs)
-        future = _asked(speaking, wrapped, args, kwargs)
+        future = open_calls.asked(speaking, wrapped, args, kwargs)
         if speaking is not None:
             _follow(instance, future, speaking)
         return future
@@ -37,7 +37,7 @@ speak: Final = _speaks(lambda request: script.of_request(request))
 def start_speaking(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap `start_speaking`, which returns a result and no future."""
     speaking = _begin(instance, lambda request: script.of_request(request), args, kwargs)
-    result = _asked(speaking, wrapped, args, kwargs)
+    result = open_calls.asked(speaking, wrapped, args, kwargs)
     if speaking is not None:
         _got(instance, speaking, result)
     return result
@@ -47,38 +47,7 @@ def _begin(
     synthesizer: Any, read: Callable[..., script.Script], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Speaking | None:
     """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
-    try:
-        shutdown.adopt_once()
-        check_budget()
-        mouth = _mouths.setdefault(synthesizer, Mouth())
-        return Speaking(synthesizer, mouth, read(*args, **kwargs))
-    except BudgetExceeded:
-        raise
-    except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
-        return None
-
-
-def _asked(speaking: Speaking | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Ask the native library; its events may come before this returns."""
-    if speaking is None:
-        return wrapped(*args, **kwargs)
-    _line_up(speaking)
-    try:
-        return wrapped(*args, **kwargs)
-    except BaseException as error:
-        _not_asked(speaking, error)
-        raise
-
-
-@telemetry.shielded("record what was not asked")
-def _not_asked(speaking: Speaking, error: BaseException) -> None:
-    speaking.failed(error)
-
-
-@telemetry.shielded("follow a synthesis")
-def _line_up(speaking: Speaking) -> None:
-    speaking.mouth.add(speaking)
+    return begun(lambda: Speaking(synthesizer, _mouths.setdefault(synthesizer, Mouth()), read(*args, **kwargs)))
 
 
 @telemetry.shielded("follow the result of a synthesis")
