@@ -59,11 +59,10 @@ class Percent(_PercentType):
 @click.option(
     "--base-url",
     metavar="URL",
-    envvar="OPENAI_BASE_URL",
-    show_envvar=True,
     default=openai.BASE_URL,
     show_default=True,
-    help="Where OpenAI's administration API is.",
+    # Not OPENAI_BASE_URL: a gateway would get a key that may do everything in the organization.
+    help="Where OpenAI's administration API is; OPENAI_BASE_URL is not read.",
 )
 @options.format_option
 @options.dsn_option
