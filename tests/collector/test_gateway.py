@@ -29,7 +29,7 @@ def test_records_pass_both_collectors(program: Path, collector: Collector, stack
         )
         collector.start()
         wait_until(lambda: min(stored(stack.http_url, session)[:2]) == 1, "the call is stored")
-    assert stored(stack.http_url, session) == (1, 1, Decimal("0.01175"))
-    sql = "select Body from otel_logs where LogAttributes['session.id'] = {s:String} and Body != ''"
-    wait_until(lambda: ask(stack.http_url, sql, s=session), "the message is stored")
-    assert ask(stack.http_url, sql, s=session) == [{"Body": "[redacted]"}]
+        assert stored(stack.http_url, session) == (1, 1, Decimal("0.01175"))
+        sql = "select Body from otel_logs where LogAttributes['session.id'] = {s:String} and Body != ''"
+        wait_until(lambda: ask(stack.http_url, sql, s=session), "the message is stored")
+        assert ask(stack.http_url, sql, s=session) == [{"Body": "[redacted]"}]
