@@ -11,6 +11,7 @@ import otel_costs
 from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
 from otel_costs.messages import content
+from otel_costs.providers.azure_speech import recognition
 from tests.support.recorded import Recorded
 from tests.support.speech.azure import AzureSpeech, Phrase
 from tests.support.speech.azure_sdk import Heard, Microphone, Pulled, config, sdk, wav
@@ -401,6 +402,26 @@ def test_budget(service: AzureSpeech, recorded: Recorded) -> None:
             found.start_continuous_recognition()
     assert service.connections == 1
     assert len(recorded.calls) == 1
+
+
+def test_not_started(service: AzureSpeech, recorded: Recorded) -> None:
+    """What the SDK does not even start ends its call there, and goes on to the application."""
+    found = recognizer(service, Microphone().config)
+    with pytest.raises(TypeError):
+        found.recognize_once_async("surplus")
+    outbox.drain()
+    assert recorded.call[names.ERROR_TYPE] == "TypeError"
+    assert service.connections == 0
+
+
+def test_offline(service: AzureSpeech, recorded: Recorded) -> None:
+    """An embedded model costs nothing: it leaves no record, whatever is spent."""
+    found = recognizer(service, Microphone().say(2.0))
+    recognition._ears[found].is_offline = True  # as of an EmbeddedSpeechConfig, which wants a model on disk
+    with otel_costs.session("abc-123", budget_usd=0):
+        assert found.recognize_once().text == "Hello there."
+    outbox.drain()
+    assert recorded.calls == []
 
 
 def test_uninstrumented(service: AzureSpeech, recorded: Recorded) -> None:
