@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from otel_costs.local import Stack
-from tests.local.support import ask, free_ports, send
+from tests.local.support import ask, export_logs, free_ports, ledger_record, send
 from tests.support.program import CLIENT, Program, environ
 from tests.support.provider import Provider
 
 from .fault_proxy import FAULTS, Fault, FaultProxy
-from .support import Caller, Collector, instrumented_environ, stored, wait_until
+from .support import AUTHORIZED, Caller, Collector, instrumented_environ, stored, wait_until
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -243,6 +243,19 @@ class TestKilledApplication:
         of_session = "select lower(hex(process_id)) from calls where session_id = {session:String}"
         rows = ask(stack.http_url, f"select * from ({now}) where process_id in ({of_session})", session=session)
         return {n for row in rows for n in range(int(row["first_seq"]), int(row["last_seq"]) + 1)}
+
+
+def test_how_far_a_process_went_is_money(stack: Stack, run_collector: Run, session: str) -> None:
+    """It goes with the ledger, once, and not with content: what would be redacted there is left as it is."""
+    collector = run_collector(stack.http_url)
+    record = ledger_record(session, more={"event.name": "otel_costs.process"})
+    record.body.string_value = "anna@example.com"
+    call = ledger_record(session)
+    assert export_logs(collector.url, [record, call], **AUTHORIZED).status == 200
+    wait_until(lambda: stored(stack.http_url, session)[0] == 1, "the call of the same request is stored")
+    wait_until(lambda: collector.metrics("otelcol_exporter_queue_size") == 0, "all that came is stored")
+    sql = "select Body from otel_logs where LogAttributes['session.id'] = {s:String} and Body != ''"
+    assert ask(stack.http_url, sql, s=session) == [{"Body": "anna@example.com"}]
 
 
 def test_the_proxy_can_fail(stack: Stack) -> None:
