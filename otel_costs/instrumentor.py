@@ -10,7 +10,19 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
-from otel_costs import baggage, call, outbox, pricing, providers, shutdown, sockets, spool, telemetry, threads
+from otel_costs import (
+    baggage,
+    call,
+    open_ends,
+    outbox,
+    pricing,
+    providers,
+    shutdown,
+    sockets,
+    spool,
+    telemetry,
+    threads,
+)
 from otel_costs.messages import content
 from otel_costs.patching import Patches
 from otel_costs.session import forget as forget_sessions
@@ -65,7 +77,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._patches.on_import(name, partial(_install, watcher), watcher)
 
     def _uninstrument(self, **_: Any) -> None:
-        _guarded("end what is open", sockets.end_open)
+        _guarded("end what is open", open_ends.end_all)
         _guarded("write the last calls", outbox.drain)
         _guarded("close the spool", spool.remove)
         _guarded("take its patches back", self._patches.remove)

@@ -6,11 +6,10 @@ that of each message. A socket has one observer at most, whatever stands on top 
 
 from typing import Final
 
-from otel_costs import open_ends
 from otel_costs.sockets import claims
 from otel_costs.sockets.claims import Handshake, Observer, claimed_by, observe
 
-__all__ = ["LIBRARIES", "Handshake", "Observer", "claimed_by", "end_open", "forget", "observe"]
+__all__ = ["LIBRARIES", "Handshake", "Observer", "claimed_by", "forget", "observe"]
 
 LIBRARIES: Final[tuple[tuple[str, str], ...]] = (
     ("aiohttp.client_ws", "otel_costs.sockets.aiohttp"),
@@ -19,11 +18,6 @@ LIBRARIES: Final[tuple[tuple[str, str], ...]] = (
     ("websockets.sync.client", "otel_costs.sockets.websockets"),
 )
 """Module of a library, and the module of ours that hooks it: it has `install(patches)`."""
-
-
-def end_open() -> None:
-    """End what is open, sockets and all else: nobody will tell of it any more."""
-    open_ends.end_all()
 
 
 def forget() -> None:

@@ -16,7 +16,7 @@ import websockets.sync.client
 import websockets.sync.connection
 from websockets.sync.client import connect
 
-from otel_costs import CostsInstrumentor, sockets
+from otel_costs import CostsInstrumentor, open_ends, sockets
 from tests.sockets import observer
 from tests.sockets.observer import Kept
 from tests.sockets.server import Server
@@ -78,7 +78,7 @@ def test_off_with_a_socket_open(server: Server) -> None:
 def test_end_of_all(server: Server, followed: list[Kept]) -> None:
     """The end of everything can be told while sockets are open: before a last flush."""
     with connect(server.url("/ours/echo"), proxy=None) as socket:
-        sockets.end_open()
+        open_ends.end_all()
         socket.send("hello")
         assert socket.recv() == "hello"
     assert followed[0].said == [("closed", None)]
@@ -89,7 +89,7 @@ def test_fork(server: Server, followed: list[Kept]) -> None:
     with connect(server.url("/ours/echo"), proxy=None) as socket:
         child = os.fork()
         if not child:
-            sockets.end_open()
+            open_ends.end_all()
             os._exit(len(followed[0].said))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         socket.send("hello")
