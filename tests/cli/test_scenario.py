@@ -491,21 +491,3 @@ def test_ctrl_c_shows_what_was_spent(provider: Provider, tmp_path: Path) -> None
     gate.set()
     assert (process.returncode, errors) == (2, "Error: step talk: interrupted\n")
     assert "$0.006525" in out
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the children of a process are Linux's to tell")
-def test_sigterm_leaves_no_stand_in_behind() -> None:
-    """Who ends the command ends what it has started."""
-    command = [*MAIN, "scenario", "run", "support-chat", "--stand-in", "--times", "100000"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        waiting = threading.Event()
-        while process.poll() is None and len(children.read_text().split()) < 2:
-            waiting.wait(0.02)
-        process.terminate()
-        process.communicate(timeout=60)
-    assert process.returncode == 143
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
