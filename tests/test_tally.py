@@ -5,6 +5,7 @@ import os
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,6 +173,24 @@ def test_threads_count_together(recorded: Recorded, folder: Path) -> None:
     assert last_seq(folder) == len(recorded.calls) == 401
 
 
+def test_a_finalizer_in_the_middle_of_it_is_counted(
+    recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that ends while another one is being counted, in the same thread, is not undone by it."""
+    started().finish()
+    dropped, now_ns = [started()], time.time_ns()
+
+    def collecting() -> int:
+        while dropped:
+            dropped.pop().stop()
+        return now_ns
+
+    call = started()
+    monkeypatch.setattr(time, "time_ns", collecting)
+    call.stop()
+    assert last_seq(folder) == 3
+
+
 def test_what_it_says_of_the_process(recorded: Recorded, folder: Path) -> None:
     """Its id, its service and when its last call ended; nobody has told of it yet."""
     started().finish()
@@ -302,13 +321,14 @@ def test_a_forked_child_has_its_own(recorded: Recorded, folder: Path) -> None:
     if child == 0:
         before.finish()  # of the parent: a record here, and no call more
         started().finish()
+        started().stop()
         os.write(done, b".")
         os.read(may_end, 1)
         os._exit(0)
     try:
         assert os.read(is_done, 1)
         (childs,) = set(folder.iterdir()) - {parents}
-        assert (last_seq(parents), last_seq(childs)) == (2, 2)
+        assert (last_seq(parents), last_seq(childs)) == (2, 3)
         assert filelock.locked(parents) is None
         tally.current().abandon()
         lock = filelock.locked(parents)
