@@ -418,6 +418,8 @@ def test_a_dry_run_finds_what_has_no_price(scenario: Command) -> None:
     ran = scenario(SPOKEN, "--dry-run", "--model", "gpt-99", more={"OPENAI_BASE_URL": None})
     assert ran.exit_code == 1
     assert any("gpt-99" in line and "unpriced" in line for line in ran.stdout.splitlines())
+    assert "OTEL_COSTS_PRICES adds others" in ran.stderr
+    assert scenario(SPOKEN, "--dry-run", more={"OTEL_COSTS_PROVIDERS": None}).exit_code == 1
 
 
 @pytest.mark.parametrize("name", predefined())

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from otel_costs.cli.scenario.library import predefined
 from otel_costs.local import Stack
 from tests.support.provider import Provider
 
@@ -27,7 +28,7 @@ class Place:
     stack: Stack
     provider: Provider
 
-    def run(self, *options: str, under: tuple[str, ...] = ()) -> Any:
+    def run(self, *options: str, name: str = "support-chat", under: tuple[str, ...] = ()) -> Any:
         """Run a scenario as somebody whose collector the store is, and return its report."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "OTEL_"))}
         environ |= {
@@ -36,7 +37,7 @@ class Place:
             "OTEL_COSTS_PROVIDERS": f"127.0.0.1:{self.provider.port}=openai",
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.stack.otlp_grpc_url,
         }
-        command = [*under, *MAIN, "scenario", "run", "support-chat", "--format", "json", *options]
+        command = [*under, *MAIN, "scenario", "run", name, "--format", "json", *options]
         done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=100)
         assert (done.returncode, done.stderr) == (0, "")
         return json.loads(done.stdout)
@@ -54,9 +55,11 @@ def place(tmp_path: Path, provider: Provider) -> Iterator[Place]:
         yield Place(stack, provider)
 
 
-def test_a_run_is_in_the_reports(place: Place) -> None:
-    """With a collector, each run is a session of its scenario, at the cost that the command said."""
-    found = place.run("--times", "2")
+def test_a_run_is_in_the_reports(place: Place, tmp_path: Path) -> None:
+    """With a collector, each run is a session of its scenario, whose it is and at the cost that the command said."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("user: ada\ntags: {team: west}\n" + predefined()["support-chat"].read_text())
+    found = place.run("--times", "2", name=str(file))
     assert found["sent_to"] == place.stack.otlp_grpc_url
     (scenario,) = place.scenarios()
     assert (scenario["scenario"], scenario["call_count"]) == ("support-chat", 6)
@@ -64,6 +67,7 @@ def test_a_run_is_in_the_reports(place: Place) -> None:
     for one in found["variants"][0]["runs"]:
         shown = json.loads(run("session", one["session_id"], "--format", "json", url=place.stack.http_url).stdout)
         assert (shown["cost_usd"], shown["call_count"]) == (one["cost_usd"], 3)
+        assert (shown["user_id"], shown["tags"]) == ("ada", {"team": "west"})
 
 
 def test_under_opentelemetry_instrument(place: Place) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from otel_costs import pricing
+from otel_costs.attributes import ENV_PRICES, ENV_PROVIDERS
 from otel_costs.cli import options, output
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.scenario import rows, tables
@@ -20,6 +21,10 @@ from otel_costs.cli.scenario.scenario_file import load
 from otel_costs.cli.scenario.steps import Scenario, Talk
 from otel_costs.cli.scenario.variant import Variant
 
+NO_PRICE: Final = (
+    f"no price: `otel-costs prices MODEL` lists those in force, the file of {ENV_PRICES} adds others, "
+    f"and {ENV_PROVIDERS} says who is behind a gateway"
+)
 STOOD_IN: Final = (
     "A stand-in on this machine answered. Its answers and their tokens are its own, counted by a fixed rule: prices "
     "are the real ones, quantities are not. Nothing was spent, and nothing is in any report."
@@ -92,7 +97,10 @@ def run(
         found = {model: list(planned(one)) for model, one in asked.items()}
         _show_plan(next(iter(asked.values())), found, form)
         statuses = {step.cost_status for steps in found.values() for step in steps}
-        click.get_current_context().exit(int(bool(statuses & {pricing.PARTIAL, pricing.UNPRICED})))
+        if statuses & {pricing.PARTIAL, pricing.UNPRICED}:
+            output.note(NO_PRICE)
+            click.get_current_context().exit(1)
+        return
     with answering(stand_in=stand_in), kept(here_alone=stand_in) as ledger:
         variants = list(_run(ledger, asked, times, budget))
         sent_to = ledger.sent_to
