@@ -15,6 +15,7 @@ from opentelemetry.context import Context
 
 from otel_costs import attributes as names
 from otel_costs import clean, tally, telemetry
+from otel_costs.filelock import locked
 from otel_costs.tally import Left
 
 LOOK_S: Final = 60.0
@@ -47,8 +48,6 @@ def look() -> None:
 
 def _visited(path: Path) -> bool:
     """Tell of a process if it is gone and that is due, and return whether it was told."""
-    from otel_costs.filelock import locked  # noqa: PLC0415  # not on Windows
-
     if (file := locked(path)) is None:
         return False
     try:

@@ -2,8 +2,8 @@
 
 A call has its number when its record is written, a moment after its end, and some calls come to no record. So the file
 has the last number that was given, and how many calls ended before and after that: together, the number of the last
-call. It is mapped into memory: what was written there is the kernel's, whatever becomes of the process, and a call
-is made no microsecond longer. The process has it locked as long as it lives; then `departed` reads it.
+call. What was written is the kernel's, whatever becomes of the process; it is not mapped into memory, where a disk that
+refuses a write would kill the process. The process has it locked as long as it lives; then `departed` reads it.
 
 No file is made before a call ends, nor where no exporter says where the ledger goes, nor on Windows, which has no such
 lock, nor in a folder that is not ours alone. It is missed by nobody: nothing is said but a line for debugging.
@@ -21,12 +21,12 @@ import time
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
-from mmap import mmap
 from pathlib import Path
 from typing import Any, Final
 
 from otel_costs import telemetry
 from otel_costs.attributes import ENV_SPOOL, SERVICE_NAME
+from otel_costs.filelock import identity, locked
 
 SIZE: Final = 4096
 """Bytes of a file."""
@@ -101,8 +101,8 @@ class Tally:
         self._ended = count(1)
         self._given = self._settled = 0
         self._opening = threading.Lock()
-        self._lock: int | None = None
-        self._file: mmap | None = None
+        self._file: int | None = None
+        self._identity: tuple[int, int] | None = None
 
     def ended(self) -> None:
         """Count a call that has ended. Waits for nothing: it may be in a finalizer, or in a signal's handler."""
@@ -110,9 +110,9 @@ class Tally:
         try:
             if self._file is None and self._opening.acquire(blocking=False):  # never released: it is tried once
                 self._open()
-            if (file := self._file) is not None:
-                _END.pack_into(file, _ENDS_AT + number % _ENDS * _END.size, number, time.time_ns())
+            self._write(_END.pack(number, time.time_ns()), _ENDS_AT + number % _ENDS * _END.size)
         except Exception as error:  # noqa: BLE001
+            self._file = None  # not closed: another thread may be about to write
             telemetry.log.debug("No calls are counted on disk (%s)", type(error).__name__)
 
     def settled(self, seq: int | None, *, counted: bool = True) -> None:
@@ -120,16 +120,20 @@ class Tally:
         self._settled += counted
         if seq is not None:
             self._given = seq
-        if self._file is not None:
-            _NUMBERS.pack_into(self._file, _NUMBERS_AT, self._given, self._settled)
+        try:
+            self._write(_NUMBERS.pack(self._given, self._settled), _NUMBERS_AT)
+        except OSError:
+            self._file = None
 
     def abandon(self) -> None:
         """Let go of the file, without a word to who else has it open: a forked child's is its parent's."""
-        if self._file is not None and self._lock is not None:
-            os.close(self._lock)
-            with contextlib.suppress(BufferError):  # the fork came in the middle of a write
-                self._file.close()
-            self._file = None
+        if self._file is not None and identity(self._file) == self._identity:
+            os.close(self._file)
+        self._file = None
+
+    def _write(self, data: bytes, at: int) -> None:
+        if (file := self._file) is not None and identity(file) == self._identity:
+            os.pwrite(file, data, at)
 
     def _open(self) -> None:
         provider: Any = telemetry.current().global_or_given()[2]
@@ -137,14 +141,13 @@ class Tally:
             return
         place, process_id = Place(_folder(), address), telemetry.process().id
         about = {"process": process_id, "service": _service(provider)}
-        self._lock = _made(place.path(process_id), json.dumps(about).encode())
-        self._file, self.place = mmap(self._lock, SIZE), place
+        file = _made(place.path(process_id), json.dumps(about).encode())
+        self._identity, self.place = identity(file), place
+        self._file = file
 
 
 def _made(path: Path, about: bytes) -> int:
-    """Make a file, and lock it before others see it. All of it is written: a hole may not be filled on a full disk."""
-    from otel_costs.filelock import locked  # noqa: PLC0415  # not on Windows
-
+    """Make a file, and lock it before others see it. All of it is written: later there may be no room."""
     new = path.with_suffix(".new")
     lock = locked(new, make=True)
     assert lock is not None  # noqa: S101  # nobody else knows the name

@@ -228,6 +228,26 @@ def test_a_folder_that_cannot_be_used_loses_nothing(made: Callable[..., Spool], 
     assert not one.keep(request("a"))
 
 
+def test_an_application_that_closes_all_files(taker: Taker, tmp_path: Path) -> None:
+    """Nothing is written into what it opens then, under the same numbers; records go on to where they were going."""
+    writer = segments.Writer(tmp_path / "spool")
+    assert writer.append(request("a"))
+    assert writer._file is not None
+    assert writer.lock is not None
+    closed = {writer._file, writer.lock}
+    for descriptor in closed:
+        os.close(descriptor)
+    theirs = {os.open(tmp_path / f"theirs{number}", os.O_RDWR | os.O_CREAT) for number in closed}
+    assert theirs == closed
+    assert writer.append(request("b"))
+    assert lying(tmp_path / "spool") == ["a", "b"]
+    assert list(segments.left(tmp_path / "spool")) == []
+    writer.remove()
+    for descriptor in theirs:
+        assert os.fstat(descriptor).st_size == 0
+        os.close(descriptor)
+
+
 def test_no_lock_is_left_by_a_child(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:
     """A forked child has a folder of its own, and does not unlock its parent's."""
     one = made()

@@ -218,6 +218,24 @@ def test_it_is_private(recorded: Recorded, folder: Path) -> None:
     assert [stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()] == [0o600]
 
 
+def test_an_application_that_closes_all_files(recorded: Recorded, folder: Path, tmp_path: Path) -> None:
+    """Nothing is written into what it opens then, under the same number."""
+    started().finish()
+    descriptor = tally.current()._file
+    assert descriptor is not None
+    os.close(descriptor)
+    theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
+    try:
+        assert theirs == descriptor
+        started().finish()
+        assert os.fstat(theirs).st_size == 0
+        tally.current().abandon()
+        os.fstat(theirs)  # it is still open
+    finally:
+        os.close(theirs)
+    assert len(recorded.calls) == 2
+
+
 def test_it_lies_in_the_spool(
     recorded: Recorded, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from otel_costs.filelock import locked
+from otel_costs.filelock import identity, locked
 
 SEGMENT_BYTES: Final = 2**20
 LIMIT_BYTES: Final = 256 * 2**20
@@ -41,15 +41,18 @@ class Writer:
         self.lock = _locked(made)
         assert self.lock is not None  # noqa: S101  # nobody else knows the name yet
         self.folder = made.rename(root / made.name[1:])
+        self._lock_identity = identity(self.lock)
         self._changing = threading.Lock()
         self._file: int | None = None
+        self._identity: tuple[int, int] | None = None
         self._size = self._number = 0
 
     def append(self, payload: bytes) -> bool:
         """Write an entry, and return whether it is there: the folder may be full, or the disk. Raises OSError."""
         entry = _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
         with self._changing:
-            if self._file is None and not self._opened():
+            self._look()
+            if self.lock is None or (self._file is None and not self._opened()):
                 return False
             assert self._file is not None  # noqa: S101
             try:
@@ -67,6 +70,7 @@ class Writer:
     def discard(self, segment: Path, end: int) -> None:
         """Delete a segment that was sent up to `end`, unless more was appended since."""
         with self._changing:
+            self._look()
             if self._file is not None and segment == self._path:
                 if end < self._size:
                     return
@@ -75,6 +79,7 @@ class Writer:
 
     def abandon(self) -> None:
         """Close the files, without a word to who else has them open: a forked child's are its parent's."""
+        self._look()
         for file in (self._file, self.lock):
             if file is not None:
                 os.close(file)
@@ -82,9 +87,17 @@ class Writer:
     def remove(self) -> None:
         """Leave; the folder stays when there is something in it."""
         with self._changing:
+            self._look()
             if self._file is not None:
                 self._end_segment()
         Left(self.folder, self.lock).close()
+
+    def _look(self) -> None:
+        """Let go of what was closed under us, as an application that becomes a daemon does with all files."""
+        if self._file is not None and identity(self._file) != self._identity:
+            self._file = None
+        if self.lock is not None and identity(self.lock) != self._lock_identity:
+            self.lock = _locked(self.folder)  # unless another process has taken us for gone
 
     @property
     def _path(self) -> Path:
@@ -96,6 +109,7 @@ class Writer:
         self._number += 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._file, self._size = os.open(self._path, flags, 0o600), 0
+        self._identity = identity(self._file)
         return True
 
     def _end_segment(self) -> None:
