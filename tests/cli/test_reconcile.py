@@ -523,14 +523,14 @@ def test_wrong_calls(case: Case, options: tuple[str, ...], said: str) -> None:
 def test_what_was_called_is_what_is_reported(case: Case, stack: Stack) -> None:
     """Calls of OpenAI's client, recorded by the instrumentation and metered by the provider, agree exactly; one that
     was not instrumented is found, with its tokens and its costs."""
-    client = openai.OpenAI(api_key="sk-none", http_client=loopback.http_client(case.organization))
     exporter = OTLPLogExporter(endpoint=f"{stack.otlp_http_url}/v1/logs")
     provider = LoggerProvider(Resource.create({"service.name": "caller"}), shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     began = datetime.now(UTC)
     CostsInstrumentor().instrument(logger_provider=provider)
     try:
-        _call(client)
+        with _client(case) as client:
+            _call(client)
         outbox.drain()
     finally:
         CostsInstrumentor().uninstrument()
@@ -543,13 +543,18 @@ def test_what_was_called_is_what_is_reported(case: Case, stack: Stack) -> None:
     assert {row["state"] for row in found["costs"]} == {"agrees"}
     assert sum(Decimal(row["theirs_usd"]) for row in found["costs"]) > 0
 
-    _ask(client, "Who has forgotten to instrument this?")
+    with _client(case) as client:
+        _ask(client, "Who has forgotten to instrument this?")
     found = case.json(*days, "--tolerance", "0")
     (row,) = [row for row in found["usage"] if row["state"] != "agrees"]
     assert (row["model"], row["state"]) == ("gpt-4o-2024-08-06", "not_recorded")
     assert row["figures"]["requests"]["difference"] == 1
     assert row["figures"]["input_tokens"]["difference"] > 0
     assert {row["state"] for row in found["costs"]} == {"usage_differs"}
+
+
+def _client(case: Case) -> openai.OpenAI:
+    return openai.OpenAI(api_key="sk-none", http_client=loopback.http_client(case.organization))
 
 
 def _ask(client: openai.OpenAI, question: str) -> None:
