@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from otel_costs.attributes import ENV_DSN
-from otel_costs.cli import output, stage
+from otel_costs.cli import output, shipped, stage
 from otel_costs.cli.conversation import conversation
 from otel_costs.cli.failure import Failure
 from otel_costs.cli.options import opened
@@ -86,7 +86,7 @@ def programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableTyp
     shown = {name: value for name, value in stage.settings(stack, provider, "").items() if value}
     yield Text("".join(f"  export {name}={value}\n" for name, value in shown.items()), "dim", end="")
     for service, name in PROGRAMS.items():
-        program = stage.file("examples", "examples") / "support_assistant" / name
+        program = shipped.path("examples", "examples") / "support_assistant" / name
         yield _command(f"opentelemetry-instrument python {_short(program)}")
         with output.working(f"Running {name}"):
             ran = stage.run(program, stage.settings(stack, provider, service))

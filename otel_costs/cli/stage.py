@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.attributes import ENV_CAPTURE_CONTENT, ENV_PROVIDERS
 from otel_costs.cli.failure import Failure
+from otel_costs.cli.stand_in import serving
 
 if TYPE_CHECKING:
     from otel_costs.local import Stack
 
 PROGRAM_TIMEOUT_S: Final = 300.0
-STOP_TIMEOUT_S: Final = 3.0
-
-_PACKAGE: Final = Path(__file__).resolve().parents[1]
-_CHECKOUT: Final = _PACKAGE.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +58,6 @@ class Ran:
     errors: str
 
 
-def file(installed: str, checkout: str) -> Path:
-    """Return what the demo needs beside the package: in an installed package, or in the checkout."""
-    for found in (_PACKAGE / "_files" / installed, _CHECKOUT / checkout):
-        if found.exists():
-            return found
-    raise Failure(f"{checkout} is not here: run the demo from a checkout of the project, or install otel-costs again")
-
-
 @contextmanager
 def store(data: Path | None) -> Iterator["Stack"]:
     """Run a store over `data`, or over a folder that is gone in the end; on the usual ports where they are free."""
@@ -92,30 +81,8 @@ def answering(*, stand_in: bool) -> Iterator[Provider]:
     if os.environ.get("OPENAI_API_KEY") and not stand_in:
         yield Provider()
         return
-    with _stand_in() as openai, _stand_in() as deepgram:
+    with serving() as openai, serving() as deepgram:
         yield Provider(openai, deepgram)
-
-
-@contextmanager
-def _stand_in() -> Iterator[str]:
-    """Run the stand-in on a port of its own, and yield its URL."""
-    command = [sys.executable, str(file("provider", "tests/support/provider")), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            url = process.stdout.readline().strip() if process.stdout else ""
-            if not url:
-                raise Failure(f"the stand-in for OpenAI did not start: try it with {' '.join(command)}")
-            yield url
-        finally:
-            _end(process)
-
-
-def _end(process: "subprocess.Popen[str]") -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 def settings(stack: "Stack", provider: Provider, service: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs.cli import stage
+from otel_costs.cli import shipped, stage
 from otel_costs.cli.failure import Failure
 
 from .support import MAIN
@@ -183,5 +183,5 @@ def test_a_program_that_fails_is_told(tmp_path: Path) -> None:
 
 def test_what_is_not_here_says_what_to_do() -> None:
     """A file that neither the package nor the checkout has is named."""
-    with pytest.raises(Failure, match="nothing/here is not here: run the demo from a checkout"):
-        stage.file("nothing", "nothing/here")
+    with pytest.raises(Failure, match="nothing/here is not here: run it from a checkout"):
+        shipped.path("nothing", "nothing/here")

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import pytest
 
-from otel_costs.cli import stage
+from otel_costs.cli import shipped, stage
 from tests.jaeger.conftest import Jaeger
 
 pytestmark = pytest.mark.timeout(1800)  # the first time, Jaeger is built
 
-CALL: Final = stage.file("examples", "examples") / "support_assistant" / "voice_call.py"
+CALL: Final = shipped.path("examples", "examples") / "support_assistant" / "voice_call.py"
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,14 @@
 """Who answers a scenario: OpenAI or a gateway, as the environment names it, or a stand-in on this machine."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
 from typing import Final
 from urllib.parse import urlsplit
 
 from otel_costs.attributes import ENV_PROVIDERS, ENV_SPOOL
-from otel_costs.cli import stage
 from otel_costs.cli.failure import Failure
+from otel_costs.cli.stand_in import serving
 
 NO_KEY: Final = (
     "no OPENAI_API_KEY: set it (for a gateway that needs none, to anything), or try the scenario with --stand-in, "
@@ -31,26 +29,11 @@ def answering(*, stand_in: bool) -> Iterator[None]:
         with _environment(changed):
             yield
         return
-    with _stand_in() as url:
+    with serving() as url:
         address = urlsplit(url).netloc
         mine = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "stand-in", ENV_PROVIDERS: f"{address}=openai"}
         with _environment({**changed, **mine}):
             yield
-
-
-@contextmanager
-def _stand_in() -> Iterator[str]:
-    """Run the demo's stand-in in threads of this process, and yield its URL: it ends with us, however we end."""
-    folder = stage.file("provider", "tests/support/provider")
-    name = "otel_costs_stand_in"
-    if name not in sys.modules:
-        spec = spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
-        if spec is None or spec.loader is None:
-            raise Failure(f"{folder} cannot be loaded: install otel-costs again")
-        sys.modules[name] = module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    with sys.modules[name].Provider() as provider:
-        yield provider.base_url
 
 
 def shown(url: str) -> str:
