@@ -14,7 +14,9 @@ from .support import Ledger, run
 @pytest.fixture(scope="module")
 def spent(store: str) -> str:
     """Return a store in which ada spent 0.9 dollars just now, and bob 5."""
-    ledger, now = Ledger(store), datetime.now(UTC) - timedelta(seconds=1)
+    ledger, now = Ledger(store), datetime.now(UTC)
+    # Today, whenever it is: budgets begin at midnight.
+    now = max(now - timedelta(seconds=1), now.replace(hour=0, minute=0, second=0, microsecond=0))
     ledger.call("a", now, user__id="ada", otel_costs__scenario="shop", otel_costs__cost__usd="0.9")
     ledger.call("b", now, user__id="bob", otel_costs__cost__usd="5")
     return store

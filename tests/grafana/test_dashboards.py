@@ -18,7 +18,6 @@ DASHBOARDS: Final = {path.stem: json.loads(path.read_text()) for path in sorted(
 ALERTS: Final = yaml.safe_load((GRAFANA / "provisioning/alerting/otel_costs.yaml").read_text())["groups"][0]["rules"]
 SOURCES: Final = yaml.safe_load((GRAFANA / "provisioning/datasources/otel_costs.yaml").read_text())["datasources"]
 
-NOW: Final = datetime.now(UTC)
 EVERYTHING: Final = {"user": [ALL], "scenario": [ALL], "model": [ALL], "service": [ALL], "session": ["s1"]}
 ONE: Final = {**EVERYTHING, "user": ["it's u1", "u1"], "scenario": ["support"], "model": ["gpt-realtime"]}
 
@@ -35,10 +34,16 @@ VARIABLES: Final = [
 ]
 
 
+def now() -> datetime:
+    """Return the time, which dashboards end with."""
+    return datetime.now(UTC)
+
+
 @pytest.fixture
 def full(store: Store) -> Store:
     """Return a store that has something to show in every panel."""
-    recently = NOW - timedelta(hours=2)
+    # Today, whenever it is: budgets begin at midnight.
+    recently = max(now() - timedelta(hours=2), now().replace(hour=0, minute=0, second=0, microsecond=0))
     support: dict[str, Any] = {"otel_costs__scenario": "support"}
     speech = {**support, "gen_ai__provider__name": "azure.speech", "cost": "0.5"}
     turn: dict[str, Any] = {
@@ -72,7 +77,7 @@ def full(store: Store) -> Store:
 def test_panel(full: Store, dashboard: dict[str, Any], panel: dict[str, Any], chosen: dict[str, list[str]]) -> None:
     """It is answered; and where everything is chosen, there is something to see."""
     for target in panel["targets"]:
-        found = full.ask(expanded(target["rawSql"], NOW - timedelta(days=1), NOW, chosen))
+        found = full.ask(expanded(target["rawSql"], now() - timedelta(days=1), now(), chosen))
         if chosen is EVERYTHING and panel["title"] != "Missing calls":
             assert found
             assert any(value is not None for value in found[0].values())
@@ -81,17 +86,17 @@ def test_panel(full: Store, dashboard: dict[str, Any], panel: dict[str, Any], ch
 def test_a_choice_narrows(full: Store) -> None:
     """With one user of one model chosen, the cost is that of their calls."""
     sql = DASHBOARDS["costs"]["panels"][0]["targets"][0]["rawSql"]
-    day = NOW - timedelta(days=1), NOW
+    day = now() - timedelta(days=1), now()
     assert full.one(expanded(sql, *day, EVERYTHING))["cost"] == 12.0
     assert full.one(expanded(sql, *day, ONE))["cost"] == 10.0
     assert full.one(expanded(sql, *day, {**EVERYTHING, "user": ["it's u1"]}))["cost"] == 1.0
-    assert full.one(expanded(sql, day[0], NOW - timedelta(hours=3), EVERYTHING))["cost"] == 0.0
+    assert full.one(expanded(sql, day[0], now() - timedelta(hours=3), EVERYTHING))["cost"] == 0.0
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_variable(full: Store, variable: dict[str, Any]) -> None:
     """Its values are found, the empty one left out."""
-    found = full.ask(expanded(variable["query"], NOW - timedelta(days=1), NOW, EVERYTHING))
+    found = full.ask(expanded(variable["query"], now() - timedelta(days=1), now(), EVERYTHING))
     values = [value for row in found for value in row.values()]
     assert values
     assert "" not in values
@@ -111,8 +116,8 @@ def test_alert(full: Store, uid: str, rows: list[tuple[Any, ...]]) -> None:
     """It fires for what it is for, one row each, above its threshold; and for nothing else."""
     [rule] = [rule for rule in ALERTS if rule["uid"] == uid]
     query, threshold = rule["data"]
-    since = NOW - timedelta(seconds=query["relativeTimeRange"]["from"])
-    found = [tuple(row.values()) for row in full.ask(expanded(query["model"]["rawSql"], since, NOW, {}))]
+    since = now() - timedelta(seconds=query["relativeTimeRange"]["from"])
+    found = [tuple(row.values()) for row in full.ask(expanded(query["model"]["rawSql"], since, now(), {}))]
     assert [(*row[:-1], round(row[-1], 3)) for row in found] == rows
     [limit] = threshold["model"]["conditions"][0]["evaluator"]["params"]
     assert all(row[-1] > limit for row in found)
@@ -124,7 +129,7 @@ def test_nothing_fires_in_an_empty_store(store: Store) -> None:
     """No row is no alert."""
     assert {rule["noDataState"] for rule in ALERTS} == {"OK"}
     for rule in ALERTS:
-        assert store.ask(expanded(rule["data"][0]["model"]["rawSql"], NOW - timedelta(days=1), NOW, {})) == []
+        assert store.ask(expanded(rule["data"][0]["model"]["rawSql"], now() - timedelta(days=1), now(), {})) == []
 
 
 def statements() -> Iterator[tuple[str, str]]:
