@@ -13,10 +13,8 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, provider_id, settle
-from otel_costs.pricing.price_fields import Fields
+from otel_costs.pricing.price_fields import Fields, composed
 from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
 from otel_costs.units import UNITS
 
@@ -52,7 +50,8 @@ def load(path: str | os.PathLike[str]) -> PriceFile:
 
 def parse(text: str | bytes, file: str) -> PriceFile:
     """Check `text`, the content of `file`; raise PriceFileError if it cannot be used."""
-    top = Fields(file, "", _compose(text, file), _FILE)
+    root = composed(text, file, _MAX_DEPTH, "a price file", "version, currency and prices")
+    top = Fields(file, "", root, _FILE)
     version = top.text("version")
     if top.text("currency") != "USD":
         top.fail("currency", "must be USD, since rates are given in usd")
@@ -61,31 +60,6 @@ def parse(text: str | bytes, file: str) -> PriceFile:
     _refuse_overlaps(file, prices)
     _refuse_loose_ends(file, prices)
     return PriceFile(file, version, prices)
-
-
-def _compose(text: str | bytes, file: str) -> yaml.Node:
-    # libyaml's parser where PyYAML was built with it, which its wheels are: about ten times faster.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        _refuse_depth(text, loader, file)
-        root = yaml.compose(text, Loader=loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise PriceFileError(file, mark.line + 1 if mark else None, "", f"is not YAML: {problem}") from error
-    if root is None:
-        raise PriceFileError(file, 1, "", "is empty: a price file has version, currency and prices")
-    return root
-
-
-def _refuse_depth(text: str | bytes, loader: Any, file: str) -> None:
-    # PyYAML composes recursively in C: 100,000 brackets overflow its stack and take the host down, beyond any except.
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
-            line = event.start_mark.line + 1 if event.start_mark else None
-            raise PriceFileError(file, line, "", "is nested too deeply to be a price file")
 
 
 def _price(entry: Fields, file: str) -> Price:

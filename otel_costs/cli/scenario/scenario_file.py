@@ -4,8 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from otel_costs.cli.scenario.fields import ScenarioFields
 from otel_costs.cli.scenario.steps import (
     CHAT,
@@ -19,10 +17,13 @@ from otel_costs.cli.scenario.steps import (
     quoted,
 )
 from otel_costs.pricing import PriceFileError
+from otel_costs.pricing.price_fields import composed
 
 KINDS: Final = (CHAT, RESPONSES, "speech", "transcription")
 MAX_SECONDS: Final = 600
 """Seconds of sound that are made for a transcription: more than OpenAI takes at once."""
+
+_MAX_DEPTH: Final = 100  # a schema in `parameters` has some
 
 _FILE: Final = ("name", "description", "user", "tags", "model", "steps")
 _STEP: Final = ("step", "phase", "model", "parameters", *KINDS)
@@ -46,7 +47,8 @@ def load(path: Path) -> Scenario:
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or "it is no text in UTF-8"
         raise PriceFileError(file, None, "", f"cannot be read: {problem}") from error
-    top = ScenarioFields(file, "", _compose(text, file), _FILE)
+    root = composed(text, file, _MAX_DEPTH, "a scenario", "a name and steps")
+    top = ScenarioFields(file, "", root, _FILE)
     name = top.name("name")
     steps: list[Step] = []
     for entry in top.parts("steps", _STEP):
@@ -58,20 +60,6 @@ def load(path: Path) -> Scenario:
         tags=_tags(top),
         steps=tuple(steps),
     )
-
-
-def _compose(text: str, file: str) -> yaml.Node:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise PriceFileError(file, mark.line + 1 if mark else None, "", f"is not YAML: {problem}") from error
-    except RecursionError:
-        raise PriceFileError(file, None, "", "is nested too deeply to be a scenario") from None
-    if root is None:
-        raise PriceFileError(file, 1, "", "is empty: a scenario has a name and steps")
-    return root
 
 
 def _tags(top: ScenarioFields) -> Mapping[str, str]:
