@@ -15,7 +15,9 @@ _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "queries"
 _INSTALLED: Final = Path(__file__).resolve().parents[1] / "_files" / "queries"
 _COMMENT: Final = re.compile(r"--[^\n]*")
 _TARGET: Final = re.compile(r"^create materialized view .* to (\w+) as$", re.M)
-_READ: Final = re.compile(r"\b(?:from|join)\s+(\w+)")
+READ: Final = re.compile(r"\b(from|join)\s+(\w+)")
+"""What a statement selects from, behind the word that says so."""
+
 _AS: Final = re.compile(r"\bas\s*\n")
 _CREATED: Final = re.compile(
     r"^create (?:or replace )?(table|materialized view|view|handler) (?:if not exists )?(\w+)", re.M
@@ -49,7 +51,7 @@ class Statement:
     @property
     def reads(self) -> tuple[str, ...]:
         """The tables and views that a view selects from, each once."""
-        return tuple(dict.fromkeys(_READ.findall(self.body)))
+        return tuple(dict.fromkeys(name for _, name in READ.findall(self.body)))
 
     @property
     def query(self) -> str:

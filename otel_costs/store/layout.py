@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store.files import Statement
+from otel_costs.store.files import READ, Statement
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -41,7 +41,6 @@ SHARDED_BY: Final[Mapping[str, str]] = {
 """Where a row goes that is written to the table over all shards. Tables that are not here are whole on every server."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
-_READ: Final = re.compile(r"\b(from|join)\s+(\w+)")
 _DISTRIBUTED: Final = re.compile(r"Distributed\('([^']+)', '([^']*)', '([^']+)'")
 
 
@@ -134,7 +133,7 @@ def _near(statement: Statement, views: Mapping[str, Statement]) -> Iterator[Stat
     """Yield a materialized view that reads its own server's rows alone, behind copies of the views that it reads."""
     for name in (read for read in statement.reads if read in views):
         yield from _near(replace(views[name], name=f"{name}{LOCAL}"), views)
-    sql = _READ.sub(lambda read: f"{read[1]} {_near_name(read[2], views)}", statement.sql)
+    sql = READ.sub(lambda read: f"{read[1]} {_near_name(read[2], views)}", statement.sql)
     if statement.name.endswith(LOCAL):
         sql = re.sub(rf"\b(view) {statement.name.removesuffix(LOCAL)}\b", rf"\1 {statement.name}", sql, count=1)
     yield replace(statement, sql=sql)
