@@ -24,9 +24,6 @@ SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := geta
 # Of the deadline, for calls that are still being written: the rest is for what is written already.
 _WRITING_S: Final = DEADLINE_S / 2
 
-# And for what is still open, which takes a moment, unless the thread that a signal interrupted is in the middle of it.
-_ENDING_S: Final = 0.5
-
 _standby: Standby | None = None
 _adopted: dict[int, Any] = {}
 _looked_again = False
@@ -104,7 +101,7 @@ def _end_open(standby: Standby, until: float) -> bool:
     In a thread of its own: whatever that waits for, what is written already does not wait with it.
     """
     now = time.monotonic()
-    return standby.run([partial(open_ends.end_all, until - now)], min(until, now + _ENDING_S))
+    return standby.run([partial(open_ends.end_all, until - now)], min(until, now + open_ends.WAIT_S))
 
 
 def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
