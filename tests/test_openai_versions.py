@@ -31,6 +31,7 @@ ENVIRONMENTS = {
     "1.109": environment("1.109", "openai[realtime]==1.109.1"),
     "2": environment("2", "openai[realtime]==2.54.0"),
     "3.0": environment("3.0", "openai[realtime]==3.0.0"),
+    "3.57": environment("3.57", "openai[realtime]==3.57.0"),
     "newest": environment("newest", NEWEST),
     **{
         f"python{version}": environment(f"python{version}", NEWEST, python=version)
