@@ -113,6 +113,7 @@ COST_CURRENCY: Final = "gen_ai.usage.cost.currency"  # ISO 4217
 COST_SOURCE: Final = "gen_ai.usage.cost.source"  # provider | local
 COST_STATUS: Final = "otel_costs.cost.status"  # priced | partial | unpriced | estimated
 COST_REASON: Final = "otel_costs.cost.reason"
+COST_UNKNOWN: Final = "otel_costs.cost.unknown"  # keys of the usage and options of the request without a meaning for us
 COST_USD: Final = "otel_costs.cost.usd"  # exact decimal string; absent when unpriced
 COST_COMPUTED_USD: Final = (
     "otel_costs.cost.computed_usd"  # exact decimal string, beside a cost that the provider reported

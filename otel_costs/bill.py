@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import clean, pricing, telemetry
-from otel_costs.pricing.cost import ESTIMATED, PRICED, UNKNOWN_MODEL, UNPRICED, Cost
-from otel_costs.usage import Usage
+from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNKNOWN_MODEL, UNPRICED, Cost
+from otel_costs.pricing.rates import UNKNOWN_USAGE
+from otel_costs.usage import MAX_UNKNOWN, Usage
+
+UNKNOWN_OPTION: Final = "unknown_option"
+"""Reason of a lower bound: the request asked for something that costs, and nobody here knows how much."""
 
 
 @dataclass(slots=True)
@@ -19,7 +23,8 @@ class Bill:
     `usage` None is unknown, which is not zero. `price_model` is the name that the price is listed under where it is
     more than the model's (`dall-e-3/standard/1024x1024`); `processing` is `batch` or None; `reported` is the cost in
     USD that the provider itself said. `reasons` say why a figure is unknown or an estimate. `refused`: the provider
-    answered with an error status, and bills nothing.
+    answered with an error status, and bills nothing. `unknown` names options of the request that change the price in a
+    way that is not known, as `Usage.unknown` names keys of the usage: either makes the cost a lower bound.
     """
 
     usage: Usage | None = None
@@ -31,6 +36,12 @@ class Bill:
     reported: Decimal | None = None
     reasons: list[str] = field(default_factory=list)
     refused: bool = False
+    unknown: list[str] = field(default_factory=list)
+
+    def unaccounted(self) -> list[str]:
+        """Return what nothing accounts for: at most 16 names of keys and options, clean and of 64 characters."""
+        keys = (*(self.usage.unknown if self.usage else ()), *self.unknown)
+        return list(dict.fromkeys(map(clean.label, keys)))[:MAX_UNKNOWN] if keys else []
 
     def cost(self, provider: str, models: Iterable[str | None], at_ns: int) -> Cost | None:
         """Return what the usage costs by the first of `models` that has a price; None if the usage is unknown."""
@@ -87,17 +98,26 @@ def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
 def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     if bill.refused:
         return _money(PRICED, ["request_refused"], Decimal(0), "local", "USD")
-    if bill.reported is not None:
+    if bill.reported is not None:  # by who knows what all keys and options cost
         computed = {names.COST_COMPUTED_USD: exact(cost.total)} if cost and cost.total is not None else {}
         return computed | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
+    found: dict[str, Any] = {}
+    reasons = list(bill.reasons)
+    if unaccounted := bill.unaccounted():
+        found[names.COST_UNKNOWN] = unaccounted
+        reasons += [UNKNOWN_OPTION] * bool(bill.unknown) + [UNKNOWN_USAGE] * bool(bill.usage and bill.usage.unknown)
     if cost is None:
-        return _money(UNPRICED, bill.reasons or ["usage_unknown"], None, "local", "USD")
-    found: dict[str, Any] = {names.COST_LINE_PREFIX + line.unit: exact(line.amount) for line in cost.lines}
+        return found | _money(UNPRICED, reasons or ["usage_unknown"], None, "local", "USD")
+    found |= {names.COST_LINE_PREFIX + line.unit: exact(line.amount) for line in cost.lines}
     if cost.price_id:
         found[names.PRICE_ID] = cost.price_id
     found[names.PRICE_BOOK] = cost.book
-    status = ESTIMATED if bill.reasons and cost.status == PRICED else cost.status
-    return found | _money(status, [*bill.reasons, cost.reason], cost.total, "local", cost.currency)
+    status = cost.status
+    if unaccounted and status != UNPRICED:
+        status = PARTIAL
+    elif reasons and status == PRICED:
+        status = ESTIMATED
+    return found | _money(status, [*reasons, cost.reason], cost.total, "local", cost.currency)
 
 
 def _money(
@@ -132,3 +152,15 @@ def warn_unpriced(provider: str, model: str | None, cost: Cost) -> None:
         cost.reason,
         names.ENV_PRICES,
     )
+
+
+def warn_unaccounted(provider: str, keys: Iterable[str]) -> None:
+    """Say once for each key of a usage, or option of a request, that what it costs is not known."""
+    for key in keys:
+        telemetry.complain_once(
+            f"unaccounted:{key}",
+            "Provider %r said or was asked %r, which otel_costs does not know: what it costs is not in the cost of the"
+            " call, which is recorded as partial. A newer version may know it.",
+            provider,
+            key,
+        )

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
 from otel_costs import baggage, clean, departed, messages, outbox, tally, telemetry
-from otel_costs.bill import Bill, cost_attributes, usage_attributes, warn_unpriced
+from otel_costs.bill import Bill, cost_attributes, usage_attributes, warn_unaccounted, warn_unpriced
 from otel_costs.conversation import Conversation
 from otel_costs.identity import derived_id, random_id, whose
 from otel_costs.jobs import Jobs, Owner
@@ -217,6 +217,7 @@ class Call:
         usd = shared.get(names.COST_USD)
         if usd is None and cost is not None:
             warn_unpriced(self.provider, self.response_model or self.request_model, cost)
+        warn_unaccounted(self.provider, shared.get(names.COST_UNKNOWN, ()))
         if self.scope and self.scope.session and self._revision != PENDING:
             self.scope.session.add(bill.usage, None if usd is None else Decimal(usd))
 

@@ -80,6 +80,12 @@ def identifier(value: object) -> str:
     return f"{value[: MAX_IDENTIFIER - 17]}~{sha256(value.encode()).hexdigest()[:16]}"
 
 
+def label(value: object, limit: int = 64) -> str:
+    """Return a name that others chose as it may stand in a line of a log: printable, at most `limit` characters."""
+    name = identifier(value)
+    return (name if name.isprintable() else name.encode("unicode_escape").decode())[:limit]
+
+
 def attributes(values: Mapping[str, object], *, limit: int = MAX_ATTRIBUTES) -> dict[str, Value]:
     """Return at most `limit` of `values`, the first ones, as the SDK can carry them; what is None is left out."""
     cleaned: dict[str, Value] = {}

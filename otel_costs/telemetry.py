@@ -4,6 +4,7 @@ import itertools
 import logging
 import os
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
@@ -36,16 +37,25 @@ _LABELS: Final = (
     names.ERROR_TYPE,
 )
 
+MAX_OF_A_KIND: Final = 256
+"""Warnings of a kind, such as of models without a price: their names are not ours, and may be new each time."""
+
 _complained: set[str] = set()
+_kinds: Counter[str] = Counter()
 
 
 def complain_once(key: str, message: str, *args: object, error: BaseException | None = None) -> None:
-    """Log a warning the first time that `key` is seen in this process.
+    """Log a warning the first time that `key` is seen in this process, for at most 256 keys of a kind: `kind:name`.
 
     Of `error` the type alone is logged: its text may quote a prompt or a key.
     """
     if key in _complained:
         return
+    kind, _, named = key.partition(":")
+    if named:
+        _kinds[kind] += 1
+        if _kinds[kind] > MAX_OF_A_KIND:
+            return
     _complained.add(key)
     if error is not None:
         message, args = message + " (%s)", (*args, type(error).__name__)
@@ -208,6 +218,7 @@ def forget() -> None:
     global _telemetry
     _telemetry = None
     _complained.clear()
+    _kinds.clear()
 
 
 def process() -> Process:

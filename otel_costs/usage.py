@@ -16,6 +16,9 @@ from otel_costs.units import SECONDS, UNITS, WHOLES
 LIMIT: Final = 2**63
 """Quantities of this and more are refused: no column and no attribute holds them."""
 
+MAX_UNKNOWN: Final = 16
+"""Keys without a meaning that are named for each call."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _NANOSECOND: Final = Decimal("1e-9")
 _EXACT: Final = Context(prec=60)
@@ -32,12 +35,23 @@ class Usage:
     units that were clamped (a part larger than its whole) and are present."""
     estimated: bool = False
     """A quantity was estimated, not reported."""
+    unknown: tuple[str, ...] = ()
+    """Keys of what the provider reported that are no unit, nor part of one, nor known to be free: what they cost is
+    not known. At most 16, clean, of at most 64 characters."""
 
     @classmethod
-    def of(cls, quantities: Mapping[str, object], *, invalid: tuple[str, ...] = (), estimated: bool = False) -> "Usage":
+    def of(
+        cls,
+        quantities: Mapping[str, object],
+        *,
+        invalid: tuple[str, ...] = (),
+        estimated: bool = False,
+        unknown: tuple[str, ...] = (),
+    ) -> "Usage":
         """Clean `quantities`; never raises. None is dropped, `"12"`, `12.0` and Decimals are parsed, bool refused.
 
         `invalid` names units that were found invalid before: those of a usage that is read back from where it was kept.
+        `unknown` is kept as it is.
         """
         cleaned: dict[str, int | Decimal] = {}
         try:
@@ -56,8 +70,8 @@ class Usage:
         for part, quantity in cleaned.items():
             for whole in WHOLES.get(part, ()):
                 if quantity > cleaned.get(whole, quantity):
-                    return cls(*_clamped(cleaned, invalid), estimated)
-        return cls(cleaned, invalid, estimated)
+                    return cls(*_clamped(cleaned, invalid), estimated, unknown)
+        return cls(cleaned, invalid, estimated, unknown)
 
     def __add__(self, other: object) -> "Usage":
         """Add unit by unit; a unit that only one of them has is kept as it is."""
@@ -67,7 +81,8 @@ class Usage:
         for unit, quantity in other.quantities.items():
             total[unit] = _sum(total.get(unit, 0), quantity)
         invalid = self.invalid + tuple(unit for unit in other.invalid if unit not in self.invalid)
-        return Usage(total, invalid, self.estimated or other.estimated)
+        unknown = self.unknown + tuple(key for key in other.unknown if key not in self.unknown)
+        return Usage(total, invalid, self.estimated or other.estimated, unknown[:MAX_UNKNOWN])
 
     def by_modality(self) -> Iterator[tuple[str, int, int]]:
         """Yield modality, input tokens and output tokens; text is what audio and images leave of the totals."""

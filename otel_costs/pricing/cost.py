@@ -17,6 +17,7 @@ from otel_costs.pricing.rates import (
     OVERLAP_UNKNOWN,
     UNIT_NOT_PRICED,
     UNKNOWN_MODEL,
+    UNKNOWN_USAGE,
     USAGE_ESTIMATED,
     Rates,
     band,
@@ -91,7 +92,7 @@ def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:
         return _unpriced(usage, rates, book, UNKNOWN_MODEL)
     quantities = usage.quantities
     if not quantities:
-        return _unpriced(usage, rates, book, INVALID_USAGE if usage.invalid else NO_USAGE)
+        return _unpriced(usage, rates, book, _why_nothing(usage))
     above, priced = rates.bands[0]
     if len(rates.bands) > 1:
         above, priced = band(rates.bands, quantities.get("input_tokens", 0))
@@ -127,7 +128,7 @@ def _carry_out(plan: Plan, usage: Usage, rates: Rates, book: str) -> Cost:
     if plan.uncovered:
         unpriced = tuple(unit for unit, terms in plan.uncovered if quantity_of(terms, quantities) > 0)
     status, reason = PRICED, None
-    if unpriced or usage.invalid or rates.reason or plan.doubts or usage.estimated or overdrawn:
+    if unpriced or usage.unknown or usage.invalid or rates.reason or plan.doubts or usage.estimated or overdrawn:
         status, reason = _judge(plan, usage, rates, unpriced, overdrawn)
     if not lines:
         if unpriced:
@@ -142,12 +143,18 @@ def _known_zeros(usage: Usage, rates: Rates) -> list[Line]:
     return [Line(charge.unit, 0, charge.rate.usd, charge.rate.per, _ZERO, charge.rate.multiplier) for charge in charges]
 
 
+def _why_nothing(usage: Usage) -> str:
+    return UNKNOWN_USAGE if usage.unknown else INVALID_USAGE if usage.invalid else NO_USAGE
+
+
 def _judge(
     plan: Plan, usage: Usage, rates: Rates, unpriced: tuple[str, ...], overdrawn: bool
 ) -> tuple[str, str | None]:
     """Return status and reason, the gravest ones first."""
     if unpriced:
         return PARTIAL, UNIT_NOT_PRICED
+    if usage.unknown:
+        return PARTIAL, UNKNOWN_USAGE
     if usage.invalid:
         refused = any(unit not in usage.quantities for unit in usage.invalid)
         return PARTIAL if refused else ESTIMATED, INVALID_USAGE

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs.bill import Bill
+from otel_costs.bill import UNKNOWN_OPTION, Bill
 from otel_costs.pricing import rates
 from otel_costs.pricing.cost import Cost
 from otel_costs.usage import Usage
@@ -21,7 +21,8 @@ UNITS: Final = (
 
 FACTS: Final = (
     "operation", "provider", "model", "request_model", "service_tier", "server_address", "price_model",
-    "price_deployment", "price_processing", "invalid_usage", "cost_usd", "cost_reason", "cost_source", "start_time",
+    "price_deployment", "price_processing", "invalid_usage", "cost_unknown", "cost_usd", "cost_reason", "cost_source",
+    "start_time",
 )  # fmt: skip
 """The columns of calls that a price depends on beside the usage, or that tell how the recorded cost came about."""
 
@@ -35,21 +36,27 @@ _SAID_BY_PRICES: Final = frozenset({
     rates.UNKNOWN_MODEL, rates.UNIT_NOT_PRICED, rates.NO_USAGE, rates.INVALID_USAGE, rates.TIER_NOT_PRICED,
     rates.PROCESSING_NOT_PRICED, rates.MODALITY_NOT_PRICED, rates.SIZE_NOT_PRICED, rates.RATE_ESTIMATED,
     rates.USAGE_ESTIMATED, rates.OVERLAP_UNKNOWN, rates.INTERNAL_ERROR, "usage_unknown",
+    rates.UNKNOWN_USAGE, UNKNOWN_OPTION,
 })  # fmt: skip
 
 
 def usage(row: Mapping[str, Any]) -> Usage:
     """Return what a call used, of a row that has COLUMNS; quantities as they were reported."""
     found = {unit: row[unit] for unit in UNITS if row[unit] is not None} | row["other_usage"]
-    invalid = tuple(row["invalid_usage"])
-    return Usage.of(found, invalid=invalid, estimated=rates.USAGE_ESTIMATED in row["cost_reason"].split(","))
+    reasons = row["cost_reason"].split(",")
+    return Usage.of(
+        found,
+        invalid=tuple(row["invalid_usage"]),
+        estimated=rates.USAGE_ESTIMATED in reasons,
+        unknown=tuple(row["cost_unknown"]) if rates.UNKNOWN_USAGE in reasons else (),
+    )
 
 
 def bill(row: Mapping[str, Any]) -> Bill:
     """Return the bill of a call, of a row that has COLUMNS; its usage is None where it is not known."""
     used, reasons = usage(row), row["cost_reason"].split(",")
     return Bill(
-        usage=used if used.quantities or used.invalid else None,
+        usage=used if used.quantities or used.invalid or used.unknown else None,
         price_model=row["price_model"] or None,
         service_tier=row["service_tier"] or None,
         processing=row["price_processing"] or None,
@@ -58,6 +65,8 @@ def bill(row: Mapping[str, Any]) -> Bill:
         reported=row["cost_usd"] if row["cost_source"] == "provider" else None,
         reasons=[reason for reason in reasons if reason and reason not in _SAID_BY_PRICES],
         refused=REFUSED in reasons,
+        # Keys and options stand in one list; where there are both, each of them is both.
+        unknown=list(row["cost_unknown"]) if UNKNOWN_OPTION in reasons else [],
     )
 
 

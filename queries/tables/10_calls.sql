@@ -28,6 +28,7 @@ create table if not exists calls$local $on_cluster
     input_audio_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)), output_audio_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)),
     video_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)),
     other_usage Map(LowCardinality(String), String) codec(ZSTD(1)) comment 'units that have no column', invalid_usage Array(LowCardinality(String)),
+    cost_unknown Array(LowCardinality(String)) comment 'keys of the usage and options of the request that the cost does not account for',
     cached_input Int64 default coalesce(cache_read_tokens, coalesce(cache_text_read_tokens, 0) + coalesce(cache_audio_read_tokens, 0)
         + coalesce(cache_image_read_tokens, 0)) codec(T64, ZSTD(1)) comment 'this and the next four are tokens, disjoint',
     text_input Int64 default greatest(0, coalesce(input_tokens - coalesce(input_audio_tokens, 0) - coalesce(input_image_tokens, 0), input_text_tokens, 0)

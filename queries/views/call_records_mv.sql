@@ -59,6 +59,7 @@ select
     mapApply((k, v) -> (substring(k, 18), v), mapFilter((k, v) -> startsWith(k, 'otel_costs.usage.')
         and not has(columns, substring(k, 18)), a)) as other_usage,
     JSONExtract(a['otel_costs.usage.invalid'], 'Array(String)') as invalid_usage,
+    JSONExtract(a['otel_costs.cost.unknown'], 'Array(String)') as cost_unknown,
     usd(a['otel_costs.cost.usd']) as cost_usd,
     mapApply((k, v) -> (substring(k, length(line) + 1), assumeNotNull(usd(v))),
         mapFilter((k, v) -> startsWith(k, line) and usd(v) is not null, a)) as cost_lines,

@@ -10,7 +10,7 @@ select
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, input_text_tokens, input_audio_tokens, input_image_tokens,
     output_text_tokens, output_audio_tokens, output_image_tokens, output_reasoning_tokens, cache_text_read_tokens, cache_audio_read_tokens,
     cache_image_read_tokens, training_tokens, input_characters, images, web_searches, file_searches, containers, requests, audio_seconds,
-    input_audio_seconds, output_audio_seconds, video_seconds, other_usage, invalid_usage,
+    input_audio_seconds, output_audio_seconds, video_seconds, other_usage, invalid_usage, cost_unknown,
     text_input, text_output, audio_input, audio_output, cached_input,
     cost_usd, computed_usd, cost_status, cost_reason, cost_source, cost_lines, itemized,
     price_id, price_book, price_model, price_deployment, price_processing,

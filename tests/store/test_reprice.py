@@ -126,6 +126,14 @@ def test_what_the_provider_reported_stays_the_cost(store: Store) -> None:
         ({"otel_costs__cost__reason": "unknown_model,usage_estimated"}, ("0.0037", "estimated", "usage_estimated")),
         ({"otel_costs__usage__web_searches": 2}, ("0.0037", "partial", "unit_not_priced")),
         (
+            {"otel_costs__cost__reason": "unknown_usage", "otel_costs__cost__unknown": '["holographic_tokens"]'},
+            ("0.0037", "partial", "unknown_usage"),
+        ),
+        (
+            {"otel_costs__cost__reason": "unknown_option", "otel_costs__cost__unknown": '["tool:teleport"]'},
+            ("0.0037", "partial", "unknown_option"),
+        ),
+        (
             {
                 "otel_costs__price__model": "house-model/large",
                 "otel_costs__usage__images": 2,

@@ -1,0 +1,86 @@
+"""What a bill says as attributes: the cost, its status, and what nothing accounts for."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from otel_costs import attributes as names
+from otel_costs import telemetry
+from otel_costs.bill import Bill, cost_attributes
+from otel_costs.call import Call
+from otel_costs.usage import Usage
+from tests.support.recorded import Recorded
+
+TOKENS = {"input_tokens": 1000, "output_tokens": 100}  # 0.0035 of gpt-4o
+
+
+def said(bill: Bill) -> dict[str, Any]:
+    return cost_attributes(bill, bill.cost("openai", ("gpt-4o",), 1_790_000_000_000_000_000))
+
+
+@pytest.mark.parametrize(
+    ("usage", "options", "reason", "keys"),
+    [
+        (["holographic_tokens"], [], "unknown_usage", ["holographic_tokens"]),
+        ([], ["tool:teleport"], "unknown_option", ["tool:teleport"]),
+        (["a", "b"], ["c", "a"], "unknown_option,unknown_usage", ["a", "b", "c"]),
+    ],
+)
+def test_what_nothing_accounts_for_makes_a_cost_a_lower_bound(
+    usage: Sequence[str], options: list[str], reason: str, keys: list[str]
+) -> None:
+    """A key or an option without a meaning is named, and the call is partial: its cost is known in part."""
+    found = said(Bill(Usage.of(TOKENS, unknown=tuple(usage)), unknown=options))
+    assert found[names.COST_UNKNOWN] == keys
+    assert (found[names.COST_STATUS], found[names.COST_REASON]) == ("partial", reason)
+    assert found[names.COST_USD] == "0.0035"
+
+
+def test_a_lower_bound_is_no_estimate() -> None:
+    """What is not known at all is graver than what was estimated; both reasons are said."""
+    found = said(Bill(Usage.of(TOKENS, estimated=True), reasons=["stream_closed_early"], unknown=["tool:teleport"]))
+    assert found[names.COST_STATUS] == "partial"
+    assert found[names.COST_REASON] == "stream_closed_early,unknown_option,usage_estimated"
+
+
+def test_a_usage_of_unknown_keys_alone_has_no_price() -> None:
+    """Nothing that has a price is known, which is no zero."""
+    found = said(Bill(Usage({}, unknown=("holographic_tokens",))))
+    assert (found[names.COST_STATUS], found[names.COST_REASON]) == ("unpriced", "unknown_usage")
+    assert names.COST_USD not in found
+
+
+def test_the_cost_that_a_provider_reports_accounts_for_all_of_its_keys() -> None:
+    """Who bills the call knows what each key costs."""
+    found = said(Bill(Usage.of(TOKENS, unknown=("holographic_tokens",)), reported=Decimal("0.5")))
+    assert (found[names.COST_STATUS], found[names.COST_USD]) == ("priced", "0.5")
+    assert names.COST_UNKNOWN not in found
+
+
+def test_at_most_sixteen_names_of_sixty_four_characters_are_kept() -> None:
+    """The names come from the provider: they can be printed, and there is an end to them."""
+    keys = ("\x1b[31m\n", "\ud800", "k" * 100, *map(str, range(30)))
+    found = said(Bill(Usage.of(TOKENS, unknown=keys)))[names.COST_UNKNOWN]
+    assert len(found) == 16
+    assert found[:3] == ["\\x1b[31m\\n", "\\ud800", "k" * 64]
+    assert all(key.isprintable() and len(key) <= 64 for key in found)
+
+
+def test_a_name_is_warned_of_once(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line of the log for each key and process, and an end to them where each call has another."""
+    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_kinds", Counter())
+    with caplog.at_level(logging.WARNING, "otel_costs"):
+        for key in ("twice", "twice", *(f"key-{number}" for number in range(400))):
+            call = Call("chat", "openai", "gpt-4o")
+            call.bill.usage = Usage.of(TOKENS, unknown=(key,))
+            call.finish()
+    lines = [record.getMessage() for record in caplog.records]
+    assert sum("'twice'" in line for line in lines) == 1
+    assert len(lines) <= telemetry.MAX_OF_A_KIND
