@@ -29,6 +29,20 @@ texts = st.one_of(
     ),
 )
 
+SILENT = {"index": 0, "delta": {}, "finish_reason": None}
+EXTRA: list[dict[str, Any]] = [
+    {"id": "1", "choices": []},
+    {"id": "1"},
+    {"id": "", "choices": None},
+    {"choices": [], "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": {}}]},
+    {"id": "", "choices": [SILENT]},
+    {"choices": [{**SILENT, "delta": {"role": "assistant", "content": ""}, "logprobs": None}]},
+    {"choices": [{**SILENT, "delta": None, "content_filter_results": {"hate": {"filtered": False}}}]},
+    {"choices": [SILENT, {**SILENT, "index": 1, "delta": {"content": None, "tool_calls": []}}]},
+    {"choices": [{"index": 0, "text": "", "finish_reason": None}]},
+]
+"""The chunk that was asked for, but for its usage, in the shapes that providers give it."""
+
 
 def event(fields: dict[str, Any], name: str | None, end: str, spaced: bool) -> bytes:
     separators = (", ", ": ") if spaced else (",", ":")
@@ -47,7 +61,8 @@ def streams(draw: st.DrawFn) -> tuple[bytes, bytes]:
         more = draw(st.sampled_from([{}, {"obfuscation": "aB3"}]))
         unasked += event({**fields, **more}, name, end, spaced)
         asked += event({**fields, "usage": None, **more}, name, end, spaced)
-    last = event({"id": "1", "choices": [], "usage": {"prompt_tokens": 3, "details": {"a": None}}}, name, end, spaced)
+    extra = draw(st.sampled_from(EXTRA)) if unasked else draw(st.sampled_from(EXTRA[:3]))
+    last = event({**extra, "usage": {"prompt_tokens": 3, "details": {"a": None}}}, name, end, spaced)
     done = f"data: [DONE]{end}{end}".encode()
     comment = draw(st.sampled_from([b"", f": still here{end}{end}".encode()]))
     return unasked + comment + done, asked + comment + last + done
@@ -101,6 +116,92 @@ def test_a_cut_usage_chunk_is_not_shown(ending: bytes) -> None:
     for length in range(len(b'data: {"choices":[]'), len(chunk) - 1):
         hider = UsageHider()
         assert hider.feed(b"data: 1" + ending + chunk[:length]) + hider.flush() == b"data: 1" + ending
+
+
+DELTA: dict[str, Any] = {"content": "Hi"}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"delta": DELTA, "finish_reason": "stop"},
+        {"delta": {}, "finish_reason": "stop"},
+        {"delta": {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}, "finish_reason": None},
+        {"delta": {"reasoning_content": "Hm"}, "finish_reason": None},
+        {"text": "Hi", "finish_reason": None},
+    ],
+)
+def test_a_chunk_that_says_something_stays(choice: dict[str, Any]) -> None:
+    """A chunk with content, a call of a function or an end is the application's, though its usage stands in it."""
+    said = event({"choices": [{"index": 0, **choice}], "usage": {"prompt_tokens": 3}}, None, "\n", False)
+    hider = UsageHider()
+    begun = event({"choices": [{"index": 0, "delta": DELTA}]}, None, "\n", False)
+    assert hider.feed(begun) + hider.feed(said) + hider.flush() == begun + said
+
+
+def test_a_provider_that_always_tells() -> None:
+    """Where every chunk has a usage, nobody's question brought it: an empty text stays, also the first."""
+    texts = [event({"choices": [{"index": 0, "delta": {"content": text}}], "usage": {"a": 1}}, None, "\n", False)
+             for text in ("", "Hi", "", "!")]  # fmt: skip
+    hider = UsageHider()
+    assert b"".join(map(hider.feed, texts)) == b"".join(texts)
+
+
+def test_an_error_stays() -> None:
+    """An error in a stream is shown, whatever was used until then."""
+    error = event({"error": {"message": "overloaded"}, "usage": {"prompt_tokens": 3}}, None, "\n", False)
+    assert UsageHider().feed(error) == error
+
+
+@pytest.mark.parametrize("extra", EXTRA)
+def test_extra_chunks_of_every_shape(
+    extra: dict[str, Any], driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real client sees the chunks that it would have seen, and we the usage, whatever shape it comes in."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, "llm.example=openai")
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+    said = [{"index": 0, "delta": DELTA, "finish_reason": None}]
+    over = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+    asked = [
+        {**head, "choices": said, "usage": None},
+        {**head, "choices": over, "usage": None},
+        {**head, **extra, "usage": USAGE},
+    ]
+    chunks = chunks_of(driver, asked)
+    assert [chunk.choices[0].finish_reason for chunk in chunks] == [None, "stop"]
+    assert recorded.call[names.COST_USD] == COST
+
+
+def chunks_of(driver: Driver, asked: list[dict[str, Any]]) -> list[Any]:
+    """Return the chunks that the application sees of a stream."""
+    body = b"".join(event(chunk, None, "\n", False) for chunk in asked) + b"data: [DONE]\n\n"
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+
+    transport = httpx.MockTransport(answer)
+    http = httpx.AsyncClient(transport=transport) if driver.kind == "async" else httpx.Client(transport=transport)
+    client = driver.new(base_url="http://llm.example/v1", http_client=http)
+    found = driver.read(driver.run(client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)))
+    driver.run(client.close())
+    return found
+
+
+def test_a_filter_after_the_usage(driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Azure tells what its filter thinks before the first word and after the usage; both stay, the usage does not."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, "llm.example=azure.ai.openai")
+    monkeypatch.setenv(names.ENV_STREAM_USAGE, "on")
+    model = "gpt-4o-2024-08-06"
+    filtered = {"index": 0, "finish_reason": None, "content_filter_results": {}}
+    chunks = chunks_of(driver, [
+        {"model": "", "choices": [], "usage": None},
+        {"model": model, "choices": [{"index": 0, "delta": DELTA, "finish_reason": None}], "usage": None},
+        {"model": model, "choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 100}},
+        {"id": "", "model": "", "choices": [filtered], "usage": None},
+    ])  # fmt: skip
+    assert [len(chunk.choices) for chunk in chunks] == [0, 1, 1]
+    assert all("usage" not in chunk.model_fields_set for chunk in chunks)
+    assert recorded.call[names.COST_USD] == "0.0035"
 
 
 ASKED = {

@@ -115,8 +115,14 @@ class Exchange:
 
     @telemetry.shielded("hide the usage of a stream")
     def _hide_usage(self, response: Any) -> None:
-        if self._hides_usage and not response.is_closed:
-            streaming.watch(response, None, UsageHider())
+        if not self._hides_usage:
+            return
+        hider = UsageHider()
+        if not response.is_closed:
+            streaming.watch(response, None, hider)
+        elif hasattr(response, "_content"):
+            # A hook of the application's has read it: httpx keeps what was read here, and streams it from here.
+            response._content = hider.feed(response.content) + hider.flush()
 
     def _receive(self, response: Any) -> None:
         headers = response.headers
@@ -127,6 +133,7 @@ class Exchange:
             if self._call is not None:
                 self._call.stop()
             outbox.put(partial(self._read_whole, response.content, headers, events))
+            self._hide_usage(response)
         elif events:
             reader = EventReader(self._call, fold(self._request.endpoint.name), partial(self._finish, headers))
             streaming.watch(response, reader, UsageHider() if self._hides_usage else None)

@@ -1,17 +1,25 @@
 """What `include_usage` puts into a stream and an application that did not ask for it must not see.
 
-Every chunk gets `"usage":null`, and one more comes, without choices, that has the usage.
+Every chunk gets `"usage":null`, and one more comes that has the usage and says nothing else. How it says nothing is the
+provider's choice: no choices (`[]`, null, or none at all), or choices whose delta is empty and that do not finish.
+A chunk that says something is kept, whatever usage stands in it: it would have come unasked.
 """
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from otel_costs.providers.server_events import BOUNDARY, end_of_last, events, parsed
 
 _NULL_AS_WRITTEN: Final = b',"usage":null'
 # Outside strings only: within one, the quotes would be escaped.
 _NULL_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,')
-_NO_CHOICES: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_A_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
+_NO_CHOICES: Final = re.compile(rb'"choices"\s*:\s*(\[\s*\]|null)')
+_A_CHOICE: Final = re.compile(rb'"choices"\s*:\s*\[\s*\{')
+
+_SILENT_KEYS: Final = frozenset({"index", "role", "content_filter_results", "content_filter_offsets"})
+"""Keys of a choice and of its delta that say nothing by themselves: an earlier chunk has said the role."""
 
 
 class UsageHider:
@@ -22,6 +30,8 @@ class UsageHider:
 
     def __init__(self) -> None:
         self._held = b""
+        self._has_begun = False
+        self._always_tells = False  # the provider has a usage in chunks that say something: it tells it unasked
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes and return those that may be seen."""
@@ -31,8 +41,12 @@ class UsageHider:
         at = chunk.rfind(_NULL_AS_WRITTEN)
         end = at + len(_NULL_AS_WRITTEN)
         if at >= 0 and chunk.find(b'"usage"', 0, at) < 0 and chunk.find(b'"usage"', end) < 0:
+            self._has_begun = True
             return chunk[:at] + chunk[end:]
-        return _without_usage(chunk) if chunk.rfind(b'"usage"') >= 0 else chunk
+        if chunk.rfind(b'"usage"') >= 0:
+            return self._without_usage(chunk)
+        self._has_begun = self._has_begun or b'"choices"' in chunk
+        return chunk
 
     def _whole(self, chunk: bytes) -> bytes:
         """Return the events that are whole now, and hold the rest back."""
@@ -44,28 +58,52 @@ class UsageHider:
     def flush(self) -> bytes:
         """Return what is held back, at the end of the stream."""
         held, self._held = self._held, b""
-        shown = _without_usage(held) if b'"usage"' in held else held
-        # A usage chunk that the end of the connection cut short, most likely.
-        return b"" if _NO_CHOICES.search(shown) else shown
+        if b'"usage"' not in held:
+            # A usage chunk that the end of the connection cut short, most likely.
+            return b"" if _NO_CHOICES.search(held) else held
+        shown = self._without_usage(held)
+        cut_short = _A_USAGE.search(shown) and not _A_CHOICE.search(shown)
+        return b"" if cut_short or _NO_CHOICES.search(shown) else shown
+
+    def _without_usage(self, data: bytes) -> bytes:
+        shown, start = bytearray(), 0
+        for boundary in BOUNDARY.finditer(data):
+            shown += self._shown(data[start : boundary.end()])
+            start = boundary.end()
+        return bytes(shown + self._shown(data[start:]))
+
+    def _shown(self, event: bytes) -> bytes:
+        if b'"usage"' not in event:
+            return event
+        if self._is_usage_chunk(event):
+            return b""
+        self._has_begun = True
+        return _NULL_USAGE.sub(b"", event)
+
+    def _is_usage_chunk(self, event: bytes) -> bool:
+        """Whether this is the chunk that only `include_usage` brings: a usage, and nothing else that is said."""
+        for _, data in events(event):
+            chunk = parsed(data)
+            if chunk is None or chunk.get("usage") is None or chunk.get("error") is not None:
+                return False
+            choices = chunk.get("choices")
+            if not choices:
+                return True
+            silent = isinstance(choices, list) and not any(map(_says_something, choices))
+            if not silent and not any(map(_finishes, choices)):
+                self._always_tells = True
+            return silent and self._has_begun and not self._always_tells
+        return False
 
 
-def _without_usage(data: bytes) -> bytes:
-    shown, start = bytearray(), 0
-    for boundary in BOUNDARY.finditer(data):
-        shown += _shown(data[start : boundary.end()])
-        start = boundary.end()
-    return bytes(shown + _shown(data[start:]))
+def _says_something(choice: object) -> bool:
+    """Whether a choice of a chunk has more than its place, its role and what a filter thought of it."""
+    if not isinstance(choice, Mapping):
+        return True
+    delta = choice.get("delta")
+    said: dict[str, Any] = {**choice, "delta": None, **(delta if isinstance(delta, Mapping) else {"text_": delta})}
+    return any(value not in (None, "", [], {}) for key, value in said.items() if key not in _SILENT_KEYS)
 
 
-def _shown(event: bytes) -> bytes:
-    if b'"usage"' not in event:
-        return event
-    return b"" if _is_usage_chunk(event) else _NULL_USAGE.sub(b"", event)
-
-
-def _is_usage_chunk(event: bytes) -> bool:
-    """Whether this is the chunk that only `include_usage` brings: no choices, and a usage."""
-    for _, data in events(event):
-        found = parsed(data)
-        return found is not None and found.get("choices") == [] and bool(found.get("usage"))
-    return False
+def _finishes(choice: object) -> bool:
+    return isinstance(choice, Mapping) and choice.get("finish_reason") is not None
