@@ -1,8 +1,8 @@
 """The units that usage is counted in and prices are given for, and which of them are parts of which.
 
 The names and dimensions are those of genai-prices 0.2.3 (``data_units.py``), and a test holds them to it; they stand
-here so that ``import otel_costs`` need not import it. Ours are added: file searches, containers, images, seconds of
-video, training tokens and credits.
+here so that ``import otel_costs`` need not import it. Ours are added: writes to a cache that keeps them for 12 hours,
+paused seconds, file searches, containers, images, seconds of video, training tokens and credits.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Final
 _MODALITIES: Final = ("", "text", "audio", "image", "video")
 _INPUT_KINDS: Final = ("tool",)
 _OUTPUT_KINDS: Final = ("reasoning", "citation")
-_CACHE_KINDS: Final = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h")
+_CACHE_KINDS: Final = ("cache_read", "cache_write", "cache_write_5m", "cache_write_1h", "cache_write_12h")
 
 _COUNTS: Final = {
     "input_characters": "characters input",
@@ -29,6 +29,7 @@ _COUNTS: Final = {
     "code_executions": "tool_calls code_execution",
     "requests": "requests",
     # Ours.
+    "paused_seconds": "durations audio paused",  # of a Live session, in its audio_seconds
     "file_searches": "tool_calls file_search",  # OpenAI's file search; genai-prices calls it storage_searches
     "containers": "tool_calls container",  # containers of OpenAI's code interpreter
     "images": "images",

@@ -97,6 +97,25 @@ def test_cached_audio_of_unknown_number_is_an_estimate() -> None:
     }
 
 
+def test_a_part_that_costs_otherwise_is_not_charged_as_its_whole_in_silence(tmp_path: Path) -> None:
+    """Writes that are kept longer cost more: without a rate of their own their cost is an estimate."""
+    rates = ('input_tokens: {usd: "1", per: 1}', 'cache_write_tokens: {usd: "2", per: 1}')
+    usage = {"input_tokens": 9, "cache_write_tokens": 5, "cache_write_5m_tokens": 2, "cache_write_1h_tokens": 3}
+    found = cost(usage, "m", "acme", prices=book_of(tmp_path, *rates))
+    assert (found.total, found.status, found.reason) == (Decimal(14), "estimated", "part_not_priced")
+    of_5m = cost({**usage, "cache_write_1h_tokens": 0}, "m", "acme", prices=book_of(tmp_path, *rates))
+    assert (of_5m.status, of_5m.reason) == ("priced", None)
+    full = book_of(tmp_path, *rates, 'cache_write_1h_tokens: {usd: "4", per: 1}')
+    found = cost(usage, "m", "acme", prices=full)
+    assert (found.total, found.status) == (Decimal(20), "priced")
+
+
+def test_paused_seconds_are_a_part_of_a_live_session() -> None:
+    """An hour of which two minutes were active: 120 s at 0.05 a minute, 3,480 s at 0.02."""
+    found = cost({"audio_seconds": 3600, "paused_seconds": 3480}, "gpt-live-1")
+    assert (found.total, found.status) == (Decimal("1.26"), "priced")
+
+
 @pytest.mark.parametrize(
     ("usage", "model"),
     [

@@ -8,8 +8,9 @@ from otel_costs.units import DIMENSIONS, JOINS, UNITS, WHOLES, join, meet
 
 def test_units_are_those_of_genai_prices_and_a_few_of_ours() -> None:
     """Every unit that genai-prices prices has its name here; a release that adds one is noticed."""
-    ours = {"file_searches", "containers", "images", "video_seconds", "training_tokens", "credits"}
-    assert set(unit_data) | ours == UNITS
+    ours = {"file_searches", "containers", "images", "video_seconds", "training_tokens", "credits", "paused_seconds"}
+    writes = {f"cache_{modality}write_12h_tokens" for modality in ("", "text_", "audio_", "image_", "video_")}
+    assert set(unit_data) | ours | writes == UNITS
 
 
 def test_parts_are_those_of_genai_prices() -> None:
@@ -23,6 +24,12 @@ def test_parts_are_those_of_genai_prices() -> None:
 def test_our_units_are_parts_of_nothing() -> None:
     """What is counted apart is subtracted from nothing."""
     assert not {"file_searches", "containers", "images", "video_seconds", "training_tokens", "credits"} & set(WHOLES)
+
+
+def test_our_parts_are_parts_of_theirs() -> None:
+    """What is kept for 12 hours was written to a cache; a Live session's seconds are paused or not."""
+    assert set(WHOLES["cache_write_12h_tokens"]) == {"input_tokens", "cache_write_tokens"}
+    assert WHOLES["paused_seconds"] == ("audio_seconds",)
 
 
 def test_two_parts_have_a_part_and_a_whole_in_common() -> None:

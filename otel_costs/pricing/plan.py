@@ -10,6 +10,7 @@ from otel_costs.pricing.rates import (
     EXACT,
     MODALITY_NOT_PRICED,
     OVERLAP_UNKNOWN,
+    PART_NOT_PRICED,
     RATE_ESTIMATED,
     SIZE_NOT_PRICED,
     Rate,
@@ -18,6 +19,9 @@ from otel_costs.pricing.rates import (
 from otel_costs.units import DIMENSIONS, WHOLES, join, meet
 
 _SIZED_UNITS: Final = frozenset({"images", "video_seconds"})
+_PRICED_APART: Final = frozenset({"1h", "12h", "paused"})
+"""Dimensions of parts that cost otherwise than their whole: writes that are kept longer cost up to twice as much."""
+
 _ORDER: Final = {unit: number for number, unit in enumerate(DIMENSIONS)}
 
 Quantity: TypeAlias = int | Decimal
@@ -121,6 +125,8 @@ def _doubts(
         # Text and images are often one price; audio at the price of text is wrong by a factor of up to eight.
         if line and {"tokens", "audio"} <= DIMENSIONS[unit] and "audio" not in DIMENSIONS[line]:
             yield Doubt(MODALITY_NOT_PRICED, (_terms(remainder),))
+        if line and (DIMENSIONS[unit] - DIMENSIONS[line]) & _PRICED_APART:
+            yield Doubt(PART_NOT_PRICED, (_terms(remainder),))
     for charge in charges:
         if charge.rate.estimate:
             yield Doubt(RATE_ESTIMATED, (charge.terms,))

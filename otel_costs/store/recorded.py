@@ -34,8 +34,8 @@ REFUSED: Final = "request_refused"
 # What a price said, or the bill for want of one: a new price says it anew.
 _SAID_BY_PRICES: Final = frozenset({
     rates.UNKNOWN_MODEL, rates.UNIT_NOT_PRICED, rates.NO_USAGE, rates.INVALID_USAGE, rates.TIER_NOT_PRICED,
-    rates.PROCESSING_NOT_PRICED, rates.MODALITY_NOT_PRICED, rates.SIZE_NOT_PRICED, rates.RATE_ESTIMATED,
-    rates.USAGE_ESTIMATED, rates.OVERLAP_UNKNOWN, rates.INTERNAL_ERROR, "usage_unknown",
+    rates.PROCESSING_NOT_PRICED, rates.MODALITY_NOT_PRICED, rates.PART_NOT_PRICED, rates.SIZE_NOT_PRICED,
+    rates.RATE_ESTIMATED,    rates.USAGE_ESTIMATED, rates.OVERLAP_UNKNOWN, rates.INTERNAL_ERROR, "usage_unknown",
     rates.UNKNOWN_USAGE, UNKNOWN_OPTION,
 })  # fmt: skip
 
