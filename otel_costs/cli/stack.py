@@ -15,6 +15,12 @@ def default_data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "otel-costs"
 
 
+class Ended(Failure):
+    """The store ended by itself."""
+
+    exit_code = 1
+
+
 _PORT: Final = click.IntRange(0, 65535)
 
 
@@ -44,7 +50,7 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
 
     It runs until Ctrl-C; what was acknowledged is stored, and the data survives.
     """
-    from otel_costs.local import StartError, run  # noqa: PLC0415  # an extra of ours
+    from otel_costs.local import EndedError, StartError, run  # noqa: PLC0415  # an extra of ours
 
     try:
         run(
@@ -58,3 +64,5 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
         )
     except StartError as error:
         raise Failure(str(error)) from error
+    except EndedError as error:
+        raise Ended(str(error)) from error

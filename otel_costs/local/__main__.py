@@ -5,12 +5,13 @@ It stops when its input ends, as it does when the process dies that started it.
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
 
-from otel_costs.local.options import Addresses, Options, StartError
+from otel_costs.local.options import Addresses, EndedError, Options, StartError
 from otel_costs.local.server import serve
 
 
@@ -22,6 +23,9 @@ def main() -> int:
     except StartError as error:
         _say({"error": str(error)})
         return 2
+    except EndedError as error:
+        print(f"otel-costs local: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return 1
     return 0
 
 
@@ -30,7 +34,9 @@ async def _serve(options: Options) -> None:
     loop = asyncio.get_running_loop()
 
     def wait_for_end() -> None:
-        sys.stdin.read()
+        # Not by `sys.stdin`: the interpreter cannot end while a thread reads there.
+        while os.read(0, 2**16):
+            pass
         loop.call_soon_threadsafe(stop.set)
 
     Thread(target=wait_for_end, name="otel-costs-parent", daemon=True).start()

@@ -48,10 +48,11 @@ _STATUSES: Final = {
 
 
 class Interface:
-    """The interface over `engine`."""
+    """The interface over `engine`. `trouble` says what keeps records from being stored, or ""."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, trouble: Callable[[], str] = str) -> None:
         self._engine = engine
+        self._trouble = trouble
         self._runner = Runner(engine)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="otel-costs-sql")
         self._closed = False
@@ -59,7 +60,7 @@ class Interface:
     def application(self, policy: Policy) -> Starlette:
         """Make the application."""
         routes = [
-            Route("/ping", _ping, methods=["GET"]),
+            Route("/ping", self.ping, methods=["GET"]),
             Route("/", self.root, methods=["GET", "POST"]),
         ]
         made = Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
@@ -72,6 +73,11 @@ class Interface:
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._engine.execute("KILL QUERY WHERE query_kind = 'Select' ASYNC")
+
+    async def ping(self, _request: Request) -> Response:
+        """Say that all is well only while records are stored."""
+        trouble = self._trouble()
+        return PlainTextResponse(f"{trouble}\n", 503) if trouble else PlainTextResponse("Ok.\n")
 
     async def root(self, request: Request) -> Response:
         if request.method == "GET" and "query" not in request.query_params:
@@ -142,7 +148,3 @@ class Interface:
         text = message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message}."
         headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Timezone": self._runner.timezone}
         return PlainTextResponse(f"{text} (version {self._runner.version})\n", status, headers)
-
-
-async def _ping(_request: Request) -> Response:
-    return PlainTextResponse("Ok.\n")

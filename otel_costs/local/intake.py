@@ -1,19 +1,25 @@
 """Rows on their way into the engine: many requests, one insert, and an answer only when it is done.
 
 While one insert runs, requests gather; the next insert takes all of them. So one client alone waits for one insert,
-and many clients share it.
+and many clients share it. A client that gives up changes nothing here: what it sent is stored with the rest.
 """
 
+import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
 
 from otel_costs.store.embedded import Engine, EngineError
 
+_logger: Final = logging.getLogger("otel_costs")
+
 GROUP_BYTES: Final = 32 * 2**20
 PENDING_BYTES: Final = 256 * 2**20
+STUCK_S: Final = 60.0
+"""Seconds that one insert may take before the intake counts as stuck."""
 
 _SETTINGS: Final = {
     # Late records of a long outage fall into many days, and a day is a partition.
@@ -40,19 +46,35 @@ class _Request:
     rows: Sequence[bytes]
     done: Future[int] = field(default_factory=Future)
 
+    def __post_init__(self) -> None:
+        # A future that runs cannot be cancelled: whoever waits for it may go, but only the writer sets it.
+        self.done.set_running_or_notify_cancel()
+
     @property
     def size(self) -> int:
         return sum(map(len, self.rows))
 
 
 class Intake:
-    """One thread that writes what `submit` brings. Close it to write what is left."""
+    """One thread that writes what `submit` brings. Close it to write what is left.
 
-    def __init__(self, engine: Engine, *, pending_bytes: int = PENDING_BYTES) -> None:
+    `failed` is called, in that thread, when it ends for any other reason; everybody who waits is told before.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        pending_bytes: int = PENDING_BYTES,
+        failed: Callable[[BaseException], None] = lambda _error: None,
+    ) -> None:
         self._engine = engine
         self._pending_bytes = pending_bytes
+        self._failed = failed
         self._size = 0
         self._requests: list[_Request] = []
+        self._group: list[_Request] = []  # what is being written
+        self._since: float | None = None  # since when
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="otel-costs-intake", daemon=True)
@@ -75,6 +97,16 @@ class Intake:
             self._changed.notify()
         return request.done
 
+    @property
+    def trouble(self) -> str:
+        """What keeps records from being stored, or "": the writer has ended, or is stuck in one insert."""
+        since = self._since
+        if not self._thread.is_alive() or (self._closed and since is None):
+            return "records are not stored any more"
+        if since is not None and time.monotonic() - since > STUCK_S:
+            return f"an insert has not come back for more than {STUCK_S:.0f} seconds"
+        return ""
+
     def close(self, timeout_s: float) -> bool:
         """Write what waits; return whether that was done within `timeout_s`."""
         with self._changed:
@@ -84,8 +116,22 @@ class Intake:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while group := self._next():
-            self._write(group)
+        try:
+            while group := self._next():
+                self._write(group)
+                self._group, self._since = [], None
+        except BaseException as error:  # noqa: BLE001 - nothing would be stored any more, and nobody would know
+            self._give_up(error)
+
+    def _give_up(self, error: BaseException) -> None:
+        with self._changed:
+            self._closed = True
+            left = [*self._group, *self._requests]
+            self._group, self._since, self._requests = [], None, []
+        for request in left:
+            if not request.done.done():
+                request.done.set_exception(UnavailableError("the store has failed"))
+        self._failed(error)
 
     def _next(self) -> list[_Request]:
         """Wait for requests and return those of one table; none once closed and empty."""
@@ -101,6 +147,7 @@ class Intake:
                 group.append(request)
                 self._requests.remove(request)
             self._size -= size
+            self._group, self._since = group, time.monotonic() if group else None
             return group
 
     def _write(self, group: Sequence[_Request]) -> None:
@@ -113,9 +160,9 @@ class Intake:
                     self._write_alone(request)
                 else:
                     request.done.set_exception(UnavailableError(_reason(error)))
-        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the next group has its own try
             for request in group:
-                request.done.set_exception(error)
+                request.done.set_exception(UnavailableError(_reason(error)))
         else:
             for request in group:
                 request.done.set_result(0)
@@ -123,10 +170,8 @@ class Intake:
     def _write_alone(self, request: _Request) -> None:
         try:
             request.done.set_result(self._insert_what_fits(request.table, request.rows))
-        except EngineError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             request.done.set_exception(UnavailableError(_reason(error)))
-        except BaseException as error:  # noqa: BLE001 - whoever waits must hear of it
-            request.done.set_exception(error)
 
     def _insert_what_fits(self, table: str, rows: Sequence[bytes]) -> int:
         """Insert `rows` but for those that the engine refuses for what they are, and return how many those are."""
@@ -146,8 +191,11 @@ class Intake:
             self._engine.insert(f"INSERT INTO {table}", [b"\n".join(rows)], settings=_SETTINGS)
 
 
-def _reason(error: EngineError) -> str:
-    """Say why without the engine's own text, which may quote a row."""
+def _reason(error: Exception) -> str:
+    """Say why without the error's own text, which may quote a row."""
+    if not isinstance(error, EngineError):
+        _logger.error("an insert failed: %s", type(error).__name__)
+        return f"the store failed: {type(error).__name__}"
     text = error.message.lower()
     if "no space left" in text or "not enough space" in text or "file too large" in text or error.code == 243:
         return "the disk is full"

@@ -19,6 +19,10 @@ class StartError(Exception):
     """It cannot start; the message says why and what to do."""
 
 
+class EndedError(Exception):
+    """It ended though nobody asked it to; the message says why and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What to serve and where. Port 0: any free one. `max_body_bytes`: of an OTLP request, also after decompression."""

@@ -2,12 +2,16 @@
 
 import asyncio
 import errno
+import os
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import grpc.aio
 import uvicorn
@@ -17,7 +21,7 @@ from starlette.types import ASGIApp
 from otel_costs.local import clickhouse_http, otlp_grpc, otlp_http
 from otel_costs.local.admission import Policy
 from otel_costs.local.intake import Intake
-from otel_costs.local.options import REQUESTS, STOP_S, Addresses, Options, StartError
+from otel_costs.local.options import REQUESTS, STOP_S, Addresses, EndedError, Options, StartError
 from otel_costs.local.receiver import Receiver
 from otel_costs.store import schema
 from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
@@ -32,14 +36,16 @@ _OPTIONS: Final = {
 
 
 async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, or SIGINT or SIGTERM comes; call `ready` when every port answers. Raises StartError.
+    """Serve until `stop` is set, or SIGINT or SIGTERM comes; call `ready` when every port answers.
 
-    A second signal ends the process at once. A stop answers what is under way and stores what was acknowledged.
+    Raises StartError, and EndedError when something that it cannot do without has ended. A second signal ends the
+    process at once. A stop answers what is under way and stores what was acknowledged.
     """
     with _stopped_by_signals(stop), _listening(options) as sockets, _engine(options.data) as engine:
-        intake = Intake(engine)
+        writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        intake = Intake(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
         receiver = Receiver(intake)
-        interface = clickhouse_http.Interface(engine)
+        interface = clickhouse_http.Interface(engine, lambda: intake.trouble)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
@@ -48,16 +54,63 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
             "otlp_http_port": _Server(otlp_http.application(receiver, policy, options.max_body_bytes)),
             "http_port": _Server(interface.application(policy)),
         }
-        serving = [asyncio.create_task(server.serve([sockets[name]])) for name, server in servers.items()]
+        serving: dict[str, asyncio.Future[object]] = {
+            name: asyncio.ensure_future(server.serve([sockets[name]])) for name, server in servers.items()
+        }
         # The sockets of HTTP listen already: what comes before uvicorn is up waits in them.
         ports = {name: sockets[name].getsockname()[1] for name in servers}
         ready(_addresses(options.host, {**ports, "otlp_grpc_port": grpc_port}))
-        await stop.wait()
-        for server in servers.values():
-            server.should_exit = True
-        await _ended(asyncio.gather(rpc.stop(STOP_S / 2), *serving), interface)
-        await asyncio.to_thread(intake.close, STOP_S / 2)
-        receiver.close()
+        serving["otlp_grpc_port"] = asyncio.ensure_future(rpc.wait_for_termination())
+        reason = await _until_end(stop, writer_failed, serving)
+        with _ended_at_the_latest(reason):
+            for server in servers.values():
+                server.should_exit = True
+            await _ended(asyncio.gather(rpc.stop(STOP_S / 2), *serving.values(), return_exceptions=True), interface)
+            await asyncio.to_thread(intake.close, STOP_S / 2)
+            receiver.close()
+        if reason:
+            raise EndedError(reason)
+
+
+async def _until_end(
+    stop: asyncio.Event, writer_failed: "asyncio.Future[str]", serving: Mapping[str, "asyncio.Future[object]"]
+) -> str:
+    """Wait until it is to stop, or cannot go on; return why it cannot, or ""."""
+    stopping = asyncio.ensure_future(stop.wait())
+    parts: list[asyncio.Future[Any]] = [stopping, writer_failed, *serving.values()]
+    await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done():
+        return ""
+    stopping.cancel()
+    if writer_failed.done():
+        what = f"the thread that stores records has ended ({writer_failed.result()})"
+    else:
+        what = f"{next(_OPTIONS[name][0] for name, task in serving.items() if task.done())} has ended"
+    return f"{what}. What was acknowledged is stored; start it again, clients send the rest again."
+
+
+def _tell(loop: asyncio.AbstractEventLoop, waiting: "asyncio.Future[str]", error: BaseException) -> None:
+    """Tell `waiting` the kind of `error`, from another thread. Its text may hold a record."""
+    loop.call_soon_threadsafe(waiting.set_result, type(error).__name__)
+
+
+@contextmanager
+def _ended_at_the_latest(reason: str) -> Iterator[None]:
+    """End the process, when there is a `reason` for that, even if its stop hangs on what has failed."""
+    timer = threading.Timer(2 * STOP_S, _exit, (reason,))
+    timer.daemon = True
+    if reason:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _exit(reason: str) -> None:
+    sys.stderr.write(f"{reason}\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 async def _ended(ending: Awaitable[object], interface: clickhouse_http.Interface) -> None:

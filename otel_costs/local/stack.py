@@ -24,7 +24,9 @@ def run(
     max_body_bytes: int = BODY_BYTES,
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `announce` gets what there is to say when it is ready. Raises StartError.
+    """Serve until SIGINT or SIGTERM. `announce` gets what there is to say when it is ready.
+
+    Raises StartError, and EndedError when it cannot go on: what was acknowledged is stored then.
 
     `token`: what every request must bring; a `host` that is not loopback needs one. `max_body_bytes`: of an OTLP
     request, also after decompression. Call it in the main thread, and once in a process: chDB hangs when it is to

@@ -22,9 +22,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Start `otel-costs local` as a process of its own, to be killed."""
     started: list[Served] = []
 
-    def start(data: Path | None = None, **options: object) -> Served:
+    def start(data: Path | None = None, prelude: str = "", **options: object) -> Served:
         ports = free_ports(3)
-        started.append(Served(data or tmp_path / "data", ports, options))
+        started.append(Served(data or tmp_path / "data", ports, options, prelude))
         return started[-1]
 
     yield start

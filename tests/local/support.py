@@ -116,14 +116,14 @@ def free_ports(count: int) -> list[int]:
 
 
 class Served:
-    """`otel-costs local` in a process of its own."""
+    """`otel-costs local` in a process of its own. `prelude` is Python that runs there before it."""
 
-    def __init__(self, data: Path, ports: Sequence[int], options: Mapping[str, object]) -> None:
+    def __init__(self, data: Path, ports: Sequence[int], options: Mapping[str, object], prelude: str = "") -> None:
         arguments = {"otlp_http_port": ports[0], "otlp_grpc_port": ports[1], "http_port": ports[2], **options}
         program = (
-            "import sys; from otel_costs.local import StartError, run\n"
+            f"{prelude}\nimport sys; from otel_costs.local import EndedError, StartError, run\n"
             f"try: sys.exit(run({str(data)!r}, announce=lambda text: print(text, flush=True), **{arguments!r}))\n"
-            "except StartError as error: sys.exit(str(error))"
+            "except (EndedError, StartError) as error: sys.exit(str(error))"
         )
         self.otlp_http_url, self.otlp_grpc_url, self.http_url = (f"http://127.0.0.1:{port}" for port in ports)
         self.process = subprocess.Popen(
