@@ -5,6 +5,7 @@ Start the application with `opentelemetry-instrument`; this module is for what i
 
 from otel_costs.call import record
 from otel_costs.instrumentor import CostsInstrumentor
+from otel_costs.messages.redaction import redact
 from otel_costs.pricing import Cost, price
 from otel_costs.providers.realtime_events import observe_realtime_event
 from otel_costs.session import BudgetExceeded
@@ -20,6 +21,7 @@ __all__ = [
     "observe_realtime_event",
     "price",
     "record",
+    "redact",
     "session",
     "step",
 ]

@@ -6,6 +6,7 @@ A lone surrogate, an int of 2**63 and more, a set, a Decimal, an object or a cyc
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
@@ -26,6 +27,7 @@ MAX_DEPTH: Final = 24
 MAX_NODES: Final = 10_000
 MAX_ITEMS: Final = 256  # of a list that is an attribute
 _INT_LIMIT: Final = 2**63
+_ADDRESS: Final = re.compile(r"(?<![\w+.-])([A-Za-z][\w+.-]{1,30}://)([^\s\"'<>`]*)")
 
 
 def text(value: object) -> str:
@@ -60,6 +62,17 @@ def size(value: str) -> int:
         return len(value.encode("utf-8", "replace"))
     sample = "".join(value[i : i + 1024] for i in range(0, len(value), len(value) // 64))
     return len(value) * len(sample.encode("utf-8", "replace")) // len(sample)
+
+
+def without_credentials(value: str) -> str:
+    """Return `value` with each address in it freed of what may be a credential: user and password, query, fragment."""
+    return _ADDRESS.sub(_plain_address, value) if "://" in value else value
+
+
+def _plain_address(match: re.Match[str]) -> str:
+    path = match[2].partition("?")[0].partition("#")[0]
+    authority, slash, rest = path.partition("/")
+    return f"{match[1]}{authority.rpartition('@')[2]}{slash}{rest}"
 
 
 def identifier(value: object) -> str:

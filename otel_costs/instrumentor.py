@@ -13,6 +13,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 from otel_costs import (
     baggage,
     call,
+    ledger,
     open_ends,
     outbox,
     pricing,
@@ -23,7 +24,7 @@ from otel_costs import (
     telemetry,
     threads,
 )
-from otel_costs.messages import content
+from otel_costs.messages import content, redaction
 from otel_costs.patching import Patches
 from otel_costs.session import forget as forget_sessions
 
@@ -32,11 +33,25 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Record what AI calls cost: `CostsInstrumentor().instrument()`, or nothing but `opentelemetry-instrument`.
 
     `instrument` takes `tracer_provider`, `meter_provider`, `logger_provider` (the global ones by default) and `redact`,
-    a function `(text, message) -> text | None` that every content passes before it is recorded. It never raises:
-    an exception here would stop the loading of every other instrumentation.
+    a function `(text, message) -> text | None` that every content passes before it is recorded (see
+    `otel_costs.redact`). In a program that is instrumented already, as `opentelemetry-instrument` does before it
+    starts, what is given replaces what held. It never raises: an exception here would stop the loading of every other
+    instrumentation.
     """
 
     _patches = Patches()
+    _redact: Callable[..., str | None] | None = None
+
+    def instrument(self, **options: Any) -> None:
+        """Instrument, or, where that was done before, use the providers and the redactor that are given now."""
+        if not self.is_instrumented_by_opentelemetry:
+            super().instrument(**options)
+            return
+        given = [options.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")]
+        if any(provider is not None for provider in given):
+            _guarded("set its providers", telemetry.reconfigure, *given)
+            _guarded("look for a ledger", _look_for_ledger)
+        self._set_redactor(options.get("redact"))
 
     def instrumentation_dependencies(self) -> Collection[str]:
         # None: the patches wait for whatever is imported, and an application may bring only some of the SDKs.
@@ -55,7 +70,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("set its providers", telemetry.configure, tracer_provider, meter_provider, logger_provider)
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
-        _guarded("set the redactor", content.set_redactor, redact)
+        self._set_redactor(redact)
         # genai-prices imports it, and openai 2 looks for it in `sys.modules`: it must not be found there half imported.
         _guarded("import httpx2", importlib.import_module, "httpx2")
         # Half a second that neither the start nor the first call has to wait for.
@@ -72,6 +87,11 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("take over the end of the process", shutdown.install, patches)
         _guarded("look for a ledger", _look_for_ledger)
 
+    def _set_redactor(self, function: Callable[..., str | None] | None) -> None:
+        if function is not None:
+            self._redact = function
+            _guarded("set the redactor", redaction.use, function)
+
     def _watch(self, name: str, watcher: str) -> None:
         """Have `install` of `watcher` called when `name` is imported; it is imported itself no earlier."""
         self._patches.on_import(name, partial(_install, watcher), watcher)
@@ -82,7 +102,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("close the spool", spool.remove)
         _guarded("take its patches back", self._patches.remove)
         _guarded("give back the end of the process", shutdown.remove)
-        _guarded("forget the redactor", content.set_redactor, None)
+        _guarded("forget the redactor", redaction.remove, self._redact)
         for forget in (telemetry.forget, call.forget, forget_sessions, sockets.forget):
             _guarded("forget what was", forget)
 
@@ -94,7 +114,7 @@ def _install(watcher: str, patches: Patches) -> None:
 def _look_for_ledger() -> None:
     # Not if nobody has set any provider: an application may instrument first, and then the first call looks.
     if not isinstance(telemetry.current().global_or_given()[2], ProxyLoggerProvider):
-        telemetry.warn_without_ledger()
+        ledger.check()
 
 
 def _guarded(what: str, action: Callable[..., object], *args: object) -> None:

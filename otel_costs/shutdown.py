@@ -14,7 +14,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
-from otel_costs import connections, open_ends, outbox, telemetry
+from otel_costs import connections, ledger, open_ends, outbox, telemetry
 from otel_costs.patching import Patches
 from otel_costs.standby import Standby
 
@@ -76,7 +76,7 @@ def adopt_once() -> None:
     if not _looked_again:
         _looked_again = True
         adopt()
-        telemetry.warn_without_ledger()
+        ledger.check()
 
 
 def flush(*, final: bool = False) -> bool:

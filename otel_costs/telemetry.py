@@ -208,6 +208,16 @@ def configure(
     return _telemetry
 
 
+def reconfigure(
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+) -> Telemetry:
+    """Write to these providers from now on; None leaves the one that was set before."""
+    before = current().providers
+    return configure(tracer_provider or before[0], meter_provider or before[1], logger_provider or before[2])
+
+
 def current() -> Telemetry:
     """Return where this process writes to; the global providers if nobody configured it."""
     return _telemetry or configure()
@@ -236,20 +246,6 @@ def emit(
 ) -> None:
     """Write one log record where this process writes to."""
     current().emit(event, attributes, timestamp_ns=timestamp_ns, context=context, body=body)
-
-
-def warn_without_ledger() -> bool:
-    """Say once that nothing takes the ledger, and which variable sets it; return whether something does."""
-    provider = current().global_or_given()[2]
-    processors = getattr(getattr(provider, "_multi_log_record_processor", None), "_log_record_processors", None)
-    if isinstance(provider, logs.NoOpLoggerProvider) or "Proxy" in type(provider).__name__ or processors in ((), []):
-        complain_once(
-            "no ledger",
-            "No log exporter is configured, so no ledger is kept: cost reports will be empty. "
-            "Set OTEL_LOGS_EXPORTER=otlp (and OTEL_EXPORTER_OTLP_ENDPOINT).",
-        )
-        return False
-    return True
 
 
 def _renew_process() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs import clean, telemetry
-from otel_costs.messages import content
+from otel_costs.messages import content, redaction
 from otel_costs.messages.content import Capture
 from otel_costs.messages.drafts import Draft
 
@@ -20,7 +20,7 @@ from otel_costs.messages.drafts import Draft
 def reset(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(telemetry, "_complained", set())
     yield
-    content.set_redactor(None)
+    redaction.use(None)
     content.configure(Capture.NO_CONTENT)
 
 
@@ -67,7 +67,7 @@ def test_a_redactor_changes_every_text() -> None:
         seen.append((text[:6], draft.type))
         return text.replace("secret", "***")
 
-    content.set_redactor(redact)
+    redaction.use(redact)
     assert content.of(said("my secret")).body == "my ***"
     call = Draft("assistant", "function_call", None, "f", '{"a": "secret"}')
     assert content.of(call).arguments == '{"a": "***"}'
@@ -78,14 +78,14 @@ def test_a_redactor_changes_every_text() -> None:
 
 def test_size_and_hash_are_of_the_redacted_text() -> None:
     """Nothing that is recorded is derived from what the redactor took away."""
-    content.set_redactor(lambda text, draft: "***")
+    redaction.use(lambda text, draft: "***")
     kept = content.of(said("4111 1111 1111 1111"))
     assert (kept.bytes, kept.sha256) == (3, sha256(b"***").hexdigest())
 
 
 def test_a_secret_at_the_cut_is_redacted() -> None:
     """The redactor sees the text before it is cut: half a secret would not match its pattern."""
-    content.set_redactor(lambda text, draft: text.replace("secret", "******"))
+    redaction.use(lambda text, draft: text.replace("secret", "******"))
     kept = content.of(said("x" * (clean.MAX_TEXT - 3) + "secret"))
     assert kept.body == "x" * (clean.MAX_TEXT - 3) + "***"
     assert kept.truncated
@@ -99,11 +99,14 @@ def _raising(text: str, draft: Draft) -> str:
     raise ValueError(text)
 
 
-@pytest.mark.parametrize("redactor", [_raising, _asynchronous, lambda text, draft: 5, lambda text, draft: b"x"])
+@pytest.mark.parametrize(
+    "redactor",
+    [_raising, lambda text, draft: _asynchronous(text, draft), lambda text, draft: 5, lambda text, draft: b"x"],
+)
 def test_a_redactor_that_fails_drops_the_content(redactor: Any, caplog: pytest.LogCaptureFixture) -> None:
     """It raises, or returns no str: no content, one warning for all calls, and not a word of what was said in it."""
     caplog.set_level(logging.DEBUG)
-    content.set_redactor(redactor)
+    redaction.use(redactor)
     for _ in range(3):
         assert content.of(said("the password is 1234")) == content.NOTHING
     assert len(caplog.records) == 1
@@ -113,7 +116,7 @@ def test_a_redactor_that_fails_drops_the_content(redactor: Any, caplog: pytest.L
 
 def test_none_from_a_redactor_drops_the_text(caplog: pytest.LogCaptureFixture) -> None:
     """None is a decision, not a failure: nothing is logged."""
-    content.set_redactor(lambda text, draft: None)
+    redaction.use(lambda text, draft: None)
     assert content.of(said("hello")) == content.NOTHING
     assert content.of(Draft("user", "image", "QUJD", media_type="image/png")) == content.NOTHING
     assert caplog.records == []

@@ -8,14 +8,14 @@ import pytest
 
 from otel_costs import attributes as names
 from otel_costs import messages
-from otel_costs.messages import Draft, Message, content, record
+from otel_costs.messages import Draft, Message, content, record, redaction
 from otel_costs.messages.content import Capture
 
 
 @pytest.fixture(autouse=True)
 def reset() -> Iterator[None]:
     yield
-    content.set_redactor(None)
+    redaction.use(None)
     content.configure(Capture.NO_CONTENT)
 
 
@@ -121,7 +121,7 @@ def test_dropped_content_leaves_a_record_without_content() -> None:
         raise RuntimeError
 
     draft = Draft("user", "text", "hello")
-    content.set_redactor(raising)
+    redaction.use(raising)
     assert record(message(draft), with_content=True) == record(message(draft), with_content=False)
 
 
@@ -129,9 +129,9 @@ def test_ids_are_not_made_of_what_is_redacted() -> None:
     """With a redactor, an id depends on what it leaves no more than without content."""
     content.configure(Capture.EVENT_ONLY)
     plain, _ = messages.identify("s-redacted", [Draft("user", "text", "card 4111")])
-    content.set_redactor(lambda text, draft: "***")
+    redaction.use(lambda text, draft: "***")
     redacted, _ = messages.identify("s-redacted", [Draft("user", "text", "card 4111")])
-    content.set_redactor(None)
+    redaction.use(None)
     content.configure(Capture.NO_CONTENT)
     off, _ = messages.identify("s-redacted", [Draft("user", "text", "card 4111")])
     assert redacted[0].id == off[0].id != plain[0].id

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from otel_costs import attributes as names
-from otel_costs.messages import content
+from otel_costs.messages import redaction
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.messages.span_messages import MAX_CONTENT, span_attributes
 
@@ -14,7 +14,7 @@ from otel_costs.messages.span_messages import MAX_CONTENT, span_attributes
 @pytest.fixture(autouse=True)
 def reset() -> Iterator[None]:
     yield
-    content.set_redactor(None)
+    redaction.use(None)
 
 
 def test_a_conversation_in_the_words_of_the_conventions() -> None:
@@ -84,7 +84,7 @@ def test_the_oldest_messages_give_way() -> None:
 
 def test_the_redactor_is_asked_for_spans_too() -> None:
     """What the redactor drops is on no span; a call of a function stays, without its arguments."""
-    content.set_redactor(lambda text, draft: None)
+    redaction.use(lambda text, draft: None)
     found = span_attributes(
         [Draft("user", "text", "secret"), Draft("assistant", "function_call", None, "f", "secret", key="c")], []
     )
@@ -108,10 +108,10 @@ def test_lone_surrogates_do_not_reach_a_span() -> None:
 def test_definitions_of_tools_are_redacted_too() -> None:
     """They are written by hand, and may name what nobody should read: no content leaves without the redactor."""
     tools = [{"type": "function", "description": "Ask Ada"}]
-    content.set_redactor(lambda text, _: text.replace("Ada", "[name]"))
+    redaction.use(lambda text, _: text.replace("Ada", "[name]"))
     try:
         assert json.loads(span_attributes((), (), tools)[names.TOOL_DEFINITIONS])[0]["description"] == "Ask [name]"
-        content.set_redactor(lambda *_: None)
+        redaction.use(lambda *_: None)
         assert names.TOOL_DEFINITIONS not in span_attributes((), (), tools)
     finally:
-        content.set_redactor(None)
+        redaction.use(None)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import clean, media
-from otel_costs.messages import content
+from otel_costs.messages import content, redaction
 from otel_costs.messages.drafts import CONTEXT, Draft, Recording
 from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify, joined
-from otel_costs.messages.span_messages import span_attributes
+from otel_costs.messages.span_messages import span_attributes, stop_sequences
 
 __all__ = [
     "CONTEXT",
@@ -23,6 +23,7 @@ __all__ = [
     "joined",
     "record",
     "span_attributes",
+    "stop_sequences",
 ]
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def record(message: Message, *, with_content: bool) -> tuple[dict[str, Any], str
 
 def is_keyed() -> bool:
     """Tell whether hashes are keyed by a secret of this process: where nothing may be derived from content."""
-    return not content.on_events() or content.is_redacted()
+    return not content.on_events() or redaction.is_set()
 
 
 def hasher() -> "Hash":

@@ -1,22 +1,20 @@
-"""Content: whether it may be recorded, what of it is, and the application's last word on that."""
+"""Content: whether it may be recorded, and what of it is."""
 
 import logging
 import os
-from collections.abc import Callable
 from enum import Enum
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from otel_costs import clean, media, telemetry
+from otel_costs import clean, media
 from otel_costs.attributes import ENV_CAPTURE_CONTENT
+from otel_costs.messages import redaction
 from otel_costs.messages.drafts import Draft
 
 MAX_HASHED: Final = 1 << 20  # characters of text
 _ARGUMENTS_OF_RESULT: Final = clean.MAX_TEXT // 4  # bytes: they stand beside the result
 
 _log = logging.getLogger("otel_costs")
-
-Redactor = Callable[[str, Draft], str | None]
 
 
 class Capture(Enum):
@@ -29,7 +27,6 @@ class Capture(Enum):
 
 
 _capture: Capture | None = None
-_redactor: Redactor | None = None
 
 
 def configure(capture: Capture | None = None) -> Capture:
@@ -57,21 +54,6 @@ def on_events() -> bool:
     return capture() in (Capture.EVENT_ONLY, Capture.SPAN_AND_EVENT)
 
 
-def set_redactor(redactor: Redactor | None) -> None:
-    """Let `redactor(text, draft)` change every text before it is recorded; None from it drops the text.
-
-    It sees a message's whole content, and a call's whole arguments, before they are cut. When it raises, or returns
-    anything but a str, the text is dropped and the call's cost is kept. `set_redactor(None)` removes it.
-    """
-    global _redactor
-    _redactor = redactor
-
-
-def is_redacted() -> bool:
-    """Tell whether a redactor is set: then nothing may be derived from the original text either, not even a hash."""
-    return _redactor is not None
-
-
 class Kept(NamedTuple):
     """What is recorded of a draft's content. `bytes` None: nothing is known of it, or the redactor dropped it."""
 
@@ -92,7 +74,7 @@ def of(draft: Draft) -> Kept:
     said = draft.said
     if draft.media_type is not None and said is not None:
         found = media.describe(said, draft.media_type)
-        body = _redact(str(found), draft)
+        body = redaction.redacted(str(found), draft)
         return NOTHING if body is None else Kept(body, None, found.bytes, found.sha256, media_type=found.media_type)
     if isinstance(said, bytes):
         said = str(media.describe(said))
@@ -106,7 +88,7 @@ def of(draft: Draft) -> Kept:
 
 def _text(said: str | None, draft: Draft, limit: int) -> tuple[str | None, int | None, str | None, bool]:
     """Return at most `limit` bytes of a text, the size of all of it, its SHA-256 and whether it was cut."""
-    whole = None if said is None else _redact(said, draft)
+    whole = None if said is None else redaction.redacted(said, draft)
     if whole is None:
         return None, None, None, False
     if len(whole) <= MAX_HASHED:
@@ -118,23 +100,6 @@ def _text(said: str | None, draft: Draft, limit: int) -> tuple[str | None, int |
     kept = media.replace_embedded(whole, limit) if len(whole) >= media.MIN_EMBEDDED else whole
     cut = clean.cut(clean.text(kept[: limit + 1]), limit)
     return cut, size, digest, len(cut) < len(kept)
-
-
-def _redact(text: str, draft: Draft) -> str | None:
-    """Return what the redactor leaves of `text`; None when it, or its failure, drops it."""
-    if _redactor is None:
-        return text
-    try:
-        redacted: Any = _redactor(text, draft)
-        if redacted is None or isinstance(redacted, str):
-            return redacted
-        if hasattr(redacted, "close"):
-            redacted.close()  # a coroutine would warn that it was never awaited
-        fault = f"returned {type(redacted).__name__} instead of str"
-    except Exception as error:  # noqa: BLE001
-        fault = f"raised {type(error).__name__}"  # its text may quote the content
-    telemetry.complain_once("redact", "The redact hook %s: content is dropped, costs are kept.", fault)
-    return None
 
 
 def _parse(value: str) -> Capture:

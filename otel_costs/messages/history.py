@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from otel_costs import clean
-from otel_costs.messages import content
+from otel_costs.messages import content, redaction
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.recent import Recent
 
@@ -60,7 +60,7 @@ def identify(
     """
     root = _root(conversation)
     drafts = list(drafts)
-    told = content.on_events() and not content.is_redacted()
+    told = content.on_events() and not redaction.is_set()
     begun = prefix is not None
     state = previous = prefix or _place(root, drafts, told)
     before = None

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import clean
-from otel_costs.messages import content
+from otel_costs.messages import content, tool_definitions
 from otel_costs.messages.drafts import CONTEXT, Draft
 
 MAX_CONTENT: Final = 262_144  # characters of all messages of a span
@@ -31,11 +31,18 @@ def span_attributes(
         names.OUTPUT_MESSAGES: answers,
     }
     attributes = {name: json.dumps(value, ensure_ascii=False) for name, value in found.items() if value}
-    if isinstance(tools, list | tuple) and tools:
-        defined = content.of(Draft("system", "text", clean.to_json(tools))).body
+    if defined_tools := tool_definitions.shown(tools):
+        defined = content.of(Draft("system", "text", clean.to_json(defined_tools))).body
         if defined is not None:
             attributes[names.TOOL_DEFINITIONS] = defined
     return attributes
+
+
+def stop_sequences(given: object) -> list[str] | None:
+    """Return the texts at which a model is asked to stop, as far as they may be shown: they are words of a prompt."""
+    texts = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else ()
+    kept = [content.of(Draft("system", "text", text)).body for text in texts[:16] if isinstance(text, str)]
+    return [text for text in kept if text is not None] or None
 
 
 class _Writer:

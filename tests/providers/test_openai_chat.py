@@ -297,7 +297,10 @@ def test_tier_of_the_answer(driver: Driver, recorded: Recorded) -> None:
 
 
 def test_request_attributes(driver: Driver, recorded: Recorded) -> None:
-    """What was asked stands on the span by the names of the conventions, with the types it was given in."""
+    """What was asked stands on the span by the names of the conventions, with the types it was given in.
+
+    Sequences to stop at are words of a prompt: they are content.
+    """
     driver.run(
         driver.client.chat.completions.create(
             model="gpt-4o",
@@ -322,7 +325,6 @@ def test_request_attributes(driver: Driver, recorded: Recorded) -> None:
         names.REQUEST_FREQUENCY_PENALTY: 0.1,
         names.REQUEST_PRESENCE_PENALTY: -0.1,
         names.REQUEST_SEED: 42,
-        names.REQUEST_STOP_SEQUENCES: ("a", "b"),
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
-from otel_costs.messages import content
+from otel_costs.messages import content, redaction
 from tests.providers.conftest import Driver, usd
 from tests.support.provider import Fault, Provider, tokens
 from tests.support.recorded import Recorded
@@ -71,6 +71,7 @@ CHAT: Any = {
         {"type": "function", "function": {"name": "f", "description": SENTINEL, "parameters": {"type": "object"}}}
     ],
     "metadata": {"note": SENTINEL},
+    "stop": [SENTINEL],
 }
 
 
@@ -310,6 +311,21 @@ def test_requests_are_read_before_they_change(driver: Driver) -> None:
         CostsInstrumentor().uninstrument()
 
 
+def test_sequences_to_stop_at_are_content(driver: Driver) -> None:
+    """They stand on the span where content does: a list, also of one."""
+    kept = on(content.Capture.SPAN_ONLY)
+    try:
+        for stop in ("User:", ["User:", "END"]):
+            driver.run(driver.client.chat.completions.create(**{**CHAT, "stop": stop}))
+        one, two = (span.attributes for span in kept.spans)
+        assert one is not None
+        assert two is not None
+        assert one[names.REQUEST_STOP_SEQUENCES] == ("User:",)
+        assert two[names.REQUEST_STOP_SEQUENCES] == ("User:", "END")
+    finally:
+        CostsInstrumentor().uninstrument()
+
+
 @pytest.mark.parametrize("redact", [lambda text, draft: text.replace(SENTINEL, "***"), lambda text, draft: 1 / 0])
 def test_redaction(redact: Any, driver: Driver, provider: Provider) -> None:
     """A hook sees every text first; one that raises drops the text, and never the cost."""
@@ -318,11 +334,10 @@ def test_redaction(redact: Any, driver: Driver, provider: Provider) -> None:
     content.configure(content.Capture.SPAN_AND_EVENT)
     try:
         provider.script(ANSWERED)
-        # What a tool is for is the program's own text.
-        driver.run(driver.client.chat.completions.create(**{**CHAT, "tools": []}))
+        driver.run(driver.client.chat.completions.create(**CHAT))
         written = [span.to_json() for span in kept.spans] + [str(message) for message in kept.messages]
         assert SENTINEL not in str(written)
         assert usd(kept.call) > 0
     finally:
         CostsInstrumentor().uninstrument()
-        content.set_redactor(None)
+        redaction.use(None)

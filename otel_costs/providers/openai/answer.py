@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import clean, telemetry
+from otel_costs import clean, messages, telemetry
 from otel_costs.call import Call
 from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
@@ -30,6 +30,8 @@ def describe(call: Call, request: Request) -> None:
     """Tell on the span what was asked."""
     for name, value in request.attributes.items():
         call.show(name, value)
+    if content.on_spans():
+        call.show(names.REQUEST_STOP_SEQUENCES, messages.stop_sequences(request.body.get("stop")))
 
 
 def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> Sequence[ModelUsage]:

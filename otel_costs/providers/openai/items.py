@@ -70,9 +70,14 @@ def _tool(kind: str, fields: Mapping[str, Any]) -> Iterator[Draft]:
         yield from result(call_id, fields.get("output", fields.get("result")), name=fields.get("name"))
     elif kind.endswith("_call") or kind == "program":
         name = fields.get("name") or kind.removesuffix("_call")
-        yield call(call_id, name, _first(fields, _ARGUMENTS))
+        yield call(call_id, name, _without_environment(_first(fields, _ARGUMENTS)))
         if (said := _first(fields, _RESULTS)) is not None:
             yield from result(call_id, said, name=name)
+
+
+def _without_environment(action: object) -> object:
+    """Return what a shell is told to do without its environment variables, where credentials are kept."""
+    return {key: value for key, value in action.items() if key != "env"} if isinstance(action, Mapping) else action
 
 
 def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> object:

@@ -114,8 +114,8 @@ def payload(role: str, kind: str, data: object, media_type: str, reference: obje
     if not isinstance(data, str) or not data:
         return Draft(role, kind, None if reference is None else text(reference))
     data = text(data)
-    if data.startswith(("http://", "https://", "gs://", "s3://")):
-        return Draft(role, kind, data.partition("?")[0].partition("#")[0])
+    if "://" in data[:40]:
+        return Draft(role, kind, clean.without_credentials(data))
     return Draft(role, kind, data, media_type=media_type)
 
 
@@ -140,7 +140,11 @@ def _part(role: str, part: object) -> Draft:
             return Draft(role, "text", text(said))
     kind = fields.get("type")
     reader = _PARTS.get(kind) if isinstance(kind, str) else None
-    return reader(role, fields) if reader else Draft(role, "text", clean.to_json(fields or part))
+    return (
+        reader(role, fields)
+        if reader
+        else Draft(role, "text", clean.without_credentials(clean.to_json(fields or part)))
+    )
 
 
 def image(role: str, fields: Mapping[str, Any]) -> Draft:

@@ -21,7 +21,6 @@ _ATTRIBUTES: Final = (
     ("frequency_penalty", names.REQUEST_FREQUENCY_PENALTY),
     ("presence_penalty", names.REQUEST_PRESENCE_PENALTY),
     ("seed", names.REQUEST_SEED),
-    ("stop", names.REQUEST_STOP_SEQUENCES),
     ("n", names.REQUEST_CHOICE_COUNT),
     ("service_tier", names.OPENAI_REQUEST_SERVICE_TIER),
     ("reasoning_effort", names.REQUEST_REASONING_LEVEL),
@@ -78,7 +77,7 @@ class Request:
         body = self.body
         found: dict[str, Any] = {}
         for key, name in _ATTRIBUTES:
-            if key in body and isinstance(body[key], str | int | float | list):
+            if key in body and isinstance(body[key], str | int | float):
                 found[name] = body[key]
         reasoning = body.get("reasoning")
         if isinstance(reasoning, Mapping) and isinstance(reasoning.get("effort"), str):

@@ -1,0 +1,55 @@
+"""The pages below `docs/` are true: their programs run, and they name files that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .support.collector import Collector
+from .support.program import Program, environ
+from .support.provider import Provider
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+CALL = """
+import openai
+openai.OpenAI().chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "I am Ada"}])
+"""
+
+
+def programs(page: str) -> list[str]:
+    """Return the blocks of a page that are whole programs."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links(page: Path) -> None:
+    """No page links to what is not there."""
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+def test_set_up_in_code(provider: Provider, tmp_path: Path) -> None:
+    """The program of the page records a call, without `opentelemetry-instrument` and without a variable of the SDK."""
+    (program,) = programs("setup-in-code.md")
+    with Collector() as collector:
+        environment = {key: value for key, value in environ(provider, collector).items() if "OTLP" not in key}
+        source = program.replace("http://localhost:4318", collector.endpoint) + CALL
+        with Program(source, tmp_path, environment, instrumented=False) as running:
+            found = running.ended()
+        assert (found.code, found.err) == (0, "")
+        assert len(collector.calls()) == 1
+
+
+def test_a_redactor_of_ones_own(provider: Provider, tmp_path: Path) -> None:
+    """The function of the page changes what is recorded."""
+    (program,) = programs("redaction.md")
+    with Collector() as collector:
+        environment = {
+            **environ(provider, collector),
+            "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "EVENT_ONLY",
+        }
+        with Program(program + CALL, tmp_path, environment) as running:
+            assert running.ended().code == 0
+        bodies = [record["body"] for record in collector.records("otel_costs.message")]
+        assert "I am [name]" in bodies
