@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import clean, pricing, telemetry
-from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNKNOWN_MODEL, UNPRICED, Cost
+from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost
 from otel_costs.pricing.rates import UNKNOWN_USAGE
 from otel_costs.usage import MAX_UNKNOWN, Usage
 
@@ -43,28 +43,26 @@ class Bill:
         keys = (*(self.usage.unknown if self.usage else ()), *self.unknown)
         return list(dict.fromkeys(map(clean.label, keys)))[:MAX_UNKNOWN] if keys else []
 
-    def cost(self, provider: str, models: Iterable[str | None], at_ns: int) -> Cost | None:
-        """Return what the usage costs by the first of `models` that has a price; None if the usage is unknown."""
+    def cost(self, provider: str, models: tuple[str | None, str | None], at_ns: int) -> Cost | None:
+        """Return what the usage costs, of a call of `models`: the one that answered, the one that was asked.
+
+        None if the usage is unknown.
+        """
         if self.usage is None:
             return None
-        at = datetime.fromtimestamp(at_ns / 1e9, UTC)
-        cost = None
-        for model in dict.fromkeys((self.price_model, *models, "unknown")):
-            if model:
-                found = pricing.price(
-                    self.usage,
-                    provider=provider,
-                    model=model,
-                    at=at,
-                    service_tier=self.service_tier,
-                    processing=self.processing,
-                    endpoint=self.endpoint,
-                    deployment=self.deployment,
-                )
-                if found.reason != UNKNOWN_MODEL:
-                    return found
-                cost = cost or found
-        return cost
+        answered, asked = models
+        return pricing.price(
+            self.usage,
+            provider=provider,
+            model=answered,
+            request_model=asked,
+            price_model=self.price_model,
+            at=datetime.fromtimestamp(at_ns / 1e9, UTC),
+            service_tier=self.service_tier,
+            processing=self.processing,
+            endpoint=self.endpoint,
+            deployment=self.deployment,
+        )
 
 
 def usage_attributes(usage: Usage) -> dict[str, Any]:

@@ -47,6 +47,7 @@ _prices_option = click.option(
 @click.option("--processing", metavar="NAME", help="batch, if it is not asked one by one.")
 @click.option("--endpoint", metavar="HOST", help="The host or URL that is asked: some prices are for one region.")
 @click.option("--deployment", metavar="NAME", help="The deployment of MODEL.")
+@click.option("--request-model", metavar="NAME", help="The model that is asked, if MODEL is another that answers.")
 @_prices_option
 @options.format_option
 def price(
@@ -58,6 +59,7 @@ def price(
     processing: str | None,
     endpoint: str | None,
     deployment: str | None,
+    request_model: str | None,
     path: str | None,
     form: str,
 ) -> None:
@@ -68,7 +70,7 @@ def price(
     book = pricing.load(path)
     cost = pricing.price(
         _usage(usage), provider=provider, model=model, at=at, service_tier=service_tier, processing=processing,
-        endpoint=endpoint, deployment=deployment, prices=book,
+        endpoint=endpoint, deployment=deployment, request_model=request_model, prices=book,
     )  # fmt: skip
     if cost.reason == "unknown_model":
         raise Failure(_no_model(book, provider, model))

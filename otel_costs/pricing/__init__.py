@@ -40,18 +40,22 @@ def price(
     usage: Usage | Mapping[str, object],
     *,
     provider: str,
-    model: str,
+    model: str | None,
     at: datetime | None = None,
     service_tier: str | None = None,
     processing: str | None = None,
     endpoint: str | None = None,
     deployment: str | None = None,
     prices: PriceBook | None = None,
+    request_model: str | None = None,
+    price_model: str | None = None,
 ) -> Cost:
     """Return what `usage` costs; never raises.
 
-    `at` decides which prices hold, to the second; None is now, and a time without a zone is UTC. `service_tier` is the
-    one that the response names. `endpoint` is a host or a URL. `prices` None is the book in force.
+    `model` is the one that answered; `request_model` the one that was asked, where a call names another one, and
+    `price_model` what its price is listed under where that is more (`dall-e-3/hd/1024x1024`). `at` decides which prices
+    hold, to the second; None is now, and a time without a zone is UTC. `service_tier` is the one that the response
+    names. `endpoint` is a host or a URL. `prices` None is the book in force.
     """
     book = prices
     try:
@@ -59,7 +63,8 @@ def price(
         if not isinstance(usage, Usage):
             usage = Usage.of(usage)
         moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
-        rates = book.rates((provider, model, service_tier, processing, endpoint, deployment), moment)
+        call = (provider, model, service_tier, processing, endpoint, deployment)
+        rates = book.rates(call, moment, request_model=request_model, price_model=price_model)
         return cost_of(usage, rates, book.version)
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()

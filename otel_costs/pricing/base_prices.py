@@ -48,6 +48,10 @@ class BaseModel:
         """Name the price: where it comes from and whose it is."""
         return f"genai-prices:{self.provider}/{self.info.id}"
 
+    def names(self) -> Iterator[str]:
+        """Yield the names that it is known by in full; those that it is known by in part are no names."""
+        yield from dict.fromkeys(name for name in (self.info.id, *_equals(self.info.match)) if self.info.is_match(name))
+
     def boundaries(self, at: datetime) -> Iterator[datetime]:
         """Yield the moments around `at` at which a price of this model may begin or end."""
         for constraint in self._constraints():
@@ -94,6 +98,11 @@ def find(provider: str, model: str) -> BaseModel | None:
     return BaseModel(provider, any(info is mine for mine in source.models), info)
 
 
+def providers() -> frozenset[str]:
+    """Return the names of the providers that it has prices of."""
+    return frozenset(_providers())
+
+
 def models() -> Iterator[BaseModel]:
     """Yield every model with prices, by provider."""
     for name, source in _providers().items():
@@ -114,6 +123,14 @@ def _units() -> Mapping[str, tuple[str, int]]:
     from genai_prices.data_units import unit_data  # noqa: PLC0415
 
     return {unit["price_key"]: (name, unit["per"]) for name, unit in unit_data.items()}
+
+
+def _equals(match: Any) -> Iterator[str]:
+    """Yield the whole names in a rule of genai-prices."""
+    if (name := getattr(match, "equals", None)) is not None:
+        yield name
+    for part in getattr(match, "or_", ()):
+        yield from _equals(part)
 
 
 def _bands(prices: Mapping[str, Any]) -> Bands:

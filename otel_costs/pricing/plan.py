@@ -61,7 +61,7 @@ def plan_of(units: tuple[str, ...], priced: Mapping[str, Rate], rates: Rates) ->
     shares: dict[str, Counter[str]] = {}
     uncovered: list[tuple[str, Terms]] = []
     for unit, remainder in remainders.items():
-        if _is_covered(unit, units, rates.covered_by):
+        if _is_covered(unit, units, rates.covered_by) or _is_another_count(unit, units, priced):
             continue
         line = _priced_as(unit, priced)
         if line is None:
@@ -98,6 +98,11 @@ def _terms(factors: Mapping[str, int]) -> Terms:
 def _is_covered(unit: str, units: tuple[str, ...], covered_by: Mapping[str, tuple[str, ...]]) -> bool:
     names = (unit, *WHOLES.get(unit, ())) if covered_by else ()
     return any(other in units for name in names for other in covered_by.get(name, ()))
+
+
+def _is_another_count(unit: str, units: tuple[str, ...], priced: Mapping[str, Rate]) -> bool:
+    """Whether `unit` are credits, in which a service counts its bill, beside what this price is for."""
+    return unit == "credits" and unit not in priced and any(_priced_as(other, priced) for other in units)
 
 
 def _priced_as(unit: str, priced: Mapping[str, Rate]) -> str | None:

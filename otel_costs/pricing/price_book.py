@@ -1,6 +1,11 @@
-"""The prices in force: the user's file, over our own, over genai-prices; the rates of a call, found once and kept."""
+"""The prices in force: the user's file, over our own, over genai-prices; the rates of a call, found once and kept.
 
-from collections.abc import Iterator, Sequence
+A call has two names for its model, the one that answered and the one that was asked. The asked one counts where both
+are one model, and where the answered one is known nowhere: what a gateway turns to in place of a model has a price of
+its own.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -8,10 +13,12 @@ from importlib import resources
 from typing import Final, TypeAlias
 
 from otel_costs.pricing import base_prices
+from otel_costs.pricing.call_names import CallNames, Name
 from otel_costs.pricing.endpoint import host, region
-from otel_costs.pricing.price_entry import PriceFile, provider_id, settle
+from otel_costs.pricing.model_names import plain
+from otel_costs.pricing.price_entry import PriceFile, settle
 from otel_costs.pricing.price_search import Question, Search
-from otel_costs.pricing.rates import EARLIEST, LATEST, UNKNOWN_MODEL, Rates
+from otel_costs.pricing.rates import ANSWER_UNKNOWN, DATED_NAME, EARLIEST, LATEST, UNKNOWN_MODEL, Rates
 
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
 _MAX_NAME: Final = 256  # characters; longer names are looked up each time and not kept
@@ -19,7 +26,9 @@ _MAX_TIMES: Final = 8  # intervals that are kept of each
 
 
 Call: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
-"""Provider, model, service tier, processing, endpoint and deployment, as the caller names them."""
+"""Provider, the model that answers, service tier, processing, endpoint and deployment, as the caller names them."""
+
+_Key: TypeAlias = tuple[str | None, ...]
 
 
 class PriceBook:
@@ -28,54 +37,88 @@ class PriceBook:
     def __init__(self, files: Sequence[PriceFile], *, version: str) -> None:
         self.files = tuple(files)
         self.version = version
-        self._kept: dict[Call, tuple[Rates, ...]] = {}
+        self._kept: dict[_Key, tuple[Rates, ...]] = {}
 
-    def rates(self, call: Call, at: datetime) -> Rates:
-        """Return the rates for `call` at `at` (aware); without any, and with no price id, if the model is unknown."""
-        kept = self._kept.get(call)
+    def rates(
+        self, call: Call, at: datetime, *, request_model: str | None = None, price_model: str | None = None
+    ) -> Rates:
+        """Return the rates for `call` at `at` (aware); without any, and with no price id, if the model is unknown.
+
+        The call's model is the one that answered; `request_model` the one that was asked, where that is another name;
+        `price_model` what the price is listed under where it is more than a model (`dall-e-3/hd/1024x1024`).
+        """
+        key = (*call, request_model, price_model)
+        kept = self._kept.get(key)
         if kept is not None:
             for rates in kept:
                 if rates.start <= at < rates.end:
                     return rates
-        rates = self._find(call, at.astimezone(UTC))
-        if any(part is not None and len(part) > _MAX_NAME for part in call):
+        rates = self._find(call, request_model, price_model, at.astimezone(UTC))
+        if any(part is not None and len(part) > _MAX_NAME for part in key):
             return rates
         if len(self._kept) >= _MAX_CALLS:
             self._kept.clear()
-        self._kept[call] = (rates, *(kept or ()))[:_MAX_TIMES]
+        self._kept[key] = (rates, *(kept or ()))[:_MAX_TIMES]
         return rates
 
-    def _find(self, call: Call, at: datetime) -> Rates:
+    def _find(self, call: Call, request_model: str | None, price_model: str | None, at: datetime) -> Rates:
+        names = CallNames.of(call[0], call[1], request_model, price_model)
         search = Search(self.files, at)
-        found, sized = None, True
-        for question in _questions(call):
-            found = search.find(question)
-            if found is not None:
-                break
-            sized = False
+        found = self._look(search, call, names) if names.provider else None
         found = found or Rates(((-1, {}),), None, reason=UNKNOWN_MODEL)
         start = max((moment for moment in search.moments if moment <= at), default=EARLIEST)
         end = min((moment for moment in search.moments if moment > at), default=LATEST)
-        return replace(found, start=start, end=end, sized=sized, plans={})
+        return replace(found, start=start, end=end, plans={})
+
+    def _look(self, search: Search, call: Call, names: CallNames) -> Rates | None:
+        """Return the rates by the call's own names; else by those without a date, or by one that nobody answered to."""
+
+        def find(which: Iterable[Name], reason: str | None = None) -> Rates | None:
+            question = _question(call, names.provider, tuple(which))
+            found = search.find(question) if question.names else None
+            return replace(found, reason=found.reason or reason, plans={}) if found else None
+
+        one_model = self._is_one_model(names)
+        return (
+            find(names.as_called(one_model=one_model))
+            or find(names.undated(one_model=one_model), DATED_NAME)
+            or (None if one_model or self._is_known(names.answered) else find(names.of_asked(), ANSWER_UNKNOWN))
+        )
+
+    def _is_one_model(self, names: CallNames) -> bool:
+        """Whether the model that answered is the one that was asked, by another name: with a date, or an alias."""
+        if names.is_one_model():
+            return True
+        listed = base_prices.find(names.provider, names.answered)
+        if listed is not None and (alias := base_prices.find(names.provider, names.asked)) is not None:
+            return alias.info is listed.info
+        both = {names.answered, names.asked}
+        return any(
+            price.provider == names.provider and both <= set(price.match.model)
+            for file in self.files
+            for price in file.prices
+        )
+
+    def _is_known(self, model: str) -> bool:
+        """Whether `model` has a price of any provider: then it is known not to be the one that was asked."""
+        if any(base_prices.find(provider, model) for provider in base_prices.providers()):
+            return True
+        return any(price.is_for(model) for file in self.files for price in file.prices)
 
 
-def _questions(call: Call) -> Iterator[Question]:
-    """Yield what to look for, in turn: `dall-e-3/hd/1024x1024` without a price of its own is priced as `dall-e-3`."""
-    provider, model, service_tier, processing, endpoint, deployment = call
+def _question(call: Call, provider: str, names: tuple[Name, ...]) -> Question:
+    _, _, service_tier, processing, endpoint, deployment = call
     tier, way = settle(service_tier, processing)
-    at_host, name = host(endpoint), (model or "").strip().lower()
-    for size_and_quality in range(min(name.count("/"), 2) + 1):
-        plain = name.rsplit("/", size_and_quality)[0] if size_and_quality else name
-        if provider and plain:
-            yield Question(
-                provider=provider_id(provider),
-                model=plain,
-                service_tier=tier,
-                processing=way,
-                endpoint=at_host,
-                region=region(at_host),
-                deployment=deployment.strip().lower() if deployment else None,
-            )
+    at_host = host(endpoint)
+    return Question(
+        provider=provider,
+        names=names,
+        service_tier=tier,
+        processing=way,
+        endpoint=at_host,
+        region=region(at_host),
+        deployment=plain(deployment) if deployment else None,
+    )
 
 
 @cache

@@ -87,9 +87,11 @@ class Match:
         return name + sum(10_000 << place for place, given in enumerate(narrowed) if given)
 
     def _rank_name(self, model: str) -> int | None:
-        if self.model:
-            return 3000 if model in self.model else None
         rank = 0
+        if self.model:
+            if model not in self.model:
+                return None
+            rank = 3000
         for affixes, fits in ((self.starts_with, model.startswith), (self.ends_with, model.endswith)):
             if affixes:
                 longest = max((len(affix) for affix in affixes if fits(affix)), default=0)
@@ -148,6 +150,12 @@ class Price:
     source: str = ""
     checked: date | None = None
     line: int = 0
+
+    def is_for(self, model: str) -> bool:
+        """Whether it has a price for the model of this name, of which a base alone would not tell."""
+        if self.base is None:
+            return bool(self.match.label() != "*" and self.match.fits(model))
+        return model in self.match.model
 
     def conditions(self) -> tuple[str | None, str | None]:
         """Return the tier and the processing that this price is for, None for the standard ones."""

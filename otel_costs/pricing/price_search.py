@@ -1,24 +1,32 @@
-"""The search for the prices of a call: which entry answers, on which base, and from when to when."""
+"""The search for the prices of a call: which entry answers, on which base, and from when to when.
 
-from collections.abc import Iterator, Sequence
+A book goes before a name: each price file is looked through for all names of the call before the next one is, and
+genai-prices comes last.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from otel_costs.pricing import base_prices
+from otel_costs.pricing.call_names import Name
 from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
 from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rates, band
-from otel_costs.units import DIMENSIONS
+from otel_costs.units import DIMENSIONS, WHOLES
 
 _MAX_BASES: Final = 32  # prices on top of each other
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A call in the names that prices have: lower case, None for what has the standard price."""
+    """A call in the names that prices have: lower case, None for what has the standard price.
+
+    `names` are looked for in turn in each book.
+    """
 
     provider: str
-    model: str
+    names: tuple[Name, ...]
     service_tier: str | None = None
     processing: str | None = None
     endpoint: str | None = None
@@ -49,52 +57,65 @@ class Search:
         if len(used) > _MAX_BASES or any(question == other and fewer <= tried for other, fewer in self._failed):
             return None
         below = used
-        for price, longer in self._candidates(question, used):
-            below = (*below, price)  # a base looks below what was tried: no price builds on itself
-            found = self._apply(price, longer, question, below)
-            if found is not None:
-                return found
-        model = base_prices.find(question.provider, question.model)
-        if model is None:
-            self._failed.append((question, tried))
-            return None
-        self.moments.update(model.boundaries(self._at))
-        return model.rates(self._at, question.service_tier, question.processing)
-
-    def _candidates(self, question: Question, used: tuple[Price, ...]) -> Iterator[tuple[Price, list[Price]]]:
-        """Yield the prices that fit, the best first, each with those for a longer context that go with it."""
         for file in self._files:
-            fitting = [
-                (rank, price)
-                for price in file.prices
-                if price.provider == question.provider
-                and price not in used
-                and price.conditions() in ((None, None), (question.service_tier, question.processing))
-                and (rank := _rank(price, question)) is not None
-            ]
-            self.moments.update(moment for _, price in fitting for moment in (price.start, price.end))
-            active = [(rank, price) for rank, price in fitting if price.start <= self._at < price.end]
-            # A price for this tier before one for all of them, then the narrower before the wider.
-            active.sort(key=lambda ranked: (ranked[1].conditions() == (None, None), -ranked[0]))
-            for _, price in active:
-                if price.input_tokens_above is None:
-                    yield price, [other for _, other in active if _is_longer(other, price)]
+            for name in question.names:
+                for price, longer in self._candidates(file, name, question, used):
+                    below = (*below, price)  # a base looks below what was tried: no price builds on itself
+                    found = self._apply(price, longer, name, question, below)
+                    if found is not None:
+                        return found
+        for name in question.names:
+            if (found := self._in_base(name, question)) is not None:
+                return found
+        self._failed.append((question, tried))
+        return None
+
+    def _in_base(self, name: Name, question: Question) -> Rates | None:
+        for spelling in name.spellings:
+            model = base_prices.find(question.provider, spelling)
+            if model is not None:
+                self.moments.update(model.boundaries(self._at))
+                found = model.rates(self._at, question.service_tier, question.processing)
+                return replace(found, sized=name.sized, plans={})
+        return None
+
+    def _candidates(
+        self, file: PriceFile, name: Name, question: Question, used: tuple[Price, ...]
+    ) -> Iterator[tuple[Price, list[Price]]]:
+        """Yield the prices of `file` that fit, the best first, each with those for a longer context that go with it."""
+        fitting = [
+            (rank, price)
+            for price in file.prices
+            if price.provider == question.provider
+            and price not in used
+            and price.conditions() in ((None, None), (question.service_tier, question.processing))
+            and (rank := _rank(price, name, question)) is not None
+        ]
+        self.moments.update(moment for _, price in fitting for moment in (price.start, price.end))
+        active = [(rank, price) for rank, price in fitting if price.start <= self._at < price.end]
+        # A price for this tier before one for all of them, then the narrower before the wider.
+        active.sort(key=lambda ranked: (ranked[1].conditions() == (None, None), -ranked[0]))
+        for _, price in active:
+            if price.input_tokens_above is None:
+                yield price, [other for _, other in active if _is_longer(other, price)]
 
     def _apply(
-        self, price: Price, longer: Sequence[Price], question: Question, used: tuple[Price, ...]
+        self, price: Price, longer: Sequence[Price], name: Name, question: Question, used: tuple[Price, ...]
     ) -> Rates | None:
-        found = self._on_base(price, question, used)
+        found = self._on_base(price, name, question, used)
         for other in sorted(longer, key=lambda entry: entry.input_tokens_above or 0):
-            above = self._on_base(other, question, used)
+            above = self._on_base(other, name, question, used)
             if found is None or above is None:
                 return None
             found = replace(found, bands=_joined(found.bands, other.input_tokens_above or 0, above.bands), plans={})
         return found
 
-    def _on_base(self, price: Price, question: Question, used: tuple[Price, ...]) -> Rates | None:
+    def _on_base(self, price: Price, name: Name, question: Question, used: tuple[Price, ...]) -> Rates | None:
         """Return the rates of `price`; None if it has a base and that is unknown, for it would be half a price."""
         if price.base is None:
-            return Rates(((-1, price.rates),), price.id, reason=_reason(price, question), covered_by=price.covered_by)
+            covered_by = self._covered_by(price, question, used)
+            bands = ((-1, price.rates),)
+            return Rates(bands, price.id, reason=_reason(price, question), covered_by=covered_by, sized=name.sized)
         found = self._resolve(_question_of(price.base, question), used)
         if found is None:
             return None
@@ -108,9 +129,31 @@ class Search:
             covered_by={**found.covered_by, **price.covered_by},
         )
 
+    def _covered_by(self, price: Price, question: Question, used: tuple[Price, ...]) -> Mapping[str, tuple[str, ...]]:
+        """Return what is billed in place of units of `price`: what it says, and what the price below it knows."""
+        below = self._resolve(question, used)
+        if below is None or not below.covered_by:
+            return price.covered_by
+        inherited = {
+            unit: others
+            for unit in price.rates
+            if (others := tuple(other for other in below.covered_by.get(unit, ()) if _has_rate(price, other)))
+        }
+        return {**inherited, **price.covered_by}
 
-def _rank(price: Price, question: Question) -> int | None:
-    return price.match.rank(question.model, question.deployment, question.endpoint, question.region)
+
+def _has_rate(price: Price, unit: str) -> bool:
+    return any(name in price.rates for name in (unit, *WHOLES.get(unit, ())))
+
+
+def _rank(price: Price, name: Name, question: Question) -> int | None:
+    def best(spellings: Sequence[str]) -> int | None:
+        host, region = question.endpoint, question.region
+        ranks = [price.match.rank(spelling, question.deployment, host, region) for spelling in spellings]
+        return max((rank for rank in ranks if rank is not None), default=None)
+
+    rank = best(name.spellings)
+    return None if rank is not None and best(name.asked) is not None else rank
 
 
 def _is_longer(other: Price, price: Price) -> bool:
@@ -124,9 +167,9 @@ def _question_of(base: Base, question: Question) -> Question:
     tier, processing = question.service_tier, question.processing
     if base.service_tier is not None or base.processing is not None:
         tier, processing = settle(base.service_tier or tier, base.processing or processing)
-    asked: dict[str, Any] = {"service_tier": tier, "processing": processing, "model": base.model or question.model}
+    asked: dict[str, Any] = {"service_tier": tier, "processing": processing}
     if base.model is not None:
-        asked["deployment"] = None
+        asked |= {"names": (Name((base.model,)),), "deployment": None}
     if base.provider != question.provider:  # the host and the deployment are those of the other provider
         asked |= {"provider": base.provider, "endpoint": None, "region": None, "deployment": None}
     return replace(question, **asked)

@@ -29,6 +29,8 @@ SIZE_NOT_PRICED: Final = "size_not_priced"
 RATE_ESTIMATED: Final = "rate_estimated"
 USAGE_ESTIMATED: Final = "usage_estimated"
 OVERLAP_UNKNOWN: Final = "overlap_unknown"
+DATED_NAME: Final = "dated_name"
+ANSWER_UNKNOWN: Final = "answer_unknown"
 INTERNAL_ERROR: Final = "internal_error"
 
 
@@ -63,7 +65,7 @@ class Rates:
     start: datetime = EARLIEST
     end: datetime = LATEST
     reason: str | None = None
-    """Why these rates are an estimate: the tier or the processing has no rates of its own."""
+    """Why these rates are an estimate: the tier, the processing, or the very name of the model has none of its own."""
     sized: bool = True
     """Whether the size and quality that were asked for have rates; if not, those of the plain model stand in."""
     covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

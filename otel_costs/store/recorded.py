@@ -35,8 +35,8 @@ REFUSED: Final = "request_refused"
 _SAID_BY_PRICES: Final = frozenset({
     rates.UNKNOWN_MODEL, rates.UNIT_NOT_PRICED, rates.NO_USAGE, rates.INVALID_USAGE, rates.TIER_NOT_PRICED,
     rates.PROCESSING_NOT_PRICED, rates.MODALITY_NOT_PRICED, rates.PART_NOT_PRICED, rates.SIZE_NOT_PRICED,
-    rates.RATE_ESTIMATED,    rates.USAGE_ESTIMATED, rates.OVERLAP_UNKNOWN, rates.INTERNAL_ERROR, "usage_unknown",
-    rates.UNKNOWN_USAGE, UNKNOWN_OPTION,
+    rates.RATE_ESTIMATED, rates.USAGE_ESTIMATED, rates.OVERLAP_UNKNOWN, rates.DATED_NAME, rates.ANSWER_UNKNOWN,
+    rates.UNKNOWN_USAGE, rates.INTERNAL_ERROR, UNKNOWN_OPTION, "usage_unknown",
 })  # fmt: skip
 
 
