@@ -19,7 +19,7 @@ TOKENS = {"input_tokens": 1000, "output_tokens": 100}  # 0.0035 of gpt-4o
 
 
 def said(bill: Bill) -> dict[str, Any]:
-    return cost_attributes(bill, bill.cost("openai", ("gpt-4o",), 1_790_000_000_000_000_000))
+    return cost_attributes(bill, bill.cost("openai", ("gpt-4o", None), 1_790_000_000_000_000_000))
 
 
 @pytest.mark.parametrize(

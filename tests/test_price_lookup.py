@@ -228,9 +228,9 @@ def test_a_users_price_covers_what_the_built_in_one_covers() -> None:
     cost = pricing.price(
         {"input_tokens": 1_000_000, "audio_seconds": 60}, provider="openai", model="gpt-4o-mini-transcribe", prices=mine
     )
-    assert (cost.total, cost.status) == (1, "priced")
+    assert (cost.total, cost.status) == (Decimal(1), "priced")
     seconds = pricing.price({"audio_seconds": 60}, provider="openai", model="gpt-4o-mini-transcribe", prices=mine)
-    assert (seconds.total, seconds.status) == (1, "priced")
+    assert (seconds.total, seconds.status) == (Decimal(1), "priced")
 
 
 def test_seconds_stay_billed_where_the_user_prices_nothing_in_their_place() -> None:
@@ -243,7 +243,7 @@ def test_seconds_stay_billed_where_the_user_prices_nothing_in_their_place() -> N
     cost = pricing.price(
         {"input_tokens": 9, "audio_seconds": 60}, provider="openai", model="gpt-4o-mini-transcribe", prices=mine
     )
-    assert (cost.total, cost.unpriced_units) == (1, ("input_tokens",))
+    assert (cost.total, cost.unpriced_units) == (Decimal(1), ("input_tokens",))
 
 
 @cache
