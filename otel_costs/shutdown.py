@@ -14,12 +14,16 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
-from otel_costs import connections, ledger, open_ends, outbox, telemetry
+from otel_costs import acknowledged, connections, ledger, open_ends, outbox, telemetry
+from otel_costs.attributes import ENV_SPOOL
 from otel_costs.patching import Patches
 from otel_costs.standby import Standby
 
 DEADLINE_S: Final = 3.0
 SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := getattr(signal, name, None)) is not None)
+
+# Of the deadline, for saying what is lost.
+_TELLING_S: Final = 0.2
 
 # Of the deadline, for calls that are still being written: the rest is for what is written already.
 _WRITING_S: Final = DEADLINE_S / 2
@@ -40,6 +44,8 @@ def install(patches: Patches) -> None:
         _standby = Standby()
         atexit.register(_at_exit)
         _handle_signals()
+    acknowledged.install(patches)
+    patches.wrap("signal", "signal", _set_signal)
     patches.on_import("multiprocessing.process", _watch_children)
 
 
@@ -55,10 +61,11 @@ def remove() -> None:
         if _shuts_down_at_exit(provider):
             atexit.register(provider.shutdown)
     _adopted.clear()
+    acknowledged.forget()
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             if signal.getsignal(number) is _on_signal:
-                signal.signal(number, signal.SIG_DFL)
+                _default(number)
 
 
 def adopt() -> None:
@@ -88,7 +95,7 @@ def flush(*, final: bool = False) -> bool:
     if _standby is None:
         return True
     if _until is None:
-        _until = time.monotonic() + DEADLINE_S
+        _until = time.monotonic() + DEADLINE_S - _TELLING_S
     _end_open(_standby, _until)
     outbox.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
     # In threads, side by side: `force_flush` ignores its timeout, and one collector may hang while another takes all.
@@ -124,11 +131,30 @@ def _shuts_down_at_exit(provider: Any) -> bool:
     return any(getattr(provider, name, None) is not None for name in ("_atexit_handler", "_at_exit_handler"))
 
 
-def _at_exit() -> None:
-    if not flush(final=True):
-        telemetry.log.warning(
-            "Telemetry was not taken within %.0f s at exit; what was queued is lost. Is the collector up?", DEADLINE_S
+def _flush_and_tell(*, final: bool = False) -> None:
+    """Flush, and say once how much of the ledger is lost: no collector took it in time, or one refused it."""
+    in_time = flush(final=final)
+    calls, written = acknowledged.lost()
+    if calls:
+        telemetry.complain_once(
+            "lost",
+            "The collector %s: the ledger records of %d of %d calls of this process are lost. %s keeps them on disk.",
+            "refused records or dropped some" if in_time else f"did not take all within {DEADLINE_S:.0f} s at the end",
+            calls,
+            written,
+            ENV_SPOOL,
         )
+    elif not in_time:
+        telemetry.complain_once(
+            "lost",
+            "Telemetry was not taken within %.0f s at the end of the process; what was queued is lost. "
+            "Is the collector up?",
+            DEADLINE_S,
+        )
+
+
+def _at_exit() -> None:
+    _flush_and_tell(final=True)
 
 
 def _handle_signals() -> None:
@@ -140,25 +166,37 @@ def _handle_signals() -> None:
             signal.signal(number, _on_signal)
 
 
+def _set_signal(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Flush at a signal that is given back to its default, too: gunicorn's workers for uvicorn do so after the fork."""
+    if _standby is not None and not kwargs and len(args) == 2 and args[0] in SIGNALS and args[1] == signal.SIG_DFL:
+        return wrapped(args[0], _on_signal)
+    return wrapped(*args, **kwargs)
+
+
+def _default(number: int) -> None:
+    """Give a signal back to its default, past our patch."""
+    getattr(signal.signal, "__wrapped__", signal.signal)(number, signal.SIG_DFL)
+
+
 def _on_signal(number: int, _frame: FrameType | None) -> None:
     global _until
     if _until is not None and not _flushed:
         return  # it ends already: a second signal would cut short what the first one waits for
     if _standby is not None and not _flushed:
-        _until = time.monotonic() + DEADLINE_S
+        _until = time.monotonic() + DEADLINE_S - _TELLING_S
         # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
         if outbox.is_working() or not _end_open(_standby, _until):
             # It is in the middle of a call's record, or of a socket's message: it must go on for that to be written.
             _standby.run([partial(_flush_and_repeat, number)], 0)
             return
-        _standby.run([flush], _until)
-    signal.signal(number, signal.SIG_DFL)
+        _standby.run([_flush_and_tell], _until + _TELLING_S)
+    _default(number)
     os.kill(os.getpid(), number)
 
 
 def _flush_and_repeat(number: int) -> None:
     global _flushed
-    flush()
+    _flush_and_tell()
     _flushed = True
     os.kill(os.getpid(), number)
 
@@ -172,7 +210,7 @@ def _bootstrap(wrapped: Any, _process: Any, args: tuple[Any, ...], kwargs: dict[
     try:
         return wrapped(*args, **kwargs)
     finally:
-        flush()
+        _flush_and_tell()
 
 
 def _after_fork() -> None:

@@ -188,9 +188,12 @@ class Process:
     def __init__(self) -> None:
         self.id = os.urandom(16).hex()
         self._seq = itertools.count(1)
+        self.last_seq = 0
+        """The number of the last call; 0 before the first."""
 
     def next_seq(self) -> int:
-        return next(self._seq)
+        self.last_seq = next(self._seq)
+        return self.last_seq
 
 
 _telemetry: Telemetry | None = None

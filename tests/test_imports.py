@@ -18,7 +18,7 @@ LAYERS = (
     ("whose call it is", "baggage decorator scope totals session_record session threads"),
     ("what was said", "messages"),
     ("calls", "identity bill jobs conversation call streaming watched_response"),
-    ("the process", "connections standby shutdown spool"),
+    ("the process", "acknowledged connections standby shutdown spool"),
     ("providers", "providers sockets"),
     ("the application", "instrumentor otel_costs"),
     ("stores", "store"),

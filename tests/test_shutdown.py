@@ -283,6 +283,55 @@ class TestServers:
             assert program.ended().code == 0
         assert_complete(collector.calls(), 2)
 
+    @pytest.mark.parametrize("worker", ["uvicorn_worker.UvicornWorker", "uvicorn.workers.UvicornWorker"])
+    def test_gunicorn_stops_workers_of_uvicorn_without_a_loss(
+        self, worker: str, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """They give SIGTERM back to its default after the fork, and raise it again when the server has stopped."""
+        source = """
+        async def app(scope, receive, send):
+            assert scope["type"] == "lifespan"
+            await receive()
+            for _ in range(40):
+                ask()
+            await send({"type": "lifespan.startup.complete"})
+            print("ready", flush=True)
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        """.replace("\n        ", "\n")
+        server = (sys.executable, "-W", "ignore", "-m", "gunicorn", "--bind", "127.0.0.1:0", "--log-level", "critical")
+        command = (*server, "--worker-class", worker, "app:app")
+        with Program(CLIENT + source, tmp_path, environ(provider, collector), *command) as program:
+            program.heard("ready")
+            program.signal(signal.SIGTERM)
+            assert program.ended().code == 0
+        assert_complete(collector.calls(), 40)
+
+    def test_a_signal_that_is_given_back_to_its_default(
+        self, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """By the program, by asyncio, in a child: the process ends by it as before, and nothing is lost."""
+        source = """
+        import asyncio, os, signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        async def main():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, print)
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        asyncio.run(main())
+        child = os.fork()
+        if child == 0:
+            client = openai.OpenAI()
+            ask()
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGHUP
+        ask()
+        print("ready", flush=True)
+        signal.pause()
+        """.replace("\n        ", "\n")
+        assert ended(source, tmp_path, provider, collector, by=signal.SIGTERM).code == -signal.SIGTERM
+        assert_complete(collector.calls(), 2)
+
 
 class TestChildren:
     def test_case_39_the_children_of_multiprocessing_lose_nothing(
@@ -389,8 +438,52 @@ class TestCollectorsThatFail:
             found = program.ended(BOUND_S)
         assert collector.requests > 0
         assert found.code == (-signal.SIGTERM if end == "SIGTERM" else 0)
-        if end == "normal":
-            assert "Telemetry was not taken within 3 s at exit" in found.err
+        assert found.err.count("the ledger records of 1 of 1 calls of this process are lost") == 1
+
+    @pytest.mark.parametrize("end", ["", "signal.pause()"], ids=["normal", "SIGTERM"])
+    def test_what_a_collector_refuses_is_counted(
+        self, end: str, provider: Provider, collector: Collector, tmp_path: Path
+    ) -> None:
+        """It answers 400: at the end one warning says how many calls are lost, at a signal too."""
+        collector.status = 400
+        source = "import signal; ask(); ask(); print('ready', flush=True); " + end
+        with Program(CLIENT + source, tmp_path, environ(provider, collector)) as program:
+            program.heard("ready")
+            if end:
+                program.signal(signal.SIGTERM)
+            found = program.ended()
+        assert found.code == (-signal.SIGTERM if end else 0)
+        assert found.err.count("the ledger records of 2 of 2 calls of this process are lost") == 1
+
+    def test_what_a_child_loses_is_counted(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+        """A child of multiprocessing says what it lost, and its parent what was its own."""
+        collector.open.clear()
+        source = """
+        import multiprocessing
+        def child():
+            global client
+            client = openai.OpenAI()
+            ask(); ask(); ask()
+        process = multiprocessing.get_context("fork").Process(target=child)
+        process.start()
+        process.join()
+        ask()
+        """.replace("\n        ", "\n")
+        environment = {**environ(provider, collector), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+        with Program(CLIENT + source, tmp_path, environment) as program:
+            found = program.ended(2 * BOUND_S)
+        assert [line.split(" of ")[2] for line in found.err.splitlines() if "are lost" in line] == [
+            "3 calls",
+            "1 calls",
+        ]
+
+    def test_what_the_spool_keeps_is_not_lost(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
+        """Records that lie on disk wait for the next process: nothing is said to be lost."""
+        collector.open.clear()
+        environment = {"OTEL_EXPORTER_OTLP_TIMEOUT": "60", "OTEL_COSTS_SPOOL": str(tmp_path / "spool")}
+        with Program(CLIENT + "ask()", tmp_path, {**environ(provider, collector), **environment}) as program:
+            found = program.ended(BOUND_S)
+        assert "the ledger records of" not in found.err
 
     def test_a_collector_that_is_absent_does_not_hold_the_process(self, provider: Provider, tmp_path: Path) -> None:
         """Nobody listens: the exporters try again and again, and the process ends in time."""

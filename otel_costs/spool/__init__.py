@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otel_costs import telemetry
+from otel_costs import acknowledged, telemetry
 from otel_costs.attributes import CALL_EVENT, ENV_SPOOL, PROCESS_EVENT
 from otel_costs.patching import Patches
 
@@ -64,7 +64,12 @@ def _on_emit(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 @telemetry.shielded("spool a ledger record")
 def _kept(spool: "Spool", record: Any) -> bool:
     """Whether it is a ledger record, and on disk now. If not, it goes the SDK's way."""
-    return getattr(record.log_record, "event_name", None) in _SPOOLED and spool.keep(_encoded(record))
+    event = getattr(record.log_record, "event_name", None)
+    if event not in _SPOOLED or not spool.keep(_encoded(record)):
+        return False
+    if event == CALL_EVENT:
+        acknowledged.keep()
+    return True
 
 
 def _encoded(record: Any) -> bytes:

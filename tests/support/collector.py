@@ -27,6 +27,8 @@ class Collector:
         self.logs: list[dict[str, Any]] = []
         self.spans: list[dict[str, Any]] = []
         self.requests = 0
+        self.status = 200
+        """What requests are answered with; what is refused is not kept."""
         self._changed = threading.Condition()
         handler = type("_Handler", (_Handler,), {"collector": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -68,6 +70,8 @@ class Collector:
             self.requests += 1
             self._changed.notify_all()
         self.open.wait(PATIENCE_S)
+        if self.status != 200:
+            return self.status
         try:
             logs, spans = (logs_of(body), []) if path == "/v1/logs" else ([], spans_of(body))
         except DecodeError:

@@ -1,0 +1,82 @@
+"""How many of this process's calls a collector has acknowledged, so that an end can say how many are lost.
+
+Counted at the exporters of the SDK that speak OTLP, batch by batch. Where none of them is used nothing is known, and
+nothing is said. What the spool keeps is not lost.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any, Final
+
+from otel_costs import attributes as names
+from otel_costs import telemetry
+from otel_costs.patching import Patches
+
+_EXPORTERS: Final = (
+    "opentelemetry.exporter.otlp.proto.http._log_exporter",
+    "opentelemetry.exporter.otlp.proto.grpc._log_exporter",
+)
+
+_taken: dict[int, int] = {}
+"""Calls that were acknowledged, by exporter. Each exporter is used by one thread at a time."""
+_kept = 0
+
+
+def install(patches: Patches) -> None:
+    """Count what the exporters send."""
+    for module in _EXPORTERS:
+        patches.on_import(module, lambda found, module=module: _watch(found, module), __name__)
+
+
+def keep() -> None:
+    """Count a call whose record lies on disk."""
+    global _kept
+    _kept += 1
+
+
+def lost() -> tuple[int, int]:
+    """Return how many calls of this process no exporter has sent, and how many there were.
+
+    (0, 0) where no exporter is known. With several exporters, what the best of them has not sent.
+    """
+    if not _taken:
+        return 0, 0
+    written = telemetry.process().last_seq
+    return max(0, written - _kept - max(_taken.values())), written
+
+
+def forget() -> None:
+    """Count from zero; as after a restart."""
+    global _kept
+    _taken.clear()
+    _kept = 0
+
+
+def _watch(patches: Patches, module: str) -> None:
+    patches.wrap(module, "OTLPLogExporter.export", _export)
+
+
+def _export(wrapped: Any, exporter: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    _taken.setdefault(id(exporter), 0)
+    result = wrapped(*args, **kwargs)
+    if getattr(result, "name", None) == "SUCCESS":
+        _taken[id(exporter)] += _calls(args[0] if args else kwargs.get("batch", ()))
+    return result
+
+
+def _calls(batch: Iterable[Any]) -> int:
+    """Return how many records of a batch are of calls of this process."""
+    try:
+        process_id = telemetry.process().id
+        return sum(
+            data.log_record.event_name == names.CALL_EVENT
+            and data.log_record.attributes.get(names.PROCESS_ID) == process_id
+            for data in batch
+        )
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:acknowledged", "otel_costs could not count what was sent", error=error)
+        return 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)
