@@ -9,7 +9,7 @@ from typing import Any, Final
 from otel_costs import attributes as names
 from otel_costs import clean, pricing, telemetry
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost
-from otel_costs.pricing.rates import UNKNOWN_USAGE
+from otel_costs.pricing.rates import NO_USAGE, UNKNOWN_USAGE
 from otel_costs.usage import MAX_UNKNOWN, Usage
 
 UNKNOWN_OPTION: Final = "unknown_option"
@@ -111,7 +111,7 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
         found[names.PRICE_ID] = cost.price_id
     found[names.PRICE_BOOK] = cost.book
     status = cost.status
-    if unaccounted and status != UNPRICED:
+    if (unaccounted or NO_USAGE in reasons) and status != UNPRICED:
         status = PARTIAL
     elif reasons and status == PRICED:
         status = ESTIMATED

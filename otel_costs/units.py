@@ -31,7 +31,17 @@ _COUNTS: Final = {
     # Ours.
     "paused_seconds": "durations audio paused",  # of a Live session, in its audio_seconds
     "file_searches": "tool_calls file_search",  # OpenAI's file search; genai-prices calls it storage_searches
-    "containers": "tool_calls container",  # containers of OpenAI's code interpreter
+    # Searches of OpenAI's preview tool, which are web searches, too.
+    "preview_web_searches": "tool_calls web_search preview",
+    # Containers of OpenAI's code interpreter and hosted shell; those of more memory than 1 GB by their size, too.
+    "containers": "tool_calls container",
+    "containers_4g": "tool_calls container 4g",
+    "containers_16g": "tool_calls container 16g",
+    "containers_64g": "tool_calls container 64g",
+    "container_minutes": "minutes container",
+    "container_minutes_4g": "minutes container 4g",
+    "container_minutes_16g": "minutes container 16g",
+    "container_minutes_64g": "minutes container 64g",
     "images": "images",
     "video_seconds": "durations video",
     "training_tokens": "training",

@@ -332,6 +332,21 @@ def test_own_rates_on_a_base_are_no_prices_of_another_tier(write: Write) -> None
     assert book.rates(call("o3-2025-04-16", tier="flex"), NOON).reason is None
 
 
+@pytest.mark.parametrize(("multiplies", "fee"), [("", 2), ("multiplies: tokens", 1)])
+def test_a_multiplier_of_tokens_leaves_fees(multiplies: str, fee: int, write: Write) -> None:
+    """What is cheaper by the token may cost the same by the search."""
+    book = write(f"""
+        - provider: openai
+          match: {{model: gpt-4o}}
+          base: {{provider: openai}}
+          multiplier: "2"
+          {multiplies}
+    """)
+    units = book.rates(call("gpt-4o"), NOON).bands[0][1]
+    assert units["input_tokens"].multiplier == 2
+    assert units["web_searches"].multiplier == units["containers_4g"].multiplier == fee
+
+
 def test_a_longer_context_has_its_own_rates(write: Write) -> None:
     """Bands of a file and of its base are put together; the threshold itself belongs to the band below."""
     book = write("""

@@ -92,6 +92,7 @@ def test_a_price_is_kept_digit_by_digit() -> None:
         ("2024-10-01T00:00:00Z", "2024-10-01T00:00:00", 10, "prices[1].from", "add Z"),
         ("to: null", "to: 2024-10-01", 11, "prices[1].to", "is not after from"),
         ('multiplier: "1.1"', "multiplier: 1.1", 7, "prices[0].multiplier", "not in quotes"),
+        ('multiplier: "1.1"', 'multiplier: "1.1"\n    multiplies: fees', 8, "prices[0].multiplies", "must be tokens"),
         ('multiplier: "1.1"', 'multiplier: "1001"', 7, "prices[0].multiplier", "the most is 1,000"),
         ("base: {provider: openai, model: gpt-4o}", "source: x", 4, "prices[0].rates", "are missing"),
         ("    rates:\n", '    multiplier: "2"\n    rates:\n', 13, "prices[1].multiplier", "needs a base"),

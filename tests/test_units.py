@@ -10,6 +10,8 @@ def test_units_are_those_of_genai_prices_and_a_few_of_ours() -> None:
     """Every unit that genai-prices prices has its name here; a release that adds one is noticed."""
     ours = {"file_searches", "containers", "images", "video_seconds", "training_tokens", "credits", "paused_seconds"}
     writes = {f"cache_{modality}write_12h_tokens" for modality in ("", "text_", "audio_", "image_", "video_")}
+    ours |= {"preview_web_searches", "container_minutes"}
+    ours |= {f"{unit}_{size}" for unit in ("containers", "container_minutes") for size in ("4g", "16g", "64g")}
     assert set(unit_data) | ours | writes == UNITS
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Line",
     "PriceBook",
     "PriceFileError",
+    "costs_otherwise",
     "current",
     "load",
     "price",
@@ -69,6 +70,29 @@ def price(
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()
         return Cost(None, UNPRICED, INTERNAL_ERROR, (), None, CURRENCY, (), getattr(book, "version", ""))
+
+
+def costs_otherwise(
+    part: str,
+    whole: str,
+    *,
+    provider: str,
+    model: str | None,
+    at: datetime,
+    endpoint: str | None = None,
+    deployment: str | None = None,
+    request_model: str | None = None,
+) -> bool:
+    """Return whether `part` costs a model something else than `whole`, the unit that it is a part of, by the standard
+    price. `at` is aware. Never raises."""
+    try:
+        call = (provider, model, None, None, endpoint, deployment)
+        rates = current().rates(call, at, request_model=request_model)
+        priced = rates.bands[0][1]
+        return part in priced and priced[part] != priced.get(whole)
+    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
+        _log_once()
+        return False
 
 
 def current() -> PriceBook:

@@ -146,6 +146,8 @@ class Price:
     input_tokens_above: int | None = None
     base: Base | None = None
     multiplier: Decimal = ONE
+    multiplies_tokens_only: bool = False
+    """Whether fees of tools stay what the base says."""
     covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str = ""
     checked: date | None = None

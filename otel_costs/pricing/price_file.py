@@ -26,7 +26,7 @@ _MAX_MULTIPLIER: Final = Decimal(1_000)
 _FILE: Final = ("version", "currency", "prices")
 _PRICE: Final = (
     *("id", "provider", "match", "from", "to", "when"),
-    *("rates", "covered_by", "base", "multiplier", "source", "checked"),
+    *("rates", "covered_by", "base", "multiplier", "multiplies", "source", "checked"),
 )
 _MATCH: Final = ["model", "starts_with", "ends_with", "regex", "deployment", "endpoint", "region"]
 _WHEN: Final = ("service_tier", "processing", "input_tokens_above")
@@ -78,6 +78,8 @@ def _price(entry: Fields, file: str) -> Price:
         entry.fail("rates", "are missing: a price has rates, a base, or both")
     if base is None and entry.has("multiplier"):
         entry.fail("multiplier", "needs a base to multiply; without one, write the rates themselves")
+    if entry.has("multiplies") and entry.text("multiplies") != "tokens":
+        entry.fail("multiplies", f"is {entry.text('multiplies')!r}; it must be tokens, or left out for all units")
     return Price(
         id=f"{file}:{name}" + (f"@{start:%Y-%m-%d}" if start > EARLIEST else ""),
         provider=provider,
@@ -90,6 +92,7 @@ def _price(entry: Fields, file: str) -> Price:
         input_tokens_above=when.whole("input_tokens_above", 0) if when.has("input_tokens_above") else None,
         base=base,
         multiplier=entry.decimal("multiplier", _MAX_MULTIPLIER) if entry.has("multiplier") else ONE,
+        multiplies_tokens_only=entry.has("multiplies"),
         covered_by=_covered_by(entry),
         source=entry.optional("source") or "",
         checked=entry.day("checked"),

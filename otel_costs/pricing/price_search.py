@@ -12,7 +12,7 @@ from typing import Any, Final
 from otel_costs.pricing import base_prices
 from otel_costs.pricing.call_names import Name
 from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
-from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rates, band
+from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates, band
 from otel_costs.units import DIMENSIONS, WHOLES
 
 _MAX_BASES: Final = 32  # prices on top of each other
@@ -123,7 +123,7 @@ class Search:
         if any("tokens" in DIMENSIONS[unit] for unit in price.rates):
             reason = _reason(price, question) or reason
         return found.map(
-            lambda rates: {unit: rate.times(price.multiplier) for unit, rate in rates.items()} | dict(price.rates),
+            lambda rates: {unit: _multiplied(price, unit, rate) for unit, rate in rates.items()} | dict(price.rates),
             price_id=f"{price.id}>{found.price_id}",
             reason=reason,
             covered_by={**found.covered_by, **price.covered_by},
@@ -154,6 +154,10 @@ def _rank(price: Price, name: Name, question: Question) -> int | None:
 
     rank = best(name.spellings)
     return None if rank is not None and best(name.asked) is not None else rank
+
+
+def _multiplied(price: Price, unit: str, rate: Rate) -> Rate:
+    return rate if price.multiplies_tokens_only and "tokens" not in DIMENSIONS[unit] else rate.times(price.multiplier)
 
 
 def _is_longer(other: Price, price: Price) -> bool:

@@ -146,7 +146,7 @@ def test_containers(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None
         client.containers.create(name="c")
         client.containers.retrieve("cntr_1")
     assert recorded.call[names.USAGE_PREFIX + "containers"] == 1
-    assert recorded.call[names.COST_STATUS] in ("priced", "unpriced")
+    assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_USD]) == ("estimated", "0.12")
 
 
 def test_unknown_endpoint_without_usage(driver: Driver, provider: Provider, recorded: Recorded) -> None:

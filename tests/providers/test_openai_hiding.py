@@ -192,7 +192,7 @@ def test_a_filter_after_the_usage(driver: Driver, recorded: Recorded, monkeypatc
     monkeypatch.setenv(names.ENV_PROVIDERS, "llm.example=azure.ai.openai")
     monkeypatch.setenv(names.ENV_STREAM_USAGE, "on")
     model = "gpt-4o-2024-08-06"
-    filtered = {"index": 0, "finish_reason": None, "content_filter_results": {}}
+    filtered: dict[str, Any] = {"index": 0, "finish_reason": None, "content_filter_results": {}}
     chunks = chunks_of(driver, [
         {"model": "", "choices": [], "usage": None},
         {"model": model, "choices": [{"index": 0, "delta": DELTA, "finish_reason": None}], "usage": None},

@@ -10,6 +10,7 @@ from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import messages as openai_messages
+from otel_costs.providers.openai import options
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
@@ -44,6 +45,7 @@ def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) ->
     others = _read_usage(call, request, body, headers) or ()
     _read_outputs(call, request, body)
     _estimate(call, request)
+    options.read(call, request, body)
     _identify(call, request, body)
     return others
 
@@ -86,7 +88,7 @@ def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, s
         call.bill.processing = "decisions"
     elif name == "containers" and isinstance(body, Mapping):
         call.bill.usage = Usage.of({"containers": 1})
-        call.bill.price_model = f"container/{body.get('memory_limit') or '1g'}"
+        call.bill.price_model = f"container/{options.memory_of_container(call, request, body)}"
     others = openai_usage.read_others(name, body, request.body)
     if call.bill.usage is not None or not others:
         return others
@@ -109,13 +111,19 @@ def _estimate(call: Call, request: Request) -> None:
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
     bill = call.bill
-    if bill.usage is not None or not request.stream or request.endpoint.said not in _ESTIMATED or not call.inputs:
+    if _has_tokens(bill.usage) or not request.stream or request.endpoint.said not in _ESTIMATED or not call.inputs:
         return
     if not bill.reasons:
         bill.reasons.append("usage_not_reported")
     if "response_not_read" not in bill.reasons:
         said = sum(_tokens(choice) for choice in call.choices)
-        bill.usage = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
+        guessed = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
+        bill.usage = guessed if bill.usage is None else bill.usage + guessed
+
+
+def _has_tokens(usage: Usage | None) -> bool:
+    """Whether a usage says tokens, or what else there is to say: tools alone are counted without a usage."""
+    return usage is not None and not (usage.quantities and usage.quantities.keys() <= options.TOOL_UNITS)
 
 
 def _tokens(drafts: Sequence[Draft]) -> int:

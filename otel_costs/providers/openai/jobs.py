@@ -16,12 +16,23 @@ KEPT: Final = 10_000
 """Jobs that are remembered as found ended; a look at one that was forgotten leaves a span and no bill."""
 
 _found: Recent[tuple[str, str], bool] = Recent(KEPT)
+_windows: Recent[tuple[str, str], str] = Recent(KEPT)
 
 
 def forget() -> None:
-    """Forget which jobs were found ended."""
-    global _found
-    _found = Recent(KEPT)
+    """Forget which jobs were found ended, and in which window each was to end."""
+    global _found, _windows
+    _found, _windows = Recent(KEPT), Recent(KEPT)
+
+
+def keep_window(provider: str, response_id: str, window: str) -> None:
+    """Remember the window that a response in the background was asked to end in: no answer repeats it."""
+    _windows[provider, response_id] = window
+
+
+def window_of(provider: str, response_id: str) -> str | None:
+    """Return the window that a response was asked to end in; None if this process did not ask, or long ago."""
+    return _windows.get((provider, response_id))
 
 
 def is_due(provider: str, job: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from otel_costs.providers import sound
+from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.reported_cost import reported_cost
 from otel_costs.providers.openai.token_usage import read_tokens
 from otel_costs.providers.sound import Sound
@@ -94,33 +95,34 @@ def _of_chat(body: object, request: _Json) -> Usage | None:
     return found + Usage.of({"web_searches": 1}, estimated=True)
 
 
-def _of_response(body: object, _: _Json) -> Usage | None:
-    if isinstance(body, dict) and isinstance(body.get("response"), dict):
-        body = body["response"]  # a stream's event
+def _of_response(body: object, request: _Json) -> Usage | None:
+    """Read the tokens of a response and the tools that were used; without a usage, the tools that cost something."""
+    body = response_of(body)
     found = _of_tokens(body)
-    if found is None or not isinstance(body, dict):
-        return found
-    for tools in _of_tools(body):
-        found = found + tools
+    for tools in _of_tools(body, request) if isinstance(body, dict) else ():
+        found = tools if found is None else found + tools
     return found
 
 
-def _of_tools(body: _Json) -> Iterator[Usage]:
+def response_of(body: object) -> object:
+    """Return the response itself, of an event of a stream that has it in it."""
+    return body["response"] if isinstance(body, dict) and isinstance(body.get("response"), dict) else body
+
+
+def _of_tools(body: _Json, request: _Json) -> Iterator[Usage]:
     """Count the built-in tools that were used; one that was not is left out."""
-    items = _objects(body.get("output"))
-    searched = _dig(body, "tool_usage", "web_search", "num_requests")
+    items, tools = _objects(body.get("output")), hosted_tools.asked(body, request)
+    searched, estimated = _dig(body, "tool_usage", "web_search", "num_requests"), False
     if searched is None:
-        searched = sum(_type(item) == "web_search_call" and _dig(item, "action", "type") == "search" for item in items)
+        searched, estimated = hosted_tools.searches(items)
     if searched:
-        yield Usage.of({"web_searches": searched})
+        preview = {"preview_web_searches": searched} if hosted_tools.preview_searches(tools) else {}
+        yield Usage.of({"web_searches": searched, **preview}, estimated=estimated)
     if files := sum(_type(item) == "file_search_call" for item in items):
         yield Usage.of({"file_searches": files})
-    # A container that the request named is billed where it was made. One that was made for this response may serve
-    # the next one as well: that it is new here is an estimate.
-    named = {_name(tool, "container") for tool in _objects(body.get("tools"))}
-    used = {_name(item, "container_id") for item in items if _type(item) == "code_interpreter_call"}
-    if made := used - named - {None}:
-        yield Usage.of({"containers": len(made)}, estimated=True)
+    # One that was made for this response may serve the next one as well: that it is new here is an estimate.
+    if made := hosted_tools.containers(tools, items):
+        yield Usage.of(made, estimated=True)
 
 
 def _of_embeddings(body: object, _: _Json) -> Usage | None:

@@ -54,7 +54,12 @@ def _item(item: Json) -> Iterator[tuple[str, Json]]:
         yield from _function_call(item)
     elif kind == "reasoning":
         yield from _reasoning(item)
-    else:
+    elif kind == "shell_call":
+        for index, command in enumerate(item["action"]["commands"]):
+            yield "response.shell_call_command.added", {"command_index": index, "command": ""}
+            yield "response.shell_call_command.delta", {"command_index": index, "delta": command}
+            yield "response.shell_call_command.done", {"command_index": index, "command": command}
+    elif kind in _HOSTED:
         yield from _hosted(item)
     yield "response.output_item.done", {"item": item}
 

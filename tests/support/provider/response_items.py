@@ -22,6 +22,7 @@ _TOOL_WORDS = {
     "web_search_preview": r"\b(search|news|latest|today)\b",
     "file_search": r"\b(policy|policies|manual|document|file)\b",
     "code_interpreter": r"\b(calculate|compute|plot)\b",
+    "shell": r"\b(list|run|execute)\b",
     "image_generation": r"\b(draw|picture|image)\b",
 }
 
@@ -106,10 +107,24 @@ def _use(tool: Json, question: str, out: Output) -> None:
             "outputs": None,
         }
         out.items.append(item)
+    elif kind == "shell":
+        out.items += _shell(tool.get("environment") or {"type": "local"})
     else:
         out.images += 1
         item = {"type": "image_generation_call", "status": "completed", "result": base64.b64encode(PIXEL).decode()}
         out.items.append({"id": new_id("ig_"), **item, "quality": "medium", "size": "1024x1024"})
+
+
+def _shell(environment: Json) -> list[Json]:
+    """Return a command and, where the provider runs it, what it wrote; a container of its own has a new id."""
+    call = {"call_id": new_id("call_", 24), "status": "completed"}
+    asked = {"id": new_id("sh_"), "type": "shell_call", **call, "action": {"commands": ["ls"], "timeout_ms": 1000}}
+    if environment["type"] == "local":
+        return [{**asked, "environment": {"type": "local"}}]
+    container = environment.get("container_id") or new_id("cntr_")
+    ran = [{"stdout": "a.txt", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}]
+    output = {"id": new_id("sho_"), "type": "shell_call_output", **call, "output": ran}
+    return [{**asked, "environment": {"type": "container_reference", "container_id": container}}, output]
 
 
 def _say(said: Reply, asked: Json, out: Output) -> None:

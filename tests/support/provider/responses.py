@@ -26,6 +26,9 @@ def create(request: Request, store: Store) -> Answer:
         )
     if asked.get("background") and asked.get("store") is False:
         raise RefusedError(400, "Background responses must be stored.", param="background")
+    window = (asked.get("background_options") or {}).get("completion_window", "soonest")
+    if window != "soonest" and (not asked.get("background") or asked.get("stream")):
+        raise RefusedError(400, "A completion window needs 'background' and no stream.", param="background_options")
     items = [*_history(asked.get("previous_response_id"), store), *response_items.as_items(asked.get("input"))]
     out = response_items.answer(asked, items)
     body = _body(request, out, items)

@@ -28,6 +28,8 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     ("GET /files", small.list_files),
     ("GET /files/{id}", small.get_file),
     ("GET /files/{id}/content", small.get_content),
+    ("POST /containers", small.create_container),
+    ("GET /containers/{id}", small.get_container),
     ("POST /audio/speech", audio.speech),
     ("POST /speak", audio.speak),
     ("POST /audio/transcriptions", audio.transcribe),

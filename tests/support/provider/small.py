@@ -141,3 +141,26 @@ def from_the_future(request: Request, _: Store) -> Answer:
     spent = usage.Spent(input=tokens.count(json.dumps(request.json)), output=7)
     body = {"id": new_id("thing_"), "object": "future.thing", "model": request.model or "gpt-9", "shape": {"sides": 5}}
     return Answer({**body, "usage": {**usage.of_response(spent), "dream_tokens": 3}})
+
+
+def create_container(request: Request, store: Store) -> Answer:
+    """Answer ``POST /containers``."""
+    asked = request.json
+    if not asked.get("name"):
+        raise RefusedError(400, "Missing required parameter: 'name'.", param="name")
+    made = {
+        "id": new_id("cntr_"),
+        "object": "container",
+        "created_at": now(),
+        "last_active_at": now(),
+        "name": asked["name"],
+        "status": "running",
+        "expires_after": {"anchor": "last_active_at", "minutes": 20},
+        "memory_limit": asked.get("memory_limit", "1g"),
+    }
+    return Answer(store.put("container", made))
+
+
+def get_container(request: Request, store: Store) -> Answer:
+    """Answer ``GET /containers/{id}``."""
+    return Answer(store.get("container", request.params["id"]))
