@@ -6,6 +6,7 @@ nothing is said. What the spool keeps is not lost.
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 from otel_costs import attributes as names
@@ -25,7 +26,7 @@ _kept = 0
 def install(patches: Patches) -> None:
     """Count what the exporters send."""
     for module in _EXPORTERS:
-        patches.on_import(module, lambda found, module=module: _watch(found, module), __name__)
+        patches.on_import(module, partial(_watch, module), __name__)
 
 
 def keep() -> None:
@@ -52,7 +53,7 @@ def forget() -> None:
     _kept = 0
 
 
-def _watch(patches: Patches, module: str) -> None:
+def _watch(module: str, patches: Patches) -> None:
     patches.wrap(module, "OTLPLogExporter.export", _export)
 
 

@@ -6,18 +6,23 @@ import stat
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from otel_costs import CostsInstrumentor, spool, telemetry
-from otel_costs.spool import segments, sender
+from otel_costs.spool import delivery, inventory, refusals, segments, sender
 from otel_costs.spool.sender import Spool
 
 from .support.collector import Collector
@@ -73,6 +78,7 @@ class Taker:
 
 @pytest.fixture
 def taker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taker]:
+    monkeypatch.setattr(telemetry, "_complained", set())
     made = Taker()
     made.server.start()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.endpoint)
@@ -98,7 +104,12 @@ def made(tmp_path: Path) -> Iterator[Callable[..., Spool]]:
 def lying(root: Path) -> list[str]:
     """Return what lies on disk."""
     files = [path for folder in sorted(root.glob(f"{segments.PREFIX}*")) for path in segments.segments(folder)]
-    return [name for file in files for entry in segments.read(file, 0, 2**30)[0] for name in names(entry)]
+    return [
+        name
+        for file in files
+        for entry in segments.read(file, segments.sent(file), 2**30).entries
+        for name in names(entry)
+    ]
 
 
 def abandoned(root: Path, *records: str) -> Path:
@@ -141,7 +152,171 @@ def test_what_is_rejected_is_found_and_put_aside(taker: Taker, made: Callable[..
     assert all(one.keep(request(name)) for name in ("a", "b", "bad", "c"))
     wait_until(lambda: one.flush(5))
     assert sorted(set(taker.taken)) == ["a", "b", "c"]
-    assert names((tmp_path / "spool" / sender.REFUSED).read_bytes()) == ["bad"]
+    (refusal,) = refusals.read(tmp_path / "spool")
+    assert (names(refusal.request), refusal.reason) == (["bad"], "1 records rejected")
+
+
+def test_nothing_is_sent_twice_while_records_come(taker: Taker, made: Callable[..., Spool]) -> None:
+    """A segment grows while it is sent: the sender goes on where it was, and not from the beginning again."""
+    one, pending = made(), iter(range(20, 2000))
+
+    def grow(*_: Any) -> ExportLogsServiceResponse:
+        assert all(one.keep(request(str(number))) for number in islice(pending, 20))
+        return ExportLogsServiceResponse()
+
+    taker.answer = grow
+    assert all(one.keep(request(str(number))) for number in range(20))
+    wait_until(lambda: len(taker.taken) >= 2000)
+    wait_until(lambda: one.flush(5))
+    assert taker.taken == [str(number) for number in range(2000)]
+
+
+def test_what_a_killed_process_had_sent_is_not_sent_again(
+    taker: Taker, made: Callable[..., Spool], tmp_path: Path
+) -> None:
+    """Up to where a segment was acknowledged stands beside it; a mark that is damaged says nothing."""
+    root = tmp_path / "spool"
+    for name, damage in (("a", False), ("c", True)):
+        (segment,) = segments.segments(abandoned(root, name, chr(ord(name) + 1)))
+        segments.mark_sent(segment, segments.read(segment, 0, 1).end)
+        if damage:
+            mark = segment.with_suffix(".sent")
+            mark.write_bytes(mark.read_bytes()[:-1] + b"x")
+    assert made().open()
+    wait_until(lambda: len(taker.taken) == 3)
+    assert sorted(taker.taken) == ["b", "c", "d"]
+    wait_until(lambda: not list(root.rglob("*.sent")))
+
+
+def test_a_collector_that_refuses_everything_for_a_time_costs_nothing(
+    taker: Taker, made: Callable[..., Spool], tmp_path: Path
+) -> None:
+    """Where nothing at all is taken, the collector is set up wrongly, and not all records are: they wait."""
+    refusing = threading.Event()
+    refusing.set()
+
+    def answer(_: list[str], context: Any) -> ExportLogsServiceResponse:
+        if refusing.is_set():
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+        return ExportLogsServiceResponse()
+
+    taker.answer = answer
+    one = made()
+    assert all(one.keep(request(name)) for name in "abc")
+    wait_until(lambda: taker.requests >= 20)
+    assert refusals.read(tmp_path / "spool") == []
+    refusing.clear()
+    wait_until(lambda: one.flush(5))
+    assert taker.taken == ["a", "b", "c"]
+
+
+def test_what_is_refused_for_long_is_put_aside(
+    taker: Taker, made: Callable[..., Spool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that is refused when it is alone does not keep the others for ever; the reason is kept."""
+    monkeypatch.setattr(sender, "_REFUSING_S", 0.0)
+    taker.answer = lambda _, context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+    one = made()
+    assert one.keep(request("a"))
+    wait_until(lambda: one.flush(5))
+    (refusal,) = refusals.read(tmp_path / "spool")
+    assert (names(refusal.request), refusal.reason) == (["a"], "gRPC INVALID_ARGUMENT")
+
+
+def test_what_was_refused_is_sent_again_or_dropped(
+    taker: Taker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resent record that is taken is gone from the file, one that is refused again stays with its time, and so does
+    all of it where the collector is not there."""
+    root = tmp_path / "spool"
+    root.mkdir()
+    refused = [delivery.Refused(request(name), "HTTP 413") for name in ("a", "bad", "b")]
+    assert refusals.put_aside(root, refused) == 3
+    before = refusals.read(root)
+
+    def reject(found: list[str], context: Any) -> ExportLogsServiceResponse:
+        if "bad" in found:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+        return ExportLogsServiceResponse()
+
+    taker.answer = reject
+    assert refusals.resend(root, delivery.connect()) == (2, 1)
+    assert sorted(taker.taken) == ["a", "b"]
+    (left,) = refusals.read(root)
+    assert (left.at, left.reason, names(left.request)) == (before[1].at, "gRPC INVALID_ARGUMENT", ["bad"])
+    taker.answer = lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, "down")
+    with pytest.raises(delivery.UnavailableError):
+        refusals.resend(root, delivery.connect())
+    assert refusals.read(root) == [left]
+    assert refusals.drop(root) == 1
+    assert list(root.iterdir()) == []
+
+
+def test_refusals_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit is not kept, and said."""
+    monkeypatch.setattr(refusals, "LIMIT_BYTES", 1000)
+    refused = [delivery.Refused(request("a", size=300), "HTTP 400")] * 5
+    assert refusals.put_aside(tmp_path, refused) == 3
+    with (tmp_path / "refused.jsonl").open("ab") as file:
+        file.write(b"{not json\n")
+    assert len(refusals.read(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("where", ["payload", "length", "crc", "first byte", "last entry"])
+def test_a_flipped_byte_costs_one_record(
+    where: str, taker: Taker, made: Callable[..., Spool], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever of an entry is damaged, all the others of its segment are sent; it is said, with a copy for people."""
+    root = tmp_path / "spool"
+    (segment,) = segments.segments(abandoned(root, *"abcdef"))
+    data = bytearray(segment.read_bytes())
+    each = len(data) // 6
+    at = {"payload": 2 * each + 12, "length": 2 * each + 2, "crc": 2 * each + 5, "first byte": 2 * each + 8}
+    data[at.get(where, len(data) - 1)] ^= 0x55
+    segment.write_bytes(bytes(data))
+    assert made().open()
+    left = "abcde" if where == "last entry" else "abdef"
+    wait_until(lambda: "".join(sorted(taker.taken)) == left)
+    wait_until(lambda: not segment.exists())
+    assert segment.with_suffix(".damaged").read_bytes() == bytes(data)
+    assert "1 damaged places" in caplog.text
+    (lot,) = inventory.of(root)
+    assert (lot.state, lot.records, lot.detail) == ("damaged", 1, str(segment.with_suffix(".damaged")))
+    assert inventory.drop_damaged(root) == 1
+    # The sender may still be about to let go of the folder.
+    wait_until(lambda: inventory.drop_damaged(root) or not segment.parent.exists())
+
+
+@given(st.data())
+def test_any_damage(data: st.DataObject) -> None:
+    """Bytes that are changed, cut out or put in cost the entries that they are in, and never one that is whole."""
+    entries = [request(f"{number}", size=data.draw(st.integers(0, 40))) for number in range(6)]
+    heads = [segments._HEAD.pack(len(entry), zlib.crc32(entry)) for entry in entries]
+    whole = [head + entry for head, entry in zip(heads, entries, strict=True)]
+    hit = data.draw(st.integers(0, 5))
+    piece = bytearray(whole[hit])
+    at = data.draw(st.integers(0, len(piece) - 1))
+    kind = data.draw(st.sampled_from(["change", "cut", "put in"]))
+    if kind == "change":
+        piece[at] ^= data.draw(st.integers(1, 255))
+    elif kind == "cut":
+        del piece[at : at + data.draw(st.integers(1, 20))]
+    else:
+        piece[at:at] = data.draw(st.binary(min_size=1, max_size=20))
+    with TemporaryDirectory() as folder:
+        segment = Path(folder) / "00000001.otlp"
+        segment.write_bytes(b"".join([*whole[:hit], bytes(piece), *whole[hit + 1 :]]))
+        found: list[bytes] = []
+        damaged = end = 0
+        while True:
+            read = segments.read(segment, end, 100)
+            found, damaged = found + read.entries, damaged + read.damaged
+            if read.end == end:
+                break
+            end = read.end
+        assert end == segment.stat().st_size
+    assert [entry for number, entry in enumerate(entries) if number != hit] == [e for e in found if e != entries[hit]]
+    assert damaged or entries[hit] in found
 
 
 def test_what_others_left_is_sent(taker: Taker, made: Callable[..., Spool], tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "reprice": "reprice",
     "reconcile": "reconcile",
     "erase": "erase",
+    "spool": "spool",
     "scenario": "scenario",
 }
 

@@ -8,9 +8,9 @@ import os
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
@@ -32,6 +32,28 @@ class RefusedError(Exception):
 
 
 Send = Callable[[bytes], None]
+
+
+class Refused(NamedTuple):
+    """A request of one record that a collector does not take."""
+
+    entry: bytes
+    reason: str
+
+
+def send_each(send: Send, entries: Sequence[bytes]) -> list[Refused]:
+    """Send entries as one request; where something in it is refused, find it by halves, and return it.
+
+    Raises UnavailableError if it was not taken, and may be at another time.
+    """
+    try:
+        send(b"".join(entries))
+    except RefusedError as error:
+        if len(entries) == 1:
+            return [Refused(entries[0], str(error))]
+        middle = len(entries) // 2
+        return [*send_each(send, entries[:middle]), *send_each(send, entries[middle:])]
+    return []
 
 
 def connect() -> Send:

@@ -1,8 +1,9 @@
 """Records in files: a folder for each process that writes, and a lock in it as long as that process lives.
 
 A segment is a file of entries: length and CRC-32 (four bytes each, big-endian), then the bytes of an OTLP request with
-one record. Requests in protobuf are joined by joining their bytes. A segment is deleted when all of it was
-acknowledged, so what a killed process had sent may be sent again: the store counts a call once.
+one record. Requests in protobuf are joined by joining their bytes. Beside a segment stands how much of it was
+acknowledged (`.sent`), so that only a request that was cut off is sent twice: the store counts a call once.
+A segment is deleted when all of it was acknowledged.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, NamedTuple
 
 from otel_costs.filelock import identity, locked
 
@@ -25,8 +26,13 @@ LIMIT_BYTES: Final = 256 * 2**20
 
 PREFIX: Final = "otel_costs-"
 
+DAMAGED_BYTES: Final = 16 * 2**20
+"""Of segments with damaged entries, which are set aside for people; more are deleted."""
+
 _HEAD: Final = struct.Struct(">II")
+_SENT: Final = struct.Struct(">QI")  # the place, and its CRC-32: what is damaged must not say that all was sent
 _LOCK: Final = "lock"
+_FIRST_BYTE: Final = 0x0A  # of every entry: the tag of `resource_logs`, the only field of an OTLP request for logs
 
 
 class Writer:
@@ -67,15 +73,20 @@ class Writer:
                 self._end_segment()
             return True
 
-    def discard(self, segment: Path, end: int) -> None:
-        """Delete a segment that was sent up to `end`, unless more was appended since."""
+    def discard(self, segment: Path, end: int) -> bool:
+        """Delete a segment that was sent up to `end`; return False if there is more in it."""
         with self._changing:
             self._look()
+            if end < _size(segment):
+                return False
             if self._file is not None and segment == self._path:
-                if end < self._size:
-                    return
                 self._end_segment()
-            segment.unlink(missing_ok=True)
+            _delete(segment)
+            return True
+
+    def is_growing(self, segment: Path) -> bool:
+        """Return whether entries are still appended to a segment."""
+        return self._file is not None and segment == self._path
 
     def abandon(self) -> None:
         """Close the files, without a word to who else has them open: a forked child's are its parent's."""
@@ -125,12 +136,16 @@ class Left:
     folder: Path
     lock: int | None = field(repr=False)
 
-    def discard(self, segment: Path, end: int) -> None:
-        """Delete a segment. What cannot be read beyond `end` (a disk that lost power) is set aside for people."""
-        if segment.stat().st_size > end:
-            segment.rename(segment.with_suffix(".damaged"))
-        else:
-            segment.unlink()
+    def discard(self, segment: Path, end: int) -> bool:
+        """Delete a segment that was sent up to `end`; return False if there is more in it."""
+        if end < _size(segment):
+            return False
+        _delete(segment)
+        return True
+
+    def is_growing(self, _: Path) -> bool:
+        """Return whether entries are still appended to a segment: by nobody any more."""
+        return False
 
     def close(self) -> None:
         """Delete the folder if it is empty, and unlock it."""
@@ -162,25 +177,109 @@ def segments(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.otlp"))
 
 
-def read(segment: Path, start: int, limit_bytes: int) -> tuple[list[bytes], int]:
-    """Return entries from `start` on, about `limit_bytes` of them, and where the next one begins.
+def sent(segment: Path) -> int:
+    """Return up to where a segment was acknowledged: 0 where nothing says so."""
+    try:
+        end, crc = _SENT.unpack(segment.with_suffix(".sent").read_bytes())
+    except (OSError, struct.error):
+        return 0
+    return int(end) if crc == zlib.crc32(b"%d" % end) else 0
 
-    No entries: the end, or one that is not whole.
+
+def mark_sent(segment: Path, end: int) -> None:
+    """Note that a segment was acknowledged up to `end`. Where that fails, it is sent again after a crash."""
+    with contextlib.suppress(OSError):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(segment.with_suffix(".sent"), flags, 0o600)
+        try:
+            os.pwrite(file, _SENT.pack(end, zlib.crc32(b"%d" % end)), 0)
+        finally:
+            os.close(file)
+
+
+class Piece(NamedTuple):
+    """A part of a segment: whole entries, where the next one begins, and how many places were damaged before it."""
+
+    entries: list[bytes]
+    end: int
+    damaged: int
+
+
+def read(segment: Path, start: int, limit_bytes: int, *, growing: bool = False) -> Piece:
+    """Return entries from `start` on, about `limit_bytes` of them. No entries and no damage: the end.
+
+    Damaged entries are skipped, also where it is their length that is wrong. An entry that is not whole at the end of
+    a segment is damaged as well, unless the segment is still `growing`.
     """
-    entries, end = [], start
     with segment.open("rb") as file:
-        file.seek(start)
-        while end - start < limit_bytes:
-            head = file.read(_HEAD.size)
-            if len(head) < _HEAD.size:
-                break
-            length, crc = _HEAD.unpack(head)
-            payload = file.read(length)
-            if len(payload) < length or zlib.crc32(payload) != crc:
-                break
+        data = file.read() if start == 0 else _from(file, start)
+    entries, position, damaged = [], 0, 0
+    while position < len(data) and position < limit_bytes:
+        payload = _entry(data, position)
+        if payload is not None:
             entries.append(payload)
-            end += _HEAD.size + length
-    return entries, end
+            position += _HEAD.size + len(payload)
+            continue
+        following = _following(data, position)
+        if following is None:
+            if growing:
+                break
+            damaged, position = damaged + 1, len(data)
+        else:
+            damaged, position = damaged + 1, following
+    return Piece(entries, start + position, damaged)
+
+
+def _from(file: BinaryIO, start: int) -> bytes:
+    file.seek(start)
+    return file.read()
+
+
+def _entry(data: bytes, position: int) -> bytes | None:
+    """Return the entry at `position`, None where there is none that is whole."""
+    begin = position + _HEAD.size
+    if begin > len(data):
+        return None
+    length, crc = _HEAD.unpack_from(data, position)
+    if begin + length > len(data) or not length or data[begin] != _FIRST_BYTE:
+        return None
+    payload = data[begin : begin + length]
+    return payload if zlib.crc32(payload) == crc else None
+
+
+def _following(data: bytes, position: int) -> int | None:
+    """Return where the next whole entry begins behind a damaged one; None if there is none.
+
+    Its length is tried first. If that is what was damaged, each place is looked at: few have a head that fits.
+    """
+    if position + _HEAD.size <= len(data):
+        after: int = position + _HEAD.size + _HEAD.unpack_from(data, position)[0]
+        if after == len(data) or _entry(data, after) is not None:
+            return after
+    tag = data.find(_FIRST_BYTE, position + _HEAD.size + 1)
+    while tag >= 0:
+        if _entry(data, tag - _HEAD.size) is not None:
+            return tag - _HEAD.size
+        tag = data.find(_FIRST_BYTE, tag + 1)
+    return None
+
+
+def set_aside(root: Path, segment: Path) -> bool:
+    """Keep a copy of a segment in which something is damaged, for people to look at; False where too many are there."""
+    kept = list(root.glob(f"{PREFIX}*/*.damaged"))
+    if sum(map(_size, kept)) + _size(segment) > DAMAGED_BYTES:
+        return False
+    copy = segment.with_suffix(".damaged")
+    if not copy.exists():
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(copy, flags, 0o600), "wb") as file:
+            file.write(segment.read_bytes())
+    return True
+
+
+def _delete(segment: Path) -> None:
+    segment.unlink(missing_ok=True)
+    segment.with_suffix(".sent").unlink(missing_ok=True)
 
 
 def _size(segment: Path) -> int:
@@ -189,6 +288,11 @@ def _size(segment: Path) -> int:
         return segment.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def unlock(lock: int) -> None:
+    """Let go of a folder."""
+    os.close(lock)
 
 
 def _locked(folder: Path) -> int | None:

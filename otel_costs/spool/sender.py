@@ -1,10 +1,8 @@
 """A thread that sends what lies in the spool, and deletes it when it was acknowledged; never before."""
 
-import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,18 +10,19 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_val
 
 from otel_costs import telemetry
 from otel_costs.attributes import ENV_SPOOL
-from otel_costs.spool import delivery, segments
-from otel_costs.spool.segments import Writer
+from otel_costs.spool import delivery, refusals, segments
+from otel_costs.spool.segments import Left, Writer
 
 REQUEST_BYTES: Final = 2**20
 GATHER_S: Final = 0.1
 """How long records gather before they are sent."""
 
-REFUSED: Final = "refused.otlp"
-"""What a collector takes at no time, in the spool's folder, for people to look at."""
-
 _RETRY_S: Final = (0.5, 10.0)  # from, to; twice as long each time
 _LOOK_S: Final = 60.0  # between looks for what processes left that are gone
+_REFUSING_S: Final = 60.0
+"""How long a collector that refuses everything is thought to be set up wrongly, and not the records."""
+
+Folder = Writer | Left
 
 
 class Spool:
@@ -38,6 +37,7 @@ class Spool:
         self._waiting = True  # there may be something that others left
         self._wanted = 0  # flushes that wait
         self._failures = 0  # of all requests, ever
+        self._refusing_since: float | None = None  # by `time.monotonic`: nothing at all was taken since
         self._closed = False
         self._send: delivery.Send | None = None
 
@@ -126,7 +126,7 @@ class Spool:
             try:
                 self._waiting = False
                 if self._writer is not None:
-                    self._send_all(self._writer.folder, self._writer.discard)
+                    self._send_all(self._writer)
                 if time.monotonic() >= look_at:
                     look_at = time.monotonic() + _LOOK_S
                     self._send_left()
@@ -154,46 +154,64 @@ class Spool:
     def _send_left(self) -> None:
         for left in segments.left(self._root):
             try:
-                self._send_all(left.folder, left.discard)
+                self._send_all(left)
             finally:
                 left.close()
 
-    def _send_all(self, folder: Path, discard: Callable[[Path, int], None]) -> None:
-        for segment in segments.segments(folder):
-            end = 0
+    def _send_all(self, folder: Folder) -> None:
+        for segment in segments.segments(folder.folder):
+            end = segments.sent(segment)
             while True:
-                entries, following = segments.read(segment, end, REQUEST_BYTES)
-                if not entries:
+                piece = segments.read(segment, end, REQUEST_BYTES, growing=folder.is_growing(segment))
+                if piece.damaged:
+                    self._warn_of_damage(segment, piece.damaged)
+                if piece.entries:
+                    self._deliver(piece.entries)
+                if piece.end == end or folder.discard(segment, piece.end):
+                    folder.discard(segment, piece.end)
                     break
-                self._deliver(entries)
-                end = following
-            discard(segment, end)
+                end = piece.end
+                segments.mark_sent(segment, end)
+
+    def _warn_of_damage(self, segment: Path, places: int) -> None:
+        kept = segments.set_aside(self._root, segment)
+        telemetry.complain_once(
+            f"spool:damaged:{segment}",
+            "%d damaged places in %s were skipped: at least as many ledger records are lost, the others are sent. %s",
+            places,
+            segment,
+            "A copy lies beside it: otel-costs spool list." if kept else "No copy is kept: too many are there.",
+        )
 
     def _deliver(self, entries: list[bytes]) -> None:
-        """Send entries as one request. Where something in it is refused, find it by halves and put it aside."""
+        """Send entries as one request, and put aside what in it is refused.
+
+        Raises UnavailableError if it was not taken, and while a collector refuses everything, for a minute: then it is
+        more likely that it is set up wrongly than that all records are.
+        """
         if self._send is None:
             self._send = delivery.connect()
         try:
-            self._send(b"".join(entries))
+            refused = delivery.send_each(self._send, entries)
         except delivery.UnavailableError as error:
             telemetry.complain_once(
                 f"spool:{error}", "The collector does not take the ledger (%s): it is kept in %s", error, self._root
             )
             raise
-        except delivery.RefusedError as error:
-            if len(entries) > 1:
-                middle = len(entries) // 2
-                self._deliver(entries[:middle])
-                self._deliver(entries[middle:])
-            else:
-                self._put_aside(entries[0], error)
-
-    def _put_aside(self, entry: bytes, error: Exception) -> None:
-        path = self._root / REFUSED
-        telemetry.complain_once("spool:refused", "The collector refuses a record (%s): it is kept in %s", error, path)
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            if os.fstat(file).st_size < segments.LIMIT_BYTES // 16:
-                os.write(file, entry)
-        finally:
-            os.close(file)
+        if len(refused) < len(entries):
+            self._refusing_since = None
+        elif refused:
+            now = time.monotonic()
+            self._refusing_since = self._refusing_since or now
+            if now - self._refusing_since < _REFUSING_S:
+                raise delivery.UnavailableError(refused[0].reason)
+        if refused:
+            kept = refusals.put_aside(self._root, refused)
+            telemetry.complain_once(
+                f"spool:refused:{refused[0].reason}",
+                "The collector refuses records (%s): %d of %d are kept in %s. See `otel-costs spool list`.",
+                refused[0].reason,
+                kept,
+                len(refused),
+                self._root / refusals.NAME,
+            )
