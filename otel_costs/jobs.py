@@ -27,8 +27,8 @@ class Jobs:
         self._billed: Recent[str, bool] = Recent(KEPT)
 
     def started(self, call_id: str, owner: Owner) -> None:
-        """Remember who started a job: its bill is theirs, whoever finds that it has ended."""
-        self._owners[call_id] = owner
+        """Remember who started a job: its bill is theirs, whoever finds that it has ended. The first one stays."""
+        self._owners.setdefault(call_id, owner)
 
     def owner(self, call_id: str) -> Owner | None:
         """Return who started the job; None if it was not this process, or long ago."""

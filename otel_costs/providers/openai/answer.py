@@ -8,6 +8,7 @@ from otel_costs import clean, messages, telemetry
 from otel_costs.call import Call
 from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
+from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import messages as openai_messages
 from otel_costs.providers.openai import options
@@ -46,7 +47,7 @@ def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) ->
     _read_outputs(call, request, body)
     _estimate(call, request)
     options.read(call, request, body)
-    _identify(call, request, body)
+    _identify(call, request, body, headers)
     return others
 
 
@@ -133,9 +134,11 @@ def _tokens(drafts: Sequence[Draft]) -> int:
 
 
 @telemetry.shielded("tell a job from a call")
-def _identify(call: Call, request: Request, body: Any) -> None:
+def _identify(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> None:
     if request.endpoint.free and call.bill.usage is None:
         call.billed = False
+    elif request.endpoint.unseen:
+        unseen_sessions.begin(call, request.path, body, headers)
     else:
         openai_jobs.identify(call, request.endpoint, body)
 

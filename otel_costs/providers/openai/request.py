@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Request:
     deployment: str | None
     """The name of a deployment, where the host has those."""
     start_ns: int
+    path: str = ""
+    """Of its URL, without the query."""
 
     @classmethod
     def read(cls, client: Any, options: Any, endpoint: Endpoint | None, *, stream: bool) -> Self:
@@ -52,11 +55,12 @@ class Request:
         deployment = None
         if host.has_deployments:
             deployment = hosts.deployment_of(client, options.url) or _text(body.get("model"))
-        return cls(endpoint or UNKNOWN, host, body, stream, deployment, time.time_ns())
+        path = str(options.url).partition("?")[0]
+        return cls(endpoint or UNKNOWN, host, body, stream, deployment, time.time_ns(), path)
 
     @property
     def model(self) -> str | None:
-        return _text(self.body.get("model"))
+        return _text(self.body.get("model")) or _text(_session(self.body).get("model"))
 
     @property
     def user(self) -> str | None:
@@ -107,6 +111,19 @@ def with_usage(options: Any) -> Any:
     asked = {**(body.get("stream_options") or {}), "include_usage": True}
     setattr(copied, place, {**body, "stream_options": asked})
     return copied
+
+
+def _session(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of the session that a request starts; in a form they are a file of JSON."""
+    session = body.get("session")
+    if isinstance(session, tuple) and len(session) > 1:
+        session = session[1]
+    if isinstance(session, str | bytes):
+        try:
+            session = json.loads(session)
+        except (ValueError, RecursionError):
+            return {}
+    return session if isinstance(session, Mapping) else {}
 
 
 def _text(value: object) -> str | None:

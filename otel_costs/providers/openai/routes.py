@@ -20,6 +20,8 @@ class Endpoint:
     """Whether it only looks at what an earlier request started."""
     free: bool = False
     """Whether it costs nothing, unless the answer says what it used."""
+    unseen: bool = False
+    """Whether it starts a session that others carry, and that nobody here sees the use of."""
     output_type: str | None = None
     api_type: str | None = None
 
@@ -34,6 +36,9 @@ _VIDEO: Final = Endpoint("videos", "video_generation", "videos", job=True, outpu
 _BATCH: Final = Endpoint("batches", "batch", job=True)
 _TUNING: Final = Endpoint("fine_tuning/jobs", "fine_tuning", job=True)
 _EVAL: Final = Endpoint("evals/runs", "evaluation", job=True)
+
+_CALL: Final = Endpoint("realtime/calls", "realtime_inference", job=True, unseen=True)
+_LIVE: Final = Endpoint("live/sessions", "realtime_inference", job=True, unseen=True)
 
 _POSTS: Final = {
     f"/{endpoint.name}": endpoint
@@ -53,6 +58,8 @@ _POSTS: Final = {
         Endpoint("moderations", "moderation", free=True),
         Endpoint("containers", "create_container"),
         Endpoint("fine_tuning/alpha/graders/run", "evaluation"),
+        _CALL,
+        _LIVE,
         _VIDEO,
         _BATCH,
         _TUNING,
@@ -79,6 +86,8 @@ _PATTERNS: Final = (
     ("post", r"/evals/[^/]+/runs", _EVAL),
     ("get", r"/evals/[^/]+/runs(/[^/]+)?", _look(_EVAL)),
     ("post", r"/evals/[^/]+/runs/[^/]+(/cancel)?", _look(_EVAL)),
+    ("post", r"/realtime/calls/[^/]+/accept", _CALL),
+    ("post", r"/live/sessions/[^/]+/(accept|fork)", _LIVE),
     ("post", r"/videos/([^/]+/remix|edits|extensions)", _VIDEO),
     ("get", r"/videos(/[^/]+)?", _look(_VIDEO)),
     # The usage of an agent's session grows with each turn; that of a turn is its own.

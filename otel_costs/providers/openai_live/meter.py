@@ -14,6 +14,7 @@ from typing import Final
 from otel_costs import attributes as names
 from otel_costs import outbox
 from otel_costs.identity import derived_id
+from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.usage import Usage
@@ -127,7 +128,9 @@ class Meter:
             view = self.views[0] if self.views else view
         model, expires_at = view.configuration.model, view.configuration.expires_at
         if self._start_s is None:
-            self._start_s = expires_at - SESSION_S if expires_at else self._began_ns // 1_000_000_000
+            began_s = expires_at - SESSION_S if expires_at else self._began_ns // 1_000_000_000
+            # Of a session that this process began over HTTP, the bill takes the place of the record of then.
+            self._start_s = unseen_sessions.started_s(*self._key) or began_s
         call = view.owner.call("realtime_inference", model, start_ns=self._began_ns)
         call.response_model = model
         if isinstance(reason, str):

@@ -43,4 +43,4 @@ def claim(handshake: Handshake) -> Observer | None:
     )
     if translates:
         return Translation(owner, configuration)
-    return Connection(owner, configuration, shared="call_id" in asked)
+    return Connection(owner, configuration, joins=asked.get("call_id"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_costs import clean
+from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.parts import key, mapping
 
 PCM_BYTES_PER_SECOND: Final = 48_000  # 24,000 samples a second of 16 bits
@@ -29,6 +30,7 @@ class Configuration:
         "output_rate",
         "told",
         "transcriber",
+        "unknown_tools",
     )
 
     def __init__(self) -> None:
@@ -42,6 +44,8 @@ class Configuration:
         self.instructions: str | None = None
         self.expires_at: int | None = None
         """In seconds since 1970."""
+        self.unknown_tools: list[str] = []
+        """Types of tools that nobody here knows the cost of."""
         self.told = False
         """Whether the server has said it: then what clients ask for counts only when the server repeats it."""
 
@@ -64,6 +68,8 @@ class Configuration:
 
     def _read(self, session: Mapping[str, Any]) -> None:
         self.kind = key(session.get("type")) or self.kind
+        if "tools" in session:
+            self.unknown_tools = hosted_tools.unknown(hosted_tools.asked(session))
         audio = mapping(session.get("audio"))
         entered, said = mapping(audio.get("input")), mapping(audio.get("output"))
         for fields, name in ((entered, "transcription"), (session, "input_audio_transcription")):

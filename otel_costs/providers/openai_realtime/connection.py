@@ -25,9 +25,10 @@ _BUSY: Final = "conversation_already_has_active_response"
 class Connection:
     """Follows one connection, from its opening to its end."""
 
-    def __init__(self, owner: Owner, configuration: Configuration, *, shared: bool = False) -> None:
-        """`shared`: other connections may see the same responses, as those of a call over SIP or WebRTC."""
+    def __init__(self, owner: Owner, configuration: Configuration, *, joins: str | None = None) -> None:
+        """`joins` is the call over SIP or WebRTC that this looks on, as other connections may do, too."""
         self._owner, self._configuration = owner, configuration
+        self._joins, shared = joins, joins is not None
         self._items = Items(owner, configuration)
         self._tools = Tools(owner)
         self._turns = Turns(owner, configuration, self._items, self._tools, shared=shared)
@@ -105,6 +106,9 @@ class Connection:
     def _tells_settings(self, event: Event) -> None:
         self._configuration.tell(mapping(event.get("session")))
         self._items.instructed()
+        if self._joins is not None:
+            self._owner.joined(self._joins)
+            self._joins = None
 
     def _adds_item(self, event: Event) -> None:
         self._items.added(mapping(event.get("item")))

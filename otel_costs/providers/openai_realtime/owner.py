@@ -11,12 +11,14 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
-from otel_costs import clean, telemetry
+from otel_costs import clean, outbox, telemetry
 from otel_costs.call import Call
 from otel_costs.conversation import Conversation
 from otel_costs.identity import random_id, whose
+from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
 from otel_costs.session import ConnectionSession, Scope, current_scope
+from otel_costs.usage import Usage
 
 RANDOM: Final = 16
 """Characters of an id that nobody else has: OpenAI's are random, a local server's `resp_1` is another each time."""
@@ -96,6 +98,8 @@ class Owner:
         call.scope, call.recorded_apart = self._scope, True
         call.bill.deployment = self.deployment
         call.bill.endpoint = self._attributes.get(names.SERVER_ADDRESS)
+        if operation == "realtime_inference":
+            call.bill.unknown += self._configuration.unknown_tools
         call.set(names.REALTIME_SESSION_ID, self._configuration.id)
         return call
 
@@ -118,6 +122,21 @@ class Owner:
         else:
             call.call_id = call.call_id or random_id()
             call.seen_as = f"{self.provider}/{name}" if ended else None
+
+    def joined(self, name: str) -> None:
+        """Take the place of the record of a call over SIP or WebRTC that this process started: its use is seen here.
+
+        What is used before or after this connection is not.
+        """
+        started_s = unseen_sessions.started_s(self.provider, name)
+        if started_s is None:
+            return
+        call = self.call("realtime_inference", self.model or self._configuration.model)
+        call.response_model = self._configuration.model
+        call.stop()
+        call.as_job(name, created_s=started_s, ended_s=None, ended=True)
+        call.bill.usage = Usage.of({"input_tokens": 0, "output_tokens": 0})
+        outbox.put(call.finish)
 
     def end(self, error: str | None) -> None:
         """End the connection's span, in a job, after its calls; and its session, if that is its own."""

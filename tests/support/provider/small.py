@@ -164,3 +164,29 @@ def create_container(request: Request, store: Store) -> Answer:
 def get_container(request: Request, store: Store) -> Answer:
     """Answer ``GET /containers/{id}``."""
     return Answer(store.get("container", request.params["id"]))
+
+
+def create_call(request: Request, _: Store) -> Answer:
+    """Answer ``POST /realtime/calls``, which begins a call over WebRTC."""
+    if not request.json.get("sdp") and not request.files.get("sdp"):
+        raise RefusedError(400, "Missing required parameter: 'sdp'.", param="sdp")
+    where = {"location": f"/v1/realtime/calls/{new_id('rtc_')}"}
+    return Answer(b"v=0\r\n", status=201, content_type="application/sdp", headers=where)
+
+
+def accept_call(_: Request, __: Store) -> Answer:
+    """Answer ``POST /realtime/calls/{id}/accept`` and its like for Live, which begin a call over SIP: with nothing."""
+    return Answer(b"")
+
+
+def create_live(request: Request, _: Store) -> Answer:
+    """Answer ``POST /live/sessions`` and ``/live/sessions/{id}/fork``, which begin a session over WebRTC."""
+    if not request.json.get("transport"):
+        raise RefusedError(400, "Missing required parameter: 'transport'.", param="transport")
+    return Answer({"session": {"id": new_id("live_")}, "transport": {"type": "webrtc", "sdp": "v=0\r\n"}}, status=201)
+
+
+def client_secret(_: Request, __: Store) -> Answer:
+    """Answer ``POST /realtime/client_secrets``: a key for somebody else's connection, which costs nothing."""
+    session = {"type": "realtime", "object": "realtime.session", "id": new_id("sess_"), "model": "gpt-realtime"}
+    return Answer({"value": new_id("ek_"), "expires_at": now() + 600, "session": session})

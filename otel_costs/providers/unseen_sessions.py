@@ -1,0 +1,58 @@
+"""Spoken sessions that are started over HTTP and carried by others, over SIP or WebRTC: nobody here sees their use.
+
+Each is recorded without a cost when it starts. A sideband, a connection on which this process looks on, sees what is
+used from then on: it takes the place of that record, under its id and its time.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_costs import telemetry
+from otel_costs.call import Call
+from otel_costs.recent import Recent
+
+REASON: Final = "usage_not_visible"
+
+KEPT: Final = 10_000
+"""Sessions that a process remembers for a sideband that joins; one that was forgotten stays without a cost."""
+
+_started: Recent[tuple[str, str], int] = Recent(KEPT)
+
+
+def forget() -> None:
+    """Forget which sessions were started."""
+    global _started
+    _started = Recent(KEPT)
+
+
+def started_s(provider: str, session_id: str) -> int | None:
+    """Return when this process started a session, in seconds since 1970; None if it did not, or long ago."""
+    return _started.get((provider, session_id))
+
+
+def begin(call: Call, path: str, body: object, headers: Mapping[str, str]) -> None:
+    """Make `call` the record of a session that was started at `path`: without a cost, until a sideband joins it."""
+    session_id = _session_id(path, body, headers)
+    if session_id is not None:
+        created_s = call.start_ns // 1_000_000_000
+        call.as_job(session_id, created_s=created_s, ended_s=None, ended=False)
+        _started[call.provider, session_id] = created_s
+    call.bill.usage, call.bill.reasons = None, [REASON]
+    telemetry.complain_once(
+        "realtime:unseen",
+        "otel_costs does not see what a call over SIP or WebRTC uses: such calls are recorded without a cost (%s), but"
+        " for those that this process joins with a sideband connection, connect(call_id=...)",
+        REASON,
+    )
+
+
+def _session_id(path: str, body: object, headers: Mapping[str, str]) -> str | None:
+    """Return the id that the answer gives a session in its body or its `Location`, or that the path accepts it by."""
+    session: Any = body.get("session") if isinstance(body, Mapping) else None
+    if isinstance(session, Mapping) and isinstance(session.get("id"), str):
+        return session["id"] or None
+    parts = [part for part in path.split("/") if part]
+    if parts[-1:] == ["accept"]:
+        return parts[-2] if len(parts) > 1 else None
+    located = str(headers.get("location") or "").partition("?")[0].rstrip("/")
+    return located.rpartition("/")[2] or None
