@@ -71,9 +71,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
         self._set_redactor(redact)
-        # genai-prices imports it, and openai 2 looks for it in `sys.modules`: it must not be found there half imported.
-        _guarded("import httpx2", importlib.import_module, "httpx2")
-        # Half a second that neither the start nor the first call has to wait for.
+        # What neither the start nor the first call has to wait for.
         _guarded("read the prices", outbox.put, pricing.warm_up)
         _guarded("carry sessions into threads", threads.install, patches)
         _guarded("write calls before a flush", outbox.install, patches)

@@ -9,9 +9,9 @@ from textwrap import dedent, indent
 
 import pytest
 
-from otel_costs.pricing import base_prices, price_book
+from otel_costs.pricing import price_book
 from otel_costs.pricing.endpoint import host, region
-from otel_costs.pricing.price_book import Call, PriceBook, builtin, builtin_files, with_file
+from otel_costs.pricing.price_book import Call, PriceBook, builtin, builtin_base, builtin_files, with_file
 from otel_costs.pricing.price_table import nearest, rows
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
 
@@ -51,8 +51,8 @@ def test_our_own_files_are_sound_and_say_where_their_prices_are_from() -> None:
 
 def test_every_audio_model_of_openai_has_audio_rates() -> None:
     """Audio is never priced at the price of text because a rate is missing."""
-    for known in base_prices.models():
-        name = known.info.id
+    for known in builtin_base().models():
+        name = known.id
         if known.provider == "openai" and any(part in name for part in ("audio", "realtime", "transcribe", "tts")):
             units = builtin().rates(call(name), NOON).bands[0][1]
             seconds_or_characters = {"audio_seconds", "input_characters"} & set(units)

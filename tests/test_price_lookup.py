@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from otel_costs import attributes as names
 from otel_costs import pricing
 from otel_costs.call import Call
-from otel_costs.pricing import Cost, base_prices
+from otel_costs.pricing import Cost
 from otel_costs.pricing.model_names import is_form, spellings, undated
-from otel_costs.pricing.price_book import PriceBook, builtin, builtin_files
+from otel_costs.pricing.price_book import PriceBook, builtin, builtin_base, builtin_files
 from otel_costs.pricing.price_file import parse
 from otel_costs.usage import Usage
 from tests.support.recorded import Recorded
@@ -249,7 +249,7 @@ def test_seconds_stay_billed_where_the_user_prices_nothing_in_their_place() -> N
 @cache
 def table() -> tuple[tuple[str, str], ...]:
     """Return every (provider, name) that has a price by its name in any book."""
-    named = [(known.provider, name) for known in base_prices.models() for name in known.names()]
+    named = [(known.provider, name) for known in builtin_base().models() for name in known.names()]
     for file in builtin_files():
         for entry in file.prices:
             if entry.match.region or entry.match.endpoint or entry.conditions() != (None, None):

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from otel_costs import attributes
-from otel_costs.pricing import base_prices
 from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
 from otel_costs.pricing.price_book import PriceBook, builtin, with_file
 from otel_costs.pricing.price_entry import PriceFileError
@@ -133,9 +132,8 @@ def reload() -> PriceBook:
 
 
 def warm_up() -> None:
-    """Load what the first price would wait for: genai-prices and the price files. Never raises."""
+    """Load what the first price would wait for. Never raises."""
     try:
-        base_prices.warm_up()
         current()
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()

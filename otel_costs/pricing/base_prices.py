@@ -1,166 +1,199 @@
-"""The base under all price files: genai-prices, read for its rates alone.
+"""The base under all price files: what genai-prices publishes, kept as a book of ours and read for its rates alone.
 
 Its own `calc_price` is not used: it gives no lines, takes 80 µs and more, prices what it has no rate for at zero, and
-an unknown tier at the standard price, all without a word. Only data and matching of the release that we pin are read;
-`UpdatePrices` is never started, since it fetches over the network.
+an unknown tier at the standard price, all without a word. Nor is its package needed where calls are priced: importing
+it takes half a second. `genai_prices_data` reads its data when ours are built or updated.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
 
+from otel_costs.pricing.model_names import compact_date
 from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates
 
-if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, Provider
+Json: TypeAlias = Any
+"""Lists and texts, as they are stored: what has no need to be an object at the first call does not become one."""
 
-# Imported when the first price is asked for: 11-21 ms, and 214-638 ms without bytecode.
-
-
-@cache
-def version() -> str:
-    """Return the name and the release of the base."""
-    import genai_prices  # noqa: PLC0415
-
-    return f"genai-prices-{genai_prices.__version__}"
-
-
-def warm_up() -> None:
-    """Import what the first price would have to wait for."""
-    version()
-    _providers()
-    _units()
+_FIRST: Final = -1  # the threshold below all others
 
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A model that genai-prices knows, under a provider that offers it."""
+    """A model under a provider that offers it.
+
+    `match` is a rule: `["equals", name]`, also `starts_with`, `ends_with`, `contains`, `regex`, or `["or", [rules]]`,
+    `["and", [rules]]`. `revisions` are [since, prices, variants], the first of them since ever (None): a price that an
+    update replaced holds for the calls before it. Prices are [constraint, {unit: [usd, per]}], with
+    [[above, usd], ...] as a third part where they depend on the input's tokens; variants have a `when` before that.
+    """
 
     provider: str
-    own: bool
-    """Whether the provider has prices of its own for it, and not its maker's."""
-    info: "ModelInfo"
+    source: str
+    """The provider whose prices they are: the model's maker, where `provider` has none of its own for it."""
+    id: str
+    match: Json
+    revisions: Json
+    book: str = "genai-prices"
 
     @property
     def price_id(self) -> str:
         """Name the price: where it comes from and whose it is."""
-        return f"genai-prices:{self.provider}/{self.info.id}"
+        return f"{self.book}:{self.provider}/{self.id}"
 
     def names(self) -> Iterator[str]:
         """Yield the names that it is known by in full; those that it is known by in part are no names."""
-        yield from dict.fromkeys(name for name in (self.info.id, *_equals(self.info.match)) if self.info.is_match(name))
+        equal = (name for kind, name in _leaves(self.match) if kind == "equals")
+        yield from dict.fromkeys(name for name in (self.id.lower(), *equal) if matches(self.match, name))
 
     def boundaries(self, at: datetime) -> Iterator[datetime]:
         """Yield the moments around `at` at which a price of this model may begin or end."""
-        for constraint in self._constraints():
-            if start := getattr(constraint, "start_date", None):
-                yield datetime.combine(start, time(), UTC)  # its dates are days in UTC
-            else:
+        for since, prices, variants in self.revisions:
+            if since is not None:
+                yield datetime.fromisoformat(since)
+            for constraint in (*(price[0] for price in prices), *(variant[1] for variant in variants)):
+                if constraint is None:
+                    continue
+                if "start_date" in constraint:
+                    yield datetime.combine(_day(constraint), time(), UTC)  # its dates are days in UTC
+                    continue
                 for days in (-1, 0, 1):
-                    for moment in (constraint.start_time, constraint.end_time):
-                        day = _shifted(at, days)
-                        yield datetime.combine(day, moment, moment.tzinfo or UTC).astimezone(UTC)
+                    for moment in _hours(constraint):
+                        yield datetime.combine(_shifted(at, days), moment, UTC)
 
     def rates(self, at: datetime, service_tier: str | None, processing: str | None) -> Rates:
         """Return the rates at `at`; with a reason, and the standard ones, if tier or processing have none."""
+        _, prices, variants = self._revision(at)
         context = {"processing": processing} if processing else {"service_tier": service_tier} if service_tier else {}
         # Variants are the provider's own: genai-prices, too, applies none to a model that it found at the maker's.
-        variants = [
-            variant
-            for variant in self.info.price_variants or ()
-            if self.own and variant.when == context and (variant.constraint is None or variant.constraint.active(at))
-        ]
-        prices = self.info.get_prices(at, context if variants else None)
+        own = variants if context and self.provider == self.source else ()
+        chosen = [units for when, constraint, units in own if when == context and _holds(constraint, at)]
+        # The last that holds counts, of variants the first; without one that holds, the first of all.
+        standard = next((units for constraint, units in reversed(prices) if _holds(constraint, at)), prices[0][1])
+        units = dict(standard)
+        for variant in reversed(chosen):
+            units |= variant
         reason = None
-        if context and not variants:
+        if context and not chosen:
             reason = PROCESSING_NOT_PRICED if processing else TIER_NOT_PRICED
-        price_id = self.price_id + "".join(f"?{key}={value}" for key, value in context.items() if variants)
-        return Rates(_bands(prices.__dict__), price_id, reason=reason)
+        price_id = self.price_id + "".join(f"?{key}={value}" for key, value in context.items() if chosen)
+        return Rates(_bands(units), price_id, reason=reason)
 
-    def _constraints(self) -> Iterator[Any]:
-        conditional = self.info.prices if isinstance(self.info.prices, list) else []
-        for priced in (*conditional, *(self.info.price_variants or ())):
-            if priced.constraint is not None:
-                yield priced.constraint
+    def _revision(self, at: datetime) -> Json:
+        for revision in reversed(self.revisions):
+            if revision[0] is None or datetime.fromisoformat(revision[0]) <= at:
+                return revision
+        return self.revisions[0]
 
 
-def find(provider: str, model: str) -> BaseModel | None:
-    """Return the model that `provider` calls `model`, None if genai-prices does not know either."""
-    by_id = _providers()
-    source = by_id.get(provider)
-    if source is None:
+class BaseBook:
+    """Models by provider, each provider's read from its stored text when it is first asked for.
+
+    `sections` have a JSON text per provider: `{"fallback": [providers], "models": [[id, match, revisions], ...]}`.
+    """
+
+    def __init__(self, version: str, sections: Mapping[str, str]) -> None:
+        self.version = version
+        self.sections = sections
+        self._read: dict[str, Json] = {}
+
+    def providers(self) -> frozenset[str]:
+        """Return the names of the providers that it has prices of."""
+        return frozenset(self.sections)
+
+    def find(self, provider: str, model: str) -> BaseModel | None:
+        """Return the model that `provider` calls `model`, None if one of them is not known."""
+        if provider not in self.sections:
+            return None
+        model = model.lower()
+        dashed = compact_date(model)
+        return self._match(provider, model) or (self._match(provider, dashed) if dashed else None)
+
+    def models(self) -> Iterator[BaseModel]:
+        """Yield every model with prices, by provider."""
+        for provider in self.sections:
+            for id_, match, revisions in self.section(provider)["models"]:
+                yield BaseModel(provider, provider, id_, match, revisions)
+
+    def section(self, provider: str) -> Json:
+        """Return what is stored of `provider`."""
+        found = self._read.get(provider)
+        if found is None:
+            found = self._read[provider] = json.loads(self.sections[provider])
+        return found
+
+    def _match(self, provider: str, model: str) -> BaseModel | None:
+        for source in (provider, *self.section(provider)["fallback"]):
+            if source in self.sections:
+                for id_, match, revisions in self.section(source)["models"]:
+                    if matches(match, model):
+                        return BaseModel(provider, source, id_, match, revisions)
         return None
-    info = source.find_model(model, all_providers=list(by_id.values()))
-    if info is None:
-        return None
-    return BaseModel(provider, any(info is mine for mine in source.models), info)
 
 
-def providers() -> frozenset[str]:
-    """Return the names of the providers that it has prices of."""
-    return frozenset(_providers())
+def matches(rule: Json, name: str) -> bool:
+    """Whether `name` (in lower case) is one that `rule` is for."""
+    kind, value = rule
+    if kind == "equals":
+        return bool(name == value)
+    if kind == "or":
+        return any(matches(part, name) for part in value)
+    if kind == "starts_with":
+        return name.startswith(value)
+    if kind == "contains":
+        return value in name
+    if kind == "ends_with":
+        return name.endswith(value)
+    if kind == "and":
+        return all(matches(part, name) for part in value)
+    return re.search(value, name) is not None
 
 
-def models() -> Iterator[BaseModel]:
-    """Yield every model with prices, by provider."""
-    for name, source in _providers().items():
-        for info in source.models:
-            yield BaseModel(name, True, info)
+def _leaves(rule: Json) -> Iterator[tuple[str, str]]:
+    kind, value = rule
+    if kind in ("or", "and"):
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield kind, value
 
 
-@cache
-def _providers() -> Mapping[str, "Provider"]:
-    from genai_prices.data import providers  # noqa: PLC0415
-
-    return {provider.id: provider for provider in providers}
-
-
-@cache
-def _units() -> Mapping[str, tuple[str, int]]:
-    """Return price key to (unit, per): `input_mtok` to `input_tokens` by the million."""
-    from genai_prices.data_units import unit_data  # noqa: PLC0415
-
-    return {unit["price_key"]: (name, unit["per"]) for name, unit in unit_data.items()}
+def _holds(constraint: Json, at: datetime) -> bool:
+    if constraint is None:
+        return True
+    if "start_date" in constraint:
+        return bool(at.astimezone(UTC).date() >= _day(constraint))
+    start, end = _hours(constraint)
+    now = at.astimezone(UTC).time()
+    return start <= now < end if start <= end else now >= start or now < end
 
 
-def _equals(match: Any) -> Iterator[str]:
-    """Yield the whole names in a rule of genai-prices."""
-    if (name := getattr(match, "equals", None)) is not None:
-        yield name
-    for part in getattr(match, "or_", ()):
-        yield from _equals(part)
+def _day(constraint: Json) -> Any:
+    return datetime.fromisoformat(constraint["start_date"]).date()
 
 
-def _bands(prices: Mapping[str, Any]) -> Bands:
-    units = _units()
-    known = {units[key]: price for key, price in prices.items() if key in units and price is not None}
-    starts = sorted({tier.start for price in known.values() for tier in getattr(price, "tiers", ())})
+def _hours(constraint: Json) -> tuple[time, time]:
+    return time.fromisoformat(constraint["start_time"]), time.fromisoformat(constraint["end_time"])
+
+
+def _bands(units: Mapping[str, Json]) -> Bands:
+    starts = sorted({above for rate in units.values() if len(rate) > 2 for above, _ in rate[2]})
     return tuple(
-        (above, _distinct({unit: Rate(_at(price, above), per) for (unit, per), price in known.items()}))
-        for above in (-1, *starts)
+        (above, {unit: Rate(_at(rate, above), rate[1]) for unit, rate in units.items()}) for above in (_FIRST, *starts)
     )
 
 
-def _at(price: Any, above: int) -> Any:
-    """Return the rate of `price` for more than `above` input tokens; -1 gives that of the first band."""
-    rate = getattr(price, "base", price)
-    for tier in getattr(price, "tiers", ()):
-        if tier.start <= above:
-            rate = tier.price
-    return rate
-
-
-def _distinct(rates: dict[str, Rate]) -> dict[str, Rate]:
-    """Name each thing once."""
-    # whisper-1 has the same rate for its seconds of audio and for the input part of them.
-    if rates.get("input_audio_seconds") == rates.get("audio_seconds") is not None:
-        del rates["input_audio_seconds"]
-    # OpenAI's file search under our name for it.
-    if "storage_searches" in rates:
-        rates["file_searches"] = rates["storage_searches"]
-    return rates
+def _at(rate: Json, above: int) -> Decimal:
+    """Return the rate for more than `above` input tokens; -1 gives that of the first band."""
+    usd = rate[0]
+    for start, other in rate[2] if len(rate) > 2 else ():
+        if start <= above:
+            usd = other
+    return Decimal(usd)
 
 
 def _shifted(at: datetime, days: int) -> Any:

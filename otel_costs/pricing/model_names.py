@@ -23,6 +23,8 @@ _PART_OF_DATE: Final = re.compile(
 )
 """Month and year, or month and day: `command-r-08-2024`, `gemini-2.5-pro-preview-06-05`, `mistral-large-2411`."""
 
+_COMPACT: Final = re.compile(rf"-(20\d\d)({_MONTH})({_DAY})(?=[-:]|$)")
+
 _VERSION: Final = re.compile(r"(.+?)(?:[-@]v?\d{1,3}(?::\d+)?|[-@]v\d+:\d+|:\d+)")
 _VERSIONS: Final = 4  # a name has a date and a version or two
 
@@ -60,6 +62,12 @@ def undated(name: str) -> str | None:
     if (parts := _dated(name)) is not None:
         return parts[0]
     return match[1] if (match := _PART_OF_DATE.fullmatch(name)) else None
+
+
+def compact_date(name: str) -> str | None:
+    """Return `name` with hyphens in a date that it has without, anywhere in it; None if it has none."""
+    found = _COMPACT.sub(r"-\1-\2-\3", name)
+    return None if found == name else found
 
 
 def is_form(one: str, other: str) -> bool:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from importlib import resources
 from typing import Final, TypeAlias
 
-from otel_costs.pricing import base_prices
+from otel_costs.pricing.base_prices import BaseBook
+from otel_costs.pricing.builtin_prices import builtin_book
 from otel_costs.pricing.call_names import CallNames, Name
 from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.model_names import plain
@@ -34,8 +34,10 @@ _Key: TypeAlias = tuple[str | None, ...]
 class PriceBook:
     """Prices from files, the earlier ones over the later ones, and all of them over genai-prices."""
 
-    def __init__(self, files: Sequence[PriceFile], *, version: str) -> None:
+    def __init__(self, files: Sequence[PriceFile], *, version: str, base: BaseBook | None = None) -> None:
+        """`base` None is the built-in genai-prices."""
         self.files = tuple(files)
+        self.base = base or builtin_base()
         self.version = version
         self._kept: dict[_Key, tuple[Rates, ...]] = {}
 
@@ -63,7 +65,7 @@ class PriceBook:
 
     def _find(self, call: Call, request_model: str | None, price_model: str | None, at: datetime) -> Rates:
         names = CallNames.of(call[0], call[1], request_model, price_model)
-        search = Search(self.files, at)
+        search = Search(self.files, self.base, at)
         found = self._look(search, call, names) if names.provider else None
         found = found or Rates(((-1, {}),), None, reason=UNKNOWN_MODEL)
         start = max((moment for moment in search.moments if moment <= at), default=EARLIEST)
@@ -89,19 +91,15 @@ class PriceBook:
         """Whether the model that answered is the one that was asked, by another name: with a date, or an alias."""
         if names.is_one_model():
             return True
-        listed = base_prices.find(names.provider, names.answered)
-        if listed is not None and (alias := base_prices.find(names.provider, names.asked)) is not None:
-            return alias.info is listed.info
+        listed = self.base.find(names.provider, names.answered)
+        if listed is not None and (alias := self.base.find(names.provider, names.asked)) is not None:
+            return alias.price_id == listed.price_id
         both = {names.answered, names.asked}
-        return any(
-            price.provider == names.provider and both <= set(price.match.model)
-            for file in self.files
-            for price in file.prices
-        )
+        return any(both <= set(price.match.model) for file in self.files for price in file.of(names.provider))
 
     def _is_known(self, model: str) -> bool:
         """Whether `model` has a price of any provider: then it is known not to be the one that was asked."""
-        if any(base_prices.find(provider, model) for provider in base_prices.providers()):
+        if any(self.base.find(provider, model) for provider in self.base.providers()):
             return True
         return any(price.is_for(model) for file in self.files for price in file.prices)
 
@@ -121,26 +119,25 @@ def _question(call: Call, provider: str, names: tuple[Name, ...]) -> Question:
     )
 
 
-@cache
 def builtin_files() -> tuple[PriceFile, ...]:
     """Return our own price files, one per provider."""
-    from otel_costs.pricing.price_file import parse  # noqa: PLC0415  # PyYAML, which `import otel_costs` need not wait for
+    return builtin_book().files
 
-    folder = resources.files("otel_costs") / "prices"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    return tuple(parse((folder / name).read_bytes(), name) for name in names)
+
+def builtin_base() -> BaseBook:
+    """Return the genai-prices that this release was built with."""
+    return builtin_book().base or BaseBook("", {})
 
 
 @cache
 def builtin() -> PriceBook:
     """Return the book of our own files over genai-prices."""
-    files = builtin_files()
-    return PriceBook(files, version=_version(files))
+    return PriceBook(builtin_files(), version=_version(builtin_files()))
 
 
 def with_file(path: str) -> PriceBook:
     """Return the built-in book with the price file at `path` over it; raise PriceFileError if it cannot be used."""
-    from otel_costs.pricing.price_file import load  # noqa: PLC0415
+    from otel_costs.pricing.price_file import load  # noqa: PLC0415  # PyYAML, which the built-in prices do not need
 
     own = load(path)
     files = builtin_files()
@@ -148,8 +145,5 @@ def with_file(path: str) -> PriceBook:
 
 
 def _version(files: Sequence[PriceFile]) -> str:
-    return (
-        "+".join([*[max(file.version for file in files)][:1], base_prices.version()])
-        if files
-        else base_prices.version()
-    )
+    ours = max((file.version for file in files), default="")
+    return "+".join(filter(None, [ours, builtin_base().version]))

@@ -1,7 +1,7 @@
 """Prices as they are given: for whom, from when to when, on what conditions, built on what."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -164,10 +164,24 @@ class Price:
         return self.service_tier, self.processing
 
 
-@dataclass(frozen=True, slots=True)
 class PriceFile:
     """A price file that was read and found sound."""
 
-    name: str
-    version: str
-    prices: tuple[Price, ...]
+    def __init__(self, name: str, version: str, prices: Iterable[Price]) -> None:
+        self.name, self.version = name, version
+        self._by_provider: dict[str, tuple[Price, ...]] = {}
+        for price in prices:
+            self._by_provider[price.provider] = (*self._by_provider.get(price.provider, ()), price)
+
+    @property
+    def prices(self) -> tuple[Price, ...]:
+        """All prices, by provider."""
+        return tuple(price for provider in self.providers() for price in self.of(provider))
+
+    def providers(self) -> tuple[str, ...]:
+        """Return the providers that it has prices of."""
+        return tuple(self._by_provider)
+
+    def of(self, provider: str) -> tuple[Price, ...]:
+        """Return the prices of `provider`, in the order of the file."""
+        return self._by_provider.get(provider, ())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from otel_costs.pricing import base_prices
+from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.call_names import Name
 from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
 from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates, band
@@ -40,9 +40,9 @@ class Search:
     `moments` are the times at which the answer may be another one.
     """
 
-    def __init__(self, files: Sequence[PriceFile], at: datetime) -> None:
+    def __init__(self, files: Sequence[PriceFile], base: BaseBook, at: datetime) -> None:
         self.moments: set[datetime] = set()
-        self._files = files
+        self._files, self._base = files, base
         self._at = at
         self._failed: list[tuple[Question, frozenset[int]]] = []
 
@@ -72,7 +72,7 @@ class Search:
 
     def _in_base(self, name: Name, question: Question) -> Rates | None:
         for spelling in name.spellings:
-            model = base_prices.find(question.provider, spelling)
+            model = self._base.find(question.provider, spelling)
             if model is not None:
                 self.moments.update(model.boundaries(self._at))
                 found = model.rates(self._at, question.service_tier, question.processing)
@@ -85,9 +85,8 @@ class Search:
         """Yield the prices of `file` that fit, the best first, each with those for a longer context that go with it."""
         fitting = [
             (rank, price)
-            for price in file.prices
-            if price.provider == question.provider
-            and price not in used
+            for price in file.of(question.provider)
+            if price not in used
             and price.conditions() in ((None, None), (question.service_tier, question.processing))
             and (rank := _rank(price, name, question)) is not None
         ]

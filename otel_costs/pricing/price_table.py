@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from otel_costs.pricing import base_prices
+from otel_costs.pricing.base_prices import BaseModel
 from otel_costs.pricing.price_book import PriceBook
 from otel_costs.pricing.price_entry import Price, provider_id
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rate
@@ -44,9 +44,9 @@ def rows(book: PriceBook, provider: str | None = None, model: str | None = None)
             by_pattern = wanted is not None and price.match.fits(part)
             if wanted in (None, price.provider) and (by_pattern or part in price.match.label()):
                 yield from _file_rows(price)
-    for known in base_prices.models():
-        if wanted in (None, known.provider) and part in known.info.id.lower():
-            yield from _base_rows(known)
+    for known in book.base.models():
+        if wanted in (None, known.provider) and part in known.id.lower():
+            yield from _base_rows(known, book.base.version)
 
 
 def _file_rows(price: Price) -> Iterator[PriceRow]:
@@ -76,13 +76,13 @@ def _file_rows(price: Price) -> Iterator[PriceRow]:
         )
 
 
-def _base_rows(model: base_prices.BaseModel) -> Iterator[PriceRow]:
+def _base_rows(model: BaseModel, source: str) -> Iterator[PriceRow]:
     rates = model.rates(datetime.now(UTC), None, None)
     for above, units in rates.bands:
         for unit, rate in units.items():
             yield PriceRow(
                 provider=model.provider,
-                model=model.info.id,
+                model=model.id,
                 unit=unit,
                 usd=rate.usd,
                 per=rate.per,
@@ -91,7 +91,7 @@ def _base_rows(model: base_prices.BaseModel) -> Iterator[PriceRow]:
                 start=None,
                 end=None,
                 price_id=model.price_id,
-                source=base_prices.version(),
+                source=source,
                 checked="",
             )
 
@@ -99,7 +99,7 @@ def _base_rows(model: base_prices.BaseModel) -> Iterator[PriceRow]:
 def nearest(book: PriceBook, provider: str, model: str, count: int = 3) -> list[str]:
     """Return the models of `provider` that have a price and a name like `model`, the likest first."""
     wanted = provider_id(provider)
-    names = [known.info.id for known in base_prices.models() if known.provider == wanted]
+    names = [known.id for known in book.base.models() if known.provider == wanted]
     for file in book.files:
         for price in file.prices:
             if price.provider == wanted:
