@@ -25,10 +25,10 @@ def start() -> str:
 
 def serve() -> None:
     """Answer every request on a connection: what is asked for is told by one word of its body."""
-    answer = _answer()
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(answer)
+    body = answer()
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
     events = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in _pieces()]
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces()]
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not reader.at_eof():
@@ -38,9 +38,9 @@ def serve() -> None:
             await asyncio.sleep(LATENCY_S)
             if b'"stream":true' in body:
                 # At once: the client takes it apart again, and nobody measures how two processes take turns.
-                writer.write(events + b"".join(pieces) + b"0\r\n\r\n")
+                writer.write(events + b"".join(chunks) + b"0\r\n\r\n")
             else:
-                writer.write(head + answer)
+                writer.write(head + body)
 
     async def run() -> None:
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
@@ -65,7 +65,7 @@ def _usage() -> dict[str, Any]:
     }
 
 
-def _answer() -> bytes:
+def answer() -> bytes:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(WORDS) * 3, "refusal": None, "annotations": []}
     return json.dumps(
         {
@@ -81,7 +81,7 @@ def _answer() -> bytes:
     ).encode()
 
 
-def _pieces() -> list[bytes]:
+def pieces() -> list[bytes]:
     def chunk(choices: list[Any], usage: Any) -> bytes:
         found = {
             "id": "chatcmpl-1",

@@ -126,6 +126,7 @@ PRICE_ID: Final = "otel_costs.price.id"
 PRICE_BOOK: Final = "otel_costs.price.book"
 
 # The record of a message.
+MESSAGE_COUNT: Final = "otel_costs.message_count"  # of a call: what was asked, its history too, and answered
 MESSAGE_ID: Final = "otel_costs.message.id"
 MESSAGE_INDEX: Final = "otel_costs.message.index"
 MESSAGE_ROLE: Final = "otel_costs.message.role"  # system | user | assistant | function

@@ -43,7 +43,8 @@ def is_new_message(conversation: str, message_id: str) -> bool:
 class Call:
     """One billable call: start it, set what becomes known, `stop` it when it is over, then `finish` or `fail` once.
 
-    `bill` has what its price depends on. `inputs` and `choices` are what was said, None where nothing was.
+    `bill` has what its price depends on. `inputs` and `choices` are what was said, None where nothing was; unless the
+    call `keeps_messages` it is enough to say their number, `message_count`.
     `billed` is False for a look at something that is billed elsewhere: it leaves a span and nothing more.
     `seen_as` names what several in this process may see: it is billed to the first of them. `recorded_apart`: what was
     said is for the span alone, as its records are written elsewhere.
@@ -80,6 +81,7 @@ class Call:
         self.recorded_apart = False
         self.inputs: Sequence[messages.Draft] | None = None
         self.choices: Sequence[Sequence[messages.Draft]] = ()
+        self.message_count: int | None = None
         self.tools: Any = None
         self.chunks = 0
         self.call_id: str | None = None
@@ -111,6 +113,11 @@ class Call:
             attributes=attributes,
             start_time=self.start_ns,
         )
+
+    @property
+    def keeps_messages(self) -> bool:
+        """Whether messages are written: those of a session are, with content or without, others where content is on."""
+        return names.SESSION_ID in self.identity or content.capture() is not content.Capture.NO_CONTENT
 
     @property
     def context(self) -> Context:
@@ -188,6 +195,9 @@ class Call:
         self.set(names.RESPONSE_MODEL, self.response_model)
         self.set(names.OPENAI_RESPONSE_SERVICE_TIER, self.bill.service_tier)
         self.set(names.RESPONSE_TIME_TO_FIRST_CHUNK, self._first_chunk_s)
+        if self.message_count is None and (self.inputs or self.choices):
+            self.message_count = messages.count(self.inputs or (), *self.choices)
+        self.set(names.MESSAGE_COUNT, self.message_count)
 
     def _is_first_bill(self) -> bool:
         """Whether this is no job, or one that is billed now for the first time; its starter pays."""
@@ -254,7 +264,7 @@ class Call:
     def _write_messages(self) -> None:
         if self.inputs is None and not self.choices:
             return
-        if not self.recorded_apart:
+        if not self.recorded_apart and self.keeps_messages:
             session_id = self.identity.get(names.SESSION_ID)
             conversation = Conversation(
                 session_id or self.call_id or random_id(), self.identity, self.call_id, self._context

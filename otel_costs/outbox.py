@@ -1,9 +1,10 @@
 """Work that need not be done inside the user's call: reading, pricing and writing what it used, in a thread of ours.
 
 A span, a ledger record, messages and metrics cost several times what a user's call may be made longer by. So a call
-only notes its times and keeps the bytes of its answer, and a job does the rest a moment later. Nothing is dropped:
-when `LIMIT` jobs wait, who brings the next does the oldest. Whoever flushes a provider or shuts it down has them done
-first.
+only notes its times and keeps the bytes of its answer, and a job does the rest a moment later. In a program that mostly
+waits, a thread of ours does it meanwhile. In one that keeps a processor busy a thread would but take the interpreter
+from the application and give it back, so who brings the `BATCH`th does them all: one after the other they cost half of
+what each would by itself. Nothing is dropped. Whoever flushes a provider or shuts it down has them done first.
 """
 
 import os
@@ -19,8 +20,14 @@ from otel_costs.patching import Patches
 
 Job = Callable[[], object]
 
+BATCH: Final = 16
+"""Jobs that wait for the thread; who brings more does them."""
+
+BATCH_S: Final = 0.002
+"""How long they may take who bring jobs: those that are left then wait for the next."""
+
 LIMIT: Final = 512
-"""Jobs that may wait; a job may hold the bytes of an answer."""
+"""Jobs that may wait while somebody is busy with one; a job may hold the bytes of an answer."""
 
 DRAIN_S: Final = 3.0
 
@@ -46,6 +53,7 @@ class Outbox:
         self._waiting = threading.Event()
         self._busy = threading.Lock()
         self._doing = 0  # the thread that does a job, by its id
+        self._batches = 0
         self._paused = False
 
     @property
@@ -72,12 +80,13 @@ class Outbox:
     def put(self, job: Job) -> None:
         """Have the job done soon; never raises, and neither does the job into here."""
         self._jobs.append(job)
-        if not self.open():
-            self.drain()
-        elif len(self._jobs) > LIMIT and not self.is_working:
-            self._do_next()
+        if len(self._jobs) >= BATCH:
+            self._do_batch()
         elif not self._waiting.is_set():
-            self._waiting.set()
+            if self.open():
+                self._waiting.set()
+            else:
+                self.drain()
 
     def put_from_finalizer(self, job: Job) -> None:
         """Queue the job and nothing else: a finalizer may run inside any allocation, with any lock held."""
@@ -110,6 +119,22 @@ class Outbox:
             self._paused = False
             self._busy.release()
 
+    def _do_batch(self) -> None:
+        """Do what waits for at most `BATCH_S`, unless somebody is at it; past the limit, wait for them."""
+        if self.is_working or not self._busy.acquire(blocking=len(self._jobs) > LIMIT):
+            return
+        self._doing = threading.get_ident()
+        self._batches += 1
+        end = time.perf_counter() + BATCH_S
+        try:
+            while self._jobs:
+                _do(self._jobs.popleft())
+                if time.perf_counter() > end:
+                    break
+        finally:
+            self._doing = 0
+            self._busy.release()
+
     def _do_next(self, timeout_s: float = -1) -> None:
         """Do the oldest job, one at a time in the whole process, so that they keep their order."""
         if not self._busy.acquire(timeout=timeout_s):
@@ -127,7 +152,10 @@ class Outbox:
             # A finalizer cannot wake the thread: it looks by itself from time to time.
             if not self._waiting.wait(LOOK_S) and not self._jobs:
                 continue
+            batches = self._batches
             time.sleep(GATHER_S)
+            if self._batches != batches:
+                continue  # those who bring jobs do them
             self._waiting.clear()
             while self._jobs:
                 self._do_next()

@@ -5,17 +5,15 @@ has the last number that was given, and how many calls ended before and after th
 call. What was written is the kernel's, whatever becomes of the process; it is not mapped into memory, where a disk that
 refuses a write would kill the process. The process has it locked as long as it lives; then `departed` reads it.
 
-No file is made before a call ends, nor where no exporter says where the ledger goes, nor on Windows, which has no such
-lock, nor in a folder that is not ours alone. It is missed by nobody: nothing is said but a line for debugging.
+A file is made in the spool's folder, when the first call ends. Without a spool there is none: each write gives the
+interpreter away. Nor is there one where no exporter says where the ledger goes, nor on Windows, which has no such lock.
+It is missed by nobody: nothing is said but a line for debugging.
 """
 
-import contextlib
 import json
 import os
-import stat
 import struct
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -108,7 +106,9 @@ class Tally:
         """Count a call that has ended. Waits for nothing: it may be in a finalizer, or in a signal's handler."""
         number = next(self._ended)
         try:
-            if self._file is None and self._opening.acquire(blocking=False):  # never released: it is tried once
+            if self._file is None:
+                if not self._opening.acquire(blocking=False):  # never released: it is tried once
+                    return
                 self._open()
             self._write(_END.pack(number, time.time_ns()), _ENDS_AT + number % _ENDS * _END.size)
         except Exception as error:  # noqa: BLE001
@@ -120,6 +120,8 @@ class Tally:
         self._settled += counted
         if seq is not None:
             self._given = seq
+        if self._file is None:
+            return
         try:
             self._write(_NUMBERS.pack(self._given, self._settled), _NUMBERS_AT)
         except OSError:
@@ -137,9 +139,12 @@ class Tally:
 
     def _open(self) -> None:
         provider: Any = telemetry.current().global_or_given()[2]
-        if sys.platform == "win32" or (address := _address(provider)) is None:
+        spool = os.environ.get(ENV_SPOOL, "").strip()
+        if not spool or sys.platform == "win32" or (address := _address(provider)) is None:
             return
-        place, process_id = Place(_folder(), address), telemetry.process().id
+        folder = Path(spool).absolute()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place, process_id = Place(folder, address), telemetry.process().id
         about = {"process": process_id, "service": _service(provider)}
         file = _made(place.path(process_id), json.dumps(about).encode())
         self._identity, self.place = identity(file), place
@@ -160,21 +165,6 @@ def _made(path: Path, about: bytes) -> int:
         os.close(lock)
         raise
     return lock
-
-
-def _folder() -> Path:
-    """Return where files go: the spool, or a folder of this user's alone. Raises OSError where that is not private."""
-    if spool := os.environ.get(ENV_SPOOL, "").strip():
-        folder = Path(spool).absolute()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
-    folder = Path(tempfile.gettempdir()) / f"otel_costs-{os.getuid()}"
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(f"{folder} is not private")
-    return folder
 
 
 def _address(provider: Any) -> str | None:

@@ -219,7 +219,8 @@ def test_a_bug_of_ours_loses_that_part_alone(
         raise RuntimeError("a bug of ours")
 
     monkeypatch.setattr(f"otel_costs.call.{part}", broken)
-    call = chat()
+    with otel_costs.session("s"):
+        call = chat()
     call.inputs = [Draft("user", "text", "Hello")]
     call.fail("TimeoutError")
     assert recorded.call[names.COST_STATUS] in ("priced", "unpriced", "estimated")

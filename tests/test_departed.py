@@ -1,7 +1,6 @@
 """Processes that are gone: whoever comes after tells how far their calls went."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,20 +24,20 @@ HERE = "http://collector:4318/v1/logs"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return where files go; this process has made none yet, and looked for none."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    """Return where files go, which is the spool; this process has made none yet, and looked for none."""
     monkeypatch.setattr(telemetry, "_process", telemetry.Process())
     monkeypatch.setattr(tally, "_tally", Tally())
     monkeypatch.setattr(departed, "_look_at", 0.0)
-    return tmp_path / f"otel_costs-{os.getuid()}"
+    return tmp_path / "spool"
 
 
 @pytest.fixture
-def recorded(folder: Path) -> Iterator[Recorded]:
-    """Instrument with an exporter that says where it sends, and keeps everything in memory."""
+def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    """Instrument with an exporter that says where it sends, and keeps everything in memory; then name the spool."""
     kept = Recorded()
     kept.log_exporter._endpoint = HERE  # type: ignore[attr-defined]
     with instrumented(kept):
+        monkeypatch.setenv(names.ENV_SPOOL, str(folder))
         yield kept
     tally.current().abandon()
 
@@ -149,7 +148,9 @@ def test_what_is_damaged_goes(recorded: Recorded, folder: Path, monkeypatch: pyt
 
 def test_without_a_ledger_nothing_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has no ledger leaves it to one who has."""
-    path = gone(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setenv(names.ENV_SPOOL, str(folder))
+        path = gone(patch)
     kept = Recorded()
     with instrumented(kept):
         make_call(monkeypatch)
@@ -165,9 +166,8 @@ def test_a_bug_of_ours_loses_no_record(recorded: Recorded, folder: Path, monkeyp
     assert len(recorded.calls) == 1
 
 
-@pytest.mark.parametrize("spooled", [False, True], ids=["queue", "spool"])
-def test_kill_9_in_the_middle_of_calls(provider: Provider, tmp_path: Path, spooled: bool) -> None:
-    """What had not even been written is counted, with the spool and without; the next run of the application tells."""
+def test_kill_9_in_the_middle_of_calls(provider: Provider, tmp_path: Path) -> None:
+    """What had not even been written is counted, where there is a spool; the next run of the application tells."""
     source = """
 import os, signal
 from otel_costs import outbox
@@ -180,16 +180,15 @@ for _ in range(3):
 os.kill(os.getpid(), signal.SIGKILL)
 """
     with Collector() as collector:
-        variables = {**environ(provider, collector), "TMPDIR": str(tmp_path), "OTEL_SERVICE_NAME": "till"}
-        if spooled:
-            variables["OTEL_COSTS_SPOOL"] = str(tmp_path / "spool")
+        variables = {**environ(provider, collector), "OTEL_SERVICE_NAME": "till"}
+        variables["OTEL_COSTS_SPOOL"] = str(tmp_path / "spool")
         with Program(CLIENT + source, tmp_path, variables) as program:
             assert program.ended().code == -9
         with Program(CLIENT + "ask()", tmp_path, {**variables, "OTEL_SERVICE_NAME": "next"}) as program:
             ended = program.ended()
             assert (ended.code, ended.err) == (0, "")
-        collector.wait_for(lambda found: len(found.calls()) >= (5 if spooled else 1))
+        collector.wait_for(lambda found: len(found.calls()) >= 5)
         (record,) = collector.records("otel_costs.process")
         own = [call[names.CALL_SEQ] for call in collector.calls() if call[names.PROCESS_ID] == record[names.PROCESS_ID]]
     assert (record[names.PROCESS_LAST_SEQ], record[names.SERVICE_NAME]) == (7, "till")
-    assert sorted(own) == ([1, 2, 3, 4] if spooled else [])
+    assert sorted(own) == [1, 2, 3, 4]

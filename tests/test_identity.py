@@ -1,7 +1,10 @@
 """Who a call belongs to, and by which id it is known."""
 
+import os
 import random
 import uuid
+
+import pytest
 
 import otel_costs
 from otel_costs.identity import derived_id, random_id, whose
@@ -29,6 +32,21 @@ def test_ids_do_not_follow_the_seed_of_the_host() -> None:
         found.add(random_id())
     assert len(found) == 2
     assert {uuid.UUID(value).version for value in found} == {4}
+
+
+def test_ids_are_new_in_a_child_and_when_the_clock_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a fork nor a clock repeats one."""
+    monkeypatch.setattr("time.time_ns", lambda: 1)
+    found = {random_id() for _ in range(1000)}
+    assert len(found) == 1000
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(write, random_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read) as file:
+        assert file.read() not in {*found, random_id()}
 
 
 def test_a_job_has_the_same_id_wherever_it_is_seen() -> None:

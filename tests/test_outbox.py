@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_costs import outbox
-from otel_costs.outbox import LIMIT, Outbox
+from otel_costs.outbox import BATCH, LIMIT, Outbox
 from tests.support.recorded import Recorded, instrumented
 
 
@@ -38,6 +38,28 @@ def test_nothing_is_dropped_when_too_many_wait() -> None:
         jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
     assert jobs.drain()
     assert done == list(range(LIMIT * 2))
+
+
+def test_who_brings_many_does_them() -> None:
+    """In a program that calls without a pause, the jobs are done by those who call, in batches and in order."""
+    jobs, done = Outbox(), list[tuple[int, int]]()
+    for number in range(BATCH * 3):
+        jobs.put(lambda number=number: done.append((number, threading.get_ident())))  # type: ignore[misc]
+    assert jobs.drain()
+    assert [number for number, _ in done] == list(range(BATCH * 3))
+    assert threading.get_ident() in {thread for _, thread in done}
+
+
+def test_who_brings_a_job_waits_for_nobody() -> None:
+    """A caller does not wait for the job that another thread is in the middle of, until too many wait."""
+    jobs, block, started = Outbox(), threading.Event(), threading.Event()
+    jobs.put(lambda: started.set() or block.wait(10))  # type: ignore[func-returns-value]
+    assert started.wait(10)
+    for _ in range(LIMIT):
+        jobs.put(lambda: None)
+    assert not jobs.drain(0.0)
+    block.set()
+    assert jobs.drain()
 
 
 def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:

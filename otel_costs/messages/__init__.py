@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs import attributes as names
 from otel_costs import clean, media
 from otel_costs.messages import content, redaction
-from otel_costs.messages.drafts import CONTEXT, Draft, Recording
+from otel_costs.messages.drafts import CONTEXT, Draft, Recording, count
 from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify, joined
 from otel_costs.messages.span_messages import span_attributes, stop_sequences
 
@@ -17,6 +17,7 @@ __all__ = [
     "Message",
     "Recording",
     "Seen",
+    "count",
     "hasher",
     "identify",
     "is_keyed",

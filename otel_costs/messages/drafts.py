@@ -1,5 +1,6 @@
 """Drafts: what was said, as providers read it from payloads, before it has a place in a conversation."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -50,3 +51,8 @@ class Draft(NamedTuple):
     def said(self) -> str | bytes | None:
         """What it is about: a function call's arguments, anything else's content."""
         return self.arguments if self.type == "function_call" else self.content
+
+
+def count(*drafts: Iterable[Draft]) -> int:
+    """Return how many messages they are."""
+    return sum(draft.type != CONTEXT for several in drafts for draft in several)

@@ -108,7 +108,8 @@ def test_whose_call_it_is(recorded: Recorded, aws: Aws) -> None:
 
 def test_content_is_off_by_default(recorded: Recorded, aws: Aws) -> None:
     """No text of what was spoken is anywhere; that something was is told."""
-    speak(client(aws))
+    with otel_costs.session("s"):
+        speak(client(aws))
     (message,) = recorded.messages
     assert (message["body"], message[names.MESSAGE_TYPE]) == (None, "audio")
     assert "swordfish" not in repr([recorded.calls, recorded.messages, [span.to_json() for span in recorded.spans]])

@@ -108,7 +108,8 @@ def test_whose_call_it_is(recorded: Recorded, aws: AwsStreams) -> None:
 
 def test_content_is_off_by_default(recorded: Recorded, aws: AwsStreams) -> None:
     """No word of what was heard is anywhere."""
-    run(lambda: transcribe(aws, 1))
+    with otel_costs.session("s"):
+        run(lambda: transcribe(aws, 1))
     (message,) = recorded.messages
     assert (message["body"], message[names.MESSAGE_TYPE]) == (None, "audio")
     assert "swordfish" not in repr([recorded.calls, recorded.messages, [span.to_json() for span in recorded.spans]])

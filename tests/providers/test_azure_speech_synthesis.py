@@ -305,7 +305,8 @@ def test_content(captured: bool, service: AzureSpeech, recorded: Recorded) -> No
     """What is spoken is recorded only where content is switched on; the cost is the same."""
     if captured:
         content.configure(content.Capture.SPAN_AND_EVENT)
-    synthesizer(service).speak_text(TEXT)
+    with otel_costs.session("s"):
+        synthesizer(service).speak_text(TEXT)
     (message,) = recorded.messages
     assert (message[names.MESSAGE_ROLE], message[names.MESSAGE_TYPE]) == ("assistant", "audio")
     assert message["body"] == (TEXT if captured else None)

@@ -222,7 +222,7 @@ def test_a_voice_agent(kind: str, recorded: Recorded) -> None:
 
 def test_content_is_off(kind: str, recorded: Recorded) -> None:
     """No word of what was heard leaves the process."""
-    with served(stand_in.listen) as service:
+    with served(stand_in.listen) as service, otel_costs.session("s"):
         converse(kind, service, "listen.v1", [PCM] * 4 + [CLOSE], **LISTEN)
     everything = repr([found.log_record for found in recorded.log_exporter.get_finished_logs()])
     assert "order" not in everything

@@ -138,8 +138,9 @@ def test_whose_call_it_is(recorded: Recorded, google: Google, clients: Clients, 
 
 def test_content_is_off_by_default(recorded: Recorded, google: Google, clients: Clients, client: Any) -> None:
     """No word of what was heard is anywhere."""
-    clients.run(recognize(client))
-    clients.read(clients.stream(_streaming(client), chunks()))
+    with otel_costs.session("s"):
+        clients.run(recognize(client))
+        clients.read(clients.stream(_streaming(client), chunks()))
     assert [message[names.MESSAGE_TYPE] for message in recorded.messages] == ["audio", "audio"]
     assert "swordfish" not in repr([recorded.calls, recorded.messages, [span.to_json() for span in recorded.spans]])
 

@@ -173,8 +173,9 @@ def test_long_audio(recorded: Recorded, google: Google, clients: Clients) -> Non
 
 def test_content_is_off_by_default(recorded: Recorded, google: Google, clients: Clients, client: Any) -> None:
     """No word of what was spoken is anywhere."""
-    clients.run(speak(client))
-    clients.read(clients.stream(client.streaming_synthesize, asked("swordfish")))
+    with otel_costs.session("s"):
+        clients.run(speak(client))
+        clients.read(clients.stream(client.streaming_synthesize, asked("swordfish")))
     assert [message["body"] for message in recorded.messages] == [None, None]
     assert "swordfish" not in repr([recorded.calls, recorded.messages, [span.to_json() for span in recorded.spans]])
 

@@ -341,3 +341,21 @@ def test_redaction(redact: Any, driver: Driver, provider: Provider) -> None:
     finally:
         CostsInstrumentor().uninstrument()
         redaction.use(None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_outside_of_a_session_messages_are_counted_alone(
+    driver: Driver, provider: Provider, recorded: Recorded, stream: bool
+) -> None:
+    """With content off, a call that belongs to no session says how many messages it had; within one they are kept."""
+    provider.script(Fault(times=2, fields={} if stream else ANSWERED.fields))
+    answered = 1 if stream else 2  # a text, and the call of a function
+    asked = 2 + 2 + 1 + 1  # the user's message has a text, an image and a sound; the assistant's is a call
+    for metadata in ({}, {"session_id": "s"}):
+        answer = driver.run(driver.client.chat.completions.create(**{**CHAT, "metadata": metadata}, stream=stream))
+        if stream:
+            driver.read(answer)
+    first, second = recorded.calls
+    assert first[names.MESSAGE_COUNT] == second[names.MESSAGE_COUNT] == asked + answered
+    assert {message.get(names.SESSION_ID) for message in recorded.messages} == {"s"}
+    assert len(recorded.messages) == second[names.MESSAGE_COUNT]

@@ -19,7 +19,7 @@ from openai.types.responses import Response
 
 from otel_costs import messages, telemetry
 from otel_costs.messages.drafts import CONTEXT, Draft
-from otel_costs.providers.openai.messages import read_request, read_response
+from otel_costs.providers.openai.messages import count_request, read_request, read_response
 
 ENDPOINTS = (
     "chat",
@@ -417,6 +417,29 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "images": {"prompt": "s3cret", "image": ("s3cret.png", b"s3cret")},
     "decisions": {"input": "s3cret", "questions": [{"instructions": "s3cret"}]},
 }
+
+
+PLAIN = {"role": "user", "content": "Hello"}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [PLAIN, {"role": "assistant", "content": "Hi"}],
+        [PLAIN, {"role": "assistant", "content": ""}],
+        [PLAIN, {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}],
+        [PLAIN, {"content": "Hi", "tool_calls": [CALL]}],
+        [{"role": "tool", "content": "sunny", "tool_call_id": CALL["id"]}],
+        [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}],
+        [PLAIN, "no message", 7],
+        (PLAIN, PLAIN),
+        [],
+        None,
+    ],
+)
+def test_what_is_counted_is_what_would_be_read(sent: object) -> None:
+    """A message that is kept nowhere is counted without being read, and counts as many as if it was."""
+    assert count_request("chat", {"messages": sent}) == len(read_request("chat", {"messages": sent}))
 
 
 @pytest.mark.parametrize("endpoint", REQUESTS)

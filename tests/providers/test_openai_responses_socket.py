@@ -399,8 +399,9 @@ def test_content(capture: content.Capture, line: Line, provider: Provider, recor
     """What was said is recorded where it was switched on, and nowhere else; the cost is the same."""
     content.configure(capture)
     provider.script(Fault(usage=USAGE))
-    line.ask("a sentinel question", instructions="a sentinel instruction")
-    line.read()
+    with otel_costs.session("s"):
+        line.ask("a sentinel question", instructions="a sentinel instruction")
+        line.read()
     on_events = capture in (content.Capture.EVENT_ONLY, content.Capture.SPAN_AND_EVENT)
     on_spans = capture in (content.Capture.SPAN_ONLY, content.Capture.SPAN_AND_EVENT)
     assert ("sentinel" in str(recorded.messages)) is on_events

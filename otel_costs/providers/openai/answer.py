@@ -22,8 +22,14 @@ _ESTIMATED: Final = ("chat", "completions", "responses")
 
 @telemetry.shielded("read the messages of a request")
 def read_inputs(call: Call, request: Request) -> None:
-    """Read what a request says, before the application can change it."""
-    call.inputs = openai_messages.read_request(request.endpoint.said, request.body)
+    """Read what a request says, before the application can change it. What is kept nowhere is counted.
+
+    That of a stream is read all the same: its length is what the tokens are estimated by, where no usage comes.
+    """
+    if call.keeps_messages or request.stream:
+        call.inputs = openai_messages.read_request(request.endpoint.said, request.body)
+    else:
+        call.message_count = openai_messages.count_request(request.endpoint.said, request.body)
     call.tools = request.body.get("tools") if content.on_spans() else None
 
 
@@ -101,8 +107,12 @@ def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, s
 
 @telemetry.shielded("read the messages of an answer")
 def _read_outputs(call: Call, request: Request, body: Any) -> None:
-    if call.inputs is not None and body is not None:
+    if body is None:
+        return
+    if call.inputs is not None:
         call.choices = openai_messages.read_response(request.endpoint.said, body)
+    elif call.message_count is not None:
+        call.message_count += messages.count(*openai_messages.read_response(request.endpoint.said, body))
 
 
 @telemetry.shielded("estimate a usage")

@@ -1,10 +1,10 @@
 """What the items of a response say, as input and as output: messages, calls of functions and tools, their results."""
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from otel_costs import clean
+from otel_costs.identity import random_id
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.providers.openai.parts import call, key, mapping, message, payload, result, sequence, text
 
@@ -57,7 +57,7 @@ def _held(fields: Mapping[str, Any]) -> str | None:
     """
     if previous := key(fields.get("previous_response_id")):
         return previous
-    return os.urandom(16).hex() if fields.get("conversation") else None
+    return random_id() if fields.get("conversation") else None
 
 
 def _tool(kind: str, fields: Mapping[str, Any]) -> Iterator[Draft]:

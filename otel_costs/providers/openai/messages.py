@@ -3,14 +3,14 @@
 Nothing here raises, changes a payload, or takes anything from an iterator that the application passed.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from otel_costs import clean, telemetry
-from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.identity import random_id
+from otel_costs.messages.drafts import CONTEXT, Draft, count
 from otel_costs.providers.openai import items as openai_items
-from otel_costs.providers.openai.parts import image, mapping, message, payload, sequence, text
+from otel_costs.providers.openai.parts import image, is_one_text, mapping, message, payload, sequence, text
 
 Reader = Callable[[Mapping[str, Any]], Iterator[Draft]]
 
@@ -19,6 +19,13 @@ def read_request(endpoint: str, body: Mapping[str, Any]) -> list[Draft]:
     """Return what the request says: its history too, where it sends one."""
     reader = _REQUESTS.get(endpoint)
     return [] if reader is None else _read(reader, body)
+
+
+def count_request(endpoint: str, body: Mapping[str, Any]) -> int:
+    """Return how many messages the request says, its history included."""
+    if endpoint == "chat" and type(sent := body.get("messages")) is list and all(map(is_one_text, sent)):
+        return len(sent)
+    return count(read_request(endpoint, body))
 
 
 def read_response(endpoint: str, body: Mapping[str, Any] | str) -> list[list[Draft]]:
@@ -67,7 +74,7 @@ def _alone(reader: Reader) -> Reader:
     """Read a request that has no history: each says something new, even in the same words."""
 
     def read(body: Mapping[str, Any]) -> Iterator[Draft]:
-        yield Draft("", CONTEXT, key=os.urandom(16).hex())
+        yield Draft("", CONTEXT, key=random_id())
         yield from reader(body)
 
     return read

@@ -33,6 +33,11 @@ def sequence(value: object) -> list[Any] | tuple[Any, ...]:
     return value if isinstance(value, list | tuple) else ()
 
 
+def is_one_text(fields: object) -> bool:
+    """Return whether this is, at first sight, one message: a text, with nothing beside it. False is no answer."""
+    return type(fields) is dict and len(fields) == 2 and bool(said := fields.get("content")) and type(said) is str
+
+
 def message(fields: Mapping[str, Any], default_role: str = "user") -> Iterator[Draft]:
     """Yield what a message says: its text and payloads, a refusal, speech, calls of functions, a function's result."""
     role, said = fields.get("role"), fields.get("content")
