@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: install demo test lint format bench collector jaeger clean
+.PHONY: install demo test lint format prices bench collector jaeger clean
 
 install: $(READY)
 
@@ -30,6 +30,10 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Our prices beside litellm's and genai-prices': what is not explained in benchmarks/price_differences.yaml is shown.
+prices: $(READY)
+	$(BIN)/python -m benchmarks.price_comparison
 
 # BENCH names some of them: make bench BENCH=added_time
 bench: $(VENV)-bench/.ready

@@ -274,8 +274,9 @@ def test_what_is_kept_is_bounded() -> None:
 
 
 def test_prices_by_the_hour_of_the_day() -> None:
-    """DeepSeek is cheaper at night, every day, and the change is not missed because the rates of noon are kept."""
-    dear = builtin().rates(call("deepseek-chat", "deepseek"), NOON)
+    """DeepSeek was cheaper at night, every day, and the change is not missed because the rates of noon are kept."""
+    noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
+    dear = builtin().rates(call("deepseek-chat", "deepseek"), noon)
     assert (dear.start.time().isoformat(), dear.end.time().isoformat()) == ("00:30:00", "16:30:00")
     night = builtin().rates(call("deepseek-chat", "deepseek"), dear.end)
     assert usd(night) == Decimal("0.135")

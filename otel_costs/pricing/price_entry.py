@@ -1,9 +1,10 @@
 """Prices as they are given: for whom, from when to when, on what conditions, built on what."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Final
 
@@ -122,6 +123,37 @@ def _is_host(host: str | None, wanted: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Weekly:
+    """The hours of a week in which a price holds, in a zone with the same offset all year.
+
+    `days` are 0 (Monday) to 6, `hours` begin (included) and end (excluded) in minutes after midnight.
+    """
+
+    days: tuple[int, ...]
+    hours: tuple[tuple[int, int], ...]
+    offset_minutes: int = 0
+
+    def holds(self, at: datetime) -> bool:
+        """Return whether the price holds at `at` (aware)."""
+        local = at.astimezone(self._zone)
+        minute = local.hour * 60 + local.minute
+        return local.weekday() in self.days and any(start <= minute < end for start, end in self.hours)
+
+    def boundaries(self, at: datetime) -> Iterator[datetime]:
+        """Yield the moments around `at` at which it may begin or end to hold."""
+        midnight = at.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        for day in (-1, 0, 1):
+            for hours in self.hours:
+                for minute in hours:
+                    with suppress(OverflowError):
+                        yield (midnight + timedelta(days=day, minutes=minute)).astimezone(UTC)
+
+    @property
+    def _zone(self) -> timezone:
+        return timezone(timedelta(minutes=self.offset_minutes))
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """The price that another one builds on; None takes the call's own."""
 
@@ -144,10 +176,14 @@ class Price:
     service_tier: str | None = None
     processing: str | None = None
     input_tokens_above: int | None = None
+    weekly: Weekly | None = None
+    """The hours of a week in which it holds; None is always."""
     base: Base | None = None
     multiplier: Decimal = ONE
     multiplies_tokens_only: bool = False
     """Whether fees of tools stay what the base says."""
+    derived: Mapping[str, tuple[str, Decimal]] = field(default_factory=dict)
+    """Units that cost a multiple of another unit of the base: unit to (that unit, the multiple)."""
     covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     source: str = ""
     checked: date | None = None
@@ -158,6 +194,14 @@ class Price:
         if self.base is None:
             return bool(self.match.label() != "*" and self.match.fits(model))
         return model in self.match.model
+
+    def holds(self, at: datetime) -> bool:
+        """Return whether it holds at `at` (aware)."""
+        return self.start <= at < self.end and (self.weekly is None or self.weekly.holds(at))
+
+    def boundaries(self, at: datetime) -> tuple[datetime, ...]:
+        """Return the moments around `at` at which it may begin or end to hold."""
+        return (self.start, self.end, *(self.weekly.boundaries(at) if self.weekly else ()))
 
     def conditions(self) -> tuple[str | None, str | None]:
         """Return the tier and the processing that this price is for, None for the standard ones."""

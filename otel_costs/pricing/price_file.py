@@ -13,7 +13,7 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, Final
 
-from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, provider_id, settle
+from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, Weekly, provider_id, settle
 from otel_costs.pricing.price_fields import Fields, composed
 from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
 from otel_costs.units import UNITS
@@ -29,9 +29,12 @@ _PRICE: Final = (
     *("rates", "covered_by", "base", "multiplier", "multiplies", "source", "checked"),
 )
 _MATCH: Final = ["model", "starts_with", "ends_with", "regex", "deployment", "endpoint", "region"]
-_WHEN: Final = ("service_tier", "processing", "input_tokens_above")
+_WHEN: Final = ("service_tier", "processing", "input_tokens_above", "days", "hours", "utc_offset")
 _BASE: Final = ("provider", "model", "service_tier", "processing")
-_RATE: Final = ("usd", "per", "minimum", "estimate")
+_RATE: Final = ("usd", "per", "minimum", "estimate", "times", "of")
+_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)", re.ASCII)
+_OFFSET: Final = re.compile(r"([+-])(0\d|1[0-4]):([0-5]\d)", re.ASCII)
 
 
 def load(path: str | os.PathLike[str]) -> PriceFile:
@@ -73,7 +76,9 @@ def _price(entry: Fields, file: str) -> Price:
         name = f"{provider}/{name}"
     when = entry.fields("when", _WHEN)
     tier, processing = settle(when.optional("service_tier"), when.optional("processing"))
-    rates, base = _rates(entry), _base(entry, provider)
+    rates, derived, base = _rates(entry), _derived(entry), _base(entry, provider)
+    if base is None and derived:
+        entry.fail("rates", "a multiple of another unit needs a base that has a rate for it")
     if base is None and not rates:
         entry.fail("rates", "are missing: a price has rates, a base, or both")
     if base is None and entry.has("multiplier"):
@@ -90,7 +95,9 @@ def _price(entry: Fields, file: str) -> Price:
         service_tier=tier,
         processing=processing,
         input_tokens_above=when.whole("input_tokens_above", 0) if when.has("input_tokens_above") else None,
+        weekly=_weekly(when),
         base=base,
+        derived=derived,
         multiplier=entry.decimal("multiplier", _MAX_MULTIPLIER) if entry.has("multiplier") else ONE,
         multiplies_tokens_only=entry.has("multiplies"),
         covered_by=_covered_by(entry),
@@ -136,6 +143,8 @@ def _rates(entry: Fields) -> dict[str, Rate]:
     rates: dict[str, Rate] = {}
     for unit in units.nodes:
         given = units.fields(unit, _RATE)
+        if given.has("times"):
+            continue
         rates[unit] = Rate(
             usd=given.decimal("usd", _MAX_USD),
             per=given.whole("per", 1),
@@ -143,6 +152,44 @@ def _rates(entry: Fields) -> dict[str, Rate]:
             estimate=given.flag("estimate"),
         )
     return rates
+
+
+def _derived(entry: Fields) -> dict[str, tuple[str, Decimal]]:
+    """Return the units whose rate is a multiple of another unit's: `{times: "2", of: cache_write_tokens}`."""
+    units = entry.fields("rates", UNITS)
+    derived: dict[str, tuple[str, Decimal]] = {}
+    for unit in units.nodes:
+        given = units.fields(unit, _RATE)
+        if not given.has("times"):
+            continue
+        if given.text("of") not in UNITS:
+            given.fail("of", f"is {given.text('of')!r}, which is no unit")
+        derived[unit] = given.text("of"), given.decimal("times", _MAX_MULTIPLIER)
+    return derived
+
+
+def _weekly(when: Fields) -> Weekly | None:
+    """Return the days and hours of a week that a price is for, None if it is for all."""
+    if not when.has("days") and not when.has("hours"):
+        return None
+    days, hours = when.words("days") or _DAYS, when.words("hours") or ("00:00-24:00",)
+    if unknown := set(days) - set(_DAYS):
+        when.fail("days", f"{', '.join(sorted(unknown))} is no day; they are {', '.join(_DAYS)}")
+    spans = []
+    for span in hours:
+        match = _HOURS.fullmatch(span)
+        if match is None:
+            when.fail("hours", f"is {span!r}; it must be hours such as 09:00-12:00")
+        start = int(match[1]) * 60 + int(match[2])
+        end = 24 * 60 if match[3] is None else int(match[3]) * 60 + int(match[4])
+        if start >= end:
+            when.fail("hours", f"{span} ends before it begins; give the hours after midnight apart")
+        spans.append((start, end))
+    offset = _OFFSET.fullmatch(when.optional("utc_offset") or "+00:00")
+    if offset is None:
+        when.fail("utc_offset", "must be an offset such as +08:00")
+    minutes = int(offset[2]) * 60 + int(offset[3])
+    return Weekly(tuple(sorted(map(_DAYS.index, days))), tuple(spans), -minutes if offset[1] == "-" else minutes)
 
 
 def _covered_by(entry: Fields) -> dict[str, tuple[str, ...]]:
@@ -161,7 +208,8 @@ def _refuse_overlaps(file: str, prices: Iterable[Price]) -> None:
         match = price.match
         narrowed = (match.ends_with, match.regex, match.deployment, match.endpoint)
         for name in product(match.model or ("",), match.starts_with or ("",), match.region or ("",)):
-            rivals[price.provider, name, narrowed, price.conditions(), price.input_tokens_above].append((number, price))
+            when = (price.conditions(), price.input_tokens_above, price.weekly)
+            rivals[price.provider, name, narrowed, when].append((number, price))
     for same in rivals.values():
         same.sort(key=lambda numbered: numbered[1].start)
         for (_, earlier), (number, later) in pairwise(same):
@@ -172,8 +220,13 @@ def _refuse_overlaps(file: str, prices: Iterable[Price]) -> None:
 
 def _refuse_loose_ends(file: str, prices: Iterable[Price]) -> None:
     """Complain about a price for a longer context without one for the shorter: which price would that have?"""
-    known = {(price.provider, price.match, price.conditions()) for price in prices if price.input_tokens_above is None}
+    known = {
+        (price.provider, price.match, price.conditions(), price.weekly)
+        for price in prices
+        if price.input_tokens_above is None
+    }
     for number, price in enumerate(prices):
-        if price.input_tokens_above is not None and (price.provider, price.match, price.conditions()) not in known:
+        shorter = (price.provider, price.match, price.conditions(), price.weekly)
+        if price.input_tokens_above is not None and shorter not in known:
             problem = "has no price below it; add one with the same match, without input_tokens_above"
             raise PriceFileError(file, price.line, f"prices[{number}].when.input_tokens_above", problem)

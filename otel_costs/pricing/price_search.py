@@ -90,10 +90,10 @@ class Search:
             and price.conditions() in ((None, None), (question.service_tier, question.processing))
             and (rank := _rank(price, name, question)) is not None
         ]
-        self.moments.update(moment for _, price in fitting for moment in (price.start, price.end))
-        active = [(rank, price) for rank, price in fitting if price.start <= self._at < price.end]
-        # A price for this tier before one for all of them, then the narrower before the wider.
-        active.sort(key=lambda ranked: (ranked[1].conditions() == (None, None), -ranked[0]))
+        self.moments.update(moment for _, price in fitting for moment in price.boundaries(self._at))
+        active = [(rank, price) for rank, price in fitting if price.holds(self._at)]
+        # A price for this tier before one for all of them, one for these hours before one for all, then the narrower.
+        active.sort(key=lambda ranked: (ranked[1].conditions() == (None, None), ranked[1].weekly is None, -ranked[0]))
         for _, price in active:
             if price.input_tokens_above is None:
                 yield price, [other for _, other in active if _is_longer(other, price)]
@@ -122,7 +122,7 @@ class Search:
         if any("tokens" in DIMENSIONS[unit] for unit in price.rates):
             reason = _reason(price, question) or reason
         return found.map(
-            lambda rates: {unit: _multiplied(price, unit, rate) for unit, rate in rates.items()} | dict(price.rates),
+            lambda rates: _derived(price, {unit: _multiplied(price, unit, rate) for unit, rate in rates.items()}),
             price_id=f"{price.id}>{found.price_id}",
             reason=reason,
             covered_by={**found.covered_by, **price.covered_by},
@@ -159,9 +159,15 @@ def _multiplied(price: Price, unit: str, rate: Rate) -> Rate:
     return rate if price.multiplies_tokens_only and "tokens" not in DIMENSIONS[unit] else rate.times(price.multiplier)
 
 
+def _derived(price: Price, below: dict[str, Rate]) -> dict[str, Rate]:
+    """Return the rates of `price` over those of its base."""
+    multiples = {unit: below[other].times(times) for unit, (other, times) in price.derived.items() if other in below}
+    return {**below, **multiples, **price.rates}
+
+
 def _is_longer(other: Price, price: Price) -> bool:
     """Return whether `other` is what `price` becomes for a longer context."""
-    same = other.match == price.match and other.conditions() == price.conditions()
+    same = other.match == price.match and other.conditions() == price.conditions() and other.weekly == price.weekly
     return same and other.input_tokens_above is not None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_costs.pricing.base_prices import BaseBook, Json
-from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError
+from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, Weekly
 from otel_costs.pricing.rates import Rate
 
 FORM: Final = "otel_costs price book 1"
@@ -177,6 +177,8 @@ _PLAIN: Final[Mapping[str, Callable[[Any], Json]]] = {
     "rates": lambda rates: {
         unit: [str(rate.usd), rate.per, rate.minimum, rate.estimate] for unit, rate in rates.items()
     },
+    "weekly": lambda weekly: [weekly.days, weekly.hours, weekly.offset_minutes],
+    "derived": lambda derived: {unit: [other, str(times)] for unit, (other, times) in derived.items()},
     "base": lambda base: [base.provider, base.model, base.service_tier, base.processing],
     "start": datetime.isoformat,
     "end": datetime.isoformat,
@@ -186,6 +188,8 @@ _PLAIN: Final[Mapping[str, Callable[[Any], Json]]] = {
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "match": _match,
     "rates": _rates,
+    "weekly": lambda weekly: Weekly(tuple(weekly[0]), tuple(map(tuple, weekly[1])), weekly[2]),
+    "derived": lambda derived: {unit: (other, Decimal(times)) for unit, (other, times) in derived.items()},
     "base": lambda base: Base(*base),
     "start": datetime.fromisoformat,
     "end": datetime.fromisoformat,

@@ -100,7 +100,7 @@ def test_live_transcription(kind: str, recorded: Recorded) -> None:
     call = recorded.call
     assert said(call) == {
         "usage.audio_seconds": "4.5", "usage.input_audio_seconds": "4.5",
-        "cost.status": "priced", "cost.usd": "0.00036",
+        "cost.status": "estimated", "cost.reason": "rate_estimated", "cost.usd": "0.00036",
     }  # fmt: skip  # 4.5 / 60 * 0.0048
     wanted = {
         names.OPERATION_NAME: "speech_to_text", names.REQUEST_MODEL: "nova-3", names.PROVIDER_NAME: "deepgram",
@@ -135,7 +135,7 @@ def test_a_socket_that_breaks(kind: str, recorded: Recorded) -> None:
     assert call[names.ERROR_TYPE] == "1006"
     assert said(call) == {
         "usage.audio_seconds": "1.5", "usage.input_audio_seconds": "1.5", "cost.status": "estimated",
-        "cost.reason": "usage_not_reported,usage_estimated", "cost.usd": "0.00012",
+        "cost.reason": "usage_not_reported,rate_estimated", "cost.usd": "0.00012",
     }  # fmt: skip
 
 

@@ -70,10 +70,10 @@ class TestPromises(Promises, Retries):
 @pytest.mark.parametrize(
     ("model", "cost", "usd"),
     [
-        ("eleven_multilingual_v2", LENGTH, "0.0039"),
-        ("eleven_v3", LENGTH, "0.0039"),
-        ("eleven_flash_v2_5", 19, "0.0019"),
-        ("a_model_of_tomorrow", LENGTH, "0.0039"),
+        ("eleven_multilingual_v2", LENGTH, "0.00312"),
+        ("eleven_v3", LENGTH, "0.00312"),
+        ("eleven_flash_v2_5", 19, "0.00152"),
+        ("a_model_of_tomorrow", LENGTH, "0.00312"),
     ],
 )
 @pytest.mark.parametrize("way", ["convert", "stream", "convert_with_timestamps", "stream_with_timestamps"])
@@ -91,7 +91,12 @@ def test_speech(way: str, model: str, cost: int, usd: str, driver: ElevenLabsDri
 
 @pytest.mark.parametrize(
     ("model", "usd"),
-    [(None, "0.0039"), ("eleven_flash_v2_5", "0.00195"), ("eleven_turbo_v2", "0.00195"), ("a_model_of_tomorrow", None)],
+    [
+        (None, "0.00312"),
+        ("eleven_flash_v2_5", "0.00156"),
+        ("eleven_turbo_v2", "0.00156"),
+        ("a_model_of_tomorrow", None),
+    ],
 )
 def test_speech_that_nobody_counted(model: Any, usd: Any, driver: ElevenLabsDriver, recorded: Recorded) -> None:
     """Without the header the characters of the text are an estimate, at the price of the model."""
@@ -116,7 +121,7 @@ def test_a_dialogue(driver: ElevenLabsDriver, recorded: Recorded) -> None:
     lines: Any = [{"text": "Hello", "voice_id": "a"}, {"text": "Hi there", "voice_id": "b"}]
     driver.read(driver.client.text_to_dialogue.convert(inputs=lines))
     assert said(recorded.call) == {
-        "usage.credits": 13, "usage.input_characters": 13, "cost.status": "priced", "cost.usd": "0.0013"
+        "usage.credits": 13, "usage.input_characters": 13, "cost.status": "priced", "cost.usd": "0.00104"
     }  # fmt: skip
     recorded.log_exporter.clear()
     driver.service.counts = False

@@ -84,7 +84,7 @@ def test_several_texts_on_a_socket(recorded: Recorded) -> None:
             socket.recv()
             socket.send(json.dumps({"close_socket": True}))
     assert [call[names.USAGE_PREFIX + "input_characters"] for call in recorded.calls] == [6, 6]
-    assert [call[names.COST_USD] for call in recorded.calls] == ["0.0006", "0.0006"]
+    assert [call[names.COST_USD] for call in recorded.calls] == ["0.00048", "0.00048"]
 
 
 async def transcribe(service: SocketService, size: int) -> list[Any]:
