@@ -361,12 +361,14 @@ def test_every_tool_and_item_of_the_sdk_is_known() -> None:
     """A release of the SDK that names a tool or an item that nobody has looked at is noticed."""
     from typing import get_args
 
+    from openai.types.beta.agent_output_item import AgentOutputItem
+    from openai.types.beta.agent_tool import AgentTool
     from openai.types.responses import ResponseOutputItem, Tool
 
     def types(union: Any) -> set[str]:
         classes = get_args(get_args(union)[0])
         return {kind for each in classes for kind in get_args(each.model_fields["type"].annotation)}
 
-    tools = {hosted_tools.kind_of({"type": kind}) for kind in types(Tool)}
+    tools = {hosted_tools.kind_of({"type": kind}) for kind in types(Tool) | types(AgentTool)}
     assert tools <= hosted_tools.KNOWN_TOOLS
-    assert types(ResponseOutputItem) <= hosted_tools.KNOWN_ITEMS
+    assert types(ResponseOutputItem) | types(AgentOutputItem) <= hosted_tools.KNOWN_ITEMS

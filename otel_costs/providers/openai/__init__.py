@@ -15,6 +15,7 @@ from opentelemetry.context import Context
 from otel_costs import baggage, shutdown, telemetry
 from otel_costs.patching import Patches
 from otel_costs.providers import unseen_sessions
+from otel_costs.providers.openai import agent_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.exchange import Exchange
 from otel_costs.session import BudgetExceeded
@@ -27,6 +28,7 @@ _exchange: ContextVar[Exchange | None] = ContextVar("otel_costs_exchange", defau
 def install(patches: Patches) -> None:
     """Patch the transport of the SDK; works with openai 1.30 to 3.x."""
     openai_jobs.forget()
+    agent_sessions.forget()
     unseen_sessions.forget()
     patches.wrap(MODULE, "SyncAPIClient.request", _request)
     patches.wrap(MODULE, "AsyncAPIClient.request", _request_async)

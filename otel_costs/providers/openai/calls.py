@@ -9,10 +9,17 @@ from otel_costs import attributes as names
 from otel_costs import telemetry
 from otel_costs.call import Call
 from otel_costs.identity import whose
+from otel_costs.jobs import Owner
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
+from otel_costs.session import current_scope
+
+
+def owner(request: Request) -> Owner:
+    """Return whose a request is, by the place where it was made."""
+    return Owner(current_scope(), whose(request.user, request.session_id))
 
 
 def start(request: Request, shown_as: str | None = None) -> Call:

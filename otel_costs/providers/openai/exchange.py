@@ -9,8 +9,8 @@ from opentelemetry.context import Context
 
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
+from otel_costs.providers.openai import agent_sessions, calls
 from otel_costs.providers.openai import answer as openai_answer
-from otel_costs.providers.openai import calls
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import request as openai_request
 from otel_costs.providers.openai.body import BodyReader, is_text, read_body
@@ -171,6 +171,9 @@ class Exchange:
             return
         if request.endpoint is UNKNOWN:
             found = [body] if isinstance(body.get("usage"), Mapping) else []
+        elif request.endpoint.name == "agents/turns":
+            agent_sessions.read(request, body)
+            return
         elif request.endpoint.name == "responses":
             # A look for which there is a convention.
             calls.write(calls.start(request, "fetch_response"), request, body, headers, error)

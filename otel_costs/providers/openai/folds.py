@@ -154,20 +154,33 @@ class RunFold:
 
 
 class TurnFold:
-    """Events of an agent's session: the turns that ended while they were watched."""
+    """Events of an agent's session: the turns that ended while they were watched, and the session as it was then."""
+
+    _SNAPSHOTS: Final = ("created", "in_progress", "idle", "requires_action", "failed")
 
     def __init__(self) -> None:
         self._turns: list[_Json] = []
+        self._sessions: list[_Json] = []
+        self._items: dict[object, list[_Json]] = {}
         self.complete = True
 
     def add(self, name: str, data: str) -> None:
-        if name.startswith("agent.session.turn.") or '"type":"agent.session.turn.' in data:
-            event = parsed(data) or {}
-            if str(event.get("type", name)).rpartition(".")[2] in ENDED and isinstance(event.get("turn"), dict):
-                self._turns.append(event["turn"])
+        if name.endswith(".delta") or not (name.startswith("agent.session.") or '"agent.session.' in data):
+            return
+        event = parsed(data) or {}
+        kind = str(event.get("type") or name).removeprefix("agent.session.")
+        if kind == "turn.item.done" and isinstance(event.get("item"), dict):
+            self._items.setdefault(event.get("turn_id"), []).append(event["item"])
+        elif kind.startswith("turn.") and kind[5:] in ENDED and isinstance(event.get("turn"), dict):
+            self._turns.append(
+                {"usage": event.get("usage"), **{k: v for k, v in event["turn"].items() if v is not None}}
+            )
+        elif kind in self._SNAPSHOTS and isinstance(event.get("session"), dict):
+            self._sessions.append({**event["session"], "object": "agent.session"})
 
     def body(self) -> _Json | None:
-        return {"data": self._turns}
+        turns = [{**turn, "output": self._items.get(turn.get("id"), [])} for turn in self._turns]
+        return {"data": [*self._sessions, *turns]}
 
 
 class UsageFold:

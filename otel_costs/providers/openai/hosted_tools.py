@@ -42,6 +42,9 @@ _FREE_ITEMS: Final[Mapping[str, str]] = {
     "tool_search_call tool_search_output additional_tools configuration_update": "openai 3.57, types/responses",
     "mcp_call mcp_list_tools mcp_approval_request mcp_approval_response": "openai 3.57, types/responses",
     "shell_call_output": "openai 3.57, types/responses; its call is counted",
+    "command_execution computer_use_call computer_use_approval_request": "of agents (openai 3.57, types/beta)",
+    "create_subagent_call send_subagent_input_call resume_subagent_call": "of agents (openai 3.57, types/beta)",
+    "wait_for_subagents_call interrupt_subagent_call close_subagent_call": "of agents (openai 3.57, types/beta)",
 }
 _COUNTED_ITEMS: Final = "web_search_call file_search_call code_interpreter_call shell_call image_generation_call"
 

@@ -75,6 +75,11 @@ def identify(call: Call, endpoint: Endpoint, body: object, part: str | None = No
     call.as_job(job_id, created_s=_seconds(body, "created_at"), ended_s=_ended_s(body), ended=ended)
 
 
+def times_of(job: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Return when a job was created and when it ended, in seconds since 1970; None where it does not say so."""
+    return _seconds(job, "created_at"), _ended_s(job)
+
+
 def _seconds(job: Mapping[str, Any], key: str) -> int | None:
     found = job.get(key)
     return int(found) if isinstance(found, int | float) and not isinstance(found, bool) and found > 0 else None

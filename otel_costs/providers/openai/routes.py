@@ -91,6 +91,7 @@ _PATTERNS: Final = (
     ("post", r"/videos/([^/]+/remix|edits|extensions)", _VIDEO),
     ("get", r"/videos(/[^/]+)?", _look(_VIDEO)),
     # The usage of an agent's session grows with each turn; that of a turn is its own.
+    ("get", r"/agents/sessions(/[^/]+)?", _TURN),
     ("get", r"/agents/sessions/[^/]+(/subagents/[^/]+)?/turns(/[^/]+)?", _TURN),
     ("get", r"/agents/sessions/[^/]+/events", _TURN),
     ("post", r"/agents/sessions(/[^/]+(/events)?)?", _TURN),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import audio, chat, completions, images, jobs, responses, small, threads, tuning
+from . import agents, audio, chat, completions, images, jobs, responses, small, threads, tuning
 from .exchange import Answer, RefusedError, Request, Store
 
 Handler = Callable[[Request, Store], Answer]
@@ -72,6 +72,13 @@ _ROUTES: tuple[tuple[str, Handler], ...] = (
     ("GET /threads/{thread}/runs/{id}", threads.get_run),
     ("POST /threads/{thread}/runs/{id}/cancel", threads.cancel_run),
     ("POST /threads/{thread}/runs/{id}/submit_tool_outputs", threads.submit),
+    ("POST /agents/sessions", agents.create),
+    ("GET /agents/sessions", agents.list_sessions),
+    ("GET /agents/sessions/{id}", agents.retrieve),
+    ("POST /agents/sessions/{id}/events", agents.submit),
+    ("GET /agents/sessions/{id}/events", agents.stream),
+    ("GET /agents/sessions/{id}/turns", agents.list_turns),
+    ("GET /agents/sessions/{id}/turns/{turn}", agents.get_turn),
     ("POST /future/{id}", small.from_the_future),
 )
 
