@@ -247,6 +247,92 @@ def test_renamed_by_the_sdk(
     ours = [record for record in caplog.records if record.name == "otel_costs" and "openai" in record.getMessage()]
     assert len(ours) == 1
     assert f"SyncAPIClient.{name}" in ours[0].getMessage()
-    # Without its response a call is known to have been made, and no more.
-    reasons = [call[names.COST_REASON] for call in calls]
-    assert reasons == (["response_not_seen"] * 2 if name == "_process_response" else [])
+    # Without its response a call is known to have been made, and no more; a request that is not seen is noticed.
+    reasons = [call.get(names.COST_REASON) for call in calls]
+    assert reasons == ["response_not_seen" if name == "_process_response" else None] * 2
+
+
+def loudest(wrapped: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    return wrapped(*args, **kwargs).upper()
+
+
+def test_a_wrapper_on_a_subclass(module: Any, patches: Patches) -> None:
+    """What another instrumentation put on a subclass before us calls the original: it is wrapped where it stands."""
+    wrapt.wrap_function_wrapper(module.Derived, "ask", loudest)
+    theirs = vars(module.Derived)["ask"]
+    patches.wrap("acme_sdk", "Base.ask", louder)
+    assert (module.Base().ask("hi"), module.Derived().ask("hi")) == ("<hi!>", "<HI!>")
+    patches.remove()
+    assert vars(module.Derived)["ask"] is theirs
+    assert module.Derived().ask("hi") == "HI!"
+
+
+def test_a_subclass_of_its_own_mind(module: Any, patches: Patches) -> None:
+    """A method that a subclass has of its own is left alone, and what it calls of the base is seen once."""
+    source = """
+        class Own(Base):
+            def ask(self, word): return super().ask(word) + "?"
+    """
+    exec(textwrap.dedent(source), vars(module))
+    own = vars(module.Own)["ask"]
+    patches.wrap("acme_sdk", "Base.ask", louder)
+    assert module.Own().ask("hi") == "<hi!>?"
+    assert vars(module.Own)["ask"] is own
+
+
+def test_what_others_put_back(module: Any, patches: Patches) -> None:
+    """They put back what they found, which is ours by way of the base, or was the original: neither is seen twice."""
+    patches.wrap("acme_sdk", "Base.ask", louder)
+    found = module.Derived.ask
+    wrapt.wrap_function_wrapper(module.Derived, "ask", loudest)
+    module.Derived.ask = found
+    assert module.Derived().ask("hi") == "<hi!>"
+    patches.remove()
+    assert "ask" not in vars(module.Derived)
+    assert module.Derived().ask("hi") == "hi!"
+    module.Derived.ask = vars(module.Base)["ask"]
+    patches.active = True
+    for _ in range(2):
+        patches.wrap("acme_sdk", "Base.ask", louder)
+        assert module.Derived().ask("hi") == "<hi!>"
+
+
+def test_ours_was_thrown_away(module: Any, patches: Patches) -> None:
+    """Where somebody put the original back over ours, we are there again the next time, once."""
+    original = vars(module.Base)["ask"]
+    patches.wrap("acme_sdk", "Base.ask", louder)
+    module.Base.ask = original
+    patches.remove()
+    patches.active = True
+    patches.wrap("acme_sdk", "Base.ask", louder)
+    assert module.Base().ask("hi") == "<hi!>"
+    patches.remove()
+    assert vars(module.Base)["ask"] is original
+
+
+def test_an_instance(module: Any, patches: Patches) -> None:
+    """A function on a single object that passed ours by is wrapped, is told the object, and is given back."""
+    told = []
+
+    def telling(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        told.append(instance)
+        return wrapped(*args, **kwargs)
+
+    client = module.Base()
+    client.ask = theirs = lambda word: f"{word}?"
+    for _ in range(2):
+        patches.wrap_found(client, "ask", telling)
+    assert (client.ask("hi"), told) == ("hi?", [client])
+    patches.remove()
+    assert vars(client)["ask"] is theirs
+
+
+def test_two_of_ours(module: Any, patches: Patches) -> None:
+    """Two wrappers of ours on one method are both called, and both taken back."""
+    original = vars(module.Base)["ask"]
+    for _ in range(2):
+        patches.wrap("acme_sdk", "Base.ask", louder)
+        patches.wrap("acme_sdk", "Base.ask", loudest)
+    assert module.Base().ask("hi") == "<HI!>"
+    patches.remove()
+    assert vars(module.Base)["ask"] is original

@@ -30,6 +30,7 @@ MODULES = (
 # They are what keeps a bug from the application, or are the patches themselves.
 OUTERMOST = {
     "openai._request", "openai._request_async", "openai._process_response", "openai.install", "openai._begin",
+    "openai._is_seen", "openai._notice", "openai._cover", "openai._build_request", "openai._make_status_error",
     "_Sending.__init__", "_Sending.__enter__", "_Sending.__exit__", "_Sending._enter", "_Sending._leave",
     "Exchange.failed", "Exchange.returned", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
@@ -39,8 +40,8 @@ OUTERMOST = {
 
 # What takes the usage out of a stream that we asked for it: without it the application sees one chunk more.
 HIDING = {
-    "UsageHider.__init__", "UsageHider.feed", "UsageHider.flush", "openai.hiding._without_usage",
-    "openai.hiding._shown", "openai.hiding._is_usage_chunk", "streaming.watch", "Watch.__init__",
+    "UsageHider.__init__", "UsageHider.feed", "UsageHider.flush", "UsageHider._without_usage",
+    "UsageHider._shown", "UsageHider._is_usage_chunk", "streaming.watch", "Watch.__init__",
 }  # fmt: skip
 
 

@@ -1,12 +1,18 @@
 """OpenAI over HTTP, and whatever else is called through its SDK: patched at the transport.
 
-Four methods of `openai._base_client` see every call of every resource, client and version: `request` of the sync and
-the async client (what is asked, and errors), and `_process_response` (the HTTP response, before anybody reads it).
+Methods of `openai._base_client` see every call of every resource, client and version: `request` of the sync and the
+async client (what is asked, and errors), and `_process_response` (the HTTP response, before anybody reads it).
 Routes, not resources: a resource that is added later is found by its URL.
+
+`request` can be passed by: another instrumentation, or the application, may hold the SDK's own function from before it
+was patched, in a wrapper on a subclass or on a client. What that function calls first of the client can not, so there a
+request is noticed that has not come by our wrapper, and recorded; what its client has for `request` is wrapped for the
+next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -17,12 +23,16 @@ from otel_costs.patching import Patches
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import agent_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
-from otel_costs.providers.openai.exchange import Exchange
+from otel_costs.providers.openai.exchange import Exchange, options_of
 from otel_costs.session import BudgetExceeded
 
 MODULE: Final = "openai._base_client"
 
 _exchange: ContextVar[Exchange | None] = ContextVar("otel_costs_exchange", default=None)
+"""The exchange of the request that is being sent here; None if that is not recorded."""
+
+_seen: dict[int, Exchange | None] = {}
+"""The requests whose options our wrapper of `request` has seen, while it runs, by the options' identity."""
 
 
 def install(patches: Patches) -> None:
@@ -34,11 +44,14 @@ def install(patches: Patches) -> None:
     patches.wrap(MODULE, "AsyncAPIClient.request", _request_async)
     for client in ("SyncAPIClient", "AsyncAPIClient"):
         patches.wrap(MODULE, f"{client}._process_response", _process_response)
+    patches.wrap(MODULE, "BaseClient._maybe_override_cast_to", partial(_notice, patches))
 
 
 def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    exchange = _begin(instance, args, kwargs)
-    with _Sending(exchange):
+    if _is_seen(args, kwargs):
+        return wrapped(*args, **kwargs)
+    exchange = _begin(Exchange.begin, instance, args, kwargs)
+    with _Sending(exchange, args, kwargs):
         if exchange is None:
             return wrapped(*args, **kwargs)
         try:
@@ -51,8 +64,10 @@ def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[st
 
 
 async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    exchange = _begin(instance, args, kwargs)
-    with _Sending(exchange):
+    if _is_seen(args, kwargs):
+        return await wrapped(*args, **kwargs)
+    exchange = _begin(Exchange.begin, instance, args, kwargs)
+    with _Sending(exchange, args, kwargs):
         if exchange is None:
             return await wrapped(*args, **kwargs)
         try:
@@ -64,19 +79,70 @@ async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwa
     return result
 
 
+@telemetry.shielded("tell whether a request is seen")
+def _is_seen(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a wrapper of ours further out has this very request in hand, and has not had its response yet."""
+    exchange = _seen.get(id(options_of(args, kwargs)))
+    return exchange is not None and not exchange.is_answered
+
+
 def _process_response(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Show the response to the exchange; the async method is called here too, and awaited by its caller."""
     exchange = _exchange.get()
     if exchange is not None and "response" in kwargs:
         exchange.received(kwargs["response"])
+        if exchange.passed_by:
+            _exchange.set(None)  # nobody else does
     return wrapped(*args, **kwargs)
 
 
-def _begin(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exchange | None:
+def _notice(patches: Patches, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Begin the exchange of a request that did not come by our wrapper of `request`, from what that calls first."""
+    options = options_of(args, kwargs)
+    try:
+        exchange = _seen[id(options)]
+    except KeyError:
+        exchange = _begin(Exchange.begin_passed_by, instance, args, kwargs)
+        _cover(patches, instance)
+    if _exchange.get() is not exchange:
+        # Another thread or task than that of our wrapper, or what an earlier request left here.
+        _exchange.set(exchange)
+    return wrapped(*args, **kwargs)
+
+
+@telemetry.shielded("patch what passes it by")
+def _cover(patches: Patches, client: Any) -> None:
+    """Patch what a request that passed by needs now, and the `request` that its client has, for the next."""
+    patches.wrap(MODULE, "BaseClient._build_request", _build_request)
+    patches.wrap(MODULE, "BaseClient._make_status_error_from_response", _make_status_error)
+    is_async = any(base.__name__ == "AsyncAPIClient" for base in type(client).__mro__)
+    patches.wrap_found(client, "request", _request_async if is_async else _request)
+
+
+def _build_request(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Ask for the usage of a stream that passed by our wrapper of `request`: these are the options that are sent."""
+    exchange = _exchange.get()
+    if exchange is not None and exchange.passed_by and args:
+        args = (exchange.asking(args[0]), *args[1:])
+    return wrapped(*args, **kwargs)
+
+
+def _make_status_error(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Tell a request that passed by our wrapper of `request` how it ended."""
+    error = wrapped(*args, **kwargs)
+    exchange = _exchange.get()
+    if exchange is not None and exchange.passed_by:
+        exchange.failed(error)
+    return error
+
+
+def _begin(
+    begin: Callable[..., Exchange | None], client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Exchange | None:
     """Start an exchange; raise `BudgetExceeded`, and nothing else, if the session has spent its budget."""
     try:
         shutdown.adopt_once()
-        return Exchange.begin(client, args, kwargs)
+        return begin(client, args, kwargs)
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
@@ -93,16 +159,18 @@ class _Sending:
     refused, and somebody else's values stand.
     """
 
-    __slots__ = ("_context", "_exchange", "_outer", "_outer_context")
+    __slots__ = ("_context", "_exchange", "_outer", "_outer_context", "_sent")
 
-    def __init__(self, exchange: Exchange | None) -> None:
+    def __init__(self, exchange: Exchange | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self._exchange = exchange
         self._context: Context | None = None
+        self._sent = id(options_of(*((exchange.args, exchange.kwargs) if exchange else (args, kwargs))))
 
     @telemetry.shielded("enter the context of a call")
     def _enter(self) -> None:
         self._outer = _exchange.get()
         _exchange.set(self._exchange)
+        _seen[self._sent] = self._exchange
         context = None if self._exchange is None else self._exchange.context
         outer = otel_context.get_current()
         context = context or baggage.withheld(outer)
@@ -112,6 +180,7 @@ class _Sending:
 
     @telemetry.shielded("leave the context of a call")
     def _leave(self) -> None:
+        _seen.pop(self._sent, None)
         if _exchange.get() is self._exchange:
             _exchange.set(self._outer)
         if self._context is not None and otel_context.get_current() is self._context:

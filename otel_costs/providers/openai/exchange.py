@@ -22,21 +22,38 @@ from otel_costs.providers.openai.stream import EventReader
 from otel_costs.session import check_budget
 
 
+def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the options among the arguments of the SDK's `request`; None if they are not there."""
+    return kwargs["options"] if "options" in kwargs else args[1] if len(args) > 1 else None
+
+
 class Exchange:
     """A request of the SDK on its way: `begin`, then `received` or `failed`, then `returned`.
 
     Its call starts with it. Of looks at jobs, and of endpoints that we do not know, most are not billed: their call
-    starts when the answer says that it is, as if in the place where the request was made.
+    starts when the answer says that it is, as if in the place where the request was made. So does that of a request
+    that `passed_by` our wrapper (`begin_passed_by`), of which nobody says how it ended where it was never answered.
     """
 
-    __slots__ = ("_call", "_hides_usage", "_place", "_request", "_seen", "args", "kwargs")
+    __slots__ = (
+        "_asks_for_usage",
+        "_call",
+        "_hides_usage",
+        "_place",
+        "_request",
+        "_seen",
+        "args",
+        "kwargs",
+        "passed_by",
+    )
 
     def __init__(self, request: Request, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self._request, self.args, self.kwargs = request, args, kwargs
         self._call: Call | None = None
         self._place = copy_context() if self._is_late else None
-        self._hides_usage = False
+        self._asks_for_usage = self._hides_usage = False
         self._seen = False
+        self.passed_by = False
 
     @classmethod
     def begin(cls, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Self | None:
@@ -44,20 +61,46 @@ class Exchange:
 
         Raises BudgetExceeded if the session has spent its budget; a look at what was started before is not stopped.
         """
-        options = kwargs["options"] if "options" in kwargs else args[1]
+        options = options_of(args, kwargs)
+        exchange = cls._of(client, options, args, kwargs, stream=bool(kwargs.get("stream")))
+        if exchange is not None and not exchange._is_late:
+            exchange._start()
+            if exchange._request.may_ask_for_usage(client):
+                exchange._ask_for_usage(options)
+        return exchange
+
+    @classmethod
+    def begin_passed_by(cls, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Self | None:
+        """Begin as `begin` does with a request that is under way already; `asking` returns what is to be sent."""
+        options = options_of(args, kwargs)
+        body = options.json_data
+        exchange = cls._of(
+            client, options, args, kwargs, stream=isinstance(body, Mapping) and body.get("stream") is True
+        )
+        if exchange is not None:
+            exchange.passed_by = True
+            exchange._asks_for_usage = not exchange._is_late and exchange._request.may_ask_for_usage(client)
+        return exchange
+
+    @classmethod
+    def _of(
+        cls, client: Any, options: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, stream: bool
+    ) -> Self | None:
         endpoint = find(options.method, options.url)
         if endpoint is None and not may_be_billed(options.method, options.url):
             return None
         if endpoint is None or not endpoint.look:
             check_budget()
-        request = Request.read(client, options, endpoint, stream=bool(kwargs.get("stream")))
-        exchange = cls(request, args, kwargs)
-        if not exchange._is_late:
-            exchange._call = calls.start(request)
-            openai_answer.read_inputs(exchange._call, request)
-            if request.may_ask_for_usage(client):
-                exchange._ask_for_usage(options)
-        return exchange
+        return cls(Request.read(client, options, endpoint, stream=stream), args, kwargs)
+
+    def _start(self) -> None:
+        self._call = calls.start(self._request)
+        openai_answer.read_inputs(self._call, self._request)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether its response has been seen."""
+        return self._seen
 
     @property
     def _is_late(self) -> bool:
@@ -77,9 +120,22 @@ class Exchange:
             self.args = (self.args[0], asking, *self.args[2:])
         self._hides_usage = True
 
+    def asking(self, options: Any) -> Any:
+        """Return the options to send, of a request that passed by: they ask for the stream's usage if it may be."""
+        if not self._asks_for_usage:
+            return options
+        try:
+            asking = openai_request.with_usage(options)
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:usage", "otel_costs could not ask for the usage of a stream", error=error)
+            return options
+        self._hides_usage = True
+        return asking
+
     @telemetry.shielded("record a failed call")
     def failed(self, error: BaseException) -> None:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
+        self._start_passed_by()
         call = self._call
         if call is None or self._seen:
             return
@@ -124,7 +180,12 @@ class Exchange:
             # A hook of the application's has read it: httpx keeps what was read here, and streams it from here.
             response._content = hider.feed(response.content) + hider.flush()
 
+    def _start_passed_by(self) -> None:
+        if self.passed_by and self._call is None and not self._is_late:
+            self._start()
+
     def _receive(self, response: Any) -> None:
+        self._start_passed_by()
         headers = response.headers
         kind = headers.get("content-type", "")
         # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.
