@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
-from otel_costs import baggage, clean, departed, messages, outbox, tally, telemetry
+from otel_costs import baggage, clean, departed, messages, outbox, tally, telemetry, uninstrumented
 from otel_costs.bill import Bill, cost_attributes, usage_attributes, warn_unaccounted, warn_unpriced
 from otel_costs.conversation import Conversation
 from otel_costs.identity import derived_id, random_id, whose
@@ -330,6 +330,7 @@ def _recorded(
     service_tier: str | None,
     tags: Mapping[str, object],
 ) -> Decimal | None:
+    uninstrumented.warn_without_ledger(uninstrumented.RECORD)
     start_ns = int(at.timestamp() * 1e9) if at else None
     asked = None if model is None else str(model)
     call = Call(clean.identifier(operation), clean.identifier(provider), asked, start_ns=start_ns)

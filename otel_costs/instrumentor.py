@@ -23,9 +23,11 @@ from otel_costs import (
     spool,
     telemetry,
     threads,
+    uninstrumented,
 )
 from otel_costs.messages import content, redaction
 from otel_costs.patching import Patches
+from otel_costs.providers import not_covered
 from otel_costs.session import forget as forget_sessions
 
 
@@ -67,6 +69,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     ) -> None:
         patches = self._patches
         patches.active = True
+        uninstrumented.is_over()
         _guarded("set its providers", telemetry.configure, tracer_provider, meter_provider, logger_provider)
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
@@ -82,6 +85,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             sockets.claimed_by(provider.module, provider.sockets)
             for name in provider.patched:
                 _guarded(f"watch {name}", self._watch, name, provider.module)
+        _guarded("watch clients that are not covered", not_covered.watch, patches)
         _guarded("take over the end of the process", shutdown.install, patches)
         _guarded("look for a ledger", _look_for_ledger)
 

@@ -42,6 +42,11 @@ def check() -> bool:
     return True
 
 
+def is_taken() -> bool:
+    """Return whether something takes the ledger records, or is meant not to; nothing is said."""
+    return _lacking(telemetry.current().global_or_given()[2]) is None
+
+
 def _lacking(provider: Any) -> tuple[str, str] | None:
     """Return what `provider` lacks and what to do about it; None if it takes records, or is meant not to."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import Any, Final, Self
 
 from otel_costs import attributes as names
-from otel_costs import clean, outbox, telemetry, totals
+from otel_costs import clean, outbox, telemetry, totals, uninstrumented
 from otel_costs.scope import Scope, Scoped, current_scope, entered
 from otel_costs.session_record import money, printable, write
 from otel_costs.totals import EXACT, Totals
@@ -128,6 +128,8 @@ class Session(Scoped):
         self._endings.append(action)
 
     def _place(self, outer: Scope | None) -> Scope:
+        if self.budget_usd is not None:
+            uninstrumented.warn(uninstrumented.BUDGET)
         return Scope(self, None, outer, self)
 
     def _ended(self, *, dropped: bool) -> None:
@@ -142,6 +144,8 @@ class Session(Scoped):
         else:
             self._end(last_word)
             self._wait_for_calls()
+            if not self._totals.calls:
+                uninstrumented.warn(uninstrumented.SESSION)
 
     def _end(self, last_word: Callable[[], object]) -> None:
         endings, self._endings = self._endings, []
@@ -175,9 +179,15 @@ class Step(Scoped):
     def __init__(self, name: object) -> None:
         super().__init__()
         self.name = _identifier(name)
+        self._is_in_session = False
 
     def _place(self, outer: Scope | None) -> Scope:
+        self._is_in_session = outer is not None and outer.session is not None
         return Scope(outer.session if outer else None, self.name, outer, self)
+
+    def _ended(self, *, dropped: bool) -> None:
+        if not dropped and not self._is_in_session:  # else its session says it
+            uninstrumented.warn(uninstrumented.STEP)
 
 
 def check_budget() -> None:

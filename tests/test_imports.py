@@ -14,7 +14,7 @@ PACKAGE = Path(otel_costs.__file__).parent
 LAYERS = (
     ("names and values", "attributes units usage media filelock"),
     ("prices", "pricing"),
-    ("the host", "telemetry ledger patching outbox open_ends recent clean tally departed"),
+    ("the host", "telemetry ledger uninstrumented patching outbox open_ends recent clean tally departed"),
     ("whose call it is", "baggage decorator scope totals session_record session threads"),
     ("what was said", "messages"),
     ("calls", "identity bill jobs conversation call streaming watched_response"),

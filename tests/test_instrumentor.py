@@ -1,6 +1,5 @@
 """The instrumentor: it starts under `opentelemetry-instrument`, and nothing that is broken stops the application."""
 
-import logging
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,7 +12,6 @@ from opentelemetry import context
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-import otel_costs
 from otel_costs import CostsInstrumentor, baggage, ledger, outbox, shutdown, telemetry, threads
 from otel_costs import attributes as names
 from otel_costs.messages import content, redaction
@@ -182,12 +180,3 @@ def test_a_redactor_is_of_one_instrumenting(recorded: Recorded) -> None:
     with instrumented(recorded, redact=lambda _text, _draft: None):
         assert redaction.is_set()
     assert not redaction.is_set()
-
-
-def test_recording_without_instrumenting_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
-    """`record`, `session` and `step` in a program that was started without us: they do nothing and say nothing."""
-    caplog.set_level(logging.WARNING)
-    with otel_costs.session("not instrumented", budget_usd=1) as session, otel_costs.step("b"):
-        otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 8_000})
-    assert str(session.cost_usd) == "0.02"
-    assert caplog.text == ""

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from otel_costs import telemetry
+from otel_costs import telemetry, uninstrumented
 from otel_costs.session import BudgetExceeded, Scope, Session, entered
 
 
@@ -25,6 +25,7 @@ def observe_realtime_event(
     budget, and nothing else. What was seen on a WebSocket too is billed once.
     """
     try:
+        uninstrumented.warn_without_ledger(uninstrumented.EVENTS)
         _follower(session, provider, model).take(direction, event)
     except BudgetExceeded:
         raise
