@@ -4,15 +4,17 @@ While one insert runs, requests gather; the next insert takes all of them. So on
 and many clients share it. A client that gives up changes nothing here: what it sent is stored with the rest.
 """
 
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from otel_costs.store.embedded import Engine, EngineError
+from otel_costs.store.embedded import Engine, EngineError, escape
 
 _logger: Final = logging.getLogger("otel_costs")
 
@@ -34,6 +36,14 @@ _SETTINGS: Final = {
 _ROW_ERRORS: Final = frozenset(
     {6, 8, 20, 25, 26, 27, 32, 36, 38, 41, 43, 44, 48, 53, 69, 70, 72, 117, 131, 190, 321, 349, 376, 395, 407, 441}
 )
+
+
+# What was refused was told to who sent it: it is not missing.
+_NOTE: Final = """
+INSERT INTO call_sequences (process_id, service, arrived, seqs, first_time, last_time)
+SELECT toFixedString(substring(unhex({process:String}), 1, 16), 16), {service:String},
+    toStartOfFiveMinutes(now('UTC')), groupBitmapState({seq:UInt64}), now64(3, 'UTC'), now64(3, 'UTC')
+"""
 
 
 class UnavailableError(Exception):
@@ -76,6 +86,8 @@ class Intake:
         self._group: list[_Request] = []  # what is being written
         self._since: float | None = None  # since when
         self._closed = False
+        self.refused = 0
+        """Rows that were refused for what they hold, since the start."""
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="otel-costs-intake", daemon=True)
         self._thread.start()
@@ -169,26 +181,50 @@ class Intake:
 
     def _write_alone(self, request: _Request) -> None:
         try:
-            request.done.set_result(self._insert_what_fits(request.table, request.rows))
+            refused = self._insert_what_fits(request.table, request.rows)
+            self._note(refused)
+            request.done.set_result(len(refused))
         except Exception as error:  # noqa: BLE001 - as above
             request.done.set_exception(UnavailableError(_reason(error)))
 
-    def _insert_what_fits(self, table: str, rows: Sequence[bytes]) -> int:
-        """Insert `rows` but for those that the engine refuses for what they are, and return how many those are."""
+    def _insert_what_fits(self, table: str, rows: Sequence[bytes]) -> list[bytes]:
+        """Insert `rows` but for those that the engine refuses for what they are, and return those."""
         try:
             self._insert(table, rows)
         except EngineError as error:
             if error.code not in _ROW_ERRORS:
                 raise
             if len(rows) == 1:
-                return 1
+                return list(rows)
             middle = len(rows) // 2
-            return sum(self._insert_what_fits(table, half) for half in (rows[:middle], rows[middle:]))
-        return 0
+            return [row for half in (rows[:middle], rows[middle:]) for row in self._insert_what_fits(table, half)]
+        return []
+
+    def _note(self, refused: Sequence[bytes]) -> None:
+        """Have `missing_calls` know the calls among refused rows, and count the rows."""
+        if not refused:
+            return
+        self.refused += len(refused)
+        _logger.warning("%d records were refused for what they hold, and their sender was told so", len(refused))
+        for row in refused:
+            if (found := _sequence(row)) is not None:
+                # It has been answered for already: a note that cannot be made is no reason to have it sent again.
+                with suppress(EngineError):
+                    self._engine.execute(_NOTE, parameters=found)
 
     def _insert(self, table: str, rows: Sequence[bytes]) -> None:
         if rows:
             self._engine.insert(f"INSERT INTO {table}", [b"\n".join(rows)], settings=_SETTINGS)
+
+
+def _sequence(row: bytes) -> dict[str, str] | None:
+    """Return the process, its service and the number of a call's record, as parameters of a query."""
+    fields = json.loads(row)
+    attributes = fields.get("LogAttributes", {})
+    process, seq = attributes.get("otel_costs.process.id", ""), attributes.get("otel_costs.call.seq", "")
+    if not process or not seq.isdigit():
+        return None
+    return {"process": escape(process), "service": escape(fields.get("ServiceName", "")), "seq": seq}
 
 
 def _reason(error: Exception) -> str:

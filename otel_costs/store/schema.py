@@ -24,7 +24,7 @@ _CLUSTER: Final = ("cluster", "name")
 _LIKE: Final = re.compile(r"^create table .* as (\w+)\s*$", re.MULTILINE)
 
 _TTL: Final = re.compile(r"\bTTL (.+? \+ toIntervalDay\(\d+\))")
-_COLUMN_TTL: Final = re.compile(r"`(\w+)` [^`]*?\bTTL ([^,`]+? \+ toIntervalDay\(\d+\))")
+_COLUMN_TTL: Final = re.compile(r"`(\w+)` [^`]*?\bTTL ([^`]+? \+ toIntervalDay\(\d+\))")
 
 _CREATE_VERSIONS: Final = f"""
 create table if not exists {TABLE} $on_cluster
@@ -177,12 +177,10 @@ def _extend(client: "Client", statement: Statement, on_cluster: str) -> Iterator
 
 def _kept(client: "Client", table: str) -> dict[str, str]:
     """Return until when the rows of a table are kept, under no name, and columns of it, under theirs."""
-    made = str(
-        client.command(
-            "select create_table_query from system.tables where database = currentDatabase() and name = {table:String}",
-            parameters={"table": table},
-        )
-    )
+    made = client.query(
+        "select create_table_query from system.tables where database = currentDatabase() and name = {table:String}",
+        parameters={"table": table},
+    ).result_rows[0][0]
     columns, _, rest = made.partition(") ENGINE = ")
     found = dict(_COLUMN_TTL.findall(columns))
     return found | ({"": whole[1]} if (whole := _TTL.search(rest)) else {})

@@ -30,10 +30,11 @@ create table if not exists otel_traces$local $on_cluster
         SpanId String,
         TraceState String,
         Attributes Map(LowCardinality(String), String)
-    ) codec(ZSTD(1))
+    ) codec(ZSTD(1)),
+    inserted_at DateTime('UTC') materialized now() codec(Delta(4), ZSTD(1))
 )
 engine = ${replicated}MergeTree
 partition by toDate(Timestamp)
 order by (ServiceName, SpanName, toDateTime(Timestamp))
-ttl toDateTime(Timestamp) + interval $raw_days day
+ttl toDateTime(if(dateDiff('day', Timestamp, inserted_at) between -1 and $raw_days, Timestamp, inserted_at)) + interval $raw_days day
 settings index_granularity = 8192, ttl_only_drop_parts = 1

@@ -4,10 +4,11 @@ create table if not exists otel_traces_trace_id_ts$local $on_cluster
 (
     TraceId String codec(ZSTD(1)),
     Start DateTime codec(Delta, ZSTD(1)),
-    End DateTime codec(Delta, ZSTD(1))
+    End DateTime codec(Delta, ZSTD(1)),
+    inserted_at DateTime('UTC') materialized now() codec(Delta(4), ZSTD(1))
 )
 engine = ${replicated}MergeTree
 partition by toDate(Start)
 order by (TraceId, Start)
-ttl Start + interval $raw_days day
+ttl toDateTime(if(dateDiff('day', Start, inserted_at) between -1 and $raw_days, Start, inserted_at)) + interval $raw_days day
 settings index_granularity = 8192, ttl_only_drop_parts = 1

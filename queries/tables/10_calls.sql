@@ -74,7 +74,7 @@ create table if not exists calls$local $on_cluster
 engine = ${replicated}ReplacingMergeTree(version)
 partition by toDate(end_time)
 order by (user_id, session_id, end_time, call_id)
-ttl toDateTime(end_time) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', end_time, inserted_at) between -1 and $ledger_days, end_time, inserted_at)) + interval $ledger_days day
 -- Compact parts answer about one user or session two to three times as fast; days of more than half a million calls become wide all the same.
 settings index_granularity = 4096, min_bytes_for_wide_part = 268435456, ttl_only_drop_parts = 1,
     min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1

@@ -14,5 +14,5 @@ create table if not exists derived_calls$local $on_cluster
 engine = ${replicated}AggregatingMergeTree
 partition by toDate(end_time)
 order by (end_time, call_id, user_id, session_id)
-ttl toDateTime(end_time) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', end_time, inserted_at) between -1 and $ledger_days, end_time, inserted_at)) + interval $ledger_days day
 settings index_granularity = 1024, ttl_only_drop_parts = 1

@@ -12,8 +12,8 @@ create table if not exists messages$local $on_cluster
     role LowCardinality(String),
     type LowCardinality(String),
     function_name LowCardinality(String),
-    arguments String codec(ZSTD(1)) ttl toDateTime(timestamp) + interval $content_days day,
-    content String codec(ZSTD(1)) ttl toDateTime(timestamp) + interval $content_days day,
+    arguments String codec(ZSTD(1)) ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and $content_days, timestamp, inserted_at)) + interval $content_days day,
+    content String codec(ZSTD(1)) ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and $content_days, timestamp, inserted_at)) + interval $content_days day,
     audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
     bytes Nullable(UInt64) codec(T64, ZSTD(1)),
     sha256 String codec(ZSTD(1)),
@@ -29,6 +29,6 @@ engine = ${replicated}ReplacingMergeTree(earliness)
 partition by toYYYYMM(timestamp)
 primary key (session_id, message_id)
 order by (session_id, message_id, content_hash)
-ttl toDateTime(timestamp) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and $ledger_days, timestamp, inserted_at)) + interval $ledger_days day
 -- Small blocks: a message or a conversation is found three times as fast, and takes no more room.
 settings index_granularity = 256, min_compress_block_size = 8192, max_compress_block_size = 16384

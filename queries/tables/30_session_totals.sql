@@ -17,5 +17,5 @@ create table if not exists session_totals$local $on_cluster
 )
 engine = ${replicated}ReplacingMergeTree(counted_at)
 order by session_id
-ttl toDateTime(end_time) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', end_time, counted_at) between -1 and $ledger_days, end_time, counted_at)) + interval $ledger_days day
 settings index_granularity = 512, min_compress_block_size = 8192, max_compress_block_size = 16384

@@ -11,5 +11,5 @@ create table if not exists session_days$local $on_cluster
 )
 engine = ${replicated}AggregatingMergeTree
 order by (session_id, user_id, day)
-ttl day + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', day, inserted_at) between -1 and $ledger_days, day, inserted_at)) + interval $ledger_days day
 settings index_granularity = 512, min_compress_block_size = 8192, max_compress_block_size = 16384

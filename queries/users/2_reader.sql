@@ -5,6 +5,7 @@ grant $on_cluster select on $database.budget_status to otel_costs_reader;
 grant $on_cluster select on $database.call_lines to otel_costs_reader;
 grant $on_cluster select on $database.changed_sessions to otel_costs_reader;
 grant $on_cluster select on $database.daily_costs to otel_costs_reader;
+grant $on_cluster select on $database.misdated_calls to otel_costs_reader;
 grant $on_cluster select on $database.missing_calls to otel_costs_reader;
 grant $on_cluster select on $database.model_costs to otel_costs_reader;
 grant $on_cluster select on $database.newest_sessions to otel_costs_reader;

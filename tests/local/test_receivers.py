@@ -3,6 +3,7 @@
 import gzip
 import json
 import uuid
+from datetime import UTC, datetime
 
 import grpc
 import pytest
@@ -231,15 +232,20 @@ def test_other_paths_and_methods(stack: Stack) -> None:
 
 
 def test_a_record_can_have_any_time(stack: Stack) -> None:
-    """Records of 200 days, of 1970 and of the year 2554 come in one request, and none costs another its place."""
+    """Records of 200 days, of 500 days ago, of 1970 and of the centuries to come are all acknowledged and kept.
+
+    What is after 2262, where nanoseconds end, is kept at the last of them.
+    """
     session = uuid.uuid4().hex
-    days = [LATELY_NS - day * 86_400 * 10**9 for day in range(200)]
-    records = [ledger_record(session, time_ns=time, seq=seq) for seq, time in enumerate([*days, 0, 1, 2**64 - 1])]
+    ages = [LATELY_NS - day * 86_400 * 10**9 for day in (*range(200), 500)]
+    far = [int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 10**9 for year in (2106, 2107, 2149, 2150, 2262, 2299)]
+    times = [*ages, *far, 0, 1, 2**63 - 1, 2**63, 2**64 - 1]
+    records = [ledger_record(session, time_ns=time, seq=seq) for seq, time in enumerate(times)]
     answer = export_logs(stack.otlp_http_url, records)
     assert ExportLogsServiceResponse.FromString(answer.body) == ExportLogsServiceResponse()
-    query = "SELECT count() AS n FROM calls FINAL WHERE session_id = {s:String} AND call_seq < 200"
-    (row,) = ask(stack.http_url, query, s=session)
-    assert int(row["n"]) == 200
+    query = "SELECT count() AS n, max(toYear(end_time)) AS y FROM calls FINAL WHERE session_id = {s:String}"
+    assert ask(stack.http_url, query, s=session) == [{"n": len(times), "y": 2262}]
+    assert json.loads(send(f"{stack.http_url}/sessions/{session}").body)["call_count"] == len(times)
 
 
 def test_a_resent_request_is_counted_once(stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """schema.apply(): what queries/ says, as often as one likes."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -153,10 +154,12 @@ def test_retention_changes_what_is_there_and_is_remembered(empty: "Client") -> N
     """It holds for tables that are in use, too, and until somebody says something else."""
     schema.apply(empty)
     changes = schema.apply(empty, Retention(content_days=14, ledger_days=800))
+    age = "dateDiff('day', timestamp, inserted_at)"
+    time = f"toDateTime(if(({age} >= -1) AND ({age} <= {{}}), timestamp, inserted_at))"
     assert {str(change) for change in changes if change.name == "messages"} == {
-        "extended table messages: modify column `content` ttl toDateTime(timestamp) + toIntervalDay(14)",
-        "extended table messages: modify column `arguments` ttl toDateTime(timestamp) + toIntervalDay(14)",
-        "extended table messages: modify ttl toDateTime(timestamp) + toIntervalDay(800)",
+        f"extended table messages: modify column `content` ttl {time.format(14)} + toIntervalDay(14)",
+        f"extended table messages: modify column `arguments` ttl {time.format(14)} + toIntervalDay(14)",
+        f"extended table messages: modify ttl {time.format(800)} + toIntervalDay(800)",
     }
     messages = str(empty.command("show create table messages"))
     assert messages.count("toIntervalDay(14)") == 2
@@ -164,6 +167,39 @@ def test_retention_changes_what_is_there_and_is_remembered(empty: "Client") -> N
     assert "toIntervalDay(30)" in str(empty.command("show create table otel_logs"))
     assert schema.apply(empty) == []
     assert "toIntervalDay(800)" in str(empty.command("show create table calls"))
+
+
+def test_a_store_of_before_keeps_what_has_an_odd_time(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables whose rows were kept by their times alone, which begin again in 2106, are changed in place."""
+    found = [replace(statement, sql=_kept_by_time(statement.sql)) for statement in files.statements(_OPEN)]
+    with monkeypatch.context() as before:
+        before.setattr(schema, "statements", lambda _placeholders: found)
+        schema.apply(empty)
+    assert "dateDiff" not in str(empty.command("show create table calls"))
+    changed = {change.name for change in schema.apply(empty) if "ttl" in change.detail}
+    assert changed == {
+        "otel_logs", "otel_traces", "otel_traces_trace_id_ts", "calls", "derived_calls", "messages", "session_totals",
+        "session_days",
+    }  # fmt: skip
+    assert schema.apply(empty) == []
+    for table in changed:
+        assert "dateDiff" in str(empty.command(f"show create table {table}"))
+    empty.command("insert into otel_logs (Timestamp, EventName) values ('1970-01-01 00:00:00', 'otel_costs.call')")
+    for table in ("otel_logs", "calls"):
+        empty.command(f"optimize table {table} final")
+        assert empty.command(f"select count() from {table}") == 1
+
+
+_OPEN = {
+    "database": "`empty`", "raw_days": "30", "content_days": "30", "ledger_days": "400", "on_cluster": "", "local": "",
+    "replicated": "", "everywhere": "",
+}  # fmt: skip
+
+
+def _kept_by_time(sql: str) -> str:
+    by_arrival = r"toDateTime\(if\(dateDiff\('day', (\w+), \w+\) between -1 and \d+, \w+, \w+\)\)"
+    sql = re.sub(by_arrival, r"toDateTime(\1)", sql)
+    return re.sub(r",\n    inserted_at DateTime\('UTC'\) materialized[^\n]*", "", sql)
 
 
 @pytest.mark.parametrize("days", [0, -1, 20_001])

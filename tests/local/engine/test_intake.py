@@ -89,6 +89,24 @@ def test_a_record_that_a_view_throws_on_is_rejected_alone(tmp_path_factory: pyte
         assert ask(stack.http_url, sql, s=session) == [{"c": 9}]
 
 
+def test_what_was_refused_is_not_missing(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Who sent it knows: the number of a refused call is no gap in the numbers of its process, others are."""
+    process = uuid.uuid4().hex
+    view = "SELECT throwIf(LogAttributes['poison'] = 'yes') AS x FROM otel_logs"
+    with Stack(tmp_path_factory.mktemp("data")) as stack:
+        send(stack.http_url, b"CREATE TABLE seen (x UInt8) ENGINE = MergeTree ORDER BY x")
+        assert send(stack.http_url, f"CREATE MATERIALIZED VIEW mine TO seen AS {view}".encode()).status == 200
+        records = [
+            ledger_record("s", seq=seq, more={"poison": poison, "otel_costs.process.id": process})
+            for seq, poison in ((1, "no"), (3, "yes"), (4, "yes"), (9, "no"))
+        ]
+        answer = export_logs(stack.otlp_http_url, records)
+        assert ExportLogsServiceResponse.FromString(answer.body).partial_success.rejected_log_records == 2
+        sql = "SELECT arraySort(bitmapToArray(groupBitmapMergeState(seqs))) AS seqs FROM call_sequences"
+        sql += " WHERE process_id = unhex({p:String})"
+        assert ask(stack.http_url, sql, p=process) == [{"seqs": [1, 3, 4, 9]}]
+
+
 def test_long_queries_do_not_hold_records_up(tmp_path_factory: pytest.TempPathFactory) -> None:
     """While more queries run than there are threads for, records are stored and health checks answered."""
     with Stack(tmp_path_factory.mktemp("data")) as stack:

@@ -1,0 +1,14 @@
+-- One row per service and day of arrival: calls whose time no clock can have meant, before what the ledger keeps or after tomorrow. They are
+-- kept, and counted in every report at the time that they name, for as long after their arrival as others after their end.
+-- Units: times in UTC; the clock of the machine that sent them is wrong, or they were sent much later.
+-- Source: calls.
+create or replace view misdated_calls $on_cluster as
+select
+    service,
+    toDate(c.inserted_at) as arrived,
+    count() as calls,
+    min(c.end_time) as first_time,
+    max(c.end_time) as last_time
+from calls as c final
+where not c.superseded and dateDiff('day', c.end_time, c.inserted_at) not between -1 and $ledger_days
+group by service, arrived
