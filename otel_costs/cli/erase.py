@@ -34,7 +34,7 @@ def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: s
     if bool(user) == bool(session_id):
         raise click.UsageError("give --user ID or --session ID")
     name = f"user {user!r}" if user else f"session {session_id!r}"
-    with options.opened(dsn) as client:
+    with options.opened(dsn, long_work=True) as client:
         whom = store_erase.of_user(client, user) if user else store_erase.of_session(session_id or "")
         before = store_erase.count(client, whom)
         if any(before.values()) and not yes:

@@ -46,7 +46,7 @@ def export(
 
     if path is None and form == "parquet" and sys.stdout.isatty():
         raise Failure("Parquet is not for a terminal: give --output FILE, or pipe it")
-    with options.opened(dsn) as client, _destination(path) as file:
+    with options.opened(dsn, long_work=True) as client, _destination(path) as file:
         chunks = exports.export_file(client, what, form, user=user, since=since, until=until)
         size = sum(file.write(chunk) for chunk in _followed(chunks, what))
     if path is not None:

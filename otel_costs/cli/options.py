@@ -83,9 +83,9 @@ def limit_option(default: int, what: str) -> Callable[[F], F]:
 
 
 @contextmanager
-def opened(dsn: str | None) -> Iterator["Client"]:
+def opened(dsn: str | None, *, long_work: bool = False) -> Iterator["Client"]:
     """Connect to the store for the length of a command. Raises StoreError."""
-    client = connect(dsn)
+    client = connect(dsn, long_work=long_work)
     try:
         yield client
     finally:

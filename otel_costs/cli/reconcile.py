@@ -139,7 +139,7 @@ class _Recorded:
 
 
 def _recorded(asked: reconciliation.Asked, dsn: str | None) -> _Recorded:
-    with options.opened(dsn) as client, output.working("Reading the store"):
+    with options.opened(dsn, long_work=True) as client, output.working("Reading the store"):
         return _Recorded(
             reconciliation.recorded_usage(client, asked),
             reconciliation.recorded_costs(client, asked),

@@ -58,7 +58,7 @@ def reprice(
 
     pricing.use(pricing.load(path))
     chosen = Chosen(since, until, user, session, provider, model, unpriced)
-    with options.opened(dsn) as client, output.working("Pricing"):
+    with options.opened(dsn, long_work=True) as client, output.working("Pricing"):
         result = again(client, chosen, dry_run=dry_run)
     rows = [asdict(found) for _, found in sorted(result.sums.items())]
     if form == options.JSON:

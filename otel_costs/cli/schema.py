@@ -49,7 +49,7 @@ def schema(
         layout = None if cluster is None else Layout(cluster)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    with options.opened(dsn) as client, output.working("Applying the schema"), telling():
+    with options.opened(dsn, long_work=True) as client, output.working("Applying the schema"), telling():
         changes = store_schema.apply(client, layout=layout, days=days)
         named = users.apply(client) if with_users else ()
     changes += [store_schema.Change("replaced", "user", name) for name in named]

@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from otel_costs.local.options import Addresses, EndedError, Options, StartError
 from otel_costs.local.server import serve
@@ -47,7 +48,7 @@ def _ready(addresses: Addresses) -> None:
     _say(asdict(addresses))
 
 
-def _say(what: dict[str, str]) -> None:
+def _say(what: dict[str, Any]) -> None:
     print(json.dumps(what), flush=True)  # noqa: T201
 
 

@@ -1,5 +1,13 @@
-"""The body of an HTTP request, read with a limit."""
+"""The body of an HTTP request, read with a limit of its size, of the time that it takes, and of memory for all of them.
 
+A request that is half sent takes nothing away from others: when memory for bodies runs out, the one that has been
+coming for longest is given up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.requests import Request
@@ -9,24 +17,113 @@ from otel_costs.local import compression
 # A client that is still sending does not read the refusal: what is too large is read to the end, within reason.
 _DISCARDED: Final = 256 * 2**20
 
+PAUSE_S: Final = 10.0
+"""Seconds that a client may pause in a body, and that it may take more than SLOWEST has it."""
 
-async def read(request: Request, limit: int) -> bytes:
+SLOWEST: Final = 8 * 2**10
+"""Bytes a second that a body must have, on average."""
+
+
+class SlowError(Exception):
+    """A body came too slowly, or stood in the way of others."""
+
+    def __init__(self) -> None:
+        super().__init__("the body of the request came too slowly")
+
+
+class NoRoomError(Exception):
+    """There is no memory for another body; it may come again."""
+
+    def __init__(self) -> None:
+        super().__init__("too many requests are under way")
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """What one body takes. `timer` is there while it is read."""
+
+    room: "Room"
+    size: int = 0
+    timer: asyncio.Timeout | None = field(default=None)
+
+    def grow(self, size: int) -> None:
+        """Take `size` bytes more, from the oldest unfinished bodies if there are no others. Raises NoRoomError."""
+        self.room.take(self, size)
+
+    def shrink(self, size: int) -> None:
+        """Give back what is there more than `size` bytes."""
+        self.room.left += self.size - size
+        self.size = size
+
+
+class Room:
+    """Memory for the bodies of all requests: `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self._places: dict[Place, None] = {}  # the oldest first
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[Place]:
+        """Give the body of a request its place until the request is answered."""
+        made = Place(self)
+        self._places[made] = None
+        try:
+            yield made
+        finally:
+            self._places.pop(made, None)
+            made.shrink(0)
+
+    def take(self, place: Place, size: int) -> None:
+        """Let `place` have `size` bytes more. Raises NoRoomError."""
+        for other in [one for one in self._places if one.timer is not None and one is not place]:
+            if size <= self.left:
+                break
+            if other.timer is not None and not other.timer.expired():
+                other.timer.reschedule(asyncio.get_running_loop().time())
+            other.timer = None
+            other.shrink(0)
+        if size > self.left:
+            raise NoRoomError
+        self.left -= size
+        place.size += size
+
+
+async def read(request: Request, limit: int, place: Place) -> bytes:
     """Return the body, decompressed as its Content-Encoding says.
 
     Raises compression.TooLargeError when `limit` bytes are not enough, before or after decompression (never more of
-    them are held), compression.UnreadableError for a body that is not what it says.
+    them are held), compression.UnreadableError for a body that is not what it says, SlowError and NoRoomError.
     """
+    try:
+        content = await _whole(request, limit, place)
+    except TimeoutError:
+        raise SlowError from None
+    finally:
+        place.timer = None
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    return compression.decompress(content, encoding, limit)
+
+
+async def _whole(request: Request, limit: int, place: Place) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size <= limit:
-            parts.append(part)
-        else:
-            parts.clear()
-            if size > limit + _DISCARDED:
-                break
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with asyncio.timeout(PAUSE_S) as timer:
+        place.timer = timer
+        async for part in request.stream():
+            size += len(part)
+            if size <= limit:
+                place.grow(len(part))
+                parts.append(part)
+            else:
+                parts.clear()
+                place.shrink(0)
+                if size > limit + _DISCARDED:
+                    break
+            if not timer.expired():
+                timer.reschedule(min(loop.time(), started + size / SLOWEST) + PAUSE_S)
     if size > limit:
         raise compression.TooLargeError(limit)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    return compression.decompress(b"".join(parts), encoding, limit)
+    return b"".join(parts)

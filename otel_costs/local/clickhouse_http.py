@@ -7,23 +7,23 @@ headers, external tables.
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, request_response
 
-from otel_costs.local import compression, handlers, page, query
+from otel_costs.local import body, compression, handlers, limits, page, query
 from otel_costs.local.admission import Admission, Policy
+from otel_costs.local.limits import Lanes
 from otel_costs.local.query import Query, Result, Runner
+from otel_costs.local.state import State
 from otel_costs.local.statement import ForbiddenError, SeveralStatementsError
-from otel_costs.store.embedded import Engine, EngineError
-
-_THREADS: Final = 4
+from otel_costs.store.embedded import Engine, EngineError, quote
 
 _CONTENT_TYPES: Final = {
     "CSV": "text/csv; charset=UTF-8; header=absent",
@@ -48,19 +48,22 @@ _STATUSES: Final = {
 
 
 class Interface:
-    """The interface over `engine`. `trouble` says what keeps records from being stored, or ""."""
+    """The interface over `engine`. `trouble` says what keeps records from being stored, or ""; `room` is for bodies."""
 
-    def __init__(self, engine: Engine, trouble: Callable[[], str] = str) -> None:
+    def __init__(self, engine: Engine, room: body.Room, state: State, trouble: Callable[[], str]) -> None:
         self._engine = engine
+        self._room = room
+        self._state = state
         self._trouble = trouble
         self._runner = Runner(engine)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="otel-costs-sql")
+        self._lanes = Lanes(self._end)
         self._closed = False
 
     def application(self, policy: Policy) -> Starlette:
         """Make the application."""
         routes = [
             Route("/ping", self.ping, methods=["GET"]),
+            Route("/state", self.state, methods=["GET"]),
             Route("/", self.root, methods=["GET", "POST"]),
         ]
         made = Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
@@ -71,51 +74,89 @@ class Interface:
     def close(self) -> None:
         """Give up the queries that run or wait."""
         self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._lanes.close()
         self._engine.execute("KILL QUERY WHERE query_kind = 'Select' ASYNC")
+
+    def _end(self, mark: str) -> None:
+        self._engine.execute(f"KILL QUERY WHERE Settings['{limits.MARK}'] = {quote(mark)} ASYNC")
 
     async def ping(self, _request: Request) -> Response:
         """Say that all is well only while records are stored."""
         trouble = self._trouble()
         return PlainTextResponse(f"{trouble}\n", 503) if trouble else PlainTextResponse("Ok.\n")
 
+    async def state(self, request: Request) -> Response:
+        """Tell what `State` knows."""
+        job = lambda _mark: JSONResponse(self._state.report())  # noqa: E731
+        try:
+            return await self._lanes.run(limits.REPORT, limits.REPORT.time_s, job, _gone(request))
+        except EngineError as error:
+            return self._failed(_STATUSES.get(error.code, 500), error.code, error.message)
+
     async def root(self, request: Request) -> Response:
-        if request.method == "GET" and "query" not in request.query_params:
+        if request.method != "POST" and "query" not in request.query_params:
             if "text/html" in request.headers.get("accept", ""):
                 return page.response()
             return PlainTextResponse("Ok.\n")
+        async with self._room.place() as place:
+            return await self._root(request, place)
+
+    async def _root(self, request: Request, place: body.Place) -> Response:
         try:
-            asked = await query.read(request)
+            asked = await query.read(request, place)
         except ClientDisconnect:
             return Response(status_code=400)
+        except (body.SlowError, body.NoRoomError) as error:
+            status, code = (408, 209) if isinstance(error, body.SlowError) else (503, limits.TOO_MANY_QUERIES)
+            response = self._failed(status, code, str(error))
+            response.headers["Connection"] = "close"
+            return response
         except compression.TooLargeError as error:
             return self._failed(413, 307, str(error))
         except (compression.UnreadableError, ValueError) as error:
             return self._failed(400, 33, str(error))
-        return await self._answer(request, lambda: asked)
+        lane = limits.lane_of(request.headers.get("user-agent", ""), brings_data=asked.brings_data)
+        left = _gone(request) if asked.only_reads else asyncio.Event().wait()
+        return await self._answer(request, lane, lane.seconds(asked.settings), left, lambda: asked)
 
     async def handler(self, request: Request) -> Response:
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
         parameters = dict(request.query_params)
-        return await self._answer(request, lambda: handlers.find(self._engine, request.method, raw_path, parameters))
+        lane = limits.REPORT
+        return await self._answer(
+            request,
+            lane,
+            lane.time_s,
+            _gone(request),
+            lambda: handlers.find(self._engine, request.method, raw_path, parameters),
+        )
 
-    async def _answer(self, request: Request, find: Callable[[], Query | None]) -> Response:
-        loop = asyncio.get_running_loop()
+    async def _answer(
+        self,
+        request: Request,
+        lane: limits.Lane,
+        time_s: float,
+        left: Coroutine[Any, Any, object],
+        find: Callable[[], Query | None],
+    ) -> Response:
+        """Run what `find` gives, within `time_s`, unless its client has `left`."""
+        perform = partial(self._perform, request, lane, find)
         try:
-            return await loop.run_in_executor(self._threads, self._perform, request, find)
+            return await self._lanes.run(lane, time_s, perform, left)
+        except EngineError as error:
+            self._state.failed(error)
+            return self._failed(_STATUSES.get(error.code, 500), error.code, error.message)
         except (asyncio.CancelledError, RuntimeError):
             if not self._closed:
                 raise
             return self._failed(503, 236, "The server is stopping")
 
-    def _perform(self, request: Request, find: Callable[[], Query | None]) -> Response:
+    def _perform(self, request: Request, lane: limits.Lane, find: Callable[[], Query | None], mark: str) -> Response:
         try:
             asked = find()
             if asked is None:
                 return PlainTextResponse(f"There is no handler for {request.method} {request.url.path}.\n", 404)
-            return self._write(request, asked, self._runner.run(asked))
-        except EngineError as error:
-            return self._failed(_STATUSES.get(error.code, 500), error.code, error.message)
+            return self._write(request, asked, self._runner.run(asked, lane.settings(asked.settings, mark)))
         except ForbiddenError as error:
             return self._failed(403, 497, f"{error}, which is not allowed here")
         except SeveralStatementsError as error:
@@ -148,3 +189,9 @@ class Interface:
         text = message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message}."
         headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Timezone": self._runner.timezone}
         return PlainTextResponse(f"{text} (version {self._runner.version})\n", status, headers)
+
+
+async def _gone(request: Request) -> None:
+    """Wait until the client hangs up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

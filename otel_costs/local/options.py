@@ -8,9 +8,6 @@ from typing import Final
 STOP_S: Final = 10.0
 """Seconds that a stop takes at most."""
 
-REQUESTS: Final = 256
-"""Requests that a port has at the same time; more are told to come again."""
-
 BODY_BYTES: Final = 20 * 2**20
 """The limit of the collector's OTLP receiver."""
 
@@ -52,8 +49,9 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where it serves."""
+    """Where it serves, and what its user should know: sentences, each a line at the start."""
 
     otlp_http_url: str
     otlp_grpc_url: str
     http_url: str
+    notices: tuple[str, ...] = ()

@@ -22,17 +22,18 @@ RETRY_AFTER_S: Final = 5
 REFUSED: Final = "the store refused them for what they hold"
 
 
-def application(receiver: Receiver, policy: Policy, limit: int) -> Starlette:
-    """Make the application. `limit`: bytes of a body, also after decompression."""
+def application(receiver: Receiver, policy: Policy, limit: int, room: body.Room) -> Starlette:
+    """Make the application. `limit`: bytes of a body, also after decompression; `room`: for all of them."""
     routes = [
-        Route(f"/v1/{signal.value}", _Export(receiver, signal, limit).answer, methods=["POST"])
+        Route(f"/v1/{signal.value}", _Export(receiver, signal, limit, room).answer, methods=["POST"])
         for signal in otlp.Signal
     ]
     return Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy)])
 
 
 class _Export:
-    def __init__(self, receiver: Receiver, signal: otlp.Signal, limit: int) -> None:
+    def __init__(self, receiver: Receiver, signal: otlp.Signal, limit: int, room: body.Room) -> None:
+        self._room = room
         self._receiver = receiver
         self._signal = signal
         self._limit = limit
@@ -42,17 +43,20 @@ class _Export:
         if content_type not in (otlp.PROTOBUF, otlp.JSON):
             return Response(f"Content-Type must be {otlp.PROTOBUF} or {otlp.JSON}\n", 415, media_type="text/plain")
         try:
-            content = await body.read(request, self._limit)
-            refused = await self._receiver.receive(self._signal, content, content_type)
+            async with self._room.place() as place:
+                content = await body.read(request, self._limit, place)
+                refused = await self._receiver.receive(self._signal, content, content_type)
         except ClientDisconnect:
             return Response(status_code=400)
         except compression.TooLargeError as error:
             return _failed(413, StatusCode.RESOURCE_EXHAUSTED, str(error), content_type)
         except (otlp.MalformedError, compression.UnreadableError) as error:
             return _failed(400, StatusCode.INVALID_ARGUMENT, str(error), content_type)
-        except UnavailableError as error:
+        except (UnavailableError, body.SlowError, body.NoRoomError) as error:
             response = _failed(503, StatusCode.UNAVAILABLE, str(error), content_type)
             response.headers["Retry-After"] = str(RETRY_AFTER_S)
+            if not isinstance(error, UnavailableError):
+                response.headers["Connection"] = "close"
             return response
         return _response(200, otlp.response(self._signal, refused, REFUSED), content_type)
 

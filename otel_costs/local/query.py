@@ -2,13 +2,14 @@
 
 import email
 import email.policy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from starlette.requests import Request
 
-from otel_costs.local import body, compression, native
+from otel_costs.local import body, compression, limits, native
 from otel_costs.local.statement import Reader, Statement, check_settings
 from otel_costs.store.embedded import Connection, Engine, EngineError
 
@@ -25,6 +26,10 @@ _OWN: Final = frozenset(
 )
 
 
+_READS: Final = re.compile(rb"\s*(select|with|show|desc|describe|exists|explain)\b", re.IGNORECASE)
+_SELECTS: Final = re.compile(rb"\b(select|with)\b")
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What a request asks. `data` follows the SQL when that is an INSERT."""
@@ -39,6 +44,17 @@ class Query:
     query_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)  # for the response, in place of the usual ones
 
+    @property
+    def brings_data(self) -> bool:
+        """Say whether it is an INSERT of rows that come with it: not of what a SELECT finds."""
+        head = (self.sql[:4096] + b" " + self.data[:16]).lower()
+        return head.lstrip().startswith(b"insert") and (bool(self.data) or not _SELECTS.search(head))
+
+    @property
+    def only_reads(self) -> bool:
+        """Say whether nothing is lost when it is broken off."""
+        return self.settings.get("readonly", "0") != "0" or _READS.match(self.sql) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -49,9 +65,9 @@ class Result:
     written_rows: int = 0
 
 
-async def read(request: Request) -> Query:
-    """Read the query out of `request`; a GET may only read. Raises compression's errors."""
-    content = await body.read(request, LIMIT)
+async def read(request: Request, place: body.Place) -> Query:
+    """Read the query out of `request`; only a POST may write. Raises the errors of `body.read`, and ValueError."""
+    content = await body.read(request, LIMIT, place)
     fields = dict(request.query_params)
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
@@ -64,7 +80,7 @@ async def read(request: Request) -> Query:
     if request.headers.get("x-clickhouse-database"):
         fields["database"] = request.headers["x-clickhouse-database"]
     query = of_fields(fields)
-    if request.method == "GET":
+    if request.method != "POST":
         query = replace(query, settings={**query.settings, "readonly": "2"})
     return replace(query, data=content) if query.sql else replace(query, sql=content)
 
@@ -93,14 +109,14 @@ class Runner:
         about = engine.execute("SELECT displayName(), version(), timezone()").decode().rstrip("\n").split("\t")
         self.display_name, self.version, self.timezone = about
 
-    def run(self, query: Query) -> Result:
-        """Run `query` and return all of its result.
+    def run(self, query: Query, settings: Mapping[str, str]) -> Result:
+        """Run `query` with `settings` for its own, and return all of its result.
 
         Raises EngineError, statement.ForbiddenError, statement.SeveralStatementsError.
         """
         if query.revision and b" ".join(query.sql.split()).lower() == native.HELLO.encode():
             return Result(native.hello(query.revision, self.display_name, self.version, self.timezone), "Native")
-        check_settings(query.settings)
+        check_settings(query.settings.keys() - limits.OWN)
         statement = self._reader.read(query.sql)
         sql = query.sql
         if query.data and statement.data_format is None:
@@ -112,7 +128,7 @@ class Runner:
         with self._engine.connect() as connection:
             if query.database:
                 connection.execute(f"USE {_identifier(query.database)}")
-            connection.set(query.settings)
+            connection.set(settings)
             return _run(connection, query, sql, statement)
 
 

@@ -2,9 +2,13 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from otel_costs.local import otlp, rows
-from otel_costs.local.intake import Intake
+from otel_costs.local.intake import PENDING_BYTES, Intake, UnavailableError
+
+WAITING: Final = 4096
+"""Requests that wait at the same time to be read and stored; more are told to come again."""
 
 _TABLES = {otlp.Signal.LOGS: "otel_logs", otlp.Signal.TRACES: "otel_traces"}
 
@@ -14,6 +18,7 @@ class Receiver:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
+        self._waiting = [0, 0]  # requests, and bytes of them
         # One thread: the work holds the interpreter's lock, and the loop must stay free to answer.
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="otel-costs-otlp")
 
@@ -22,11 +27,21 @@ class Receiver:
 
         Raises otlp.MalformedError for what is no request, intake.UnavailableError when it cannot be stored now.
         """
-        read = asyncio.get_running_loop().run_in_executor(self._reader, _read, signal, body, content_type)
-        lines = await read
-        if not lines:
-            return 0
-        return await asyncio.wrap_future(self._intake.submit(_TABLES[signal], lines))
+        if self._waiting[0] >= WAITING or self._waiting[1] + len(body) > max(PENDING_BYTES, len(body)):
+            raise UnavailableError("too many records wait to be stored")
+        self._count(1, len(body))
+        try:
+            read = asyncio.get_running_loop().run_in_executor(self._reader, _read, signal, body, content_type)
+            lines = await read
+            if not lines:
+                return 0
+            return await asyncio.wrap_future(self._intake.submit(_TABLES[signal], lines))
+        finally:
+            self._count(-1, -len(body))
+
+    def _count(self, requests: int, size: int) -> None:
+        self._waiting[0] += requests
+        self._waiting[1] += size
 
     def close(self) -> None:
         """Let the reading thread go."""

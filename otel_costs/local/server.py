@@ -7,23 +7,25 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import grpc.aio
-import uvicorn
 from chdb.cc_backend import ChdbClient
-from starlette.types import ASGIApp
 
 from otel_costs.local import clickhouse_http, otlp_grpc, otlp_http
 from otel_costs.local.admission import Policy
+from otel_costs.local.body import Room
+from otel_costs.local.http_server import Server
 from otel_costs.local.intake import Intake
-from otel_costs.local.options import REQUESTS, STOP_S, Addresses, EndedError, Options, StartError
+from otel_costs.local.limits import MEMORY_SHARE, machine_memory
+from otel_costs.local.options import STOP_S, Addresses, EndedError, Options, StartError
 from otel_costs.local.receiver import Receiver
-from otel_costs.store import schema
+from otel_costs.local.state import State
+from otel_costs.store import damage, private, schema
 from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
 
 _BACKLOG: Final = 256
@@ -41,25 +43,30 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
     Raises StartError, and EndedError when something that it cannot do without has ended. A second signal ends the
     process at once. A stop answers what is under way and stores what was acknowledged.
     """
+    os.umask(private.UMASK)
     with _stopped_by_signals(stop), _listening(options) as sockets, _engine(options.data) as engine:
         writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         intake = Intake(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
         receiver = Receiver(intake)
-        interface = clickhouse_http.Interface(engine, lambda: intake.trouble)
+        room = Room(max(machine_memory() // 8, 768 * 2**20))
+        notices = [*_shared(options.data), *map(str, damage.detached(engine))]
+        state = State(engine, intake, notices)
+        interface = clickhouse_http.Interface(engine, room, state, lambda: intake.trouble)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
         await rpc.start()
         servers = {
-            "otlp_http_port": _Server(otlp_http.application(receiver, policy, options.max_body_bytes)),
-            "http_port": _Server(interface.application(policy)),
+            "otlp_http_port": Server(otlp_http.application(receiver, policy, options.max_body_bytes, room)),
+            "http_port": Server(interface.application(policy)),
         }
         serving: dict[str, asyncio.Future[object]] = {
             name: asyncio.ensure_future(server.serve([sockets[name]])) for name, server in servers.items()
         }
         # The sockets of HTTP listen already: what comes before uvicorn is up waits in them.
         ports = {name: sockets[name].getsockname()[1] for name in servers}
-        ready(_addresses(options.host, {**ports, "otlp_grpc_port": grpc_port}))
+        ready(_addresses(options.host, {**ports, "otlp_grpc_port": grpc_port}, notices))
+        state.start()
         serving["otlp_grpc_port"] = asyncio.ensure_future(rpc.wait_for_termination())
         reason = await _until_end(stop, writer_failed, serving)
         with _ended_at_the_latest(reason):
@@ -68,6 +75,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
             await _ended(asyncio.gather(rpc.stop(STOP_S / 2), *serving.values(), return_exceptions=True), interface)
             await asyncio.to_thread(intake.close, STOP_S / 2)
             receiver.close()
+            await asyncio.to_thread(state.stop)
         if reason:
             raise EndedError(reason)
 
@@ -119,28 +127,6 @@ async def _ended(ending: Awaitable[object], interface: clickhouse_http.Interface
     await asyncio.wait([ended], timeout=_LAST_ANSWERS_S)
     await asyncio.to_thread(interface.close)
     await ended
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, for one of several ports: the signals are not its own."""
-
-    def __init__(self, application: ASGIApp) -> None:
-        super().__init__(
-            uvicorn.Config(
-                application,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=REQUESTS,
-                timeout_keep_alive=75,  # longer than clients keep a connection, so that it is they who close it
-                timeout_graceful_shutdown=int(STOP_S / 2),
-            )
-        )
-
-    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
-        return nullcontext()
 
 
 @contextmanager
@@ -197,7 +183,7 @@ def _hand_over(rpc: grpc.aio.Server, host: str, taken: socket.socket) -> int:
 def _engine(data: Path) -> Iterator[Engine]:
     """Open the folder and bring its schema up to date."""
     try:
-        with Engine(data) as engine:
+        with Engine(data, memory_bytes=int(MEMORY_SHARE * machine_memory())) as engine:
             engine.shut_files_out()
             client = ChdbClient(chdb_path=str(data))
             try:
@@ -213,9 +199,15 @@ def _engine(data: Path) -> Iterator[Engine]:
         raise StartError(f"the data folder {data} cannot be opened: {error.message}") from None
 
 
-def _addresses(host: str, ports: Mapping[str, int]) -> Addresses:
+def _shared(data: Path) -> Iterator[str]:
+    """Give the data folder to its user alone, also what is there from before, and say where that was not possible."""
+    if failed := private.make_private(data):
+        yield f"{failed} files in {data} belong to somebody else, and others may read them: change their owner."
+
+
+def _addresses(host: str, ports: Mapping[str, int], notices: Sequence[str]) -> Addresses:
     urls = {name: f"http://{_bracketed(host)}:{port}" for name, port in ports.items()}
-    return Addresses(urls["otlp_http_port"], urls["otlp_grpc_port"], urls["http_port"])
+    return Addresses(urls["otlp_http_port"], urls["otlp_grpc_port"], urls["http_port"], tuple(notices))
 
 
 def _bracketed(host: str) -> str:

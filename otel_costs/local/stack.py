@@ -56,7 +56,7 @@ def greeting(options: Options, addresses: Addresses) -> str:
     ]
     if options.token:
         lines.insert(1, "  Every request must bring the token: as Authorization: Bearer, or as ClickHouse's password.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *addresses.notices])
 
 
 class Stack:
@@ -69,6 +69,8 @@ class Stack:
     otlp_http_url: str
     otlp_grpc_url: str
     http_url: str
+    notices: tuple[str, ...]
+    """What `run` says at the start beside its addresses."""
 
     def __init__(
         self,
@@ -141,3 +143,4 @@ class Stack:
         self.otlp_http_url = said["otlp_http_url"]
         self.otlp_grpc_url = said["otlp_grpc_url"]
         self.http_url = said["http_url"]
+        self.notices = tuple(said["notices"])

@@ -4,14 +4,19 @@ import fcntl
 import logging
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from otel_costs.attributes import ENV_DSN
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+REPORTS: Final = "otel-costs-reports"
+LONG_WORK: Final = "otel-costs-work"
+"""What our own clients call themselves: `otel-costs local` has lanes for them."""
 
 DEFAULT_DSN: Final = "http://localhost:8123"
 
@@ -24,10 +29,11 @@ class StoreError(Exception):
     """The store cannot be reached or used; the message says what to do next."""
 
 
-def connect(dsn: str | None = None) -> "Client":
+def connect(dsn: str | None = None, *, long_work: bool = False) -> "Client":
     """Open the store at `dsn`: `http://user:password@host:8123/database`, `https://...` or `chdb:///folder`.
 
-    None means the environment variable OTEL_COSTS_DSN, or else http://localhost:8123. Raises StoreError.
+    None means the environment variable OTEL_COSTS_DSN, or else http://localhost:8123. `long_work`: it takes longer
+    than a report; `otel-costs local` gives it more time, and few places. Raises StoreError.
     """
     dsn = dsn or os.environ.get(ENV_DSN) or DEFAULT_DSN
     scheme = urlsplit(dsn).scheme
@@ -39,7 +45,10 @@ def connect(dsn: str | None = None) -> "Client":
         raise StoreError(
             f"{dsn} is open in process {holder}: stop it, or ask it ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`)"
         )
-    return _open(dsn, scheme)
+    if scheme == "chdb" and (path := urlsplit(dsn).path):
+        with suppress(OSError):  # the engine will say what is wrong
+            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _open(dsn, scheme, LONG_WORK if long_work else REPORTS)
 
 
 def first_line(error: Exception) -> str:
@@ -47,14 +56,15 @@ def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].partition(" In scope ")[0].removesuffix(":")
 
 
-def _open(dsn: str, scheme: str) -> "Client":
+def _open(dsn: str, scheme: str, name: str) -> "Client":
     try:
         import clickhouse_connect  # noqa: PLC0415  # an extra of ours, and slow to import
         from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
     except ImportError as error:
         raise StoreError("clickhouse-connect is not installed: pip install 'otel-costs[cli]'") from error
     try:
-        return clickhouse_connect.get_client(dsn=dsn, interface=scheme)
+        named: dict[str, Any] = {} if scheme == "chdb" else {"client_name": name}
+        return clickhouse_connect.get_client(dsn=dsn, interface=scheme, **named)
     except ImportError as error:
         raise StoreError("chDB is not installed: pip install 'otel-costs[local]'") from error
     except Error as error:

@@ -121,10 +121,12 @@ class Connection:
 class Engine:
     """The engine over `path`, which is made (for this user alone) when it is not there. Closing it twice is fine.
 
-    Raises FolderInUseError when somebody else has the folder, EngineError when it cannot be opened.
+    `memory_bytes` is all the memory that it takes; by default nine tenths of the machine's. Raises FolderInUseError
+    when somebody else has the folder, EngineError when it cannot be opened.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, memory_bytes: int | None = None) -> None:
+        self._memory_bytes = memory_bytes
         self.path = Path(path).absolute()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(self.path)
@@ -201,7 +203,8 @@ class Engine:
         from chdb.state.sqlitelike import Connection as ChdbConnection  # noqa: PLC0415
 
         try:
-            return Connection(ChdbConnection(str(self.path)))
+            limit = f"?max_server_memory_usage={self._memory_bytes}" if self._memory_bytes else ""
+            return Connection(ChdbConnection(f"{self.path}{limit}"))
         except RuntimeError as error:
             # A process that opened the folder with chDB alone holds the engine's lock and not ours.
             if "initializing EmbeddedServer" in str(error) and (holder := _holder(self.path / "status")):

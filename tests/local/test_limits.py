@@ -1,0 +1,174 @@
+"""Time and memory of a query, and who waits for whom."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote, urlencode, urlsplit
+
+import clickhouse_connect
+import pytest
+
+from otel_costs.local import Stack, limits
+from otel_costs.store import connect
+
+from .support import Answer, ask, export_logs, ledger_record, send
+
+FOR_HOURS = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
+
+
+@contextmanager
+def slow_queries(stack: Stack, count: int) -> Iterator[list[Answer]]:
+    """Have queries that would run for hours run, and end them afterwards."""
+    answers: list[Answer] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(send(stack.http_url, FOR_HOURS.encode()))) for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while len(running(stack)) < count:
+            pass
+        yield answers
+    finally:
+        for thread in threads:
+            thread.join()
+
+
+def running(stack: Stack, what: str = "%(sipHash64%") -> list[dict[str, str]]:
+    sql = "SELECT query_id FROM system.processes WHERE query LIKE {what:String} AND query NOT LIKE '%system.processes%'"
+    return ask(stack.http_url, sql, what=what)
+
+
+def test_four_slow_queries_keep_nobody_waiting(stack: Stack) -> None:
+    """While they run, other queries, reports, commands and records are answered; and then each of them is ended."""
+    with slow_queries(stack, 4) as answers:
+        assert send(stack.http_url, b"SELECT 1").text == "1\n"
+        assert send(f"{stack.http_url}/sessions").status == 200
+        assert send(f"{stack.http_url}/ping").status == 200
+        assert export_logs(stack.otlp_http_url, [ledger_record("meanwhile")]).status == 200
+        for long_work in (True, False):
+            client = connect(stack.http_url, long_work=long_work)
+            assert client.command("SELECT 2") == 2
+            client.close()
+        assert answers == []
+    assert {answer.status for answer in answers} == {408}
+    assert {answer.headers["x-clickhouse-exception-code"] for answer in answers} == {"159"}
+
+
+@pytest.mark.parametrize("asked", ["1", "0.5"])
+def test_less_time_can_be_asked_for(stack: Stack, asked: str) -> None:
+    """A query that asks for a second has a second."""
+    answer = send(f"{stack.http_url}/?max_execution_time={asked}", FOR_HOURS.encode())
+    assert (answer.status, answer.headers["x-clickhouse-exception-code"]) == (408, "159")
+
+
+@pytest.mark.parametrize(
+    ("lane", "asked", "seconds"),
+    [
+        (limits.SQL, None, 30),
+        (limits.SQL, "0", 30),
+        (limits.SQL, "-1", 30),
+        (limits.SQL, "3600", 30),
+        (limits.SQL, "nan", 30),
+        (limits.SQL, "inf", 30),
+        (limits.SQL, "1e999", 30),
+        (limits.SQL, "many", 30),
+        (limits.SQL, "7.5", 7.5),
+        (limits.WORK, "7", 7),
+        (limits.REPORT, "3600", 60),
+    ],
+)
+def test_more_time_cannot_be_asked_for(lane: limits.Lane, asked: str | None, seconds: float) -> None:
+    """What is larger than the limit of a lane, or no limit at all, is cut to it."""
+    settings = {} if asked is None else {"max_execution_time": asked}
+    assert lane.seconds(settings) == seconds
+    assert float(lane.settings(settings, "m")["max_execution_time"]) == seconds
+
+
+def test_limits_reach_the_engine(stack: Stack) -> None:
+    """Larger limits in a URL are cut, smaller ones hold; other settings are as they were asked for."""
+    names = ("max_memory_usage", "max_result_bytes", "max_rows_to_read")
+    sql = f"SELECT {', '.join(f'getSetting({name!r})' for name in names)}".encode()
+    large = send(f"{stack.http_url}/?{urlencode(dict.fromkeys(names, '10000000000000'))}", sql).text.split()
+    assert int(large[0]) == max(limits.machine_memory() // 16, 256 * 2**20)
+    assert int(large[1]) == limits.SQL.result_bytes
+    assert large[2] == "10000000000000"
+    small = send(f"{stack.http_url}/?{urlencode(dict.fromkeys(names, '1000000'))}", sql).text.split()
+    assert small == ["1000000"] * 3
+
+
+def test_memory_is_bounded(stack: Stack) -> None:
+    """A query that wants more than its share ends with the engine's error, and the store goes on."""
+    sql = f"SELECT length(groupArray(number)) FROM numbers({limits.machine_memory() // 16})"
+    answer = send(stack.http_url, sql.encode())
+    assert (answer.status, answer.headers["x-clickhouse-exception-code"]) == (500, "241")
+    assert send(stack.http_url, b"SELECT 1").text == "1\n"
+
+
+def test_who_is_gone_is_not_worked_for(stack: Stack) -> None:
+    """A query ends when its client hangs up."""
+    address = urlsplit(stack.http_url)
+    sql = f"SELECT sum(cityHash64(number)) FROM numbers(1000000000000) -- {id(stack)}"
+    with socket.create_connection((address.hostname or "", address.port or 0)) as client:
+        client.sendall(f"GET /?query={quote(sql)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        while not running(stack, "%(cityHash64%"):
+            pass
+    while running(stack, "%(cityHash64%"):
+        pass
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("way", ["url", "body", "both"])
+def test_only_post_writes(stack: Stack, method: str, way: str) -> None:
+    """No other method changes anything, wherever its statement stands and whatever settings come with it."""
+    name = f"written_{method}_{way}".lower()
+    send(stack.http_url, f"CREATE TABLE IF NOT EXISTS {name} (n UInt8) ENGINE = MergeTree ORDER BY n".encode())
+    for statement in (
+        f"INSERT INTO {name} VALUES (1)",
+        f"INSERT INTO {name} SELECT 1",
+        f"INSERT INTO {name} FORMAT TSV\n1\n",
+        f"INSERT INTO {name} SETTINGS readonly = 0 VALUES (1)",
+        f"DROP TABLE {name}",
+        f"TRUNCATE TABLE {name}",
+        f"CREATE TABLE {name}_more (n UInt8) ENGINE = Memory",
+        f"ALTER TABLE {name} ADD COLUMN m UInt8",
+        f"OPTIMIZE TABLE {name}",
+    ):
+        for settings in ("", "readonly=0&"):
+            query = f"query={quote(statement)}" if way in ("url", "both") else ""
+            body = statement.encode() if way in ("body", "both") else None
+            answer = send(f"{stack.http_url}/?{settings}{query}", body, method=method)
+            if method not in ("GET", "HEAD"):
+                assert answer.status == 405
+            elif query:
+                assert answer.status >= 400
+    assert ask(stack.http_url, f"SELECT count() AS c FROM {name}") == [{"c": 0}]
+    assert ask(stack.http_url, f"SELECT count() AS c FROM system.columns WHERE table LIKE '{name}%'") == [{"c": 1}]
+
+
+def test_a_head_reads(stack: Stack) -> None:
+    """HEAD is GET without the body."""
+    answer = send(f"{stack.http_url}/?query=SELECT+1", method="HEAD")
+    assert (answer.status, answer.body) == (200, b"")
+    assert send(f"{stack.http_url}/", method="HEAD").status == 200
+
+
+def test_lanes_by_who_asks() -> None:
+    """Our commands say who they are; inserts that bring their data wait for no query."""
+    assert limits.lane_of("curl/8", brings_data=False) is limits.SQL
+    assert limits.lane_of("curl/8", brings_data=True) is limits.INSERTS
+    assert limits.lane_of("otel-costs-reports clickhouse-connect/1.12", brings_data=False) is limits.REPORT
+    assert limits.lane_of("otel-costs-work clickhouse-connect/1.12", brings_data=True) is limits.WORK
+
+
+def test_clients_of_ours_are_known(stack: Stack) -> None:
+    """What `connect` opens is given the memory of its lane."""
+    for long_work, lane in ((True, limits.WORK), (False, limits.REPORT)):
+        client = connect(stack.http_url, long_work=long_work)
+        memory = client.command("SELECT getSetting('max_memory_usage')")
+        assert memory == max(int(limits.machine_memory() * lane.memory_share), 256 * 2**20)
+        client.close()
+    other = clickhouse_connect.get_client(dsn=stack.http_url)
+    assert other.command("SELECT getSetting('max_memory_usage')") == max(limits.machine_memory() // 16, 256 * 2**20)
+    other.close()
