@@ -183,6 +183,64 @@ def test_cost_is_the_same(
     assert recorded.messages
 
 
+CREDENTIAL = "xyzzy-credential"
+TOOLS: Any = [
+    {
+        "type": "mcp",
+        "server_label": "crm",
+        "server_url": f"https://user:{CREDENTIAL}@crm.example/sse?api_key={CREDENTIAL}",
+        "authorization": CREDENTIAL,
+        "headers": {"Authorization": f"Bearer {CREDENTIAL}"},
+    },
+    {
+        "type": "shell",
+        "environment": {
+            "type": "container_auto",
+            "network_policy": {
+                "type": "allowlist",
+                "allowed_domains": ["crm.example"],
+                "domain_secrets": [{"domain": "crm.example", "name": "KEY", "value": CREDENTIAL}],
+            },
+        },
+    },
+    {
+        "type": "function",
+        "name": "lookup",
+        "strict": False,
+        "parameters": {"type": "object", "properties": {"key": {"type": "string", "default": CREDENTIAL}}},
+    },
+    {"type": "tool_of_tomorrow", "api_key": CREDENTIAL},
+]
+HISTORY: Any = [
+    {"type": "local_shell_call", "id": "a", "call_id": "a", "status": "completed",
+     "action": {"type": "exec", "command": ["ls"], "env": {"KEY": CREDENTIAL}}},
+    {"type": "message", "role": "user", "content": [
+        {"type": "input_text", "text": "What is this?"},
+        {"type": "input_image", "detail": "auto", "image_url": f"https://u:{CREDENTIAL}@img.example/a.png?sig={CREDENTIAL}"},
+        {"type": "input_file", "file_url": f"s3://bucket/a.pdf?X-Amz-Signature={CREDENTIAL}"},
+        {"type": "input_video", "video_url": f"https://v.example/a.mp4#{CREDENTIAL}"},
+    ]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("capture", content.Capture)
+def test_no_credential_is_recorded(capture: content.Capture, driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
+    """Of tools that the provider runs, of addresses, of a shell's environment: with content on as well as off."""
+    caplog.set_level(logging.DEBUG)
+    kept = on(capture)
+    try:
+        asked: Any = {"model": "gpt-4o", "input": HISTORY, "tools": TOOLS}
+        driver.run(driver.client.responses.create(**asked))
+        driver.read(driver.run(driver.client.responses.create(**asked, stream=True)))
+        written = everything(kept, caplog)
+        assert CREDENTIAL not in written
+        assert ("crm.example/sse" in written) is content.on_spans()
+        assert ("What is this?" in written) is (capture is not content.Capture.NO_CONTENT)
+    finally:
+        CostsInstrumentor().uninstrument()
+        content.configure(content.Capture.NO_CONTENT)
+
+
 def on(capture: content.Capture) -> Recorded:
     """Instrument with content going to `capture`."""
     kept = Recorded()
