@@ -27,6 +27,7 @@ from otel_costs import (
 )
 from otel_costs.messages import content, redaction
 from otel_costs.patching import Patches
+from otel_costs.pricing import daily_update
 from otel_costs.providers import not_covered
 from otel_costs.session import forget as forget_sessions
 
@@ -76,6 +77,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._set_redactor(redact)
         # What neither the start nor the first call has to wait for.
         _guarded("read the prices", outbox.put, pricing.warm_up)
+        _guarded("update the prices once a day", daily_update.start)
         _guarded("carry sessions into threads", threads.install, patches)
         _guarded("write calls before a flush", outbox.install, patches)
         _guarded("open the spool", spool.install, patches)
@@ -99,6 +101,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._patches.on_import(name, partial(_install, watcher), watcher)
 
     def _uninstrument(self, **_: Any) -> None:
+        _guarded("update no prices", daily_update.stop)
         _guarded("end what is open", open_ends.end_all)
         _guarded("write the last calls", outbox.drain)
         _guarded("close the spool", spool.remove)

@@ -16,9 +16,10 @@ settings.load_profile("otel_costs")
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what processes leave for the next one from the machine's own, and from those of other runs."""
+    """Keep what processes leave for the next one, and updates of prices, from the machine's own and other runs'."""
     folder = str(tmp_path_factory.mktemp("tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "TMPDIR", folder)
         patch.setattr(tempfile, "tempdir", folder)
+        patch.setitem(os.environ, "XDG_DATA_HOME", os.path.join(folder, "data"))
         yield

@@ -1,9 +1,10 @@
 """Commands about prices: what a usage costs, and the table in force. Neither needs a store."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
@@ -17,15 +18,17 @@ from otel_costs.attributes import ENV_PRICES
 from otel_costs.cli import figures, options, output
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.lines import label
-from otel_costs.pricing import Cost, PriceBook, price_table
-from otel_costs.pricing.price_table import PriceRow
+from otel_costs.pricing import Cost, PriceBook, price_book, price_check, price_file, price_table, price_update, updates
+from otel_costs.pricing.download import PriceUpdateError
+from otel_costs.pricing.price_table import PriceRow, PriceSource
+from otel_costs.pricing.price_update import Update
 from otel_costs.units import UNITS
 from otel_costs.usage import Usage
 
 LINE_COLUMNS: Final = ("unit", "quantity", "rate_usd", "per", "multiplier", "amount_usd")
 PRICE_COLUMNS: Final = (
     "provider", "model", "unit", "usd", "per", "multiplier", "condition", "start", "end", "price_id", "source",
-    "checked",
+    "checked", "wins", "winner",
 )  # fmt: skip
 
 _provider_option = click.option("--provider", metavar="NAME", help="Of this provider alone.")
@@ -84,23 +87,147 @@ def price(
         click.get_current_context().exit(1)
 
 
-@click.command("prices", short_help="List the prices in force.")
+class _Refused(Failure):
+    """An update that is worse than what is here: a finding, and no wrong call."""
+
+    exit_code = 1
+
+
+class _Prices(click.Group):
+    """Lists prices, but for the words that are commands of their own: MODEL is any other."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] not in [[name] for name in (*self.commands, "--help")]:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in super().list_commands(ctx) if name != "list"]
+
+
+@click.group("prices", cls=_Prices, short_help="List the prices in force; update and check them.")
+def prices() -> None:
+    """List the prices in force: otel-costs prices [MODEL] [--provider NAME] [--prices FILE] [--format NAME]"""
+
+
+@prices.command("list", short_help="List the prices in force.")
 @click.argument("model", required=False)
 @_provider_option
 @_prices_option
 @options.format_option
-def prices(model: str | None, provider: str | None, path: str | None, form: str) -> None:
-    """List the prices in force, of all models or of those with MODEL in their name."""
+def list_(model: str | None, provider: str | None, path: str | None, form: str) -> None:
+    """List the prices in force, of all models or of those with MODEL in their name.
+
+    Of several prices for a model, the first is the one that calls have: the others say which it is.
+    """
     book = pricing.load(path)
     rows = list(price_table.rows(book, provider, model))
     if not rows:
         raise Failure(_no_model(book, provider, model or ""))
+    sources = list(price_table.sources(book))
     if form == options.JSON:
-        output.write_json({"version": book.version, "prices": [_price_row(row) for row in rows]})
+        output.write_json(
+            {
+                "version": book.version,
+                "sources": [asdict(source) for source in sources],
+                "prices": [_price_row(row) for row in rows],
+            }
+        )
     elif form == options.CSV:
         output.write_csv(map(_price_row, rows), PRICE_COLUMNS)
     else:
-        output.show(_price_table(rows), f"{figures.many(len(rows), 'rate')}, version {book.version}")
+        now = datetime.now(UTC)
+        output.show(output.text(f"Version {book.version}: each of these over the next."))
+        output.show(*(output.text(f"{number}. {_source(source, now)}") for number, source in enumerate(sources, 1)))
+        output.show(_price_table(rows), figures.many(len(rows), "rate"))
+
+
+@prices.command("update", short_help="Fetch a newer price book and store it.")
+@click.option(
+    "--from",
+    "source",
+    metavar="URL_OR_FILE",
+    help="A price file, or data of genai-prices, over https or from a file.  [default: what genai-prices publishes]",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would change, and store nothing.")
+@click.option("--date-back", is_flag=True, help="Have the new prices hold for calls of the past, too.")
+@click.option("--forget", is_flag=True, help="Remove what updates stored: back to the prices of this release.")
+@options.format_option
+def update(source: str | None, dry_run: bool, date_back: bool, forget: bool, form: str) -> None:
+    """Fetch a price book, say what it changes, and store it: programs of this user read it when they start.
+
+    A price that is another one holds from now on: calls of the past keep theirs, and those without a price get one by
+    `otel-costs reprice --unpriced`. Exit code 1: the book is older than what is here, or not whole, and is refused.
+    """
+    if forget:
+        removed = updates.forget()
+        output.show(*map(output.text, [f"removed {path}" for path in removed] or ["nothing is stored"]))
+        return
+    try:
+        with output.working("Fetching"):
+            found = price_update.prepare(source, date_back=date_back)
+        if not dry_run:
+            found.store()
+    except PriceUpdateError as error:
+        raise (_Refused if error.refused else Failure)(f"{error}. Nothing is changed.") from error
+    rows = [asdict(change) for change in found.changes]
+    if form == options.JSON:
+        output.write_json({"version": found.version, "stored": not dry_run, "changes": rows})
+    elif form == options.CSV:
+        output.write_csv(rows, ("kind", "provider", "model", "said"))
+    else:
+        output.show(*([_change_table(rows)] if rows else []), output.text(_changed(found, dry_run=dry_run)))
+
+
+@prices.command("check", short_help="Say what is wrong with a price file.")
+@click.argument("path", metavar="FILE", type=click.Path())
+@options.format_option
+def check(path: str, form: str) -> None:
+    """Say of each price in FILE what it takes away from the prices below it, and what it never holds for.
+
+    Exit code 1: there is something to say; 2: FILE cannot be used.
+    """
+    findings = price_check.findings(price_file.load(path), price_book.updated())
+    rows = [asdict(finding) for finding in findings]
+    if form == options.JSON:
+        output.write_json({"file": path, "findings": rows})
+    elif form == options.CSV:
+        output.write_csv(rows, ("line", "price", "problem"))
+    else:
+        said = [f"{path}, line {row['line']}: {row['price']} {row['problem']}" for row in rows]
+        output.show(*map(output.text, said or [f"{path}: nothing to say"]))
+    if findings:
+        click.get_current_context().exit(1)
+
+
+def _source(source: PriceSource, now: datetime) -> str:
+    said = [source.version, source.name]
+    if source.fetched_at is not None:
+        said.append(f"fetched {source.fetched_at:%Y-%m-%d %H:%M} UTC, {_age(now - source.fetched_at)} ago")
+    return ", ".join(said)
+
+
+def _age(age: timedelta) -> str:
+    hours = age.seconds // 3600
+    return figures.many(age.days, "day") if age.days else figures.many(hours, "hour") if hours else "less than an hour"
+
+
+def _change_table(rows: Iterable[Mapping[str, str]]) -> Table:
+    table = output.table()
+    table.add_column("", no_wrap=True)
+    for name in ("provider", "model", "dollars"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(row["kind"], *(output.text(row[name]) for name in ("provider", "model", "said")))
+    return table
+
+
+def _changed(found: Update, *, dry_run: bool) -> str:
+    counts = Counter(change.kind for change in found.changes)
+    said = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "gone"))
+    stored = "would be stored" if dry_run else "is stored: programs read it when they start"
+    more = "" if dry_run or not found.changes else ". Calls without a price: otel-costs reprice --unpriced"
+    return f"{said}; version {found.version} {stored}{more}"
 
 
 def _usage(pairs: Iterable[str]) -> Usage:
@@ -187,9 +314,14 @@ def _price_table(rows: Iterable[PriceRow]) -> Table:
     table.add_column("provider", no_wrap=True)
     table.add_column("model", overflow="fold", max_width=36)
     table.add_column("dollars", overflow="fold", ratio=1)
-    for (provider, model, condition), rates in groupby(rows, key=lambda row: (row.provider, row.model, row.condition)):
+    for (provider, model, condition, winner), rates in groupby(
+        rows, key=lambda row: (row.provider, row.model, row.condition, row.winner)
+    ):
         parts = [f"{per}: {', '.join(map(_rate, same))}" for per, same in groupby(rates, key=_per)]
-        table.add_row(provider, output.text(model), output.text("; ".join(filter(None, [condition, *parts]))))
+        said = output.text("; ".join(filter(None, [condition, *parts, winner and f"not in force: {winner} is"])))
+        if winner:
+            said.stylize("dim")
+        table.add_row(provider, output.text(model), said)
     return table
 
 

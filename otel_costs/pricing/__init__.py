@@ -8,7 +8,7 @@ from typing import Final
 
 from otel_costs import attributes
 from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
-from otel_costs.pricing.price_book import PriceBook, builtin, with_file
+from otel_costs.pricing.price_book import PriceBook, updated, with_file
 from otel_costs.pricing.price_entry import PriceFileError
 from otel_costs.pricing.rates import INTERNAL_ERROR
 from otel_costs.usage import Usage
@@ -34,6 +34,7 @@ __all__ = [
 _log: Final = logging.getLogger(attributes.SCOPE)
 _book: PriceBook | None = None
 _failed = False
+_MAX_SAID: Final = 10
 
 
 def price(
@@ -95,27 +96,41 @@ def costs_otherwise(
 
 
 def current() -> PriceBook:
-    """Return the book in force: the built-in one, under the file that OTEL_COSTS_PRICES names. Never raises.
+    """Return the book in force: the built-in one with its updates, under the file that OTEL_COSTS_PRICES names.
 
-    A file that cannot be used is logged once, and the built-in prices hold.
+    A file that cannot be used is logged once, and the prices without it hold. Never raises.
     """
     global _book
     if _book is None:
         try:
             _book = load()
+            _say_findings(_book)
         except PriceFileError as error:
             _log.error("%s. The built-in prices are used; correct the file or unset %s.", error, attributes.ENV_PRICES)
-            _book = builtin()
+            _book = updated()
     return _book
 
 
+def _say_findings(book: PriceBook) -> None:
+    """Log once what the user's file takes away, and what it has in vain."""
+    if not os.environ.get(attributes.ENV_PRICES):
+        return
+    from otel_costs.pricing.price_check import findings  # noqa: PLC0415  # needed where there is a file
+
+    own, below = book.files[0], PriceBook(book.files[1:], version="", base=book.base)
+    if found := findings(own, below):
+        said = "; ".join(f"line {each.line}: {each.price} {each.problem}" for each in found[:_MAX_SAID])
+        more = f"; and {len(found) - _MAX_SAID} more" if len(found) > _MAX_SAID else ""
+        _log.warning("%s: %s%s. `otel-costs prices check` says it, too.", own.name, said, more)
+
+
 def load(path: str | None = None) -> PriceBook:
-    """Return the built-in book under the price file at `path`, or the one that OTEL_COSTS_PRICES names, if any.
+    """Return the book under the price file at `path`, or under the one that OTEL_COSTS_PRICES names, if any.
 
     Raises PriceFileError, which says file, line and field.
     """
     path = path or os.environ.get(attributes.ENV_PRICES)
-    return with_file(path) if path else builtin()
+    return with_file(path) if path else updated()
 
 
 def use(book: PriceBook | None) -> None:

@@ -7,7 +7,7 @@ it takes half a second. `genai_prices_data` reads its data when ours are built o
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -113,9 +113,9 @@ class BaseBook:
         dashed = compact_date(model)
         return self._match(provider, model) or (self._match(provider, dashed) if dashed else None)
 
-    def models(self) -> Iterator[BaseModel]:
-        """Yield every model with prices, by provider."""
-        for provider in self.sections:
+    def models(self, providers: Iterable[str] | None = None) -> Iterator[BaseModel]:
+        """Yield every model with prices, of some providers or by provider of all."""
+        for provider in self.sections if providers is None else providers:
             for id_, match, revisions in self.section(provider)["models"]:
                 yield BaseModel(provider, provider, id_, match, revisions)
 

@@ -33,6 +33,7 @@ _SUFFIXES: Final = {
 
 _MATCHES: Final = ("equals", "starts_with", "ends_with", "contains", "regex")
 _MAX_USD: Final = Decimal(1_000_000)
+_MAX_TOKENS: Final = Decimal(1_000_000_000)
 _MAX_TEXT: Final = 500
 _MAX_DEPTH: Final = 8
 
@@ -163,24 +164,28 @@ class _Reader:
                 continue
             name, per = unit
             if isinstance(price, Mapping):
-                tiers = [
-                    [int(self._usd(tier.get("start"))), str(self._usd(tier.get("price")))] for tier in price["tiers"]
-                ]
-                yield name, [str(self._usd(price.get("base"))), per, sorted(tiers)]
+                tiers = sorted(map(self._tier, self._list(price.get("tiers"))))
+                yield name, [self._usd(price.get("base")), per, tiers]
             else:
-                yield name, [str(self._usd(price)), per]
+                yield name, [self._usd(price), per]
 
     def _tier(self, raw: Any) -> Json:
-        return [int(self._usd(self._mapping(raw).get("start"))), str(self._usd(raw.get("price")))]
+        start = self._number(self._mapping(raw).get("start"), _MAX_TOKENS)
+        return [int(start), self._usd(raw.get("price"))]
 
-    def _usd(self, raw: Any) -> Decimal:
+    def _usd(self, raw: Any) -> str:
+        """Return a price in dollars without zeros at its end."""
+        usd = self._number(raw, _MAX_USD)
+        return f"{usd.normalize():f}"
+
+    def _number(self, raw: Any, most: Decimal) -> Decimal:
         try:
-            usd = Decimal(raw) if isinstance(raw, (str, int, Decimal)) else Decimal("NaN")
+            number = Decimal(raw) if isinstance(raw, (str, int, Decimal)) else Decimal("NaN")
         except InvalidOperation:
-            usd = Decimal("NaN")
-        if not (usd.is_finite() and 0 <= usd <= _MAX_USD and len(str(usd)) < 40):
+            number = Decimal("NaN")
+        if not (number.is_finite() and 0 <= number <= most and len(str(number)) < 40):
             raise self.fail(f"has no price: {str(raw)[:40]!r}")
-        return usd
+        return number
 
     def _text(self, raw: Any, key: str) -> str:
         if not isinstance(raw, str) or not raw.strip() or len(raw) > _MAX_TEXT:

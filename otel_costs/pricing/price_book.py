@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final, TypeAlias
 
+from otel_costs.pricing import updates
 from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.builtin_prices import builtin_book
 from otel_costs.pricing.call_names import CallNames, Name
@@ -19,6 +20,7 @@ from otel_costs.pricing.model_names import plain
 from otel_costs.pricing.price_entry import PriceFile, settle
 from otel_costs.pricing.price_search import Question, Search
 from otel_costs.pricing.rates import ANSWER_UNKNOWN, DATED_NAME, EARLIEST, LATEST, UNKNOWN_MODEL, Rates
+from otel_costs.pricing.updates import Updates
 
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
 _MAX_NAME: Final = 256  # characters; longer names are looked up each time and not kept
@@ -131,19 +133,24 @@ def builtin_base() -> BaseBook:
 
 @cache
 def builtin() -> PriceBook:
-    """Return the book of our own files over genai-prices."""
-    return PriceBook(builtin_files(), version=_version(builtin_files()))
+    """Return the book of our own files over genai-prices, as this release has them."""
+    return _book((), Updates())
+
+
+def updated() -> PriceBook:
+    """Return the built-in book with what `otel-costs prices update` stored."""
+    return _book((), updates.read())
 
 
 def with_file(path: str) -> PriceBook:
-    """Return the built-in book with the price file at `path` over it; raise PriceFileError if it cannot be used."""
+    """Return that book with the price file at `path` over it; raise PriceFileError if it cannot be used."""
     from otel_costs.pricing.price_file import load  # noqa: PLC0415  # PyYAML, which the built-in prices do not need
 
-    own = load(path)
-    files = builtin_files()
-    return PriceBook((own, *files), version=f"{own.version}+{_version(files)}")
+    return _book((load(path),), updates.read())
 
 
-def _version(files: Sequence[PriceFile]) -> str:
+def _book(own: tuple[PriceFile, ...], stored: Updates) -> PriceBook:
+    files, base = builtin_files(), stored.base or builtin_base()
     ours = max((file.version for file in files), default="")
-    return "+".join(filter(None, [ours, builtin_base().version]))
+    versions = [*(file.version for file in (*own, *stored.files)), ours, base.version]
+    return PriceBook((*own, *stored.files, *files), version="+".join(filter(None, versions)), base=base)

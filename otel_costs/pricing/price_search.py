@@ -59,7 +59,7 @@ class Search:
         below = used
         for file in self._files:
             for name in question.names:
-                for price, longer in self._candidates(file, name, question, used):
+                for price, longer in self.candidates(file, name, question, used):
                     below = (*below, price)  # a base looks below what was tried: no price builds on itself
                     found = self._apply(price, longer, name, question, below)
                     if found is not None:
@@ -79,7 +79,7 @@ class Search:
                 return replace(found, sized=name.sized, plans={})
         return None
 
-    def _candidates(
+    def candidates(
         self, file: PriceFile, name: Name, question: Question, used: tuple[Price, ...]
     ) -> Iterator[tuple[Price, list[Price]]]:
         """Yield the prices of `file` that fit, the best first, each with those for a longer context that go with it."""

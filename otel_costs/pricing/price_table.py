@@ -2,13 +2,15 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from otel_costs.pricing.base_prices import BaseModel
-from otel_costs.pricing.price_book import PriceBook
-from otel_costs.pricing.price_entry import Price, provider_id
+from otel_costs.pricing import updates
+from otel_costs.pricing.base_prices import BaseBook, BaseModel
+from otel_costs.pricing.price_book import PriceBook, builtin_files
+from otel_costs.pricing.price_entry import Price, PriceFile, provider_id
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rate
 
 
@@ -28,6 +30,40 @@ class PriceRow:
     price_id: str
     source: str
     checked: str
+    wins: bool | None = None
+    """Whether calls of the model have it today; None where that depends on the call, or on which model of several."""
+    winner: str | None = None
+    """The price that they have, where it is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSource:
+    """A list of prices: what it is called, its version, and when it was fetched if an update did."""
+
+    name: str
+    version: str
+    fetched_at: datetime | None = None
+
+
+def sources(book: PriceBook) -> Iterator[PriceSource]:
+    """Yield what the prices of `book` are from: what is first is over the others."""
+    stored = {header["kind"]: header for header in updates.read().headers}
+    ours = {file.name for file in builtin_files()}
+    for file in book.files:
+        if file.name not in ours:
+            fetched = stored.get(updates.BOOK, {})
+            yield _source(fetched, file) if fetched.get("source") == file.name else PriceSource(file.name, file.version)
+    if book.files:
+        yield PriceSource("the price files of this release", max(file.version for file in builtin_files()))
+    fetched = stored.get(updates.BASE, {})
+    if fetched.get("base") == book.base.version:
+        yield _source(fetched, book.base)
+    else:
+        yield PriceSource("as this release was built", book.base.version)
+
+
+def _source(header: Mapping[str, Any], prices: PriceFile | BaseBook) -> PriceSource:
+    return PriceSource(header["source"], prices.version, datetime.fromisoformat(header["fetched_at"]))
 
 
 def rows(book: PriceBook, provider: str | None = None, model: str | None = None) -> Iterator[PriceRow]:
@@ -37,16 +73,36 @@ def rows(book: PriceBook, provider: str | None = None, model: str | None = None)
 
     Of genai-prices the standard rates of today; what its tiers and batches cost, `price` tells.
     """
+    for row in _rows(book, provider, model):
+        yield _judged(book, row)
+
+
+def _rows(book: PriceBook, provider: str | None, model: str | None) -> Iterator[PriceRow]:
     wanted = provider and provider_id(provider)
     part = (model or "").lower()
     for file in book.files:
-        for price in file.prices:
+        for price in file.of(wanted) if wanted else file.prices:
             by_pattern = wanted is not None and price.match.fits(part)
-            if wanted in (None, price.provider) and (by_pattern or part in price.match.label()):
+            if by_pattern or part in price.match.label():
                 yield from _file_rows(price)
     for known in book.base.models():
         if wanted in (None, known.provider) and part in known.id.lower():
             yield from _base_rows(known, book.base.version)
+
+
+def _judged(book: PriceBook, row: PriceRow) -> PriceRow:
+    """Return `row` with whether calls have its rate: one that is no pattern, asked in the standard way, today."""
+    now = datetime.now(UTC)
+    is_pattern = row.model.startswith("/") or set(row.model) & set("*,+")
+    is_for_some = row.condition and not row.condition.startswith("as ")
+    if is_pattern or is_for_some or not (row.start or EARLIEST) <= now < (row.end or LATEST):
+        return row
+    rates = book.rates((row.provider, row.model, None, None, None, None), now)
+    if rates.price_id is None:
+        return row
+    rate = rates.bands[0][1].get(row.unit)
+    wins = row.price_id in rates.price_id.split(">") and rate is not None and (rate.usd, rate.per) == (row.usd, row.per)
+    return replace(row, wins=wins, winner=None if wins else rates.price_id)
 
 
 def _file_rows(price: Price) -> Iterator[PriceRow]:

@@ -140,3 +140,87 @@ def test_prices_that_are_made_of_anothers() -> None:
     for name in ("azure", "azure.ai.openai"):
         said = run("prices", "gpt-4o", "--provider", name)
         assert (said.exit_code, "as openai/the same" in said.stdout) == (0, True)
+
+
+BARE = """
+version: mine
+currency: USD
+prices:
+  - provider: openai
+    match: {model: gpt-4o}
+    rates: {input_tokens: {usd: "2", per: 1000000}, output_tokens: {usd: "8", per: 1000000}}
+"""
+
+
+def test_check_says_what_a_file_takes_away(tmp_path: Path) -> None:
+    """Exit code 1 and the line of the price; 0 and nothing to say with a base; 2 for what is no price file."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(BARE)
+    said = run("prices", "check", str(file))
+    assert said.exit_code == 1
+    assert "line 5: mine:openai/gpt-4o drops cache_read_tokens, " in " ".join(said.stdout.split())
+    (finding,) = json.loads(run("prices", "check", str(file), "--format", "json").stdout)["findings"]
+    assert (finding["line"], finding["price"]) == (5, "mine:openai/gpt-4o")
+    file.write_text(BARE.replace("    rates", "    base: {provider: openai}\n    rates"))
+    good = run("prices", "check", str(file))
+    assert (good.exit_code, "nothing to say" in good.stdout) == (0, True)
+    for wrong in (
+        ["prices", "check"],
+        ["prices", "check", str(tmp_path / "none.yaml")],
+        ["prices", "check", str(tmp_path)],
+    ):
+        assert (run(*wrong).exit_code, run(*wrong).stdout) == (2, "")
+
+
+def test_update_says_what_changes_and_stores_it(tmp_path: Path) -> None:
+    """Dry, then in earnest; the table in force then says where it is from, how old it is, and what wins."""
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    book = tmp_path / "acme.yaml"
+    book.write_text(BARE.replace("    rates", "    base: {provider: openai}\n    rates").replace("mine", "acme-7"))
+    dry = run("prices", "update", "--from", str(book), "--dry-run", environ=home)
+    assert dry.exit_code == 0
+    assert "1 new, 0 changed, 0 gone; version acme-7 would be stored" in " ".join(dry.stdout.split())
+    assert not (tmp_path / "home").exists()
+    done = json.loads(run("prices", "update", "--from", str(book), "--format", "json", environ=home).stdout)
+    assert (done["version"], done["stored"]) == ("acme-7", True)
+    assert [change["kind"] for change in done["changes"]] == ["new"]
+    cost = json.loads(run("price", "gpt-4o", "input_tokens=1000000", "--format", "json", environ=home).stdout)
+    assert (cost["cost_usd"], cost["price_book"].startswith("acme-7+")) == ("2.000000", True)
+    table = " ".join(run("prices", "gpt-4o", "--provider", "openai", environ=home).stdout.split())
+    assert "1. acme-7, " in table
+    assert "less than an hour ago" in table
+    assert "not in force: acme:openai/gpt-4o>" in table
+    listed = json.loads(run("prices", "gpt-4o", "--provider", "openai", "--format", "json", environ=home).stdout)
+    wins = {
+        row["price_id"]: row["wins"]
+        for row in listed["prices"]
+        if (row["model"], row["unit"]) == ("gpt-4o", "input_tokens")
+    }
+    assert wins == {"acme:openai/gpt-4o": True, "genai-prices:openai/gpt-4o": False}
+    assert listed["sources"][0]["version"] == "acme-7"
+    book.write_text(book.read_text().replace("acme-7", "acme-6"))
+    older = run("prices", "update", "--from", str(book), environ=home)
+    assert (older.exit_code, older.stdout) == (1, "")
+    assert "it is older" in older.stderr
+    assert "removed" in run("prices", "update", "--forget", environ=home).stdout
+
+
+def test_update_of_what_cannot_be_had_is_a_wrong_call(tmp_path: Path) -> None:
+    """One line, exit code 2, and no key of an address in it."""
+    for source in (
+        "http://me:SECRET@127.0.0.1:9/x?k=SECRET",
+        "http://example.com/x",
+        str(tmp_path / "none"),
+        "ftp://x/",
+    ):
+        said = run("prices", "update", "--from", source)
+        assert (said.exit_code, said.stdout) == (2, "")
+        assert "SECRET" not in said.stderr
+
+
+def test_prices_has_commands_of_its_own() -> None:
+    """They are in its help; any other word is a model, and options come as before."""
+    said = run("prices", "--help").stdout
+    assert "update" in said
+    assert "check" in said
+    assert run("prices", "--provider", "openai", "whisper-1").exit_code == 0
