@@ -10,7 +10,11 @@ from otel_costs import attributes as names
 from otel_costs import clean, pricing, telemetry
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost
 from otel_costs.pricing.rates import NO_USAGE, UNKNOWN_USAGE
+from otel_costs.units import COUNTS
 from otel_costs.usage import MAX_UNKNOWN, Usage
+
+INVALID_COST: Final = "reported_cost_invalid"
+"""Reason: the cost that was reported is no amount of money, and was not taken."""
 
 UNKNOWN_OPTION: Final = "unknown_option"
 """Reason of a lower bound: the request asked for something that costs, and nobody here knows how much."""
@@ -38,9 +42,9 @@ class Bill:
     refused: bool = False
     unknown: list[str] = field(default_factory=list)
 
-    def unaccounted(self) -> list[str]:
-        """Return what nothing accounts for: at most 16 names of keys and options, clean and of 64 characters."""
-        keys = (*(self.usage.unknown if self.usage else ()), *self.unknown)
+    def unaccounted(self, cost: Cost | None) -> list[str]:
+        """Return what `cost` does not account for: at most 16 names of keys and options, clean, of 64 characters."""
+        keys = (*(cost.unknown if cost else ()), *(self.usage.unknown if self.usage else ()), *self.unknown)
         return list(dict.fromkeys(map(clean.label, keys)))[:MAX_UNKNOWN] if keys else []
 
     def cost(self, provider: str, models: tuple[str | None, str | None], at_ns: int) -> Cost | None:
@@ -66,14 +70,26 @@ class Bill:
 
 
 def usage_attributes(usage: Usage) -> dict[str, Any]:
-    """Return the quantities as attributes: whole numbers as they are, others as exact decimal strings."""
+    """Return the quantities as attributes of a record: counts as ints, anything else as exact decimal strings.
+
+    What is no count is a string also where it is whole, as 13 seconds are: an attribute has one type.
+    """
     found: dict[str, Any] = {
-        names.usage_attribute(unit): quantity if isinstance(quantity, int) else exact(quantity)
+        names.usage_attribute(unit): int(quantity) if unit in COUNTS else exact(quantity)
         for unit, quantity in usage.quantities.items()
     }
     if usage.invalid:
         found[names.USAGE_INVALID] = usage.invalid
     return found
+
+
+def usage_numbers(usage: Usage) -> dict[str, float]:
+    """Return the quantities that are no counts as attributes of a span, which are read as numbers."""
+    return {
+        names.usage_attribute(unit): float(quantity)
+        for unit, quantity in usage.quantities.items()
+        if unit not in COUNTS
+    }
 
 
 def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
@@ -101,9 +117,12 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
         return computed | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
     found: dict[str, Any] = {}
     reasons = list(bill.reasons)
-    if unaccounted := bill.unaccounted():
+    if unaccounted := bill.unaccounted(cost):
         found[names.COST_UNKNOWN] = unaccounted
-        reasons += [UNKNOWN_OPTION] * bool(bill.unknown) + [UNKNOWN_USAGE] * bool(bill.usage and bill.usage.unknown)
+        if bill.unknown:
+            reasons.append(UNKNOWN_OPTION)
+        if (cost and cost.unknown) or (bill.usage and bill.usage.unknown):
+            reasons.append(UNKNOWN_USAGE)
     if cost is None:
         return found | _money(UNPRICED, reasons or ["usage_unknown"], None, "local", "USD")
     found |= {names.COST_LINE_PREFIX + line.unit: exact(line.amount) for line in cost.lines}
@@ -133,9 +152,9 @@ def _money(
     return found
 
 
-def exact(amount: Decimal) -> str:
-    """Write a decimal exactly, without an exponent and without zeros at its end."""
-    text = f"{amount:f}"
+def exact(amount: int | Decimal) -> str:
+    """Write a number exactly, without an exponent and without zeros behind its point."""
+    text = f"{amount:f}" if isinstance(amount, Decimal) else str(amount)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -13,11 +13,20 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
 from otel_costs import baggage, clean, departed, messages, outbox, tally, telemetry, uninstrumented
-from otel_costs.bill import Bill, cost_attributes, usage_attributes, warn_unaccounted, warn_unpriced
+from otel_costs.bill import (
+    INVALID_COST,
+    Bill,
+    cost_attributes,
+    usage_attributes,
+    usage_numbers,
+    warn_unaccounted,
+    warn_unpriced,
+)
 from otel_costs.conversation import Conversation
 from otel_costs.identity import derived_id, random_id, whose
 from otel_costs.jobs import Jobs, Owner
 from otel_costs.messages import content
+from otel_costs.reported_usage import read_given
 from otel_costs.session import MAX_TAGS, current_scope
 from otel_costs.tally import Tally
 from otel_costs.usage import Usage
@@ -281,6 +290,8 @@ class Call:
             shown = {**self._shown, **self.identity}
             if self._shown_as is None:
                 shown.update(self.attributes)
+                if self.bill.usage is not None and self.billed:
+                    shown.update(usage_numbers(self.bill.usage))
             span.set_attributes(shown)
             if (error := self.attributes.get(names.ERROR_TYPE)) is not None:
                 span.set_attribute(names.ERROR_TYPE, error)
@@ -313,8 +324,9 @@ def record(
 ) -> Decimal | None:
     """Record a call that no patch sees, and return its cost in USD; None if its price is unknown.
 
-    `usage` has the units of the price files, such as `{"audio_seconds": 15}`. `cost_usd` is the cost that the provider
-    itself reported, if it did. `at` is when the call was made: now by default. Never raises.
+    `usage` has the units of the price files, such as `{"audio_seconds": 15}`, or is a usage as a provider reports it.
+    `cost_usd` is the cost that the provider itself reported, if it did; what is no amount of money is refused, with the
+    reason `reported_cost_invalid`. `at` is when the call was made: now by default. Never raises.
     """
     return _recorded(operation, provider, model, usage, cost_usd, at, service_tier, tags)
 
@@ -336,9 +348,11 @@ def _recorded(
     call = Call(clean.identifier(operation), clean.identifier(provider), asked, start_ns=start_ns)
     for key, value in list(tags.items())[:MAX_TAGS]:
         call.set(names.TAG_PREFIX + key, value)
-    call.bill.usage = usage if isinstance(usage, Usage) else Usage.of(usage)
+    call.bill.usage = usage if isinstance(usage, Usage) else read_given(usage, call.provider)
     call.bill.service_tier = service_tier
-    call.bill.reported = clean.number(cost_usd)
+    call.bill.reported = None if cost_usd is None else clean.money(cost_usd)
+    if cost_usd is not None and call.bill.reported is None:
+        call.bill.reasons.append(INVALID_COST)
     if at is not None:
         call._duration_s = 0.0  # how long it took is not known, and not how long ago it was
     # As a job, done here and now: what is no Exception does not get out of it either.

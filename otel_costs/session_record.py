@@ -8,6 +8,7 @@ from typing import Any
 from otel_costs import attributes as names
 from otel_costs import telemetry
 from otel_costs.totals import EXACT, Totals
+from otel_costs.units import COUNTS
 
 
 @telemetry.shielded("write the record of a session")
@@ -22,7 +23,7 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
         names.SESSION_UNPRICED_CALLS: totals.unpriced_calls,
     }
     for unit, quantity in totals.usage.quantities.items():
-        record[names.usage_attribute(unit)] = quantity if isinstance(quantity, int) else _number(quantity)
+        record[names.usage_attribute(unit)] = quantity if unit in COUNTS else _number(quantity)
     record[names.COST_USD] = f"{totals.cost_usd:f}"
     telemetry.emit(names.SESSION_EVENT, record, timestamp_ns=time.time_ns())
 

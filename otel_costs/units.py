@@ -87,6 +87,8 @@ JOINS: Final = frozenset(part for part, wholes in WHOLES.items() if len(wholes) 
 SECONDS: Final = frozenset(name for name, dimensions in DIMENSIONS.items() if "durations" in dimensions)
 """The units whose quantity need not be whole."""
 
+COUNTS: Final = UNITS - SECONDS
+"""The units whose quantity is always whole. What an application counts in units of its own may not be."""
 
 _NONE: Final[frozenset[str]] = frozenset()
 _BY_DIMENSIONS: Final = {dimensions: name for name, dimensions in DIMENSIONS.items()}

@@ -101,6 +101,11 @@ NOTHING: Final = Usage({})
 """No unit is known. Where a sum starts."""
 
 
+def is_unit_name(name: object) -> bool:
+    """Return whether `name` may name a unit, also one that we do not know."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def _sum(one: int | Decimal, other: int | Decimal) -> int | Decimal:
     return one + other if isinstance(one, int) and isinstance(other, int) else _EXACT.add(Decimal(one), Decimal(other))
 

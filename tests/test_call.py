@@ -248,7 +248,7 @@ def test_record_counts_what_no_patch_sees(recorded: Recorded) -> None:
         )
     assert cost == session.cost_usd == Decimal("0.0015")
     call = recorded.call
-    assert call["otel_costs.usage.audio_seconds"] == 15
+    assert call["otel_costs.usage.audio_seconds"] == "15"
     assert call["otel_costs.tag.shop"] == "north"
     assert call[names.START_TIME_UNIX_NANO] == int(at.timestamp()) * 10**9
     assert call[names.DURATION_S] == 0

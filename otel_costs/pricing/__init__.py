@@ -11,6 +11,7 @@ from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRIC
 from otel_costs.pricing.price_book import PriceBook, updated, with_file
 from otel_costs.pricing.price_entry import PriceFileError
 from otel_costs.pricing.rates import INTERNAL_ERROR
+from otel_costs.reported_usage import read_given
 from otel_costs.usage import Usage
 
 __all__ = [
@@ -53,6 +54,7 @@ def price(
 ) -> Cost:
     """Return what `usage` costs; never raises.
 
+    `usage` has units, or is a usage as a provider reports it.
     `model` is the one that answered; `request_model` the one that was asked, where a call names another one, and
     `price_model` what its price is listed under where that is more (`dall-e-3/hd/1024x1024`). `at` decides which prices
     hold, to the second; None is now, and a time without a zone is UTC. `service_tier` is the one that the response
@@ -62,7 +64,7 @@ def price(
     try:
         book = book or current()
         if not isinstance(usage, Usage):
-            usage = Usage.of(usage)
+            usage = read_given(usage, provider)
         moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
         call = (provider, model, service_tier, processing, endpoint, deployment)
         rates = book.rates(call, moment, request_model=request_model, price_model=price_model)

@@ -22,7 +22,7 @@ from otel_costs.pricing.rates import (
     Rates,
     band,
 )
-from otel_costs.units import JOINS
+from otel_costs.units import JOINS, UNITS
 from otel_costs.usage import Usage
 
 __all__ = [
@@ -84,6 +84,9 @@ class Cost:
     currency: str
     unpriced_units: tuple[str, ...]
     book: str
+    unknown: tuple[str, ...] = ()
+    """Keys of the usage that are no unit, no part of one and not known to be free, and units that only who reported
+    them knows and that have no rate."""
 
 
 def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:
@@ -128,13 +131,22 @@ def _carry_out(plan: Plan, usage: Usage, rates: Rates, book: str) -> Cost:
     if plan.uncovered:
         unpriced = tuple(unit for unit, terms in plan.uncovered if quantity_of(terms, quantities) > 0)
     status, reason = PRICED, None
+    unknown = _unknown(usage, unpriced) if unpriced or usage.unknown else ()
     if unpriced or usage.unknown or usage.invalid or rates.reason or plan.doubts or usage.estimated or overdrawn:
         status, reason = _judge(plan, usage, rates, unpriced, overdrawn)
     if not lines:
         if unpriced:
-            return _unpriced(usage, rates, book, UNIT_NOT_PRICED, unpriced)
+            return _unpriced(usage, rates, book, _why_unpriced(unpriced), unpriced)
         lines = _known_zeros(usage, rates)
-    return Cost(total, status, reason, tuple(lines), rates.price_id, CURRENCY, unpriced, book)
+    return Cost(total, status, reason, tuple(lines), rates.price_id, CURRENCY, unpriced, book, unknown)
+
+
+def _unknown(usage: Usage, unpriced: tuple[str, ...]) -> tuple[str, ...]:
+    return usage.unknown + tuple(unit for unit in unpriced if unit not in UNITS and unit not in usage.unknown)
+
+
+def _why_unpriced(units: tuple[str, ...]) -> str:
+    return UNIT_NOT_PRICED if any(unit in UNITS for unit in units) else UNKNOWN_USAGE
 
 
 def _known_zeros(usage: Usage, rates: Rates) -> list[Line]:
@@ -152,7 +164,7 @@ def _judge(
 ) -> tuple[str, str | None]:
     """Return status and reason, the gravest ones first."""
     if unpriced:
-        return PARTIAL, UNIT_NOT_PRICED
+        return PARTIAL, _why_unpriced(unpriced)
     if usage.unknown:
         return PARTIAL, UNKNOWN_USAGE
     if usage.invalid:
@@ -190,4 +202,5 @@ def _at_least_estimated(cost: Cost, reason: str) -> Cost:
 def _unpriced(usage: Usage, rates: Rates, book: str, reason: str, units: tuple[str, ...] | None = None) -> Cost:
     if units is None:
         units = tuple(unit for unit, quantity in usage.quantities.items() if quantity)
-    return Cost(None, UNPRICED, reason, (), rates.price_id, CURRENCY, units, book)
+    unknown = _unknown(usage, units if reason != UNKNOWN_MODEL else ())
+    return Cost(None, UNPRICED, reason, (), rates.price_id, CURRENCY, units, book, unknown)

@@ -121,7 +121,7 @@ def _read_chat(call: Call, asked: Asked, answer: Answer) -> None:
         return
     call.response_model = body.get("model")
     call.set(names.RESPONSE_ID, body.get("request_id") or body.get("id"))
-    call.bill.usage = read_usage("chat/completions", body, asked.body)
+    call.bill.usage = read_usage("chat/completions", body, asked.body, call.provider)
     call.choices = openai_messages.read_response("chat", body)
 
 

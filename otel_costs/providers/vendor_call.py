@@ -17,6 +17,7 @@ from otel_costs.providers import vendor_request
 from otel_costs.providers.hosts import Host
 from otel_costs.providers.openai.body import BodyReader, read_body
 from otel_costs.providers.vendor_request import Asked, Endpoint
+from otel_costs.reported_usage import with_reported
 from otel_costs.session import check_budget
 
 _FAILED: Final = 400  # and above: an answer that costs nothing
@@ -159,6 +160,8 @@ class VendorCall:
             self._read_inputs(call)
         try:
             self._vendor.read(call, self._asked, answer)
+            if isinstance(answer.body, dict) and answer.body.get("usage"):
+                call.bill.usage = with_reported(call.bill.usage, answer.body["usage"], call.provider)
         except Exception as bug:  # noqa: BLE001
             telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
             call.bill.reasons.append("response_not_read")

@@ -48,7 +48,8 @@ def usage(row: Mapping[str, Any]) -> Usage:
         found,
         invalid=tuple(row["invalid_usage"]),
         estimated=rates.USAGE_ESTIMATED in reasons,
-        unknown=tuple(row["cost_unknown"]) if rates.UNKNOWN_USAGE in reasons else (),
+        # A unit that nobody knew may have a price now.
+        unknown=tuple(key for key in row["cost_unknown"] if key not in found and rates.UNKNOWN_USAGE in reasons),
     )
 
 

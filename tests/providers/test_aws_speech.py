@@ -294,7 +294,7 @@ def test_a_job_that_names_its_languages_is_estimated(recorded: Recorded, aws: Aw
     }
     transcribe.get_transcription_job(TranscriptionJobName="call-7")
     ended = recorded.calls[-1]
-    assert ended[names.usage_attribute("audio_seconds")] == 61
+    assert ended[names.usage_attribute("audio_seconds")] == "61"
     assert ended[names.usage_attribute("input_audio_seconds")] == "60.75"
     assert (ended[names.COST_STATUS], ended[names.COST_USD]) == ("estimated", "0.0061")
 

@@ -68,7 +68,7 @@ def test_seconds_are_those_that_were_sent(recorded: Recorded, aws: AwsStreams) -
     events = run(lambda: transcribe(aws, 20.3))
     assert [event.transcript.results[0].alternatives[0].transcript for event in events] == ["sword", "swordfish"]
     call = recorded.call
-    assert (call[BILLED], call[HEARD]) == (21, "20.3")
+    assert (call[BILLED], call[HEARD]) == ("21", "20.3")
     assert (call[names.COST_STATUS], call[names.COST_USD]) == ("estimated", "0.0035")
     assert (call[names.PROVIDER_NAME], call[names.OPERATION_NAME]) == ("aws.transcribe", "speech_to_text")
     assert (call[names.RESPONSE_ID], call[names.REQUEST_MODEL]) == ("s-77", "standard")
@@ -77,19 +77,19 @@ def test_seconds_are_those_that_were_sent(recorded: Recorded, aws: AwsStreams) -
 def test_fifteen_seconds_are_billed_at_least(recorded: Recorded, aws: AwsStreams) -> None:
     """The least is in the price; the quantity is what was sent."""
     run(lambda: transcribe(aws, 2.5))
-    assert (recorded.call[BILLED], recorded.call[names.COST_USD]) == (3, "0.0025")
+    assert (recorded.call[BILLED], recorded.call[names.COST_USD]) == ("3", "0.0025")
 
 
 def test_channels_are_billed_as_one(recorded: Recorded, aws: AwsStreams) -> None:
     """Two channels in the same bytes are half as long."""
     run(lambda: transcribe(aws, 40, enable_channel_identification=True, number_of_channels=2))
-    assert recorded.call[BILLED] == 20
+    assert recorded.call[BILLED] == "20"
 
 
 def test_other_formats_are_as_long_as_their_last_result(recorded: Recorded, aws: AwsStreams) -> None:
     """Their bytes do not say how long they are."""
     run(lambda: transcribe(aws, 17.5, media_encoding="ogg-opus"))
-    assert (recorded.call[BILLED], recorded.call[HEARD]) == (18, "17.5")
+    assert (recorded.call[BILLED], recorded.call[HEARD]) == ("18", "17.5")
 
 
 def test_what_costs_more_is_said(recorded: Recorded, aws: AwsStreams) -> None:
@@ -140,7 +140,7 @@ def test_the_sdks_handler(recorded: Recorded, aws: AwsStreams) -> None:
         await asyncio.gather(send(stream, 3), handler.handle_events())
 
     run(talk)
-    assert (len(found), recorded.call[BILLED]) == (2, 3)
+    assert (len(found), recorded.call[BILLED]) == (2, "3")
 
 
 def test_a_refused_stream_costs_nothing(recorded: Recorded, aws: AwsStreams) -> None:
@@ -156,14 +156,14 @@ def test_a_stream_that_breaks(recorded: Recorded, aws: AwsStreams) -> None:
     aws.breaks = "InternalFailureException"
     with pytest.raises(InternalFailureException):
         run(lambda: transcribe(aws, 20))
-    assert (recorded.call[names.ERROR_TYPE], recorded.call[BILLED]) == ("InternalFailureException", 20)
+    assert (recorded.call[names.ERROR_TYPE], recorded.call[BILLED]) == ("InternalFailureException", "20")
 
 
 def test_a_connection_that_is_cut(recorded: Recorded, aws: AwsStreams) -> None:
     """The SDK takes it for an end; one record is left."""
     aws.cuts = True
     run(lambda: transcribe(aws, 20))
-    assert recorded.call[BILLED] == 20
+    assert recorded.call[BILLED] == "20"
 
 
 def test_a_task_that_is_cancelled(recorded: Recorded, aws: AwsStreams) -> None:
@@ -186,7 +186,7 @@ def test_a_task_that_is_cancelled(recorded: Recorded, aws: AwsStreams) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         run(talk)
-    assert (recorded.call[names.ERROR_TYPE], recorded.call[BILLED]) == ("CancelledError", 1)
+    assert (recorded.call[names.ERROR_TYPE], recorded.call[BILLED]) == ("CancelledError", "1")
 
 
 def test_a_stream_that_is_dropped_unread(recorded: Recorded, aws: AwsStreams) -> None:
@@ -198,7 +198,7 @@ def test_a_stream_that_is_dropped_unread(recorded: Recorded, aws: AwsStreams) ->
 
     run(talk)
     gc.collect()
-    assert recorded.call[BILLED] == 2
+    assert recorded.call[BILLED] == "2"
 
 
 def test_a_stream_that_is_left_and_read_on(recorded: Recorded, aws: AwsStreams) -> None:
@@ -212,7 +212,7 @@ def test_a_stream_that_is_left_and_read_on(recorded: Recorded, aws: AwsStreams) 
         return len([event async for event in stream.output_stream])
 
     assert run(talk) == 1
-    assert recorded.call[BILLED] == 2
+    assert recorded.call[BILLED] == "2"
 
 
 def test_a_spent_budget_stops_the_stream(recorded: Recorded, aws: AwsStreams) -> None:

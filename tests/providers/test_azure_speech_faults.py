@@ -182,7 +182,7 @@ def test_callback_raises(service: AzureSpeech, recorded: Recorded) -> None:
     heard.wait()
     found.stop_continuous_recognition()
     assert heard.texts == ["Hello there."]
-    assert recorded.call["otel_costs.usage.audio_seconds"] == 2
+    assert recorded.call["otel_costs.usage.audio_seconds"] == "2"
 
 
 def test_disconnected(service: AzureSpeech, recorded: Recorded) -> None:
@@ -198,7 +198,7 @@ def test_disconnected(service: AzureSpeech, recorded: Recorded) -> None:
     microphone.say(1.0, last=False)
     found.stop_continuous_recognition()
     call = recorded.call
-    assert call["otel_costs.usage.audio_seconds"] == 3
+    assert call["otel_costs.usage.audio_seconds"] == "3"
     assert call[names.COST_STATUS] == "priced"
 
 
@@ -308,7 +308,7 @@ def test_process_ends_while_it_listens(end: str, service: AzureSpeech, tmp_path:
     done = subprocess.run([sys.executable, str(path), service.endpoint], capture_output=True, text=True, timeout=60)
     assert done.returncode == {"": 0, "sys.exit(3)": 3}.get(end, 1), done.stderr
     assert done.stdout.count('"otel_costs.call.seq"') == 1
-    assert '"otel_costs.usage.audio_seconds": 2' in done.stdout
+    assert '"otel_costs.usage.audio_seconds": "2"' in done.stdout
     assert "process_ended" in done.stdout
 
 
@@ -321,5 +321,5 @@ def test_a_signal_comes_while_it_listens(service: AzureSpeech, tmp_path: Path) -
     done = subprocess.run([sys.executable, str(path), service.endpoint], capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGTERM, done.stderr
     assert done.stdout.count('"otel_costs.call.seq"') == 1
-    assert '"otel_costs.usage.audio_seconds": 2' in done.stdout
+    assert '"otel_costs.usage.audio_seconds": "2"' in done.stdout
     assert "process_ended" in done.stdout

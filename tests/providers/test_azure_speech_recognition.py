@@ -45,8 +45,8 @@ def estimated(reason: str) -> dict[str, Any]:
 def billed(seconds: Any, usd: str, *, whole: int) -> dict[str, Any]:
     """Return what `said` returns of a call whose seconds are known."""
     return {
-        "usage.audio_seconds": whole,
-        "usage.input_audio_seconds": seconds,
+        "usage.audio_seconds": str(whole),
+        "usage.input_audio_seconds": str(seconds),
         "cost.status": "priced",
         "cost.usd": usd,
     }
@@ -98,7 +98,7 @@ def test_each_utterance(service: AzureSpeech, recorded: Recorded) -> None:
     seconds = [float(call["otel_costs.usage.input_audio_seconds"]) for call in recorded.calls]
     assert seconds == [4.0, 2.9, 2.2]
     assert sum(seconds) == pytest.approx(service.audio_bytes / 32_000)
-    assert [call["otel_costs.usage.audio_seconds"] for call in recorded.calls] == [4, 3, 3]
+    assert [call["otel_costs.usage.audio_seconds"] for call in recorded.calls] == ["4", "3", "3"]
 
 
 def test_file(service: AzureSpeech, recorded: Recorded, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_started_again(service: AzureSpeech, recorded: Recorded) -> None:
         microphone.say(1.0, last=False)
         heard.wait_phrase()
         found.stop_continuous_recognition()
-    assert [call["otel_costs.usage.audio_seconds"] for call in recorded.calls] == [1, 1]
+    assert [call["otel_costs.usage.audio_seconds"] for call in recorded.calls] == ["1", "1"]
 
 
 def test_more_than_can_be_sent(service: AzureSpeech, recorded: Recorded) -> None:
@@ -387,7 +387,7 @@ def test_connection_lost_after_a_phrase(service: AzureSpeech, recorded: Recorded
     call = recorded.call
     assert call[names.ERROR_TYPE] in ("ConnectionFailure", "ServiceUnavailable")
     assert call[names.COST_STATUS] == "estimated"
-    assert call["otel_costs.usage.audio_seconds"] == 3
+    assert call["otel_costs.usage.audio_seconds"] == "3"
     assert call[names.MESSAGE_COUNT] == 1
 
 

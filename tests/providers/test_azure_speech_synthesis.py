@@ -52,8 +52,8 @@ def billed(characters: int, usd: str, **rest: Any) -> dict[str, Any]:
     """Return what `said` returns of a second of speech."""
     return {
         "usage.input_characters": characters,
-        "usage.audio_seconds": 1,
-        "usage.output_audio_seconds": 1,
+        "usage.audio_seconds": "1",
+        "usage.output_audio_seconds": "1",
         "cost.status": "priced",
         "cost.usd": usd,
     }

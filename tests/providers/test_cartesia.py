@@ -223,7 +223,7 @@ def test_live_transcription(kind: str, recorded: Recorded) -> None:
     with SocketService(stand_in.listen) as service:
         assert listen_on_socket(kind, service) == ["transcript"] * 4 + ["done"]
     assert said(recorded.call) == {
-        "usage.audio_seconds": 1, "usage.input_audio_seconds": 1, "cost.status": "estimated",
+        "usage.audio_seconds": "1", "usage.input_audio_seconds": "1", "cost.status": "estimated",
         "cost.reason": "usage_not_reported,usage_estimated", "cost.usd": "0.00015",
     }  # fmt: skip
     assert [message["body"] for message in recorded.messages] == ["Where is ", "my order"]

@@ -86,7 +86,7 @@ class TestPromises(Promises, Retries):
         ({"language": "multi", "diarize": True}, "15.5", "0.00186"),
         ({"model": "nova-3-medical"}, "15.5", "0.001110833333"),
         ({"model": "nova-2-phonecall"}, "15.5", "0.001110833333"),
-        ({"multichannel": True}, 31, "0.002221666667"),
+        ({"multichannel": True}, "31", "0.002221666667"),
     ],
 )
 def test_transcription(asked: Any, seconds: Any, usd: str, driver: DeepgramDriver, recorded: Recorded) -> None:

@@ -108,7 +108,9 @@ async def transcribe(service: SocketService, size: int) -> list[Any]:
     return heard
 
 
-@pytest.mark.parametrize(("size", "seconds", "usd"), [(32_000, 1, "0.000108333333"), (16_001, "0.5", "0.000054166667")])
+@pytest.mark.parametrize(
+    ("size", "seconds", "usd"), [(32_000, "1", "0.000108333333"), (16_001, "0.5", "0.000054166667")]
+)
 def test_live_transcription(size: int, seconds: Any, usd: str, recorded: Recorded) -> None:
     """The seconds of the sound that was sent are billed, as an estimate: the service says none."""
     content.configure(content.Capture.EVENT_ONLY)

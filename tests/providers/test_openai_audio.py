@@ -118,8 +118,8 @@ def test_transcription_by_the_second(form: str, driver: Driver, recorded: Record
     assert found.text == HEARD
     call = recorded.call
     assert said(call) == {
-        "otel_costs.usage.audio_seconds": 15,
-        "otel_costs.usage.input_audio_seconds": 15,
+        "otel_costs.usage.audio_seconds": "15",
+        "otel_costs.usage.input_audio_seconds": "15",
         "otel_costs.cost.status": "priced",
         "otel_costs.cost.usd": "0.0015",
     }
@@ -140,8 +140,8 @@ def test_transcription_as_text(form: str, streamed: bool, driver: Driver, record
     assert isinstance(found, str)
     assert HEARD in found
     assert said(recorded.call) == {
-        "otel_costs.usage.audio_seconds": 15,
-        "otel_costs.usage.input_audio_seconds": 15,
+        "otel_costs.usage.audio_seconds": "15",
+        "otel_costs.usage.input_audio_seconds": "15",
         "otel_costs.cost.status": "estimated",
         "otel_costs.cost.usd": "0.0015",
     }
@@ -165,7 +165,7 @@ def test_uploads(kind: str, driver: Driver, recorded: Recorded, tmp_path: Path) 
         }
         transcribe(driver, files[kind], response_format="text")
         with_us = opened.tell()
-        assert recorded.call["otel_costs.usage.audio_seconds"] == 15
+        assert recorded.call["otel_costs.usage.audio_seconds"] == "15"
         CostsInstrumentor().uninstrument()
         opened.seek(3)
         transcribe(driver, files[kind], response_format="text")
@@ -229,7 +229,7 @@ def test_streamed_transcription_left_early(driver: Driver, recorded: Recorded) -
     close(driver, found)
     settle(driver)
     call = recorded.call
-    assert call["otel_costs.usage.audio_seconds"] == 15
+    assert call["otel_costs.usage.audio_seconds"] == "15"
     assert call[names.COST_STATUS] == "estimated"
     assert call[names.COST_REASON].startswith("stream_closed_early")
     assert call[names.COST_USD] == "0.0015"
@@ -242,7 +242,7 @@ def test_translation(form: str, driver: Driver, recorded: Recorded) -> None:
     create = driver.client.audio.translations.create
     driver.run(create(model="whisper-1", file=("a.wav", WAV), response_format=form))
     call = recorded.call
-    assert call["otel_costs.usage.audio_seconds"] == 15
+    assert call["otel_costs.usage.audio_seconds"] == "15"
     assert call[names.COST_USD] == "0.0015"
     assert call[names.COST_STATUS] == ("priced" if form == "verbose_json" else "estimated")
 

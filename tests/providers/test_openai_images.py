@@ -107,7 +107,7 @@ def test_video(driver: Driver, recorded: Recorded) -> None:
     assert final[names.CALL_ID] == pending[names.CALL_ID]
     assert final[names.CALL_ID][12] == "5"
     assert final[names.CALL_REVISION] == 1
-    assert final["otel_costs.usage.video_seconds"] == 8
+    assert final["otel_costs.usage.video_seconds"] == "8"
     assert final[names.COST_USD] == "0.8"
     assert final[names.SESSION_ID] == "abc-123"
     assert final["timestamp"] == pending["timestamp"] == video.created_at * 1_000_000_000

@@ -122,7 +122,17 @@ def test_notes(line: Line, recorded: Recorded) -> None:
     session.close(1500)
     line.read("session.closed")
     *notes, bill = recorded.calls
-    assert [note["otel_costs.usage.audio_seconds"] for note in notes] == [15, 30, 60, 120, 240, 480, 780, 1080, 1380]
+    assert [note["otel_costs.usage.audio_seconds"] for note in notes] == [
+        "15",
+        "30",
+        "60",
+        "120",
+        "240",
+        "480",
+        "780",
+        "1080",
+        "1380",
+    ]
     assert {note[names.CALL_REVISION] for note in notes} == {0}
     assert {(note[names.COST_STATUS], note[names.COST_REASON].partition(",")[0]) for note in notes} == {
         ("estimated", "session_not_ended")
@@ -167,20 +177,20 @@ def test_backwards(line: Line, recorded: Recorded) -> None:
         session.use(seconds)
     session.close(40)
     line.read("session.closed")
-    assert final(recorded)[0]["otel_costs.usage.audio_seconds"] == 45
+    assert final(recorded)[0]["otel_costs.usage.audio_seconds"] == "45"
 
 
 @pytest.mark.parametrize(
     ("totals", "closing", "used", "status"),
     [
-        ([30], None, 30, "estimated"),
-        ([30], "soon", 30, "estimated"),
-        ([30], -5, 30, "estimated"),
-        (["12"], "20", 20, "priced"),
+        ([30], None, "30", "estimated"),
+        ([30], "soon", "30", "estimated"),
+        ([30], -5, "30", "estimated"),
+        (["12"], "20", "20", "priced"),
         ([], "soon", None, "unpriced"),
         ([], None, None, "unpriced"),
-        ([2**70], 10, 10, "priced"),
-        ([True], 10, 10, "priced"),
+        ([2**70], 10, "10", "priced"),
+        ([True], 10, "10", "priced"),
     ],
 )
 def test_strange_totals(totals: Any, closing: Any, used: Any, status: str, recorded: Recorded) -> None:
@@ -206,7 +216,7 @@ def test_dropped(line: Line, recorded: Recorded) -> None:
     with pytest.raises(websockets.ConnectionClosedError):
         line.read("session.closed")
     (call,) = final(recorded)
-    assert call["otel_costs.usage.audio_seconds"] == 15
+    assert call["otel_costs.usage.audio_seconds"] == "15"
     assert call[names.COST_USD] == "0.0125"
     assert call[names.COST_STATUS] == "estimated"
     assert call[names.COST_REASON].startswith("socket_closed_early")
@@ -221,7 +231,7 @@ def test_left_without_closing(line: Line, recorded: Recorded) -> None:
         line.read("session.output_audio.delta")
     line.close()
     (call,) = final(recorded)
-    assert call["otel_costs.usage.audio_seconds"] == 7
+    assert call["otel_costs.usage.audio_seconds"] == "7"
     assert call[names.COST_STATUS] == "estimated"
     assert names.ERROR_TYPE not in call
 
@@ -252,7 +262,7 @@ def test_its_own_clock(line: Line, recorded: Recorded) -> None:
         line.run(line.connection.session.input_audio.append(audio=SECOND))
     line.run(line.connection.session.close())
     line.read("session.closed")
-    assert [call["otel_costs.usage.audio_seconds"] for call in recorded.calls] == [15, 16]
+    assert [call["otel_costs.usage.audio_seconds"] for call in recorded.calls] == ["15", "16"]
 
 
 def test_seen_twice(line: Line, looking_on: Any, recorded: Recorded) -> None:
@@ -314,7 +324,7 @@ def test_primary_is_lost(line: Line, looking_on: Any, recorded: Recorded) -> Non
     side.read("session.closed")
     side.close()
     (call,) = final(recorded)
-    assert call["otel_costs.usage.audio_seconds"] == 20
+    assert call["otel_costs.usage.audio_seconds"] == "20"
     assert call[names.REALTIME_STATUS_REASON] == "connection_lost"
 
 
@@ -327,7 +337,7 @@ def test_everybody_is_gone(line: Line, looking_on: Any, recorded: Recorded) -> N
     line.close()
     side.close()
     (call,) = final(recorded)
-    assert call["otel_costs.usage.audio_seconds"] == 15
+    assert call["otel_costs.usage.audio_seconds"] == "15"
     assert call[names.COST_REASON].startswith("socket_closed_early")
 
 
@@ -360,7 +370,7 @@ def test_callback_that_raises(recorded: Recorded, provider: Provider) -> None:
         live.sessions(provider)[-1].use(15)
         with pytest.raises(ZeroDivisionError):
             connection.dispatch_events()
-    assert final(recorded)[0]["otel_costs.usage.audio_seconds"] == 15
+    assert final(recorded)[0]["otel_costs.usage.audio_seconds"] == "15"
     driver.close()
 
 
@@ -375,7 +385,7 @@ def test_looked_at(recorded: Recorded) -> None:
         socket.closed(None)
     call = recorded.call
     assert call[names.CALL_REVISION] == 0
-    assert call["otel_costs.usage.audio_seconds"] == 45
+    assert call["otel_costs.usage.audio_seconds"] == "45"
     assert call[names.COST_REASON].startswith("session_not_ended")
 
 
@@ -392,7 +402,7 @@ def test_fork(driver: Driver, provider: Provider, recorded: Recorded) -> None:
     fork.read("session.closed")
     for line in (first, fork):
         line.close()
-    assert [call["otel_costs.usage.audio_seconds"] for call in final(recorded)] == [30, 60]
+    assert [call["otel_costs.usage.audio_seconds"] for call in final(recorded)] == ["30", "60"]
     assert len({call[names.CALL_ID] for call in final(recorded)}) == 2
 
 
@@ -453,7 +463,7 @@ def test_delegated_responses(line: Line, recorded: Recorded) -> None:
         assert usd(call) == Decimal("0.005") + Decimal("0.005") + Decimal("0.01")
         assert call[names.SESSION_ID] == session.id
         assert call[names.CALL_ID][12] == "5"
-    assert bill["otel_costs.usage.audio_seconds"] == 30
+    assert bill["otel_costs.usage.audio_seconds"] == "30"
     said = [(message[names.MESSAGE_TYPE], message.get(names.MESSAGE_FUNCTION_NAME)) for message in recorded.messages]
     assert ("function_call", "delegate_to_responses") in said
     assert ("function_call", "find") in said

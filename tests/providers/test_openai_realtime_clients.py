@@ -494,7 +494,7 @@ def test_a_translation_is_billed_by_the_sound_that_was_sent(recorded: Recorded, 
         steps = ["session.created", append, append, append, {"type": "session.close"}, "session.closed"]
         _play(steps, connection.send, connection.recv)  # type: ignore[arg-type]
     call = recorded.call
-    assert call["otel_costs.usage.audio_seconds"] == 3
+    assert call["otel_costs.usage.audio_seconds"] == "3"
     assert call[names.COST_USD] == "0.0017"  # 3 s at 2.04 an hour
     assert call[names.COST_STATUS] == "estimated"
     assert [(message[names.MESSAGE_ROLE], message[names.MESSAGE_AUDIO_SECONDS]) for message in recorded.messages] == [

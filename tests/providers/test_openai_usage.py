@@ -391,7 +391,7 @@ def test_nothing_raises(endpoint: str, junk: object) -> None:
     reader = ENDPOINTS.get(endpoint, openai_usage._of_tokens)
     others = openai_usage._OTHERS.get(endpoint)
     for body in with_junk(EVERYTHING, junk):
-        reader(body, body if isinstance(body, dict) else {})
+        reader(body, body if isinstance(body, dict) else {}, "openai")
         if isinstance(body, dict) and others:
             tuple(others(body, {}))
         priced_model(endpoint, body, {})

@@ -1,6 +1,6 @@
 """Costs that providers report themselves."""
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -26,30 +26,67 @@ LITELLM = "x-litellm-response-cost"
 )
 def test_cost_in_usage(provider: str, usage: dict[str, Any], cost: str) -> None:
     """The cost in the usage is exact, as it was written."""
-    assert reported_cost({"usage": usage}, {}, provider) == Decimal(cost)
+    assert reported_cost({"usage": usage}, {}, provider) == (Decimal(cost), None)
 
 
 def test_cost_in_header() -> None:
     """LiteLLM's header counts whichever provider is behind it; a zero there is an unknown price."""
-    assert reported_cost({}, {LITELLM: "2.85e-05"}, "openai") == Decimal("0.0000285")
-    assert reported_cost(None, {LITELLM: "0.25"}, "unknown") == Decimal("0.25")
-    assert reported_cost({}, {LITELLM: "0.0"}, "openai") is None
-    assert reported_cost({}, {LITELLM: "None"}, "openai") is None
+    assert reported_cost({}, {LITELLM: "2.85e-05"}, "openai") == (Decimal("0.0000285"), None)
+    assert reported_cost(None, {LITELLM: "0.25"}, "unknown") == (Decimal("0.25"), None)
+    assert reported_cost({}, {LITELLM: "0.0"}, "openai") == (None, None)
+    assert reported_cost({}, {LITELLM: "None"}, "openai") == (None, None)
 
 
-@pytest.mark.parametrize("cost", ["nan", float("nan"), float("inf"), -1, True, None, "", [1], 10**30])
-def test_what_is_no_amount_is_no_cost(cost: object) -> None:
-    """A cost that no money can be is as none."""
-    assert reported_cost({"usage": {"cost": cost}}, {}, "openrouter") is None
-    assert reported_cost({}, {LITELLM: str(cost)}, "openai") is None
+@pytest.mark.parametrize(
+    "cost",
+    ["nan", float("nan"), float("inf"), "-Infinity", -1, -0.5, "-1e-9", True, "much", [1], 10**12, 10**30, "1e400",
+     "1e-400", "1" * 5000, "0." + "1" * 5000, 10**5000],
+    ids=lambda cost: ascii(cost)[:20] if not isinstance(cost, int) else hex(cost)[:20],
+)  # fmt: skip
+def test_what_is_no_amount_is_refused_with_a_reason(cost: Any) -> None:
+    """A cost that is negative, not finite or absurdly long is no money, wherever it is said."""
+    refused = (None, "reported_cost_invalid")
+    assert reported_cost({"usage": {"cost": cost}}, {}, "openrouter") == refused
+    assert reported_cost({"usage": {"cost": {"total_cost": cost}}}, {}, "perplexity") == refused
+    assert (
+        reported_cost(
+            {"usage": {"cost": 1, "is_byok": 1, "cost_details": {"upstream_inference_cost": cost}}}, {}, "openrouter"
+        )
+        == refused
+    )
+    if cost != 10**12:  # ticks are a ten-thousand-millionth of a dollar
+        assert reported_cost({"usage": {"cost_in_usd_ticks": cost}}, {}, "x_ai") == refused
+    if isinstance(cost, float | str):
+        assert reported_cost({}, {LITELLM: str(cost)}, "openai") == refused
+
+
+@pytest.mark.parametrize("cost", [None, ""])
+def test_what_is_not_said_is_not_refused(cost: object) -> None:
+    """Nothing is no cost, and nothing is wrong with it."""
+    assert reported_cost({"usage": {"cost": None}}, {}, "openrouter") == (None, None)
+    assert reported_cost({}, {LITELLM: str(cost)}, "openai") == (None, None)
+
+
+def test_the_other_cost_counts_where_one_is_refused() -> None:
+    """A header stands in for a field that is none."""
+    assert reported_cost({"usage": {"cost": -1}}, {LITELLM: "0.25"}, "openrouter") == (Decimal("0.25"), None)
+
+
+def test_the_ambient_context_changes_no_money() -> None:
+    """Ticks are divided, and a fee is added, exactly, however the application computes."""
+    with localcontext() as context:
+        context.prec = 2
+        assert reported_cost({"usage": {"cost_in_usd_ticks": 37756001}}, {}, "x_ai")[0] == Decimal("0.0037756001")
+        own = {"cost": "0.0012345", "is_byok": True, "cost_details": {"upstream_inference_cost": "0.02"}}
+        assert reported_cost({"usage": own}, {}, "openrouter")[0] == Decimal("0.0212345")
 
 
 def test_a_fee_without_the_upstream_cost_is_no_cost() -> None:
     """With a key of one's own, OpenRouter's fee alone would be far too little."""
-    assert reported_cost({"usage": {"cost": 0.001, "is_byok": True}}, {}, "openrouter") is None
+    assert reported_cost({"usage": {"cost": 0.001, "is_byok": True}}, {}, "openrouter") == (None, None)
 
 
 @pytest.mark.parametrize("body", [None, "text", b"", {}, {"usage": None}, {"usage": "x"}, {"usage": {"cost": 5}}])
 def test_openai_reports_none(body: object) -> None:
     """A field named `cost` counts where the provider is known to write it, and nowhere else."""
-    assert reported_cost(body, {}, "openai") is None
+    assert reported_cost(body, {}, "openai") == (None, None)

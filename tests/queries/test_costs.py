@@ -165,7 +165,7 @@ def records() -> list[LogRow]:
     hearing: dict[str, Any] = {
         "cost": "0.006",
         "lines": {"audio_seconds": "0.006"},
-        "otel_costs.usage.audio_seconds": 60,
+        "otel_costs.usage.audio_seconds": "60",
         "gen_ai.operation.name": "speech_to_text",
         "gen_ai.response.model": "whisper-1",
     }

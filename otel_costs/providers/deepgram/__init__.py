@@ -16,6 +16,7 @@ from otel_costs.providers.deepgram import prices
 from otel_costs.providers.deepgram.sockets import claim
 from otel_costs.providers.vendor_call import Answer, Vendor
 from otel_costs.providers.vendor_request import Asked, Endpoint
+from otel_costs.reported_usage import read
 from otel_costs.usage import Usage
 
 __all__ = ["VENDOR", "claim", "install"]
@@ -83,8 +84,8 @@ def _read_read(call: Call, _: Asked, answer: Answer) -> None:
     call.set(names.RESPONSE_ID, metadata.get("request_id"))
     infos = [value for name, value in metadata.items() if name.endswith("_info") and isinstance(value, dict)]
     for info in infos:
-        used = Usage.of({unit: info.get(unit) for unit in ("input_tokens", "output_tokens")})
-        call.bill.usage = used if call.bill.usage is None else call.bill.usage + used
+        if (used := read(info, call.provider)) is not None:
+            call.bill.usage = used if call.bill.usage is None else call.bill.usage + used
 
 
 def _mapping(body: dict[str, Any], name: str) -> dict[str, Any]:

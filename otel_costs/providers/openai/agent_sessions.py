@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import telemetry
+from otel_costs import reported_usage, telemetry
 from otel_costs.jobs import Owner
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import calls, hosted_tools
@@ -19,7 +19,6 @@ from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.options import TOOL_USE_NOT_REPORTED
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
-from otel_costs.providers.openai.token_usage import read_tokens
 from otel_costs.recent import Recent
 from otel_costs.usage import Usage
 
@@ -192,5 +191,5 @@ def _may_search(tools: Iterable[Mapping[str, Any]]) -> bool:
 
 def _tokens(usage: object) -> Usage | None:
     """Return the whole tokens that a usage says; None if it says none."""
-    found = read_tokens(usage) if usage is not None else None
+    found = reported_usage.read(usage, "openai") if usage is not None else None
     return found if found is not None and found.quantities else None

@@ -86,9 +86,11 @@ def _finish_reasons(body: Mapping[str, Any]) -> list[str] | None:
 @telemetry.shielded("read what a call used")
 def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> Sequence[ModelUsage]:
     name = request.endpoint.name
-    call.bill.usage = openai_usage.read_usage(name, body, request.body)
+    call.bill.usage = openai_usage.read_usage(name, body, request.body, request.host.provider)
     call.bill.price_model = openai_usage.priced_model(name, body, request.body)
-    call.bill.reported = openai_usage.reported_cost(body, headers, request.host.provider)
+    call.bill.reported, refused = openai_usage.reported_cost(body, headers, request.host.provider)
+    if refused:
+        call.bill.reasons.append(refused)
     if name == "batches":
         call.bill.processing = "batch"
     elif name == "decisions":

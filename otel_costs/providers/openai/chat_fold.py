@@ -3,13 +3,19 @@
 Most chunks carry nothing but a piece of text, and are read without parsing the rest.
 """
 
+from collections import deque
 from collections.abc import Mapping
+from functools import reduce
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from otel_costs.providers.server_events import parsed
+from otel_costs.reported_usage import merged
 
 _Json = dict[str, Any]
+
+_USAGES: Final = 16
+"""Usages of a stream that are kept, the last ones: those that follow the true one are few."""
 
 # A chunk that begins and ends so has one choice, and in it nothing but text.
 _TEXT_DELTA: Final = '"choices":[{"index":0,"delta":{"content":"'
@@ -22,6 +28,8 @@ class ChatFold:
     def __init__(self) -> None:
         self._base: _Json = {}
         self._choices: dict[int, _Json] = {}
+        # Some say a usage with every chunk, and some an empty one after the true one: looked at once, at the end.
+        self._usages: deque[_Json] = deque(maxlen=_USAGES)
         self._done = False
 
     @property
@@ -29,7 +37,7 @@ class ChatFold:
         if "error" in self._base:
             return False
         # Not everybody says [DONE].
-        return self._done or ("usage" in self._base and any(found["reason"] for found in self._choices.values()))
+        return self._done or (bool(self._usages) and any(found["reason"] for found in self._choices.values()))
 
     def add(self, _: str, data: str) -> None:
         at = data.find(_TEXT_DELTA)
@@ -46,20 +54,26 @@ class ChatFold:
             text, end = scanstring(data, start)
         except ValueError:
             return False
-        if not data.startswith(_NOTHING_ELSE, end) or '"usage":{' in data[end:]:
+        if not data.startswith(_NOTHING_ELSE, end) or '"usage":{' in data or '"usage": {' in data:
             return False
         self._choices[0]["content"].append(text)
         return True
 
     def _add_chunk(self, chunk: Mapping[str, Any]) -> None:
+        base = self._base
         for key, value in chunk.items():
-            if key != "choices" and value is not None:
-                self._base[key] = value
+            if key == "usage":
+                if value:
+                    self._usages.append(value)
+            elif type(value) is dict and key in base:
+                base[key] = merged(base[key], value)
+            elif key != "choices" and (value or (value is not None and key not in base)):
+                base[key] = value
         for choice in _dicts(chunk.get("choices")):
             index = choice.get("index")
             self._add_choice(self._choice(index if isinstance(index, int) else 0), choice)
-            if isinstance(choice.get("usage"), dict):
-                self._base.setdefault("usage", choice["usage"])  # Moonshot
+            if choice.get("usage") and not chunk.get("usage"):
+                self._usages.append(choice["usage"])  # Moonshot
 
     def _choice(self, index: int) -> _Json:
         return self._choices.setdefault(
@@ -85,9 +99,14 @@ class ChatFold:
             _add_audio(found["audio"], delta["audio"])
 
     def body(self) -> _Json | None:
-        if not self._base:
+        if not self._base and not self._usages:
             return None
-        return {**self._base, "choices": [_message(index, found) for index, found in sorted(self._choices.items())]}
+        usage = {"usage": reduce(merged, self._usages)} if self._usages else {}
+        return {
+            **self._base,
+            **usage,
+            "choices": [_message(index, found) for index, found in sorted(self._choices.items())],
+        }
 
 
 def _dicts(value: object) -> list[Mapping[str, Any]]:

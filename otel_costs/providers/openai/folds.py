@@ -3,14 +3,19 @@
 A stream is added up once, at its end.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from otel_costs.providers.openai.chat_fold import ChatFold
 from otel_costs.providers.openai.jobs import ENDED
 from otel_costs.providers.server_events import events, parsed
+from otel_costs.reported_usage import merged, says
 
 _Json = dict[str, Any]
+
+_USAGES: Final = 16
+"""Events with a usage that are kept of a stream that we do not know, the last ones."""
 
 
 class Fold(Protocol):
@@ -77,7 +82,11 @@ class ResponsesFold:
         elif kind == "response.output_item.done":
             self._items.append(data)
         elif isinstance(event.get("response"), dict):
-            self._response, self.complete = event["response"], kind in self._LAST
+            response = event["response"]
+            if says(event.get("usage")) and not says(response.get("usage")):
+                response = {**response, "usage": event["usage"]}  # beside it, as xAI has it in its realtime events
+            self._response = merged(self._response, response)
+            self.complete = self.complete or kind in self._LAST
 
     def body(self) -> _Json | None:
         found = self._response
@@ -118,8 +127,8 @@ class LastFold:
             self._text.append(event["delta"])
         if (name or event.get("type")) == self._ending:
             self._images += "b64_json" in event
-            if not self.complete or event.get("usage") is not None:
-                self._body, self.complete = event, True
+            if not self.complete or event.get("usage"):
+                self._body, self.complete = merged(self._body, event), True
         elif event.get("error") or name == "error":
             self._body = {"error": event.get("error") or event}
 
@@ -137,16 +146,21 @@ class RunFold:
 
     def __init__(self) -> None:
         self._last, self._error = "", ""
+        self._with_usage = ""
         self.complete = False
 
     def add(self, name: str, data: str) -> None:
         if name == "error":
             self._error = data
         elif name.startswith("thread.run.") and not name.startswith("thread.run.step."):
+            if _has_usage(data):
+                self._with_usage = data
             self._last, self.complete = data, name.removeprefix("thread.run.") in ENDED
 
     def body(self) -> _Json | None:
         found = parsed(self._last)
+        if self._with_usage and self._with_usage is not self._last:
+            found = merged(parsed(self._with_usage), found)
         if self._error:
             error = parsed(self._error) or {}
             found = {**(found or {}), "error": error.get("error") or error}
@@ -187,17 +201,28 @@ class UsageFold:
     """Streams that we do not know: the last event that has a usage."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last: deque[str] = deque(maxlen=_USAGES)
         self.complete = True
 
     def add(self, _: str, data: str) -> None:
-        if '"usage":{' in data or '"usage": {' in data:
-            self._last = data
+        if _has_usage(data):
+            self._last.append(data)
 
     def body(self) -> _Json | None:
-        event = parsed(self._last) or {}
-        inner = [value for value in event.values() if isinstance(value, dict)]
-        return next((found for found in (event, *inner) if isinstance(found.get("usage"), dict)), None)
+        found = None
+        for data in self._last:
+            event = parsed(data) or {}
+            inner = [value for value in event.values() if isinstance(value, dict)]
+            for one in (event, *inner):
+                if isinstance(one.get("usage"), dict):
+                    found = merged(found, one)
+                    break
+        return found
+
+
+def _has_usage(data: str) -> bool:
+    """Return whether an event has a usage that is not empty."""
+    return '"usage":{"' in data or '"usage": {"' in data
 
 
 _FOLDS: Final[Mapping[str, Callable[[], Fold]]] = {

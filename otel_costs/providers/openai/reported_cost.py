@@ -1,59 +1,79 @@
 """What an answer says that the call cost: some providers and proxies report their own price."""
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
+
+from otel_costs import clean
+from otel_costs.bill import INVALID_COST
+from otel_costs.pricing.rates import EXACT
 
 _Json = Mapping[str, Any]
 
 _TICKS_PER_USD: Final = 10_000_000_000  # xAI
 
 
-def reported_cost(body: object, headers: Mapping[str, str], provider: str) -> Decimal | None:
-    """Return the cost in USD that the provider itself reports, None when it reports none.
+def reported_cost(body: object, headers: Mapping[str, str], provider: str) -> tuple[Decimal | None, str | None]:
+    """Return the cost in USD that the provider itself reports, None when it reports none, and why one was refused.
 
     OpenRouter's and Perplexity's `usage.cost`, xAI's ticks, and LiteLLM's header, whichever provider is behind it.
-    A zero in that header is no cost: LiteLLM writes it for models whose price it does not know.
+    A zero in that header is no cost: LiteLLM writes it for models whose price it does not know. What is no amount of
+    money (negative, not finite, absurdly long) is refused, and never becomes one.
     """
     try:
         usage = body.get("usage") if isinstance(body, dict) else None
         reader = _COSTS.get(provider)
-        cost = reader(usage) if reader and isinstance(usage, dict) else None
-        return cost if cost is not None else _money(headers.get("x-litellm-response-cost")) or None
+        said = [*(reader(usage) if reader and isinstance(usage, dict) else ()), _in_header(headers)]
     except Exception:  # noqa: BLE001
-        return None
+        return None, None
+    found = [cost for cost in said if cost is not None]
+    usd = next((cost for cost in found if cost is not _REFUSED), None)
+    return usd, INVALID_COST if usd is None and found else None
 
 
-def _openrouter(usage: _Json) -> Decimal | None:
+_REFUSED: Final = Decimal("NaN")
+"""Stands for a cost that is said and is no amount."""
+
+
+def _openrouter(usage: _Json) -> Iterator[Decimal | None]:
     cost = _money(usage.get("cost"))
-    if cost is None or not usage.get("is_byok"):
-        return cost
+    if cost is None or cost is _REFUSED or not usage.get("is_byok"):
+        yield cost
+        return
     # With a key of one's own, `cost` is OpenRouter's fee alone.
     upstream = _money(_field(usage, "cost_details", "upstream_inference_cost"))
-    return None if upstream is None else cost + upstream
+    yield upstream if upstream is None or upstream is _REFUSED else EXACT.add(cost, upstream)
 
 
-def _x_ai(usage: _Json) -> Decimal | None:
-    ticks = _money(usage.get("cost_in_usd_ticks"))
-    return None if ticks is None else ticks / _TICKS_PER_USD
+def _x_ai(usage: _Json) -> Iterator[Decimal | None]:
+    ticks = usage.get("cost_in_usd_ticks")
+    exact = clean.number(ticks)
+    yield _money(EXACT.divide(exact, _TICKS_PER_USD) if exact is not None else ticks)
 
 
-_COSTS: Final[Mapping[str, Callable[[_Json], Decimal | None]]] = {
+def _perplexity(usage: _Json) -> Iterator[Decimal | None]:
+    yield _money(_field(usage, "cost", "total_cost"))
+
+
+_COSTS: Final[Mapping[str, Callable[[_Json], Iterator[Decimal | None]]]] = {
     "openrouter": _openrouter,
     "x_ai": _x_ai,
-    "perplexity": lambda usage: _money(_field(usage, "cost", "total_cost")),
+    "perplexity": _perplexity,
 }
 
 
+def _in_header(headers: Mapping[str, str]) -> Decimal | None:
+    said = headers.get("x-litellm-response-cost")
+    cost = None if said in ("", "None") else _money(said)
+    return cost if cost is None or cost is _REFUSED else cost or None
+
+
 def _money(value: object) -> Decimal | None:
-    """Return `value` as an amount, None if it is none: negative, not finite, no number."""
-    if value is None or isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    """Return `value` as an amount, `_REFUSED` if it is none, None if nothing is said."""
+    if value is None:
         return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and 0 <= amount < 10**12 else None
+    amount = clean.money(value)
+    return _REFUSED if amount is None else amount
 
 
 def _field(usage: _Json, group: str, name: str) -> object:

@@ -14,8 +14,8 @@ from typing import Any, Final
 from otel_costs.providers import sound
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.reported_cost import reported_cost
-from otel_costs.providers.openai.token_usage import read_tokens
 from otel_costs.providers.sound import Sound
+from otel_costs.reported_usage import first_that_says, read, says
 from otel_costs.usage import Usage
 
 __all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage", "reported_cost"]
@@ -36,15 +36,15 @@ class ModelUsage:
     usage: Usage
 
 
-def read_usage(endpoint: str, body: object, request: _Json | None = None) -> Usage | None:
+def read_usage(endpoint: str, body: object, request: _Json | None = None, provider: str | None = None) -> Usage | None:
     """Return what the answer `body` says that the call used; None when it says nothing (yet).
 
     `body` is the answer's JSON, the chunk or event of a stream that carries the usage, the text of a transcript, or
     the bytes of spoken audio (`Sound` when they were not kept). `request` is the request's JSON or form, its files too.
+    `provider` is who answered, if that is known: some count otherwise than OpenAI does.
     """
     try:
-        reader = ENDPOINTS.get(endpoint)
-        return reader(body, request or {}) if reader else _of_tokens(body)
+        return ENDPOINTS.get(endpoint, _of_tokens)(body, request or {}, provider)
     except Exception:  # noqa: BLE001  # whatever a provider sends, the call goes on
         return Usage({}, ("usage",))
 
@@ -73,34 +73,38 @@ def priced_model(endpoint: str, body: object, request: _Json | None = None) -> s
     return f"{model}/{_chosen(size, '720x1280')}" if endpoint == "videos" else None
 
 
-def _of_tokens(body: object, _: _Json | None = None) -> Usage | None:
-    """Read the usage object of `body`: of chat, responses, decisions, and of endpoints that we do not know."""
+def usage_in(body: object) -> object:
+    """Return the usage object of a body, None if it has none; Groq's streams have it in a field of their own."""
     if not isinstance(body, dict):
         return None
     usage = body.get("usage")
-    if usage is None:
-        # Groq's streams keep it in a field of their own.
-        own = body.get("x_groq")
-        usage = own.get("usage") if isinstance(own, dict) else None
-        if usage is None:
-            return None
-    return read_tokens(usage)
+    return usage if says(usage) else first_that_says((usage, _dig(body, "x_groq", "usage")))
 
 
-def _of_chat(body: object, request: _Json) -> Usage | None:
-    found = _of_tokens(body)
+def _of_tokens(body: object, _: _Json, provider: str | None) -> Usage | None:
+    """Read the usage object of `body`: of chat, responses, decisions, and of endpoints that we do not know."""
+    return None if (usage := usage_in(body)) is None else read(usage, provider)
+
+
+def _of_chat(body: object, request: _Json, provider: str | None) -> Usage | None:
+    found = _of_tokens(body, request, provider)
     if found is None or "web_search_options" not in request or "web_searches" in found.quantities:
         return found
     # A search model searches for every request, and does not say how often.
     return found + Usage.of({"web_searches": 1}, estimated=True)
 
 
-def _of_response(body: object, request: _Json) -> Usage | None:
+def _of_response(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read the tokens of a response and the tools that were used; without a usage, the tools that cost something."""
-    body = response_of(body)
-    found = _of_tokens(body)
-    for tools in _of_tools(body, request) if isinstance(body, dict) else ():
-        found = tools if found is None else found + tools
+    response = response_of(body)
+    found = _of_tokens(response, request, provider)
+    if found is None and response is not body:
+        found = _of_tokens(body, request, provider)  # some say it beside the response
+    for tools in _of_tools(response, request) if isinstance(response, dict) else ():
+        if found is None:
+            found = tools
+        elif not (found.quantities.get("web_searches") and "web_searches" in tools.quantities):  # the usage said them
+            found = found + tools
     return found
 
 
@@ -120,22 +124,26 @@ def _of_tools(body: _Json, request: _Json) -> Iterator[Usage]:
         yield Usage.of({"web_searches": searched, **preview}, estimated=estimated)
     if files := sum(_type(item) == "file_search_call" for item in items):
         yield Usage.of({"file_searches": files})
+    if (spent := read({"tool_usage": body.get("tool_usage")})) is not None and spent.unknown:
+        yield Usage({}, unknown=spent.unknown)
     # One that was made for this response may serve the next one as well: that it is new here is an estimate.
     if made := hosted_tools.containers(tools, items):
         yield Usage.of(made, estimated=True)
 
 
-def _of_embeddings(body: object, _: _Json) -> Usage | None:
-    # Some providers say the total alone.
-    return _of_tokens(body) or _counted("input_tokens", _dig(body, "usage", "total_tokens"))
+def _of_embeddings(body: object, _: _Json, provider: str | None) -> Usage | None:
+    usage = usage_in(body)
+    if isinstance(usage, dict) and not usage.get("prompt_tokens") and not usage.get("input_tokens"):
+        usage = {**usage, "input_tokens": usage.get("total_tokens")}  # some providers say the total alone
+    return None if usage is None else read(usage, provider)
 
 
-def _of_speech(body: object, request: _Json) -> Usage | None:
+def _of_speech(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read spoken audio: tokens where they are said, else characters, and seconds where the sound's format says them.
 
     Seconds only for OpenAI's models: their prices say that one measure covers the other.
     """
-    if (found := _of_tokens(body)) is not None:
+    if (found := _of_tokens(body, request, provider)) is not None:
         spoken = found.quantities.get("output_tokens")
         return found + Usage.of({"output_audio_tokens": spoken} if spoken is not None else {})
     text, model = request.get("input"), request.get("model")
@@ -148,64 +156,66 @@ def _of_speech(body: object, request: _Json) -> Usage | None:
     return Usage.of(quantities) if quantities else None
 
 
-def _of_transcript(body: object, request: _Json) -> Usage | None:
+def _of_transcript(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read a transcription or translation: tokens, seconds, or what the text or the uploaded file lets us know."""
-    usage = body.get("usage") if isinstance(body, dict) else None
-    if isinstance(usage, dict) and "seconds" not in usage:
-        return read_tokens(usage)
-    length = usage.get("seconds") if isinstance(usage, dict) else None
-    if length is None and isinstance(body, dict):
-        length = body.get("duration")
-    if length is not None:
+    if (found := _of_tokens(body, request, provider)) is not None:
+        return heard(found)
+    if isinstance(body, dict) and (length := body.get("duration")) is not None:
         return _listened(length)
-    if usage is not None and not isinstance(usage, dict):
-        return Usage({}, ("usage",))
     length = sound.uploaded_seconds(request.get("file"))
     if length is None and isinstance(body, str):
         length = sound.last_timestamp(body)
     return None if length is None else replace(_listened(length), estimated=True)
 
 
+def heard(usage: Usage) -> Usage:
+    """Return the usage of a transcription: its seconds are those of what was heard."""
+    quantities = usage.quantities
+    if "audio_seconds" not in quantities:
+        return usage
+    return replace(usage, quantities={**quantities, "input_audio_seconds": quantities["audio_seconds"]})
+
+
 def _listened(length: object) -> Usage:
-    return Usage.of({"audio_seconds": length, "input_audio_seconds": length})
+    return heard(Usage.of({"audio_seconds": length}))
 
 
-def _of_images(body: object, _: _Json) -> Usage | None:
+def _of_images(body: object, _: _Json, provider: str | None) -> Usage | None:
     if not isinstance(body, dict):
         return None
     if body.get("usage") is not None:
-        return _drawn(body["usage"])
+        return _drawn(body["usage"], provider)
     made = body.get("data")
     # An event of a stream has its image in itself.
     return Usage.of({"images": len(made) if isinstance(made, list) else 1}) if made or "b64_json" in body else None
 
 
-def _drawn(usage: object) -> Usage | None:
-    found = read_tokens(usage)
+def _drawn(usage: object, provider: str | None = None) -> Usage | None:
+    found = read(usage, provider)
     output = found.quantities.get("output_tokens") if found else None
     if found is None or output is None or _dig(usage, "output_tokens_details"):
         return found
     return found + Usage.of({"output_image_tokens": output})  # no details: all of it is image
 
 
-def _of_video(body: object, _: _Json) -> Usage | None:
+def _of_video(body: object, _: _Json, __: str | None) -> Usage | None:
     return _counted("video_seconds", _dig(body, "seconds")) if _dig(body, "status") == "completed" else None
 
 
-def _of_job(body: object, _: _Json) -> Usage | None:
+def _of_job(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read a batch or a run: its usage grows until it is done, and counts once it is."""
-    return _of_tokens(body) if _is_done(body) else None
+    return _of_tokens(body, request, provider) if _is_done(body) else None
 
 
-def _of_training(body: object, _: _Json) -> Usage | None:
+def _of_training(body: object, _: _Json, __: str | None) -> Usage | None:
     return _counted("training_tokens", _dig(body, "trained_tokens"))
 
 
-def _elsewhere(_body: object, _request: _Json) -> None:
+def _elsewhere(_body: object, _request: _Json, _provider: str | None) -> None:
     """Say nothing: what these use is under the models of `read_others`."""
 
 
-ENDPOINTS: Final[Mapping[str, Callable[[object, _Json], Usage | None]]] = {
+ENDPOINTS: Final[Mapping[str, Callable[[object, _Json, str | None], Usage | None]]] = {
     "chat/completions": _of_chat,
     "completions": _of_tokens,
     "responses": _of_response,
@@ -242,20 +252,20 @@ def _image_tool(body: _Json, _: _Json) -> Iterator[ModelUsage]:
 def _svg_author(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     """Yield what the model used that wrote an SVG, which is not the one that drew the image."""
     spent = body.get("svg_usage")
-    if isinstance(spent, dict) and (usage := read_tokens(spent)):
+    if isinstance(spent, dict) and (usage := read(spent)):
         yield ModelUsage(_name(spent, "model"), usage)
 
 
 def _evaluated(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     for spent in _objects(body.get("per_model_usage")) if _is_done(body) else ():
-        if usage := read_tokens(spent):
+        if usage := read(spent):
             yield ModelUsage(_name(spent, "model_name"), usage)
 
 
 def _graded(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     graded = body.get("model_grader_token_usage_per_model")
     for model, spent in graded.items() if isinstance(graded, dict) else ():
-        if usage := read_tokens(spent):
+        if usage := read(spent):
             yield ModelUsage(str(model), usage)
 
 

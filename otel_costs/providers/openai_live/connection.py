@@ -124,7 +124,7 @@ class LiveConnection:
 
     def _uses(self, event: Event) -> None:
         if self._meter is not None:
-            self._meter.report(mapping(event.get("usage")).get("seconds"))
+            self._meter.report(event.get("usage"))
             self._play()
             self._meter.note(self._view)
 
@@ -133,7 +133,7 @@ class LiveConnection:
         if self._meter is not None:
             self._finish(None)
             self._play()
-            self._meter.end(self._view, mapping(event.get("usage")).get("seconds"), event.get("reason"))
+            self._meter.end(self._view, event.get("usage"), event.get("reason"))
 
     def _speaks(self, event: Event) -> None:
         if self._began_ns is None:

@@ -17,6 +17,7 @@ from otel_costs.identity import derived_id
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.reported_usage import read
 from otel_costs.usage import Usage
 
 SESSION_S: Final = 7200
@@ -58,18 +59,23 @@ class Meter:
         self._key = provider, session_id
         self._began_ns = time_ns()
         self._start_s: int | None = None
-        self._reported: Decimal | None = None
+        self._reported: dict[str, Decimal] = {}
+        self._unknown: tuple[str, ...] = ()
         self._invalid = False
         self._played = self._next_note_s = Decimal(0)
         self._is_over = self._lost_primary = False
 
-    def report(self, seconds: object) -> bool:
-        """Take the seconds that the service says; return whether it says any. Less than before is late, or wrong."""
-        quantity = Usage.of({_UNIT: seconds}).quantities.get(_UNIT)
-        if quantity is None:
-            self._invalid = self._invalid or seconds is not None
+    def report(self, usage: object) -> bool:
+        """Take the usage that the service says; return whether it has seconds. Less than before is late, or wrong."""
+        found = None if usage is None else read(usage, self._key[0])
+        if found is None:
             return False
-        self._reported = max(self._reported or Decimal(0), Decimal(quantity))
+        self._unknown += tuple(key for key in found.unknown if key not in self._unknown)
+        self._invalid = self._invalid or bool(found.invalid)
+        if _UNIT not in found.quantities:
+            return False
+        for unit, quantity in found.quantities.items():
+            self._reported[unit] = max(self._reported.get(unit, Decimal(0)), Decimal(quantity))
         return True
 
     def play(self, until_s: Decimal) -> None:
@@ -79,16 +85,16 @@ class Meter:
     def note(self, view: View) -> None:
         """Write now and then what was used so far. The bill takes the place of the note, when it comes."""
         # Who looks on may not know yet when the session began; a note at another time would stay beside the bill.
-        known = self._reported is not None and view.configuration.expires_at is not None
-        if self._is_over or not known or self._reported is None or self._reported < self._next_note_s:
+        seconds = self._reported.get(_UNIT)
+        if self._is_over or view.configuration.expires_at is None or seconds is None or seconds < self._next_note_s:
             return
-        self._next_note_s = min(self._reported * 2, self._reported + NOTED_EVERY_S)
+        self._next_note_s = min(seconds * 2, seconds + NOTED_EVERY_S)
         self._bill(view, self._so_far(), ["session_not_ended"], ended=False)
 
-    def end(self, view: View, seconds: object, reason: object) -> None:
-        """Write the bill: the service said that the session has ended, why, and after how many seconds."""
-        if self.report(seconds):
-            self._bill(view, Usage.of({_UNIT: self._reported}), [], reason=reason)
+    def end(self, view: View, usage: object, reason: object) -> None:
+        """Write the bill: the service said that the session has ended, why, and what it used."""
+        if self.report(usage):
+            self._bill(view, Usage.of(self._reported, unknown=self._unknown), [], reason=reason)
         else:
             self._bill(view, self._so_far(), ["usage_not_reported"], reason=reason)
 
@@ -107,9 +113,9 @@ class Meter:
 
     def _so_far(self) -> Usage | None:
         """Return what is known to be used; the service says it four times a minute."""
-        if known := max(self._reported or Decimal(0), self._played):
-            return Usage.of({_UNIT: known}, estimated=True)
-        return Usage({}, (_UNIT,)) if self._invalid else None
+        if known := max(self._reported.get(_UNIT, Decimal(0)), self._played):
+            return Usage.of({**self._reported, _UNIT: known}, estimated=True, unknown=self._unknown)
+        return Usage({}, (_UNIT,), unknown=self._unknown) if self._invalid or self._unknown else None
 
     def _bill(
         self,

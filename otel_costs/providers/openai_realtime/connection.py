@@ -144,7 +144,7 @@ class Connection:
         self._turns.words_received(event)
 
     def _ends_response(self, event: Event) -> None:
-        self._turns.done(mapping(event.get("response")))
+        self._turns.done(event)
 
     def _refuses(self, event: Event) -> None:
         error = mapping(event.get("error"))

@@ -106,6 +106,6 @@ def _name(item_id: str, index: int) -> str:
 @telemetry.shielded("finish a transcription")
 def _finish(call: Call, said: object, heard_s: Decimal | None) -> None:
     try:
-        call.bill.usage = usage.of_transcription(said, heard_s)
+        call.bill.usage = usage.of_transcription(said, heard_s, call.provider)
     finally:
         call.finish()

@@ -19,6 +19,7 @@ from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.recent import Recent
+from otel_costs.reported_usage import first_that_says
 
 OPEN: Final = 64
 """Responses that may be under way; the oldest is given up."""
@@ -108,8 +109,9 @@ class Turns:
         if item_id and isinstance(delta, str) and not turn.aside and "call_id" not in event:
             self._items.words_received(item_id, delta)
 
-    def done(self, response: Mapping[str, Any]) -> None:
-        """End a response; it says itself what it used and what came of it."""
+    def done(self, event: Mapping[str, Any]) -> None:
+        """End a response; it says itself what it used and what came of it. xAI says the usage beside it."""
+        response = mapping(event.get("response"))
         response_id = key(response.get("id")) or ""
         if response_id and self._done.get(response_id):
             return
@@ -129,7 +131,8 @@ class Turns:
         turn.call.choices = [said] if said else ()
         for item_id in turn.items:
             self._items.unfinished(item_id, turn.call.call_id, interrupted)
-        outbox.put(partial(_finish, turn.call, response, status, reason))
+        used = first_that_says((response.get("usage"), event.get("usage")))
+        outbox.put(partial(_finish, turn.call, used, status, reason))
 
     def end(self, error: str | None) -> None:
         """Give up the responses that are under way: the connection has ended."""
@@ -155,12 +158,12 @@ def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 @telemetry.shielded("finish a response")
-def _finish(call: Call, response: Mapping[str, Any], status: str, reason: str | None) -> None:
+def _finish(call: Call, used: object, status: str, reason: str | None) -> None:
     call.set(names.REALTIME_STATUS, clean.identifier(status))
     call.set(names.REALTIME_STATUS_REASON, reason and clean.identifier(reason))
     call.set(names.RESPONSE_FINISH_REASONS, [clean.identifier(reason or status)])
     try:
-        call.bill.usage, doubt = usage.of_response(response.get("usage"))
+        call.bill.usage, doubt = usage.of_response(used, call.provider)
         if doubt:
             call.bill.reasons.append(doubt)
     finally:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs.providers.openai.token_usage import read_tokens
+from otel_costs.providers.openai.usage import heard
+from otel_costs.reported_usage import read
 from otel_costs.usage import Usage
 
 NO_DETAILS: Final = "modalities_unknown"
@@ -13,14 +14,13 @@ NO_DETAILS: Final = "modalities_unknown"
 _DETAILS: Final = (("input_tokens", "input_token_details"), ("output_tokens", "output_token_details"))
 
 
-def of_response(usage: object) -> tuple[Usage | None, str | None]:
+def of_response(usage: object, provider: str | None = None) -> tuple[Usage | None, str | None]:
     """Return the tokens of a response, None if it does not say them, and why their price is an estimate."""
     if usage is None:
         return None, None
+    found = read(usage, provider)
     if not isinstance(usage, Mapping):
-        return read_tokens(usage), None
-    # The total is left out: where it is more than its parts, other providers have thoughts beside the completion.
-    found = read_tokens({name: value for name, value in usage.items() if name != "total_tokens"})
+        return found, None
     for whole, details in _DETAILS:
         if usage.get(whole) and not _tells_modalities(
             usage.get(details) or usage.get(details.replace("token_", "tokens_"))
@@ -29,12 +29,10 @@ def of_response(usage: object) -> tuple[Usage | None, str | None]:
     return found, None
 
 
-def of_transcription(usage: object, heard_s: Decimal | None) -> Usage | None:
+def of_transcription(usage: object, heard_s: Decimal | None, provider: str | None = None) -> Usage | None:
     """Return what a transcription used: tokens or seconds, or the seconds that were heard, which is an estimate."""
-    if isinstance(usage, Mapping) and usage.get("seconds") is not None:
-        return _seconds(usage["seconds"])
-    if usage is not None:
-        return read_tokens(usage)
+    if usage is not None and (found := read(usage, provider)) is not None:
+        return heard(found)
     return None if heard_s is None else _seconds(heard_s, estimated=True)
 
 

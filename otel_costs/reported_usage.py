@@ -1,0 +1,282 @@
+"""A usage as a provider reports it, whoever the provider is and whichever surface it is of, read into quantities.
+
+Each number of it is used, a part or the total of what is used, or known to be free; the others are named in
+`Usage.unknown`. This is the one reader of usages; what the keys are stands in `usage_keys`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Context, Decimal, InvalidOperation
+from numbers import Integral
+from typing import Any, Final
+
+from otel_costs.units import SECONDS, UNITS
+from otel_costs.usage import LIMIT, MAX_UNKNOWN, Usage, is_unit_name
+from otel_costs.usage_keys import FREE_ENDINGS, INPUT, KEYS, Kind, Part
+from otel_costs.usage_totals import count_of, settle
+
+_MAX_KEY: Final = 64  # characters of a path that is named
+_MAX_DEPTH: Final = 8
+_MAX_NUMBERS: Final = 1000  # of groups without a meaning: beyond them it is enough to know that there are any
+_MODALITIES: Final = frozenset({"text", "audio", "image", "video"})
+_EXACT: Final = Context(prec=60)
+_WRITES: Final = frozenset({"cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
+
+
+def read(usage: object, provider: str | None = None) -> Usage | None:
+    """Return what a usage object says that was used, None when it says nothing; never raises.
+
+    A usage, or a group in it, that is no object is named in `Usage.invalid`. `input_tokens` and `output_tokens` are all
+    input and all output, also of a provider that counts some beside; `provider` is whose dialect it is, if it is known.
+    """
+    if not isinstance(usage, Mapping):
+        return Usage({}, ("usage",))
+    try:
+        reading = _Reading()
+        reading.read(KEYS, usage, "", 0)
+        return reading.usage(usage, provider)
+    except Exception:  # noqa: BLE001  # a mapping or a number with code of its own
+        return Usage({}, ("usage",))
+
+
+def read_given(usage: Mapping[str, object], provider: str | None = None) -> Usage:
+    """Return a usage that an application gives, in units or in a provider's own keys; never raises.
+
+    What has the form of a unit's name is a quantity, also where we know no such unit: a price file may have its price.
+    """
+    try:
+        if UNITS.issuperset(usage):
+            return Usage.of(usage)
+        reported = any(key in KEYS and key not in UNITS for key in usage)
+        own = {key: value for key, value in usage.items() if _is_own(key, value, reported=reported)}
+        reading = _Reading()
+        reading.read(_GIVEN if reported else {}, {key: usage[key] for key in usage if key not in own}, "", 0)
+        if reported:
+            reading.quantities.update(own)
+            return reading.usage(usage, provider) or Usage({})
+        return Usage.of(own, unknown=tuple(reading.unknown))
+    except Exception:  # noqa: BLE001  # a mapping or a key with code of its own
+        return Usage.of(usage)
+
+
+def with_reported(known: Usage | None, reported: object, provider: str | None = None) -> Usage | None:
+    """Return what is known to be used, and what a usage object reports that is not among it."""
+    found = read(reported, provider)
+    if known is None or found is None:
+        return known or found
+    more = {unit: quantity for unit, quantity in found.quantities.items() if unit not in known.quantities}
+    return known + replace(found, quantities=more)
+
+
+def says(usage: object) -> bool:
+    """Return whether a usage has a number that is not zero, at any depth."""
+    if isinstance(usage, Mapping):
+        return any(map(says, usage.values()))
+    if isinstance(usage, list):
+        return any(map(says, usage))
+    return _is_number(usage)
+
+
+def first_that_says(usages: Iterable[object]) -> object:
+    """Return the first usage that says something, else the first that is one: some stand in odd places."""
+    found = [usage for usage in usages if usage is not None]
+    return next(filter(says, found), found[0] if found else None)
+
+
+def merged(earlier: object, later: object) -> Any:
+    """Return what a stream says in two places: the later, but for what is empty or zero where the earlier is not."""
+    if isinstance(earlier, Mapping) and isinstance(later, Mapping):
+        both = dict(earlier)
+        for key, value in later.items():
+            both[key] = merged(both[key], value) if key in both else value
+        return both
+    return later if later or earlier is None else earlier
+
+
+class _Reading:
+    """The quantities and the keys without a meaning that were found so far in one usage."""
+
+    __slots__ = ("_left", "_parts", "_total", "_twice", "malformed", "quantities", "unknown")
+
+    def __init__(self) -> None:
+        self.quantities: dict[str, Any] = {}
+        self.malformed: tuple[str, ...] = ()
+        self.unknown: dict[str, None] = {}
+        self._parts: list[tuple[str, str, Any]] = []
+        self._total: tuple[str, Any] = ("", 0)
+        self._twice: tuple[str, ...] = ()
+        self._left = _MAX_NUMBERS
+
+    def read(self, meanings: Mapping[Any, Any], said: Mapping[Any, Any], path: str, depth: int) -> None:
+        """Take a group of keys."""
+        quantities, meaning_of = self.quantities, meanings.get
+        for key, value in said.items():
+            if value is None:
+                continue
+            meaning: Any = meaning_of(key)
+            kind = type(meaning)
+            if kind is str:
+                if meaning not in quantities:
+                    quantities[meaning] = value if type(value) is int else _whole(meaning, value)
+                elif quantities[meaning] != value:
+                    self._again(meaning, value)
+            elif kind is dict and type(value) is dict and depth < _MAX_DEPTH:
+                self.read(meaning, value, f"{path}{key}.", depth + 1)
+            elif not value:
+                continue  # nothing, of what has no unit
+            elif meaning is None:
+                self._unknown(key, value, path, depth)
+            elif kind is Part:
+                self._parts.append((f"{path}{key}", meaning.unit, value))
+            elif kind is dict:
+                self._group(meaning, key, value, path, depth)
+            else:
+                self._other(meaning, key, value, path, depth)
+
+    def usage(self, said: Mapping[str, Any], provider: str | None) -> Usage | None:
+        """Return what was found, None if it is nothing."""
+        quantities, (key, total) = self.quantities, self._total
+        self._complete()
+        if type(total) is not int or not 0 < total < LIMIT:
+            total = 0
+        estimated, accounted = settle(quantities, said, provider, total)
+        if not accounted:
+            self._name(key)
+        for path, unit, part in self._parts:
+            if _is_number(part) and not _is_within(part, quantities.get(unit)):
+                self._name(path)
+        if not quantities and not self.malformed and not self.unknown:
+            return None
+        found = Usage.of(quantities, estimated=estimated, unknown=tuple(self.unknown))
+        if more := self.malformed + self._twice:
+            found = replace(found, invalid=found.invalid + tuple(unit for unit in more if unit not in found.invalid))
+        return found
+
+    def _complete(self) -> None:
+        """Add wholes of which the parts alone were said."""
+        quantities = self.quantities
+        if not quantities.get("cache_write_tokens") and not quantities.keys().isdisjoint(_WRITES):
+            quantities["cache_write_tokens"] = sum(count_of(quantities, unit) for unit in _WRITES)
+        if "paused_seconds" in quantities and "audio_seconds" not in quantities:
+            active = next((_number(part) for _, unit, part in self._parts if unit == "audio_seconds"), None)
+            if (paused := _number(quantities["paused_seconds"])) is not None:
+                quantities["audio_seconds"] = _EXACT.add(paused, active or 0)
+
+    def _again(self, unit: str, value: Any) -> None:
+        """Take a unit that was said before: a zero says nothing then, and of two numbers the larger has all."""
+        before, now = _number(self.quantities[unit]), _number(value)
+        if before == now or not now:
+            return
+        if before:
+            self._twice += (unit,)
+        if before is None or now > before:
+            self.quantities[unit] = value if type(value) is int else _whole(unit, value)
+
+    def _group(self, meanings: Mapping[Any, Any], key: Any, value: Any, path: str, depth: int) -> None:
+        """Take what should be a group of details and is no plain dict."""
+        if isinstance(value, Mapping):
+            if depth < _MAX_DEPTH:
+                self.read(meanings, value, f"{path}{key}.", depth + 1)
+        elif isinstance(value, list):
+            self._by_modality("input" if key in INPUT else "output", f"{path}{key}.", value, depth)
+        else:
+            self.malformed += (str(key),)
+
+    def _other(self, meaning: Kind, key: Any, value: Any, path: str, depth: int) -> None:
+        if meaning is Kind.TOTAL:
+            if not self._total[1]:
+                self._total = f"{path}{key}", _whole("input_tokens", value)
+        elif meaning is Kind.COST:
+            if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+                self.read({}, value, f"{path}{key}.", depth + 1)
+        elif meaning is Kind.INPUT_LIST or meaning is Kind.OUTPUT_LIST:
+            self._by_modality("input" if meaning is Kind.INPUT_LIST else "output", f"{path}{key}.", value, depth)
+        elif meaning is Kind.WRITES:
+            self._writes(value, f"{path}{key}.", depth)
+        elif meaning is Kind.ROUNDS:
+            self._rounds(value, f"{path}{key}.", depth)
+
+    def _by_modality(self, direction: str, path: str, parts: Any, depth: int) -> None:
+        """Take Gemini's details: `[{"modality": "AUDIO", "token_count": 5}]`."""
+        for part in parts if isinstance(parts, list) else ():
+            if not isinstance(part, Mapping):
+                continue
+            modality = str(part.get("modality")).lower()
+            unit = f"{direction}_{modality}_tokens" if modality in _MODALITIES else None
+            self.read({"token_count": unit, "tokens": unit}, part, path, depth + 1)
+
+    def _writes(self, writes: Any, path: str, depth: int) -> None:
+        """Take Bedrock's details of what was cached: `[{"ttl": "1h", "inputTokens": 5}]`."""
+        for one in writes if isinstance(writes, list) else ():
+            if isinstance(one, Mapping):
+                unit = f"cache_write_{one.get('ttl')}_tokens"
+                self.read({"inputTokens": unit} if unit in _WRITES else {}, one, path, depth + 1)
+
+    def _rounds(self, rounds: Any, path: str, depth: int) -> None:
+        """Take Anthropic's iterations: messages are in the totals, a compaction or an adviser's answer is not."""
+        for one in rounds if isinstance(rounds, list) else ():
+            if isinstance(one, Mapping):
+                known = _Reading()
+                known.read(KEYS if one.get("type") == "message" else {}, one, path, depth + 1)
+                self.unknown.update(known.unknown)
+
+    def _unknown(self, key: Any, value: Any, path: str, depth: int) -> None:
+        """Name each number of a key without a meaning, or of what is in it."""
+        self._left -= 1
+        if self._left < 0 or depth >= _MAX_DEPTH:
+            self._name(f"{path}{key}")
+        elif isinstance(value, Mapping):
+            self.read({}, value, f"{path}{key}.", depth + 1)
+        elif isinstance(value, list | tuple):
+            for item in value[: _MAX_NUMBERS + 1]:
+                self._unknown(key, item, path, depth + 1)
+        elif _is_number(value) and not (isinstance(key, str) and key.endswith(FREE_ENDINGS)):
+            self._name(f"{path}{key}")
+
+    def _name(self, path: str) -> None:
+        if len(self.unknown) < MAX_UNKNOWN:
+            clean = path if path.isascii() and path.isprintable() else ascii(path)[1:-1]
+            self.unknown[clean[:_MAX_KEY]] = None
+
+
+_GIVEN: Final = {**{unit: unit for unit in UNITS}, **KEYS}
+
+
+def _is_own(key: object, value: object, *, reported: bool) -> bool:
+    """Return whether this is to be a quantity of its own name; in keys that a provider `reported`, labels are none."""
+    if isinstance(value, Mapping | list | tuple) or (isinstance(key, str) and key.endswith(FREE_ENDINGS)):
+        return False
+    return not reported or (key not in _GIVEN and is_unit_name(key) and _is_number(value))
+
+
+def _whole(unit: str, value: Any) -> Any:
+    """Return a count that is written as `"12"` or `12.0` as an int; anything else as it is."""
+    if unit in SECONDS:
+        return value
+    number = _number(value)
+    return int(number) if number is not None and -LIMIT < number < LIMIT and number == int(number) else value
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, Integral | float | str | Decimal):
+        return None
+    try:
+        written = str(value)
+        number = Decimal(written) if len(written) <= _MAX_KEY else None
+    except (InvalidOperation, ValueError):
+        return None
+    return number if number is not None and number.is_finite() else None
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether `value` is a number that is not zero; one that is not finite could be anything."""
+    if type(value) is int:
+        return value != 0
+    if isinstance(value, float | Decimal):
+        return not value == 0  # noqa: SIM201  # NaN
+    return bool(_number(value))
+
+
+def _is_within(part: Any, whole: Any) -> bool:
+    number, of = _number(part), _number(whole)
+    return number is not None and of is not None and 0 < number <= of
