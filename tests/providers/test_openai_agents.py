@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import CostsInstrumentor
+from otel_costs import BudgetExceeded, CostsInstrumentor
 from otel_costs import attributes as names
 from tests.providers.conftest import Driver, usd
 from tests.support.provider import Fault, Provider
@@ -212,3 +212,15 @@ def test_sessions_of_others(driver: Driver, recorded: Recorded) -> None:
     assert recorded.calls == []
     look(driver, begun.id, "session")  # who asks for one by its id has to do with it
     assert len(billed(recorded)) == 1
+
+
+def test_a_spent_budget(driver: Driver, recorded: Recorded) -> None:
+    """Nothing new is started when a budget is spent; what runs can be looked at."""
+    with otel_costs.session("abc-123", budget_usd="0.000001"):
+        begun = create(driver)
+        look(driver, begun.id, "session")
+        look(driver, begun.id, "session")
+        assert len(billed(recorded)) == 1
+        with pytest.raises(BudgetExceeded):
+            create(driver)
+        look(driver, begun.id, "turns")

@@ -344,6 +344,31 @@ def test_tools_of_chats(
     assert list(call.get(names.COST_UNKNOWN, ())) == unknown
 
 
+@pytest.mark.parametrize(("window", "status"), [("24h", "priced"), ("1h", "estimated")])
+def test_windows_of_batches(window: str, status: str, driver: Driver, recorded: Recorded) -> None:
+    """A batch is half the price for a day; of another window the price is not known."""
+    asked: Any = {"completion_window": window, "endpoint": "/v1/chat/completions", "input_file_id": "file-1"}
+    begun = driver.run(driver.client.batches.create(**asked))
+    for _ in range(2):
+        driver.run(driver.client.batches.retrieve(begun.id))
+    final = recorded.calls[-1]
+    assert (final[names.COST_STATUS], usd(final)) == (status, Decimal("0.00105"))
+
+
+@pytest.mark.parametrize("method", ["supervised", "reinforcement"])
+def test_methods_of_training(method: str, driver: Driver, provider: Provider, recorded: Recorded) -> None:
+    """Reinforcement is billed by the hour, which nobody tells."""
+    provider.script(Fault(fields={"method": {"type": method}}, times=9))
+    asked: Any = {"model": "gpt-4o-mini", "training_file": "file-1", "method": {"type": method}}
+    begun = driver.run(driver.client.fine_tuning.jobs.create(**asked))
+    for _ in range(5):
+        driver.run(driver.client.fine_tuning.jobs.retrieve(begun.id))
+    final = recorded.calls[-1]
+    unknown = [] if method == "supervised" else ["reinforcement"]
+    assert list(final.get(names.COST_UNKNOWN, ())) == unknown
+    assert (final[names.COST_STATUS] == "partial") == bool(unknown)
+
+
 def test_tools_of_who_says_the_cost(
     driver: Driver, provider: Provider, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

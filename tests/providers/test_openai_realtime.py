@@ -1019,3 +1019,26 @@ def test_a_responses_span_has_what_was_said_where_spans_may(recorded: Recorded) 
         {"role": "assistant", "parts": [{"type": "text", "content": "Hello"}]}
     ]
     assert [message["body"] for message in recorded.messages] == [None, None]
+
+
+def test_tools_of_a_session(recorded: Recorded) -> None:
+    """A tool of a spoken session that nobody knows is named with each response."""
+    wire = Wire().created(tools=[{"type": "function", "name": "f"}, {"type": "oracle"}, {"type": "mcp"}])
+    wire.done("resp_0123456789abcdef")
+    wire.server("session.updated", session={"type": "realtime", "tools": [{"type": "function", "name": "f"}]})
+    wire.done("resp_1123456789abcdef")
+    first, second = recorded.calls
+    assert (first[names.COST_STATUS], list(first[names.COST_UNKNOWN])) == ("partial", ["oracle"])
+    assert (second[names.COST_STATUS], second[names.COST_USD]) == ("priced", COST)
+
+
+def test_tools_of_a_response(recorded: Recorded) -> None:
+    """A tool that is asked for one response is named with that one."""
+    wire = Wire().created()
+    wire.client("response.create", response={"tools": [{"type": "oracle"}]})
+    for response_id in ("resp_0123456789abcdef", "resp_1123456789abcdef"):
+        wire.begin(response_id)
+        wire.done(response_id)
+    first, second = recorded.calls
+    assert (first[names.COST_STATUS], list(first[names.COST_UNKNOWN])) == ("partial", ["oracle"])
+    assert second[names.COST_STATUS] == "priced"

@@ -148,14 +148,3 @@ def test_after_a_restart(driver: Driver, recorded: Recorded) -> None:
     CostsInstrumentor().instrument(**recorded.providers)
     Wire(f"call_id={CALL}").created(expires_at=1_795_347_000).close()
     assert len(recorded.calls) == 1
-
-
-def test_tools_of_a_session(recorded: Recorded) -> None:
-    """A tool of a spoken session that nobody knows is named with each response."""
-    wire = Wire().created(tools=[{"type": "function", "name": "f"}, {"type": "oracle"}, {"type": "mcp"}])
-    wire.done("resp_0123456789abcdef")
-    wire.server("session.updated", session={"type": "realtime", "tools": [{"type": "function", "name": "f"}]})
-    wire.done("resp_1123456789abcdef")
-    first, second = recorded.calls
-    assert (first[names.COST_STATUS], list(first[names.COST_UNKNOWN])) == ("partial", ["oracle"])
-    assert (second[names.COST_STATUS], second[names.COST_USD]) == ("priced", COST)

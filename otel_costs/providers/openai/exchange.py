@@ -89,7 +89,7 @@ class Exchange:
         endpoint = find(options.method, options.url)
         if endpoint is None and not may_be_billed(options.method, options.url):
             return None
-        if endpoint is None or not endpoint.look:
+        if endpoint is None or endpoint.begins or not endpoint.look:
             check_budget()
         return cls(Request.read(client, options, endpoint, stream=stream), args, kwargs)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from otel_costs import clean, pricing, telemetry
 from otel_costs.call import Call
-from otel_costs.pricing.rates import NO_USAGE
+from otel_costs.pricing.rates import NO_USAGE, PROCESSING_NOT_PRICED
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import usage as openai_usage
@@ -41,6 +41,9 @@ _UNTOLD_TIERS: Final = frozenset({"auto", "default", "standard", "standard_only"
 _HAVE_WINDOWS: Final = frozenset({"openai"})
 """Providers that take less for a response that may take its time (openai 3.57, background_options)."""
 
+_TRAINED_BY_TOKENS: Final = frozenset({"supervised", "dpo"})
+"""Methods of fine-tuning that are billed by the token; reinforcement is by the hour, which no answer tells."""
+
 _SEARCHES: Final = ("web_searches", "social_searches", "storage_searches", "code_executions")
 
 
@@ -49,6 +52,8 @@ def read(call: Call, request: Request, body: Any) -> None:
     """Add to the bill of a call what its request asked for."""
     said = request.endpoint.said
     answer = openai_usage.response_of(body)
+    if isinstance(answer, Mapping):
+        _read_job(call, request.endpoint.name, answer)
     if said in _TIERED and isinstance(answer, Mapping):
         _read_tier(call, request)
     if said == "responses" and isinstance(answer, Mapping):
@@ -57,6 +62,16 @@ def read(call: Call, request: Request, body: Any) -> None:
         _read_tools(call, request, answer)
     if said == "responses" and call.bill.usage is not None and call.bill.usage.quantities.keys() <= TOOL_UNITS:
         call.bill.reasons += [NO_USAGE] * bool(call.bill.usage.quantities)
+
+
+def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
+    """Take what a batch or a training is billed by beside its tokens."""
+    if endpoint == "batches" and call.provider in _HAVE_WINDOWS and job.get("completion_window") not in (None, "24h"):
+        call.bill.reasons.append(PROCESSING_NOT_PRICED)  # half the price is that of a day
+    method = job.get("method") if endpoint == "fine_tuning/jobs" else None
+    kind = method.get("type") if isinstance(method, Mapping) else None
+    if isinstance(kind, str) and kind not in _TRAINED_BY_TOKENS:
+        call.bill.unknown.append(kind)
 
 
 def _read_tier(call: Call, request: Request) -> None:

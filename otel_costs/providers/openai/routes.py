@@ -18,6 +18,8 @@ class Endpoint:
     """Whether it starts something whose cost is known later, when a look at it finds that it has ended."""
     look: bool = False
     """Whether it only looks at what an earlier request started."""
+    begins: bool = False
+    """Whether it starts something although its answer is read as a look: a spent budget stops it."""
     free: bool = False
     """Whether it costs nothing, unless the answer says what it used."""
     unseen: bool = False
@@ -94,7 +96,8 @@ _PATTERNS: Final = (
     ("get", r"/agents/sessions(/[^/]+)?", _TURN),
     ("get", r"/agents/sessions/[^/]+(/subagents/[^/]+)?/turns(/[^/]+)?", _TURN),
     ("get", r"/agents/sessions/[^/]+/events", _TURN),
-    ("post", r"/agents/sessions(/[^/]+(/events)?)?", _TURN),
+    ("post", r"/agents/sessions", replace(_TURN, begins=True)),
+    ("post", r"/agents/sessions/[^/]+(/events)?", _TURN),
 )
 
 # What is asked for often and never billed is not worth a look at the answer. Nor is a stored completion, which brings

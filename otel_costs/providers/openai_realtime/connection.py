@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from otel_costs import telemetry
+from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.configuration import Configuration
@@ -96,8 +97,9 @@ class Connection:
     def _truncates(self, event: Event) -> None:
         self._items.truncated(event.get("item_id"), event.get("audio_end_ms"))
 
-    def _asks_for_response(self, _: Event) -> None:
+    def _asks_for_response(self, event: Event) -> None:
         self._owner.check_budget()
+        self._turns.unknown_tools = hosted_tools.unknown(hosted_tools.asked(event.get("response")))
         scope = current_scope()
         self._turns.step = scope.step if scope is not None else None
 

@@ -50,6 +50,8 @@ class Turns:
         self._done: Recent[str, bool] = Recent(512)
         self.step: str | None = None
         """In which step the application asked for the next one."""
+        self.unknown_tools: list[str] = []
+        """Tools that it asked for the next one, and that nobody here knows the cost of."""
 
     def created(self, response: Mapping[str, Any]) -> None:
         """Begin a response."""
@@ -68,6 +70,8 @@ class Turns:
         if self.step is not None:
             call.identity = {**call.identity, names.STEP: self.step}
             self.step = None
+        call.bill.unknown += self.unknown_tools
+        self.unknown_tools = []
         aside = "conversation_id" in response and response["conversation_id"] is None
         turn = self._open[response_id] = Turn(call, aside=aside)
         if not aside:
