@@ -1,6 +1,7 @@
 """The check of a price file: what a price takes away, and which prices no call ever has."""
 
 import logging
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent, indent
@@ -12,6 +13,7 @@ from otel_costs.pricing import price_check
 from otel_costs.pricing.price_book import builtin
 from otel_costs.pricing.price_file import parse
 
+ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
@@ -149,6 +151,14 @@ def test_our_own_files_have_nothing_in_vain() -> None:
         if finding.problem.startswith("never holds: the price in line")
     ]
     assert never == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/prices.md"])
+def test_the_examples_of_the_documentation_take_nothing_away(page: str) -> None:
+    """What people copy is in order."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert "base:" in example
+    assert price_check.findings(parse(example, "example.yaml"), builtin(), now=NOW) == []
 
 
 def test_loading_a_users_file_says_it_once(
