@@ -56,7 +56,7 @@ def report(
         if user is not None:
             found = reports.user_report(client, user, since=since, until=until, limit=limit)
         else:
-            found = _of_everybody(client, since, until, limit)
+            found = reports.report(client, since=since, until=until, limit=limit)
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
@@ -67,23 +67,6 @@ def report(
             output.note(
                 NOTHING_YET if user is None else f"no calls of user {user!r} then; `otel-costs report` lists the users"
             )
-
-
-def _of_everybody(client: Any, since: datetime | None, until: datetime | None, limit: int) -> Row:
-    from otel_costs.store import reports  # noqa: PLC0415
-
-    days = reports.daily_costs(client, since=since, until=until)
-    return {
-        "since": since,
-        "until": until,
-        "call_count": sum(day["call_count"] for day in days),
-        "unpriced_calls": sum(day["unpriced_calls"] for day in days),
-        "cost_usd": sum((day["cost_usd"] for day in days), Decimal()),
-        "days": sorted(days, key=lambda day: day["day"]),
-        "models": reports.model_costs(client, since=since, until=until),
-        "scenarios": reports.scenario_costs(client, since=since, until=until),
-        "users": reports.user_costs(client, since=since, until=until, limit=limit),
-    }
 
 
 def report_tables(found: Row) -> RenderableType:

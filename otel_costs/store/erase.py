@@ -1,8 +1,9 @@
 """Erasing a user or a session from every table, raw and derived, and counting what is left of them.
 
 A user's own sessions go whole, with what was recorded in them before the user was known. Of a session of several users
-this user's rows go, and the rest is counted again. Kept are the numbers of calls per process (`call_sequences`): they
-name nobody, and without them every erased call would be taken for one that was lost.
+this user's rows go, with those that name nobody if the user is the first there, and the rest is counted again. Kept are
+the numbers of calls per process (`call_sequences`): they name nobody, and without them every erased call would be taken
+for one that was lost.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +47,8 @@ _IN_THEM: Final = (
     " or session_id in (select session_id from messages where user_id = {user:String}))"
 )
 _SESSIONS: Final = (
-    "select session_id, countIf(user_id not in ('', {user:String})) > 0 as shared from"  # noqa: S608
+    "select session_id, countIf(user_id not in ('', {user:String})) > 0 as shared, session_id in"  # noqa: S608
+    " (select session_id from session_owners where user_id = {user:String}) as led from"
     f" (select session_id, user_id from calls where {_IN_THEM}"
     f" union all select session_id, user_id from messages where {_IN_THEM})"
     " where session_id != '' group by session_id order by session_id"
@@ -70,11 +72,15 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Whom:
-    """A user, or one session; `sessions` go whole, `shared` are those that other users are in too."""
+    """A user, or one session; `sessions` go whole, `shared` are those that other users are in too.
+
+    `led` are those of the shared ones whose first user this is: what names nobody there goes too.
+    """
 
     user: str = ""
     sessions: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    led: tuple[str, ...] = ()
 
 
 def of_user(client: "Client", user: str) -> Whom:
@@ -83,7 +89,8 @@ def of_user(client: "Client", user: str) -> Whom:
         raise ValueError("no user is given: calls without one belong to nobody")
     found = rows(client, _SESSIONS, {"user": user})
     own, shared = ([row["session_id"] for row in found if row["shared"] == of] for of in (0, 1))
-    return Whom(user, tuple(own), tuple(shared))
+    led = tuple(row["session_id"] for row in found if row["shared"] and row["led"])
+    return Whom(user, tuple(own), tuple(shared), led)
 
 
 def of_session(session_id: str) -> Whom:
@@ -132,7 +139,7 @@ def _condition(table: str, where: Mapping[str, Place], *, local: bool) -> str:
 
 def _statements(whom: Whom) -> Iterator[dict[str, object]]:
     """Yield parameters that together mean them, and no row twice: sessions in batches, the user with the first."""
-    whole, names = not whom.user, whom.sessions
+    whole, names = not whom.user, (*whom.sessions, *whom.led)
     for start in range(0, len(names) or 1, _BATCH):
         batch = list(names[start : start + _BATCH])
         yield {"user": "" if start else whom.user, "sessions": batch or [""], "whole": whole}

@@ -1,16 +1,21 @@
 """Reports: what the store says about sessions, users, models and messages, as plain dictionaries.
 
 Money is `Decimal`, times are aware datetimes in UTC, and whatever is asked for is bound as a parameter. `since` is
-included, `until` is not; a date is its first moment in UTC. Every function raises StoreError when the store fails.
-`rendering.as_json` writes a report as the HTTP interface does.
+included, `until` is not; a date is its first moment in UTC, and a time is that moment, not its day. A call is its own
+user's, or else the first user's that its session has (the view `owned_calls`). Of groups of calls all or the first
+`limit` are listed; then, where there are more, one row of all the others: its keys are None, and `others` is how many
+they are. So groups add up to the whole. Every function raises StoreError when the store fails. `rendering.as_json`
+writes a report as the HTTP interface does.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import date
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.store.rows import Row, between, rows
+from otel_costs.store.rows import Row, between, exactly_between, rows
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -29,6 +34,8 @@ BREAKDOWN: Final = (
 TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "cached_input")
 """The keys of tokens: disjoint, cached_input is in none of the inputs."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 _SUMS: Final = ("call_count", "unpriced_calls", "cost_usd", "audio_seconds", "characters")
 _COLUMNS: Final = (*_SUMS, *(f"{part}_usd" for part in BREAKDOWN), *TOKENS)
 
@@ -38,15 +45,27 @@ _SESSION: Final = (
 )
 _NEWEST_SESSIONS: Final = (
     f"select {_SESSION} from newest_sessions(user = {{user:Nullable(String)}},"  # noqa: S608
-    " scenario = {scenario:Nullable(String)},"
-    " since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}, up_to = {up_to:UInt64})"
-    " order by start_time desc, session_id"
+    " scenario = {scenario:Nullable(String)}, tags = {tags:Nullable(String)},"
+    " since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"
+    " after_time = {after_time:Nullable(DateTime64(3, 'UTC'))}, after_id = {after_id:Nullable(String)},"
+    " up_to = {up_to:UInt64}) order by start_time desc, session_id"
 )
+_WANTED: Final = "with JSONExtract(coalesce({tags:Nullable(String)}, '{}'), 'Map(String, String)') as wanted"
 _SESSIONS: Final = (
     "from sessions where ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
     " and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})"
+    " and arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value,"
+    " mapKeys(wanted), mapValues(wanted))"
     " and start_time >= {since:DateTime64(3, 'UTC')} and start_time < {until:DateTime64(3, 'UTC')}"
 )
+_PARTS: Final = {
+    "days": ("day",),
+    "models": ("provider", "model", "operation"),
+    "scenarios": ("scenario",),
+    "users": ("user_id",),
+}
+"""What a report of everybody has besides its total, and by what."""
+
 _MESSAGE: Final = "session_id, user_id, scenario, timestamp, role, type, content, message_index, message_id"
 _SEARCH_ANYWHERE: Final = (
     f"select {_MESSAGE} from session_messages where positionCaseInsensitiveUTF8(content, {{words:String}}) > 0"  # noqa: S608
@@ -61,25 +80,48 @@ def sessions(
     *,
     user: str | None = None,
     scenario: str | None = None,
+    tags: Mapping[str, str] | None = None,
     since: date | None = None,
     until: date | None = None,
     limit: int = 50,
     offset: int = 0,
+    cursor: str | None = None,
 ) -> Row:
-    """Return `{"sessions": [...], "total": n}`: the newest `limit` sessions that began then, and how many did."""
-    parameters = {"user": user, "scenario": scenario, **between(since, until)}
-    page = {**parameters, "up_to": limit + offset, "limit": limit, "offset": offset}
+    """Return `{"sessions": [...], "total": n}`: the newest `limit` sessions that began then, and how many did.
+
+    `user` is the first that a session has, `tags` are those that it must have. Where there are older ones, `cursor`
+    is in it too: given to the next call, it goes on from there. Raises ValueError for a cursor that is none.
+    """
+    wanted = json.dumps(dict(tags)) if tags else None
+    parameters = {"user": user, "scenario": scenario, "tags": wanted, **between(since, until)}
+    after_time, after_id = _place(cursor) if cursor else (None, None)
+    place = {"after_time": after_time, "after_id": after_id, "up_to": limit + offset + 1}
+    page = {**parameters, **place, "limit": limit + 1, "offset": offset}
     found = rows(client, f"{_NEWEST_SESSIONS} limit {{limit:UInt64}} offset {{offset:UInt64}}", page)
-    if 0 < len(found) < limit:
-        return {"sessions": found, "total": offset + len(found)}
-    return {
-        "sessions": found,
-        "total": rows(client, f"select count() as total {_SESSIONS}", parameters)[0]["total"],
-    }
+    listed = found[:limit]
+    if listed and len(found) <= limit and cursor is None:
+        return {"sessions": listed, "total": offset + len(listed)}
+    total = rows(client, f"{_WANTED} select count() as total {_SESSIONS}", parameters)[0]["total"]
+    more = {"cursor": _cursor(listed[-1])} if len(found) > limit else {}
+    return {"sessions": listed, "total": total, **more}
+
+
+def sessionless_calls(client: "Client") -> Row:
+    """Return call_count, unpriced_calls and cost_usd of the calls that are in no session, which no list shows."""
+    (found,) = rows(
+        client,
+        "select count() as call_count, countIf(c.cost_usd is null) as unpriced_calls,"
+        " if(call_count > 0 and unpriced_calls = call_count, null, coalesce(sum(c.cost_usd), 0)) as cost_usd"
+        " from billed_calls as c where c.session_id = ''",
+    )
+    return found
 
 
 def session(client: "Client", session_id: str) -> Row | None:
-    """Return a session with its messages and cost, in the shape of `GET /sessions/{id}`; None when there is none."""
+    """Return a session with its messages and cost, in the shape of `GET /sessions/{id}`; None when there is none.
+
+    Where no call of it has a price, cost_usd and all of cost_breakdown are None.
+    """
     found = rows(client, "select * from session_report(session_id = {session_id:String})", {"session_id": session_id})
     return found[0] if found else None
 
@@ -126,7 +168,8 @@ def user_report(
 ) -> Row:
     """Return what a user cost: in total, by day, model and scenario, and the newest `limit` sessions that began then.
 
-    Every part has call_count, unpriced_calls, cost_usd, cost_breakdown, tokens, audio_seconds and characters.
+    Every part has call_count, unpriced_calls, cost_usd, cost_breakdown, tokens, audio_seconds and characters. Sessions
+    are those in which the user is the first; they are listed whole, also what others have in them.
     """
     parameters = {"user": user, **between(since, until)}
     found = rows(
@@ -149,36 +192,60 @@ def user_report(
     }
 
 
-def user_costs(client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 20) -> list[Row]:
-    """Return the users that cost most in [since, until)."""
+def report(client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 20) -> Row:
+    """Return what everybody cost: in total, by day, model and scenario, and the `limit` users that cost most.
+
+    All parts are counted at the same moment, and each adds up to the total. Days are in order, all else begins with
+    the most expensive.
+    """
     found = rows(
         client,
-        "select * from top_users(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"
-        " up_to = {limit:UInt64}) order by cost_usd desc, user_id",
+        "select * from costs_report(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"
+        " up_to = {limit:UInt64})",
         {**between(since, until), "limit": limit},
     )
-    return [{"user_id": row["user_id"]} | _nested(row) for row in found]
+    total = next((row for row in found if row["part"] == "total"), None)
+    parts = {part: [row for row in found if row["part"] == part] for part in _PARTS}
+    bounds = between(since, until)
+    return {
+        "since": bounds["since"] if since else None,
+        "until": bounds["until"] if until else None,
+        **(_nested(total) if total else _sum([])),
+        "days": [_keyed(row, ("day",)) for row in sorted(parts.pop("days"), key=lambda row: row["day"])],
+        **{part: _ordered(listed, _PARTS[part]) for part, listed in parts.items()},
+    }
+
+
+def user_costs(client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 20) -> list[Row]:
+    """Return the `limit` users that cost most in [since, until), and the others in one row."""
+    found = rows(
+        client,
+        "select * from users_between(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"
+        " up_to = {limit:UInt64})",
+        {**between(since, until), "limit": limit},
+    )
+    return _ordered(found, ("user_id",))
 
 
 def scenario_costs(
     client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 1000
 ) -> list[Row]:
-    """Return what each scenario cost in the days of [since, until), the most expensive first."""
-    return _costs(client, "scenario_costs", ("scenario",), since, until, limit)
+    """Return what each scenario cost in [since, until), the most expensive first."""
+    return _costs(client, "scenario", ("scenario",), since, until, limit)
 
 
 def model_costs(
     client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 1000
 ) -> list[Row]:
-    """Return what each provider, model and operation cost in the days of [since, until), the most expensive first."""
-    return _costs(client, "model_costs", ("provider", "model", "operation"), since, until, limit)
+    """Return what each provider, model and operation cost in [since, until), the most expensive first."""
+    return _costs(client, "model", ("provider", "model", "operation"), since, until, limit)
 
 
 def daily_costs(
     client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 1000
 ) -> list[Row]:
-    """Return what each day of [since, until) cost, the newest first."""
-    return _costs(client, "daily_costs", ("day",), since, until, limit, order="day desc")
+    """Return what each day cost (in UTC) of what ended in [since, until), the newest first."""
+    return _costs(client, "day", ("day",), since, until, limit)
 
 
 def search(
@@ -195,7 +262,7 @@ def search(
 
     `anywhere` finds the text inside of words too, as languages without spaces need it, and reads every message for it.
     """
-    parameters = {"words": words, "user": user, **between(since, until), "limit": limit}
+    parameters = {"words": words, "user": user, **exactly_between(since, until), "limit": limit}
     if anywhere:
         return rows(client, _SEARCH_ANYWHERE, parameters)
     return rows(
@@ -223,25 +290,46 @@ def budget_status(client: "Client") -> list[Row]:
 
 
 def _costs(
-    client: "Client",
-    view: str,
-    keys: Sequence[str],
-    since: date | None,
-    until: date | None,
-    limit: int,
-    order: str = "cost_usd desc",
+    client: "Client", by: str, keys: Sequence[str], since: date | None, until: date | None, limit: int
 ) -> list[Row]:
-    """Sum a view of days over the days of [since, until), by `keys`."""
-    sums = ", ".join(f"sum(v.{column}) as {column}" for column in _COLUMNS)
-    named = ", ".join(keys)
+    """Return the first `limit` groups `by` day, model or scenario, and the others in one row."""
     found = rows(
         client,
-        f"select {named}, {sums} from {view} as v"  # noqa: S608  # names of ours, never a caller's
-        " where day >= toDate({since:DateTime64(3, 'UTC')}) and day < toDate({until:DateTime64(3, 'UTC')})"
-        f" group by {named} order by {order}, {named} limit {{limit:UInt64}}",
-        {**between(since, until), "limit": limit},
+        "select * from costs_between(by = {by:String}, since = {since:DateTime64(3, 'UTC')},"
+        " until = {until:DateTime64(3, 'UTC')})",
+        {"by": by, **between(since, until)},
     )
-    return [{key: row[key] for key in keys} | _nested(row) for row in found]
+    found.sort(key=(lambda row: -row["day"].toordinal()) if by == "day" else _dearest(keys))
+    listed, others = found[:limit], found[limit:]
+    cut = [{**dict.fromkeys(keys), "others": len(others), **_sum(others)}] if others else []
+    return [*(_keyed(row, keys) for row in listed), *cut]
+
+
+def _dearest(keys: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
+    """Return the order of groups: the most expensive first, of equals by name, and the row of the others last."""
+    return lambda row: (row[keys[0]] is None, -row["cost_usd"], *(row[key] or "" for key in keys))
+
+
+def _ordered(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:
+    return [_keyed(row, keys) for row in sorted(found, key=_dearest(keys))]
+
+
+def _keyed(row: Row, keys: Sequence[str]) -> Row:
+    others = {"others": row["others"]} if row.get("others") else {}
+    return {key: row[key] for key in keys} | others | _nested(row)
+
+
+def _cursor(row: Row) -> str:
+    """Return where a list of sessions goes on behind `row`."""
+    return f"{(row['start_time'] - _EPOCH) // timedelta(milliseconds=1)}.{row['session_id']}"
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    """Return which session, when it began and its id, a list goes on behind. Raises ValueError."""
+    milliseconds, dot, session_id = cursor.partition(".")
+    if not dot or not re.fullmatch(r"-?[0-9]{1,14}", milliseconds):
+        raise ValueError(f"{cursor!r} is no cursor: give the one that came with a list, or none for the newest")
+    return _EPOCH + timedelta(milliseconds=int(milliseconds)), session_id
 
 
 def _by(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:

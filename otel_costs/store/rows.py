@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store.connection import StoreError, first_line
@@ -25,8 +25,16 @@ def rows(client: "Client", sql: str, parameters: Mapping[str, object] | None = N
 
 
 def between(since: date | None, until: date | None) -> dict[str, datetime]:
-    """Return the parameters since and until; None is no bound, a date its first moment, a time without zone is UTC."""
-    return {"since": _moment(since) or _EPOCH, "until": _moment(until) or _FOREVER}
+    """Return the parameters since and until; None is no bound, a date its first moment, a time without zone is UTC.
+
+    In milliseconds, in which calls and sessions are: a bound between two of them is the later one, on either side.
+    """
+    return {name: _to_millisecond(moment) for name, moment in exactly_between(since, until).items()}
+
+
+def exactly_between(since: date | None, until: date | None) -> dict[str, datetime]:
+    """Return the same in microseconds, in which messages are."""
+    return {"since": _moment(since, _EPOCH), "until": _moment(until, _FOREVER)}
 
 
 @contextmanager
@@ -43,9 +51,15 @@ def telling(what: str = "") -> Iterator[None]:
         raise StoreError(f"{what or 'the store answered'}: {said}") from error
 
 
-def _moment(day_or_time: date | None) -> datetime | None:
+def _moment(day_or_time: date | None, otherwise: datetime) -> datetime:
+    """Return a bound in UTC; what is beyond all that the store can hold is where that ends."""
     if day_or_time is None:
-        return None
+        return otherwise
     if not isinstance(day_or_time, datetime):
-        return datetime.combine(day_or_time, time(), UTC)
-    return day_or_time.astimezone(UTC) if day_or_time.tzinfo else day_or_time.replace(tzinfo=UTC)
+        day_or_time = datetime.combine(day_or_time, time(), UTC)
+    found = day_or_time if day_or_time.tzinfo else day_or_time.replace(tzinfo=UTC)
+    return min(max(found, _EPOCH), _FOREVER).astimezone(UTC)
+
+
+def _to_millisecond(moment: datetime) -> datetime:
+    return moment + timedelta(microseconds=-moment.microsecond % 1000)

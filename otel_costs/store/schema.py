@@ -90,13 +90,15 @@ def apply(
         wanted = layout.complete(statements(_placeholders(client, retention, layout)))
     tables = {name for kind, name in present if kind == "table"}
     changes: list[Change] = []
+    counted = {statement.name for statement in wanted if "AggregatingMergeTree" in statement.body}
     for statement in wanted:
         key = (statement.kind, statement.name)
         with telling(f"cannot make {statement.kind} {statement.name}"):
             if key in present and applied.get(key) == statement.checksum and _is_in_force(client, statement):
                 continue
             changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
-            if key not in present and statement.target and not tables.isdisjoint(statement.reads):
+            grown = statement.target in counted & {change.name for change in changes if change.action == "extended"}
+            if (key not in present or grown) and statement.target and not tables.isdisjoint(statement.reads):
                 _fill(client, statement, layout)
             _record(client, *key, statement.checksum)
     asked = {("retention", name): str(n) for name, n in asdict(retention).items()}
@@ -140,7 +142,10 @@ def _apply_one(client: "Client", statement: Statement, on_cluster: str, *, exist
 
 
 def _fill(client: "Client", statement: Statement, layout: Layout) -> None:
-    """Let a new materialized view see what came before it. What arrives meanwhile goes in twice, and counts once."""
+    """Let a materialized view that is new, or counts more than it did, see what came before it.
+
+    What arrives meanwhile goes in twice, and counts once.
+    """
     columns = ", ".join(_columns(client, statement.name))
     filling = layout.of_all_servers(f"insert into {statement.target} ({columns}) {statement.query}")
     client.command(filling, settings={"max_partitions_per_insert_block": 0})

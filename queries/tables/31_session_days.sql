@@ -1,5 +1,6 @@
--- One row per session, user in it and day (UTC) of its calls and messages, after merges: where a session's calls are, and since when they are there.
--- Units: inserted_at is when the newest of them came, in UTC. Calls lie by day and user: without this, a session's are looked for in every day.
+-- One row per session, user in it and day (UTC) of its calls and messages, after merges: where a session's calls are, since when they are there,
+-- and which of its users was the first. Calls lie by day and user: without this, a session's are looked for in every day.
+-- Units: times in UTC. inserted_at is when the newest of them came; first_time when the first of them began: where that is not known, in the far future.
 -- Source: calls and messages, by session_days_calls_mv and session_days_messages_mv. LZ4: every list of sessions looks for what is new.
 create table if not exists session_days$local $on_cluster
 (
@@ -7,6 +8,7 @@ create table if not exists session_days$local $on_cluster
     user_id String codec(ZSTD(1)),
     day Date codec(ZSTD(1)),
     inserted_at SimpleAggregateFunction(max, DateTime64(3, 'UTC')) codec(LZ4),
+    first_time SimpleAggregateFunction(min, DateTime64(3, 'UTC')) default toDateTime64('2299-01-01 00:00:00', 3, 'UTC') codec(Delta(8), ZSTD(1)),
     index arrivals inserted_at type minmax granularity 1
 )
 engine = ${replicated}AggregatingMergeTree

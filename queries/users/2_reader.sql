@@ -4,20 +4,25 @@ grant $on_cluster select on $database.billed_calls to otel_costs_reader;
 grant $on_cluster select on $database.budget_status to otel_costs_reader;
 grant $on_cluster select on $database.call_lines to otel_costs_reader;
 grant $on_cluster select on $database.changed_sessions to otel_costs_reader;
+grant $on_cluster select on $database.costs_between to otel_costs_reader;
+grant $on_cluster select on $database.costs_report to otel_costs_reader;
 grant $on_cluster select on $database.daily_costs to otel_costs_reader;
 grant $on_cluster select on $database.misdated_calls to otel_costs_reader;
 grant $on_cluster select on $database.missing_calls to otel_costs_reader;
 grant $on_cluster select on $database.model_costs to otel_costs_reader;
 grant $on_cluster select on $database.newest_sessions to otel_costs_reader;
+grant $on_cluster select on $database.owned_calls to otel_costs_reader;
 grant $on_cluster select on $database.scenario_costs to otel_costs_reader;
 grant $on_cluster select on $database.session_calls to otel_costs_reader;
 grant $on_cluster select on $database.session_costs to otel_costs_reader;
+grant $on_cluster select on $database.session_owners to otel_costs_reader;
 grant $on_cluster select on $database.session_recount to otel_costs_reader;
 grant $on_cluster select on $database.sessions to otel_costs_reader;
 grant $on_cluster select on $database.top_users to otel_costs_reader;
 grant $on_cluster select on $database.unpriced_calls to otel_costs_reader;
 grant $on_cluster select on $database.user_costs to otel_costs_reader;
 grant $on_cluster select on $database.user_report to otel_costs_reader;
+grant $on_cluster select on $database.users_between to otel_costs_reader;
 create settings profile if not exists otel_costs_reader $on_cluster settings
     readonly = 2, -- it may set how its answer looks, and change nothing
     max_execution_time = 60 max 300,

@@ -2,7 +2,7 @@
 -- Units: times in UTC; durations and audio in seconds; money in US dollars. null: unknown; cost_usd null: unpriced.
 -- *_tokens are as the provider reports them, totals with their parts in them. text_input, text_output, audio_input, audio_output and cached_input
 -- are tokens too, and disjoint: cached_input was read from a cache, be it text, audio or image, and is in no other.
--- Source: calls.
+-- user_id is whose the call is (owned_calls). Source: owned_calls.
 create or replace view billed_calls $on_cluster as
 select
     lower(hex(c.call_id)) as call_id,
@@ -11,5 +11,4 @@ select
     lower(hex(c.span_id)) as span_id,
     c.* except (call_id, process_id, trace_id, span_id, audio_seconds, all_audio_seconds, version, superseded),
     c.all_audio_seconds as audio_seconds
-from calls as c final
-where not c.superseded
+from owned_calls as c

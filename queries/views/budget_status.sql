@@ -1,6 +1,6 @@
 -- One row per budget: what was spent of it in its current period (calendar, UTC).
 -- Units: money in US dollars, exact; used is a fraction, 1 is all of it; state is ok, warning (80 % and more) or over (more than all of it).
--- Source: budgets, billed_calls.
+-- Source: budgets; owned_calls for users, calls (the rows of billed_calls) for all else.
 create or replace view budget_status $on_cluster as
 with
     wanted as (select scope, name, period, limit_usd from budgets final where not deleted),
@@ -10,16 +10,16 @@ with
     spent as
     (
         select 'user' as scope, user_id as name, end_time, cost_usd
-        from billed_calls
+        from owned_calls
         where end_time >= least(this_week, this_month) and user_id in (select name from wanted where scope = 'user')
         union all
         select 'scenario', scenario, end_time, cost_usd
-        from billed_calls
-        where end_time >= least(this_week, this_month) and scenario in (select name from wanted where scope = 'scenario')
+        from calls final
+        where end_time >= least(this_week, this_month) and scenario in (select name from wanted where scope = 'scenario') and not superseded
         union all
         select 'all', '', end_time, cost_usd
-        from billed_calls
-        where end_time >= least(this_week, this_month) and (select count() from wanted where scope = 'all') > 0
+        from calls final
+        where end_time >= least(this_week, this_month) and (select count() from wanted where scope = 'all') > 0 and not superseded
     ),
     sums as
     (

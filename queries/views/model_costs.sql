@@ -7,7 +7,7 @@ select
     c.provider as provider,
     c.model as model,
     c.operation as operation,
-    uniqExact(c.session_id) as session_count,
+    uniqExactIf(c.session_id, c.session_id != '') as session_count,
     count() as call_count,
     countIf(c.cost_usd is null) as unpriced_calls,
     coalesce(sum(c.cost_usd), 0) as cost_usd,

@@ -1,11 +1,15 @@
--- One row per session: the newest `up_to` that began in [since, until). Parameters: user and scenario (null: any), since, until
--- (null: no bound), up_to. Units: as in sessions. It says what `select * from sessions order by start_time desc limit` says, and reads less for it.
+-- One row per session: the newest `up_to` that began in [since, until), and come after that session which began at after_time and is called after_id.
+-- Parameters: user, scenario (null: any), tags (a JSON object of those that it must have; null: any), since, until, after_time, after_id (null: no bound),
+-- up_to. Units: as in sessions. It says what `select * from sessions order by start_time desc limit` says, and reads less for it.
 -- Source: session_totals and session_recount, each cut to its newest before they meet.
 create or replace view newest_sessions $on_cluster as
 with
     (select groupArray(session_id) from changed_sessions) as changed,
-    t -> ({since:Nullable(DateTime64(3, 'UTC'))} is null or t >= {since:Nullable(DateTime64(3, 'UTC'))})
-        and ({until:Nullable(DateTime64(3, 'UTC'))} is null or t < {until:Nullable(DateTime64(3, 'UTC'))}) as within
+    JSONExtract(coalesce({tags:Nullable(String)}, '{}'), 'Map(String, String)') as wanted,
+    (t, id) -> ({since:Nullable(DateTime64(3, 'UTC'))} is null or t >= {since:Nullable(DateTime64(3, 'UTC'))})
+        and ({until:Nullable(DateTime64(3, 'UTC'))} is null or t < {until:Nullable(DateTime64(3, 'UTC'))})
+        and ({after_time:Nullable(DateTime64(3, 'UTC'))} is null or t < {after_time:Nullable(DateTime64(3, 'UTC'))}
+            or t = {after_time:Nullable(DateTime64(3, 'UTC'))} and id > coalesce({after_id:Nullable(String)}, '')) as within
 select
     session_id,
     user_id,
@@ -16,7 +20,7 @@ select
     (toUnixTimestamp64Milli(end_time) - toUnixTimestamp64Milli(start_time)) / 1000 as duration_seconds,
     message_count,
     call_count,
-    cost_usd,
+    if(s.call_count > 0 and s.unpriced_calls = s.call_count, null, s.cost_usd) as cost_usd,
     unpriced_calls
 from
 (
@@ -24,7 +28,8 @@ from
     from session_totals final
     where session_id not in (select arrayJoin(changed)) and call_count + message_count > 0
         and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
-        and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)}) and within(start_time)
+        and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)}) and within(start_time, session_id)
+        and arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value, mapKeys(wanted), mapValues(wanted))
     order by start_time desc, session_id
     limit {up_to:UInt64}
     union all
@@ -32,9 +37,10 @@ from
     from session_recount
     where call_count + message_count > 0
         and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
-        and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)}) and within(start_time)
+        and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)}) and within(start_time, session_id)
+        and arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value, mapKeys(wanted), mapValues(wanted))
     order by start_time desc, session_id
     limit {up_to:UInt64}
-)
+) as s
 order by start_time desc, session_id
 limit {up_to:UInt64}

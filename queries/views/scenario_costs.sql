@@ -5,7 +5,7 @@ create or replace view scenario_costs $on_cluster as
 select
     toDate(c.end_time) as day,
     c.scenario as scenario,
-    uniqExact(c.session_id) as session_count,
+    uniqExactIf(c.session_id, c.session_id != '') as session_count,
     count() as call_count,
     countIf(c.cost_usd is null) as unpriced_calls,
     coalesce(sum(c.cost_usd), 0) as cost_usd,

@@ -4,7 +4,8 @@ select
     session_id,
     user_id,
     toDate(m.timestamp) as day,
-    max(m.inserted_at) as inserted_at
+    max(m.inserted_at) as inserted_at,
+    min(m.timestamp)::DateTime64(3, 'UTC') as first_time
 from messages$local as m
 where session_id != ''
 group by session_id, user_id, day

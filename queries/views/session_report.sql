@@ -1,14 +1,14 @@
 -- One row: a session with its messages in order and its cost. Parameter: session_id. No row when there is no such session.
 -- Units: as in sessions, session_messages and billed_calls; tokens are disjoint; characters were spoken; metadata is text.
--- cost_breakdown adds up to cost_usd to the last digit. Source: session_days (where its calls are), calls (the rows of billed_calls: half the time
+-- cost_breakdown adds up to cost_usd to the last digit; where no call has a price, both are null. Source: session_owners, session_days (where its calls are), calls (the rows of billed_calls: half the time
 -- goes into analyzing views), session_messages; never an earlier count.
 create or replace view session_report $on_cluster as
 with
+    part -> if(spent.usd is null, null, part) as known,
     said as
     (
         select
             count() as messages,
-            argMinIf(m.user_id, m.timestamp, m.user_id != '') as user_id,
             argMinIf(m.scenario, m.timestamp, m.scenario != '') as scenario,
             min(m.timestamp) as start_time,
             max(m.timestamp) as end_time,
@@ -30,12 +30,11 @@ with
         select
             count() as calls,
             countIf(c.cost_usd is null) as unpriced,
-            argMinIf(c.user_id, c.start_time, c.user_id != '') as user_id,
             argMinIf(c.scenario, c.start_time, c.scenario != '') as scenario,
             maxMap(c.tags) as tags,
             min(c.start_time) as start_time,
             max(c.end_time) as end_time,
-            coalesce(sum(c.cost_usd), 0) as usd,
+            if(calls > 0 and unpriced = calls, null, coalesce(sum(c.cost_usd), 0)) as usd,
             (sum(c.text_input), sum(c.text_output), sum(c.audio_input), sum(c.audio_output), sum(c.cached_input)) as tokens,
             (sum(c.text_input_usd), sum(c.text_output_usd), sum(c.audio_input_usd), sum(c.audio_output_usd), sum(c.speech_to_text_usd),
                 sum(c.text_to_speech_usd), sum(c.other_usd)) as breakdown,
@@ -47,7 +46,7 @@ with
     )
 select
     {session_id:String} as session_id,
-    if(spent.user_id != '' and (said.user_id = '' or spent.start_time <= said.start_time), spent.user_id, said.user_id) as user_id,
+    coalesce((select user_id from session_owners where session_id = {session_id:String}), '') as user_id,
     if(spent.scenario != '' and (said.scenario = '' or spent.start_time <= said.start_time), spent.scenario, said.scenario) as scenario,
     spent.tags as tags,
     multiIf(spent.calls = 0, said.start_time, said.messages = 0, spent.start_time, least(spent.start_time, said.start_time))::DateTime64(3, 'UTC') as start_time,
@@ -58,10 +57,12 @@ select
     spent.usd as cost_usd,
     spent.unpriced as unpriced_calls,
     said.list as messages,
-    (usd, tokens, audio_seconds, characters, breakdown)::Tuple(cost_usd Decimal(38, 12), tokens Tuple(text_input Int64, text_output Int64,
+    (usd, tokens, audio_seconds, characters, (known(breakdown.1), known(breakdown.2), known(breakdown.3), known(breakdown.4), known(breakdown.5),
+        known(breakdown.6), known(breakdown.7)))::Tuple(cost_usd Nullable(Decimal(38, 12)), tokens Tuple(text_input Int64, text_output Int64,
         audio_input Int64, audio_output Int64, cached_input Int64), audio_seconds Decimal(38, 9), characters UInt64, cost_breakdown Tuple(
-        text_input Decimal(38, 12), text_output Decimal(38, 12), audio_input Decimal(38, 12), audio_output Decimal(38, 12),
-        speech_to_text Decimal(38, 12), text_to_speech Decimal(38, 12), other Decimal(38, 12))) as cost
+        text_input Nullable(Decimal(38, 12)), text_output Nullable(Decimal(38, 12)), audio_input Nullable(Decimal(38, 12)),
+        audio_output Nullable(Decimal(38, 12)), speech_to_text Nullable(Decimal(38, 12)), text_to_speech Nullable(Decimal(38, 12)),
+        other Nullable(Decimal(38, 12)))) as cost
 from spent
 cross join said
 where spent.calls + said.messages > 0

@@ -1,5 +1,6 @@
 -- One row per session: who, when, how much. It begins with its first call or message and ends with its last, over midnight and days.
--- Units: times in UTC; duration in seconds; cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts what is not.
+-- Units: times in UTC; duration in seconds; cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts
+-- what is not; where no call has a price, cost_usd is null.
 -- Source: session_totals, and session_recount for what has changed since: always right, ten seconds after a record came or ten milliseconds.
 create or replace view sessions $on_cluster as
 with (select groupArray(session_id) from changed_sessions) as changed
@@ -13,7 +14,7 @@ select
     (toUnixTimestamp64Milli(end_time) - toUnixTimestamp64Milli(start_time)) / 1000 as duration_seconds,
     message_count,
     call_count,
-    cost_usd,
+    if(s.call_count > 0 and s.unpriced_calls = s.call_count, null, s.cost_usd) as cost_usd,
     unpriced_calls
 from
 (
@@ -23,5 +24,5 @@ from
     union all
     select session_id, user_id, scenario, tags, start_time, end_time, message_count, call_count, cost_usd, unpriced_calls
     from session_recount
-)
+) as s
 where call_count + message_count > 0

@@ -1,11 +1,11 @@
--- One row per user and day (UTC). Calls without a user have an empty user_id.
+-- One row per user and day (UTC). Calls that are nobody's (owned_calls) have an empty user_id.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
--- Source: calls, the rows of billed_calls.
+-- Source: owned_calls.
 create or replace view user_costs $on_cluster as
 select
     toDate(c.end_time) as day,
     c.user_id as user_id,
-    uniqExact(c.session_id) as session_count,
+    uniqExactIf(c.session_id, c.session_id != '') as session_count,
     count() as call_count,
     countIf(c.cost_usd is null) as unpriced_calls,
     coalesce(sum(c.cost_usd), 0) as cost_usd,
@@ -23,6 +23,5 @@ select
     sum(c.cached_input) as cached_input,
     sum(c.all_audio_seconds) as audio_seconds,
     sum(coalesce(c.input_characters, 0)) as characters
-from calls as c final
-where not c.superseded
+from owned_calls as c
 group by day, user_id

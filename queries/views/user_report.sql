@@ -1,6 +1,6 @@
 -- One row per day (UTC), scenario, provider, model and operation of one user. Parameters: user; since (included) and until (excluded), in UTC.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
--- Source: calls, the rows of billed_calls.
+-- Source: owned_calls.
 create or replace view user_report $on_cluster as
 select
     toDate(c.end_time) as day,
@@ -25,6 +25,6 @@ select
     sum(c.cached_input) as cached_input,
     sum(c.all_audio_seconds) as audio_seconds,
     sum(coalesce(c.input_characters, 0)) as characters
-from calls as c final
-where not c.superseded and c.user_id = {user:String} and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
+from owned_calls as c
+where c.user_id = {user:String} and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
 group by day, scenario, provider, model, operation

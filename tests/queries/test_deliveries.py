@@ -95,7 +95,9 @@ def test_any_delivery_comes_to_the_same(store: Store, seed: int) -> None:
         store, "select user_id as key, sum(cost_usd) as usd, sum(call_count) as calls from user_costs group by user_id"
     ) == _expected(counted, lambda record: record.owner[1])
     sessions = _sums(
-        store, "select session_id as key, cost_usd as usd, call_count as calls from sessions where call_count > 0"
+        store,
+        "select session_id as key, coalesce(s.cost_usd, 0) as usd, call_count as calls from sessions as s"
+        " where call_count > 0",
     )
     assert sessions == {key: sums for key, sums in _expected(counted, lambda record: record.owner[0]).items() if key}
     assert store.one("select sum(message_count) as n from sessions") == {"n": 9}

@@ -104,7 +104,7 @@ def test_delivered_eight_times_between_counts(store: Store) -> None:
 def test_an_unpriced_call_is_counted_and_hides_no_cost(store: Store) -> None:
     """The cost is the sum of what is known; what is not stands beside it."""
     assert counted(store, [call(cost="0.5"), call(cost=None), call(cost="NaN")]) == [("s1", 3, 0, Decimal("0.5"), 2)]
-    assert counted(store, [call(cost=None, session="s2")])[1] == ("s2", 1, 0, Decimal(0), 1)
+    assert counted(store, [call(cost=None, session="s2")])[1] == ("s2", 1, 0, None, 1)
 
 
 def test_a_re_price_reaches_a_counted_session(store: Store) -> None:
@@ -119,7 +119,7 @@ def test_a_re_price_reaches_a_counted_session(store: Store) -> None:
 
 def test_a_job_leaves_the_session_that_only_asked(store: Store) -> None:
     """When a job turns out to be another session's, the counted one gives it up, and a session of nothing is none."""
-    assert counted(store, [job(cost=None, revision=0, session="asked")]) == [("asked", 1, 0, Decimal(0), 1)]
+    assert counted(store, [job(cost=None, revision=0, session="asked")]) == [("asked", 1, 0, None, 1)]
     fetched = ("fetched", 1, 0, Decimal("0.5"), 0)
     assert counted(store, [job(cost="0.5", session="fetched")]) == [fetched]
     assert counted(store, [call(cost="0.1", session="asked")]) == [("asked", 1, 0, Decimal("0.1"), 0), fetched]

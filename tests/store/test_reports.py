@@ -127,7 +127,10 @@ def test_costs_by_user_model_scenario_and_day(filled: Store) -> None:
     """The most expensive first, days the newest first; days outside the times do not count."""
     client = filled.client
     assert only(reports.user_costs(client), "user_id", "cost_usd") == [("ada", Decimal("1.0")), ("bob", Decimal("0.5"))]
-    assert only(reports.user_costs(client, limit=1), "user_id") == [("ada",)]
+    assert only(reports.user_costs(client, limit=1), "user_id", "cost_usd") == [
+        ("ada", Decimal("1.0")),
+        (None, Decimal("0.5")),
+    ]
     tomorrow = NOON.date() + timedelta(days=1)
     assert only(reports.user_costs(client, since=tomorrow), "user_id", "cost_usd") == [
         ("bob", Decimal("0.5")),

@@ -79,6 +79,29 @@ def test_a_new_materialized_view_sees_what_came_before(empty: "Client") -> None:
     assert empty.command("select count() from messages final") == 3
 
 
+def test_a_table_that_counts_more_counts_what_came_before(empty: "Client") -> None:
+    """An older store's session_days gets its new column, and what it says of records that were there before."""
+    schema.apply(empty)
+    empty.command(
+        "insert into otel_logs (Timestamp, EventName, LogAttributes) select now64(9) - interval number minute,"
+        " 'otel_costs.call', map('session.id', 's1', 'user.id', 'u' || toString(number)) from numbers(3)"
+    )
+    empty.command("alter table session_days drop column first_time")
+    for name in ("session_days_calls_mv", "session_days_messages_mv"):
+        empty.command(
+            f"alter table {name} modify query select session_id, user_id, today() as day from calls where false"
+        )
+    for kind, name in (
+        ("table", "session_days"),
+        ("materialized view", "session_days_calls_mv"),
+        ("materialized view", "session_days_messages_mv"),
+    ):
+        schema._record(empty, kind, name, "that of an older version")
+    changed = {str(change).partition(":")[0] for change in schema.apply(empty)}
+    assert {"extended table session_days", "replaced materialized view session_days_calls_mv"} <= changed
+    assert empty.command("select user_id from session_owners") == "u2", "the first by time, not by name"
+
+
 def test_a_handler_is_given_back(empty: "Client") -> None:
     """Handlers are the server's: who applies the schema last has them, and it is said."""
     schema.apply(empty)

@@ -1,0 +1,71 @@
+-- What was spent in [since, until), counted in one go, so that all parts add up to the same: a row per `part` ('total', 'days', 'models', 'scenarios',
+-- 'users') and what that is by. Of the users the `up_to` that cost most; the row behind them has no user (null), and how many `others` it sums up.
+-- Parameters: since, until, up_to. Columns that a part is not by are null.
+-- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
+-- Source: owned_calls.
+create or replace view costs_report $on_cluster as
+with
+    parts as
+    (
+        select
+            multiIf(grouping(day) = 0, 'days', grouping(provider) = 0, 'models', grouping(scenario) = 0, 'scenarios', grouping(user_id) = 0, 'users', 'total') as part,
+            toDate(c.end_time) as day,
+            provider,
+            model,
+            operation,
+            scenario,
+            user_id,
+            count() as call_count,
+            countIf(c.cost_usd is null) as unpriced_calls,
+            coalesce(sum(c.cost_usd), 0) as cost_usd,
+            sum(c.text_input_usd) as text_input_usd,
+            sum(c.text_output_usd) as text_output_usd,
+            sum(c.audio_input_usd) as audio_input_usd,
+            sum(c.audio_output_usd) as audio_output_usd,
+            sum(c.speech_to_text_usd) as speech_to_text_usd,
+            sum(c.text_to_speech_usd) as text_to_speech_usd,
+            sum(c.other_usd) as other_usd,
+            sum(c.text_input) as text_input,
+            sum(c.text_output) as text_output,
+            sum(c.audio_input) as audio_input,
+            sum(c.audio_output) as audio_output,
+            sum(c.cached_input) as cached_input,
+            sum(c.all_audio_seconds) as audio_seconds,
+            sum(coalesce(c.input_characters, 0)) as characters
+        from owned_calls as c
+        where c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
+        group by grouping sets ((day), (provider, model, operation), (scenario), (user_id), ())
+    ),
+    ranked as
+    (
+        select *, part = 'users' and row_number() over (partition by part order by cost_usd desc, user_id) > {up_to:UInt64} as cut
+        from parts
+    )
+select
+    part,
+    if(part = 'days', r.day, null) as day,
+    if(part = 'models', toString(r.provider), null) as provider,
+    if(part = 'models', toString(r.model), null) as model,
+    if(part = 'models', toString(r.operation), null) as operation,
+    if(part = 'scenarios', toString(r.scenario), null) as scenario,
+    if(part = 'users' and not r.cut, r.user_id, null) as user_id,
+    countIf(r.cut) as others,
+    sum(r.call_count) as call_count,
+    sum(r.unpriced_calls) as unpriced_calls,
+    sum(r.cost_usd) as cost_usd,
+    sum(r.text_input_usd) as text_input_usd,
+    sum(r.text_output_usd) as text_output_usd,
+    sum(r.audio_input_usd) as audio_input_usd,
+    sum(r.audio_output_usd) as audio_output_usd,
+    sum(r.speech_to_text_usd) as speech_to_text_usd,
+    sum(r.text_to_speech_usd) as text_to_speech_usd,
+    sum(r.other_usd) as other_usd,
+    sum(r.text_input) as text_input,
+    sum(r.text_output) as text_output,
+    sum(r.audio_input) as audio_input,
+    sum(r.audio_output) as audio_output,
+    sum(r.cached_input) as cached_input,
+    sum(r.audio_seconds) as audio_seconds,
+    sum(r.characters) as characters
+from ranked as r
+group by part, day, provider, model, operation, scenario, user_id

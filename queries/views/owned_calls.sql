@@ -1,0 +1,18 @@
+-- One row per billed call, with the user whose call it is: the one that it names, else the first that its session has (session_owners), else nobody ('').
+-- Everything that says what a user spent begins here. Units and columns: as in calls, which has the user as it was recorded.
+-- Two halves, because calls lie by user: what is asked of one user reads that user's calls, and those that name nobody.
+-- Source: calls, session_owners.
+create or replace view owned_calls $on_cluster as
+select *
+from calls final
+where user_id != '' and not superseded
+union all
+select c.* replace (o.user_id as user_id)
+from calls as c final
+global left any join
+(
+    select session_id, user_id
+    from session_owners
+    where session_id global in (select session_id from calls where user_id = '' and session_id != '')
+) as o on c.session_id = o.session_id
+where c.user_id = '' and not c.superseded
