@@ -1,11 +1,13 @@
 """The group of all commands: each is imported when it is called, and what fails is one line and exit code 2."""
 
+import errno
 from importlib import import_module
 from typing import Any, Final
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
-from otel_costs.cli.failure import Failure, nearest
+from otel_costs.cli.failure import Failure, fault, nearest, wrong_call
 from otel_costs.pricing import PriceFileError
 from otel_costs.store import StoreError
 
@@ -67,17 +69,38 @@ class App(click.Group):
                 raise
             raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], COMMANDS, 'there are')}", ctx) from error
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command; a wrong one is told in one line."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise _told(error) from error
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what the store, a price file or a missing extra says becomes its error."""
+        """Run the command; whatever goes wrong becomes its error, in one line."""
         try:
             return super().invoke(ctx)
-        except (StoreError, PriceFileError) as error:
-            raise Failure(str(error)) from error
-        except ImportError as error:
-            extra = _EXTRAS.get((error.name or "").partition(".")[0])
-            if extra is None:
-                raise
-            raise Failure(f"{error.name} is not installed: pip install 'otel-costs[{extra}]'") from error
+        except (click.exceptions.Exit, click.Abort, EOFError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # whoever read has enough
+            raise _told(error) from error
+
+
+def _told(error: Exception) -> click.ClickException:
+    """Return what a command says of an error."""
+    if isinstance(error, NoArgsIsHelpError):
+        return error
+    if isinstance(error, click.UsageError):
+        return wrong_call(error)
+    if isinstance(error, click.ClickException):
+        return error if isinstance(error, Failure) else Failure(error.format_message())
+    if isinstance(error, StoreError | PriceFileError):
+        return Failure(str(error))
+    if isinstance(error, ImportError) and (extra := _EXTRAS.get((error.name or "").partition(".")[0])):
+        return Failure(f"{error.name} is not installed: pip install 'otel-costs[{extra}]'")
+    return fault(error)
 
 
 @click.command(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

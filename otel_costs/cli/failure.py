@@ -1,15 +1,38 @@
 """What ends a command: a line that says what is wrong and what to do next."""
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 import click
+
+from otel_costs.cli.output import inert
 
 
 class Failure(click.ClickException):
     """A wrong call, or a store that cannot be used."""
 
     exit_code = 2
+
+    def format_message(self) -> str:
+        """Return the message in one line, and nothing in it that a terminal would act on."""
+        return inert(" ".join(self.message.split()))
+
+
+def wrong_call(error: click.UsageError) -> Failure:
+    """Say a wrong call in one line, and whose help to read."""
+    path = error.ctx.command_path if error.ctx else "otel-costs"
+    return Failure(f"{error.format_message().rstrip('.')}; see `{path} --help`")
+
+
+def fault(error: Exception) -> Failure:
+    """Say that we are at fault, and where; not the error's text, which may have anything in it."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(at.filename).name}:{at.lineno}"
+    return Failure(
+        f"a fault of otel-costs itself ({type(error).__name__} at {where}): please report it, with this line"
+    )
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str, most: int = 3) -> str:

@@ -4,12 +4,12 @@ import fcntl
 import logging
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from otel_costs.attributes import ENV_DSN
+from otel_costs.store.address import Address, AddressError, read
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -20,9 +20,9 @@ LONG_WORK: Final = "otel-costs-work"
 
 DEFAULT_DSN: Final = "http://localhost:8123"
 
-_SCHEMES: Final = ("http", "https", "chdb")
 _UNKNOWN_DATABASE: Final = 81
-_AUTHENTICATION_FAILED: Final = (193, 194, 516)  # wrong password, required password, unknown user
+_AUTHENTICATION_FAILED: Final = (192, 193, 194, 516)  # unknown user, wrong password, required password
+_STATUS: Final = re.compile(r"\b(?:status|code):? (\d{3})\b")
 
 
 class StoreError(Exception):
@@ -35,53 +35,93 @@ def connect(dsn: str | None = None, *, long_work: bool = False) -> "Client":
     None means the environment variable OTEL_COSTS_DSN, or else http://localhost:8123. `long_work`: it takes longer
     than a report; `otel-costs local` gives it more time, and few places. Raises StoreError.
     """
-    dsn = dsn or os.environ.get(ENV_DSN) or DEFAULT_DSN
-    scheme = urlsplit(dsn).scheme
-    if scheme not in _SCHEMES:
-        raise StoreError(f"{_shown(dsn)!r} is no address of a store: give http://host:8123 or chdb:///folder")
+    try:
+        address = read(dsn or os.environ.get(ENV_DSN) or DEFAULT_DSN)
+    except AddressError as error:
+        raise StoreError(str(error)) from None
     # Without a handler of its own the driver's log of a refused connection would land on standard error, above ours.
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
-    if scheme == "chdb" and (holder := _holder(Path(urlsplit(dsn).path))):
+    if address.embedded and (holder := _holder(Path(address.folder))):
         raise StoreError(
-            f"{dsn} is open in process {holder}: stop it, or ask it ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`)"
+            f"{address.shown} is open in process {holder}: stop it, or ask it"
+            f" ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`)"
         )
-    if scheme == "chdb" and (path := urlsplit(dsn).path):
-        with suppress(OSError):  # the engine will say what is wrong
-            Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
-    return _open(dsn, scheme, LONG_WORK if long_work else REPORTS)
+    return _open(address, LONG_WORK if long_work else REPORTS)
 
 
 def first_line(error: Exception) -> str:
     """Return what ClickHouse says went wrong, without the query, which it repeats."""
-    return str(error).strip().partition("\n")[0].partition(" In scope ")[0].removesuffix(":")
+    line = str(error).strip().partition("\n")[0].partition(" In scope ")[0].partition(", Stack trace")[0]
+    return line.removesuffix(":")
 
 
-def _open(dsn: str, scheme: str, name: str) -> "Client":
+def _open(address: Address, name: str) -> "Client":
     try:
         import clickhouse_connect  # noqa: PLC0415  # an extra of ours, and slow to import
-        from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
     except ImportError as error:
         raise StoreError("clickhouse-connect is not installed: pip install 'otel-costs[cli]'") from error
+    if address.embedded:
+        _prepare(address)
     try:
-        named: dict[str, Any] = {} if scheme == "chdb" else {"client_name": name}
-        return clickhouse_connect.get_client(dsn=dsn, interface=scheme, **named)
+        named: dict[str, Any] = {} if address.embedded else {"client_name": name}
+        return clickhouse_connect.get_client(dsn=address.dsn, interface=address.scheme, **named)
     except ImportError as error:
         raise StoreError("chDB is not installed: pip install 'otel-costs[local]'") from error
-    except Error as error:
-        raise StoreError(_what_to_do(dsn, scheme, error)) from error
+    # Any error, for what answers may be anything; and alone, for the driver's own has the address in it.
+    except Exception as error:  # noqa: BLE001
+        raise StoreError(_what_to_do(address, error)) from None
 
 
-def _what_to_do(dsn: str, scheme: str, error: Exception) -> str:
-    shown, code = _shown(dsn), getattr(error, "code", None)
-    if scheme == "chdb":
-        return f"cannot open {shown}: {first_line(error)}"
+def _prepare(address: Address) -> None:
+    """Make the folder, for its owner alone: the engine says of one that cannot be made no more than that it failed."""
+    try:
+        Path(address.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot open {address.shown}: {error.strerror}; give a folder that can be written to"
+        ) from None
+
+
+def _what_to_do(address: Address, error: Exception) -> str:
+    shown, code, said = address.shown, getattr(error, "code", None), address.without_secrets(first_line(error))
+    if address.embedded:
+        return f"cannot open {shown}: {said or type(error).__name__}; give a folder that can be written to"
     if code == _UNKNOWN_DATABASE:
         return f"the store at {shown} has no such database: create it, or leave it out of {ENV_DSN}"
     if code in _AUTHENTICATION_FAILED:
         return f"the store at {shown} refused user or password: set {ENV_DSN}=http://user:password@host:8123"
     if code is not None:
-        return f"the store at {shown} answered: {first_line(error)}"
-    return f"no store answers at {shown}: start one with `otel-costs local`, or set {ENV_DSN}"
+        return f"the store at {shown} answered: {said}; see what it is there, or set {ENV_DSN}"
+    return f"{_reached(address, error)}: start one with `otel-costs local`, or set {ENV_DSN}"
+
+
+def _reached(address: Address, error: Exception) -> str:
+    """Say how far it came, of a server that has not answered as ClickHouse does."""
+    from clickhouse_connect.driver.exceptions import ProgrammingError  # noqa: PLC0415
+
+    causes = " ".join(f"{type(cause).__name__} {cause}" for cause in _causes(error))
+    if "CERTIFICATE_VERIFY_FAILED" in causes:
+        return f"the certificate of {address.shown} is not trusted: give ?ca_cert=FILE behind the address. Without TLS"
+    if address.scheme == "https" and "SSL" in causes:
+        return f"no TLS is spoken at {address.shown}: try http:// in the place of https://. If there is no store"
+    if isinstance(error, TypeError | ProgrammingError):
+        return f"an option behind the ? in the address of {address.shown} is none, or has a value that it cannot have"
+    if found := _STATUS.search(causes):
+        return f"what answers at {address.shown} is no ClickHouse (HTTP status {found[1]})"
+    if any(name in causes for name in ("NameResolution", "getaddrinfo", "idna", "UnicodeError", "LocationParse")):
+        return f"the host of {address.shown} cannot be found"
+    if any(name in causes for name in ("RemoteDisconnected", "BadStatusLine", "ConnectionReset")):
+        return f"what listens at {address.shown} is no ClickHouse without TLS (is it https:// there?)"
+    if any(name in causes for name in ("NewConnection", "ConnectionRefused", "Timeout", "Unreachable", "No route")):
+        return f"no store answers at {address.shown}"
+    return f"no store answers at {address.shown} as ClickHouse does ({type(error).__name__})"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _holder(folder: Path) -> str:
@@ -97,12 +137,3 @@ def _holder(folder: Path) -> str:
     except OSError:
         return ""
     return ""
-
-
-def _shown(dsn: str) -> str:
-    """Return `dsn` without its password."""
-    parts = urlsplit(dsn)
-    if parts.password is None:
-        return dsn
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))

@@ -15,6 +15,7 @@ Row = dict[str, Any]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER: Final = datetime(2262, 1, 1, tzinfo=UTC)  # where ClickHouse's nanoseconds end
 _NO_TABLE: Final = (46, 60, 81)  # unknown table function (a view with parameters), table, database
+_OTHER_TABLE: Final = (10, 16, 47, 456)  # no such column, unknown name, a view's parameter that is not given
 
 
 def rows(client: "Client", sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
@@ -41,14 +42,25 @@ def exactly_between(since: date | None, until: date | None) -> dict[str, datetim
 def telling(what: str = "") -> Iterator[None]:
     """Raise what the driver raises as StoreError: that `what` went wrong, or what to do about a failed report."""
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415  # an extra of ours
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415  # the driver's
 
     try:
         yield
     except Error as error:
-        said = first_line(error)
-        if not what and getattr(error, "code", None) in _NO_TABLE:
+        said, code = first_line(error), getattr(error, "code", None)
+        if not what and code in _NO_TABLE:
             raise StoreError(f"the store has no tables of ours: run `otel-costs schema` ({said})") from error
+        if not what and code in _OTHER_TABLE:
+            raise StoreError(f"the store's tables are of another version: run `otel-costs schema` ({said})") from error
+        if code is None:
+            raise StoreError(
+                f"{what or 'the store'}: it does not answer any more; see that it runs, and try again"
+            ) from error
         raise StoreError(f"{what or 'the store answered'}: {said}") from error
+    except UnicodeEncodeError as error:
+        raise StoreError("what is asked for has characters that are none: give it in UTF-8") from error
+    except HTTPError as error:
+        raise StoreError(f"{what or 'the store'}: it stopped answering; see that it runs, and try again") from error
 
 
 def _moment(day_or_time: date | None, otherwise: datetime) -> datetime:
