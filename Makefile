@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: install demo test lint format prices bench collector jaeger clean
+.PHONY: install demo test lint format prices bench collector jaeger browser clean
 
 install: $(READY)
 
@@ -52,6 +53,11 @@ collector:
 # The real Jaeger for the tests, built from its pinned module, once.
 jaeger:
 	@$(PYTHON) tests/jaeger/build.py
+
+# The browser in which the tests click through the report page: Debian's Chromium and its driver, where they are not there yet.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+		$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
 
 constraints: $(READY)
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --no-emit-index-url --all-extras --group dev pyproject.toml --output-file constraints.txt

@@ -100,7 +100,7 @@ def totals(session: Row, calls: Sequence[Row]) -> RenderableType:
     cached = _cached(calls)
     for kind in _KINDS:
         amount, from_cache = cost["cost_breakdown"][kind], cached.get(kind, Decimal())
-        if amount != from_cache:
+        if amount is not None and amount != from_cache:
             table.add_row(kind.replace("_", " "), figures.exact(amount - from_cache))
         if from_cache:
             table.add_row(f"cached {kind.removesuffix('_input')}", figures.exact(from_cache))

@@ -32,8 +32,10 @@ def exact(amount: Decimal | None) -> str:
     return f"${whole}.{fraction:0<6}" if amount else "$0"
 
 
-def total(amount: Decimal, unpriced_calls: int) -> str:
-    """Write the sum of what is known, and how many calls it misses."""
+def total(amount: Decimal | None, unpriced_calls: int) -> str:
+    """Write the sum of what is known, and how many calls it misses; None is a session in which nothing has a price."""
+    if amount is None:
+        return f"{unpriced_calls:,} {UNPRICED}"
     return f"{exact(amount)} + {unpriced_calls:,} {UNPRICED}" if unpriced_calls else exact(amount)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from otel_costs.attributes import ENV_DSN
 from otel_costs.store import DEFAULT_DSN, connect
+from otel_costs.store.periods import moment
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -37,13 +38,9 @@ class Moment(_MomentType):
         if isinstance(value, datetime):
             return value
         try:
-            if len(value) == 10:
-                day = datetime.combine(date.fromisoformat(value), datetime.min.time(), UTC)
-                return day + timedelta(days=1) if self._whole_day else day
-            found = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no date: give 2026-11-22 or 2026-11-22T10:30:00Z", param, ctx)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+            return moment(value, whole_day=self._whole_day)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 dsn_option = click.option(

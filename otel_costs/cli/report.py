@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import figures, options, output
-from otel_costs.cli.sessions import NOTHING_YET, session_table
+from otel_costs.cli.emptiness import NOTHING_YET
+from otel_costs.cli.sessions import session_table
 
 Row = Mapping[str, Any]
 
@@ -36,6 +37,7 @@ _PARTS: Final = (
 CSV_COLUMNS: Final = (
     "by", "user_id", "day", "provider", "model", "operation", "scenario", "call_count", "unpriced_calls", "cost_usd",
     *(f"{part}_usd" for part in _PARTS), *(f"{kind}_tokens" for kind in _TOKENS), "audio_seconds", "characters",
+    "others",
 )  # fmt: skip
 
 
@@ -64,9 +66,13 @@ def report(
     else:
         output.show(report_tables(found))
         if not found["call_count"]:
-            output.note(
-                NOTHING_YET if user is None else f"no calls of user {user!r} then; `otel-costs report` lists the users"
-            )
+            output.note(_nothing(user, bounded=bool(since or until)))
+
+
+def _nothing(user: str | None, *, bounded: bool) -> str:
+    if user is not None:
+        return f"no calls of user {user!r} then; `otel-costs report` lists the users"
+    return "no calls then; without --from and --to all are counted" if bounded else NOTHING_YET
 
 
 def report_tables(found: Row) -> RenderableType:
@@ -95,7 +101,8 @@ def _heading(found: Row) -> Text:
 
 def _table(group: str, rows: Sequence[Row]) -> Table:
     # Who has but one provider knows it.
-    keys = [key for key in _KEYS[group] if key != "provider" or len({row[key] for row in rows}) > 1]
+    providers = {row["provider"] for row in rows if row.get("provider") is not None}
+    keys = [key for key in _KEYS[group] if key != "provider" or len(providers) > 1]
     unpriced = any(row["unpriced_calls"] for row in rows)
     table = output.table(_NAMES[group])
     for key in keys:
@@ -103,11 +110,20 @@ def _table(group: str, rows: Sequence[Row]) -> Table:
     for name in ("calls", *(["unpriced"] if unpriced else []), "tokens in", "tokens out", "cost"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*(output.text(row[key] or "(none)") for key in keys), *_figures(row, unpriced=unpriced))
+        table.add_row(*_names(row, keys), *_figures(row, unpriced=unpriced))
     if len(rows) > 1:
         table.add_section()
         table.add_row(Text("total", "bold"), *[""] * (len(keys) - 1), *_figures(_sum(rows), unpriced=unpriced))
     return table
+
+
+def _names(row: Row, keys: Sequence[str]) -> Iterator[RenderableType]:
+    """Yield whose a row is; that of all the others is named by how many they are."""
+    if others := row.get("others"):
+        yield Text(f"{others:,} others", "dim")
+        yield from [Text()] * (len(keys) - 1)
+    else:
+        yield from (output.text(row[key] or "(none)") for key in keys)
 
 
 def _figures(row: Row, *, unpriced: bool) -> Iterator[RenderableType]:
@@ -130,7 +146,10 @@ def _sum(rows: Sequence[Row]) -> Row:
 
 
 def _csv_rows(found: Row) -> Iterator[Row]:
-    """Yield the groups as rows of one table; the column `by` says which. Each group adds up to the total."""
+    """Yield the groups as rows of one table; the column `by` says which. Each group adds up to the total.
+
+    Where a group is cut, its last row has no name and says in `others` how many it sums up.
+    """
     for group in _GROUPS:
         for row in found.get(group) or []:
             nested = {f"{kind}_tokens": row["tokens"][kind] for kind in _TOKENS}

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import figures, options, output
+from otel_costs.cli.emptiness import no_sessions, outside
 from otel_costs.cli.failure import Failure, nearest
 
 if TYPE_CHECKING:
@@ -27,45 +28,65 @@ TIMELINE_COLUMNS: Final = (
     "input_tokens", "output_tokens", "cost_usd", "cost_status", "cost_lines", "duration_s", "error_type", "call_id",
 )  # fmt: skip
 
-NOTHING_YET: Final = "no sessions yet: run a program under opentelemetry-instrument, or `otel-costs demo`"
-
 
 @click.command("sessions", short_help="List the sessions with what they cost.")
 @options.user_option
 @click.option("--scenario", metavar="NAME", help="Of this scenario alone.")
+@click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="With this tag alone; repeatable.")
 @options.period_options
 @options.limit_option(50, "sessions")
+@click.option("--cursor", metavar="CURSOR", help="Go on behind a list; its JSON has it.")
 @options.format_option
 @options.dsn_option
 def sessions(
     user: str | None,
     scenario: str | None,
+    tags: tuple[str, ...],
     since: datetime | None,
     until: datetime | None,
     limit: int,
+    cursor: str | None,
     form: str,
     dsn: str | None,
 ) -> None:
     """List the newest sessions with what they cost."""
     from otel_costs.store import reports  # noqa: PLC0415
 
+    wanted = _tags(tags)
     with options.opened(dsn) as client:
-        found = reports.sessions(client, user=user, scenario=scenario, since=since, until=until, limit=limit)
+        try:
+            found = reports.sessions(
+                client, user=user, scenario=scenario, tags=wanted, since=since, until=until, limit=limit, cursor=cursor
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        note = _what_is_missing(client, found) if form == options.TABLE and cursor is None else ""
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
         output.write_csv(found["sessions"], SESSION_COLUMNS)
     else:
         output.show(session_table(found["sessions"]))
-        _say_what_is_missing(found)
+        if note:
+            output.note(note)
 
 
-def _say_what_is_missing(found: Row) -> None:
+def _tags(given: Iterable[str]) -> dict[str, str] | None:
+    pairs = [tag.partition("=") for tag in given]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise click.UsageError("a tag is given as NAME=VALUE")
+    return {name: value for name, _, value in pairs} or None
+
+
+def _what_is_missing(client: "Client", found: Row) -> str:
+    """Say what a list does not show: why it is empty, how many more there are, and what is in no session."""
     shown, total = len(found["sessions"]), found["total"]
     if not total:
-        output.note(NOTHING_YET)
-    elif shown < total:
-        output.note(f"the newest {shown:,} of {total:,} sessions; --limit {total} shows all")
+        return no_sessions(client)
+    if "cursor" not in found:
+        return outside(client)
+    return f"the newest {shown:,} of {total:,} sessions; --limit {total} shows all"
 
 
 @click.command("session", short_help="Show a conversation and its cost, line by line.")
@@ -96,7 +117,8 @@ def _no_session(client: "Client", session_id: str) -> str:
     from otel_costs.store import reports  # noqa: PLC0415
 
     newest = [row["session_id"] for row in reports.sessions(client, limit=1000)["sessions"]]
-    hint = nearest(session_id, newest, "`otel-costs sessions` lists them; the newest are") if newest else NOTHING_YET
+    listed = "`otel-costs sessions` lists them; the newest are"
+    hint = nearest(session_id, newest, listed) if newest else no_sessions(client)
     return f"no session {session_id!r}; {hint}"
 
 

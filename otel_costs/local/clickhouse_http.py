@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
+from chdb.cc_backend import ChdbClient
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -21,6 +22,7 @@ from otel_costs.local import body, compression, handlers, limits, page, query
 from otel_costs.local.admission import Admission, Policy
 from otel_costs.local.limits import Lanes
 from otel_costs.local.query import Query, Result, Runner
+from otel_costs.local.session_api import SessionApi
 from otel_costs.local.state import State
 from otel_costs.local.statement import ForbiddenError, SeveralStatementsError
 from otel_costs.store.embedded import Engine, EngineError, quote
@@ -57,6 +59,7 @@ class Interface:
         self._trouble = trouble
         self._runner = Runner(engine)
         self._lanes = Lanes(self._end)
+        self._sessions = SessionApi(lambda: ChdbClient(chdb_path=str(engine.path)))
         self._closed = False
 
     def application(self, policy: Policy) -> Starlette:
@@ -121,8 +124,11 @@ class Interface:
 
     async def handler(self, request: Request) -> Response:
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
-        parameters = dict(request.query_params)
         lane = limits.REPORT
+        if self._sessions.serves(raw_path):
+            tell = partial(self._sessions.respond, request, raw_path)
+            return await self._in_lane(lane, lane.time_s, lambda mark: tell(lane.settings({}, mark)), _gone(request))
+        parameters = dict(request.query_params)
         return await self._answer(
             request,
             lane,
@@ -140,7 +146,11 @@ class Interface:
         find: Callable[[], Query | None],
     ) -> Response:
         """Run what `find` gives, within `time_s`, unless its client has `left`."""
-        perform = partial(self._perform, request, lane, find)
+        return await self._in_lane(lane, time_s, partial(self._perform, request, lane, find), left)
+
+    async def _in_lane(
+        self, lane: limits.Lane, time_s: float, perform: Callable[[str], Response], left: Coroutine[Any, Any, object]
+    ) -> Response:
         try:
             return await self._lanes.run(lane, time_s, perform, left)
         except EngineError as error:

@@ -24,13 +24,17 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a store is. `shown` has no password; `folder` is that of an embedded store, empty for a server."""
+    """Where a store is. `shown` has no password; `folder` is that of an embedded store, empty for a server.
+
+    `secrets` are what must not be told. `user` is who asks, where a password alone is given; None is as the DSN says.
+    """
 
     dsn: str
     scheme: str
     shown: str
     folder: str
     secrets: tuple[str, ...]
+    user: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -84,7 +88,8 @@ def _server(dsn: str, parts: SplitResult) -> Address:
         )
     where = f"[{host}]" if ":" in host else host
     shown = f"{parts.scheme}://{_user(parts)}{where}{f':{port}' if port else ''}{parts.path}"
-    return Address(dsn, parts.scheme, shown, "", _secrets(parts))
+    user = "default" if parts.password and not parts.username else None
+    return Address(dsn, parts.scheme, shown, "", _secrets(parts), user)
 
 
 def _user(parts: SplitResult) -> str:

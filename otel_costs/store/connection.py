@@ -64,7 +64,7 @@ def _open(address: Address, name: str) -> "Client":
         _prepare(address)
     try:
         named: dict[str, Any] = {} if address.embedded else {"client_name": name}
-        return clickhouse_connect.get_client(dsn=address.dsn, interface=address.scheme, **named)
+        return clickhouse_connect.get_client(dsn=address.dsn, interface=address.scheme, username=address.user, **named)
     except ImportError as error:
         raise StoreError("chDB is not installed: pip install 'otel-costs[local]'") from error
     # Any error, for what answers may be anything; and alone, for the driver's own has the address in it.

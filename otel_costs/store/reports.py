@@ -327,7 +327,7 @@ def _cursor(row: Row) -> str:
 def _place(cursor: str) -> tuple[datetime, str]:
     """Return which session, when it began and its id, a list goes on behind. Raises ValueError."""
     milliseconds, dot, session_id = cursor.partition(".")
-    if not dot or not re.fullmatch(r"-?[0-9]{1,14}", milliseconds):
+    if not dot or not re.fullmatch(r"[0-9]{1,13}", milliseconds):
         raise ValueError(f"{cursor!r} is no cursor: give the one that came with a list, or none for the newest")
     return _EPOCH + timedelta(milliseconds=int(milliseconds)), session_id
 

@@ -1,5 +1,5 @@
--- What was spent in [since, until), counted in one go, so that all parts add up to the same: a row per `part` ('total', 'days', 'models', 'scenarios',
--- 'users') and what that is by. Of the users the `up_to` that cost most; the row behind them has no user (null), and how many `others` it sums up.
+-- One row per `part` of a report of [since, until) ('total', 'days', 'models', 'scenarios', 'users') and what that is by, counted in one go, so that all
+-- parts add up to the same. Of the users the `up_to` that cost most; the row behind them has no user (null), and how many `others` it sums up.
 -- Parameters: since, until, up_to. Columns that a part is not by are null.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
 -- Source: owned_calls.

@@ -1,5 +1,5 @@
 -- One row per billed call, with the user whose call it is: the one that it names, else the first that its session has (session_owners), else nobody ('').
--- Everything that says what a user spent begins here. Units and columns: as in calls, which has the user as it was recorded.
+-- Everything that says what a user spent begins here. Units: as in calls, as the columns are, which has the user as it was recorded.
 -- Two halves, because calls lie by user: what is asked of one user reads that user's calls, and those that name nobody.
 -- Source: calls, session_owners.
 create or replace view owned_calls $on_cluster as

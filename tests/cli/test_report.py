@@ -55,3 +55,30 @@ def test_report_of_nobody(url: str) -> None:
     said = run("report", "--user", "nobody", url=url)
     assert said.exit_code == 0
     assert "no calls of user 'nobody' then; `otel-costs report` lists the users" in said.stderr
+
+
+def test_what_is_cut_off_has_a_row(url: str) -> None:
+    """In every format: users that are not listed are summed up, and how many they are is said."""
+    found = json.loads(run("report", "--limit", "1", "--format", "json", url=url).stdout)
+    assert [(row["user_id"], row.get("others")) for row in found["users"]] == [("ada", None), (None, 1)]
+    for part in ("days", "models", "scenarios", "users"):
+        assert sum(Decimal(row["cost_usd"]) for row in found[part]) == Decimal(found["cost_usd"])
+        assert sum(row["call_count"] for row in found[part]) == found["call_count"]
+    rows = list(csv.DictReader(io.StringIO(run("report", "--limit", "1", "--format", "csv", url=url).stdout)))
+    users = [row for row in rows if row["by"] == "user"]
+    assert [(row["user_id"], row["others"]) for row in users] == [("ada", ""), ("", "1")]
+    assert sum(Decimal(row["cost_usd"]) for row in users) == Decimal("0.009995")
+    shown = run("report", "--limit", "1", url=url).stdout
+    assert "1 others" in shown
+    assert [line.split()[-1] for line in shown.splitlines() if line.strip().startswith("total")] == ["$0.009995"] * 4
+
+
+def test_bounds_are_moments_in_every_part(url: str) -> None:
+    """A part of a day is that part, by day, model, scenario and user alike."""
+    since, until = f"{DAY:%Y-%m-%d}T10:30:01.001Z", f"{DAY:%Y-%m-%d}T12:30:03.001+02:00"
+    found = json.loads(run("report", "--from", since, "--to", until, "--format", "json", url=url).stdout)
+    assert (found["call_count"], found["cost_usd"]) == (1, "0.001970")
+    for part in ("days", "models", "scenarios", "users"):
+        assert [(row["call_count"], row["cost_usd"]) for row in found[part]] == [(1, "0.001970")], part
+    own = json.loads(run("report", "--user", "ada", "--from", since, "--to", until, "--format", "json", url=url).stdout)
+    assert (own["call_count"], own["cost_usd"]) == (1, "0.001970")

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import uuid
 from urllib.parse import quote
@@ -13,6 +12,7 @@ import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from otel_costs.local import Stack
+from tests.support.browser import program
 
 from .support import LATELY_NS, Answer, export_logs, key_values, ledger_record, send
 
@@ -53,9 +53,7 @@ def test_the_script_makes_no_markup(stack: Stack) -> None:
 
 def chromium(url: str) -> str:
     """Open `url` in a real browser and return the page as it stands then."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no chromium here to open the page in")
+    found = program("chromium")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
     done = subprocess.run([found, *options, url], capture_output=True, text=True, timeout=100, env=os.environ)
     return done.stdout

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from otel_costs.store import exports, reports
@@ -26,6 +26,7 @@ from tests.queries.ledger import LogRow, Store, call, message
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FIRST = NOW - timedelta(days=3)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 USERS = ("", "ada", "bob", "zoë")
 SESSIONS = ("", "s1", "s2", "s3")
 SCENARIOS = ("", "sales")
@@ -57,17 +58,15 @@ class Call:
 
     def record(self, *, repriced: bool = False) -> LogRow:
         usd = self.later if repriced else self.usd
-        return call(
-            self.end,
-            cost=None if usd is None else str(usd),
-            user=self.user,
-            session=self.session,
-            call_id=f"{self.number:012x}4{0:019x}",
-            lasted=self.lasted_ms / 1000,
-            otel_costs__scenario=self.scenario,
-            gen_ai__response__model=self.model,
-            **({"otel_costs__call__revision": 1} if repriced else {}),
-        )
+        more: dict[str, Any] = {
+            "otel_costs.scenario": self.scenario,
+            "gen_ai.response.model": self.model,
+            "otel_costs.start_time_unix_nano": (self.start - EPOCH) // timedelta(microseconds=1) * 1000,
+            "otel_costs.call.revision": int(repriced),
+        }
+        call_id = f"{self.number:012x}4{0:019x}"
+        cost = None if usd is None else str(usd)
+        return call(self.end, cost=cost, user=self.user, session=self.session, call_id=call_id, **more)
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class World:
     def sessions(self) -> dict[str, tuple[str, datetime, int, int, Decimal | None, int]]:
         """Return user, start, messages, calls, cost and unpriced calls of each session."""
         found = {}
-        for name in {one.session for one in (*self.calls, *self.said)} - {""}:
+        for name in {one.session for one in self.calls if one.session} | {one.session for one in self.said}:
             calls = [one for one in self.calls if one.session == name]
             said = [one for one in self.said if one.session == name]
             start = min([one.start for one in calls] + [one.at for one in said])
@@ -351,7 +350,12 @@ edges = st.none() | st.builds(
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(
     calls=calls_drawn,
     said=said_drawn,
