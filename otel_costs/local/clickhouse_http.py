@@ -40,7 +40,7 @@ _CONTENT_TYPES: Final = {
     "TSV": "text/tab-separated-values; charset=UTF-8",
 }
 _STATUSES: Final = {
-    **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 70, 72, 117, 130, 131, 456, 457), 400),
+    **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 70, 72, 117, 130, 131, 452, 456, 457), 400),
     **dict.fromkeys((164, 497), 403),
     **dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 81, 115), 404),
     159: 408,

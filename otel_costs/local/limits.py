@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import logging
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,6 +37,7 @@ MEMORY_SHARE: Final = 0.6
 
 TIMEOUT_EXCEEDED: Final = 159
 TOO_MANY_QUERIES: Final = 202
+CONSTRAINT_VIOLATION: Final = 452
 _CANCELLED: Final = 394
 
 MARK: Final = "query_cache_tag"
@@ -46,7 +48,13 @@ OWN: Final = frozenset(
     | {"max_bytes_before_external_group_by", "max_bytes_before_external_sort", MARK}
     | {"max_temporary_data_on_disk_size_for_query"}
 )
-"""Settings that are decided here: a client can ask for less of them by its URL, and not in its SQL."""
+"""Settings that are decided here: a client can ask for less of them, by its URL or in its SQL."""
+
+_CHANGED: Final = re.compile(
+    rb"\b(" + b"|".join(sorted(name.encode() for name in OWN - {"max_execution_time"})) + rb")\b[\s\"`]*=\s*('?)(\w*)",
+    re.IGNORECASE,
+)
+_ASIDE: Final = re.compile(rb"/\*.*?\*/|--[^\n]*|'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,23 @@ def lane_of(user_agent: str, *, brings_data: bool) -> Lane:
     if brings_data:
         return INSERTS
     return REPORT if first == REPORTS else SQL
+
+
+def check_text(sql: bytes, settings: Mapping[str, str]) -> None:
+    """Raise EngineError when `sql` gives itself more than `settings` do. Its time is watched, whatever it says."""
+    for name, _, value in _CHANGED.findall(_ASIDE.sub(_without_text, sql)):
+        setting = name.decode().lower()
+        limit = settings.get(setting, "64" if setting == "max_threads" else "0")
+        if not value.isdigit() or not limit.isdigit() or not 0 < int(value) <= int(limit):
+            most = f"at most {limit}" if limit.isdigit() and limit != "0" else "decided by this server"
+            raise _error(CONSTRAINT_VIOLATION, f"{setting} is {most}. (SETTING_CONSTRAINT_VIOLATION)")
+
+
+def _without_text(aside: re.Match[bytes]) -> bytes:
+    """Return what is left of a comment, or of a string that is more than a number or a word."""
+    if not aside[0].startswith(b"'"):
+        return b" "
+    return aside[0] if aside[0][1:-1].isalnum() else b"''"
 
 
 class Lanes:

@@ -125,6 +125,7 @@ class Runner:
             statement = self._reader.read(sql)
         if not statement.verb:
             raise EngineError(62, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
+        limits.check_text(sql if statement.data_format is None else statement.insert.encode(), settings)
         with self._engine.connect() as connection:
             if query.database:
                 connection.execute(f"USE {_identifier(query.database)}")

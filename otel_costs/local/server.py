@@ -3,12 +3,13 @@
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +45,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
     process at once. A stop answers what is under way and stores what was acknowledged.
     """
     os.umask(private.UMASK)
+    _allow_files()
     with _stopped_by_signals(stop), _listening(options) as sockets, _engine(options.data) as engine:
         writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         intake = Intake(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
@@ -203,6 +205,13 @@ def _shared(data: Path) -> Iterator[str]:
     """Give the data folder to its user alone, also what is there from before, and say where that was not possible."""
     if failed := private.make_private(data):
         yield f"{failed} files in {data} belong to somebody else, and others may read them: change their owner."
+
+
+def _allow_files() -> None:
+    """Take as many open files as this user may have: the engine has many, and each connection is one."""
+    with suppress(OSError, ValueError):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _addresses(host: str, ports: Mapping[str, int], notices: Sequence[str]) -> Addresses:

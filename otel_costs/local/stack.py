@@ -52,6 +52,7 @@ def greeting(options: Options, addresses: Addresses) -> str:
         f"  OTLP over gRPC   {addresses.otlp_grpc_url}   OTEL_EXPORTER_OTLP_ENDPOINT for grpc",
         f"  ClickHouse HTTP  {addresses.http_url}   OTEL_COSTS_DSN, curl, Grafana, {addresses.http_url}/sessions",
         f"  Report page      {addresses.http_url}/",
+        f"  State            {addresses.http_url}/state   what was refused, what is damaged",
         f"  Data             {options.data}",
     ]
     if options.token:

@@ -16,7 +16,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from otel_costs.local import Stack, StartError
 
-from .support import Served, ask, export_logs, ledger_record, send
+from .support import LATELY_NS, Served, ask, export_logs, ledger_record, send
 
 Serve = Callable[..., Served]
 
@@ -91,6 +91,22 @@ def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
     stored = [int(row["s"]) for row in rows]
     assert set(acknowledged) <= set(stored)
     assert len(stored) == len(set(stored))
+
+
+def test_killed_after_acknowledgement_nothing_of_an_odd_time_is_lost(serve: Serve) -> None:
+    """Calls of 1970, of 500 days ago and of the next centuries are there after kill -9 and a restart, as all others."""
+    served = serve()
+    served.wait_until_ready()
+    session = uuid.uuid4().hex
+    times = [LATELY_NS, 0, LATELY_NS - 500 * 86_400 * 10**9, 4_500_000_000 * 10**9, 6_000_000_000 * 10**9, 2**64 - 1]
+    records = [ledger_record(session, time_ns=time, seq=seq) for seq, time in enumerate(times)]
+    assert export_logs(served.otlp_http_url, records).status == 200
+    served.process.kill()
+    again = serve()
+    again.wait_until_ready()
+    assert count(again.http_url, session) == len(times)
+    (row,) = ask(again.http_url, "SELECT sum(calls) AS c FROM misdated_calls")
+    assert int(row["c"]) == len(times) - 1
 
 
 def test_requests_under_way_are_answered_when_it_stops(serve: Serve, tmp_path: Path) -> None:

@@ -98,6 +98,44 @@ def test_limits_reach_the_engine(stack: Stack) -> None:
     assert small == ["1000000"] * 3
 
 
+@pytest.mark.parametrize("name", sorted(limits.OWN - {"max_execution_time"}))
+@pytest.mark.parametrize("value", ["0", "999999999999999", "'999999999999999'", "-1", "1e30", "'many'"])
+def test_sql_gives_itself_no_more(stack: Stack, name: str, value: str) -> None:
+    """Neither in the statement, nor in a part of it, nor by a SET, however it is written."""
+    for sql in (
+        f"SELECT 1 SETTINGS {name} = {value}",
+        f"SELECT * FROM (SELECT 1 SETTINGS {name.upper()}={value})",
+        f"SELECT 1 SETTINGS max_block_size = 10, {name} /* no */ = {value}",
+        f"SELECT 1 SETTINGS `{name}` -- no\n = {value}",
+        f"INSERT INTO budgets (name) SETTINGS {name} = {value} FORMAT TSV\nx\n",
+    ):
+        answer = send(stack.http_url, sql.encode())
+        assert answer.status >= 400, sql
+
+
+def test_sql_gives_itself_less(stack: Stack) -> None:
+    """Smaller limits hold; text that looks like a setting is text."""
+    sql = "SELECT getSetting('max_memory_usage'), 'max_memory_usage = 0'"
+    sql += " SETTINGS max_memory_usage = 1000000, max_threads = 1"
+    assert send(stack.http_url, sql.encode()).text == "1000000\tmax_memory_usage = 0\n"
+    settings = limits.SQL.settings({}, "m")
+    for text in (
+        b"SELECT '-- max_memory_usage = 0'",
+        b"INSERT INTO t VALUES ('it''s \\' max_memory_usage = 0')",
+        b"SELECT /* max_memory_usage = 0 */ 1",
+        b"SELECT value FROM system.settings WHERE name = 'max_memory_usage'",
+    ):
+        limits.check_text(text, settings)
+
+
+def test_its_time_is_watched_whatever_it_says(stack: Stack) -> None:
+    """A statement that gives itself an hour, or no limit, has the time that its request has."""
+    for value in (0, 3600):
+        sql = f"{FOR_HOURS} SETTINGS max_execution_time = {value}"
+        answer = send(f"{stack.http_url}/?max_execution_time=1", sql.encode())
+        assert (answer.status, answer.headers["x-clickhouse-exception-code"]) == (408, "159")
+
+
 def test_memory_is_bounded(stack: Stack) -> None:
     """A query that wants more than its share ends with the engine's error, and the store goes on."""
     sql = f"SELECT length(groupArray(number)) FROM numbers({limits.machine_memory() // 16})"
