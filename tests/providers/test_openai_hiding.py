@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.providers.openai.hiding import UsageHider
+from otel_costs.providers.server_events import events
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
 from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
@@ -137,6 +138,30 @@ def test_a_chunk_that_says_something_stays(choice: dict[str, Any]) -> None:
     hider = UsageHider()
     begun = event({"choices": [{"index": 0, "delta": DELTA}]}, None, "\n", False)
     assert hider.feed(begun) + hider.feed(said) + hider.flush() == begun + said
+
+
+@pytest.mark.parametrize("end", LINE_ENDS)
+@pytest.mark.parametrize("name", [None, "chunk"])
+def test_a_usage_beside_something_that_is_said(name: str | None, end: str) -> None:
+    """A provider that puts null usages where it is asked puts the usage there, too: the chunk stays, without it."""
+    hider = UsageHider()
+    said = {"choices": [{"index": 0, "delta": {"content": 'é "usage"'}, "finish_reason": "stop"}]}
+    begun = {"choices": [{"index": 0, "delta": DELTA}]}
+    shown = hider.feed(event({**begun, "usage": None}, name, end, False))
+    shown += hider.feed(event({"id": "1", "usage": {"a": {"b": 1}}, **said}, name, end, False)) + hider.flush()
+    first, second = [json.loads(data) for _, data in events(shown)]
+    assert (first, second) == (begun, {"id": "1", **said})
+    assert shown.endswith(2 * end.encode())
+
+
+def test_a_usage_of_something_else_stays() -> None:
+    """What is no usage of the chunk itself is left as it is, to the byte."""
+    hider = UsageHider()
+    begun = event({"choices": [{"index": 0, "delta": DELTA}]}, None, "\n", False)
+    hider.feed(event({"choices": [{"index": 0, "delta": DELTA}], "usage": None}, None, "\n", False))
+    for fields in ({"x_groq": {"usage": {"a": 1}}}, {"tools": [{"usage": "how"}]}):
+        other = event({"choices": [{"index": 0, "delta": DELTA}], **fields}, None, "\n", True)
+        assert hider.feed(begun + other) == begun + other
 
 
 def test_a_provider_that_always_tells() -> None:

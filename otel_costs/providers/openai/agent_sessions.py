@@ -67,18 +67,22 @@ def read(request: Request, body: Mapping[str, Any]) -> None:
     """Bill what an answer tells of sessions and turns: one of them, a list of them, or the events of a stream."""
     found = body["data"] if isinstance(body.get("data"), list) else [body]
     things = [thing for thing in found if isinstance(thing, Mapping)]
-    sessions = [thing for thing in things if thing.get("object") == "agent.session"]
+    sessions = [thing for thing in things if _is_session(thing)]
     listed = isinstance(body.get("data"), list) and body.get("object") == "list"
     for session in sessions:
         if not listed or _session(request, key(session.get("id"))) is not None:
             _learn(request, session)
-    turns = [thing for thing in things if thing.get("object") != "agent.session"]
+    turns = [thing for thing in things if not _is_session(thing)]
     # The oldest first: what the session has said already, it said of those.
     for turn in sorted(reversed(turns) if listed else turns, key=lambda turn: openai_jobs.times_of(turn)[0] or 0):
         _bill_turn(request, turn)
     for session in {session.get("id"): session for session in sessions}.values():  # the last snapshot of each
         if (known := _session(request, key(session.get("id")))) is not None:
             _bill_session(request, known, session)
+
+
+def _is_session(thing: Mapping[str, Any]) -> bool:
+    return thing.get("object") == "agent.session" or isinstance(thing.get("agent"), Mapping)
 
 
 def _session(request: Request, session_id: str | None) -> _Session | None:

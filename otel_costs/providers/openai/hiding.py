@@ -2,9 +2,11 @@
 
 Every chunk gets `"usage":null`, and one more comes that has the usage and says nothing else. How it says nothing is the
 provider's choice: no choices (`[]`, null, or none at all), or choices whose delta is empty and that do not finish.
-A chunk that says something is kept, whatever usage stands in it: it would have come unasked.
+A chunk that says something is kept: it would have come unasked. So is its usage, unless earlier chunks had a null one:
+then the provider puts a usage where it is asked for one.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,6 +16,7 @@ from otel_costs.providers.server_events import BOUNDARY, end_of_last, events, pa
 _NULL_AS_WRITTEN: Final = b',"usage":null'
 # Outside strings only: within one, the quotes would be escaped.
 _NULL_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,')
+_DATA: Final = re.compile(rb"((?:event: ?[^\r\n]*(?:\r\n|\n|\r))?data: ?)([^\r\n]*)([\r\n]*)")
 _A_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 _NO_CHOICES: Final = re.compile(rb'"choices"\s*:\s*(\[\s*\]|null)')
 _A_CHOICE: Final = re.compile(rb'"choices"\s*:\s*\[\s*\{')
@@ -31,6 +34,7 @@ class UsageHider:
     def __init__(self) -> None:
         self._held = b""
         self._has_begun = False
+        self._tells_null = False  # the provider has a usage in each chunk because it was asked for one
         self._always_tells = False  # the provider has a usage in chunks that say something: it tells it unasked
 
     def feed(self, chunk: bytes) -> bytes:
@@ -41,7 +45,7 @@ class UsageHider:
         at = chunk.rfind(_NULL_AS_WRITTEN)
         end = at + len(_NULL_AS_WRITTEN)
         if at >= 0 and chunk.find(b'"usage"', 0, at) < 0 and chunk.find(b'"usage"', end) < 0:
-            self._has_begun = True
+            self._has_begun = self._tells_null = True
             return chunk[:at] + chunk[end:]
         if chunk.rfind(b'"usage"') >= 0:
             return self._without_usage(chunk)
@@ -78,7 +82,9 @@ class UsageHider:
         if self._is_usage_chunk(event):
             return b""
         self._has_begun = True
-        return _NULL_USAGE.sub(b"", event)
+        shown = _NULL_USAGE.sub(b"", event)
+        self._tells_null = self._tells_null or shown != event
+        return _stripped(event) if self._tells_null and shown == event else shown
 
     def _is_usage_chunk(self, event: bytes) -> bool:
         """Whether this is the chunk that only `include_usage` brings: a usage, and nothing else that is said."""
@@ -94,6 +100,16 @@ class UsageHider:
                 self._always_tells = True
             return silent and self._has_begun and not self._always_tells
         return False
+
+
+def _stripped(event: bytes) -> bytes:
+    """Return an event that says something without the usage that stands in it; as it is where it is no usual chunk."""
+    line = _DATA.fullmatch(event)
+    chunk = parsed(line[2].decode("utf-8", "replace")) if line else None
+    if line is None or chunk is None or not chunk.get("choices") or chunk.get("error") or "usage" not in chunk:
+        return event
+    del chunk["usage"]
+    return line[1] + json.dumps(chunk, separators=(",", ":")).encode() + line[3]
 
 
 def _says_something(choice: object) -> bool:
