@@ -10,7 +10,7 @@ from .support.program import Program, environ
 from .support.provider import Provider
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CALL = """
 import openai
 openai.OpenAI().chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "I am Ada"}])
@@ -27,6 +27,13 @@ def test_links(page: Path) -> None:
     """No page links to what is not there."""
     for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
+
+
+def test_every_page_is_found() -> None:
+    """The index names each page; decisions have a folder of their own."""
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "index.md" or f"({page.name})" in index, page.name
 
 
 def test_set_up_in_code(provider: Provider, tmp_path: Path) -> None:
