@@ -166,6 +166,7 @@ def test_what_is_no_date_is_no_dated_name(name: str) -> None:
         ("gcp.vertex_ai", "publishers/google/models/gemini-2.5-flash", "gemini-2.5-flash"),
         ("gcp.vertex_ai", "projects/p/locations/eu/publishers/google/models/gemini-2.5-flash", "gemini-2.5-flash"),
         ("gcp.gemini", "gemini/gemini-2.5-pro", "gemini-2.5-pro"),
+        ("gcp.vertex_ai", "gemini-2.5-flash@default", "gemini-2.5-flash"),
         ("openai", "openai/gpt-4o", "gpt-4o"),
         ("openai", "GPT-4o\n", "gpt-4o"),
         ("azure.ai.openai", "azure/gpt-4o", "gpt-4o"),
@@ -244,6 +245,20 @@ def test_seconds_stay_billed_where_the_user_prices_nothing_in_their_place() -> N
         {"input_tokens": 9, "audio_seconds": 60}, provider="openai", model="gpt-4o-mini-transcribe", prices=mine
     )
     assert (cost.total, cost.unpriced_units) == (Decimal(1), ("input_tokens",))
+
+
+def test_a_users_price_keeps_the_least_that_is_billed() -> None:
+    """Ten seconds are billed of three, at the user's price too, unless that says otherwise."""
+    entry = """
+        - provider: groq
+          match: {model: whisper-large-v3}
+          %s
+          rates: {audio_seconds: {usd: "1", per: 1%s}}
+    """
+    for base, minimum, expected in (("", "", 10), ("base: {provider: groq}", "", 10), ("", ", minimum: 0", 3)):
+        mine = book(entry % (base, minimum))
+        cost = pricing.price({"audio_seconds": 3}, provider="groq", model="whisper-large-v3", prices=mine)
+        assert cost.total == expected
 
 
 @cache

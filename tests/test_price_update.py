@@ -2,6 +2,7 @@
 
 import json
 import logging
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from genai_prices.data import providers
 
 from otel_costs import pricing
@@ -328,6 +330,21 @@ def test_only_https_and_files(source: str) -> None:
     """http is for this machine, where nobody stands between."""
     with pytest.raises(PriceUpdateError):
         fetch(source)
+
+
+def test_a_host_is_who_it_says_it_is(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that nobody we trust has signed is refused; one that somebody has, is not."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.at("/x", b"whole").replace("http://127.0.0.1", "https://localhost")
+    with pytest.raises(PriceUpdateError, match="cannot be reached"):
+        fetch(url)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert fetch(url) == b"whole"
 
 
 def test_messages_and_what_is_stored_have_no_credentials(server: Server) -> None:

@@ -50,6 +50,7 @@ def spellings(name: str, provider: str) -> tuple[str, ...]:
     prefix, slash, rest = bare.partition("/")
     if slash and rest and provider in (_PREFIXES.get(prefix), provider_id(prefix)):
         bare = rest
+    bare = bare.removesuffix("@default")  # Vertex's name of the version that it has
     found.append(bare)
     if (parts := _dated(bare)) is not None:
         name, year, month, day = parts

@@ -148,7 +148,7 @@ def _rates(entry: Fields) -> dict[str, Rate]:
         rates[unit] = Rate(
             usd=given.decimal("usd", _MAX_USD),
             per=given.whole("per", 1),
-            minimum=given.whole("minimum", 0) if given.has("minimum") else 0,
+            minimum=given.whole("minimum", 0) if given.has("minimum") else -1,
             estimate=given.flag("estimate"),
         )
     return rates

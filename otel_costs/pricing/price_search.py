@@ -112,8 +112,9 @@ class Search:
     def _on_base(self, price: Price, name: Name, question: Question, used: tuple[Price, ...]) -> Rates | None:
         """Return the rates of `price`; None if it has a base and that is unknown, for it would be half a price."""
         if price.base is None:
-            covered_by = self._covered_by(price, question, used)
-            bands = ((-1, price.rates),)
+            below = self._resolve(question, used)
+            covered_by = _covered_by(price, below)
+            bands = ((-1, _with_minimum(price.rates, below.bands[0][1] if below else {})),)
             return Rates(bands, price.id, reason=_reason(price, question), covered_by=covered_by, sized=name.sized)
         found = self._resolve(_question_of(price.base, question), used)
         if found is None:
@@ -128,17 +129,27 @@ class Search:
             covered_by={**found.covered_by, **price.covered_by},
         )
 
-    def _covered_by(self, price: Price, question: Question, used: tuple[Price, ...]) -> Mapping[str, tuple[str, ...]]:
-        """Return what is billed in place of units of `price`: what it says, and what the price below it knows."""
-        below = self._resolve(question, used)
-        if below is None or not below.covered_by:
-            return price.covered_by
-        inherited = {
-            unit: others
-            for unit in price.rates
-            if (others := tuple(other for other in below.covered_by.get(unit, ()) if _has_rate(price, other)))
-        }
-        return {**inherited, **price.covered_by}
+
+def _covered_by(price: Price, below: Rates | None) -> Mapping[str, tuple[str, ...]]:
+    """Return what is billed in place of units of `price`: what it says, and what the price below it knows."""
+    if below is None or not below.covered_by:
+        return price.covered_by
+    inherited = {
+        unit: others
+        for unit in price.rates
+        if (others := tuple(other for other in below.covered_by.get(unit, ()) if _has_rate(price, other)))
+    }
+    return {**inherited, **price.covered_by}
+
+
+def _with_minimum(rates: Mapping[str, Rate], below: Mapping[str, Rate]) -> dict[str, Rate]:
+    """Return `rates`, each with the least that is billed of its unit: that of the price below, if it says nothing."""
+    return {
+        unit: replace(rate, minimum=other.minimum)
+        if rate.minimum < 0 and (other := below.get(unit)) is not None and other.minimum > 0
+        else rate
+        for unit, rate in rates.items()
+    }
 
 
 def _has_rate(price: Price, unit: str) -> bool:
@@ -162,7 +173,7 @@ def _multiplied(price: Price, unit: str, rate: Rate) -> Rate:
 def _derived(price: Price, below: dict[str, Rate]) -> dict[str, Rate]:
     """Return the rates of `price` over those of its base."""
     multiples = {unit: below[other].times(times) for unit, (other, times) in price.derived.items() if other in below}
-    return {**below, **multiples, **price.rates}
+    return {**below, **multiples, **_with_minimum(price.rates, below)}
 
 
 def _is_longer(other: Price, price: Price) -> bool:

@@ -41,8 +41,8 @@ class Rate:
     usd: Decimal
     per: int
     multiplier: Decimal = ONE
-    minimum: int = 0
-    """The least that is billed of a quantity that is not zero."""
+    minimum: int = -1
+    """The least that is billed of a quantity that is not zero; -1 where nothing is said of it."""
     estimate: bool = False
     """The provider bills another unit and gives this rate as a guide."""
 
