@@ -17,6 +17,8 @@ from otel_costs.local import compression
 # A client that is still sending does not read the refusal: what is too large is read to the end, within reason.
 _DISCARDED: Final = 256 * 2**20
 
+_AT_ONCE: Final = 2**16  # compressed bytes that may become so many that others would wait
+
 PAUSE_S: Final = 10.0
 """Seconds that a client may pause in a body, and that it may take more than SLOWEST has it."""
 
@@ -102,6 +104,8 @@ async def read(request: Request, limit: int, place: Place) -> bytes:
     finally:
         place.timer = None
     encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding and len(content) > _AT_ONCE:
+        return await asyncio.to_thread(compression.decompress, content, encoding, limit)
     return compression.decompress(content, encoding, limit)
 
 

@@ -1,5 +1,6 @@
 """One query of ClickHouse's HTTP interface: read from a request, run on the engine."""
 
+import asyncio
 import email
 import email.policy
 import re
@@ -74,7 +75,7 @@ async def read(request: Request, place: body.Place) -> Query:
         fields |= _form(kind, content)
         content = b""
     if fields.get("decompress") == "1":
-        content = compression.unframe(content, LIMIT)
+        content = await asyncio.to_thread(compression.unframe, content, LIMIT)
     if request.headers.get("x-clickhouse-format"):
         fields["default_format"] = request.headers["x-clickhouse-format"]
     if request.headers.get("x-clickhouse-database"):
