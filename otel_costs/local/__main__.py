@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
@@ -36,9 +37,11 @@ async def _serve(options: Options) -> None:
 
     def wait_for_end() -> None:
         # Not by `sys.stdin`: the interpreter cannot end while a thread reads there.
-        while os.read(0, 2**16):
-            pass
-        loop.call_soon_threadsafe(stop.set)
+        with suppress(OSError):
+            while os.read(0, 2**16):
+                pass
+        with suppress(RuntimeError):  # it has ended already
+            loop.call_soon_threadsafe(stop.set)
 
     Thread(target=wait_for_end, name="otel-costs-parent", daemon=True).start()
     await serve(options, _ready, stop)

@@ -95,8 +95,11 @@ class State:
     def _run(self) -> None:
         while not self._stopping:
             started = time.monotonic()
-            with suppress(EngineError):
+            try:
                 self._check()
+            except Exception as error:  # noqa: BLE001 - the next check has its own try; `checked_at` stays what it was
+                if not self._stopping:
+                    _logger.error("the check of the data failed: %s", type(error).__name__)
             if not self._stopping:
                 self._wake.wait(_DAY_S)
                 self._wake.clear()
