@@ -129,6 +129,85 @@ def test_the_tier_that_answered(answered: str | None, driver: Driver, provider: 
     assert call[names.COST_STATUS] == ("estimated" if answered is None else "priced")
 
 
+def test_the_tier_of_a_compaction(driver: Driver, provider: Provider, recorded: Recorded) -> None:
+    """A compacted conversation never tells which tier served it: the one that was asked for is an estimate."""
+    provider.script(Fault(usage=SPENT))
+    driver.run(driver.client.responses.compact(model="gpt-6.1-sol", input="A long story.", service_tier="flex"))
+    assert usd(recorded.call) == STANDARD / 2
+    assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_REASON]) == ("estimated", "tier_not_told")
+
+
+@pytest.mark.parametrize(
+    ("asked", "details", "status", "usd_of_writes"),
+    [
+        ("12h", {"ttl_12h_tokens": 100_000, "ttl_30m_tokens": 0}, "priced", "0.50"),
+        ("12h", {"ttl_12h_tokens": 0, "ttl_30m_tokens": 100_000}, "priced", "0.25"),
+        ("12h", None, "estimated", "0.50"),
+        ("30m", None, "priced", "0.25"),
+        (None, None, "priced", "0.25"),
+        ("48h", None, "estimated", "0.25"),
+    ],
+)
+def test_how_long_a_cache_is_kept(
+    asked: str | None, details: Any, status: str, usd_of_writes: str, driver: Driver, provider: Provider,
+    recorded: Recorded,
+) -> None:  # fmt: skip
+    """Where the usage does not tell for how long something was written, what was asked for is an estimate."""
+    written = {"cached_tokens": 0, "cache_write_tokens": 100_000}
+    usage = {
+        "input_tokens": 100_000,
+        "output_tokens": 0,
+        "total_tokens": 100_000,
+        "input_tokens_details": {**written, **({"cache_write_tokens_details": details} if details else {})},
+    }
+    provider.script(Fault(usage=usage))
+    respond(driver, extra_body={"prompt_cache_options": {"ttl": asked}} if asked else {})
+    call = recorded.call
+    assert (call[names.COST_STATUS], usd(call)) == (status, Decimal(usd_of_writes))
+
+
+@pytest.mark.parametrize(
+    ("mark", "told", "status", "cost"),
+    [
+        ({"type": "ephemeral", "ttl": "1h"}, {}, "estimated", "0.0555"),
+        ({"type": "ephemeral", "ttl": "5m"}, {}, "priced", "0.0375"),
+        ({"type": "ephemeral"}, {}, "priced", "0.0375"),
+        (
+            {"type": "ephemeral", "ttl": "1h"},
+            {"cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 8000}},
+            "priced",
+            "0.0555",
+        ),
+    ],
+)
+@pytest.mark.parametrize("place", ["part", "message", "tool"])
+def test_marks_of_a_cache(
+    place: str, mark: Any, told: Any, status: str, cost: str, driver: Driver, provider: Provider, recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Behind a gateway, too, an hour costs more; where the usage does not tell it, the request does, as an estimate."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, "127.0.0.1=anthropic")
+    usage = {
+        "prompt_tokens": 10_000,
+        "completion_tokens": 100,
+        "total_tokens": 10_100,
+        "cache_creation_input_tokens": 8000,
+        **told,
+    }
+    provider.script(Fault(usage=usage))
+    marked = {"cache_control": mark}
+    message: Any = {"role": "user", "content": [{"type": "text", "text": "Hi", **(marked if place == "part" else {})}]}
+    tool: Any = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    driver.run(
+        driver.client.chat.completions.create(
+            model="claude-sonnet-4-5",
+            messages=[{**message, **(marked if place == "message" else {})}],
+            tools=[{**tool, **(marked if place == "tool" else {})}],
+        )
+    )
+    assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_USD]) == (status, cost)
+
+
 CONTAINERS = [("1g", "0.03"), ("4g", "0.12"), ("16g", "0.48"), ("64g", "1.92"), (None, "0.03")]
 
 

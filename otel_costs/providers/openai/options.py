@@ -5,6 +5,7 @@ does one that nobody confirms; a tool or a container that nobody knows makes a l
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,6 +26,12 @@ SOONEST: Final = "soonest"
 TIER_NOT_TOLD: Final = "tier_not_told"
 """Reason of an estimate: a service tier was asked for, and the answer does not say which one served."""
 
+RETENTION_UNKNOWN: Final = "cache_retention_unknown"
+"""Reason of an estimate: what is kept in the cache for that long has no price."""
+
+_ORDINARY: Final = frozenset({"30m", "5m"})
+_LASTING: Final[Mapping[str, str]] = {"cache_write_12h_tokens": "12h", "cache_write_1h_tokens": "1h"}
+
 SEARCH_KIND_UNKNOWN: Final = "search_kind_unknown"
 """Reason of an estimate: a search of the web costs one price or another, by a tool that nobody named."""
 
@@ -36,7 +43,7 @@ TOOL_UNITS: Final = frozenset(
 )
 """What the items of a response count without a usage."""
 
-_TIERED: Final = ("chat", "completions", "responses")
+_TIERED: Final = ("chat/completions", "completions", "responses", "responses/compact")
 _UNTOLD_TIERS: Final = frozenset({"auto", "default", "standard", "standard_only", "on_demand"})
 _HAVE_WINDOWS: Final = frozenset({"openai"})
 """Providers that take less for a response that may take its time (openai 3.57, background_options)."""
@@ -54,8 +61,9 @@ def read(call: Call, request: Request, body: Any) -> None:
     answer = openai_usage.response_of(body)
     if isinstance(answer, Mapping):
         _read_job(call, request.endpoint.name, answer)
-    if said in _TIERED and isinstance(answer, Mapping):
+    if request.endpoint.name in _TIERED and isinstance(answer, Mapping):
         _read_tier(call, request)
+        _read_retention(call, request, answer)
     if said == "responses" and isinstance(answer, Mapping):
         _read_window(call, request, answer)
     if said in ("chat", "responses"):
@@ -80,6 +88,35 @@ def _read_tier(call: Call, request: Request) -> None:
         call.bill.service_tier = asked
         if call.bill.reported is None:
             call.bill.reasons.append(TIER_NOT_TOLD)
+
+
+def _read_retention(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
+    """Take what was written to the cache for the time that was asked for, where the usage does not tell the times."""
+    usage = call.bill.usage
+    written = usage.quantities.get("cache_write_tokens") if usage is not None else None
+    if usage is None or not written or not _LASTING.keys().isdisjoint(usage.quantities):
+        return
+    ttl = _retention(answer) or _retention(request.body) or _longest_mark(request.body)
+    unit = next((unit for unit, lifetime in _LASTING.items() if lifetime == ttl), None)
+    if unit is not None:
+        call.bill.usage = replace(usage, quantities={**usage.quantities, unit: written}, estimated=True)
+    elif ttl not in (None, *_ORDINARY):
+        call.bill.reasons.append(RETENTION_UNKNOWN)
+
+
+def _longest_mark(body: Mapping[str, Any]) -> str | None:
+    """Return the lifetime that a part of a request is marked with for Anthropic's cache, the one that lasts longer."""
+    messages = hosted_tools.objects(body.get("messages"))
+    parts = [part for message in messages for part in hosted_tools.objects(message.get("content"))]
+    marks = (thing.get("cache_control") for thing in (body, *messages, *parts, *hosted_tools.asked(body)))
+    lifetimes = {mark.get("ttl") for mark in marks if isinstance(mark, Mapping)}
+    return next((ttl for ttl in lifetimes if isinstance(ttl, str) and ttl not in _ORDINARY), None)
+
+
+def _retention(body: Mapping[str, Any]) -> str | None:
+    options = body.get("prompt_cache_options")
+    ttl = options.get("ttl") if isinstance(options, Mapping) else None
+    return ttl if isinstance(ttl, str) else None
 
 
 def _read_window(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
