@@ -61,7 +61,7 @@ def read_given(usage: Mapping[str, object], provider: str | None = None) -> Usag
 
 def with_reported(known: Usage | None, reported: object, provider: str | None = None) -> Usage | None:
     """Return what is known to be used, and what a usage object reports that is not among it."""
-    found = read(reported, provider)
+    found = None if reported is None else read(reported, provider)
     if known is None or found is None:
         return known or found
     more = {unit: quantity for unit, quantity in found.quantities.items() if unit not in known.quantities}

@@ -268,3 +268,58 @@ def test_the_process_has_an_identity_of_its_own(recorded: Recorded) -> None:
     """Every record of a process says which it is."""
     chat().finish()
     assert recorded.call[names.PROCESS_ID] == telemetry.process().id
+
+
+@pytest.mark.parametrize(
+    ("usage", "ledger", "span"),
+    [
+        ({"audio_seconds": 13}, {"otel_costs.usage.audio_seconds": "13"}, {"otel_costs.usage.audio_seconds": 13.0}),
+        ({"audio_seconds": 1.5}, {"otel_costs.usage.audio_seconds": "1.5"}, {"otel_costs.usage.audio_seconds": 1.5}),
+        ({"video_seconds": "8.0"}, {"otel_costs.usage.video_seconds": "8"}, {"otel_costs.usage.video_seconds": 8.0}),
+        ({"gpu_hours": 2}, {"otel_costs.usage.gpu_hours": "2"}, {"otel_costs.usage.gpu_hours": 2.0}),
+        ({"gpu_hours": 2.5}, {"otel_costs.usage.gpu_hours": "2.5"}, {"otel_costs.usage.gpu_hours": 2.5}),
+        ({"images": 2.0}, {"otel_costs.usage.images": 2}, {"otel_costs.usage.images": 2}),
+        ({"input_tokens": "12"}, {"gen_ai.usage.input_tokens": 12}, {"gen_ai.usage.input_tokens": 12}),
+    ],
+)  # fmt: skip
+def test_an_attribute_has_one_type(
+    usage: Mapping[str, object], ledger: Mapping[str, object], span: Mapping[str, object], recorded: Recorded
+) -> None:
+    """Counts are ints; what may have a fraction is an exact string in the ledger and a double on a span, always."""
+    otel_costs.record("chat", provider="acme", model="m", usage=usage)
+    (ended,) = recorded.spans
+    for found, expected in ((recorded.call, ledger), (ended.attributes or {}, span)):
+        said = {name: value for name, value in found.items() if ".usage." in name and ".cost." not in name}
+        assert said == expected
+        assert {name: type(value) for name, value in said.items()} == {k: type(v) for k, v in expected.items()}
+
+
+def test_a_span_of_what_is_billed_elsewhere_has_no_usage(recorded: Recorded) -> None:
+    """A look leaves a span alone, and no seconds on it that would be counted twice."""
+    call = Call("speech_to_text", "openai", "whisper-1")
+    call.bill.usage, call.billed = Usage.of({"audio_seconds": 13}), False
+    call.finish()
+    (span,) = recorded.spans
+    assert not [name for name in span.attributes or {} if "usage" in name]
+
+
+@pytest.mark.parametrize(
+    "cost_usd",
+    [-1, "-0.01", "NaN", float("nan"), float("inf"), "1e400", "9" * 500, 10**12, True, "much", [1], object()],
+    ids=lambda cost: ascii(cost)[:10],
+)
+def test_a_reported_cost_that_is_no_money_is_refused(cost_usd: Any, recorded: Recorded) -> None:
+    """It never becomes money: the cost is our own, and why is said."""
+    with otel_costs.session("abc-123") as session:
+        cost = otel_costs.record("chat", provider="openai", model="gpt-4o", usage=GPT_4O, cost_usd=cost_usd)
+    assert cost == session.cost_usd == Decimal("0.01175")
+    assert recorded.call[names.COST_SOURCE] == "local"
+    assert recorded.call[names.COST_STATUS] == "estimated"
+    assert recorded.call[names.COST_REASON] == "reported_cost_invalid"
+
+
+def test_a_reported_cost_is_kept_as_the_ledger_keeps_it(recorded: Recorded) -> None:
+    """To twelve decimals, in the process as in the store: one sum."""
+    said = otel_costs.record("chat", provider="openai", model="gpt-4o", usage=GPT_4O, cost_usd="0.0000123456789012345")
+    assert said == Decimal("0.000012345679")
+    assert recorded.call[names.COST_USD] == "0.000012345679"

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_costs.providers.openai import chat_fold
 from otel_costs.providers.openai.chat_fold import ChatFold
 from otel_costs.providers.openai.folds import fold, folded
+from otel_costs.reported_usage import merged
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o", "service_tier": "default"}
 
@@ -167,3 +169,107 @@ def test_nothing_raises(endpoint: str | None, said: list[tuple[str, Any]]) -> No
     body = adding.body()
     assert body is None or isinstance(body, dict)
     assert adding.complete in (True, False)
+
+
+USAGE: dict[str, Any] = {
+    "prompt_tokens": 1000,
+    "completion_tokens": 100,
+    "total_tokens": 1100,
+    "prompt_tokens_details": {"cached_tokens": 64},
+    "cost": 0.0035,
+}
+EMPTY: list[Any] = [
+    {},
+    None,
+    {"cost": 0},
+    {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    {"prompt_tokens_details": {"cached_tokens": 0}},
+    {"prompt_tokens": 0, "prompt_tokens_details": {}, "cost": None},
+    {"cost": 0.0035},
+]
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+@pytest.mark.parametrize("empty", EMPTY, ids=str)
+@pytest.mark.parametrize("times", [1, 40])
+def test_an_empty_usage_replaces_no_true_one(empty: Any, times: int, spaced: bool) -> None:
+    """A chat's usage is the last of each number that is not zero, whatever follows it in whatever chunk."""
+    last = [{**CHUNK, "model": "", "id": "", "choices": [], "usage": empty}] * times
+    said = [HEAD, piece("a"), {**TAIL, "usage": USAGE}, *last, "[DONE]"]
+    body = folded("chat/completions", written(*said, spaced=spaced))
+    assert body is not None
+    assert {name: body["usage"][name] for name in USAGE} == USAGE
+    assert (body["model"], body["id"]) == ("gpt-4o", "c")
+
+
+def test_a_usage_that_grows_ends_with_the_last() -> None:
+    """Some say the usage so far with every chunk, before the text or behind it."""
+    chunks = [{"usage": {"prompt_tokens": 9, "completion_tokens": count}, **piece("a")} for count in range(1, 200)]
+    body = folded("chat/completions", written(HEAD, *chunks, TAIL, "[DONE]"))
+    assert body is not None
+    assert body["usage"] == {"prompt_tokens": 9, "completion_tokens": 199}
+    assert body["choices"][0]["message"]["content"] == "a" * 199
+
+
+def test_a_usage_of_a_stream_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred chunks with a usage are not scanned one by one: the last few are, at the end."""
+    scanned: list[object] = []
+
+    def counting(earlier: object, later: object) -> Any:
+        scanned.append(later)
+        return merged(earlier, later)
+
+    monkeypatch.setattr(chat_fold, "merged", counting)
+    chunks = [{**piece("a"), "usage": {"prompt_tokens": 9, "completion_tokens": count}} for count in range(1, 200)]
+    folded("chat/completions", written(HEAD, *chunks, TAIL, "[DONE]"))
+    assert len(scanned) < 20
+
+
+@pytest.mark.parametrize("empty", EMPTY, ids=str)
+def test_an_empty_response_replaces_no_true_one(empty: Any) -> None:
+    """The last word on a response does not take back what was said in it before."""
+    true = {"id": "r", "model": "gpt-4o", "status": "in_progress", "usage": USAGE, "output": []}
+    events: list[Any] = [
+        {"type": "response.in_progress", "response": true},
+        {"type": "response.completed", "response": {"id": "r", "model": "", "status": "completed", "usage": empty}},
+    ]
+    body = folded("responses", written(*events))
+    assert body is not None
+    assert {name: body["usage"][name] for name in USAGE} == USAGE
+    assert (body["model"], body["status"]) == ("gpt-4o", "completed")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "ending", "name"),
+    [
+        ("audio/transcriptions", "transcript.text.done", ""),
+        ("audio/speech", "speech.audio.done", ""),
+        ("images/generations", "image_generation.completed", ""),
+        ("threads/runs", "thread.run.completed", "thread.run.completed"),
+        ("threads/runs", "thread.run.completed", "thread.run.step.completed"),
+        (None, "anything", ""),
+    ],
+)
+@pytest.mark.parametrize("empty", EMPTY, ids=str)
+def test_nor_does_an_empty_event(endpoint: str | None, ending: str, name: str, empty: Any) -> None:
+    """Of an event that comes twice the usage is the true one."""
+    said = [{"type": ending, "id": "x", "usage": USAGE}, {"type": ending, "id": "x", "usage": empty}]
+    heads = ("thread.run.completed", name) if name else ("", "")
+    raw = "".join(
+        (f"event: {head}\n" if head else "") + f"data: {json.dumps(event)}\n\n"
+        for head, event in zip(heads, said, strict=True)
+    )
+    body = folded(endpoint, raw.encode())
+    assert body is not None
+    assert {key: body["usage"][key] for key in USAGE} == USAGE
+
+
+def test_the_parts_of_a_message_of_anthropics_are_put_together() -> None:
+    """Its stream says the input at the start and the output at the end."""
+    events: list[Any] = [
+        {"type": "message_start", "message": {"model": "claude", "usage": {"input_tokens": 9, "output_tokens": 1}}},
+        {"type": "message_delta", "usage": {"output_tokens": 50}},
+    ]
+    body = folded(None, written(*events))
+    assert body is not None
+    assert body["usage"] == {"input_tokens": 9, "output_tokens": 50}

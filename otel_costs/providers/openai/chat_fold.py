@@ -10,12 +10,12 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from otel_costs.providers.server_events import parsed
-from otel_costs.reported_usage import merged
+from otel_costs.reported_usage import merged, says
 
 _Json = dict[str, Any]
 
 _USAGES: Final = 16
-"""Usages of a stream that are kept, the last ones: those that follow the true one are few."""
+"""Usages of a stream that are kept, the last ones."""
 
 # A chunk that begins and ends so has one choice, and in it nothing but text.
 _TEXT_DELTA: Final = '"choices":[{"index":0,"delta":{"content":"'
@@ -28,8 +28,9 @@ class ChatFold:
     def __init__(self) -> None:
         self._base: _Json = {}
         self._choices: dict[int, _Json] = {}
-        # Some say a usage with every chunk, and some an empty one after the true one: looked at once, at the end.
-        self._usages: deque[_Json] = deque(maxlen=_USAGES)
+        # Some say a usage with every chunk, and some an empty one after the true one: they are put together at the end.
+        self._usages: deque[_Json] = deque()
+        self._earlier: dict[tuple[str, ...], _Json] = {}  # of those before, the last one of each set of keys
         self._done = False
 
     @property
@@ -63,8 +64,7 @@ class ChatFold:
         base = self._base
         for key, value in chunk.items():
             if key == "usage":
-                if value:
-                    self._usages.append(value)
+                self._add_usage(value)
             elif type(value) is dict and key in base:
                 base[key] = merged(base[key], value)
             elif key != "choices" and (value or (value is not None and key not in base)):
@@ -72,8 +72,17 @@ class ChatFold:
         for choice in _dicts(chunk.get("choices")):
             index = choice.get("index")
             self._add_choice(self._choice(index if isinstance(index, int) else 0), choice)
-            if choice.get("usage") and not chunk.get("usage"):
-                self._usages.append(choice["usage"])  # Moonshot
+            if not chunk.get("usage"):
+                self._add_usage(choice.get("usage"))  # Moonshot
+
+    def _add_usage(self, usage: Any) -> None:
+        if not usage or (self._usages and not says(usage)):
+            return
+        self._usages.append(usage)
+        if len(self._usages) > _USAGES:
+            before = self._usages.popleft()
+            if tuple(before) in self._earlier or len(self._earlier) < _USAGES:
+                self._earlier[tuple(before)] = before
 
     def _choice(self, index: int) -> _Json:
         return self._choices.setdefault(
@@ -101,7 +110,8 @@ class ChatFold:
     def body(self) -> _Json | None:
         if not self._base and not self._usages:
             return None
-        usage = {"usage": reduce(merged, self._usages)} if self._usages else {}
+        usages = (*self._earlier.values(), *self._usages)
+        usage = {"usage": reduce(merged, usages)} if usages else {}
         return {
             **self._base,
             **usage,

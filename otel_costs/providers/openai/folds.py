@@ -5,6 +5,7 @@ A stream is added up once, at its end.
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any, Final, Protocol
 
 from otel_costs.providers.openai.chat_fold import ChatFold
@@ -14,8 +15,8 @@ from otel_costs.reported_usage import merged, says
 
 _Json = dict[str, Any]
 
-_USAGES: Final = 16
-"""Events with a usage that are kept of a stream that we do not know, the last ones."""
+_USAGES: Final = 64
+"""Events with a usage that are kept of a run, or of a stream that we do not know: the last ones."""
 
 
 class Fold(Protocol):
@@ -146,7 +147,7 @@ class RunFold:
 
     def __init__(self) -> None:
         self._last, self._error = "", ""
-        self._with_usage = ""
+        self._with_usage: deque[str] = deque(maxlen=_USAGES)
         self.complete = False
 
     def add(self, name: str, data: str) -> None:
@@ -154,13 +155,11 @@ class RunFold:
             self._error = data
         elif name.startswith("thread.run.") and not name.startswith("thread.run.step."):
             if _has_usage(data):
-                self._with_usage = data
+                self._with_usage.append(data)
             self._last, self.complete = data, name.removeprefix("thread.run.") in ENDED
 
     def body(self) -> _Json | None:
-        found = parsed(self._last)
-        if self._with_usage and self._with_usage is not self._last:
-            found = merged(parsed(self._with_usage), found)
+        found = reduce(merged, [*map(parsed, self._with_usage), parsed(self._last)])
         if self._error:
             error = parsed(self._error) or {}
             found = {**(found or {}), "error": error.get("error") or error}

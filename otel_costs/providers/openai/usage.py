@@ -15,7 +15,7 @@ from otel_costs.providers import sound
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.reported_cost import reported_cost
 from otel_costs.providers.sound import Sound
-from otel_costs.reported_usage import first_that_says, read, says
+from otel_costs.reported_usage import first_that_says, read, says, with_reported
 from otel_costs.usage import Usage
 
 __all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage", "reported_cost"]
@@ -44,9 +44,16 @@ def read_usage(endpoint: str, body: object, request: _Json | None = None, provid
     `provider` is who answered, if that is known: some count otherwise than OpenAI does.
     """
     try:
-        return ENDPOINTS.get(endpoint, _of_tokens)(body, request or {}, provider)
+        found = ENDPOINTS.get(endpoint, _of_tokens)(body, request or {}, provider)
+        if found is None or endpoint not in _BY_OTHER_MEASURES:
+            return found
+        return with_reported(found, usage_in(body), provider)
     except Exception:  # noqa: BLE001  # whatever a provider sends, the call goes on
         return Usage({}, ("usage",))
+
+
+_BY_OTHER_MEASURES: Final = frozenset({"videos", "fine_tuning/jobs"})
+"""Endpoints whose answers say elsewhere what was used; a usage object that they may get one day is read as well."""
 
 
 def read_others(endpoint: str, body: object, request: _Json | None = None) -> tuple[ModelUsage, ...]:
