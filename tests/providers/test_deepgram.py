@@ -173,6 +173,32 @@ def test_text_analysis(driver: DeepgramDriver, recorded: Recorded) -> None:
     assert call[names.COST_STATUS] == "unpriced"
 
 
+@pytest.mark.parametrize(
+    ("usage", "status", "unknown"),
+    [
+        ({"holographic_seconds": 7}, "partial", ["holographic_seconds"]),
+        ({"details": {"light": [{"waves": 3}]}}, "partial", ["details.light.waves"]),
+        ({"queue_time": 0.2, "holographic_seconds": 0}, "priced", None),
+    ],
+)
+def test_a_usage_that_it_says_one_day_is_accounted_for(
+    usage: Any, status: str, unknown: Any, driver: DeepgramDriver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vendor that bills by its own measures today may say a usage tomorrow: its keys are said as anybody's are."""
+    answer = driver.service.listen
+
+    def with_usage(asked: Any) -> Any:
+        found = answer(asked)
+        found.body["usage"] = usage
+        return found
+
+    monkeypatch.setattr(driver.service, "listen", with_usage)
+    driver.listen()
+    call = recorded.call
+    assert (call[names.COST_USD], call[names.COST_STATUS]) == ("0.001110833333", status)
+    assert (list(call[names.COST_UNKNOWN]) if unknown else call.get(names.COST_UNKNOWN)) == unknown
+
+
 @pytest.mark.parametrize("duration", [None, "long", -1, float("1e300")])
 def test_a_duration_that_is_none(duration: Any, driver: DeepgramDriver, recorded: Recorded) -> None:
     """Nonsense is flagged, and never billed."""
