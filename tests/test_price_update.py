@@ -190,6 +190,7 @@ def test_an_older_book_is_refused(server: Server) -> None:
     prepare(server.at("/data.json", raw(later())), now=NOW).store()
     held = updated().version
     earlier = later()
+    earlier[0]["models"].append({"id": "claude-0", "match": {"equals": "claude-0"}, "prices": {"input_mtok": 1}})
     for known in (known for one in earlier for known in one["models"]):
         if isinstance(known["prices"], list):
             known["prices"] = known["prices"][:1]
@@ -201,11 +202,26 @@ def test_an_older_book_is_refused(server: Server) -> None:
     assert updated().version == held
 
 
-def test_a_book_that_is_not_whole_is_refused(server: Server) -> None:
-    """Few models and one new one are no price list."""
+def test_a_part_of_the_book_is_refused_where_it_should_be_whole(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What genai-prices publishes has all providers."""
     data = [next(one for one in later() if one["id"] == "openai")]
-    with pytest.raises(PriceUpdateError, match=r"is not whole|is older"):
-        prepare(server.at("/data.json", raw(data)), now=NOW)
+    monkeypatch.setattr(genai_prices_data, "URL", server.at("/data.json", raw(data)))
+    with pytest.raises(PriceUpdateError, match="is not whole") as refused:
+        prepare(now=NOW)
+    assert refused.value.refused
+
+
+def test_a_part_of_a_book_is_laid_over_what_is_here(server: Server) -> None:
+    """Somebody's own data in the form of genai-prices changes what it has, and nothing else."""
+    models = [
+        {"id": "gpt-4o", "match": {"equals": "gpt-4o"}, "prices": {"input_mtok": 3}},
+        {"id": "gpt-99", "match": {"equals": "gpt-99"}, "prices": {"input_mtok": 9}},
+    ]
+    prepare(server.at("/data.json", raw([{"id": "openai", "models": models}])), now=NOW).store()
+    assert [usd(name, AFTER) for name in ("gpt-4o", "gpt-99", "gpt-4.1")] == [3, 9, 2]
+    assert usd("gpt-4o", BEFORE) == Decimal("2.5")
 
 
 @pytest.mark.parametrize(

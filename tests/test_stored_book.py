@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs.pricing import builtin_prices, stored_book
+from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.builtin_prices import builtin_book
-from otel_costs.pricing.price_entry import Price, PriceFileError
+from otel_costs.pricing.price_entry import Price, PriceFile, PriceFileError
 from otel_costs.pricing.stored_book import StoredBook
 
 RAW = stored_book.dump(builtin_book())
@@ -33,6 +34,16 @@ def test_what_is_written_is_what_is_read() -> None:
     assert found.base.version == made.base.version
     assert list(found.base.models()) == list(made.base.models())
     assert stored_book.dump(StoredBook(found.files, found.base, builtin_book().header)) == RAW
+
+
+def test_a_name_with_anything_in_it_is_kept() -> None:
+    """Tabs and line ends of a provider's name are no places to cut at."""
+    odd = "a\tb\nc\u2028"
+    file = PriceFile("x", "1", [replace(builtin_book().files[0].prices[0], provider=odd)])
+    found = stored_book.load(stored_book.dump(StoredBook((file,), BaseBook("1", {odd: '{"models":[]}'}))), "x")
+    assert found.files[0].providers() == (odd,)
+    assert found.base is not None
+    assert found.base.providers() == {odd}
 
 
 def test_a_book_is_read_provider_by_provider() -> None:

@@ -62,6 +62,9 @@ class CallNames:
 
     def undated(self, *, one_model: bool) -> Iterator[Name]:
         """Yield the names without the dates at their ends, of those that have one."""
+        model, _, size = self.listed.partition("/")
+        if (shorter := undated(model)) is not None:
+            yield from _with_plainer(f"{shorter}/{size}", self.provider)
         for name in (self.answered, self.asked) if one_model else (self.answered,):
             for spelling in spellings(name, self.provider)[:2]:
                 if (shorter := undated(spelling)) is not None:

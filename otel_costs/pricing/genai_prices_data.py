@@ -80,8 +80,10 @@ def _book(raw: Any, name: str, version: str) -> BaseBook:
     if not isinstance(raw, list) or not raw:
         raise PriceFileError(name, None, "", "is no list of providers, as genai-prices publishes it")
     reader = _Reader(name)
-    sections = dict(reader.provider(found) for found in raw)
-    return BaseBook(version, sections)
+    book = BaseBook(version, dict(reader.provider(found) for found in raw))
+    if next(book.models(), None) is None:
+        raise PriceFileError(name, None, "", "has no model")
+    return book
 
 
 class _Reader:

@@ -48,13 +48,13 @@ class PriceSource:
 def sources(book: PriceBook) -> Iterator[PriceSource]:
     """Yield what the prices of `book` are from: what is first is over the others."""
     stored = {header["kind"]: header for header in updates.read().headers}
-    ours = {file.name for file in builtin_files()}
+    ours = builtin_files()
     for file in book.files:
-        if file.name not in ours:
+        if file not in ours:
             fetched = stored.get(updates.BOOK, {})
             yield _source(fetched, file) if fetched.get("source") == file.name else PriceSource(file.name, file.version)
-    if book.files:
-        yield PriceSource("the price files of this release", max(file.version for file in builtin_files()))
+    if ours:
+        yield PriceSource("the price files of this release", max(file.version for file in ours))
     fetched = stored.get(updates.BASE, {})
     if fetched.get("base") == book.base.version:
         yield _source(fetched, book.base)

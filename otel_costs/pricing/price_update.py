@@ -65,22 +65,22 @@ def prepare(source: str | None = None, *, now: datetime | None = None, date_back
     `date_back` gives calls of the past the new prices, too. Raises PriceUpdateError where it cannot be fetched, is no
     price book, or is older than what is here.
     """
-    source, now = source or genai_prices_data.URL, now or datetime.now(UTC)
+    whole, source, now = source is None, source or genai_prices_data.URL, now or datetime.now(UTC)
     raw = fetch(source)
     try:
-        if raw.lstrip()[:1] in (b"[", b"{"):
-            return _of_base(raw, source, now, date_back=date_back)
+        if whole or raw.lstrip()[:1] in (b"[", b"{"):
+            return _of_base(raw, source, now, date_back=date_back, whole=whole)
         return _of_file(raw, source, now, date_back=date_back)
     except PriceFileError as error:
         raise PriceUpdateError(str(error)) from error
 
 
-def _of_base(raw: bytes, source: str, now: datetime, *, date_back: bool) -> Update:
+def _of_base(raw: bytes, source: str, now: datetime, *, date_back: bool, whole: bool) -> Update:
     version = f"genai-prices-{now:%Y-%m-%d}.{hashlib.sha256(raw).hexdigest()[:8]}"
     found = genai_prices_data.of_json(raw, shown(source), version)
     here = updates.read().base or builtin_base()
     merged = _MergedBase(here, found, None if date_back else now.isoformat())
-    _refuse_older_base(here, found, merged.changes, shown(source), now)
+    _refuse_worse(here, found, merged.changes, shown(source), whole=whole)
     base = BaseBook(version if merged.changes else here.version, merged.sections)
     return Update(StoredBook((), base, _header(raw, source, now)), updates.BASE, tuple(merged.changes))
 
@@ -152,32 +152,45 @@ class _MergedBase:
         self.changes.append(Change(kind, provider, model, said))
 
 
-def _refuse_older_base(here: BaseBook, found: BaseBook, changes: Iterable[Change], source: str, now: datetime) -> None:
-    """Complain about a book that is no later than what is here: one that lacks what is here, and has nothing new."""
+def _refuse_worse(here: BaseBook, found: BaseBook, changes: Iterable[Change], source: str, *, whole: bool) -> None:
+    """Complain about a book that is no later than what is here, and about a part of one where it has to be `whole`.
+
+    It has neither date nor version. It is older if more of its models have a last price that began earlier than ours
+    than one that began later; or if it lacks models that are here, and has nothing that is not.
+    """
     kinds = {change.kind for change in changes}
-    last, latest = (_last_start(book, now) for book in (found, here))
-    if last < latest or (GONE in kinds and NEW not in kinds):
-        gone = sum(change.kind == GONE for change in changes)
+    ours, theirs = _last_starts(here), _last_starts(found)
+    common = ours.keys() & theirs.keys()
+    earlier, later = (
+        sum(theirs[model] < ours[model] for model in common),
+        sum(theirs[model] > ours[model] for model in common),
+    )
+    is_part = len(theirs) < len(ours) / 2
+    if earlier > later or (not is_part and GONE in kinds and NEW not in kinds):
         raise PriceUpdateError(
-            f"{source} is older than {here.version}: its last price is of {last or 'no day'}, ours of {latest}; "
-            f"{gone:,} models are not in it",
+            f"{source} is older than {here.version}: {earlier:,} of its prices began earlier than those that are "
+            f"here, and {len(ours.keys() - theirs.keys()):,} models are not in it",
             refused=True,
         )
-    count, had = (sum(1 for _ in book.models()) for book in (found, here))
-    if count < had / 2:
-        raise PriceUpdateError(f"{source} has {count:,} models, and {had:,} are here: it is not whole", refused=True)
+    if whole and is_part:
+        raise PriceUpdateError(
+            f"{source} is not whole: it has {len(theirs):,} models, and {len(ours):,} are here", refused=True
+        )
 
 
-def _last_start(book: BaseBook, now: datetime) -> str:
-    """Return the last day before `now` on which a price began, empty if no price has one."""
-    starts = (
-        constraint["start_date"]
+def _last_starts(book: BaseBook) -> dict[tuple[str, str], str]:
+    """Return the day on which the last price of each model began or begins, empty where no day is told."""
+    return {
+        (model.provider, model.id): max(
+            (
+                constraint["start_date"]
+                for constraint, _ in model.revisions[-1][1]
+                if constraint is not None and "start_date" in constraint
+            ),
+            default="",
+        )
         for model in book.models()
-        for _, prices, variants in model.revisions
-        for constraint in (*(price[0] for price in prices), *(variant[1] for variant in variants))
-        if constraint is not None and "start_date" in constraint
-    )
-    return max((start for start in starts if start <= now.date().isoformat()), default="")
+    }
 
 
 def _merged_prices(

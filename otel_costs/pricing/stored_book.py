@@ -39,11 +39,11 @@ def dump(book: StoredBook) -> bytes:
     lines: list[str] = []
     if book.base is not None:
         header["base"] = book.base.version
-        lines += [f"base\t{provider}\t{text}" for provider, text in book.base.sections.items()]
+        lines += [f"base\t{_json(provider)}\t{text}" for provider, text in book.base.sections.items()]
     header["fields"] = _FIELDS
     header["files"] = [[file.name, file.version] for file in book.files]
     for number, file in enumerate(book.files):
-        lines += [f"{number}\t{provider}\t{_written(file.of(provider))}" for provider in file.providers()]
+        lines += [f"{number}\t{_json(provider)}\t{_written(file.of(provider))}" for provider in file.providers()]
     body = "\n".join([_json(header), *lines, ""]).encode()
     return b"\n".join([FORM.encode(), hashlib.sha256(body).hexdigest().encode(), body])
 
@@ -65,7 +65,7 @@ def load(raw: bytes, name: str) -> StoredBook:
         files: list[dict[str, str]] = [{} for _ in header["files"]]
         for line in lines:
             which, provider, text = line.split("\t", 2)
-            (base if which == "base" else files[int(which)])[provider] = text
+            (base if which == "base" else files[int(which)])[json.loads(provider)] = text
         return StoredBook(
             tuple(
                 StoredPriceFile(file, version, texts)

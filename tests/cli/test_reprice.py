@@ -86,3 +86,23 @@ def test_a_price_file_that_is_none(store: str, tmp_path: Path) -> None:
     said = run("reprice", "--prices", str(tmp_path / "none.yaml"), url=store)
     assert (said.exit_code, said.stdout) == (2, "")
     assert "none.yaml" in said.stderr
+
+
+def test_an_update_prices_what_had_no_price(store: str, file: str, tmp_path: Path) -> None:
+    """Two commands: one that stores newer prices, and one for the calls that waited for them."""
+    home = {"XDG_DATA_HOME": str(tmp_path / "home")}
+    Ledger(store).call(
+        "waiting",
+        at("12:00:00"),
+        gen_ai__response__model="house-model",
+        gen_ai__usage__input_tokens=1_000_000,
+        otel_costs__cost__status="unpriced",
+        otel_costs__cost__reason="unknown_model",
+        gen_ai__usage__cost__source="None",
+    )
+    options = ("--unpriced", "--session", "waiting", "--format", "json")
+    assert json.loads(run("reprice", *options, url=store, environ=home).stdout)["changed"] == 0
+    assert run("prices", "update", "--from", file, environ=home).exit_code == 0
+    done = json.loads(run("reprice", *options, url=store, environ=home).stdout)
+    assert (done["changed"], done["changes"][0]["after_usd"]) == (1, "3.000000")
+    assert done["price_book"].startswith("acme-1+")
