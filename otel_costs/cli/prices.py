@@ -176,7 +176,9 @@ def update(source: str | None, dry_run: bool, date_back: bool, forget: bool, for
     elif form == options.CSV:
         output.write_csv(rows, ("kind", "provider", "model", "said"))
     else:
-        output.show(*([_change_table(rows)] if rows else []), output.text(_changed(found, dry_run=dry_run)))
+        output.show(
+            *([_change_table(rows)] if rows else []), output.text(_changed(found, dry_run=dry_run, date_back=date_back))
+        )
 
 
 @prices.command("check", short_help="Say what is wrong with a price file.")
@@ -222,12 +224,16 @@ def _change_table(rows: Iterable[Mapping[str, str]]) -> Table:
     return table
 
 
-def _changed(found: Update, *, dry_run: bool) -> str:
+def _changed(found: Update, *, dry_run: bool, date_back: bool) -> str:
     counts = Counter(change.kind for change in found.changes)
     said = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "gone"))
     stored = "would be stored" if dry_run else "is stored: programs read it when they start"
-    more = "" if dry_run or not found.changes else ". Calls without a price: otel-costs reprice --unpriced"
-    return f"{said}; version {found.version} {stored}{more}"
+    parts = [f"{said}; version {found.version} {stored}."]
+    if counts["changed"]:
+        parts.append("What is changed holds " + ("for calls of the past, too." if date_back else "from now on."))
+    if counts["new"]:
+        parts.append("What is new holds for calls of the past, too: otel-costs reprice --unpriced")
+    return " ".join(parts)
 
 
 def _usage(pairs: Iterable[str]) -> Usage:

@@ -81,6 +81,38 @@ prices:
 
 
 @pytest.mark.parametrize(
+    ("whose", "asked", "answered", "expected"),
+    [
+        ("openai", "gpt-4o", "gpt-4o-2024-08-06", "0.007"),  # the user's price, for the version that answered too
+        ("openai", "gpt-4o", "gpt-4o-mini-2024-07-18", "0.00015"),  # a gateway that turned to another model
+        ("openai", "gpt-4o", "claude-sonnet-4-5", None),  # and to one that it has no price for
+        ("gcp.gemini", "models/gemini-2.5-pro", "models/gemini-2.5-pro", "0.00125"),
+        ("openai", "openai/gpt-4o", "gpt-4o", "0.007"),
+    ],
+)
+def test_which_price_a_call_has(
+    whose: str, asked: str, answered: str, expected: str | None, driver: Driver, provider: Provider,
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Any,
+) -> None:  # fmt: skip
+    """That of the model that answered, by the user's word for it where there is one."""
+    prices = tmp_path / "prices.yaml"
+    entry = 'provider: openai, match: {model: gpt-4o}, rates: {input_tokens: {usd: "7", per: 1000000}}'
+    prices.write_text(f"version: mine\ncurrency: USD\nprices:\n  - {{{entry}}}\n")
+    monkeypatch.setenv(names.ENV_PRICES, str(prices))
+    monkeypatch.setenv(names.ENV_PROVIDERS, f"127.0.0.1={whose}")
+    pricing.use(None)
+    provider.script(Fault(usage={"prompt_tokens": 1000, "completion_tokens": 0}, fields={"model": answered}))
+    kind = openai.OpenAI if driver.kind == "sync" else openai.AsyncOpenAI
+    client = kind(api_key="k", base_url=f"{provider.root}/v1")
+    try:
+        driver.run(client.chat.completions.create(model=asked, messages=HELLO))
+        driver.run(client.close())
+        assert recorded.call.get(names.COST_USD) == expected
+    finally:
+        pricing.use(None)
+
+
+@pytest.mark.parametrize(
     ("address", "provider_name"),
     [
         ("http://acme.openai.azure.com/openai/v1", "azure.ai.openai"),
