@@ -13,8 +13,13 @@ from otel_costs.units import COUNTS
 
 @telemetry.shielded("write the record of a session")
 def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> None:
-    """Log `[COST] Session abc-123: $0.002345` and the usage by unit, and write the record `otel_costs.session`."""
-    telemetry.log.info("[COST] Session %s: $%s (%s)", printable(session_id), money(totals.cost_usd), _counts(totals))
+    """Log `[COST] Session abc-123: $0.002345` and the usage by unit, and write the record `otel_costs.session`.
+
+    A session in which nothing has a price has no cost: the line says `unpriced`, and the record leaves it out.
+    """
+    unpriced = 0 < totals.calls == totals.unpriced_calls
+    cost = "unpriced" if unpriced else f"${money(totals.cost_usd)}"
+    telemetry.log.info("[COST] Session %s: %s (%s)", printable(session_id), cost, _counts(totals))
     record = {
         names.EVENT_NAME: names.SESSION_EVENT,
         names.PROCESS_ID: telemetry.process().id,
@@ -24,7 +29,8 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
     }
     for unit, quantity in totals.usage.quantities.items():
         record[names.usage_attribute(unit)] = quantity if unit in COUNTS else _number(quantity)
-    record[names.COST_USD] = f"{totals.cost_usd:f}"
+    if not unpriced:
+        record[names.COST_USD] = f"{totals.cost_usd:f}"
     telemetry.emit(names.SESSION_EVENT, record, timestamp_ns=time.time_ns())
 
 

@@ -495,6 +495,17 @@ class TestTotals:
             otel_costs.record("chat", provider="p", model="m", usage={}, cost_usd=cost_usd)
         assert f"[COST] Session a: ${shown} (1 call)" in caplog.text
 
+    def test_a_session_in_which_nothing_has_a_price_has_no_cost(
+        self, recorded: Recorded, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Not 0: neither in its line of the log nor in its record."""
+        caplog.set_level(logging.INFO, "otel_costs")
+        with otel_costs.session("a"):
+            otel_costs.record("speech_to_text", provider="nobody", model="m", usage={"audio_seconds": "1.5"})
+        assert "[COST] Session a: unpriced (1 call, 1 without a price; audio_seconds 1.5)" in caplog.text
+        (found,) = recorded.records(names.SESSION_EVENT)
+        assert (found["otel_costs.session.unpriced_calls"], found.get(names.COST_USD)) == (1, None)
+
     def test_an_id_cannot_forge_a_line_of_the_log(self, recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
         """A newline in an id is written as an escape."""
         caplog.set_level(logging.INFO, "otel_costs")

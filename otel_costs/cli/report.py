@@ -120,7 +120,7 @@ def _table(group: str, rows: Sequence[Row]) -> Table:
 def _names(row: Row, keys: Sequence[str]) -> Iterator[RenderableType]:
     """Yield whose a row is; that of all the others is named by how many they are."""
     if others := row.get("others"):
-        yield Text(f"{others:,} others", "dim")
+        yield Text(figures.many(others, "other"), "dim")
         yield from [Text()] * (len(keys) - 1)
     else:
         yield from (output.text(row[key] or "(none)") for key in keys)

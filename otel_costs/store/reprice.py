@@ -23,7 +23,8 @@ _PRICE: Final = ("cost_usd", "cost_lines", "cost_status", "cost_reason", "cost_s
 
 _WHERE: Final = (
     " where end_time >= {since:DateTime64(3, 'UTC')} and end_time < {until:DateTime64(3, 'UTC')} and not superseded"
-    " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
+    " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)} or user_id = '' and session_id in"
+    " (select session_id from session_owners where user_id = {user:Nullable(String)}))"
     " and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})"
     " and ({provider:Nullable(String)} is null or provider = {provider:Nullable(String)})"
     " and ({model:Nullable(String)} is null or {model:Nullable(String)} in (model, request_model))"

@@ -69,7 +69,7 @@ def test_what_is_cut_off_has_a_row(url: str) -> None:
     assert [(row["user_id"], row["others"]) for row in users] == [("ada", ""), ("", "1")]
     assert sum(Decimal(row["cost_usd"]) for row in users) == Decimal("0.009995")
     shown = run("report", "--limit", "1", url=url).stdout
-    assert "1 others" in shown
+    assert "1 other " in shown
     assert [line.split()[-1] for line in shown.splitlines() if line.strip().startswith("total")] == ["$0.009995"] * 4
 
 

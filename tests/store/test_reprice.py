@@ -216,3 +216,18 @@ def test_a_re_price_is_no_arrival(store: Store) -> None:
     reprice(store.client, Chosen())
     assert store.one("select count() as n from call_sequences") == {"n": 0}
     assert len(reports.session_calls(store.client, "s1")) == 2
+
+
+@pytest.mark.usefixtures("prices")
+def test_a_users_calls_are_those_of_every_report(store: Store) -> None:
+    """Also those that name the session alone, and no other's that do."""
+    store.insert(
+        used(user="ada", session="s1"),
+        used(at("12:00:01"), user="", session="s1"),
+        used(at("12:00:02"), user="", session="s2"),
+        used(at("12:00:03"), user="bob", session="s2"),
+    )
+    result = reprice(store.client, Chosen(user="ada"))
+    assert result.checked == 2
+    assert reports.user_report(store.client, "ada")["cost_usd"] == Decimal("0.0074")
+    assert reports.user_report(store.client, "bob")["unpriced_calls"] == 2
