@@ -97,7 +97,7 @@ def apply(
             if key in present and applied.get(key) == statement.checksum and _is_in_force(client, statement):
                 continue
             changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
-            grown = statement.target in counted & {change.name for change in changes if change.action == "extended"}
+            grown = statement.target in counted & {one.name for one in changes if one.detail.startswith("column ")}
             if (key not in present or grown) and statement.target and not tables.isdisjoint(statement.reads):
                 _fill(client, statement, layout)
             _record(client, *key, statement.checksum)

@@ -96,6 +96,20 @@ def test_everybody_else_is_as_before(filled: Store) -> None:
     assert only(reports.budget_status(filled.client), "name") == [("bob",)]
 
 
+def test_what_names_nobody_goes_with_the_first_user(filled: Store) -> None:
+    """In a session of several it is the first one's in every report: it goes with that user, and with no other."""
+    filled.insert(call(at("11:00:05"), user="", session="both", cost="8"))
+    assert reports.user_report(filled.client, "ada")["cost_usd"] == Decimal("8.75")
+    assert erase.of_user(filled.client, "bob").led == ()
+    whom = erase.of_user(filled.client, "ada")
+    assert (whom.shared, whom.led) == (("both",), ("both",))
+    assert not [one for one in erase.erase(filled.client, whom) if one.after]
+    assert only(reports.user_costs(filled.client), "user_id", "cost_usd") == [
+        ("", Decimal(4)),
+        ("bob", Decimal("3.125")),
+    ]
+
+
 def test_a_session_is_gone_whoever_is_in_it(filled: Store) -> None:
     """Both users' rows of it, and of nothing else."""
     found = erase.erase(filled.client, erase.of_session("both"))
