@@ -223,9 +223,9 @@ def test_a_users_calls_are_those_of_every_report(store: Store) -> None:
     """Also those that name the session alone, and no other's that do."""
     store.insert(
         used(user="ada", session="s1"),
-        used(at("12:00:01"), user="", session="s1"),
-        used(at("12:00:02"), user="", session="s2"),
-        used(at("12:00:03"), user="bob", session="s2"),
+        used(at=at("12:00:01"), user="", session="s1"),
+        used(at=at("12:00:02"), user="", session="s2"),
+        used(at=at("12:00:03"), user="bob", session="s2"),
     )
     result = reprice(store.client, Chosen(user="ada"))
     assert result.checked == 2
