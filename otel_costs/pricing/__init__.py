@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from time import thread_time
 from typing import Final
 
 from otel_costs import attributes
@@ -36,6 +37,7 @@ _log: Final = logging.getLogger(attributes.SCOPE)
 _book: PriceBook | None = None
 _failed = False
 _MAX_SAID: Final = 10
+_MAX_CHECK_S: Final = 0.05  # of processor time; a call may wait for it
 
 
 def price(
@@ -117,13 +119,19 @@ def _say_findings(book: PriceBook) -> None:
     """Log once what the user's file takes away, and what it has in vain."""
     if not os.environ.get(attributes.ENV_PRICES):
         return
-    from otel_costs.pricing.price_check import findings  # noqa: PLC0415  # needed where there is a file
+    from otel_costs.pricing.price_check import Finding, by_price  # noqa: PLC0415  # needed where there is a file
 
     own, below = book.files[0], PriceBook(book.files[1:], version="", base=book.base)
-    if found := findings(own, below):
+    found: list[Finding] = []
+    began, more = thread_time(), ""
+    for _, findings in by_price(own, below):
+        found += findings
+        if len(found) > _MAX_SAID or thread_time() - began > _MAX_CHECK_S:
+            more = "; there may be more"
+            break
+    if found:
         said = "; ".join(f"line {each.line}: {each.price} {each.problem}" for each in found[:_MAX_SAID])
-        more = f"; and {len(found) - _MAX_SAID} more" if len(found) > _MAX_SAID else ""
-        _log.warning("%s: %s%s. `otel-costs prices check` says it, too.", own.name, said, more)
+        _log.warning("%s: %s%s. `otel-costs prices check` says all of it.", own.name, said, more)
 
 
 def load(path: str | None = None) -> PriceBook:

@@ -34,9 +34,18 @@ class Finding:
 
 def findings(file: PriceFile, below: PriceBook, *, now: datetime | None = None) -> list[Finding]:
     """Return what there is to say of the prices in `file`, over the book `below`, in the order of their lines."""
+    return sorted(
+        (finding for _, found in by_price(file, below, now=now) for finding in found), key=lambda finding: finding.line
+    )
+
+
+def by_price(
+    file: PriceFile, below: PriceBook, *, now: datetime | None = None
+) -> Iterator[tuple[Price, list[Finding]]]:
+    """Yield each price with what there is to say of it, as it is looked at: a millisecond, or a few for a wide one."""
     check = _Check(file, below, now or datetime.now(UTC))
-    found = [Finding(price.line, price.id, problem) for price in file.prices for problem in check.problems(price)]
-    return sorted(found, key=lambda finding: finding.line)
+    for price in file.prices:
+        yield price, [Finding(price.line, price.id, problem) for problem in check.problems(price)]
 
 
 class _Check:
