@@ -6,6 +6,8 @@ each, so that whatever else the machine does meets all of them; figures are medi
 round of `bare` and of `by hand`, a wrapper that makes one span. A round ends when what its calls left is written.
 Variants that are not installed are left out.
 
+Where other programs are at work on the machine, the share of `bare` by processor time says more than that by the clock.
+
 `busy` has a process on every other core of the machine. `one by one` is a single task, whose answers take a moment.
 """
 
@@ -27,6 +29,8 @@ from benchmarks.added_time import _providers, _span_by_hand
 
 BARE: Final = "bare"
 BY_HAND: Final = "by hand"
+BEFORE: Final = "before"
+"""Our own code of another checkout."""
 VARIANTS: Final = (BARE, BY_HAND, "otel_costs", "genai-openai", "openinference", "langfuse")
 OURS: Final = VARIANTS[:3]
 
@@ -73,15 +77,19 @@ class Round(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--variant", choices=VARIANTS)
+    parser.add_argument("--variant", choices=(*VARIANTS, BEFORE))
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--only", default="", help="cases whose name begins so")
     parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--before", help="another checkout, to be measured beside this one")
     options = parser.parse_args()
     if options.variant:
+        if options.before:
+            sys.path.insert(0, options.before)
         _serve(options.variant)
         return
-    programs = {name: program for name in options.variants.split(",") if (program := Program.start(name))}
+    names = [*options.variants.split(","), *([BEFORE] if options.before else [])]
+    programs = {name: program for name in names if (program := Program.start(name, options.before))}
     try:
         _table_of_starts(programs)
         for name, case in CASES.items():
@@ -101,12 +109,14 @@ class Program:
         """Processor time from the import of the instrumentation until its first call was written."""
 
     @classmethod
-    def start(cls, variant: str) -> "Program | None":
-        """Start a variant; return None if it is not installed."""
+    def start(cls, variant: str, before: str | None) -> "Program | None":
+        """Start a variant; return None if it is not installed. `before` is the checkout of that one."""
+        command = [sys.executable, "-m", "benchmarks.load", "--variant", variant]
+        if before and variant == BEFORE:
+            command += ["--before", before]
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.load", "--variant", variant],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         program = cls(process)
         assert process.stdout
         assert process.stderr
@@ -149,13 +159,19 @@ def _table_of_starts(programs: dict[str, Program]) -> None:
 
 
 def _table(case: str, found: dict[str, list[Round]]) -> None:
-    print(f"\n{case:26}{'calls/s':>8}{'of bare':>9}{'p99, ms':>9}{'x by hand':>11}{'cpu, us':>9}{'added':>7}")
+    print(
+        f"\n{case:26}{'calls/s':>8}{'of bare':>9}{'by cpu':>9}{'p99, ms':>9}{'x by hand':>11}{'cpu, us':>9}{'added':>7}"
+    )
     for variant, rounds in found.items():
         share = _median(here.per_s / bare.per_s for here, bare in zip(rounds, found[BARE], strict=True))
         slow = _median(here.p99_ms / hand.p99_ms for here, hand in zip(rounds, found[BY_HAND], strict=True))
+        by_cpu = _median(bare.cpu_us / here.cpu_us for here, bare in zip(rounds, found[BARE], strict=True))
         added = _median(here.cpu_us - bare.cpu_us for here, bare in zip(rounds, found[BARE], strict=True))
         per_s, p99_ms, cpu_us = (_median(each[field] for each in rounds) for field in range(3))
-        print(f"  {variant:24}{per_s:8.0f}{share:9.1%}{p99_ms:9.1f}{slow:11.2f}{cpu_us:9.0f}{added:7.0f}", flush=True)
+        print(
+            f"  {variant:24}{per_s:8.0f}{share:9.1%}{by_cpu:9.1%}{p99_ms:9.1f}{slow:11.2f}{cpu_us:9.0f}{added:7.0f}",
+            flush=True,
+        )
 
 
 def _median(values: Iterator[float]) -> float:
@@ -269,7 +285,7 @@ def _instrument(variant: str, providers: tuple[Any, Any, Any]) -> Callable[[Any]
         from benchmarks.added_time import _instrumentor
 
         options = dict(zip(("tracer_provider", "logger_provider", "meter_provider"), providers, strict=True))
-        _instrumentor(variant).instrument(**options)
+        _instrumentor("otel_costs" if variant == BEFORE else variant).instrument(**options)
     return lambda create: create
 
 

@@ -5,6 +5,7 @@ The names that begin with ``gen_ai.`` follow the GenAI semantic conventions, whi
 The names of the cost follow the open proposal semantic-conventions-genai#443.
 """
 
+from functools import lru_cache
 from typing import Final
 
 SCOPE: Final = "otel_costs"
@@ -102,6 +103,7 @@ USAGE_TOKENS: Final = {
 }
 
 
+@lru_cache(1024)
 def usage_attribute(unit: str) -> str:
     """Return the attribute that carries `unit`, a key of `Usage`: the convention's where there is one."""
     return USAGE_TOKENS.get(unit) or USAGE_PREFIX + unit

@@ -52,9 +52,14 @@ def carry(ids: Ids) -> None:
     context.attach(found)
 
 
+def is_believed() -> bool:
+    """Return whether what comes in from outside is looked at."""
+    return _mode in ("in", "both")
+
+
 def received() -> tuple[str | None, str | None]:
     """Return the session's and the user's id that came in from outside; None where nothing is believed."""
-    if _mode not in ("in", "both"):
+    if not is_believed():
         return None, None
     session_id, user_id = (baggage.get_baggage(name) for name in _NAMES)
     return (

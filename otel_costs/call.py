@@ -108,6 +108,7 @@ class Call:
             self.attributes[names.REQUEST_MODEL] = self.request_model
         if attributes:
             self.attributes.update(attributes)
+        self._begun_with = self.attributes.copy()
         self.span = self._start_span(parent)
         self._context = trace.set_span_in_context(self.span, parent)
 
@@ -292,6 +293,9 @@ class Call:
                 shown.update(self.attributes)
                 if self.bill.usage is not None and self.billed:
                     shown.update(usage_numbers(self.bill.usage))
+                for name, value in self._begun_with.items():  # the span has them
+                    if shown.get(name) is value:
+                        del shown[name]
             span.set_attributes(shown)
             if (error := self.attributes.get(names.ERROR_TYPE)) is not None:
                 span.set_attribute(names.ERROR_TYPE, error)
@@ -308,6 +312,7 @@ class Call:
             first_chunk_s=self._first_chunk_s,
             chunks=self.chunks,
             usage=self.bill.usage if billed else None,
+            gathered=outbox.is_working(),
         )
 
 

@@ -22,6 +22,8 @@ def whose(user: str | None = None, session_id: str | None = None) -> Mapping[str
     """
     scope = current_scope()
     found = scope.attributes if scope else {}
+    if not found and user is None and session_id is None and not baggage.is_believed():
+        return found
     if names.USER_ID in found or (user is None and names.SESSION_ID in found):
         return found
     outside_session, outside_user = baggage.received()

@@ -34,6 +34,12 @@ DRAIN_S: Final = 3.0
 GATHER_S: Final = 0.05
 """How long jobs gather before they are done: a thread that wakes for each takes the interpreter from the next call."""
 
+QUIET_S: Final = 0.01
+"""Without a new job for so long, the application waits for something, and leaves the interpreter to us."""
+
+PATIENCE_S: Final = 0.5
+"""How long a job waits at most where the application never waits, and brings too few to do them itself."""
+
 LOOK_S: Final = 5.0
 """How long a stream that was dropped unread waits at most, where nothing else is done."""
 
@@ -53,7 +59,7 @@ class Outbox:
         self._waiting = threading.Event()
         self._busy = threading.Lock()
         self._doing = 0  # the thread that does a job, by its id
-        self._batches = 0
+        self._put_at = 0.0
         self._paused = False
 
     @property
@@ -80,6 +86,7 @@ class Outbox:
     def put(self, job: Job) -> None:
         """Have the job done soon; never raises, and neither does the job into here."""
         self._jobs.append(job)
+        self._put_at = time.perf_counter()
         if len(self._jobs) >= BATCH:
             self._do_batch()
         elif not self._waiting.is_set():
@@ -124,13 +131,18 @@ class Outbox:
         if self.is_working or not self._busy.acquire(blocking=len(self._jobs) > LIMIT):
             return
         self._doing = threading.get_ident()
-        self._batches += 1
         end = time.perf_counter() + BATCH_S
         try:
             while self._jobs:
                 _do(self._jobs.popleft())
                 if time.perf_counter() > end:
                     break
+        finally:
+            self._done()
+
+    def _done(self) -> None:
+        try:
+            _do(telemetry.count_gathered)
         finally:
             self._doing = 0
             self._busy.release()
@@ -144,23 +156,26 @@ class Outbox:
             if self._jobs:
                 _do(self._jobs.popleft())
         finally:
-            self._doing = 0
-            self._busy.release()
+            self._done()
 
     def _work(self) -> None:
         while True:
             # A finalizer cannot wake the thread: it looks by itself from time to time.
             if not self._waiting.wait(LOOK_S) and not self._jobs:
                 continue
-            batches = self._batches
-            time.sleep(GATHER_S)
-            if self._batches != batches:
-                continue  # those who bring jobs do them
+            self._wait_for_quiet()
             self._waiting.clear()
             while self._jobs:
                 self._do_next()
                 if len(self._jobs) < LIMIT // 4:
                     time.sleep(REST_S)
+
+    def _wait_for_quiet(self) -> None:
+        """Wait while jobs come in one after the other: those who bring them will do them."""
+        until = time.perf_counter() + PATIENCE_S
+        time.sleep(GATHER_S)
+        while self._jobs and (now := time.perf_counter()) < until and now - self._put_at < QUIET_S:
+            time.sleep(2 * QUIET_S)
 
 
 def _do(job: Job) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import wrapt
 
@@ -28,10 +28,19 @@ class Patches:
     """
 
     def __init__(self) -> None:
-        self.active = False
-        self._enabled = lambda: self.active
+        self._switch: list[None] = []
+        # Asked for each call: a built-in function, and no frame of ours.
+        self._enabled = cast("Callable[[], bool]", self._switch.__len__)
         self._wrapped: list[tuple[Callable[[], Any], str, Any]] = []
         self._hooked: set[tuple[str, str]] = set()
+
+    @property
+    def active(self) -> bool:
+        return bool(self._switch)
+
+    @active.setter
+    def active(self, on: bool) -> None:
+        self._switch[:] = [None] if on else []
 
     def on_import(self, module: str, install: Callable[["Patches"], None], watcher: str = "") -> None:
         """Call `install` now if `module` is imported, else when it is.

@@ -152,8 +152,12 @@ class Telemetry:
         first_chunk_s: float | None,
         chunks: int,
         usage: Usage | None,
+        gathered: bool = False,
     ) -> None:
-        """Add one call to the metrics; `usage` None is a call that is not billed, or whose usage is unknown."""
+        """Add one call to the metrics; `usage` None is a call that is not billed, or whose usage is unknown.
+
+        Where tokens are `gathered`, those of several calls are counted at once, when somebody calls `count_gathered`.
+        """
         labels = {name: attributes[name] for name in _LABELS if name in attributes}
         self.duration.record(duration_s, labels, context)
         if first_chunk_s is not None:
@@ -163,12 +167,13 @@ class Telemetry:
                 self.time_per_output_chunk.record(each_s, labels, context)
         if usage is None:
             return
-        for modality, tokens_in, tokens_out in usage.by_modality():
+        for modality, *tokens in usage.by_modality():
             split = {**labels, names.TOKEN_MODALITY: modality}
-            if tokens_in:
-                self.input_tokens.add(tokens_in, split, context)
-            if tokens_out:
-                self.output_tokens.add(tokens_out, split, context)
+            for counter, number in zip((self.input_tokens, self.output_tokens), tokens, strict=True):
+                if number and gathered:
+                    _gather(counter, number, split, context)
+                elif number:
+                    counter.add(number, split, context)
         if (amount := attributes.get(names.COST_AMOUNT)) is not None:
             self.cost.record(amount, labels, context)
 
@@ -180,6 +185,25 @@ class Telemetry:
             meter_provider or metrics.get_meter_provider(),
             logger_provider or logs.get_logger_provider(),
         )
+
+
+_gathered: dict[Any, tuple[metrics.Counter, int, Mapping[str, Any], Context]] = {}
+
+
+def _gather(counter: metrics.Counter, number: int, labels: Mapping[str, Any], context: Context) -> None:
+    key = (counter, *labels.items())
+    found = _gathered.get(key)
+    _gathered[key] = counter, number + found[1] if found else number, labels, context
+
+
+def count_gathered() -> None:
+    """Count the tokens that were gathered, by labels: each addition costs the SDK as much as a tenth of a call.
+
+    Nobody else may be gathering meanwhile.
+    """
+    while _gathered:
+        _, (counter, number, labels, context) = _gathered.popitem()
+        counter.add(number, labels, context)
 
 
 class Process:

@@ -19,7 +19,7 @@ from openai.types.responses import Response
 
 from otel_costs import messages, telemetry
 from otel_costs.messages.drafts import CONTEXT, Draft
-from otel_costs.providers.openai.messages import count_request, read_request, read_response
+from otel_costs.providers.openai.messages import count_request, count_response, read_request, read_response
 
 ENDPOINTS = (
     "chat",
@@ -440,6 +440,30 @@ PLAIN = {"role": "user", "content": "Hello"}
 def test_what_is_counted_is_what_would_be_read(sent: object) -> None:
     """A message that is kept nowhere is counted without being read, and counts as many as if it was."""
     assert count_request("chat", {"messages": sent}) == len(read_request("chat", {"messages": sent}))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": "Hi"},
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": None, "refusal": "No"},
+        {"role": "assistant", "content": "Hi", "refusal": None, "tool_calls": [CALL, CALL]},
+        {
+            "role": "assistant",
+            "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "u"}}],
+        },
+        {"role": "assistant", "content": "Hi", "audio": {"transcript": "Hi"}},
+        {"role": "user", "content": ""},
+        {"content": "Hi"},
+        {},
+        None,
+    ],
+)
+def test_answers_are_counted_as_they_would_be_read(message: object) -> None:
+    """The same of what is answered."""
+    body = {"choices": [{"message": message, "finish_reason": "stop"}, {"message": PLAIN}, "none"]}
+    assert count_response("chat", body) == sum(map(len, read_response("chat", body)))
 
 
 @pytest.mark.parametrize("endpoint", REQUESTS)

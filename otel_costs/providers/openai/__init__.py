@@ -166,28 +166,26 @@ class _Sending:
         self._context: Context | None = None
         self._sent = id(options_of(*((exchange.args, exchange.kwargs) if exchange else (args, kwargs))))
 
-    @telemetry.shielded("enter the context of a call")
-    def _enter(self) -> None:
-        self._outer = _exchange.get()
-        _exchange.set(self._exchange)
-        _seen[self._sent] = self._exchange
-        context = None if self._exchange is None else self._exchange.context
-        outer = otel_context.get_current()
-        context = context or baggage.withheld(outer)
-        if context is not outer:
-            self._outer_context, self._context = outer, context
-            otel_context.attach(context)
-
-    @telemetry.shielded("leave the context of a call")
-    def _leave(self) -> None:
-        _seen.pop(self._sent, None)
-        if _exchange.get() is self._exchange:
-            _exchange.set(self._outer)
-        if self._context is not None and otel_context.get_current() is self._context:
-            otel_context.attach(self._outer_context)
-
     def __enter__(self) -> None:
-        self._enter()
+        try:
+            self._outer = _exchange.get()
+            _exchange.set(self._exchange)
+            _seen[self._sent] = self._exchange
+            context = None if self._exchange is None else self._exchange.context
+            outer = otel_context.get_current()
+            context = context or baggage.withheld(outer)
+            if context is not outer:
+                self._outer_context, self._context = outer, context
+                otel_context.attach(context)
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        try:
+            _seen.pop(self._sent, None)
+            if _exchange.get() is self._exchange:
+                _exchange.set(self._outer)
+            if self._context is not None and otel_context.get_current() is self._context:
+                otel_context.attach(self._outer_context)
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:leave", "otel_costs could not leave the context of a call", error=error)

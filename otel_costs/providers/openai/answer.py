@@ -114,7 +114,7 @@ def _read_outputs(call: Call, request: Request, body: Any) -> None:
     if call.inputs is not None:
         call.choices = openai_messages.read_response(request.endpoint.said, body)
     elif call.message_count is not None:
-        call.message_count += messages.count(*openai_messages.read_response(request.endpoint.said, body))
+        call.message_count += openai_messages.count_response(request.endpoint.said, body)
 
 
 @telemetry.shielded("estimate a usage")

@@ -19,6 +19,7 @@ _USAGES: Final = 16
 
 # A chunk that begins and ends so has one choice, and in it nothing but text.
 _TEXT_DELTA: Final = '"choices":[{"index":0,"delta":{"content":"'
+_TEXT_AT: Final = len(_TEXT_DELTA)
 _NOTHING_ELSE: Final = ('},"logprobs":null,"finish_reason":null}]', '},"finish_reason":null}]')
 
 
@@ -31,6 +32,7 @@ class ChatFold:
         # Some say a usage with every chunk, and some an empty one after the true one: they are put together at the end.
         self._usages: deque[_Json] = deque()
         self._earlier: dict[tuple[str, ...], _Json] = {}  # of those before, the last one of each set of keys
+        self._text: list[str] | None = None  # that of the first choice, once it has begun
         self._done = False
 
     @property
@@ -41,24 +43,21 @@ class ChatFold:
         return self._done or (bool(self._usages) and any(found["reason"] for found in self._choices.values()))
 
     def add(self, _: str, data: str) -> None:
+        # In one piece: of most streams, nothing else is done as often.
         at = data.find(_TEXT_DELTA)
-        if at >= 0 and 0 in self._choices and self._add_text(data, at + len(_TEXT_DELTA)):
-            return
+        if at >= 0 and self._text is not None:
+            try:
+                text, end = scanstring(data, at + _TEXT_AT)
+            except ValueError:
+                end = 0
+            is_text = end and data.startswith(_NOTHING_ELSE, end)
+            if is_text and '"usage":{' not in data and '"usage": {' not in data:
+                self._text.append(text)
+                return
         if data.startswith("[DONE]"):
             self._done = True
         elif (chunk := parsed(data)) is not None:
             self._add_chunk(chunk)
-
-    def _add_text(self, data: str, start: int) -> bool:
-        """Take a chunk that is nothing but a piece of text; return False if it is more."""
-        try:
-            text, end = scanstring(data, start)
-        except ValueError:
-            return False
-        if not data.startswith(_NOTHING_ELSE, end) or '"usage":{' in data or '"usage": {' in data:
-            return False
-        self._choices[0]["content"].append(text)
-        return True
 
     def _add_chunk(self, chunk: Mapping[str, Any]) -> None:
         base = self._base
@@ -85,9 +84,13 @@ class ChatFold:
                 self._earlier[tuple(before)] = before
 
     def _choice(self, index: int) -> _Json:
-        return self._choices.setdefault(
-            index, {"role": "assistant", "content": [], "refusal": [], "tools": {}, "audio": {}, "reason": None}
-        )
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = {"role": "assistant", "content": [], "refusal": [], "tools": {}, "audio": {}, "reason": None}
+            self._choices[index] = choice
+            if index == 0:
+                self._text = choice["content"]
+        return choice
 
     def _add_choice(self, found: _Json, choice: Mapping[str, Any]) -> None:
         found["reason"] = choice.get("finish_reason") or found["reason"]

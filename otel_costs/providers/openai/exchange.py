@@ -39,6 +39,7 @@ class Exchange:
         "_asks_for_usage",
         "_call",
         "_hides_usage",
+        "_is_late",
         "_place",
         "_request",
         "_seen",
@@ -50,6 +51,7 @@ class Exchange:
     def __init__(self, request: Request, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self._request, self.args, self.kwargs = request, args, kwargs
         self._call: Call | None = None
+        self._is_late = request.endpoint.look or request.endpoint is UNKNOWN
         self._place = copy_context() if self._is_late else None
         self._asks_for_usage = self._hides_usage = False
         self._seen = False
@@ -103,10 +105,6 @@ class Exchange:
         return self._seen
 
     @property
-    def _is_late(self) -> bool:
-        return self._request.endpoint.look or self._request.endpoint is UNKNOWN
-
-    @property
     def context(self) -> Context | None:
         """The context to send the request in; None if it has no call yet."""
         return None if self._call is None else self._call.context
@@ -150,14 +148,17 @@ class Exchange:
         else:
             call.fail(error)
 
-    @telemetry.shielded("finish a call")
     def returned(self) -> None:
         """The request returned; if its response never came by here, the SDK has changed."""
         if self._call is not None and not self._seen:
-            # Said already, if the method was not there to be patched.
-            unknown = "otel_costs saw no response: it does not know this version of openai"
-            telemetry.complain_once("patch:openai._base_client", unknown)
-            self._give_up("response_not_seen")
+            self._not_received()
+
+    @telemetry.shielded("finish a call")
+    def _not_received(self) -> None:
+        # Said already, if the method was not there to be patched.
+        unknown = "otel_costs saw no response: it does not know this version of openai"
+        telemetry.complain_once("patch:openai._base_client", unknown)
+        self._give_up("response_not_seen")
 
     def received(self, response: Any) -> None:
         """The response's head is here, and its body unless the application streams it."""
@@ -194,7 +195,8 @@ class Exchange:
             if self._call is not None:
                 self._call.stop()
             outbox.put(partial(self._read_whole, response.content, headers, events))
-            self._hide_usage(response)
+            if self._hides_usage:
+                self._hide_usage(response)
         elif events:
             reader = EventReader(self._call, fold(self._request.endpoint.name), partial(self._finish, headers))
             streaming.watch(response, reader, UsageHider() if self._hides_usage else None)

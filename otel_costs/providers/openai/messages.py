@@ -10,7 +10,7 @@ from otel_costs import clean, telemetry
 from otel_costs.identity import random_id
 from otel_costs.messages.drafts import CONTEXT, Draft, count
 from otel_costs.providers.openai import items as openai_items
-from otel_costs.providers.openai.parts import image, is_one_text, mapping, message, payload, sequence, text
+from otel_costs.providers.openai.parts import BESIDE, image, mapping, message, payload, sequence, text
 
 Reader = Callable[[Mapping[str, Any]], Iterator[Draft]]
 
@@ -23,9 +23,30 @@ def read_request(endpoint: str, body: Mapping[str, Any]) -> list[Draft]:
 
 def count_request(endpoint: str, body: Mapping[str, Any]) -> int:
     """Return how many messages the request says, its history included."""
-    if endpoint == "chat" and type(sent := body.get("messages")) is list and all(map(is_one_text, sent)):
-        return len(sent)
-    return count(read_request(endpoint, body))
+    sent = body.get("messages") if endpoint == "chat" else None
+    if type(sent) is not list:
+        return count(read_request(endpoint, body))
+    for fields in sent:
+        # At first sight one message: a text, with nothing beside it.
+        if type(fields) is not dict or len(fields) != 2 or type(said := fields.get("content")) is not str or not said:
+            return count(read_request(endpoint, body))
+    return len(sent)
+
+
+def count_response(endpoint: str, body: Mapping[str, Any] | str) -> int:
+    """Return how many messages a whole response says."""
+    if endpoint != "chat":
+        return count(*read_response(endpoint, body))
+    number = 0
+    for choice in _choices(body):
+        fields = mapping(choice.get("message"))
+        said = fields.get("content")
+        is_plain = fields.get("role") == "assistant" and (said is None or type(said) is str)
+        if is_plain and not any(map(fields.get, BESIDE)):
+            number += bool(said)
+        else:
+            number += len(_read(_chat_choice, choice))
+    return number
 
 
 def read_response(endpoint: str, body: Mapping[str, Any] | str) -> list[list[Draft]]:

@@ -18,6 +18,10 @@ _ROLES: Final = {
 }
 
 
+BESIDE: Final = ("refusal", "audio", "images", "tool_calls", "function_call")
+"""What an assistant's message may have beside its content."""
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """Return `value` if it is a mapping, the fields of an object of the SDK's, or nothing."""
     if type(value) is dict or isinstance(value, Mapping):
@@ -31,11 +35,6 @@ def mapping(value: object) -> Mapping[str, Any]:
 def sequence(value: object) -> list[Any] | tuple[Any, ...]:
     """Return a list; nothing of an iterator, which belongs to the application."""
     return value if isinstance(value, list | tuple) else ()
-
-
-def is_one_text(fields: object) -> bool:
-    """Return whether this is, at first sight, one message: a text, with nothing beside it. False is no answer."""
-    return type(fields) is dict and len(fields) == 2 and bool(said := fields.get("content")) and type(said) is str
 
 
 def message(fields: Mapping[str, Any], default_role: str = "user") -> Iterator[Draft]:

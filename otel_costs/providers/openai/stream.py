@@ -63,6 +63,8 @@ class EventReader:
         self._read(raw[:end])
 
     def _read(self, raw: bytes) -> None:
+        add, chunks = self._fold.add, 0
         for name, data in events(raw):
-            self._chunks += 1
-            self._fold.add(name, data)
+            chunks += 1
+            add(name, data)
+        self._chunks += chunks
