@@ -168,24 +168,30 @@ class _Sending:
 
     def __enter__(self) -> None:
         try:
-            self._outer = _exchange.get()
-            _exchange.set(self._exchange)
-            _seen[self._sent] = self._exchange
-            context = None if self._exchange is None else self._exchange.context
-            outer = otel_context.get_current()
-            context = context or baggage.withheld(outer)
-            if context is not outer:
-                self._outer_context, self._context = outer, context
-                otel_context.attach(context)
+            self._enter()
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
 
     def __exit__(self, *_: object) -> None:
         try:
-            _seen.pop(self._sent, None)
-            if _exchange.get() is self._exchange:
-                _exchange.set(self._outer)
-            if self._context is not None and otel_context.get_current() is self._context:
-                otel_context.attach(self._outer_context)
+            self._leave()
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:leave", "otel_costs could not leave the context of a call", error=error)
+
+    def _enter(self) -> None:
+        self._outer = _exchange.get()
+        _exchange.set(self._exchange)
+        _seen[self._sent] = self._exchange
+        context = None if self._exchange is None else self._exchange.context
+        outer = otel_context.get_current()
+        context = context or baggage.withheld(outer)
+        if context is not outer:
+            self._outer_context, self._context = outer, context
+            otel_context.attach(context)
+
+    def _leave(self) -> None:
+        _seen.pop(self._sent, None)
+        if _exchange.get() is self._exchange:
+            _exchange.set(self._outer)
+        if self._context is not None and otel_context.get_current() is self._context:
+            otel_context.attach(self._outer_context)
