@@ -12,6 +12,7 @@ from rich.text import Text
 
 from otel_costs.cli import figures, options, output
 from otel_costs.cli.emptiness import NOTHING_YET
+from otel_costs.cli.others import spans_of_others
 from otel_costs.cli.sessions import session_table
 
 Row = Mapping[str, Any]
@@ -59,12 +60,15 @@ def report(
             found = reports.user_report(client, user, since=since, until=until, limit=limit)
         else:
             found = reports.report(client, since=since, until=until, limit=limit)
+        others = spans_of_others(client, user=user, since=since, until=until) if form == options.TABLE else None
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
         output.write_csv(_csv_rows(found), CSV_COLUMNS)
     else:
         output.show(report_tables(found))
+        if others:
+            output.note(others)
         if not found["call_count"]:
             output.note(_nothing(user, bounded=bool(since or until)))
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from otel_costs.cli import figures, options, output
 from otel_costs.cli.emptiness import no_sessions, outside
 from otel_costs.cli.failure import Failure, nearest
+from otel_costs.cli.others import spans_of_others
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -61,14 +62,17 @@ def sessions(
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         note = _what_is_missing(client, found) if form == options.TABLE and cursor is None else ""
+        others = None
+        if form == options.TABLE and scenario is None and wanted is None:  # they know neither
+            others = spans_of_others(client, user=user, since=since, until=until)
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
         output.write_csv(found["sessions"], SESSION_COLUMNS)
     else:
         output.show(session_table(found["sessions"]))
-        if note:
-            output.note(note)
+        for said in filter(None, (note, others)):
+            output.note(said)
 
 
 def _tags(given: Iterable[str]) -> dict[str, str] | None:

@@ -24,6 +24,9 @@ _TRIES: Final = 25  # to end the check, five in a second
 _AGAIN_S: Final = 600.0  # between two checks because of an error
 
 _MISDATED: Final = "SELECT sum(calls) FROM misdated_calls"
+_SPANS_OF_OTHERS: Final = (
+    "SELECT count() FROM spans_of_others(user = NULL, since = NULL, until = NULL) SETTINGS max_execution_time = 5"
+)
 _REFRESHES: Final = (
     "SELECT view, exception FROM system.view_refreshes WHERE exception != '' AND database = currentDatabase()"
 )
@@ -75,6 +78,7 @@ class State:
                 for one in [*damage.detached(self._engine), *self._unreadable]
             ],
             "checked_at": self._checked and self._checked.isoformat(timespec="seconds"),
+            "spans_of_others": self._number(_SPANS_OF_OTHERS),
             "failed_views": self._failed_views(),
             "notices": self._notices,
         }

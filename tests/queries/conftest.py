@@ -6,7 +6,9 @@ from .engine import engine
 from .ledger import Store
 
 _TABLES = (
-    "otel_logs", "calls", "derived_calls", "call_sequences", "messages", "session_days", "session_totals", "budgets",
+    "otel_logs", "otel_traces", "calls", "derived_calls", "call_sequences", "messages", "session_days",
+    "session_totals",
+    "budgets",
 )  # fmt: skip
 
 

@@ -1,0 +1,27 @@
+"""What other instrumentations saw and no report adds up: said below a report, for people."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+def spans_of_others(
+    client: "Client", *, user: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> str | None:
+    """Return what to say of spans of others that carry usage and are of no call of ours; None if there are none.
+
+    A store that does not count them in time, or does not know them yet, is no reason to have no report.
+    """
+    from otel_costs.store import StoreError, others  # noqa: PLC0415
+
+    try:
+        count = others.count(client, user=user, since=since, until=until)
+    except StoreError as error:
+        return f"spans of others were not counted: {error}"
+    if not count:
+        return None
+    if count == 1:
+        return "1 span of others carries usage; it is not in these sums"
+    return f"{count:,} spans of others carry usage; they are not in these sums"
