@@ -161,7 +161,6 @@ def test_audio_at_the_price_of_text_is_said() -> None:
         ({"audio_seconds": 9}, "gpt-4o"),
         ({"code_executions": 9}, "gpt-5"),
         ({"images": 9}, "gpt-5"),
-        ({"frames": 9}, "gpt-5"),
     ],
 )
 def test_nothing_is_free_because_it_has_no_rate(usage: Mapping[str, object], model: str) -> None:
@@ -169,6 +168,12 @@ def test_nothing_is_free_because_it_has_no_rate(usage: Mapping[str, object], mod
     found = cost(usage, model)
     assert (found.total, found.status, found.reason) == (None, "unpriced", "unit_not_priced")
     assert found.unpriced_units == tuple(usage)
+
+
+def test_a_unit_that_nobody_knows_is_named() -> None:
+    """It is no unit without a price, but a key that may cost."""
+    found = cost({"frames": 9}, "gpt-5")
+    assert (found.total, found.status, found.reason, found.unknown) == (None, "unpriced", "unknown_usage", ("frames",))
 
 
 def test_what_is_billed_under_another_unit_is_covered() -> None:
