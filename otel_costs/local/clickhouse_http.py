@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-from chdb.cc_backend import ChdbClient
+import clickhouse_connect
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -20,11 +20,12 @@ from starlette.routing import Route, request_response
 
 from otel_costs.local import body, compression, handlers, limits, page, query
 from otel_costs.local.admission import Admission, Policy
+from otel_costs.local.guard import ForbiddenError
 from otel_costs.local.limits import Lanes
 from otel_costs.local.query import Query, Result, Runner
 from otel_costs.local.session_api import SessionApi
 from otel_costs.local.state import State
-from otel_costs.local.statement import ForbiddenError, SeveralStatementsError
+from otel_costs.local.statement import SeveralStatementsError, UnreadableError
 from otel_costs.store.embedded import Engine, EngineError, quote
 
 _CONTENT_TYPES: Final = {
@@ -59,7 +60,7 @@ class Interface:
         self._trouble = trouble
         self._runner = Runner(engine)
         self._lanes = Lanes(self._end)
-        self._sessions = SessionApi(lambda: ChdbClient(chdb_path=str(engine.path)))
+        self._sessions = SessionApi(partial(clickhouse_connect.get_client, interface="chdb", path=str(engine.path)))
         self._closed = False
 
     def application(self, policy: Policy) -> Starlette:
@@ -168,8 +169,8 @@ class Interface:
                 return PlainTextResponse(f"There is no handler for {request.method} {request.url.path}.\n", 404)
             return self._write(request, asked, self._runner.run(asked, lane.settings(asked.settings, mark)))
         except ForbiddenError as error:
-            return self._failed(403, 497, f"{error}, which is not allowed here")
-        except SeveralStatementsError as error:
+            return self._failed(403, 497, str(error))
+        except (SeveralStatementsError, UnreadableError) as error:
             return self._failed(400, 62, str(error))
 
     def _write(self, request: Request, asked: Query, result: Result) -> Response:

@@ -10,8 +10,9 @@ from typing import Final
 
 from starlette.requests import Request
 
-from otel_costs.local import body, compression, limits, native
-from otel_costs.local.statement import Reader, Statement, check_settings
+from otel_costs.local import body, compression, limits, native, statement
+from otel_costs.local.guard import Guard
+from otel_costs.local.statement import Statement
 from otel_costs.store.embedded import Connection, Engine, EngineError
 
 LIMIT: Final = 512 * 2**20
@@ -104,50 +105,49 @@ class Runner:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        listed = engine.execute("SELECT name FROM system.table_functions").decode().split()
-        engines = "SELECT name FROM system.table_engines UNION ALL SELECT name FROM system.database_engines"
-        self._reader = Reader(listed, engine.execute(engines).decode().split())
+        self._guard = Guard(engine)
         about = engine.execute("SELECT displayName(), version(), timezone()").decode().rstrip("\n").split("\t")
         self.display_name, self.version, self.timezone = about
 
     def run(self, query: Query, settings: Mapping[str, str]) -> Result:
         """Run `query` with `settings` for its own, and return all of its result.
 
-        Raises EngineError, statement.ForbiddenError, statement.SeveralStatementsError.
+        Raises EngineError, guard.ForbiddenError, statement.SeveralStatementsError, statement.UnreadableError.
         """
         if query.revision and b" ".join(query.sql.split()).lower() == native.HELLO.encode():
             return Result(native.hello(query.revision, self.display_name, self.version, self.timezone), "Native")
-        check_settings(query.settings.keys() - limits.OWN)
-        statement = self._reader.read(query.sql)
-        sql = query.sql
-        if query.data and statement.data_format is None:
-            # The SQL ends where its data begins only behind FORMAT; else both are one text, as VALUES and its rows.
-            sql = query.sql + b"\n" + query.data
-            statement = self._reader.read(sql)
-        if not statement.verb:
+        self._guard.check_settings(query.settings)
+        sql, asked = _whole(query)
+        if not asked.verb:
             raise EngineError(62, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
-        limits.check_text(sql if statement.data_format is None else statement.insert.encode(), settings)
+        limits.check_text(sql if asked.data_format is None else asked.sql, settings)
         with self._engine.connect() as connection:
+            self._guard.check(connection, asked, query.parameters)
             if query.database:
                 connection.execute(f"USE {_identifier(query.database)}")
             connection.set(settings)
-            return _run(connection, query, sql, statement)
+            return _run(connection, query, sql, asked)
 
 
-def _run(connection: Connection, query: Query, sql: bytes, statement: Statement) -> Result:
-    if statement.data_format is not None:
-        chunks = [chunk for chunk in (statement.data, query.data) if chunk]
-        rows = connection.insert(statement.insert, chunks, input_format=statement.data_format)
+def _whole(query: Query) -> tuple[bytes, Statement]:
+    """Return the SQL with the data that the engine reads as part of it, and what that says."""
+    asked = statement.read(query.sql)
+    if not query.data or asked.data_format is not None:
+        return query.sql, asked
+    # The SQL ends where its data begins only behind FORMAT; else both are one text, as VALUES and its rows.
+    sql = query.sql + b"\n" + query.data
+    return sql, statement.read(sql)
+
+
+def _run(connection: Connection, query: Query, sql: bytes, asked: Statement) -> Result:
+    if asked.data_format is not None:
+        chunks = [chunk for chunk in (asked.data, query.data) if chunk]
+        into, settings = asked.before_settings
+        rows = connection.insert(into, chunks, input_format=asked.data_format, settings=settings)
         return Result(b"", "", rows)
-    content = connection.execute(_text(sql), output_format=query.default_format, parameters=query.parameters)
-    return Result(content, statement.output_format or query.default_format)
-
-
-def _text(sql: bytes) -> str:
-    try:
-        return sql.decode()
-    except UnicodeDecodeError:
-        raise EngineError(62, "Code: 62. DB::Exception: the query is no UTF-8 (SYNTAX_ERROR)") from None
+    text = statement.text_of(sql)
+    content = connection.execute(text, output_format=query.default_format, parameters=query.parameters)
+    return Result(content, asked.output_format or query.default_format)
 
 
 def _is_setting(name: str) -> bool:

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import clickhouse_connect
 import grpc.aio
-from chdb.cc_backend import ChdbClient
 
-from otel_costs.local import clickhouse_http, otlp_grpc, otlp_http
+from otel_costs.local import clickhouse_http, confinement, otlp_grpc, otlp_http
 from otel_costs.local.admission import Policy
 from otel_costs.local.body import Room
 from otel_costs.local.http_server import Server
@@ -26,7 +27,7 @@ from otel_costs.local.limits import MEMORY_SHARE, machine_memory
 from otel_costs.local.options import STOP_S, Addresses, EndedError, Options, StartError
 from otel_costs.local.receiver import Receiver
 from otel_costs.local.state import State
-from otel_costs.store import damage, private, schema
+from otel_costs.store import damage, files, private, schema
 from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
 
 _BACKLOG: Final = 256
@@ -46,12 +47,15 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
     """
     os.umask(private.UMASK)
     _allow_files()
-    with _stopped_by_signals(stop), _listening(options) as sockets, _engine(options.data) as engine:
+    with _stopped_by_signals(stop), _listening(options) as sockets, ExitStack() as opened:
+        unconfined = _confined(options.data, sockets)
+        engine = opened.enter_context(_engine(options.data))
         writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         intake = Intake(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
         receiver = Receiver(intake)
         room = Room(max(machine_memory() // 8, 768 * 2**20))
-        notices = [*_shared(options.data), *map(str, damage.detached(engine))]
+        set_aside = map(str, engine.set_aside)
+        notices = [*unconfined, *_shared(options.data), *set_aside, *map(str, damage.detached(engine))]
         state = State(engine, intake, notices)
         interface = clickhouse_http.Interface(engine, room, state, lambda: intake.trouble)
         policy = Policy(options.token or None, options.is_loopback)
@@ -181,13 +185,34 @@ def _hand_over(rpc: grpc.aio.Server, host: str, taken: socket.socket) -> int:
     return rpc.add_insecure_port(f"{_bracketed(host)}:{port}")
 
 
+def _confined(data: Path, sockets: Mapping[str, socket.socket]) -> list[str]:
+    """Confine the process to its folder and ports, before the engine is there, and return what does not hold."""
+    scratch = data / "tmp"  # the engine's own, and Python's from here on: there is no other
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        scratch.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unusable(data, error) from None
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+    # Port 0 is any that is free: gRPC takes one for a moment, to see whether there is IPv6.
+    ports = [0, *(taken.getsockname()[1] for taken in sockets.values())]
+    # Imported, the engine has threads, which stay as they are.
+    early = ["The engine was imported before, and its threads are not confined."] if "chdb" in sys.modules else []
+    missing = confinement.confine(writable=[data], readable=[files.folder()], ports=ports)
+    return [*early, missing] if missing else early
+
+
+def _unusable(data: Path, error: OSError) -> StartError:
+    return StartError(f"the data folder {data} cannot be used: {error.strerror}")
+
+
 @contextmanager
 def _engine(data: Path) -> Iterator[Engine]:
     """Open the folder and bring its schema up to date."""
     try:
         with Engine(data, memory_bytes=int(MEMORY_SHARE * machine_memory())) as engine:
             engine.shut_files_out()
-            client = ChdbClient(chdb_path=str(data))
+            client = clickhouse_connect.get_client(interface="chdb", path=str(data))
             try:
                 schema.apply(client)
             finally:
@@ -196,7 +221,7 @@ def _engine(data: Path) -> Iterator[Engine]:
     except FolderInUseError as error:
         raise StartError(f"{error.message} with --data") from None
     except OSError as error:
-        raise StartError(f"the data folder {data} cannot be used: {error.strerror}") from None
+        raise _unusable(data, error) from None
     except EngineError as error:
         raise StartError(f"the data folder {data} cannot be opened: {error.message}") from None
 

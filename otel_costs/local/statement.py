@@ -1,53 +1,41 @@
-"""SQL as far as the HTTP interface must know it: where an INSERT's data begins, and what a statement reaches for.
+"""One statement as the HTTP interface must know it: its first words, and where an INSERT's data begins.
 
-Embedded, the engine lets everybody read any file, open any connection and start programs: the functions, engines and
-dictionaries that do are refused here. A server would confine them by its configuration, which chDB does not read.
+What the statement does is for the engine's own parser to say (`guard`), and so is whether it is cut into tokens here as
+the engine cuts it: `spans` is compared with the engine's.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 _TOKEN: Final = re.compile(
     rb"""
-      (?P<space>   \s+ | --[^\n]* | \#[ !][^\n]* )
+      (?P<space>   \s+ | --[^\n]* | //[^\n]* | \#[^\n]* )
     | (?P<comment> /\* )
-    | (?P<string>  '(?:[^'\\]++|\\.|'')*+'? | \xe2\x80\x98.*?\xe2\x80\x99 | (?P<heredoc>\$\w*\$).*?(?P=heredoc) )
-    | (?P<quoted>  "(?:[^"\\]++|\\.|"")*+"? | `(?:[^`\\]++|\\.|``)*+`? | \xe2\x80\x9c.*?\xe2\x80\x9d )
+    | (?P<string>  '(?:[^'\\]++|\\.|'')*+' | (?P<heredoc>\$\w*\$).*?(?P=heredoc) )
+    | (?P<quoted>  "(?:[^"\\]++|\\.|"")*+" | `(?:[^`\\]++|\\.|``)*+` )
     | (?P<word>    [A-Za-z_][\w$]* )
-    | (?P<mark>    \d[\w.]* | . )
+    | (?P<number>  \d[\w.]* )
+    | (?P<mark>    [!\#-&(-_a-~] )
     """,
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE: Final = re.compile(rb"/\*|\*/")
 _GAP: Final = re.compile(rb"[ \t\f]*\r?\n?")  # between FORMAT and the data
-
-_SAFE_FUNCTIONS: Final = frozenset(
-    {"dictionary", "format", "fuzzjson", "fuzzquery", "generate_series", "generaterandom", "generateseries", "input"}
-    | {"loop", "merge", "mergetreecodecblockcounts", "mergetreeindex", "mergetreeprojection", "mergetreetextindex"}
-    | {"null", "numbers", "numbers_mt", "primes", "sqlstandardvalues", "values", "view", "viewexplain"}
-    | {"viewifpermitted", "zeros", "zeros_mt"}
+_CONSTANTS: Final = re.compile(
+    rb"""
+    (?: [\s(),\[\]{}:]++ | [+-]?\d[\w.]*+ (?:(?<=[eE])[+-]\d++)? | '(?:[^'\\]++|\\.|'')*+'
+      | (?i:null|true|false|default)\b )*+
+    ;? \s*+
+    """,
+    re.VERBOSE | re.DOTALL,
 )
-_SAFE_ENGINES: Final = frozenset(
-    {"alias", "atomic", "buffer", "dictionary", "generaterandom", "join", "log", "materializedview", "memory", "merge"}
-    | {"null", "set", "stripelog", "tinylog", "view"}
-)
-_SAFE_SOURCES: Final = frozenset({"clickhouse", "null"})
-_FORBIDDEN_SETTINGS: Final = frozenset(
-    {"format_avro_schema_registry_url", "format_schema", "format_template_resultset"}
-)
-_FORBIDDEN_PAIRS: Final = {
-    ("into", "outfile"): "a statement may not write files",
-    ("from", "infile"): "a statement may not read files",
-    ("system", "shutdown"): "the server is stopped where it was started",
-    ("system", "kill"): "the server is stopped where it was started",
-}
 
 
-class ForbiddenError(Exception):
-    """A statement reaches for what no statement may here."""
+class UnreadableError(Exception):
+    """The statement cannot be cut into tokens; the message says why."""
 
 
 class SeveralStatementsError(Exception):
@@ -55,96 +43,96 @@ class SeveralStatementsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement. For an INSERT that ends in `FORMAT x`: what stands before it, `x`, and the data behind it."""
+class Token:
+    """A word, a quoted name (without its quotes), a string, a number, or one sign, and where it stands."""
 
-    verb: str
-    output_format: str | None = None
-    insert: str = ""
-    data_format: str | None = None
-    data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
     kind: str
-    text: str  # a quoted name's without its quotes
+    text: str
     start: int
     end: int
 
     @property
     def name(self) -> str:
+        """In lower case, as keywords are compared."""
         return self.text.lower()
 
 
-class Reader:
-    """Reads statements. What the engine has of functions and engines is forbidden unless it is known to be harmless."""
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement: its SQL until its data begins, if it is an INSERT with data, and that data.
 
-    def __init__(self, table_functions: Iterable[str], engines: Iterable[str]) -> None:
-        self._functions = {name.lower() for name in table_functions} - _SAFE_FUNCTIONS | {"disk", "file"}
-        self._engines = {name.lower() for name in engines if not name.endswith("MergeTree")} - _SAFE_ENGINES
+    `data_format` is the name behind FORMAT; None for rows behind VALUES, and where there is no data.
+    """
 
-    def read(self, sql: bytes) -> Statement:
-        """Read one statement. Raises ForbiddenError, SeveralStatementsError."""
-        tokens: list[_Token] = []
-        for token in _tokens(sql):
-            if tokens and tokens[-1].text == ";":
-                raise SeveralStatementsError("one statement at a time, please")
-            tokens.append(token)
-            if _ends_before_data(tokens):
-                break
-        self._check(tokens)
-        check_settings(token.name for token in tokens if token.kind == "word")
-        return _statement(sql, tokens)
+    sql: bytes
+    tokens: Sequence[Token]
+    output_format: str | None = None
+    data_format: str | None = None
+    data: bytes = b""
+    has_rows: bool = False
 
-    def _check(self, tokens: Sequence[_Token]) -> None:
-        for first, second in pairwise(tokens):
-            # Nobody writes a function's name with escapes in it but to hide it.
-            if second.text == "(" and (
-                first.name in self._functions or (first.kind == "quoted" and "\\" in first.text)
-            ):
-                raise ForbiddenError(f"{first.text}() reaches out of the database")
-            if reason := _FORBIDDEN_PAIRS.get((first.name, second.name)):
-                raise ForbiddenError(reason)
-        if tokens and tokens[0].name in ("attach", "create", "replace"):
-            self._check_definition(tokens)
+    @property
+    def verb(self) -> str:
+        """The first word, in lower case; "" where there is none."""
+        return self.tokens[0].name if self.tokens else ""
 
-    def _check_definition(self, tokens: Sequence[_Token]) -> None:
-        names = [token.name for token in tokens if token.text != "="]
-        for first, second in pairwise(names):
-            if first == "engine" and second in self._engines:
-                raise ForbiddenError(f"the engine {second} reaches out of the database")
-            if names[0] == "attach" and first == "from" and second.startswith("'"):
-                raise ForbiddenError("ATTACH ... FROM reads files")
-        for first, second, third in zip(names, names[1:], names[2:], strict=False):
-            if (first, second) == ("source", "(") and third not in _SAFE_SOURCES:
-                raise ForbiddenError(f"the source {third} reaches out of the database")
+    @property
+    def head(self) -> str:
+        """The SQL as text. Raises UnreadableError when it is not UTF-8."""
+        return text_of(self.sql)
+
+    @property
+    def before_settings(self) -> tuple[str, str]:
+        """The SQL of an INSERT with data, cut before its SETTINGS, if it has any. Raises UnreadableError."""
+        for token in self.tokens:
+            if token.kind == "word" and token.name == "settings":
+                return text_of(self.sql[: token.start]), text_of(self.sql[token.start :])
+        return self.head, ""
 
 
-def check_settings(names: Iterable[str]) -> None:
-    """Raise ForbiddenError when one of `names` is a setting that makes a format read files or open connections."""
-    for name in names:
-        if name.lower() in _FORBIDDEN_SETTINGS or name.lower().startswith("format_template_"):
-            raise ForbiddenError(f"the setting {name} reaches out of the database")
+def read(sql: bytes) -> Statement:
+    """Read one statement. Raises UnreadableError, SeveralStatementsError."""
+    tokens: list[Token] = []
+    depth = 0
+    for token in _tokens(sql):
+        if tokens and tokens[-1].text == ";":
+            raise SeveralStatementsError("one statement at a time, please")
+        tokens.append(token)
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and tokens[0].name == "insert" and (found := _with_data(sql, tokens)):
+            return found
+    return Statement(sql, tokens, _output_format(tokens))
 
 
-def _ends_before_data(tokens: Sequence[_Token]) -> bool:
-    """Say whether an INSERT's data begins behind these tokens: behind FORMAT and a name, outside of any SELECT."""
-    if len(tokens) < 3 or tokens[0].name != "insert" or tokens[-2].name != "format" or tokens[-1].kind != "word":
-        return False
-    return not any(token.name in ("select", "with", "values") for token in tokens)
+def are_constants(rows: bytes) -> bool:
+    """Say whether rows, as they stand behind VALUES, are plain constants, in which there is nothing to run."""
+    return _CONSTANTS.fullmatch(rows) is not None
 
 
-def _statement(sql: bytes, tokens: Sequence[_Token]) -> Statement:
-    verb = tokens[0].name if tokens else ""
-    if not _ends_before_data(tokens):
-        return Statement(verb, _output_format(tokens))
-    head = sql[: tokens[-2].start].decode(errors="replace")
-    gap = _GAP.match(sql, tokens[-1].end)
-    return Statement(verb, None, head, tokens[-1].text, sql[gap.end() if gap else len(sql) :])
+def text_of(sql: bytes) -> str:
+    """Decode SQL. Raises UnreadableError when it is not UTF-8."""
+    try:
+        return sql.decode()
+    except UnicodeDecodeError:
+        raise UnreadableError("the query is not UTF-8") from None
 
 
-def _output_format(tokens: Sequence[_Token]) -> str | None:
+def _with_data(sql: bytes, tokens: list[Token]) -> Statement | None:
+    """Return the INSERT whose data begins behind the last of `tokens`: behind VALUES, or FORMAT and a name."""
+    last = tokens[-1]
+    if len(tokens) < 3 or last.kind != "word" or any(token.name in ("select", "with") for token in tokens):
+        return None
+    if last.name == "values" and tokens[-2].name not in ("into", "table", "function", "."):
+        head = tokens[:-2] if tokens[-2].name == "format" else tokens[:-1]
+        return Statement(sql[: tokens[len(head)].start], head, data=sql[last.end :], has_rows=True)
+    if tokens[-2].name == "format" and tokens[-2].kind == "word":
+        gap = _GAP.match(sql, last.end)
+        data = sql[gap.end() if gap else len(sql) :]
+        return Statement(sql[: tokens[-2].start], tokens[:-2], data_format=last.text, data=data)
+    return None
+
+
+def _output_format(tokens: Sequence[Token]) -> str | None:
     """Return the name behind the last FORMAT, if it stands near the end, where only SETTINGS may follow."""
     for first, second in pairwise(reversed(tokens)):
         if second.name == "format" and first.kind == "word":
@@ -154,26 +142,35 @@ def _output_format(tokens: Sequence[_Token]) -> str | None:
     return None
 
 
-def _tokens(sql: bytes) -> Iterator[_Token]:
-    """Cut `sql` as ClickHouse's lexer does, without spaces and comments."""
+def _tokens(sql: bytes) -> Iterator[Token]:
+    """Cut `sql`, without spaces and comments, until it ends or the caller has enough."""
     position = 0
-    while found := _TOKEN.match(sql, position):
+    while position < len(sql):
+        found = _TOKEN.match(sql, position)
+        if found is None:
+            raise UnreadableError(_why(sql, position))
         position = found.end()
         kind = found.lastgroup or ""
         if kind == "comment":
             position = _comment_end(sql, position)
         elif kind != "space":
             text = found[0].decode(errors="replace")
-            yield _Token(kind, text[1:-1] if kind == "quoted" else text, found.start(), position)
+            yield Token(kind, text[1:-1] if kind == "quoted" else text, found.start(), position)
+
+
+def _why(sql: bytes, position: int) -> str:
+    if sql[position] in b"'\"`":
+        return f"the quote at byte {position + 1} is not closed"
+    return f"byte {position + 1} is no ASCII: other characters may stand in quotes and in comments alone"
 
 
 def _comment_end(sql: bytes, position: int) -> int:
-    """Return where a comment ends whose inside begins at `position`. They nest."""
+    """Return where a comment ends whose inside begins at `position`. They nest. Raises UnreadableError."""
     depth = 1
     while depth:
         edge = _COMMENT_EDGE.search(sql, position)
         if edge is None:
-            return len(sql)
+            raise UnreadableError("a comment is not closed")
         depth += 1 if edge[0] == b"/*" else -1
         position = edge.end()
     return position

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Final, Protocol, Self
 
+from otel_costs.store import set_aside
+
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection as ChdbConnection
 
@@ -96,15 +98,21 @@ class Connection:
         """
         return bytes(self._run(sql, output_format, parameters or {}).bytes())
 
-    def insert(self, statement: str, chunks: Iterable[bytes], *, input_format: str = "JSONEachRow") -> int:
+    def insert(
+        self, statement: str, chunks: Iterable[bytes], *, input_format: str = "JSONEachRow", settings: str = ""
+    ) -> int:
         """Run `INSERT INTO ...` (no FORMAT, no data) over `chunks` and return the rows written. Raises EngineError.
+
+        `settings` is the statement's SETTINGS clause, if it has one.
 
         Returns once the rows are in the table and in the tables of its views. Nothing is written when a row of the
         first block cannot be read.
         """
         # Not chDB's send_insert (4.4.0): on a full disk it stores nothing and reports all rows written.
         with _file(chunks) as path:
-            return self._run(f"{statement} FROM INFILE {quote(path)} FORMAT {input_format}", "Null", {}).rows_written()
+            return self._run(
+                f"{statement} FROM INFILE {quote(path)} {settings} FORMAT {input_format}", "Null", {}
+            ).rows_written()
 
     def close(self) -> None:
         """Close this connection; the engine stays."""
@@ -122,17 +130,19 @@ class Engine:
     """The engine over `path`, which is made (for this user alone) when it is not there. Closing it twice is fine.
 
     `memory_bytes` is all the memory that it takes; by default nine tenths of the machine's. Raises FolderInUseError
-    when somebody else has the folder, EngineError when it cannot be opened.
+    when somebody else has the folder, EngineError when it cannot be opened. A table that the engine cannot load is set
+    aside, and stands in `set_aside`.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, memory_bytes: int | None = None) -> None:
         self._memory_bytes = memory_bytes
+        self.set_aside: list[set_aside.SetAside] = []
         self.path = Path(path).absolute()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(self.path)
         try:
             # Keeps the engine up between statements; it ends with its last connection.
-            self._anchor: Connection | None = self._open()
+            self._anchor: Connection | None = self._open_what_loads()
         except BaseException:
             self._lock.close()
             raise
@@ -197,6 +207,23 @@ class Engine:
             self._anchor.close()
             self._anchor = None
             self._lock.close()
+
+    def _open_what_loads(self) -> Connection:
+        """Open the folder; set a table aside that keeps it from opening, and try again. Raises as `_open` does."""
+        while True:
+            with set_aside.standard_error() as kept:
+                try:
+                    return self._open()
+                except EngineError as error:
+                    failed = error
+                kept.seek(0)
+                said = kept.read()
+            moved = set_aside.move(self.path, said)
+            if moved is None and (isinstance(failed, FolderInUseError) or not said.strip()):
+                raise failed
+            if moved is None:
+                raise EngineError(failed.code, f"{failed.message} {said.strip()}")
+            self.set_aside.append(moved)
 
     def _open(self) -> Connection:
         # Imported here: it takes 0.5 s, and only who opens an engine needs it.
