@@ -19,7 +19,7 @@ _DISCARDED: Final = 256 * 2**20
 
 _AT_ONCE: Final = 2**16  # compressed bytes that may become so many that others would wait
 
-PAUSE_S: Final = 10.0
+PAUSE_S: Final = 20.0
 """Seconds that a client may pause in a body, and that it may take more than SLOWEST has it."""
 
 SLOWEST: Final = 8 * 2**10

@@ -4,7 +4,7 @@
 -- Source: calls, the rows of billed_calls.
 create or replace view costs_between $on_cluster as
 select
-    if({by:String} = 'day', toDate(c.end_time), null) as day,
+    if({by:String} = 'day', toDate32(c.end_time), null) as day,
     if({by:String} = 'model', toString(c.provider), null) as provider,
     if({by:String} = 'model', toString(c.model), null) as model,
     if({by:String} = 'model', toString(c.operation), null) as operation,

@@ -9,7 +9,7 @@ with
     (
         select
             multiIf(grouping(day) = 0, 'days', grouping(provider) = 0, 'models', grouping(scenario) = 0, 'scenarios', grouping(user_id) = 0, 'users', 'total') as part,
-            toDate(c.end_time) as day,
+            toDate32(c.end_time) as day,
             provider,
             model,
             operation,

@@ -3,7 +3,7 @@
 -- Source: calls, the rows of billed_calls.
 create or replace view daily_costs $on_cluster as
 select
-    toDate(c.end_time) as day,
+    toDate32(c.end_time) as day,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
     count() as call_count,
     countIf(c.cost_usd is null) as unpriced_calls,

@@ -3,7 +3,7 @@
 -- Source: calls, the rows of billed_calls.
 create or replace view model_costs $on_cluster as
 select
-    toDate(c.end_time) as day,
+    toDate32(c.end_time) as day,
     c.provider as provider,
     c.model as model,
     c.operation as operation,

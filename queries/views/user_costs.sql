@@ -3,7 +3,7 @@
 -- Source: owned_calls.
 create or replace view user_costs $on_cluster as
 select
-    toDate(c.end_time) as day,
+    toDate32(c.end_time) as day,
     c.user_id as user_id,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
     count() as call_count,

@@ -3,7 +3,7 @@
 -- Source: owned_calls.
 create or replace view user_report $on_cluster as
 select
-    toDate(c.end_time) as day,
+    toDate32(c.end_time) as day,
     c.scenario as scenario,
     c.provider as provider,
     c.model as model,

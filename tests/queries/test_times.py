@@ -38,6 +38,14 @@ def test_a_record_of_any_time_is_kept(store: Store, time: datetime) -> None:
     assert store.ask("select content from messages") == [{"content": "hello"}]
 
 
+def test_a_day_is_the_day(store: Store) -> None:
+    """Reports by day have the day that it was, also where 16 bits of days are over."""
+    store.insert(*[call(time) for time in ODD])
+    days = [row["day"] for row in store.ask("select day from daily_costs order by day")]
+    assert days == sorted(time.date() for time in ODD)
+    assert store.ask("select call_count from daily_costs where day = '2262-04-11'") == [{"call_count": 1}]
+
+
 def test_spans_of_any_time_are_kept(store: Store) -> None:
     """So are spans, and the times of their traces, which end where 32 bits do."""
     for table in ("otel_traces", "otel_traces_trace_id_ts"):
