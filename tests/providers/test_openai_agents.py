@@ -224,3 +224,14 @@ def test_a_spent_budget(driver: Driver, recorded: Recorded) -> None:
         with pytest.raises(BudgetExceeded):
             create(driver)
         look(driver, begun.id, "turns")
+
+
+def test_an_unknown_key(driver: Driver, provider: Provider, recorded: Recorded) -> None:
+    """A key of the usage that nobody knows makes the session's bill a lower bound."""
+    begun = create(driver)
+    look(driver, begun.id, "session")
+    usage = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110, "holographic_tokens": 5}
+    provider.script(Fault(usage=usage))
+    look(driver, begun.id, "session")
+    call = recorded.calls[-1]
+    assert (call[names.COST_STATUS], list(call[names.COST_UNKNOWN])) == ("partial", ["holographic_tokens"])

@@ -129,7 +129,7 @@ def test_a_sideband_joins_a_live_session(way: str, driver: Driver, recorded: Rec
         socket.received(json.dumps(event))
     socket.closed(None)
     (call,) = newest(recorded)
-    assert (call[names.COST_STATUS], call[names.USAGE_PREFIX + "audio_seconds"]) == ("priced", 60)
+    assert (call[names.COST_STATUS], call[names.USAGE_PREFIX + "audio_seconds"]) == ("priced", "60")
     assert call[names.SESSION_ID] == "abc-123"
     assert len({call["timestamp"] for call in recorded.calls}) == 1
 
