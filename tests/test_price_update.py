@@ -480,12 +480,15 @@ def test_a_new_release_is_not_held_back_by_an_update_of_the_last_one(
     assert "run `otel-costs prices update` again" in caplog.text
 
 
-def test_forgotten_is_built_in(server: Server) -> None:
+def test_forgotten_is_built_in(server: Server, home: Path) -> None:
     """The prices of the release are a command away."""
     prepare(server.at("/data.json", raw(later())), now=NOW).store()
     assert [path.name for path in updates.forget()] == ["base.book"]
     assert updates.forget() == []
     assert updated().version == builtin().version
+    (home / "book.book").mkdir()
+    with pytest.raises(PriceUpdateError, match="cannot be removed"):
+        updates.forget()
 
 
 def test_a_disk_that_is_full_is_an_error_and_no_loss(

@@ -159,11 +159,10 @@ def update(source: str | None, dry_run: bool, date_back: bool, forget: bool, for
     A price that is another one holds from now on: calls of the past keep theirs, and those without a price get one by
     `otel-costs reprice --unpriced`. Exit code 1: the book is older than what is here, or not whole, and is refused.
     """
-    if forget:
-        removed = updates.forget()
-        output.show(*map(output.text, [f"removed {path}" for path in removed] or ["nothing is stored"]))
-        return
     try:
+        if forget:
+            output.show(*map(output.text, [f"removed {path}" for path in updates.forget()] or ["nothing is stored"]))
+            return
         with output.working("Fetching"):
             found = price_update.prepare(source, date_back=date_back)
         if not dry_run:

@@ -9,6 +9,7 @@ from typing import Final
 from otel_costs import attributes
 from otel_costs.pricing import folders, genai_prices_data, stored_book
 from otel_costs.pricing.base_prices import BaseBook, Json
+from otel_costs.pricing.download import PriceUpdateError
 from otel_costs.pricing.price_entry import PriceFile, PriceFileError
 from otel_costs.pricing.stored_book import StoredBook
 
@@ -48,10 +49,13 @@ def read() -> Updates:
 
 
 def forget() -> list[Path]:
-    """Remove what is stored, and return what that was. Raises OSError."""
+    """Remove what is stored, and return what that was. Raises PriceUpdateError."""
     found = [where for kind in (BASE, BOOK) if (where := path(kind)) is not None and where.exists()]
     for where in found:
-        where.unlink()
+        try:
+            where.unlink()
+        except OSError as error:
+            raise PriceUpdateError(f"{where} cannot be removed: {error.strerror or error}") from error
     return found
 
 
