@@ -26,6 +26,12 @@ BATCH: Final = 16
 BATCH_S: Final = 0.002
 """How long they may take who bring jobs: those that are left then wait for the next."""
 
+SLOW_S: Final = 0.05
+"""A job that takes longer waits for somebody, such as an exporter that sends each record at once."""
+
+ALONE_S: Final = 5.0
+"""How long those who bring jobs leave them to the thread after a slow one."""
+
 LIMIT: Final = 512
 """Jobs that may wait while somebody is busy with one; a job may hold the bytes of an answer."""
 
@@ -59,7 +65,7 @@ class Outbox:
         self._waiting = threading.Event()
         self._busy = threading.Lock()
         self._doing = 0  # the thread that does a job, by its id
-        self._put_at = 0.0
+        self._put_at = self._alone_until = 0.0
         self._paused = False
 
     @property
@@ -87,7 +93,8 @@ class Outbox:
         """Have the job done soon; never raises, and neither does the job into here."""
         self._jobs.append(job)
         self._put_at = time.perf_counter()
-        if len(self._jobs) >= BATCH:
+        waiting = len(self._jobs)
+        if waiting > LIMIT or (waiting >= BATCH and self._put_at >= self._alone_until):
             self._do_batch()
         elif not self._waiting.is_set():
             if self.open():
@@ -131,12 +138,18 @@ class Outbox:
         if self.is_working or not self._busy.acquire(blocking=len(self._jobs) > LIMIT):
             return
         self._doing = threading.get_ident()
-        end = time.perf_counter() + BATCH_S
+        begun = time.perf_counter()
+        end = begun + BATCH_S
         try:
             while self._jobs:
                 _do(self._jobs.popleft())
-                if time.perf_counter() > end:
+                now = time.perf_counter()
+                if now - begun > SLOW_S:
+                    self._alone_until = now + ALONE_S
                     break
+                if now > end:
+                    break
+                begun = now
         finally:
             self._done()
 
@@ -174,7 +187,7 @@ class Outbox:
         """Wait while jobs come in one after the other: those who bring them will do them."""
         until = time.perf_counter() + PATIENCE_S
         time.sleep(GATHER_S)
-        while self._jobs and (now := time.perf_counter()) < until and now - self._put_at < QUIET_S:
+        while self._jobs and self._alone_until <= (now := time.perf_counter()) < until and now - self._put_at < QUIET_S:
             time.sleep(2 * QUIET_S)
 
 

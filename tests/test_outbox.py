@@ -62,6 +62,17 @@ def test_who_brings_a_job_waits_for_nobody() -> None:
     assert jobs.drain()
 
 
+def test_slow_jobs_are_left_to_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a job waits for an exporter, those who call do not wait with it: one is enough to know."""
+    monkeypatch.setattr(outbox, "SLOW_S", -1.0)
+    jobs, done = Outbox(), list[int]()
+    for _ in range(BATCH * 8):
+        jobs.put(lambda: done.append(threading.get_ident()))
+    while len(done) < BATCH * 8:
+        threading.Event().wait(0.01)
+    assert done.count(threading.get_ident()) <= 1
+
+
 def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     """A bug of ours is logged once, by its type alone, and the next job is done."""
     jobs, done = Outbox(), list[int]()
