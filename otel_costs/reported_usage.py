@@ -4,15 +4,15 @@ Each number of it is used, a part or the total of what is used, or known to be f
 `Usage.unknown`. This is the one reader of usages; what the keys are stands in `usage_keys`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from decimal import Context, Decimal, InvalidOperation
-from numbers import Integral
+from decimal import Context
 from typing import Any, Final
 
-from otel_costs.units import SECONDS, UNITS
+from otel_costs.units import UNITS
 from otel_costs.usage import LIMIT, MAX_UNKNOWN, Usage, is_unit_name
 from otel_costs.usage_keys import FREE_ENDINGS, INPUT, KEYS, Kind, Part
+from otel_costs.usage_numbers import is_number, is_within, number, whole
 from otel_costs.usage_totals import count_of, settle
 
 _MAX_KEY: Final = 64  # characters of a path that is named
@@ -74,7 +74,7 @@ def says(usage: object) -> bool:
         return any(map(says, usage.values()))
     if isinstance(usage, list):
         return any(map(says, usage))
-    return _is_number(usage)
+    return is_number(usage)
 
 
 def first_that_says(usages: Iterable[object]) -> object:
@@ -116,8 +116,10 @@ class _Reading:
             meaning: Any = meaning_of(key)
             kind = type(meaning)
             if kind is str:
+                if type(value) is not int and (value := whole(meaning, value)) is None:
+                    continue
                 if meaning not in quantities:
-                    quantities[meaning] = value if type(value) is int else _whole(meaning, value)
+                    quantities[meaning] = value
                 elif quantities[meaning] != value:
                     self._again(meaning, value)
             elif kind is dict and type(value) is dict and depth < _MAX_DEPTH:
@@ -126,7 +128,7 @@ class _Reading:
                 continue  # nothing, of what has no unit
             elif meaning is None:
                 self._unknown(key, value, path, depth)
-            elif kind is Part:
+            elif kind is Part and not isinstance(value, dict | list):
                 self._parts.append((f"{path}{key}", meaning.unit, value))
             elif kind is dict:
                 self._group(meaning, key, value, path, depth)
@@ -143,7 +145,7 @@ class _Reading:
         if not accounted:
             self._name(key)
         for path, unit, part in self._parts:
-            if _is_number(part) and not _is_within(part, quantities.get(unit)):
+            if is_number(part) and not is_within(part, quantities.get(unit)):
                 self._name(path)
         if not quantities and not self.malformed and not self.unknown:
             return None
@@ -158,19 +160,19 @@ class _Reading:
         if not quantities.get("cache_write_tokens") and not quantities.keys().isdisjoint(_WRITES):
             quantities["cache_write_tokens"] = sum(count_of(quantities, unit) for unit in _WRITES)
         if "paused_seconds" in quantities and "audio_seconds" not in quantities:
-            active = next((_number(part) for _, unit, part in self._parts if unit == "audio_seconds"), None)
-            if (paused := _number(quantities["paused_seconds"])) is not None:
+            active = next((number(part) for _, unit, part in self._parts if unit == "audio_seconds"), None)
+            if (paused := number(quantities["paused_seconds"])) is not None:
                 quantities["audio_seconds"] = _EXACT.add(paused, active or 0)
 
     def _again(self, unit: str, value: Any) -> None:
         """Take a unit that was said before: a zero says nothing then, and of two numbers the larger has all."""
-        before, now = _number(self.quantities[unit]), _number(value)
+        before, now = number(self.quantities[unit]), number(value)
         if before == now or not now:
             return
         if before:
             self._twice += (unit,)
         if before is None or now > before:
-            self.quantities[unit] = value if type(value) is int else _whole(unit, value)
+            self.quantities[unit] = value
 
     def _group(self, meanings: Mapping[Any, Any], key: Any, value: Any, path: str, depth: int) -> None:
         """Take what should be a group of details and is no plain dict."""
@@ -178,47 +180,53 @@ class _Reading:
             if depth < _MAX_DEPTH:
                 self.read(meanings, value, f"{path}{key}.", depth + 1)
         elif isinstance(value, list):
-            self._by_modality("input" if key in INPUT else "output", f"{path}{key}.", value, depth)
+            self._by_modality("input" if key in INPUT else "output", key, value, path, depth)
         else:
             self.malformed += (str(key),)
 
-    def _other(self, meaning: Kind, key: Any, value: Any, path: str, depth: int) -> None:
-        if meaning is Kind.TOTAL:
+    def _other(self, meaning: Any, key: Any, value: Any, path: str, depth: int) -> None:
+        if meaning is Kind.TOTAL and is_number(value):
             if not self._total[1]:
-                self._total = f"{path}{key}", _whole("input_tokens", value)
+                self._total = f"{path}{key}", value if type(value) is int else whole("input_tokens", value)
         elif meaning is Kind.COST:
-            if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+            if isinstance(value, Mapping):
                 self.read({}, value, f"{path}{key}.", depth + 1)
         elif meaning is Kind.INPUT_LIST or meaning is Kind.OUTPUT_LIST:
-            self._by_modality("input" if meaning is Kind.INPUT_LIST else "output", f"{path}{key}.", value, depth)
+            self._by_modality("input" if meaning is Kind.INPUT_LIST else "output", key, value, path, depth)
         elif meaning is Kind.WRITES:
-            self._writes(value, f"{path}{key}.", depth)
+            self._writes(key, value, path, depth)
         elif meaning is Kind.ROUNDS:
-            self._rounds(value, f"{path}{key}.", depth)
+            self._rounds(key, value, path, depth)
+        elif meaning is not Kind.FREE and meaning is not Kind.ELSEWHERE:
+            self._unknown(key, value, path, depth)  # a group where a number should be
 
-    def _by_modality(self, direction: str, path: str, parts: Any, depth: int) -> None:
+    def _objects(self, key: Any, value: Any, path: str, depth: int) -> Iterator[Mapping[Any, Any]]:
+        """Yield the objects of a list; name the numbers of what is none."""
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, Mapping):
+                yield one
+            else:
+                self._unknown(key, one, path, depth)
+
+    def _by_modality(self, direction: str, key: Any, parts: Any, path: str, depth: int) -> None:
         """Take Gemini's details: `[{"modality": "AUDIO", "token_count": 5}]`."""
-        for part in parts if isinstance(parts, list) else ():
-            if not isinstance(part, Mapping):
-                continue
+        for part in self._objects(key, parts, path, depth):
             modality = str(part.get("modality")).lower()
             unit = f"{direction}_{modality}_tokens" if modality in _MODALITIES else None
-            self.read({"token_count": unit, "tokens": unit}, part, path, depth + 1)
+            self.read({"token_count": unit, "tokens": unit}, part, f"{path}{key}.", depth + 1)
 
-    def _writes(self, writes: Any, path: str, depth: int) -> None:
+    def _writes(self, key: Any, writes: Any, path: str, depth: int) -> None:
         """Take Bedrock's details of what was cached: `[{"ttl": "1h", "inputTokens": 5}]`."""
-        for one in writes if isinstance(writes, list) else ():
-            if isinstance(one, Mapping):
-                unit = f"cache_write_{one.get('ttl')}_tokens"
-                self.read({"inputTokens": unit} if unit in _WRITES else {}, one, path, depth + 1)
+        for one in self._objects(key, writes, path, depth):
+            unit = f"cache_write_{one.get('ttl')}_tokens"
+            self.read({"inputTokens": unit} if unit in _WRITES else {}, one, f"{path}{key}.", depth + 1)
 
-    def _rounds(self, rounds: Any, path: str, depth: int) -> None:
+    def _rounds(self, key: Any, rounds: Any, path: str, depth: int) -> None:
         """Take Anthropic's iterations: messages are in the totals, a compaction or an adviser's answer is not."""
-        for one in rounds if isinstance(rounds, list) else ():
-            if isinstance(one, Mapping):
-                known = _Reading()
-                known.read(KEYS if one.get("type") == "message" else {}, one, path, depth + 1)
-                self.unknown.update(known.unknown)
+        for one in self._objects(key, rounds, path, depth):
+            known = _Reading()
+            known.read(KEYS if one.get("type") == "message" else {}, one, f"{path}{key}.", depth + 1)
+            self.unknown.update(known.unknown)
 
     def _unknown(self, key: Any, value: Any, path: str, depth: int) -> None:
         """Name each number of a key without a meaning, or of what is in it."""
@@ -230,7 +238,7 @@ class _Reading:
         elif isinstance(value, list | tuple):
             for item in value[: _MAX_NUMBERS + 1]:
                 self._unknown(key, item, path, depth + 1)
-        elif _is_number(value) and not (isinstance(key, str) and key.endswith(FREE_ENDINGS)):
+        elif is_number(value) and not (isinstance(key, str) and key.endswith(FREE_ENDINGS)):
             self._name(f"{path}{key}")
 
     def _name(self, path: str) -> None:
@@ -246,37 +254,4 @@ def _is_own(key: object, value: object, *, reported: bool) -> bool:
     """Return whether this is to be a quantity of its own name; in keys that a provider `reported`, labels are none."""
     if isinstance(value, Mapping | list | tuple) or (isinstance(key, str) and key.endswith(FREE_ENDINGS)):
         return False
-    return not reported or (key not in _GIVEN and is_unit_name(key) and _is_number(value))
-
-
-def _whole(unit: str, value: Any) -> Any:
-    """Return a count that is written as `"12"` or `12.0` as an int; anything else as it is."""
-    if unit in SECONDS:
-        return value
-    number = _number(value)
-    return int(number) if number is not None and -LIMIT < number < LIMIT and number == int(number) else value
-
-
-def _number(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, Integral | float | str | Decimal):
-        return None
-    try:
-        written = str(value)
-        number = Decimal(written) if len(written) <= _MAX_KEY else None
-    except (InvalidOperation, ValueError):
-        return None
-    return number if number is not None and number.is_finite() else None
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether `value` is a number that is not zero; one that is not finite could be anything."""
-    if type(value) is int:
-        return value != 0
-    if isinstance(value, float | Decimal):
-        return not value == 0  # noqa: SIM201  # NaN
-    return bool(_number(value))
-
-
-def _is_within(part: Any, whole: Any) -> bool:
-    number, of = _number(part), _number(whole)
-    return number is not None and of is not None and 0 < number <= of
+    return not reported or (key not in _GIVEN and is_unit_name(key) and is_number(value))

@@ -73,6 +73,8 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "output_tokens": "output_tokens",
         "{input}.cache_write_tokens_details.ttl_30m_tokens": Part("cache_write_tokens"),
         "{input}.cache_write_tokens_details.ttl_12h_tokens": "cache_write_12h_tokens",
+        "cache_write_tokens_details.ttl_30m_tokens": Part("cache_write_tokens"),  # behind gateways
+        "cache_write_tokens_details.ttl_12h_tokens": "cache_write_12h_tokens",
     },
     "openai 3.57, RealtimeResponseUsage; the details of what is cached: recorded sessions of 2026": {
         "{input}.cached_tokens_details.text_tokens": "cache_text_read_tokens",
@@ -113,6 +115,7 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "cost": Kind.COST,  # Perplexity's too, a group of them
         "cost_details": Kind.COST,
         "{input}.video_tokens": "input_video_tokens",
+        "{output}.video_tokens": "output_video_tokens",
     },
     "LiteLLM, litellm.types.utils.Usage and PromptTokensDetailsWrapper; oh-my-pi#6876": {
         "{input}.cache_creation_tokens": "cache_write_tokens",
@@ -120,6 +123,11 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "{input}.cached_write_tokens": "cache_write_tokens",
         "{input}.cache_creation_token_details.ephemeral_5m_input_tokens": "cache_write_5m_tokens",
         "{input}.cache_creation_token_details.ephemeral_1h_input_tokens": "cache_write_1h_tokens",
+        "{input}.cache_read_input_tokens": "cache_read_tokens",
+        "{input}.cache_read_tokens": "cache_read_tokens",
+        "{input}.cache_creation.ephemeral_1h_input_tokens": "cache_write_1h_tokens",
+        "cache_creation_token_details.ephemeral_5m_input_tokens": "cache_write_5m_tokens",
+        "cache_creation_token_details.ephemeral_1h_input_tokens": "cache_write_1h_tokens",
         "{input}.web_search_requests": "web_searches",
         "{input}.character_count": Kind.FREE,  # how long the text is whose tokens are counted
         "cache_creation_tokens": "cache_write_tokens",
@@ -148,6 +156,13 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "audio_tokens": "input_audio_tokens",
     },
     "Writer, dev.writer.com/api-reference: completion_token_details": {},
+    "Inception, docs.inceptionlabs.ai/api-reference; OpenAI's organization usage": {
+        "cached_input_tokens": "cache_read_tokens",
+    },
+    "Voyage, docs.voyageai.com/reference/multimodal-embeddings-api": {
+        "text_tokens": "input_text_tokens",
+        "image_pixels": "input_pixels",
+    },
     "Cohere, docs.cohere.com/reference/chat: of `tokens`, those that are billed are `billed_units`": {
         "billed_units.input_tokens": "input_tokens",
         "billed_units.output_tokens": "output_tokens",

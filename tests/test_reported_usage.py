@@ -351,6 +351,14 @@ _WRITES = {"prompt_tokens": 10_000, "completion_tokens": 1, "total_tokens": 10_0
         ({"prompt_tokens_details": {"cache_creation_tokens": 80}}, {}),
         ({"prompt_tokens_details": {"cache_creation_input_tokens": 80}}, {}),
         ({"input_tokens_details": {"cached_write_tokens": 80}}, {}),
+        (
+            {"prompt_tokens_details": {"cache_creation": {"ephemeral_1h_input_tokens": 80}}},
+            {"cache_write_1h_tokens": 80},
+        ),
+        (
+            {"cache_write_tokens": 80, "cache_write_tokens_details": {"ttl_12h_tokens": 80, "ttl_30m_tokens": 0}},
+            {"cache_write_12h_tokens": 80},
+        ),
         ({"cache_creation": {"ephemeral_1h_input_tokens": 80}}, {"cache_write_1h_tokens": 80}),
         ({"cache_creation": {"ephemeral_5m_input_tokens": 80}}, {"cache_write_5m_tokens": 80}),
         (
@@ -427,6 +435,7 @@ def test_seconds(usage: dict[str, Any], expected: dict[str, Any]) -> None:
         {"prompt_cache_miss_tokens": 476, "invocation_count": 3},
         {"completion_tokens_details": {"accepted_prediction_tokens": 5, "rejected_prediction_tokens": 7}},
         {"iterations": [{"type": "message", "input_tokens": 1500, "output_tokens": 800}]},
+        {"prompt_audio_seconds": {}, "num_cached_tokens": [], "prompt_tokens_details": None},
         {"holographic_tokens": 0, "gravity": {"waves": None, "sent": 0, "kept": []}, "odd": ""},
     ],
     ids=str,
@@ -460,6 +469,22 @@ DEEP: Any = st.recursive(
     max_leaves=5,
 )
 NUMBERS = st.integers(1, 2**40) | st.integers(-5, -1) | st.floats(0.001, 1e9) | st.just("40") | st.just(float("nan"))
+PLACES = (
+    *("prompt_cache_miss_tokens", "total_tokens", "iterations", "cacheDetails", "candidates_tokens_details"),
+    *("prompt_tokens_details", "cache_creation", "holograms"),
+)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("value", [{"light": {"waves": 3}}, [{"light": [{"waves": 3}]}]], ids=["group", "list"])
+def test_a_number_in_a_group_that_should_be_none_is_said(place: str, value: object) -> None:
+    """Whatever a key is known to be, what stands in it in another form than that is not taken for it."""
+    usage = {"prompt_tokens": 1500, "completion_tokens": 800, place: value}
+    found = read(usage)
+    assert found is not None
+    assert [key for key in found.unknown if key.endswith("light.waves")] == list(found.unknown) != []
+
+
 GROUPS = (
     (),
     ("prompt_tokens_details",),

@@ -186,7 +186,8 @@ def _call_heading(call: Row) -> Text:
     parts = [call["step"] and f"step {call['step']}", figures.duration(call["duration_s"])]
     parts.append(call["error_type"] and f"failed: {call['error_type']}")
     if call["cost_status"] != "priced":
-        parts.append(f"{call['cost_status']}: {call['cost_reason']}".rstrip(": "))
+        unknown = f" ({', '.join(call['cost_unknown'])})" if call["cost_unknown"] else ""
+        parts.append(f"{call['cost_status']}: {call['cost_reason']}".rstrip(": ") + unknown)
     parts.append("cost as reported by the provider" if call["cost_source"] == "provider" else "")
     found = Text.assemble(("└ ", "dim"), text(f"{call['operation']} {call['model']}", "magenta"))
     for part in filter(None, parts):

@@ -288,12 +288,13 @@ def test_a_cost_that_is_no_exact_price_says_so(store: str) -> None:
             otel_costs__cost__usd=f"0.00{minute}",
             otel_costs__cost__status=status,
             otel_costs__cost__reason="None" if status == "priced" else "unit_not_priced",
+            otel_costs__cost__unknown='["holographic_tokens"]' if status == "partial" else "[]",
             gen_ai__usage__cost__source="provider" if status == "priced" else "local",
         )
     said = run("session", "kinds", url=store).stdout
     assert "≥ $0.001000" in said
     assert "≈ $0.002000" in said
-    assert "partial: unit_not_priced" in said
+    assert "partial: unit_not_priced (holographic_tokens)" in said
     assert "cost as reported by the provider" in said
 
 

@@ -248,7 +248,7 @@ def _image_tool(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     if isinstance(body.get("response"), dict):
         body = body["response"]
     spent = _dig(body, "tool_usage", "image_gen")
-    if isinstance(spent, dict) and spent.get("total_tokens") and (usage := _drawn(spent)):
+    if isinstance(spent, dict) and says(spent) and (usage := _drawn(spent)):
         models = [_name(tool, "model") for tool in _objects(body.get("tools")) if _type(tool) == "image_generation"]
         named = next(filter(None, models), None)
         yield ModelUsage(named or IMAGE_TOOL_MODEL, usage if named else replace(usage, estimated=True))

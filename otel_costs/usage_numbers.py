@@ -1,0 +1,49 @@
+"""Numbers of a usage, in whatever form a provider writes them."""
+
+from decimal import Decimal, InvalidOperation
+from numbers import Integral
+from typing import Any, Final
+
+from otel_costs.units import SECONDS
+from otel_costs.usage import LIMIT
+
+_MAX_WRITTEN: Final = 80  # characters
+
+
+def number(value: Any) -> Decimal | None:
+    """Return a finite number exactly, None if `value` is none; `"12"` and `12.0` are 12."""
+    if isinstance(value, bool) or not isinstance(value, Integral | float | str | Decimal):
+        return None
+    try:
+        written = str(value)
+        found = Decimal(written) if len(written) <= _MAX_WRITTEN else None
+    except (InvalidOperation, ValueError):
+        return None
+    return found if found is not None and found.is_finite() else None
+
+
+def whole(unit: str, value: Any) -> Any:
+    """Return a count of `unit` as an int, None for an empty group, anything else as it is: it may be refused."""
+    if value == {} or value == []:
+        return None
+    if unit in SECONDS:
+        return value
+    found = number(value)
+    return int(found) if found is not None and -LIMIT < found < LIMIT and found == int(found) else value
+
+
+def is_number(value: Any) -> bool:
+    """Return whether `value` is a number that is not zero; one that is not finite, or too long, could be anything."""
+    if type(value) is int:
+        return value != 0
+    if isinstance(value, float | Decimal):
+        return not value == 0  # noqa: SIM201  # NaN
+    return bool(number(value))
+
+
+def is_within(part: Any, of: Any) -> bool:
+    """Return whether `part` is a number that is not zero, and no more than `of`."""
+    if type(part) is int and type(of) is int:
+        return 0 < part <= of
+    found, limit = number(part), number(of)
+    return found is not None and limit is not None and 0 < found <= limit
