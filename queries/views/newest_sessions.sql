@@ -29,7 +29,8 @@ from
     where session_id not in (select arrayJoin(changed)) and call_count + message_count > 0
         and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
         and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)}) and within(start_time, session_id)
-        and arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value, mapKeys(wanted), mapValues(wanted))
+        and ({tags:Nullable(String)} is null
+            or arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value, mapKeys(wanted), mapValues(wanted)))
     order by start_time desc, session_id
     limit {up_to:UInt64}
     union all
@@ -38,7 +39,8 @@ from
     where call_count + message_count > 0
         and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
         and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)}) and within(start_time, session_id)
-        and arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value, mapKeys(wanted), mapValues(wanted))
+        and ({tags:Nullable(String)} is null
+            or arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value, mapKeys(wanted), mapValues(wanted)))
     order by start_time desc, session_id
     limit {up_to:UInt64}
 ) as s
