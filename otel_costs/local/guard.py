@@ -264,6 +264,10 @@ class _Walk:
             for change in node.get("changes", []):
                 self._known.check_setting(str(change.get("name", "")))
 
+    def _check_TTLElement(self, _key: str, node: Mapping[str, Any]) -> None:  # noqa: N802
+        if node.get("destination_type", "DELETE") != "DELETE":
+            raise ForbiddenError("TTL ... TO DISK or VOLUME is not allowed")
+
     def _check_AlterCommand(self, _key: str, node: Mapping[str, Any]) -> None:  # noqa: N802
         if node.get("command_type") not in allowed.ALTER:
             raise ForbiddenError(f"ALTER ... {_spaced(node.get('command_type'))} is not allowed")

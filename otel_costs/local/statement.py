@@ -84,8 +84,11 @@ class Statement:
     @property
     def before_settings(self) -> tuple[str, str]:
         """The SQL of an INSERT with data, cut before its SETTINGS, if it has any. Raises UnreadableError."""
-        for token in self.tokens:
-            if token.kind == "word" and token.name == "settings":
+        depth = 0
+        for number, token in enumerate(self.tokens):
+            depth += (token.text == "(") - (token.text == ")")
+            names_table = number < 3 or self.tokens[number - 1].text == "."
+            if depth == 0 and not names_table and token.kind == "word" and token.name == "settings":
                 return text_of(self.sql[: token.start]), text_of(self.sql[token.start :])
         return self.head, ""
 

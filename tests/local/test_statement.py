@@ -64,6 +64,12 @@ def test_the_settings_of_an_insert_stand_apart() -> None:
     assert found.before_settings == ("insert into t (a) ", "settings b = 1 ")
 
 
+@pytest.mark.parametrize("sql", ["insert into t (settings) ", "insert into settings ", "insert into d.settings (a) "])
+def test_a_name_may_be_settings(sql: str) -> None:
+    """A table and a column may have that name."""
+    assert statement.read(f"{sql}format CSV 1".encode()).before_settings == (sql, "")
+
+
 @pytest.mark.parametrize(
     ("sql", "head", "rows"),
     [
