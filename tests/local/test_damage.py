@@ -96,7 +96,7 @@ def test_a_sound_store(stack: Stack) -> None:
     while not (found := state(stack))["checked_at"]:
         pass
     assert (found["storing"], found["trouble"], found["damaged_parts"], found["failed_views"]) == (True, "", [], [])
-    assert stack.notices == ()
+    assert not any(notice.startswith("Damaged") for notice in stack.notices)
 
 
 def modes(folder: Path) -> set[int]:
