@@ -171,4 +171,4 @@ def test_case_32_a_redactor_that_raises_drops_the_content_and_keeps_the_cost(
     assert [found[names.COST_STATUS] for found in redacting.calls] == ["priced", "priced"]
     assert {found["body"] for found in redacting.messages} == {""}
     assert "xyzzy" not in str(redacting.messages) + str(redacting.spans) + caplog.text
-    assert caplog.text.count("The redact hook raised RuntimeError") == 1
+    assert caplog.text.count("The redactor raised RuntimeError") == 1
