@@ -161,10 +161,10 @@ def _with_instance(
 
 
 def _unbound(wrapper: Any) -> Any:
-    """Return the function of a wrapper, whatever it was given: what is made anew each time is the same wrapper."""
+    """Return what a wrapper does, whatever it was given: what is made anew each time is the same wrapper."""
     if isinstance(wrapper, partial):
-        return _unbound(wrapper.args[0]) if wrapper.func is _with_instance else wrapper.func
-    return wrapper
+        return _unbound(wrapper.args[0]) if wrapper.func is _with_instance else _unbound(wrapper.func)
+    return getattr(wrapper, "__code__", wrapper)  # two closures of one function are one wrapper
 
 
 def _reference(owner: Any) -> Callable[[], Any]:

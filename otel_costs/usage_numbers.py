@@ -4,7 +4,7 @@ from decimal import Decimal, InvalidOperation
 from numbers import Integral
 from typing import Any, Final
 
-from otel_costs.units import SECONDS
+from otel_costs.units import SECONDS, WHOLES
 from otel_costs.usage import LIMIT
 
 _MAX_WRITTEN: Final = 80  # characters
@@ -23,8 +23,11 @@ def number(value: Any) -> Decimal | None:
 
 
 def whole(unit: str, value: Any) -> Any:
-    """Return a count of `unit` as an int, None for an empty group, anything else as it is: it may be refused."""
-    if value == {} or value == []:
+    """Return a count of `unit` as an int, anything else as it is: it may be refused.
+
+    None is an empty group in the place of a part, which Mistral writes where there is none.
+    """
+    if unit in WHOLES and (value == {} or value == []):
         return None
     if unit in SECONDS:
         return value

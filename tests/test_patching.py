@@ -336,3 +336,29 @@ def test_two_of_ours(module: Any, patches: Patches) -> None:
     assert module.Base().ask("hi") == "<HI!>"
     patches.remove()
     assert vars(module.Base)["ask"] is original
+
+
+def test_a_wrapper_that_is_made_anew_wraps_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An install that runs for each of several modules makes its wrapper again: it is on the function once."""
+    patches, calls = Patches(), []
+    patches.active = True
+
+    class Client:
+        def send(self) -> str:
+            return "sent"
+
+    module = ModuleType("otel_costs_made_anew")
+    module.Client = Client  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def made(name: str) -> Any:
+        def wrapper(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            calls.append(name)
+            return wrapped(*args, **kwargs)
+
+        return wrapper
+
+    for _ in range(3):
+        patches.wrap(module.__name__, "Client.send", made("a"))
+    assert Client().send() == "sent"
+    assert calls == ["a"]
