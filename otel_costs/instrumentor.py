@@ -3,12 +3,11 @@
 import importlib
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar, Self
 
+import wrapt
 from opentelemetry._logs._internal import ProxyLoggerProvider
-from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
-    BaseInstrumentor,
-)
 
 from otel_costs import (
     baggage,
@@ -32,29 +31,43 @@ from otel_costs.providers import not_covered
 from otel_costs.session import forget as forget_sessions
 
 
-class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class CostsInstrumentor:
     """Record what AI calls cost: `CostsInstrumentor().instrument()`, or nothing but `opentelemetry-instrument`.
 
     `instrument` takes `tracer_provider`, `meter_provider`, `logger_provider` (the global ones by default) and `redact`,
     a function `(text, message) -> text | None` that every content passes before it is recorded (see
     `otel_costs.redact`). In a program that is instrumented already, as `opentelemetry-instrument` does before it
     starts, what is given replaces what held. It never raises: an exception here would stop the loading of every other
-    instrumentation.
+    instrumentation. There is one of it, as of each of OpenTelemetry's instrumentors.
     """
 
+    is_instrumented_by_opentelemetry = False
+    _instance: ClassVar[Self | None] = None
     _patches = Patches()
     _redact: Callable[..., str | None] | None = None
+
+    def __new__(cls) -> Self:
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
 
     def instrument(self, **options: Any) -> None:
         """Instrument, or, where that was done before, use the providers and the redactor that are given now."""
         if not self.is_instrumented_by_opentelemetry:
-            super().instrument(**options)
+            self._instrument(**options)
+            self.is_instrumented_by_opentelemetry = True
             return
         given = [options.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")]
         if any(provider is not None for provider in given):
             _guarded("set its providers", telemetry.reconfigure, *given)
             _guarded("look for a ledger", _look_for_ledger)
         self._set_redactor(options.get("redact"))
+
+    def uninstrument(self, **_: Any) -> None:
+        """Take all patches back, when what has begun is written; what was patched since by others stays."""
+        if self.is_instrumented_by_opentelemetry:
+            self._uninstrument()
+            self.is_instrumented_by_opentelemetry = False
 
     def instrumentation_dependencies(self) -> Collection[str]:
         # None: the patches wait for whatever is imported, and an application may bring only some of the SDKs.
@@ -100,7 +113,7 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         """Have `install` of `watcher` called when `name` is imported; it is imported itself no earlier."""
         self._patches.on_import(name, partial(_install, watcher), watcher)
 
-    def _uninstrument(self, **_: Any) -> None:
+    def _uninstrument(self) -> None:
         _guarded("update no prices", daily_update.stop)
         _guarded("end what is open", open_ends.end_all)
         _guarded("write the last calls", outbox.drain)
@@ -110,6 +123,12 @@ class CostsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         _guarded("forget the redactor", redaction.remove, self._redact)
         for forget in (telemetry.forget, call.forget, forget_sessions, sockets.forget):
             _guarded("forget what was", forget)
+
+
+# Its own import takes longer than all of ours but the prices: it checks requirements, which we have none of.
+@wrapt.when_imported("opentelemetry.instrumentation.instrumentor")
+def _register(module: ModuleType) -> None:
+    module.BaseInstrumentor.register(CostsInstrumentor)
 
 
 def _install(watcher: str, patches: Patches) -> None:

@@ -9,6 +9,7 @@ import openai
 import pytest
 from openai._base_client import SyncAPIClient
 from opentelemetry import context
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -36,6 +37,28 @@ def test_it_is_found_under_its_own_name() -> None:
     (found,) = entry_points(group="opentelemetry_instrumentor", name="otel_costs")
     assert found.load() is CostsInstrumentor
     assert CostsInstrumentor().instrumentation_dependencies() == ()
+
+
+def test_it_is_one_of_opentelemetrys_instrumentors() -> None:
+    """Whoever asks for a `BaseInstrumentor` gets one, and there is one of it."""
+    assert isinstance(CostsInstrumentor(), BaseInstrumentor)
+    assert CostsInstrumentor() is CostsInstrumentor()
+
+
+def test_the_start_imports_nothing_that_it_does_not_need(provider: Provider, tmp_path: Path) -> None:
+    """A program that checks no requirements and fetches no prices does not import what does."""
+    source = """
+    import sys
+    import otel_costs
+    otel_costs.CostsInstrumentor().instrument()
+    needless = {"packaging", "opentelemetry.instrumentation.instrumentor", "otel_costs.pricing.price_update"}
+    print(*needless & {*sys.modules})
+    from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+    print(isinstance(otel_costs.CostsInstrumentor(), BaseInstrumentor))
+    """
+    with Program(source, tmp_path, environ(provider, "http://127.0.0.1:9"), instrumented=False) as program:
+        ended = program.ended()
+    assert ended.out.split() == ["True"], ended.err
 
 
 def test_misconfiguration_is_said_once_at_the_start_and_the_application_runs(

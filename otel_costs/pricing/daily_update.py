@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from otel_costs import attributes, pricing
-from otel_costs.pricing import price_update, updates
+from otel_costs.pricing import updates
 from otel_costs.pricing.download import PriceUpdateError
 
 _DAILY: Final = "daily"
@@ -52,6 +52,8 @@ def due(now: datetime) -> timedelta:
 def update() -> bool:
     """Fetch, store and use what is new; return whether that went well. Never raises."""
     try:
+        from otel_costs.pricing import price_update  # noqa: PLC0415  # most programs fetch nothing
+
         found = price_update.prepare()
         found.store()
         if found.changes:
