@@ -7,11 +7,12 @@ Each number of it is used, a part or the total of what is used, or known to be f
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Context
+from functools import reduce
 from typing import Any, Final
 
 from otel_costs.units import UNITS
 from otel_costs.usage import LIMIT, MAX_UNKNOWN, Usage, is_unit_name
-from otel_costs.usage_keys import FREE_ENDINGS, INPUT, KEYS, Kind, Part
+from otel_costs.usage_keys import INPUT, KEYS, Beside, Kind, Part, is_free
 from otel_costs.usage_numbers import is_number, is_within, number, whole
 from otel_costs.usage_totals import count_of, settle
 
@@ -68,6 +69,13 @@ def with_reported(known: Usage | None, reported: object, provider: str | None = 
     return known + replace(found, quantities=more)
 
 
+def unaccounted(said: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the paths of all numbers in `said` that are not known to be free: it is a usage that nobody reads."""
+    reading = _Reading()
+    reading.read({}, said, "", 0)
+    return tuple(reading.unknown)
+
+
 def says(usage: object) -> bool:
     """Return whether a usage has a number that is not zero, at any depth."""
     if isinstance(usage, Mapping):
@@ -77,10 +85,11 @@ def says(usage: object) -> bool:
     return is_number(usage)
 
 
-def first_that_says(usages: Iterable[object]) -> object:
-    """Return the first usage that says something, else the first that is one: some stand in odd places."""
+def in_one(usages: Iterable[object]) -> object:
+    """Return what usages in several places say together, each key as the first says it; some stand in odd places."""
     found = [usage for usage in usages if usage is not None]
-    return next(filter(says, found), found[0] if found else None)
+    saying = [usage for usage in found if says(usage)] or found[:1]
+    return reduce(merged, reversed(saying)) if saying else None
 
 
 def merged(earlier: object, later: object) -> Any:
@@ -90,20 +99,23 @@ def merged(earlier: object, later: object) -> Any:
         for key, value in later.items():
             both[key] = merged(both[key], value) if key in both else value
         return both
+    if isinstance(earlier, Mapping) and earlier:
+        return earlier  # what has another form than an object is no usage
     return later if later or earlier is None else earlier
 
 
 class _Reading:
     """The quantities and the keys without a meaning that were found so far in one usage."""
 
-    __slots__ = ("_left", "_parts", "_total", "_twice", "malformed", "quantities", "unknown")
+    __slots__ = ("_beside", "_left", "_parts", "_total", "_twice", "malformed", "quantities", "unknown")
 
     def __init__(self) -> None:
         self.quantities: dict[str, Any] = {}
         self.malformed: tuple[str, ...] = ()
         self.unknown: dict[str, None] = {}
         self._parts: list[tuple[str, str, Any]] = []
-        self._total: tuple[str, Any] = ("", 0)
+        self._beside: list[tuple[str, str, Any]] = []
+        self._total: tuple[str, int] = ("", 0)
         self._twice: tuple[str, ...] = ()
         self._left = _MAX_NUMBERS
 
@@ -139,13 +151,16 @@ class _Reading:
         """Return what was found, None if it is nothing."""
         quantities, (key, total) = self.quantities, self._total
         self._complete()
-        if type(total) is not int or not 0 < total < LIMIT:
+        if not 0 < total < LIMIT:
             total = 0
         estimated, accounted = settle(quantities, said, provider, total)
         if not accounted:
             self._name(key)
         for path, unit, part in self._parts:
             if is_number(part) and not is_within(part, quantities.get(unit)):
+                self._name(path)
+        for path, group, counted in self._beside:
+            if is_number(counted) and not said.get(group):
                 self._name(path)
         if not quantities and not self.malformed and not self.unknown:
             return None
@@ -186,8 +201,9 @@ class _Reading:
 
     def _other(self, meaning: Any, key: Any, value: Any, path: str, depth: int) -> None:
         if meaning is Kind.TOTAL and is_number(value):
-            if not self._total[1]:
-                self._total = f"{path}{key}", value if type(value) is int else whole("input_tokens", value)
+            total = value if type(value) is int else whole("input_tokens", value)
+            if type(total) is int and total > self._total[1]:  # said twice, the larger has all
+                self._total = f"{path}{key}", total
         elif meaning is Kind.COST:
             if isinstance(value, Mapping):
                 self.read({}, value, f"{path}{key}.", depth + 1)
@@ -197,7 +213,11 @@ class _Reading:
             self._writes(key, value, path, depth)
         elif meaning is Kind.ROUNDS:
             self._rounds(key, value, path, depth)
-        elif meaning is not Kind.FREE and meaning is not Kind.ELSEWHERE:
+        elif meaning is Kind.TOOL_LIST:
+            self._of_tools(key, value, path, depth)
+        elif type(meaning) is Beside and not isinstance(value, Mapping | list):
+            self._beside.append((f"{path}{key}", meaning.group, value))
+        elif meaning is not Kind.FREE or isinstance(value, Mapping | list):
             self._unknown(key, value, path, depth)  # a group where a number should be
 
     def _objects(self, key: Any, value: Any, path: str, depth: int) -> Iterator[Mapping[Any, Any]]:
@@ -214,6 +234,13 @@ class _Reading:
             modality = str(part.get("modality")).lower()
             unit = f"{direction}_{modality}_tokens" if modality in _MODALITIES else None
             self.read({"token_count": unit, "tokens": unit}, part, f"{path}{key}.", depth + 1)
+
+    def _of_tools(self, key: Any, parts: Any, path: str, depth: int) -> None:
+        """Take Gemini's details of the input that tools made, which is counted in a number of its own."""
+        for part in self._objects(key, parts, path, depth):
+            text = str(part.get("modality")).lower() == "text"
+            counted = Part("input_tool_tokens") if text else None
+            self.read({"token_count": counted, "tokens": counted}, part, f"{path}{key}.", depth + 1)
 
     def _writes(self, key: Any, writes: Any, path: str, depth: int) -> None:
         """Take Bedrock's details of what was cached: `[{"ttl": "1h", "inputTokens": 5}]`."""
@@ -238,7 +265,7 @@ class _Reading:
         elif isinstance(value, list | tuple):
             for item in value[: _MAX_NUMBERS + 1]:
                 self._unknown(key, item, path, depth + 1)
-        elif is_number(value) and not (isinstance(key, str) and key.endswith(FREE_ENDINGS)):
+        elif is_number(value) and not (isinstance(key, str) and is_free(key)):
             self._name(f"{path}{key}")
 
     def _name(self, path: str) -> None:
@@ -252,6 +279,6 @@ _GIVEN: Final = {**{unit: unit for unit in UNITS}, **KEYS}
 
 def _is_own(key: object, value: object, *, reported: bool) -> bool:
     """Return whether this is to be a quantity of its own name; in keys that a provider `reported`, labels are none."""
-    if isinstance(value, Mapping | list | tuple) or (isinstance(key, str) and key.endswith(FREE_ENDINGS)):
+    if isinstance(value, Mapping | list | tuple) or (isinstance(key, str) and is_free(key)):
         return False
     return not reported or (key not in _GIVEN and is_unit_name(key) and is_number(value))

@@ -7,9 +7,11 @@ A path is written with dots. `{input}` and `{output}` stand for each name that t
 completion have.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 
@@ -19,9 +21,9 @@ class Kind(Enum):
     FREE = "free"  # a time, a rate, a count of what costs nothing
     COST = "cost"  # money already, or a group of such; what is taken as the cost of a call is read elsewhere
     TOTAL = "total"  # all tokens, or those of a list: it is checked against them
-    ELSEWHERE = "elsewhere"  # the usage of another model, which is a call of its own
     INPUT_LIST = "input list"  # tokens of the input by modality, one object for each
     OUTPUT_LIST = "output list"
+    TOOL_LIST = "tool list"  # of the input that tools made: text costs what the input does, anything else does not
     WRITES = "writes"  # tokens written to a cache by how long they are kept, one object for each
     ROUNDS = "rounds"  # what the usage is the sum of, one object for each round of a model
 
@@ -33,7 +35,14 @@ class Part:
     unit: str
 
 
-Meaning: TypeAlias = str | Part | Kind | Mapping[str, Any]
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A number that costs nothing where the usage has `group` too, which says what is billed."""
+
+    group: str
+
+
+Meaning: TypeAlias = str | Part | Beside | Kind | Mapping[str, Any]
 """A unit's name, or what a key is that is none; a mapping is a group of keys."""
 
 _DETAILS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -44,12 +53,31 @@ _DETAILS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
+_MAX_KEY: Final = 128
+
 INPUT: Final = frozenset(_DETAILS["{input}"])
 """The names of the details of a prompt. Gemini writes them as a list, one object for each modality."""
 
-FREE_ENDINGS: Final = ("_time", "_time_ms", "_latency", "_latency_ms", "_per_second", "_per_sec", "_cost", "_costs")
-"""How keys end that are times, rates or details of a cost, whoever invents them: Groq's `queue_time`, SambaNova's
-`total_latency`, OpenRouter's `upstream_inference_cost`, Vercel's `market_cost`, DeepInfra's `estimated_cost`."""
+_FREE: Final = re.compile(
+    r"(?:.*_)?(?:"
+    r"(?:time|latency|elapsed|ttft|time_to_[a-z_]*?)(?:_(?:ms|us|ns))?"  # how long it took
+    r"|(?:timestamp|created|.+_at)(?:_(?:ms|us|ns))?"  # when it was
+    r"|per_(?:second|sec|s|minute|min)|tps|throughput|rate|ratio"
+    r"|(?:costs?|prices?)(?:_in)?(?:_(?:usd|eur|ticks|usd_ticks))?"
+    r"|ids?)"
+)
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@lru_cache(maxsize=512)
+def is_free(key: str) -> bool:
+    """Return whether a key names a time, a moment, a rate, a detail of a cost, or an id, whoever invents it.
+
+    Groq's `queue_time`, SambaNova's `total_latency`, OpenRouter's `upstream_inference_cost`, Vercel's `market_cost`,
+    DeepInfra's `estimated_cost`; with humps or underscores. Seconds and minutes are none: those may be billed.
+    """
+    return len(key) <= _MAX_KEY and _FREE.fullmatch(_HUMP.sub("_", key).lower()) is not None
+
 
 SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
     "openai 3.57, CompletionUsage": {
@@ -88,7 +116,6 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
     },
     "openai 3.57, Response's ToolUsage": {
         "tool_usage.web_search.num_requests": "web_searches",
-        "tool_usage.image_gen": Kind.ELSEWHERE,
         "cached_tokens_details.cached_text_tokens": "cache_text_read_tokens",
         "cached_tokens_details.cached_image_tokens": "cache_image_read_tokens",
     },
@@ -167,8 +194,8 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "billed_units.input_tokens": "input_tokens",
         "billed_units.output_tokens": "output_tokens",
         "billed_units.search_units": "rerank_searches",
-        "tokens.input_tokens": Kind.FREE,
-        "tokens.output_tokens": Kind.FREE,
+        "tokens.input_tokens": Beside("billed_units"),
+        "tokens.output_tokens": Beside("billed_units"),
     },
     "Amazon Bedrock, docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html": {
         "inputTokens": "input_tokens",
@@ -190,7 +217,7 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "total_token_count": Kind.TOTAL,
         "candidates_tokens_details": Kind.OUTPUT_LIST,
         "response_tokens_details": Kind.OUTPUT_LIST,
-        "tool_use_prompt_tokens_details": Kind.FREE,  # text: the count itself is above
+        "tool_use_prompt_tokens_details": Kind.TOOL_LIST,
     },
     "Gemini, ai.google.dev/api/interactions-api: Usage": {
         "total_input_tokens": "input_tokens",

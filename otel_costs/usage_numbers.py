@@ -41,6 +41,8 @@ def is_number(value: Any) -> bool:
         return value != 0
     if isinstance(value, float | Decimal):
         return not value == 0  # noqa: SIM201  # NaN
+    if isinstance(value, str) and "," in value:
+        value = value.replace(",", "")  # of thousands
     return bool(number(value))
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.reported_usage import merged, read, read_given
+from otel_costs.reported_usage import in_one, merged, read, read_given
 from otel_costs.units import UNITS
 from otel_costs.usage import Usage
-from otel_costs.usage_keys import SOURCES, Kind, Part
+from otel_costs.usage_keys import KEYS, SOURCES, Beside, Kind, Part, is_free
 
 CHAT = {
     "prompt_tokens": 1500,
@@ -25,6 +25,9 @@ CHAT = {
         "rejected_prediction_tokens": 0,
     },
 }
+
+
+_TOOLS_DETAILS = ("tool_use_prompt_tokens_details.token_count",)
 
 
 def quantities(usage: object, provider: str | None = None) -> dict[str, Any]:
@@ -463,6 +466,87 @@ def test_rounds_of_another_kind_are_not_in_the_totals() -> None:
     assert found.unknown == ("iterations.input_tokens",)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("queue_time", "queueTime", "total_latency_ms", "latency", "elapsed_ms", "time_to_first_token_ms", "ttft"),
+        *("tokens_per_second", "tokensPerSecond", "tokens_per_minute", "cache_hit_rate", "throughput"),
+        *("cost", "totalCost", "cost_usd", "input_cost_usd", "cost_in_usd_ticks", "price"),
+        *("id", "request_id", "requestId", "created", "createdAt", "finished_at", "timestamp"),
+    ],
+)
+@pytest.mark.parametrize("value", [12345, 0.5, "12345"])
+def test_a_key_that_is_free_by_its_words(key: str, value: object) -> None:
+    """Times, moments, rates, details of a cost and ids, whoever invents them, are no reason for a doubt."""
+    assert read({**CHAT, key: value}) == read(CHAT)
+    assert read_given({"input_tokens": 5, key: value}) == Usage.of({"input_tokens": 5})
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("gpu_seconds", "session_minutes", "audio_ms", "duration_ms", "audio_duration", "credits", "paid", "grid"),
+        *("overtime", "crate", "holographicTokens", "time_units", "x" * 200 + "_time"),
+    ],
+)
+def test_a_key_that_only_looks_like_a_free_one(key: str) -> None:
+    """What is used for a time is billed by it, and a part of a word is no word."""
+    assert not is_free(key)
+    found = read({**CHAT, key: 5})
+    assert found is not None
+    assert found.unknown == (key[:64],)
+
+
+@pytest.mark.parametrize(
+    ("more", "unknown"),
+    [
+        ({"tool_usage": {"image_gen": {"output_tokens": 9}}}, ("tool_usage.image_gen.output_tokens",)),  # read nowhere
+        ({"tokens": {"input_tokens": 9000}}, ("tokens.input_tokens",)),  # no `billed_units` say what of it is billed
+        ({"invocation_count": {"gold": 4}}, ("invocation_count.gold",)),
+        ({"server_tool_use": {"web_fetch_requests": [3]}}, ("server_tool_use.web_fetch_requests",)),
+        ({"total_token_count": 9000}, ("total_token_count",)),  # the larger of two totals
+        ({"tool_use_prompt_tokens_details": [{"modality": "AUDIO", "token_count": 5}]}, _TOOLS_DETAILS),
+        ({"tool_use_prompt_tokens_details": [{"modality": "TEXT", "token_count": 5}]}, _TOOLS_DETAILS),
+        ({"crystals": "1,000"}, ("crystals",)),
+    ],
+    ids=str,
+)
+def test_what_is_free_elsewhere_is_said_where_it_is_not(more: dict[str, Any], unknown: tuple[str, ...]) -> None:
+    """A number is free by its place and its form, not by its name alone."""
+    found, before = read({**CHAT, **more}), read(CHAT)
+    assert found is not None
+    assert before is not None
+    assert (found.quantities, found.unknown) == (before.quantities, unknown)
+
+
+def test_details_of_what_tools_entered_are_part_of_it() -> None:
+    """Text is counted in its number; the total of Gemini has it beside the prompt."""
+    details = [{"modality": "TEXT", "token_count": 5}]
+    usage = {"prompt_token_count": 10, "tool_use_prompt_token_count": 5, "total_token_count": 15}
+    assert quantities({**usage, "tool_use_prompt_tokens_details": details}) == {
+        "input_tokens": 15,
+        "input_tool_tokens": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("usages", "said"),
+    [
+        ([{"a": 5}, {"b": 7}], {"a": 5, "b": 7}),
+        ([{"a": 5}, {"a": 6, "b": {"c": 7}}], {"a": 5, "b": {"c": 7}}),
+        ([{}, None, {"a": 5}], {"a": 5}),
+        ([{"a": 0}, {}], {"a": 0}),
+        ([{"a": 5}, "many"], {"a": 5}),
+        (["many", {"a": 5}], {"a": 5}),
+        ([None, None], None),
+        ([], None),
+    ],
+)
+def test_usages_in_several_places_are_one(usages: list[object], said: object) -> None:
+    """What one of them says and the others do not is not lost; of what several say the first counts."""
+    assert in_one(usages) == said
+
+
 DEEP: Any = st.recursive(
     st.just(0) | st.none() | st.just(""),
     lambda inner: st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2) | st.lists(inner, max_size=2),
@@ -559,6 +643,9 @@ def test_a_usage_without_an_end_is_read_to_an_end() -> None:
         ({"a": 0}, {"a": 0}, {"a": 0}),
         (None, {"a": 0}, {"a": 0}),
         ({"model": "gpt-4o"}, {"model": ""}, {"model": "gpt-4o"}),
+        ({"a": 5}, "1100", {"a": 5}),
+        ({"a": {"b": 5}}, {"a": 7}, {"a": {"b": 5}}),
+        ("1100", {"a": 5}, {"a": 5}),
     ],
 )
 def test_what_is_empty_replaces_nothing(earlier: object, later: object, both: object) -> None:
@@ -583,7 +670,7 @@ def test_every_key_of_the_table_has_a_meaning_that_exists(key: str) -> None:
     """A unit is one that can be priced, and a part has a whole that is one."""
     meaning = next(group[key] for group in SOURCES.values() if key in group)
     unit = meaning.unit if isinstance(meaning, Part) else meaning
-    assert isinstance(unit, Kind) or unit in UNITS
+    assert isinstance(unit, Kind) or (unit.group in KEYS if isinstance(unit, Beside) else unit in UNITS)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class ChatFold:
         # Some say a usage with every chunk, and some an empty one after the true one: they are put together at the end.
         self._usages: deque[_Json] = deque()
         self._earlier: dict[tuple[str, ...], _Json] = {}  # of those before, the last one of each set of keys
+        self._others: dict[int, Any] = {}  # usages of further choices
         self._text: list[str] | None = None  # that of the first choice, once it has begun
         self._done = False
 
@@ -70,9 +71,10 @@ class ChatFold:
                 base[key] = value
         for choice in _dicts(chunk.get("choices")):
             index = choice.get("index")
-            self._add_choice(self._choice(index if isinstance(index, int) else 0), choice)
-            if not chunk.get("usage"):
-                self._add_usage(choice.get("usage"))  # Moonshot
+            index = index if isinstance(index, int) else 0
+            self._add_choice(self._choice(index), choice)
+            if (usage := choice.get("usage")) and not chunk.get("usage"):
+                self._add_usage_of_choice(index, usage)  # Moonshot
 
     def _add_usage(self, usage: Any) -> None:
         if not usage or (self._usages and not says(usage)):
@@ -82,6 +84,12 @@ class ChatFold:
             before = self._usages.popleft()
             if tuple(before) in self._earlier or len(self._earlier) < _USAGES:
                 self._earlier[tuple(before)] = before
+
+    def _add_usage_of_choice(self, index: int, usage: Any) -> None:
+        if index == next(iter(self._choices)):
+            self._add_usage(usage)
+        else:
+            self._others[index] = merged(self._others.get(index), usage)
 
     def _choice(self, index: int) -> _Json:
         choice = self._choices.get(index)
@@ -115,6 +123,11 @@ class ChatFold:
             return None
         usages = (*self._earlier.values(), *self._usages)
         usage = {"usage": reduce(merged, usages)} if usages else {}
+        # Whether one choice's usage is in that of another, nobody says: where they differ, it is named.
+        others = [other for other in self._others.values() if not usages or other != usage["usage"]]
+        if others:
+            said = usage.get("usage")
+            usage["usage"] = {**(said if isinstance(said, Mapping) else {}), "choices": others}
         return {
             **self._base,
             **usage,

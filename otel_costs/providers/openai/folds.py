@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from otel_costs.providers.openai.chat_fold import ChatFold
 from otel_costs.providers.openai.jobs import ENDED
 from otel_costs.providers.server_events import events, parsed
-from otel_costs.reported_usage import merged, says
+from otel_costs.reported_usage import in_one, merged, says
 
 _Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ class ResponsesFold:
             self._text.append(data)
         elif name == "response.output_item.done":
             self._items.append(data)
-        elif name in self._LAST or name in self._OTHERS:
+        elif name in self._LAST or name in self._OTHERS or _has_usage(data):
             self._add(name, data)
 
     def _add(self, name: str, data: str) -> None:
@@ -82,10 +82,10 @@ class ResponsesFold:
             self._text.append(data)
         elif kind == "response.output_item.done":
             self._items.append(data)
-        elif isinstance(event.get("response"), dict):
-            response = event["response"]
-            if says(event.get("usage")) and not says(response.get("usage")):
-                response = {**response, "usage": event["usage"]}  # beside it, as xAI has it in its realtime events
+        elif isinstance(event.get("response"), dict) or says(event.get("usage")):
+            response = event["response"] if isinstance(event.get("response"), dict) else {}
+            if says(event.get("usage")):  # beside it, as xAI has it in its realtime events
+                response = {**response, "usage": in_one((response.get("usage"), event["usage"]))}
             self._response = merged(self._response, response)
             self.complete = self.complete or kind in self._LAST
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from otel_costs.reported_usage import says
+
 _Json = Mapping[str, Any]
 
 _FREE_TOOLS: Final[Mapping[str, str]] = {
@@ -34,6 +36,13 @@ _COUNTED_TOOLS: Final[Mapping[str, str]] = {
     "retrieval": "by use; Zhipu's and the Assistants' name for a search of files",
     "web_search_premium document_library": "by use; https://docs.mistral.ai, Connectors",
 }
+_SEARCH_OPTIONS: Final[Mapping[str, str]] = {
+    "plugins": "OpenRouter: searches and files by use; https://openrouter.ai/docs/features/web-search",
+    "search_parameters": "xAI: live search by source; https://docs.x.ai, Live Search",
+    "enable_search": "Alibaba: searches by use; https://alibabacloud.com/help/en/model-studio, Web search",
+}
+"""Fields of a chat's request that offer what costs something and are no tools."""
+
 _FREE_ITEMS: Final[Mapping[str, str]] = {
     "message reasoning compaction compaction_trigger item_reference": "openai 3.57, types/responses",
     "function_call function_call_output custom_tool_call custom_tool_call_output": "openai 3.57, types/responses",
@@ -56,6 +65,7 @@ def _names(*tables: Mapping[str, str] | str) -> frozenset[str]:
 
 FREE_TOOLS: Final = _names(_FREE_TOOLS)
 KNOWN_TOOLS: Final = FREE_TOOLS | _names(_COUNTED_TOOLS)
+_FREE_NAMES: Final = _names(_FREE_ITEMS)
 KNOWN_ITEMS: Final = _names(_FREE_ITEMS, _COUNTED_ITEMS)
 
 SIZES: Final[Mapping[str, str | None]] = {
@@ -67,6 +77,11 @@ SIZES: Final[Mapping[str, str | None]] = {
 """Memory of a container, as OpenAI names it, to the unit that counts those of its size beside all of them."""
 
 _CONTAINERS: Final = frozenset({"auto", "container_auto", "container_reference", "local", "none"})
+_SETTINGS: Final = frozenset(
+    {"type", "memory_limit", "file_ids", "network_policy", "skills", "container_id", "expires_after", "name"}
+)
+"""What may be asked of a container: memory costs, the rest is free (openai 3.57, types/responses and containers)."""
+
 _MADE_HERE: Final = frozenset({"auto", "container_auto"})
 _DATE: Final = re.compile(r"_(\d{8}|\d{4}_\d{2}_\d{2})$")
 
@@ -87,10 +102,28 @@ def asked(*bodies: object) -> list[_Json]:
 
 
 def _unfolded(tools: object, depth: int = 0) -> Iterator[_Json]:
-    for tool in objects(tools):
+    named = [{"type": tool} for tool in tools if isinstance(tool, str)] if isinstance(tools, list | tuple) else []
+    for tool in (*objects(tools), *named):
         yield tool
         if depth < 4 and kind_of(tool) in ("namespace", "additional_tools"):
             yield from _unfolded(tool.get("tools"), depth + 1)
+
+
+def may_cost(tools: Iterable[_Json]) -> bool:
+    """Return whether one of these tools is known to cost something when it is used."""
+    return bool(({kind_of(tool) for tool in tools} & KNOWN_TOOLS) - FREE_TOOLS)
+
+
+def may_search(request: _Json) -> bool:
+    """Return whether a chat asks by a field of its own, without a tool, for what costs something when it is used."""
+    asked = (request.get(option) for option in _SEARCH_OPTIONS)
+    return any(option and not (isinstance(option, Mapping) and option.get("mode") == "off") for option in asked)
+
+
+def unheard(items: Iterable[_Json]) -> list[str]:
+    """Return the types of items that cost something, or are unknown, where nothing counts them: in a spoken turn."""
+    kinds = (item.get("type", "message") for item in items)
+    return list(dict.fromkeys(kind for kind in kinds if isinstance(kind, str) and kind not in _FREE_NAMES))
 
 
 def unknown(tools: Iterable[_Json], items: Iterable[_Json] = ()) -> list[str]:
@@ -110,6 +143,17 @@ def unknown(tools: Iterable[_Json], items: Iterable[_Json] = ()) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def undrawn(answer: _Json) -> bool:
+    """Return whether images were made of which the answer does not say what they used."""
+    spent = answer.get("tool_usage")
+    if isinstance(spent, Mapping) and says(spent.get("image_gen")):
+        return False
+    return any(
+        item.get("type") == "image_generation_call" and item.get("status") != "failed" and not item.get("svg_usage")
+        for item in objects(answer.get("output"))
+    )
+
+
 def _container(tool: _Json) -> object:
     kind = kind_of(tool)
     return tool.get("container") if kind == "code_interpreter" else tool.get("environment") if kind == "shell" else None
@@ -121,8 +165,9 @@ def _unknown_container(container: object) -> Iterator[str]:
     kind, size = container.get("type"), container.get("memory_limit")
     if isinstance(kind, str) and kind not in _CONTAINERS:
         yield kind
-    if size is not None and size not in SIZES:
+    if size is not None and (not isinstance(size, str) or size not in SIZES):
         yield size if isinstance(size, str) else type(size).__name__
+    yield from (key for key in container if isinstance(key, str) and key not in _SETTINGS and container[key])
 
 
 def searches(items: Iterable[_Json]) -> tuple[int, bool]:
@@ -158,7 +203,8 @@ def containers(tools: Iterable[_Json], items: Iterable[_Json]) -> dict[str, int]
         own = offer if isinstance(offer, Mapping) else {}
         if kind is None or container_id in named or own.get("container_id") not in (None, ""):
             continue
-        if container_id is not None or own.get("type") in _MADE_HERE:
+        # Where the request named none, who ran code ran it in a container.
+        if container_id is not None or own.get("type") in _MADE_HERE or (kind == "code_interpreter" and not offer):
             made[container_id] = own.get("memory_limit")
     found = {"containers": len(made)} if made else {}
     for size in made.values():
@@ -172,7 +218,7 @@ def _used(item: _Json) -> tuple[str | None, str | None]:
     """Return the tool that an item of an output is of, and the container that it ran in; None where it ran in none."""
     if item.get("type") == "code_interpreter_call":
         container_id = item.get("container_id")
-        return ("code_interpreter", container_id) if isinstance(container_id, str) else (None, None)
+        return "code_interpreter", container_id if isinstance(container_id, str) else None
     if item.get("type") != "shell_call":
         return None, None
     where = item.get("environment")

@@ -26,6 +26,11 @@ SOONEST: Final = "soonest"
 TIER_NOT_TOLD: Final = "tier_not_told"
 """Reason of an estimate: a service tier was asked for, and the answer does not say which one served."""
 
+REGION_NOT_PRICED: Final = "region_not_priced"
+"""Reason of an estimate: the answer names a place where it was made, which may cost more."""
+
+_ANYWHERE: Final = frozenset({"", "global", "not_available"})
+
 RETENTION_UNKNOWN: Final = "cache_retention_unknown"
 """Reason of an estimate: what is kept in the cache for that long has no price."""
 
@@ -44,9 +49,12 @@ TOOL_UNITS: Final = frozenset(
 """What the items of a response count without a usage."""
 
 _TIERED: Final = ("chat/completions", "completions", "responses", "responses/compact")
-_UNTOLD_TIERS: Final = frozenset({"auto", "default", "standard", "standard_only", "on_demand"})
+_UNTOLD_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
 _HAVE_WINDOWS: Final = frozenset({"openai"})
 """Providers that take less for a response that may take its time (openai 3.57, background_options)."""
+
+_HAVE_BATCHES: Final = frozenset({"openai", "azure.ai.openai"})
+"""Providers whose batches are half the price if they may take a day."""
 
 _TRAINED_BY_TOKENS: Final = frozenset({"supervised", "dpo"})
 """Methods of fine-tuning that are billed by the token; reinforcement is by the hour, which no answer tells."""
@@ -62,7 +70,7 @@ def read(call: Call, request: Request, body: Any) -> None:
     if isinstance(answer, Mapping):
         _read_job(call, request.endpoint.name, answer)
     if request.endpoint.name in _TIERED and isinstance(answer, Mapping):
-        _read_tier(call, request)
+        _read_tier(call, request, answer)
         _read_retention(call, request, answer)
     if said == "responses" and isinstance(answer, Mapping):
         _read_window(call, request, answer)
@@ -74,7 +82,7 @@ def read(call: Call, request: Request, body: Any) -> None:
 
 def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
     """Take what a batch or a training is billed by beside its tokens."""
-    if endpoint == "batches" and call.provider in _HAVE_WINDOWS and job.get("completion_window") not in (None, "24h"):
+    if endpoint == "batches" and call.provider in _HAVE_BATCHES and job.get("completion_window") not in (None, "24h"):
         call.bill.reasons.append(PROCESSING_NOT_PRICED)  # half the price is that of a day
     method = job.get("method") if endpoint == "fine_tuning/jobs" else None
     kind = method.get("type") if isinstance(method, Mapping) else None
@@ -82,12 +90,24 @@ def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
         call.bill.unknown.append(kind)
 
 
-def _read_tier(call: Call, request: Request) -> None:
-    asked = request.body.get("service_tier")
+def _read_tier(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
+    """Take the tier that the answer names, its usage too (Anthropic's tier and speed), else the one that was asked."""
+    spent = openai_usage.usage_in(answer)
+    spent = spent if isinstance(spent, Mapping) else {}
+    if call.bill.service_tier is None:
+        told = map(_tier, (answer.get("service_tier"), spent.get("speed"), spent.get("service_tier")))
+        call.bill.service_tier = next((tier for tier in told if tier.strip().lower() not in _UNTOLD_TIERS), None)
+    if isinstance(geo := spent.get("inference_geo"), str) and geo not in _ANYWHERE:
+        call.bill.reasons.append(REGION_NOT_PRICED)
+    asked = request.body.get("service_tier") or request.body.get("speed")
     if call.bill.service_tier is None and isinstance(asked, str) and asked.strip().lower() not in _UNTOLD_TIERS:
         call.bill.service_tier = asked
         if call.bill.reported is None:
             call.bill.reasons.append(TIER_NOT_TOLD)
+
+
+def _tier(told: object) -> str:
+    return told if isinstance(told, str) else "" if told is None else clean.label(clean.to_json(told))
 
 
 def _read_retention(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
@@ -123,6 +143,8 @@ def _read_window(call: Call, request: Request, answer: Mapping[str, Any]) -> Non
     """Take the window of a response in the background from its request, now or when it was made."""
     if (answer.get("background") if "background" in answer else request.body.get("background")) is not True:
         return
+    asked = request.body.get("background_options")
+    call.bill.unknown += [str(key) for key in asked if key != "completion_window"] if isinstance(asked, Mapping) else []
     response_id, window = str(answer.get("id")), _window(answer) or _window(request.body)
     if request.endpoint.look:
         window = window or openai_jobs.window_of(call.provider, response_id)
@@ -140,7 +162,7 @@ def _read_window(call: Call, request: Request, answer: Mapping[str, Any]) -> Non
 def _window(body: Mapping[str, Any]) -> str | None:
     options = body.get("background_options")
     window = options.get("completion_window") if isinstance(options, Mapping) else None
-    return clean.label(window) if isinstance(window, str) and window else None
+    return clean.label(window if isinstance(window, str) else clean.to_json(window)) if window else None
 
 
 def _read_tools(call: Call, request: Request, answer: object) -> None:
@@ -149,17 +171,19 @@ def _read_tools(call: Call, request: Request, answer: object) -> None:
     tools = hosted_tools.asked(answer, request.body)
     items = answer.get("output") if isinstance(answer, Mapping) else None
     call.bill.unknown += hosted_tools.unknown(tools, hosted_tools.objects(items))
+    if isinstance(answer, Mapping) and hosted_tools.undrawn(answer):
+        call.bill.unknown.append("image_generation_call")
     used = call.bill.usage.quantities if call.bill.usage is not None else {}
-    if request.endpoint.said == "chat" and _costs_untold(tools, used):
+    may_cost = hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)
+    if request.endpoint.said == "chat" and may_cost and not _tells_searches(openai_usage.usage_in(answer), used):
         call.bill.reasons.append(TOOL_USE_NOT_REPORTED)
     if used.get("web_searches") and request.endpoint.said == "responses" and _kind_matters(call, tools):
         call.bill.reasons.append(SEARCH_KIND_UNKNOWN)
 
 
-def _costs_untold(tools: list[Mapping[str, Any]], used: Mapping[str, object]) -> bool:
-    """Whether a chat offered a tool that costs something and does not say whether it was used."""
-    kinds = {hosted_tools.kind_of(tool) for tool in tools}
-    return bool((kinds & hosted_tools.KNOWN_TOOLS) - hosted_tools.FREE_TOOLS) and not any(u in used for u in _SEARCHES)
+def _tells_searches(usage: object, used: Mapping[str, object]) -> bool:
+    """Whether a chat says how often it searched, xAI by the number of its sources."""
+    return any(unit in used for unit in _SEARCHES) or (isinstance(usage, Mapping) and "num_sources_used" in usage)
 
 
 def _kind_matters(call: Call, tools: list[Mapping[str, Any]]) -> bool:

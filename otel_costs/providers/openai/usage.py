@@ -15,7 +15,7 @@ from otel_costs.providers import sound
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.reported_cost import reported_cost
 from otel_costs.providers.sound import Sound
-from otel_costs.reported_usage import first_that_says, read, says, with_reported
+from otel_costs.reported_usage import in_one, read, says, unaccounted, with_reported
 from otel_costs.usage import Usage
 
 __all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage", "reported_cost"]
@@ -45,9 +45,12 @@ def read_usage(endpoint: str, body: object, request: _Json | None = None, provid
     """
     try:
         found = ENDPOINTS.get(endpoint, _of_tokens)(body, request or {}, provider)
-        if found is None or endpoint not in _BY_OTHER_MEASURES:
-            return found
-        return with_reported(found, usage_in(body), provider)
+        if found is None:
+            return None
+        if endpoint in _BY_OTHER_MEASURES:
+            found = with_reported(found, usage_in(body), provider) or found
+        further = _further(endpoint, response_of(body))
+        return found + Usage({}, unknown=further) if further else found
     except Exception:  # noqa: BLE001  # whatever a provider sends, the call goes on
         return Usage({}, ("usage",))
 
@@ -84,8 +87,33 @@ def usage_in(body: object) -> object:
     """Return the usage object of a body, None if it has none; Groq's streams have it in a field of their own."""
     if not isinstance(body, dict):
         return None
-    usage = body.get("usage")
-    return usage if says(usage) else first_that_says((usage, _dig(body, "x_groq", "usage")))
+    usage, elsewhere = body.get("usage"), _dig(body, "x_groq", "usage")
+    return usage if elsewhere is None else in_one((usage, elsewhere))
+
+
+_READ: Final = frozenset({"usage", "per_model_usage", "model_grader_token_usage_per_model", "svg_usage"})
+"""Fields whose usage is read, as that of the call or of another model."""
+
+
+def _further(endpoint: str, body: object) -> tuple[str, ...]:
+    """Return what an answer says in usages that nobody reads: Groq's `usage_breakdown`, those of items of an output."""
+    if not isinstance(body, dict):
+        return ()
+    said = {key: value for key, value in body.items() if "usage" in key and key not in _READ}
+    for item in _objects(body.get("output")):
+        said |= {f"{_type(item)}.{key}": item[key] for key in item if "usage" in key and key != "svg_usage"}
+    if endpoint == "responses" and isinstance(tools := said.get("tool_usage"), dict):
+        said["tool_usage"] = {tool: _unread(tool, spent) for tool, spent in tools.items()}
+    return unaccounted(said) if said else ()
+
+
+def _unread(tool: str, spent: object) -> object:
+    """Return what is not read of the usage of a tool: its searches are, and images are a call of their own."""
+    if tool == "image_gen" and isinstance(spent, dict):
+        return None
+    if tool == "web_search" and isinstance(spent, dict):
+        return {key: value for key, value in spent.items() if key != "num_requests"}
+    return spent
 
 
 def _of_tokens(body: object, _: _Json, provider: str | None) -> Usage | None:
@@ -131,8 +159,6 @@ def _of_tools(body: _Json, request: _Json) -> Iterator[Usage]:
         yield Usage.of({"web_searches": searched, **preview}, estimated=estimated)
     if files := sum(_type(item) == "file_search_call" for item in items):
         yield Usage.of({"file_searches": files})
-    if (spent := read({"tool_usage": body.get("tool_usage")})) is not None and spent.unknown:
-        yield Usage({}, unknown=spent.unknown)
     # One that was made for this response may serve the next one as well: that it is new here is an estimate.
     if made := hosted_tools.containers(tools, items):
         yield Usage.of(made, estimated=True)

@@ -61,7 +61,7 @@ class Meter:
         self._start_s: int | None = None
         self._reported: dict[str, Decimal] = {}
         self._unknown: tuple[str, ...] = ()
-        self._invalid = False
+        self._invalid: tuple[str, ...] = ()
         self._played = self._next_note_s = Decimal(0)
         self._is_over = self._lost_primary = False
 
@@ -71,7 +71,8 @@ class Meter:
         if found is None:
             return False
         self._unknown += tuple(key for key in found.unknown if key not in self._unknown)
-        self._invalid = self._invalid or bool(found.invalid)
+        refused = dict.fromkeys((*self._invalid, *found.invalid))
+        self._invalid = tuple(unit for unit in refused if unit not in found.quantities)  # until it is told rightly
         if _UNIT not in found.quantities:
             return False
         for unit, quantity in found.quantities.items():
@@ -94,7 +95,7 @@ class Meter:
     def end(self, view: View, usage: object, reason: object) -> None:
         """Write the bill: the service said that the session has ended, why, and what it used."""
         if self.report(usage):
-            self._bill(view, Usage.of(self._reported, unknown=self._unknown), [], reason=reason)
+            self._bill(view, Usage.of(self._reported, invalid=self._invalid, unknown=self._unknown), [], reason=reason)
         else:
             self._bill(view, self._so_far(), ["usage_not_reported"], reason=reason)
 
@@ -114,7 +115,8 @@ class Meter:
     def _so_far(self) -> Usage | None:
         """Return what is known to be used; the service says it four times a minute."""
         if known := max(self._reported.get(_UNIT, Decimal(0)), self._played):
-            return Usage.of({**self._reported, _UNIT: known}, estimated=True, unknown=self._unknown)
+            used = {**self._reported, _UNIT: known}
+            return Usage.of(used, invalid=self._invalid, estimated=True, unknown=self._unknown)
         return Usage({}, (_UNIT,), unknown=self._unknown) if self._invalid or self._unknown else None
 
     def _bill(

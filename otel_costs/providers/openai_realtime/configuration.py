@@ -26,6 +26,7 @@ class Configuration:
         "input_rate",
         "instructions",
         "kind",
+        "may_cost",
         "model",
         "output_rate",
         "told",
@@ -46,6 +47,8 @@ class Configuration:
         """In seconds since 1970."""
         self.unknown_tools: list[str] = []
         """Types of tools that nobody here knows the cost of."""
+        self.may_cost = False
+        """Whether a tool is offered that costs something when it is used, which no event tells."""
         self.told = False
         """Whether the server has said it: then what clients ask for counts only when the server repeats it."""
 
@@ -69,7 +72,8 @@ class Configuration:
     def _read(self, session: Mapping[str, Any]) -> None:
         self.kind = key(session.get("type")) or self.kind
         if "tools" in session:
-            self.unknown_tools = hosted_tools.unknown(hosted_tools.asked(session))
+            tools = hosted_tools.asked(session)
+            self.unknown_tools, self.may_cost = hosted_tools.unknown(tools), hosted_tools.may_cost(tools)
         audio = mapping(session.get("audio"))
         entered, said = mapping(audio.get("input")), mapping(audio.get("output"))
         for fields, name in ((entered, "transcription"), (session, "input_audio_transcription")):

@@ -99,7 +99,8 @@ class Connection:
 
     def _asks_for_response(self, event: Event) -> None:
         self._owner.check_budget()
-        self._turns.unknown_tools = hosted_tools.unknown(hosted_tools.asked(event.get("response")))
+        tools = hosted_tools.asked(event.get("response"))
+        self._turns.unknown_tools, self._turns.may_cost = hosted_tools.unknown(tools), hosted_tools.may_cost(tools)
         scope = current_scope()
         self._turns.step = scope.step if scope is not None else None
 

@@ -9,6 +9,8 @@ from otel_costs import attributes as names
 from otel_costs import clean, outbox, telemetry
 from otel_costs.call import Call
 from otel_costs.messages import Draft
+from otel_costs.providers.openai import hosted_tools
+from otel_costs.providers.openai.options import TOOL_USE_NOT_REPORTED
 from otel_costs.providers.openai.parts import key, mapping, sequence
 from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
@@ -19,7 +21,7 @@ from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.recent import Recent
-from otel_costs.reported_usage import first_that_says
+from otel_costs.reported_usage import in_one
 
 OPEN: Final = 64
 """Responses that may be under way; the oldest is given up."""
@@ -52,6 +54,8 @@ class Turns:
         """In which step the application asked for the next one."""
         self.unknown_tools: list[str] = []
         """Tools that it asked for the next one, and that nobody here knows the cost of."""
+        self.may_cost = False
+        """Whether it asked for one that costs something."""
 
     def created(self, response: Mapping[str, Any]) -> None:
         """Begin a response."""
@@ -71,7 +75,9 @@ class Turns:
             call.identity = {**call.identity, names.STEP: self.step}
             self.step = None
         call.bill.unknown += self.unknown_tools
-        self.unknown_tools = []
+        if self.may_cost or self._configuration.may_cost:
+            call.bill.reasons.append(TOOL_USE_NOT_REPORTED)
+        self.unknown_tools, self.may_cost = [], False
         aside = "conversation_id" in response and response["conversation_id"] is None
         turn = self._open[response_id] = Turn(call, aside=aside)
         if not aside:
@@ -135,7 +141,8 @@ class Turns:
         turn.call.choices = [said] if said else ()
         for item_id in turn.items:
             self._items.unfinished(item_id, turn.call.call_id, interrupted)
-        used = first_that_says((response.get("usage"), event.get("usage")))
+        used = in_one((response.get("usage"), event.get("usage")))
+        turn.call.bill.unknown += hosted_tools.unheard(map(mapping, sequence(response.get("output"))))
         outbox.put(partial(_finish, turn.call, used, status, reason))
 
     def end(self, error: str | None) -> None:
