@@ -109,6 +109,8 @@ def usage_attribute(unit: str) -> str:
     return USAGE_TOKENS.get(unit) or USAGE_PREFIX + unit
 
 
+PROVIDER_UNKNOWN: Final = "unknown"  # the value of gen_ai.provider.name where no provider is known for the host
+
 # What it cost.
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"  # double, for display; absent when unpriced
 COST_CURRENCY: Final = "gen_ai.usage.cost.currency"  # ISO 4217

@@ -19,6 +19,9 @@ INVALID_COST: Final = "reported_cost_invalid"
 UNKNOWN_OPTION: Final = "unknown_option"
 """Reason of a lower bound: the request asked for something that costs, and nobody here knows how much."""
 
+_ADD_PRICE: Final = f"Add its price to the file of {names.ENV_PRICES}."
+_NAME_PROVIDER: Final = f"Name its provider with {names.ENV_PROVIDERS}."
+
 
 @dataclass(slots=True)
 class Bill:
@@ -163,11 +166,11 @@ def warn_unpriced(provider: str, model: str | None, cost: Cost) -> None:
     model = clean.text(model or "unknown")
     telemetry.complain_once(
         f"unpriced:{provider}:{model}",
-        "No price for model %r of provider %r (%s): its calls are recorded without a cost. Add it to the file of %s.",
+        "No price for model %r of provider %r (%s): its calls are recorded without a cost. %s",
         model,
         provider,
         cost.reason,
-        names.ENV_PRICES,
+        _NAME_PROVIDER if provider == names.PROVIDER_UNKNOWN else _ADD_PRICE,
     )
 
 

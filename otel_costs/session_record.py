@@ -16,10 +16,10 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
     """Log `[COST] Session abc-123: $0.002345` and the usage by unit, and write the record `otel_costs.session`.
 
     A session in which nothing has a price has no cost: the line says `unpriced`, and the record leaves it out.
+    One in which no call has finished, such as a stream that is read after the block, says so.
     """
     unpriced = 0 < totals.calls == totals.unpriced_calls
-    cost = "unpriced" if unpriced else f"${money(totals.cost_usd)}"
-    telemetry.log.info("[COST] Session %s: %s (%s)", printable(session_id), cost, _counts(totals))
+    telemetry.log.info("[COST] Session %s: %s", printable(session_id), _summary(totals, unpriced=unpriced))
     record = {
         names.EVENT_NAME: names.SESSION_EVENT,
         names.PROCESS_ID: telemetry.process().id,
@@ -44,6 +44,12 @@ def money(amount: Decimal) -> str:
     text = f"{amount.normalize(EXACT):f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals:0<6}"
+
+
+def _summary(totals: Totals, *, unpriced: bool) -> str:
+    if not totals.calls:
+        return "no finished calls"
+    return f"{'unpriced' if unpriced else '$' + money(totals.cost_usd)} ({_counts(totals)})"
 
 
 def _counts(totals: Totals) -> str:

@@ -147,9 +147,10 @@ def _flush_and_tell(*, final: bool = False) -> None:
     elif not in_time:
         telemetry.complain_once(
             "lost",
-            "Telemetry was not taken within %.0f s at the end of the process; what was queued is lost. "
-            "Is the collector up?",
+            "The collector did not take all telemetry within %.0f s at the end of the process. Queued spans and "
+            "metrics are lost%s. Is the collector up?",
             DEADLINE_S,
+            "; the ledger is not, as it was sent or is in the spool" if written else "",
         )
 
 

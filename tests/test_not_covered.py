@@ -59,7 +59,7 @@ def test_said_with_the_first_use(name: str, found: dict[str, Any]) -> None:
     imported, first, second, after = used["said"]
     assert (imported, second, after) == ([], [], [])
     (line,) = first
-    assert line.startswith(f"calls of `{name.removeprefix('async ')}` are not recorded: ")
+    assert line.startswith(f"Calls of `{name.removeprefix('async ')}` are not recorded. ")
     assert "`otel_costs.record(...)`" in line
     assert len(set(used["ends"])) == 1
     assert used["calls"] == 0

@@ -106,7 +106,7 @@ def _told(error: Exception) -> click.ClickException:
 @click.command(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="otel-costs", prog_name="otel-costs", message="%(prog)s %(version)s")
 def app() -> None:
-    """Say what AI conversations cost, to the last digit, and what was said in them.
+    """Report what AI conversations cost, exactly, and show their messages.
 
     Start a program under opentelemetry-instrument and it is recorded; these commands read the store that it was sent
     to. `otel-costs demo` shows all of it in a minute.

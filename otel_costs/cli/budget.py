@@ -23,9 +23,9 @@ NO_BUDGETS: Final = "no budgets yet: `otel-costs budget set 50 --user ID --perio
 _STYLES: Final = {"over": "bold red", "warning": "bold yellow", "ok": "green"}
 
 
-@click.group("budget", short_help="Set budgets, and check what was spent of them.")
+@click.group("budget", short_help="Set budgets, and check how much of them is spent.")
 def budget() -> None:
-    """Set what a user, a scenario or everybody may spend in a day, week or month, and see what they did.
+    """Set what a user, a scenario or all users together may spend in a day, week or month, and see what was spent.
 
     Periods are calendar ones, in UTC; a week begins on Monday. A budget is a warning at 80 % and over past 100 %.
     These watch what was recorded; `session(budget_usd=...)` stops a program before it spends more.
@@ -36,9 +36,9 @@ def _target_options(function: F) -> F:
     for decorate in (
         click.option(
             "--period", type=click.Choice(["day", "week", "month"]), default="month", show_default=True,
-            help="For how long.",
+            help="The calendar period of the budget, in UTC.",
         ),
-        click.option("--all", "everybody", is_flag=True, help="Of everybody together."),
+        click.option("--all", "everybody", is_flag=True, help="Of all users together."),
         click.option("--scenario", metavar="NAME", help="Of this scenario."),
         click.option("--user", metavar="ID", help="Of this user."),
     ):  # fmt: skip
@@ -59,7 +59,7 @@ def _target(user: str | None, scenario: str | None, everybody: bool) -> tuple[st
 @_target_options
 @options.dsn_option
 def set_(limit: str, user: str | None, scenario: str | None, everybody: bool, period: str, dsn: str | None) -> None:
-    """Set a budget of DOLLARS, in the place of one that there may be."""
+    """Set a budget of DOLLARS, replacing the one that was set before."""
     from otel_costs.store import budgets  # noqa: PLC0415
 
     scope, name = _target(user, scenario, everybody)
@@ -75,11 +75,11 @@ def set_(limit: str, user: str | None, scenario: str | None, everybody: bool, pe
     output.show(output.text(f"{_whose(scope, name)} may spend {figures.exact(usd)} a {period}"))
 
 
-@budget.command("remove", short_help="Take a budget away.")
+@budget.command("remove", short_help="Remove a budget.")
 @_target_options
 @options.dsn_option
 def remove(user: str | None, scenario: str | None, everybody: bool, period: str, dsn: str | None) -> None:
-    """Take a budget away. Exit code 2: there is none."""
+    """Remove a budget. Exit code 2: there is none."""
     from otel_costs.cli.failure import Failure  # noqa: PLC0415
     from otel_costs.store import budgets  # noqa: PLC0415
 
@@ -106,7 +106,7 @@ def check(form: str, dsn: str | None) -> None:
     found = _status(dsn)
     full = [row for row in found if row["state"] != "ok"]
     if form == options.TABLE and found and not full:
-        output.show(f"all is well: {figures.many(len(found), 'budget')}, of none more than 80 % spent")
+        output.show(f"{figures.many(len(found), 'budget')}, none with 80 % or more spent")
     else:
         _write(full, form, none_yet=not found)
     if any(row["state"] == "over" for row in full):
@@ -135,7 +135,7 @@ def _write(rows: Sequence[Row], form: str, *, none_yet: bool = True) -> None:
 
 def _table(rows: Sequence[Row]) -> Table:
     table = output.table()
-    table.add_column("whose", overflow="fold")
+    table.add_column("budget of", overflow="fold")
     table.add_column("period", no_wrap=True)
     for name in ("spent", "of", "used", ""):
         table.add_column(name, justify="right", no_wrap=True)

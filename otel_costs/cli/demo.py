@@ -31,14 +31,14 @@ SESSIONS: Final = ("parcel-1001", "parcel-call-12")
 USER: Final = "ada"
 
 
-@click.command("demo", short_help="See all of it work, on this machine.")
+@click.command("demo", short_help="Run an example application and show its costs.")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the data in this folder; it is thrown away, if it is not given.",
+    help="Keep the data in this folder.  [default: delete it at the end]",
 )
-@click.option("--keep", is_flag=True, help="Stay up in the end, to look further, until Ctrl-C.")
-@click.option("--stand-in", is_flag=True, help="Do not ask OpenAI, even if there is an OPENAI_API_KEY.")
+@click.option("--keep", is_flag=True, help="Keep the store running at the end, until Ctrl-C.")
+@click.option("--stand-in", is_flag=True, help="Do not call OpenAI, even if OPENAI_API_KEY is set.")
 def demo(data: Path | None, keep: bool, stand_in: bool) -> None:
     """Run a support assistant on this machine, and show what it cost and what was said.
 

@@ -19,7 +19,7 @@ def no_sessions(client: "Client") -> str:
 
     total = reports.sessions(client, limit=1)["total"]
     if total:
-        return f"no session is like that; `otel-costs sessions` lists all {total:,}"
+        return f"no session matches; `otel-costs sessions` lists all {total:,}"
     return outside(client) or NOTHING_YET
 
 

@@ -19,7 +19,7 @@ COLUMNS: Final = ("table", "before", "after")
 
 @click.command("erase", short_help="Erase a user or a session from every table.")
 @click.option("--user", metavar="ID", help="Erase this user, and the sessions that are the user's alone.")
-@click.option("--session", "session_id", metavar="ID", help="Erase this session, whoever is in it.")
+@click.option("--session", "session_id", metavar="ID", help="Erase this session, of whichever users.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.format_option
 @options.dsn_option

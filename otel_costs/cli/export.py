@@ -27,7 +27,7 @@ FORMATS: Final = ("csv", "json", "parquet")
     "path",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Standard output, if it is not given.",
+    help="The file to write.  [default: standard output]",
 )
 @options.user_option
 @options.period_options

@@ -56,9 +56,9 @@ format_option = click.option(
     type=click.Choice([TABLE, JSON, CSV]),
     default=TABLE,
     show_default=True,
-    help="A table for people, or exact figures for programs.",
+    help="A table to read, or exact figures for programs.",
 )
-user_option = click.option("--user", metavar="ID", help="Of this user alone.")
+user_option = click.option("--user", metavar="ID", help="Only of this user.")
 _from_option = click.option(
     "--from", "since", type=Moment(), help="From this day or time on: 2026-11-22 or 2026-11-22T10:30:00Z, in UTC."
 )

@@ -19,9 +19,11 @@ def spans_of_others(
     try:
         count = others.count(client, user=user, since=since, until=until)
     except StoreError as error:
-        return f"spans of others were not counted: {error}"
+        return f"spans of other instrumentations were not counted: {error}"
     if not count:
         return None
     if count == 1:
-        return "1 span of others carries usage; it is not in these sums"
-    return f"{count:,} spans of others carry usage; they are not in these sums"
+        said = "1 span of another instrumentation has token usage but belongs to no recorded call; it is"
+    else:
+        said = f"{count:,} spans of other instrumentations have token usage but belong to no recorded call; they are"
+    return f"{said} not in these sums (the view spans_of_others lists them)"

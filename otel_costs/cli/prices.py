@@ -31,7 +31,7 @@ PRICE_COLUMNS: Final = (
     "checked", "wins", "winner",
 )  # fmt: skip
 
-_provider_option = click.option("--provider", metavar="NAME", help="Of this provider alone.")
+_provider_option = click.option("--provider", metavar="NAME", help="Only of this provider.")
 _prices_option = click.option(
     "--prices",
     "path",
@@ -41,16 +41,16 @@ _prices_option = click.option(
 )
 
 
-@click.command("price", short_help="Say what a call costs, without making it.")
+@click.command("price", short_help="Compute what a call costs, without making it.")
 @click.argument("model")
 @click.argument("usage", metavar="UNIT=QUANTITY...", nargs=-1, required=True)
-@click.option("--provider", metavar="NAME", default="openai", show_default=True, help="Who is asked.")
-@click.option("--at", type=options.Moment(), help="When it is asked, in UTC: now, if it is not given.")
-@click.option("--service-tier", metavar="NAME", help="The tier that the answer names: flex, priority, ...")
-@click.option("--processing", metavar="NAME", help="batch, if it is not asked one by one.")
-@click.option("--endpoint", metavar="HOST", help="The host or URL that is asked: some prices are for one region.")
+@click.option("--provider", metavar="NAME", default="openai", show_default=True, help="The provider that is called.")
+@click.option("--at", type=options.Moment(), help="The time of the call, in UTC.  [default: now]")
+@click.option("--service-tier", metavar="NAME", help="The service tier in the response: flex, priority, ...")
+@click.option("--processing", metavar="NAME", help="batch, for a call of the Batch API.")
+@click.option("--endpoint", metavar="HOST", help="The host or URL that is called: some prices are for one region.")
 @click.option("--deployment", metavar="NAME", help="The deployment of MODEL.")
-@click.option("--request-model", metavar="NAME", help="The model that is asked, if MODEL is another that answers.")
+@click.option("--request-model", metavar="NAME", help="The requested model, if MODEL is another one that answered.")
 @_prices_option
 @options.format_option
 def price(
@@ -66,9 +66,10 @@ def price(
     path: str | None,
     form: str,
 ) -> None:
-    """Say what a call of MODEL costs that uses so much: otel-costs price gpt-4o input_tokens=1250 output_tokens=3400
+    """Compute what a call of MODEL with this usage costs: otel-costs price gpt-4o input_tokens=1250 output_tokens=3400
 
-    Totals are inclusive of their parts, as providers report them. Exit code 1: a part of it has no price.
+    Totals include their parts, as providers report them: input_tokens include cache_read_tokens and
+    input_audio_tokens. Exit code 1: a part of the usage has no price.
     """
     book = pricing.load(path)
     cost = pricing.price(
@@ -149,9 +150,9 @@ def list_(model: str | None, provider: str | None, path: str | None, form: str) 
     metavar="URL_OR_FILE",
     help="A price file, or data of genai-prices, over https or from a file.  [default: what genai-prices publishes]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would change, and store nothing.")
-@click.option("--date-back", is_flag=True, help="Have the new prices hold for calls of the past, too.")
-@click.option("--forget", is_flag=True, help="Remove what updates stored: back to the prices of this release.")
+@click.option("--dry-run", is_flag=True, help="List what would change, and store nothing.")
+@click.option("--date-back", is_flag=True, help="Apply changed prices to past calls, too.")
+@click.option("--forget", is_flag=True, help="Remove stored updates: use the prices of this release again.")
 @options.format_option
 def update(source: str | None, dry_run: bool, date_back: bool, forget: bool, form: str) -> None:
     """Fetch a price book, say what it changes, and store it: programs of this user read it when they start.
@@ -180,7 +181,7 @@ def update(source: str | None, dry_run: bool, date_back: bool, forget: bool, for
         )
 
 
-@prices.command("check", short_help="Say what is wrong with a price file.")
+@prices.command("check", short_help="Find mistakes in a price file.")
 @click.argument("path", metavar="FILE", type=click.Path())
 @options.format_option
 def check(path: str, form: str) -> None:
@@ -243,7 +244,8 @@ def _usage(pairs: Iterable[str]) -> Usage:
         if not sign:
             raise click.UsageError(f"{pair!r} is no usage: give UNIT=QUANTITY, such as input_tokens=1250")
         if unit not in UNITS:
-            raise click.UsageError(f"{unit!r} is no unit; {nearest(unit, sorted(UNITS), 'there are', most=5)}")
+            units = nearest(unit, sorted(UNITS, key=_by_use), "the units are", most=5)
+            raise click.UsageError(f"{unit!r} is no unit; {units}")
         found[unit] = re.sub(r"(?<=\d)[_,](?=\d{3})", "", quantity)
     usage = Usage.of(found)
     for unit in usage.invalid:
@@ -251,6 +253,11 @@ def _usage(pairs: Iterable[str]) -> Usage:
             raise click.UsageError(f"{found[unit]!r} is no quantity of {unit}")
         raise click.UsageError(f"{unit} are more than the whole that they are a part of; totals include their parts")
     return usage
+
+
+def _by_use(unit: str) -> tuple[bool, int, str]:
+    """Put units of plain tokens before the others, short names before long ones."""
+    return not unit.endswith("tokens"), len(unit), unit
 
 
 def _no_model(book: PriceBook, provider: str | None, model: str) -> str:
@@ -261,7 +268,7 @@ def _no_model(book: PriceBook, provider: str | None, model: str) -> str:
     # Patterns such as gpt-4o-2024-* are no names that anybody would type.
     near = nearest(model, [row.model for row in known if not set(row.model) & set("*,/^")], "there are")
     whose = f" of {provider}" if provider else ""
-    return f"no price of model {model!r}{whose}; {near} Or add it to the file of {ENV_PRICES}"
+    return f"no price of model {model!r}{whose}; {near} Or give --provider, or add it to the file of {ENV_PRICES}"
 
 
 def _cost_row(cost: Cost) -> Mapping[str, Any]:

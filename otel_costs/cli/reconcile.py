@@ -48,7 +48,7 @@ class Percent(_PercentType):
         return found / 100
 
 
-@click.command("reconcile", short_help="Compare with what OpenAI says was used.")
+@click.command("reconcile", short_help="Compare with the usage and costs that OpenAI reports.")
 @options.period_options
 @click.option("--project", "projects", metavar="ID", multiple=True, help="What OpenAI has of this project; repeatable.")
 @click.option("--api-key-id", "api_keys", metavar="ID", multiple=True, help="What OpenAI has of this key; repeatable.")
@@ -62,7 +62,7 @@ class Percent(_PercentType):
     default=openai.BASE_URL,
     show_default=True,
     # Not OPENAI_BASE_URL: a gateway would get a key that may do everything in the organization.
-    help="Where OpenAI's administration API is; OPENAI_BASE_URL is not read.",
+    help="The base URL of OpenAI's administration API; OPENAI_BASE_URL is not read.",
 )
 @options.format_option
 @options.dsn_option

@@ -42,8 +42,8 @@ CSV_COLUMNS: Final = (
 )  # fmt: skip
 
 
-@click.command("report", short_help="Say what a user, or everybody, cost.")
-@click.option("--user", metavar="ID", help="Of this user; everybody, if it is not given.")
+@click.command("report", short_help="Report the cost of a user, or of all users.")
+@click.option("--user", metavar="ID", help="Only of this user.  [default: all users]")
 @options.period_options
 @options.limit_option(20, "sessions or users")
 @options.format_option
@@ -51,7 +51,7 @@ CSV_COLUMNS: Final = (
 def report(
     user: str | None, since: datetime | None, until: datetime | None, limit: int, form: str, dsn: str | None
 ) -> None:
-    """Say what a user cost, or everybody, by day, model and scenario, with totals."""
+    """Report the cost of a user, or of all users, by day, model and scenario, with totals."""
     from otel_costs.store import reports  # noqa: PLC0415
 
     with options.opened(dsn) as client, output.working("Adding up"):
@@ -75,8 +75,8 @@ def report(
 
 def _nothing(user: str | None, *, bounded: bool) -> str:
     if user is not None:
-        return f"no calls of user {user!r} then; `otel-costs report` lists the users"
-    return "no calls then; without --from and --to all are counted" if bounded else NOTHING_YET
+        return f"no calls of user {user!r} in this period; `otel-costs report` lists the users"
+    return "no calls in this period; leave out --from and --to to count all" if bounded else NOTHING_YET
 
 
 def report_tables(found: Row) -> RenderableType:

@@ -21,10 +21,10 @@ COLUMNS: Final = (
 @click.command("reprice", short_help="Price stored calls again.")
 @options.period_options
 @options.user_option
-@click.option("--session", metavar="ID", help="Of this session alone.")
-@click.option("--provider", metavar="NAME", help="Of this provider alone.")
-@click.option("--model", metavar="NAME", help="Of this model alone, as it was asked for or as it answered.")
-@click.option("--unpriced", is_flag=True, help="Only calls that have no price, or not a whole one.")
+@click.option("--session", metavar="ID", help="Only of this session.")
+@click.option("--provider", metavar="NAME", help="Only of this provider.")
+@click.option("--model", metavar="NAME", help="Only of this model, requested or answering.")
+@click.option("--unpriced", is_flag=True, help="Only calls without a price, or with a partial one.")
 @click.option(
     "--prices",
     "path",
@@ -32,7 +32,7 @@ COLUMNS: Final = (
     type=click.Path(),
     help="A price file over the built-in prices.  [default: OTEL_COSTS_PRICES]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="List what would change, and change nothing.")
 @options.format_option
 @options.dsn_option
 def reprice(

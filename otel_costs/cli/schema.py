@@ -11,11 +11,11 @@ COLUMNS: Final = ("action", "kind", "name", "detail")
 _DAYS: Final = click.IntRange(1, 20_000)
 
 
-@click.command("schema", short_help="Make the tables and views of a store.")
+@click.command("schema", short_help="Create the tables and views of a store.")
 @click.option("--cluster", metavar="NAME", help="Make them on all servers of this cluster, replicated and sharded.")
-@click.option("--content-days", type=_DAYS, help="Days that what was said is kept.  [default: 30]")
+@click.option("--content-days", type=_DAYS, help="Days that the content of messages is kept.  [default: 30]")
 @click.option("--ledger-days", type=_DAYS, help="Days that calls and sessions are kept.  [default: 400]")
-@click.option("--raw-days", type=_DAYS, help="Days that records and spans are kept as they came.  [default: 30]")
+@click.option("--raw-days", type=_DAYS, help="Days that received log records and spans are kept.  [default: 30]")
 @click.option(
     "--users",
     "with_users",
@@ -33,10 +33,10 @@ def schema(
     form: str,
     dsn: str | None,
 ) -> None:
-    """Make the tables and views of the store what this version needs, and say what was changed.
+    """Create the tables and views that this version needs, and list what was changed.
 
-    Run it as often as you like: tables are created and extended, never emptied. How long things are kept is remembered
-    until it is said anew.
+    Run it as often as you like: tables are created and extended, never emptied. Retention periods are
+    remembered until they are given again.
     """
     from otel_costs.store import schema as store_schema  # noqa: PLC0415
     from otel_costs.store import users  # noqa: PLC0415

@@ -32,11 +32,11 @@ TIMELINE_COLUMNS: Final = (
 
 @click.command("sessions", short_help="List the sessions with what they cost.")
 @options.user_option
-@click.option("--scenario", metavar="NAME", help="Of this scenario alone.")
-@click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="With this tag alone; repeatable.")
+@click.option("--scenario", metavar="NAME", help="Only of this scenario.")
+@click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="Only with this tag; repeatable.")
 @options.period_options
 @options.limit_option(50, "sessions")
-@click.option("--cursor", metavar="CURSOR", help="Go on behind a list; its JSON has it.")
+@click.option("--cursor", metavar="CURSOR", help="The next page: the `cursor` in the JSON of the page before.")
 @options.format_option
 @options.dsn_option
 def sessions(

@@ -33,7 +33,7 @@ def _needed(folder: Path | None) -> Path:
     return folder
 
 
-@click.group("spool", short_help="See what waits for the collector, and what it refused.")
+@click.group("spool", short_help="Show records that wait for the collector or were refused.")
 def spool() -> None:
     """See, send and delete the ledger records that lie on disk in the folder of OTEL_COSTS_SPOOL.
 
@@ -91,8 +91,11 @@ def drop(folder: Path | None, yes: bool) -> None:
     from otel_costs.spool import inventory, refusals  # noqa: PLC0415
 
     root = _needed(folder)
+    records = len(refusals.read(root))
+    if not records and all(lot.state == inventory.WAITING for lot in inventory.of(root)):
+        output.note("nothing to delete: no refused records, no damaged files")
+        return
     if not yes:
-        records = len(refusals.read(root))
         click.confirm(f"Delete {figures.many(records, 'refused record')} and all damaged files?", abort=True)
     dropped, copies = refusals.drop(root), inventory.drop_damaged(root)
     output.show(output.text(f"{figures.many(dropped, 'record')} and {figures.many(copies, 'damaged file')} deleted"))

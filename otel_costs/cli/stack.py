@@ -30,10 +30,13 @@ _PORT: Final = click.IntRange(0, 65535)
     type=click.Path(file_okay=False, path_type=Path),
     default=default_data,
     show_default="~/.local/share/otel-costs",
-    help="The folder that keeps the data; it is made when it is not there.",
+    help="The folder of the data; it is created if it does not exist.",
 )
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; not loopback needs a token."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on; other than loopback needs --token.",
 )
 @click.option(
     "--otlp-http-port", type=_PORT, default=4318, show_default=True, help="OTLP over HTTP; 0 is any free port."
@@ -44,7 +47,7 @@ _PORT: Final = click.IntRange(0, 65535)
 @click.option(
     "--http-port", type=_PORT, default=8123, show_default=True, help="ClickHouse's HTTP interface; 0 is any free port."
 )
-@click.option("--token", envvar=ENV_TOKEN, show_envvar=True, help="What every request must bring.")
+@click.option("--token", envvar=ENV_TOKEN, show_envvar=True, help="The bearer token that every request must have.")
 def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_port: int, token: str | None) -> None:
     """Run everything on this machine: an OTLP receiver, ClickHouse embedded, and its HTTP interface.
 

@@ -117,10 +117,10 @@ def _of_environment() -> Redactor | None:
             return _dropped
         except Exception as error:  # noqa: BLE001
             telemetry.log.error(
-                "%s is %.80r, which is not to be had (%s): content is dropped, costs are kept. "
-                "It is `pii` or `package.module:function`.",
-                ENV_REDACT,
+                "The redactor %.80r of %s cannot be loaded (%s): content is dropped, costs are kept. "
+                "Set it to `pii` or `package.module:function`.",
                 name,
+                ENV_REDACT,
                 type(error).__name__,
             )
             _named = _dropped

@@ -13,9 +13,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from otel_costs import telemetry
-from otel_costs.attributes import ENV_PROVIDERS, ENV_STREAM_USAGE, SERVER_ADDRESS, SERVER_PORT
-
-UNKNOWN: Final = "unknown"
+from otel_costs.attributes import ENV_PROVIDERS, ENV_STREAM_USAGE, PROVIDER_UNKNOWN, SERVER_ADDRESS, SERVER_PORT
 
 # Host, or the end of it, to provider: by the names of the GenAI conventions where they have one, else of genai-prices.
 _HOSTS: Final = {
@@ -160,12 +158,13 @@ def _host(address: str, port: int, azure: bool, configured: str) -> Host:
     if provider is None:
         telemetry.complain_once(
             f"host:{address}",
-            "otel_costs knows no provider behind the host %s, so its calls have no price; name it: %s=%s=openai, say",
+            "The provider at the host %s is not known, so its calls have no price. Name it: %s=%s=openai if it serves "
+            "OpenAI's models at OpenAI's prices.",
             address[:253],
             ENV_PROVIDERS,
             address[:253],
         )
-    return Host(address, port, provider or UNKNOWN)
+    return Host(address, port, provider or PROVIDER_UNKNOWN)
 
 
 def _provider(address: str, port: int, configured: str) -> str | None:

@@ -14,7 +14,8 @@ from otel_costs import telemetry
 from otel_costs.patching import Patches
 
 _SAID: Final = (
-    "calls of `%s` are not recorded: tell their usage by `otel_costs.record(...)`, or make them through OpenAI's client"
+    "Calls of `%s` are not recorded. Record their usage with `otel_costs.record(...)`, or call the provider through "
+    "OpenAI's client with a base_url."
 )
 
 IsUse = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], bool]

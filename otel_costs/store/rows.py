@@ -49,7 +49,7 @@ def telling(what: str = "") -> Iterator[None]:
     except Error as error:
         said, code = first_line(error), getattr(error, "code", None)
         if not what and code in _NO_TABLE:
-            raise StoreError(f"the store has no tables of ours: run `otel-costs schema` ({said})") from error
+            raise StoreError(f"the store has no tables of otel-costs: run `otel-costs schema` ({said})") from error
         if not what and code in _OTHER_TABLE:
             raise StoreError(f"the store's tables are of another version: run `otel-costs schema` ({said})") from error
         if code is None:

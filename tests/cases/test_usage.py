@@ -108,6 +108,18 @@ def test_case_08_a_model_without_a_price_has_no_cost(case: Case, caplog: pytest.
     assert "OTEL_COSTS_PRICES" in caplog.text
 
 
+def test_a_host_without_a_provider_is_named_and_no_price_asked_for(
+    case: Case, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both warnings say to name the provider: a price in a file would not help, and the setting can be copied."""
+    monkeypatch.delenv("OTEL_COSTS_PROVIDERS")
+    case.ask(Fault(fields={"model": "gpt-4o"}), model="gpt-4o")
+    assert case.call[names.COST_STATUS] == "unpriced"
+    assert "OTEL_COSTS_PROVIDERS=127.0.0.1=openai " in caplog.text
+    assert "Name its provider with OTEL_COSTS_PROVIDERS." in caplog.text
+    assert "OTEL_COSTS_PRICES" not in caplog.text
+
+
 TWO_HUNDRED: dict[str, Any] = {f"tag{number}": "x" for number in range(200)}
 IDENTITY = {names.CALL_ID, names.CALL_SEQ, names.PROCESS_ID, names.SESSION_ID, names.PROVIDER_NAME, names.COST_USD}
 

@@ -55,7 +55,7 @@ def test_budgets_are_listed(url: str) -> None:
     assert "everybody" in table
     assert "scenario shop" in table
     assert "60%" in table
-    assert "all is well: 2 budgets" in run("budget", "check", url=url).stdout
+    assert "2 budgets, none with 80 % or more spent" in run("budget", "check", url=url).stdout
 
 
 def test_a_budget_of_nothing(url: str) -> None:

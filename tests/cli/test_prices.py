@@ -224,3 +224,9 @@ def test_prices_has_commands_of_its_own() -> None:
     assert "update" in said
     assert "check" in said
     assert run("prices", "--provider", "openai", "whisper-1").exit_code == 0
+
+
+def test_a_word_that_is_no_unit_is_told_with_the_units_of_tokens_first() -> None:
+    """The plain units come before the ones of caches."""
+    said = run("price", "gpt-4o", "in=3").stderr
+    assert "'in' is no unit; the units are input_tokens, output_tokens, " in said

@@ -54,7 +54,7 @@ def test_report_of_nobody(url: str) -> None:
     """An unknown user cost nothing; what to do is said beside it."""
     said = run("report", "--user", "nobody", url=url)
     assert said.exit_code == 0
-    assert "no calls of user 'nobody' then; `otel-costs report` lists the users" in said.stderr
+    assert "no calls of user 'nobody' in this period; `otel-costs report` lists the users" in said.stderr
 
 
 def test_what_is_cut_off_has_a_row(url: str) -> None:

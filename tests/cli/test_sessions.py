@@ -357,7 +357,7 @@ def test_a_list_that_is_empty(store: str) -> None:
     since = ("--from", f"{DAY.year + 1}-01-01")
     said = run("sessions", *since, url=store)
     assert said.exit_code == 0
-    assert "no session is like that; `otel-costs sessions` lists all" in said.stderr
+    assert "no session matches; `otel-costs sessions` lists all" in said.stderr
     assert json.loads(run("sessions", *since, "--format", "json", url=store).stdout) == {"sessions": [], "total": 0}
 
 

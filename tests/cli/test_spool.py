@@ -81,3 +81,13 @@ def test_wrong_calls(tmp_path: Path) -> None:
     assert f"there is no folder {tmp_path / 'none'}" in say("--folder", str(tmp_path / "none"))
     (tmp_path / "spool").mkdir()
     assert "the spool is empty" in say("--folder", str(tmp_path / "spool"))
+
+
+def test_drop_of_nothing(tmp_path: Path) -> None:
+    """Where nothing was refused or damaged, nothing is asked: what waits is left alone."""
+    root = tmp_path / "spool"
+    abandoned(root, "a")
+    found = run("spool", "drop", "--folder", str(root))
+    assert (found.exit_code, found.stdout) == (0, "")
+    assert found.stderr == "nothing to delete: no refused records, no damaged files\n"
+    assert listed(root) == {"waiting": 1}

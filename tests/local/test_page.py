@@ -80,3 +80,24 @@ def test_html_of_a_model_is_inert(stack: Stack) -> None:
     assert "$0.003750" in shown
     assert "$0.011750" in shown
     assert "user-1" in chromium(f"{stack.http_url}/#/costs")
+
+
+def test_speech_that_was_interrupted(stack: Stack) -> None:
+    """A spoken message says how long it was and that it was interrupted, not that its text was cut."""
+    session = uuid.uuid4().hex
+    attributes = {
+        "event.name": "otel_costs.message",
+        "otel_costs.message.id": uuid.uuid4().hex,
+        "otel_costs.message.role": "assistant",
+        "otel_costs.message.type": "audio",
+        "otel_costs.message.audio_seconds": "0.6",
+        "otel_costs.message.interrupted": "turn_detected",
+        "otel_costs.message.truncated": "true",
+        "session.id": session,
+    }
+    said = LogRecord(time_unix_nano=LATELY_NS, event_name="otel_costs.message", attributes=key_values(attributes))
+    said.body.string_value = "Your parcel is"
+    assert export_logs(stack.otlp_http_url, [said]).status == 200
+    shown = chromium(f"{stack.http_url}/#/session/{session}")
+    assert "assistant · audio 0.6 s, interrupted · " in shown
+    assert ">cut: " not in shown

@@ -61,7 +61,7 @@ def _provider() -> str:
     if not base:
         return "openai"
     url = urlsplit(base)
-    return hosts.provider_of(url.hostname or "", url.port or (80 if url.scheme == "http" else 443)) or hosts.UNKNOWN
+    return hosts.provider_of(url.hostname or "", url.port or (80 if url.scheme == "http" else 443)) or UNKNOWN
 
 
 def _known(step: Step) -> tuple[dict[str, int | Decimal], str]:
