@@ -8,6 +8,7 @@ import openai
 import pytest
 
 from otel_costs import attributes as names
+from otel_costs.providers.openai.usage import read_usage
 from otel_costs.sockets import Handshake, observe
 from tests.providers.conftest import HELLO
 from tests.support.provider import Fault, Provider
@@ -273,3 +274,26 @@ def test_tools_of_a_spoken_turn(tools: Any, output: Any, status: str, unknown: l
     observer.received(json.dumps({"type": "response.done", "response": response}))
     observer.closed(None)
     assert outcome(recorded) == (status, "0.0056", unknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "usage", "billed"),
+    [
+        ("completed", SPENT, True),
+        ("stopped_by_owner", SPENT, True),
+        ("stopped_by_owner", {"input_tokens": 0}, False),
+        ("finalizing", SPENT, False),
+        ("cancelling", SPENT, False),
+    ],
+)
+def test_a_job_in_a_status_that_nobody_knows(
+    status: str, usage: Any, billed: bool, client: openai.OpenAI, recorded: Recorded, provider: Provider
+) -> None:
+    """It has ended if it says what it used; a status in which it goes on says so far, and is not billed."""
+    begun = client.responses.create(model="gpt-4o", input="Hi", background=True)
+    told = {"status": status, "usage": usage, "model": "gpt-4o"}
+    provider.script(Fault(fields=told, times=2))
+    for _ in range(2):
+        client.responses.retrieve(begun.id)
+    assert [call.get(names.COST_USD) for call in recorded.calls] == [None, *[COST] * billed]
+    assert (read_usage("batches", told) is not None) == billed or usage is not SPENT

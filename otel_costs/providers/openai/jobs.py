@@ -6,9 +6,18 @@ from typing import Any, Final
 from otel_costs.call import Call
 from otel_costs.providers.openai.routes import Endpoint
 from otel_costs.recent import Recent
+from otel_costs.reported_usage import says
 
 ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})
 """Statuses that will not change any more."""
+
+_UNDER_WAY: Final = frozenset(
+    {
+        *("queued", "pending", "validating", "validating_files", "in_progress", "running", "processing", "paused"),
+        *("requires_action", "finalizing", "cancelling", "canceling", "pausing", "resuming", "idle", "generating"),
+    }
+)
+"""Statuses of a job that goes on (openai 3.57)."""
 
 _END_TIMES: Final = ("completed_at", "finished_at", "failed_at", "cancelled_at", "expired_at")
 
@@ -48,8 +57,14 @@ def is_due(provider: str, job: Mapping[str, Any]) -> bool:
 
 def has_ended(job: Mapping[str, Any]) -> bool:
     """Return whether what a job used will not change any more; it grows until then."""
-    status = job.get("status")
-    return status in ENDED if isinstance(status, str) else job.get("usage") is not None
+    return is_over(job.get("status"), job.get("usage"))
+
+
+def is_over(status: object, usage: object) -> bool:
+    """Return whether a job of this status has ended; of a status that is not known, whether it says what it used."""
+    if not isinstance(status, str):
+        return usage is not None
+    return status in ENDED or (status not in _UNDER_WAY and says(usage))
 
 
 def identify(call: Call, endpoint: Endpoint, body: object, part: str | None = None) -> None:

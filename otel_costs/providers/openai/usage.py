@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from otel_costs.providers import sound
 from otel_costs.providers.openai import hosted_tools
+from otel_costs.providers.openai.jobs import is_over
 from otel_costs.providers.openai.reported_cost import reported_cost
 from otel_costs.providers.sound import Sound
 from otel_costs.reported_usage import in_one, read, says, unaccounted, with_reported
@@ -24,8 +25,6 @@ _Json = Mapping[str, Any]
 
 IMAGE_TOOL_MODEL: Final = "gpt-image-2.6-sunburst"
 """The model of the image generation tool where none is named (documented default of openai 3.54)."""
-
-_FINAL_STATUS: Final = frozenset({"completed", "succeeded", "failed", "incomplete", "expired", "cancelled", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +324,7 @@ def _dig(value: Any, *keys: str) -> Any:
 
 def _is_done(body: object) -> bool:
     status = _dig(body, "status")
-    return status is None or (isinstance(status, str) and status in _FINAL_STATUS)
+    return status is None or is_over(status, body)
 
 
 def _objects(value: object) -> list[_Json]:
