@@ -39,8 +39,8 @@ def nearest(name: str, known: Iterable[str], otherwise: str, most: int = 3) -> s
     """Say which of `known` may have been meant; if none is near, `otherwise` and all of them (the first twenty)."""
     names = list(dict.fromkeys(known))
     by_case = {other.lower(): other for other in names}
-    near = [by_case[match] for match in get_close_matches(name.lower(), by_case, n=most, cutoff=0.5)]
+    near = [by_case[match] for match in get_close_matches(name.lower(), by_case, n=most, cutoff=0.55)]
     if near:
         return f"did you mean {' or '.join(near)}?"
     listed = ", ".join(names[:20])
-    return f"{otherwise} {listed}{', ...' if len(names) > 20 else ''}"
+    return f"{otherwise} {listed}{f' and {len(names) - 20:,} more' if len(names) > 20 else ''}"

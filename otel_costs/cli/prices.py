@@ -268,6 +268,7 @@ def _no_model(book: PriceBook, provider: str | None, model: str) -> str:
     # Patterns such as gpt-4o-2024-* are no names that anybody would type.
     near = nearest(model, [row.model for row in known if not set(row.model) & set("*,/^")], "there are")
     whose = f" of {provider}" if provider else ""
+    near += "" if near.endswith("?") else "."
     return f"no price of model {model!r}{whose}; {near} Or give --provider, or add it to the file of {ENV_PRICES}"
 
 

@@ -230,3 +230,10 @@ def test_a_word_that_is_no_unit_is_told_with_the_units_of_tokens_first() -> None
     """The plain units come before the ones of caches."""
     said = run("price", "gpt-4o", "in=3").stderr
     assert "'in' is no unit; the units are input_tokens, output_tokens, " in said
+
+
+def test_a_model_that_is_like_none_is_not_told_with_another() -> None:
+    """The way out is named: the provider, or a price of one's own."""
+    said = run("price", "acme-large-2", "input_tokens=1").stderr
+    assert "did you mean" not in said
+    assert " more. Or give --provider, or add it to the file of OTEL_COSTS_PRICES" in said
