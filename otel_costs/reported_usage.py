@@ -6,7 +6,7 @@ Each number of it is used, a part or the total of what is used, or known to be f
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from decimal import Context
+from decimal import Context, Decimal
 from functools import reduce
 from typing import Any, Final
 
@@ -156,9 +156,7 @@ class _Reading:
         estimated, accounted = settle(quantities, said, provider, total)
         if not accounted:
             self._name(key)
-        for path, unit, part in self._parts:
-            if is_number(part) and not is_within(part, quantities.get(unit)):
-                self._name(path)
+        self._account(quantities)
         for path, group, counted in self._beside:
             if is_number(counted) and not said.get(group):
                 self._name(path)
@@ -168,6 +166,22 @@ class _Reading:
         if more := self.malformed + self._twice:
             found = replace(found, invalid=found.invalid + tuple(unit for unit in more if unit not in found.invalid))
         return found
+
+    def _account(self, quantities: Mapping[str, Any]) -> None:
+        """Name the parts that are not in their whole, each by itself, and those that are not together."""
+        several: dict[str, dict[str, Decimal]] = {}
+        for path, unit, part in self._parts:
+            if not is_number(part):
+                continue
+            if not is_within(part, quantities.get(unit)):
+                self._name(path)
+            elif (found := number(part)) is not None:
+                several.setdefault(unit, {})[path.rpartition(".")[2]] = found  # said in two places, it is one
+        for unit, parts in several.items():
+            if len(parts) > 1 and not is_within(sum(parts.values()), quantities[unit]):
+                for path, of, _ in self._parts:
+                    if of == unit:
+                        self._name(path)
 
     def _complete(self) -> None:
         """Add wholes of which the parts alone were said."""

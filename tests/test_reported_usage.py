@@ -452,6 +452,18 @@ def test_what_costs_nothing_changes_nothing(free: dict[str, Any]) -> None:
     assert (found.invalid, found.unknown, found.estimated) == ((), (), False)
 
 
+def test_parts_account_for_no_more_than_their_whole_together() -> None:
+    """Each of two parts may fit where both do not: then one of them at least is counted nowhere. Twice said is once."""
+    predicted = {"accepted_prediction_tokens": 500, "rejected_prediction_tokens": 400}
+    found = read({**CHAT, "completion_tokens_details": predicted})
+    assert found is not None
+    assert found.unknown == tuple(f"completion_tokens_details.{name}" for name in predicted)
+    once = {"accepted_prediction_tokens": 500}
+    found = read({**CHAT, "completion_tokens_details": once, "output_tokens_details": once})
+    assert found is not None
+    assert found.unknown == ()
+
+
 def test_a_part_accounts_for_nothing_without_its_whole() -> None:
     """A number that is said to be part of what is not there is one that nobody counts."""
     found = read({"input_tokens": 5, "output_tokens_details": {"rejected_prediction_tokens": 7}})

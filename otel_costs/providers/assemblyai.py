@@ -33,10 +33,11 @@ _ENDPOINTS: Final = (
     Endpoint("chat", "chat", "POST", re.compile(r"/v1/chat/completions$"), is_read=True),
 )
 _BILLED: Final = (
-    "auto_chapters", "auto_highlights", "content_safety", "entity_detection", "iab_categories", "keyterms_prompt",
-    "multichannel", "redact_pii", "redact_pii_audio", "sentiment_analysis", "speech_understanding", "summarization",
+    "auto_chapters", "auto_highlights", "content_safety", "domain", "entity_detection", "iab_categories",
+    "keyterms_prompt", "multichannel", "prompt", "redact_pii", "redact_pii_audio", "sentiment_analysis",
+    "speech_understanding", "summarization",
 )  # fmt: skip
-"""Features that cost more; what they cost is not known to us."""
+"""Features that cost more, or may; what they cost is not known to us."""
 
 
 def install(patches: Patches) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
@@ -63,6 +63,10 @@ class Asked:
         """Return whether an option is switched on."""
         value = self.body.get(name, next(iter(self.query.get(name, ())), None))
         return value not in (None, False, "", "false", "False", "0", [], {})
+
+    def beyond(self, known: Collection[str]) -> list[str]:
+        """Return the options that are switched on and are none of `known`: nobody knows what they cost."""
+        return [name for name in dict.fromkeys((*self.body, *self.query)) if name not in known and self.has(name)]
 
 
 def read(request: Any, endpoint: Endpoint, host: Host) -> Asked:

@@ -136,6 +136,8 @@ class TestPromises(Promises):
         ({"speech_models": ["universal-3-5-pro"]}, "universal-3-5-pro", "0.000875", "priced"),
         ({"speaker_labels": True}, "universal-2", "0.000708333333", "priced"),
         ({"entity_detection": True}, "universal-2", "0.000625", "estimated"),
+        ({"domain": "medical-v1"}, "universal-2", "0.000625", "estimated"),
+        ({"prompt": "Names of ships"}, "universal-2", "0.000625", "estimated"),
     ],
 )
 def test_a_transcript(

@@ -1,6 +1,7 @@
 """Deepgram, through its own package: transcription, speech, text analysis, and its sockets."""
 
 import importlib
+import inspect
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from otel_costs import attributes as names
+from otel_costs.providers.deepgram import prices
 from tests.support.recorded import Recorded
 from tests.support.speech.deepgram import HEARD, Deepgram
 from tests.support.speech.driver import Driver
@@ -115,6 +117,27 @@ def test_a_feature_without_a_price(driver: DeepgramDriver, recorded: Recorded) -
     driver.listen(summarize="v2", redact="pii")
     call = recorded.call
     assert (call[names.COST_STATUS], call[names.COST_REASON]) == ("estimated", "feature_not_priced")
+
+
+def test_an_option_that_nobody_knows(driver: DeepgramDriver, recorded: Recorded) -> None:
+    """It is named, and the cost is a lower bound; one that is switched off is not."""
+    more = {"hologram": "true", "teleport": "false"}
+    driver.listen(punctuate=True, request_options={"additional_query_parameters": more})
+    call = recorded.call
+    assert (call[names.COST_STATUS], call[names.COST_REASON]) == ("partial", "unknown_option")
+    assert list(call[names.COST_UNKNOWN]) == ["hologram"]
+    assert call[names.COST_USD] == "0.001110833333"
+
+
+@pytest.mark.parametrize("module", ["v1.media.client:MediaClient.transcribe_url", "v1.client:V1Client.connect",
+                                    "v2.client:V2Client.connect"])  # fmt: skip
+def test_every_option_of_a_transcription_is_known(module: str) -> None:
+    """A release of the package that has another one fails here, until somebody has looked at what it costs."""
+    module, _, name = module.partition(":")
+    client, _, method = name.partition(".")
+    found = getattr(getattr(importlib.import_module(f"deepgram.listen.{module}"), client), method)
+    asked = set(inspect.signature(found).parameters) - {"self", "url", "authorization", "request_options"}
+    assert asked <= prices._FREE | set(prices._BILLED)
 
 
 @pytest.mark.parametrize("model", [None, "enhanced-general", "whisper-large"])

@@ -1,11 +1,13 @@
 """ElevenLabs, through its own package: speech, transcription, voices and sounds, and its sockets."""
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from otel_costs import attributes as names
+from otel_costs.providers import elevenlabs
 from tests.support.recorded import Recorded
 from tests.support.speech.driver import Driver
 from tests.support.speech.elevenlabs import HEARD, ElevenLabs
@@ -129,6 +131,15 @@ def test_a_dialogue(driver: ElevenLabsDriver, recorded: Recorded) -> None:
     assert recorded.call[names.USAGE_PREFIX + "input_characters"] == 13
 
 
+def test_every_option_of_a_transcription_is_known() -> None:
+    """A release of the package that has another one fails here, until somebody has looked at what it costs."""
+    from elevenlabs.speech_to_text.client import SpeechToTextClient
+
+    asked = set(inspect.signature(SpeechToTextClient.convert).parameters) - {"self", "request_options"}
+    assert asked == elevenlabs._FREE | elevenlabs._BILLED
+    assert not elevenlabs._FREE & elevenlabs._BILLED
+
+
 @pytest.mark.parametrize(
     ("asked", "usd", "status"),
     [
@@ -138,6 +149,9 @@ def test_a_dialogue(driver: ElevenLabsDriver, recorded: Recorded) -> None:
         ({"entity_detection": "pii"}, "0.000947222222", "estimated"),
         ({"use_multi_channel": True}, "0.000947222222", "estimated"),
         ({"use_multi_channel": False}, "0.000947222222", "priced"),
+        ({"transcript_edit": "as a list"}, "0.000947222222", "estimated"),
+        ({"temperature": 0.5, "seed": 7, "no_verbatim": True}, "0.000947222222", "priced"),
+        ({"request_options": {"additional_body_parameters": {"hologram": "3d"}}}, "0.000947222222", "partial"),
     ],
 )
 def test_transcription(asked: Any, usd: str, status: str, driver: ElevenLabsDriver, recorded: Recorded) -> None:

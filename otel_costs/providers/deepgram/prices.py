@@ -13,9 +13,19 @@ DEFAULT_MODEL: Final = "base-general"
 
 _BILLED: Final = (
     "redact", "keyterm", "summarize", "sentiment", "topics", "intents", "detect_entities", "custom_topic",
-    "custom_intent",
+    "custom_intent", "mip_opt_out",
 )  # fmt: skip
-"""Features that cost more; what they cost is not known to us."""
+"""Features that cost more, or may; what they cost is not known to us."""
+
+_FREE: Final = frozenset({
+    "alternatives", "bit_rate", "callback", "callback_method", "channels", "container", "custom_intent_mode",
+    "custom_topic_mode", "detect_language", "diarize", "diarize_model", "diarize_version", "dictation",
+    "eager_eot_threshold", "encoding", "endpointing", "eot_threshold", "eot_timeout_ms", "extra", "filler_words",
+    "interim_results", "keywords", "language", "language_hint", "measurements", "model", "multichannel", "no_delay",
+    "numerals", "paragraphs", "profanity_filter", "punctuate", "replace", "sample_rate", "search", "smart_format",
+    "tag", "tier", "token", "utt_split", "utterance_end_ms", "utterances", "vad_events", "version",
+})  # fmt: skip
+"""What costs nothing, or is in the name that the price is listed under (deepgram-sdk 7.17, `listen`)."""
 
 
 def bill(
@@ -35,6 +45,7 @@ def bill(
     call.bill.usage = Usage.of({"audio_seconds": total, "input_audio_seconds": total})
     if any(_on(query, feature) for feature in _BILLED):
         call.bill.reasons.append("feature_not_priced")
+    call.bill.unknown += [name for name in query if name not in _FREE and name not in _BILLED and _on(query, name)]
 
 
 def listed(model: str, query: Mapping[str, list[str]], *, live: bool) -> str:

@@ -38,8 +38,19 @@ _DEFAULTS: Final = {  # documented, where a request names no model
     "isolation": "audio_isolation",  # ours: it has none
     "music": "music_v1",
 }
-_BILLED: Final = ("keyterms", "entity_detection", "entity_redaction", "use_multi_channel", "detect_speaker_roles")
+_BILLED: Final = frozenset({
+    "keyterms", "entity_detection", "entity_redaction", "entity_redaction_mode", "use_multi_channel",
+    "multichannel_output_style", "detect_speaker_roles", "transcript_edit", "use_speaker_library",
+})  # fmt: skip
 """Options of a transcription that cost more, or may; how much is not known to us."""
+
+_FREE: Final = frozenset({
+    "model_id", "token", "enable_logging", "file", "language_code", "secondary_language_codes", "numbers_format",
+    "tag_audio_events", "num_speakers", "timestamps_granularity", "diarize", "diarization_threshold",
+    "additional_formats", "file_format", "cloud_storage_url", "source_url", "webhook", "webhook_id", "temperature",
+    "seed", "webhook_metadata", "no_verbatim",
+})  # fmt: skip
+"""The options of a transcription that are documented and cost nothing (elevenlabs 2.78)."""
 
 
 def install(patches: Patches) -> None:
@@ -94,6 +105,7 @@ def _read_transcription(call: Call, asked: Asked, body: dict[str, Any]) -> None:
         call.bill.usage = Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
         if any(asked.has(option) for option in _BILLED):
             call.bill.reasons.append("feature_not_priced")
+        call.bill.unknown += asked.beyond(_BILLED | _FREE)
     several = body.get("transcripts")
     channels = several if isinstance(several, list) else [body]
     texts = [channel.get("text") for channel in channels if isinstance(channel, dict)]
