@@ -1,7 +1,7 @@
 """Figures as people read them. For display alone: what programs read is exact."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
@@ -84,6 +84,20 @@ def duration(seconds: float | None) -> str:
 def moment(when: datetime) -> str:
     """Write a time to the second, in UTC."""
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def period(since: datetime | None, until: datetime | None) -> str:
+    """Write the time from `since` to `until`, which is not in it: whole days as the first and the last one."""
+    if since is None and until is None:
+        return "all time"
+    if all(end is None or end.astimezone(UTC).time() == time() for end in (since, until)):
+        ends = (since, until and until - timedelta(days=1))
+        first, last = (end and f"{end.astimezone(UTC):%Y-%m-%d}" for end in ends)
+    else:
+        first, last = (end and moment(end) for end in (since, until))
+    if first == last:
+        return f"{first} UTC"
+    return " ".join([*(["from", first] if first else []), *(["to", last] if last else []), "UTC"])
 
 
 def day(when: datetime) -> str:

@@ -94,8 +94,7 @@ def report_tables(found: Row) -> RenderableType:
 
 def _heading(found: Row) -> Text:
     whose = output.text(f"User {found['user_id']}" if "user_id" in found else "All users", "bold")
-    period = " to ".join(figures.moment(end) if end else "…" for end in (found["since"], found["until"]))
-    parts = [period + " UTC" if found["since"] or found["until"] else "all time"]
+    parts = [figures.period(found["since"], found["until"])]
     parts += [figures.many(found["session_count"], "session")] if "session_count" in found else []
     parts += [figures.many(found["call_count"], "call")]
     for part in parts:

@@ -71,3 +71,20 @@ def test_a_day_of_another_year_says_the_year() -> None:
     """A time without a year is of this one."""
     assert figures.day(datetime(2024, 3, 1, 9, 5, tzinfo=UTC)) == "1 Mar 2024 09:05"
     assert figures.day(datetime(datetime.now(UTC).year, 3, 1, 9, 5, tzinfo=UTC)) == "1 Mar 09:05"
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "shown"),
+    [
+        (None, None, "all time"),
+        ("2026-11-28", "2026-11-29", "2026-11-28 UTC"),
+        ("2026-11-01", "2026-12-01", "from 2026-11-01 to 2026-11-30 UTC"),
+        ("2026-11-01", None, "from 2026-11-01 UTC"),
+        (None, "2026-12-01", "to 2026-11-30 UTC"),
+        ("2026-11-28T10:30:00", "2026-11-29", "from 2026-11-28 10:30:00 to 2026-11-29 00:00:00 UTC"),
+    ],
+)
+def test_period(since: str | None, until: str | None, shown: str) -> None:
+    """Whole days are named as they were asked for: the last one is in the period, as `--to` has it."""
+    first, last = (datetime.fromisoformat(end).replace(tzinfo=UTC) if end else None for end in (since, until))
+    assert figures.period(first, last) == shown
