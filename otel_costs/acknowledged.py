@@ -35,6 +35,11 @@ def keep() -> None:
     _kept += 1
 
 
+def kept() -> int:
+    """Return how many calls of this process have a record on disk."""
+    return _kept
+
+
 def lost() -> tuple[int, int]:
     """Return how many calls of this process no exporter has sent, and how many there were.
 

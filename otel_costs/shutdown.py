@@ -147,10 +147,11 @@ def _flush_and_tell(*, final: bool = False) -> None:
     elif not in_time:
         telemetry.complain_once(
             "lost",
-            "The collector did not take all telemetry within %.0f s at the end of the process. Queued spans and "
-            "metrics are lost%s. Is the collector up?",
+            "The collector did not take all telemetry within %.0f s at the end of the process. %s. Is it running?",
             DEADLINE_S,
-            "; the ledger is not, as it was sent or is in the spool" if written else "",
+            "Queued spans and metrics are lost; the ledger is in the spool or was sent"
+            if acknowledged.kept()
+            else "What was queued is lost",
         )
 
 

@@ -484,6 +484,7 @@ class TestCollectorsThatFail:
         with Program(CLIENT + "ask()", tmp_path, {**environ(provider, collector), **environment}) as program:
             found = program.ended(BOUND_S)
         assert "the ledger records of" not in found.err
+        assert "Queued spans and metrics are lost; the ledger is in the spool or was sent" in found.err
 
     def test_a_collector_that_is_absent_does_not_hold_the_process(self, provider: Provider, tmp_path: Path) -> None:
         """Nobody listens: the exporters try again and again, and the process ends in time."""
