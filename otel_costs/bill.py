@@ -9,7 +9,7 @@ from typing import Any, Final
 from otel_costs import attributes as names
 from otel_costs import clean, pricing, telemetry
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost
-from otel_costs.pricing.rates import NO_USAGE, UNKNOWN_USAGE
+from otel_costs.pricing.rates import NO_USAGE, UNKNOWN_USAGE, USAGE_ESTIMATED
 from otel_costs.units import COUNTS
 from otel_costs.usage import MAX_UNKNOWN, Usage
 
@@ -137,7 +137,11 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
         status = PARTIAL
     elif reasons and status == PRICED:
         status = ESTIMATED
-    return found | _money(status, [*reasons, cost.reason], cost.total, "local", cost.currency)
+    if cost.reason:
+        reasons.append(cost.reason)
+    if bill.usage is not None and bill.usage.estimated and not bill.reasons:
+        reasons.append(USAGE_ESTIMATED)  # whatever the price says: a later one must know it
+    return found | _money(status, reasons, cost.total, "local", cost.currency)
 
 
 def _money(

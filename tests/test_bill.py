@@ -84,3 +84,21 @@ def test_a_name_is_warned_of_once(
     lines = [record.getMessage() for record in caplog.records]
     assert sum("'twice'" in line for line in lines) == 1
     assert len(lines) <= telemetry.MAX_OF_A_KIND
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "expected"),
+    [
+        ("no-such-model", Usage.of({"input_tokens": 5}, estimated=True), ("unpriced", "unknown_model,usage_estimated")),
+        ("no-such-model", Usage.of({"input_tokens": 5}), ("unpriced", "unknown_model")),
+        ("gpt-4o", Usage.of({"input_tokens": 5}, estimated=True), ("estimated", "usage_estimated")),
+        ("gpt-4o", Usage.of({"input_tokens": 5}), ("priced", None)),
+    ],
+)
+def test_an_estimated_usage_says_so_whatever_its_price_says(
+    model: str, usage: Usage, expected: tuple[str, str | None]
+) -> None:
+    """Or the price that comes later would make it exact."""
+    bill = Bill(usage=usage)
+    found = cost_attributes(bill, bill.cost("openai", (model, None), 1_795_800_000_000_000_000))
+    assert (found[names.COST_STATUS], found.get(names.COST_REASON)) == expected

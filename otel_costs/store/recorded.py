@@ -64,11 +64,18 @@ def bill(row: Mapping[str, Any]) -> Bill:
         endpoint=row["server_address"] or None,
         deployment=row["price_deployment"] or None,
         reported=row["cost_usd"] if row["cost_source"] == "provider" else None,
-        reasons=[reason for reason in reasons if reason and reason not in _SAID_BY_PRICES],
+        reasons=[
+            reason for reason in reasons if reason and (reason not in _SAID_BY_PRICES or _is_of_call(reason, used))
+        ],
         refused=REFUSED in reasons,
         # Keys and options stand in one list; where there are both, each of them is both.
         unknown=list(row["cost_unknown"]) if UNKNOWN_OPTION in reasons else [],
     )
+
+
+def _is_of_call(reason: str, used: Usage) -> bool:
+    """Whether a reason that prices give, too, is the call's own: tools were counted, and no tokens were told."""
+    return reason == rates.NO_USAGE and bool(used.quantities)
 
 
 def cost(row: Mapping[str, Any]) -> Cost | None:

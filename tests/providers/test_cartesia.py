@@ -104,7 +104,7 @@ def test_speech(way: str, driver: CartesiaDriver, recorded: Recorded) -> None:
         driver.read(driver.run(driver.client.tts.generate_sse(**driver.asked)))
     call = recorded.call
     assert said(call) == {
-        "usage.input_characters": 39, "cost.status": "estimated", "cost.reason": "rate_estimated",
+        "usage.input_characters": 39, "cost.status": "estimated", "cost.reason": "rate_estimated,usage_estimated",
         "cost.usd": "0.00195",
     }  # fmt: skip
     assert call[names.REQUEST_MODEL] == "sonic-3.5"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from otel_costs import clean, pricing, telemetry
 from otel_costs.call import Call
-from otel_costs.pricing.rates import NO_USAGE, PROCESSING_NOT_PRICED
+from otel_costs.pricing.rates import NO_USAGE
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import usage as openai_usage
@@ -19,6 +19,9 @@ from otel_costs.providers.openai.request import Request
 
 WINDOW_NOT_KNOWN: Final = "completion_window_unknown"
 """Reason of an estimate: a response ran in the background, and whoever asked for it knows in which window."""
+
+WINDOW_NOT_PRICED: Final = "window_not_priced"
+"""Reason of an estimate: a batch was to end in another window than the one that its price is for."""
 
 SOONEST: Final = "soonest"
 """The window of who names none, at the standard price."""
@@ -83,7 +86,7 @@ def read(call: Call, request: Request, body: Any) -> None:
 def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
     """Take what a batch or a training is billed by beside its tokens."""
     if endpoint == "batches" and call.provider in _HAVE_BATCHES and job.get("completion_window") not in (None, "24h"):
-        call.bill.reasons.append(PROCESSING_NOT_PRICED)  # half the price is that of a day
+        call.bill.reasons.append(WINDOW_NOT_PRICED)  # half the price is that of a day
     method = job.get("method") if endpoint == "fine_tuning/jobs" else None
     kind = method.get("type") if isinstance(method, Mapping) else None
     if isinstance(kind, str) and kind not in _TRAINED_BY_TOKENS:
