@@ -6,6 +6,7 @@ headers, external tables.
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -40,8 +41,12 @@ _CONTENT_TYPES: Final = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
 }
+_HEADER_NAME: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_HEADER_VALUE: Final = re.compile(r"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?|")
+_FRAMING: Final = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"})
 _STATUSES: Final = {
-    **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 70, 72, 117, 130, 131, 452, 456, 457), 400),
+    **dict.fromkeys((6, 26, 27, 36, 38, 41, 43, 44, 53, 62, 69, 70, 72, 117, 130, 131), 400),
+    **dict.fromkeys((167, 168, 306, 452, 456, 457), 400),
     **dict.fromkeys((164, 497), 403),
     **dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 81, 115), 404),
     159: 408,
@@ -180,6 +185,7 @@ class Interface:
         elif request.query_params.get("enable_http_compression", "1") != "0":
             content, encoding = compression.compress(content, request.headers.get("accept-encoding", ""))
         headers = self._headers(asked, result)
+        headers = {name: value for name, value in headers.items() if _is_sendable(name, value)}
         if encoding:
             headers["Content-Encoding"] = encoding
         return Response(content, headers=headers)
@@ -200,6 +206,11 @@ class Interface:
         text = message if message.startswith("Code: ") else f"Code: {code}. DB::Exception: {message}."
         headers = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Timezone": self._runner.timezone}
         return PlainTextResponse(f"{text} (version {self._runner.version})\n", status, headers)
+
+
+def _is_sendable(name: str, value: str) -> bool:
+    """Say whether a header that a query or a handler brought can be sent. How the body is sent is not theirs to say."""
+    return name.lower() not in _FRAMING and bool(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
 
 
 async def _gone(request: Request) -> None:

@@ -20,6 +20,7 @@ _REMEMBERED_BYTES: Final = 16 * 2**10  # of one statement
 
 _NO_TREE: Final = 36  # BAD_ARGUMENTS: the parser read it, and has no tree to show
 _NOT_WRITTEN: Final = 536  # CANNOT_RESTORE_FROM_FIELD_DUMP: the tree cannot be written out again
+_TOO_DEEP: Final = 306  # TOO_DEEP_RECURSION
 _MARKS: Final = "()[]{},;"
 _TABLE_KEYS: Final = frozenset({"table_function", "as_table_function"})
 
@@ -49,6 +50,7 @@ class _Verdict:
     """What is left to look at when a statement, allowed otherwise, comes with values for its parameters."""
 
     names: frozenset[str] = frozenset()  # parameters of the type Identifier, where a name may be a function's
+    changes: tuple[tuple[str, str], ...] = ()  # settings that it names, and their values
 
 
 class Guard:
@@ -64,10 +66,13 @@ class Guard:
         for name in names:
             self._known.check_setting(name)
 
-    def check(self, connection: Connection, statement: Statement, parameters: Mapping[str, str]) -> None:
+    def check(
+        self, connection: Connection, statement: Statement, parameters: Mapping[str, str]
+    ) -> tuple[tuple[str, str], ...]:
         """Raise ForbiddenError when `statement` does what is not allowed, EngineError when it cannot be parsed.
 
-        `connection` is only asked what the statement says; its settings must be those that it was opened with.
+        Return the settings that it names, anywhere in it, with their values as text ("" for DEFAULT). `connection` is
+        only asked what the statement says; its settings must be those that it was opened with.
         """
         rows = b"" if not statement.has_rows or are_constants(statement.data) else statement.data
         key = (statement.sql + b"\0" * statement.has_rows, rows)
@@ -82,6 +87,7 @@ class Guard:
             if name not in parameters:
                 raise ForbiddenError(f"the parameter {name} could become the name of a function")
             self._known.check_function(parameters[name])
+        return verdict.changes
 
     def _remember(self, key: tuple[bytes, bytes], verdict: _Verdict) -> None:
         if len(key[0]) + len(key[1]) > _REMEMBERED_BYTES:
@@ -125,7 +131,10 @@ class _Parser:
         tree, same = json.loads(self._ask(_PARSE, sql))
         if not same:
             raise ForbiddenError("the statement is not wholly understood")
-        return json.loads(tree)
+        try:
+            return json.loads(tree)
+        except RecursionError:
+            raise EngineError(_TOO_DEEP, "the statement is nested too deeply") from None
 
     def columns(self, structure: str) -> Any:
         """Return the tree of a table with the columns of `structure`."""
@@ -181,7 +190,9 @@ class _Walk:
         self._parser = parser
         self._names: set[str] = set()
         self._parameters: set[str] = set()
+        self._changes: list[tuple[str, str]] = []
         self._takes_functions = False
+        self._is_kept = False
 
     def check(self, tree: Any) -> None:
         for key, node in _nodes(tree):
@@ -189,14 +200,17 @@ class _Walk:
 
     def verdict(self) -> _Verdict:
         """Return what is left to look at. Raises ForbiddenError: a function's name alone may stand for a lambda."""
+        changes = tuple(self._changes)
         if not self._takes_functions:
-            return _Verdict()
+            return _Verdict(changes=changes)
         for name in self._names:
             if self._known.is_refused_function(name):
                 raise ForbiddenError(
                     f"the function {name} is not allowed, nor a column of that name without its table's"
                 )
-        return _Verdict(frozenset(self._parameters))
+        if self._parameters and self._is_kept:
+            raise ForbiddenError("a parameter that could become the name of a function is not kept in a view")
+        return _Verdict(frozenset(self._parameters), changes)
 
     def _check_node(self, key: str, node: Mapping[str, Any]) -> None:
         kind = node["type"]
@@ -260,15 +274,24 @@ class _Walk:
         self._known.check_function(str(node.get("func_name", "")))
 
     def _check_SetQuery(self, key: str, node: Mapping[str, Any]) -> None:  # noqa: N802
-        if key != "explain":
-            for change in node.get("changes", []):
-                self._known.check_setting(str(change.get("name", "")))
+        if key == "explain":
+            return
+        for change in node.get("changes", []):
+            name = str(change.get("name", ""))
+            self._known.check_setting(name)
+            value = change.get("value")
+            self._changes.append((name, str(value.get("value", "")) if isinstance(value, dict) else ""))
+        self._changes.extend((str(name), "") for name in node.get("default_settings", []))
 
     def _check_TTLElement(self, _key: str, node: Mapping[str, Any]) -> None:  # noqa: N802
         if node.get("destination_type", "DELETE") != "DELETE":
             raise ForbiddenError("TTL ... TO DISK or VOLUME is not allowed")
 
+    def _check_CreateQuery(self, _key: str, _node: Mapping[str, Any]) -> None:  # noqa: N802
+        self._is_kept = True
+
     def _check_AlterCommand(self, _key: str, node: Mapping[str, Any]) -> None:  # noqa: N802
+        self._is_kept = True
         if node.get("command_type") not in allowed.ALTER:
             raise ForbiddenError(f"ALTER ... {_spaced(node.get('command_type'))} is not allowed")
 

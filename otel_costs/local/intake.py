@@ -85,6 +85,7 @@ class Intake:
         self._requests: list[_Request] = []
         self._group: list[_Request] = []  # what is being written
         self._since: float | None = None  # since when
+        self._last_failure = ("", 0.0)  # why the last group was not stored, and when
         self._closed = False
         self.refused = 0
         """Rows that were refused for what they hold, since the start."""
@@ -111,13 +112,15 @@ class Intake:
 
     @property
     def trouble(self) -> str:
-        """What keeps records from being stored, or "": the writer has ended, or is stuck in one insert."""
+        """What keeps records from being stored, or "": the writer has ended, is stuck, or could not store."""
         since = self._since
         if not self._thread.is_alive() or (self._closed and since is None):
             return "records are not stored any more"
         if since is not None and time.monotonic() - since > STUCK_S:
             return f"an insert has not come back for more than {STUCK_S:.0f} seconds"
-        return ""
+        reason, when = self._last_failure
+        # Clients send again within that time: when none did, nobody knows how the next insert will end.
+        return f"the last records were not stored: {reason}" if reason and time.monotonic() - when < STUCK_S else ""
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits; return whether that was done within `timeout_s`."""
@@ -171,11 +174,12 @@ class Intake:
                     # A row of one request is no reason to refuse the others: each has a try of its own.
                     self._write_alone(request)
                 else:
-                    request.done.set_exception(UnavailableError(_reason(error)))
+                    self._fail(request, error)
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the next group has its own try
             for request in group:
-                request.done.set_exception(UnavailableError(_reason(error)))
+                self._fail(request, error)
         else:
+            self._last_failure = ("", 0.0)
             for request in group:
                 request.done.set_result(0)
 
@@ -183,9 +187,15 @@ class Intake:
         try:
             refused = self._insert_what_fits(request.table, request.rows)
             self._note(refused)
+            self._last_failure = ("", 0.0)
             request.done.set_result(len(refused))
         except Exception as error:  # noqa: BLE001 - as above
-            request.done.set_exception(UnavailableError(_reason(error)))
+            self._fail(request, error)
+
+    def _fail(self, request: _Request, error: Exception) -> None:
+        reason = _reason(error)
+        self._last_failure = (reason, time.monotonic())
+        request.done.set_exception(UnavailableError(reason))
 
     def _insert_what_fits(self, table: str, rows: Sequence[bytes]) -> list[bytes]:
         """Insert `rows` but for those that the engine refuses for what they are, and return those."""

@@ -8,8 +8,7 @@ import asyncio
 import itertools
 import logging
 import os
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,15 +45,11 @@ MARK: Final = "query_cache_tag"
 OWN: Final = frozenset(
     {"max_execution_time", "max_memory_usage", "max_memory_usage_for_user", "max_result_bytes", "max_threads"}
     | {"max_bytes_before_external_group_by", "max_bytes_before_external_sort", MARK}
-    | {"max_temporary_data_on_disk_size_for_query"}
+    | {"max_temporary_data_on_disk_size_for_query", "max_untracked_memory"}
 )
 """Settings that are decided here: a client can ask for less of them, by its URL or in its SQL."""
 
-_CHANGED: Final = re.compile(
-    rb"\b(" + b"|".join(sorted(name.encode() for name in OWN - {"max_execution_time"})) + rb")\b[\s\"`]*=\s*('?)(\w*)",
-    re.IGNORECASE,
-)
-_ASIDE: Final = re.compile(rb"/\*.*?\*/|--[^\n]*|'(?:[^'\\]++|\\.|'')*+'", re.DOTALL)
+_CHECKED: Final = OWN - {"max_execution_time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +71,7 @@ class Lane:
             "max_bytes_before_external_group_by": memory // 2,
             "max_bytes_before_external_sort": memory // 2,
             "max_temporary_data_on_disk_size_for_query": 4096 * _MIB,
+            "max_untracked_memory": 4 * _MIB,  # a thread's, before anybody counts it
         }
         found = {name: str(int(_less(asked.get(name), limit))) for name, limit in limits.items()}
         found["max_execution_time"] = str(self.seconds(asked))
@@ -111,21 +107,19 @@ def lane_of(user_agent: str, *, brings_data: bool) -> Lane:
     return REPORT if first == REPORTS else SQL
 
 
-def check_text(sql: bytes, settings: Mapping[str, str]) -> None:
-    """Raise EngineError when `sql` gives itself more than `settings` do. Its time is watched, whatever it says."""
-    for name, _, value in _CHANGED.findall(_ASIDE.sub(_without_text, sql)):
-        setting = name.decode().lower()
+def check_changes(changes: Iterable[tuple[str, str]], settings: Mapping[str, str]) -> None:
+    """Raise EngineError when a statement gives itself more than `settings` do. Its time is watched, whatever it says.
+
+    `changes` are the settings that it names, with their values as text: "" for DEFAULT.
+    """
+    for name, value in changes:
+        setting = name.lower()
+        if setting not in _CHECKED:
+            continue
         limit = settings.get(setting, "64" if setting == "max_threads" else "0")
-        if not value.isdigit() or not limit.isdigit() or not 0 < int(value) <= int(limit):
-            most = f"at most {limit}" if limit.isdigit() and limit != "0" else "decided by this server"
+        if not value.isdecimal() or not limit.isdecimal() or not 0 < int(value) <= int(limit):
+            most = f"at most {limit}" if limit.isdecimal() and limit != "0" else "decided by this server"
             raise _error(CONSTRAINT_VIOLATION, f"{setting} is {most}. (SETTING_CONSTRAINT_VIOLATION)")
-
-
-def _without_text(aside: re.Match[bytes]) -> bytes:
-    """Return what is left of a comment, or of a string that is more than a number or a word."""
-    if not aside[0].startswith(b"'"):
-        return b" "
-    return aside[0] if aside[0][1:-1].isalnum() else b"''"
 
 
 class Lanes:

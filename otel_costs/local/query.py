@@ -30,6 +30,7 @@ _OWN: Final = frozenset(
 
 _READS: Final = re.compile(rb"\s*(select|with|show|desc|describe|exists|explain)\b", re.IGNORECASE)
 _SELECTS: Final = re.compile(rb"\b(select|with)\b")
+_NOT_HELD: Final = frozenset({"kill", "system"})  # verbs that the engine runs with readonly = 2 too
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,12 @@ class Query:
     @property
     def only_reads(self) -> bool:
         """Say whether nothing is lost when it is broken off."""
-        return self.settings.get("readonly", "0") != "0" or _READS.match(self.sql) is not None
+        return self.is_readonly or _READS.match(self.sql) is not None
+
+    @property
+    def is_readonly(self) -> bool:
+        """Say whether it may change nothing."""
+        return self.settings.get("readonly", "0") != "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +126,10 @@ class Runner:
         sql, asked = _whole(query)
         if not asked.verb:
             raise EngineError(62, "Code: 62. DB::Exception: Empty query. (SYNTAX_ERROR)")
-        limits.check_text(sql if asked.data_format is None else asked.sql, settings)
+        if query.is_readonly and asked.verb in _NOT_HELD:
+            raise EngineError(164, f"Code: 164. DB::Exception: {asked.verb.upper()} needs a POST. (READONLY)")
         with self._engine.connect() as connection:
-            self._guard.check(connection, asked, query.parameters)
+            limits.check_changes(self._guard.check(connection, asked, query.parameters), settings)
             if query.database:
                 connection.execute(f"USE {_identifier(query.database)}")
             connection.set(settings)

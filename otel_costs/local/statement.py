@@ -14,7 +14,8 @@ _TOKEN: Final = re.compile(
     rb"""
       (?P<space>   \s+ | --[^\n]* | //[^\n]* | \#[^\n]* )
     | (?P<comment> /\* )
-    | (?P<string>  '(?:[^'\\]++|\\.|'')*+' | (?P<heredoc>\$\w*\$).*?(?P=heredoc) )
+    | (?P<string>  '(?:[^'\\]++|\\.|'')*+' )
+    | (?P<heredoc> \$\w*\$ )
     | (?P<quoted>  "(?:[^"\\]++|\\.|"")*+" | `(?:[^`\\]++|\\.|``)*+` )
     | (?P<word>    [A-Za-z_][\w$]* )
     | (?P<number>  \d[\w.]* )
@@ -97,12 +98,14 @@ def read(sql: bytes) -> Statement:
     """Read one statement. Raises UnreadableError, SeveralStatementsError."""
     tokens: list[Token] = []
     depth = 0
+    selects = False
     for token in _tokens(sql):
         if tokens and tokens[-1].text == ";":
             raise SeveralStatementsError("one statement at a time, please")
         tokens.append(token)
         depth += (token.text == "(") - (token.text == ")")
-        if depth == 0 and tokens[0].name == "insert" and (found := _with_data(sql, tokens)):
+        selects = selects or token.name in ("select", "with")
+        if depth == 0 and not selects and tokens[0].name == "insert" and (found := _with_data(sql, tokens)):
             return found
     return Statement(sql, tokens, _output_format(tokens))
 
@@ -123,7 +126,7 @@ def text_of(sql: bytes) -> str:
 def _with_data(sql: bytes, tokens: list[Token]) -> Statement | None:
     """Return the INSERT whose data begins behind the last of `tokens`: behind VALUES, or FORMAT and a name."""
     last = tokens[-1]
-    if len(tokens) < 3 or last.kind != "word" or any(token.name in ("select", "with") for token in tokens):
+    if len(tokens) < 3 or last.kind != "word":
         return None
     if last.name == "values" and tokens[-2].name not in ("into", "table", "function", "."):
         head = tokens[:-2] if tokens[-2].name == "format" else tokens[:-1]
@@ -157,7 +160,9 @@ def _tokens(sql: bytes) -> Iterator[Token]:
         if kind == "comment":
             position = _comment_end(sql, position)
         elif kind != "space":
-            text = found[0].decode(errors="replace")
+            if kind == "heredoc":
+                kind, position = "string", _heredoc_end(sql, found[0], position)
+            text = sql[found.start() : position].decode(errors="replace")
             yield Token(kind, text[1:-1] if kind == "quoted" else text, found.start(), position)
 
 
@@ -165,6 +170,14 @@ def _why(sql: bytes, position: int) -> str:
     if sql[position] in b"'\"`":
         return f"the quote at byte {position + 1} is not closed"
     return f"byte {position + 1} is no ASCII: other characters may stand in quotes and in comments alone"
+
+
+def _heredoc_end(sql: bytes, edge: bytes, position: int) -> int:
+    """Return where a heredoc ends whose inside begins at `position`. Raises UnreadableError."""
+    end = sql.find(edge, position)
+    if end < 0:
+        raise UnreadableError(f"the text that begins with {edge.decode()} is not closed")
+    return end + len(edge)
 
 
 def _comment_end(sql: bytes, position: int) -> int:

@@ -121,6 +121,9 @@ class Connection:
     def _run(self, sql: str, output_format: str, parameters: Mapping[str, str]) -> "_ChdbResult":
         try:
             result: _ChdbResult = self._chdb.query(sql, output_format, params=dict(parameters))
+        except UnicodeDecodeError as error:
+            # chDB 4.4.0 decodes the text of an error strictly; it may quote any bytes, or cut a character in two.
+            raise EngineError.of(RuntimeError(error.object.decode(errors="replace"))) from None
         except RuntimeError as error:
             raise EngineError.of(error) from None
         return result

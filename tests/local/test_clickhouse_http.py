@@ -16,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from otel_costs.local import Stack
+from otel_costs.store import embedded
 from tests.support.go_program import built
 
 from .support import Answer, ask, export_logs, ledger_record, send
@@ -76,7 +77,8 @@ def test_curl_reads_and_writes(stack: Stack, table: str) -> None:
 
 def test_a_get_may_only_read(stack: Stack, table: str) -> None:
     """A link cannot write."""
-    for sql in (f"INSERT INTO {table} VALUES (1, 'a')", f"DROP TABLE {table}", "SET readonly = 0"):
+    writes = (f"INSERT INTO {table} VALUES (1, 'a')", f"DROP TABLE {table}", "SET readonly = 0")
+    for sql in (*writes, "KILL QUERY WHERE 0", "SYSTEM STOP VIEWS", "/**/ kill MUTATION WHERE 0"):
         answer = curl(f"{stack.http_url}/?query={quote(sql)}")
         assert answer.headers["x-clickhouse-exception-code"] == "164"
     assert curl(f"{stack.http_url}/?query={quote(f'SELECT count() FROM {table}')}").body == b"0\n"
@@ -215,3 +217,44 @@ def test_a_pattern_that_only_a_server_knows_disturbs_no_other(stack: Stack) -> N
     assert send(stack.http_url, sql.encode()).status == 200
     assert send(f"{stack.http_url}/sessions").status == 200
     assert send(f"{stack.http_url}/abc").status == 404
+
+
+def test_a_pattern_takes_no_longer_than_its_text(stack: Stack) -> None:
+    """The engine matches paths: a pattern that Python would try for years ends at once, and its groups are found."""
+    pattern = "/slow/((x+x+)+y|(?P<n>[0-9]+)|(?P<m>z))"
+    sql = f"CREATE HANDLER slow URL REGEXP '{pattern}' METHODS (GET) AS SELECT {{n:String}}, {{m:String}}"
+    assert send(stack.http_url, sql.encode()).status == 200
+    assert send(f"{stack.http_url}/slow/{'x' * 60}").status == 404
+    assert send(f"{stack.http_url}/slow/5").text == "5\t\n"
+    assert send(f"{stack.http_url}/slow/5/").status == 404
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\n", "€", " a"])
+def test_what_no_header_can_hold_is_left_out(stack: Stack, value: str) -> None:
+    """The name of a query, and headers that a handler asks for, do not break the answer."""
+    answer = send(f"{stack.http_url}/?{urlencode({'query_id': value})}", b"SELECT 1")
+    assert (answer.status, answer.text) == (200, "1\n")
+    headers = f"{{'X-Mine': {embedded.quote(value)}, 'X-Plain': 'a', 'Content-Length': '1'}}"
+    select = f"SELECT 12 SETTINGS http_response_headers = {headers}"
+    assert send(stack.http_url, b"DROP HANDLER IF EXISTS headers").status == 200
+    assert send(stack.http_url, f"CREATE HANDLER headers URL '/headers' AS {select}".encode()).status == 200
+    answer = send(f"{stack.http_url}/headers")
+    assert (answer.text, answer.headers["x-plain"]) == ("12\n", "a")
+    assert "x-evil" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [f"SELECT {'abs(' * 450}1{')' * 450}", f"SELECT {'[' * 900}1{']' * 900}", f"SELECT 1{'+1' * 9000}"],
+    ids=["functions", "arrays", "sums"],
+)
+def test_what_is_nested_too_deeply_is_an_error_of_the_statement(stack: Stack, sql: str) -> None:
+    """It is said so, as a server says it."""
+    answer = send(stack.http_url, sql.encode())
+    assert (answer.status, answer.headers["x-clickhouse-exception-code"]) in {(400, "306"), (400, "167")}
+
+
+def test_an_error_may_quote_any_bytes(stack: Stack) -> None:
+    """What the engine cannot read need be no UTF-8."""
+    answer = send(stack.http_url, b"SELECT CAST(unhex('fffe') AS Int8)")
+    assert (answer.status, answer.headers["x-clickhouse-exception-code"]) == (400, "6")

@@ -1,5 +1,6 @@
 """Starting, stopping, dying and coming back, without losing what was acknowledged."""
 
+import json
 import os
 import select
 import signal
@@ -280,3 +281,17 @@ def test_a_full_disk_is_503_and_the_retry_is_stored_once(small_disk: Path) -> No
         assert export_logs(stack.otlp_http_url, records).status == 200
         assert export_logs(stack.otlp_http_url, records).status == 200
         assert count(stack.http_url, session) == 199
+
+
+def test_a_store_whose_inserts_fail_does_not_look_well(serve: Callable[..., Served]) -> None:
+    """`/ping` and `/state` say so as long as the last records were not stored."""
+    served = serve()
+    served.wait_until_ready()
+    assert send(served.http_url, b"RENAME TABLE calls TO away").status == 200
+    assert export_logs(served.otlp_http_url, [ledger_record("s")]).status == 503
+    assert send(f"{served.http_url}/ping").status == 503
+    state = json.loads(send(f"{served.http_url}/state").body)
+    assert (state["storing"], "not stored" in state["trouble"]) == (False, True)
+    assert send(served.http_url, b"RENAME TABLE away TO calls").status == 200
+    assert export_logs(served.otlp_http_url, [ledger_record("s")]).status == 200
+    assert send(f"{served.http_url}/ping").status == 200

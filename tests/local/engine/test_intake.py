@@ -47,6 +47,16 @@ def test_a_bad_row_costs_itself_alone(engine: Engine) -> None:
     assert count(engine) == 38
 
 
+def test_an_error_may_cut_a_character_in_two(engine: Engine) -> None:
+    """The engine quotes a row that it cannot read up to some byte: that row is refused, the others are stored."""
+    intake = Intake(engine)
+    for before in ("", "x", "xx"):
+        row = '{"n":"' + before + "€" * 4000 + '"}'
+        assert intake.submit("t", [row.encode(), b'{"n":7}']).result(60) == 1
+    assert intake.close(60)
+    assert count(engine) == 3
+
+
 def test_a_store_that_fails_is_told_to_all(engine: Engine) -> None:
     """When the table is not there the rows may come again: nobody is told that they are stored, or for ever refused."""
     intake = Intake(engine)
