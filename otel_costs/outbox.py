@@ -4,7 +4,8 @@ A span, a ledger record, messages and metrics cost several times what a user's c
 only notes its times and keeps the bytes of its answer, and a job does the rest a moment later. In a program that mostly
 waits, a thread of ours does it meanwhile. In one that keeps a processor busy a thread would but take the interpreter
 from the application and give it back, so who brings the `BATCH`th does them all: one after the other they cost half of
-what each would by itself. Nothing is dropped. Whoever flushes a provider or shuts it down has them done first.
+what each would by itself. Nothing is dropped, unless a job never comes back. Whoever flushes a provider or shuts it
+down has them done first.
 """
 
 import os
@@ -35,6 +36,12 @@ ALONE_S: Final = 5.0
 LIMIT: Final = 512
 """Jobs that may wait while somebody is busy with one; a job may hold the bytes of an answer."""
 
+WAIT_S: Final = 1.0
+"""How long who brings a job past the limit waits for the one under way: a redactor may never come back."""
+
+MOST: Final = 16 * LIMIT
+"""Jobs that are kept while one does not come back."""
+
 DRAIN_S: Final = 3.0
 
 GATHER_S: Final = 0.05
@@ -53,6 +60,12 @@ REST_S: Final = 0.0001
 """Pause after a job: else the thread takes the interpreter back before the application gets it, for up to 5 ms."""
 
 
+_STUCK: Final = (
+    "What is done after a call has not come back for %.0f s, a redactor or an exporter, say: calls are not recorded "
+    "meanwhile, and those past the next %d are lost."
+)
+
+
 class Outbox:
     """A queue of jobs and the daemon thread that does them, one after the other, in the order they came."""
 
@@ -67,6 +80,12 @@ class Outbox:
         self._doing = 0  # the thread that does a job, by its id
         self._put_at = self._alone_until = 0.0
         self._paused = False
+        self._is_stuck = False  # the job under way has not come back for WAIT_S
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs are not done, the one under way among them."""
+        return len(self._jobs) + self._busy.locked()
 
     @property
     def is_working(self) -> bool:
@@ -91,6 +110,8 @@ class Outbox:
 
     def put(self, job: Job) -> None:
         """Have the job done soon; never raises, and neither does the job into here."""
+        if self._is_stuck and len(self._jobs) >= MOST:
+            return
         self._jobs.append(job)
         self._put_at = time.perf_counter()
         waiting = len(self._jobs)
@@ -135,7 +156,13 @@ class Outbox:
 
     def _do_batch(self) -> None:
         """Do what waits for at most `BATCH_S`, unless somebody is at it; past the limit, wait for them."""
-        if self.is_working or not self._busy.acquire(blocking=len(self._jobs) > LIMIT):
+        if self.is_working:
+            return
+        too_many = len(self._jobs) > LIMIT
+        if not self._busy.acquire(timeout=WAIT_S if too_many and not self._is_stuck else 0):
+            if too_many and not self._is_stuck:
+                self._is_stuck = True
+                telemetry.complain_once("stuck", _STUCK, WAIT_S, MOST)
             return
         self._doing = threading.get_ident()
         begun = time.perf_counter()
@@ -158,6 +185,7 @@ class Outbox:
             _do(telemetry.count_gathered)
         finally:
             self._doing = 0
+            self._is_stuck = False
             self._busy.release()
 
     def _do_next(self, timeout_s: float = -1) -> None:
@@ -221,6 +249,11 @@ def put_from_finalizer(job: Job) -> None:
 def is_working() -> bool:
     """Return whether this thread is in the middle of a job."""
     return _outbox.is_working
+
+
+def waiting() -> int:
+    """Return how many jobs are not done, the one under way among them."""
+    return _outbox.waiting
 
 
 def drain(timeout_s: float = DRAIN_S) -> bool:

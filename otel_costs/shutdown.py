@@ -134,6 +134,13 @@ def _shuts_down_at_exit(provider: Any) -> bool:
 def _flush_and_tell(*, final: bool = False) -> None:
     """Flush, and say once how much of the ledger is lost: no collector took it in time, or one refused it."""
     in_time = flush(final=final)
+    if unwritten := outbox.waiting():
+        telemetry.complain_once(
+            "unwritten",
+            "What is done after a call did not come back in time at the end of the process, a redactor or an exporter, "
+            "say: up to %d calls are not recorded.",
+            unwritten,
+        )
     calls, written = acknowledged.lost()
     if calls:
         telemetry.complain_once(

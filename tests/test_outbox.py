@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_costs import outbox
-from otel_costs.outbox import BATCH, LIMIT, Outbox
+from otel_costs.outbox import BATCH, LIMIT, MOST, Outbox
 from tests.support.recorded import Recorded, instrumented
 
 
@@ -159,3 +159,18 @@ def test_a_fork_waits_for_the_job_that_is_under_way() -> None:
     os.close(write)
     with os.fdopen(read, "rb") as file:
         assert file.read().split() == [b"job", b"child"]
+
+
+def test_a_job_that_never_comes_back_does_not_hold_the_application(caplog: pytest.LogCaptureFixture) -> None:
+    """Past the limit a call waits once, says so, and no more; what can be kept is done when the job comes back."""
+    jobs, done, started, block = Outbox(), list[int](), threading.Event(), threading.Event()
+    jobs.put(lambda: started.set() or block.wait())  # type: ignore[func-returns-value]
+    assert started.wait(10)
+    for number in range(MOST + LIMIT):
+        jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
+    assert jobs.waiting == MOST + 1
+    assert caplog.text.count("has not come back") == 1
+    block.set()
+    assert jobs.drain(60)
+    assert done == list(range(MOST))
+    assert jobs.waiting == 0

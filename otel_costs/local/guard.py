@@ -318,7 +318,7 @@ def _parsed(statement: Statement, rows: bytes) -> Iterator[str]:
         yield f"{statement.head} SELECT 1"
         if rows.strip():
             yield f"SELECT {text_of(rows)}"
-    elif statement.verb in ("describe", "desc") and any(token.text == "(" for token in statement.tokens):
+    elif statement.verb in ("describe", "desc") and any(_has_more(token) for token in statement.tokens):
         second = statement.tokens[1]
         start = second.end if second.name == "table" and second.kind == "word" else second.start
         yield f"SELECT * FROM {text_of(statement.sql[start:])}"  # noqa: S608 - it is parsed, not run
@@ -326,6 +326,11 @@ def _parsed(statement: Statement, rows: bytes) -> Iterator[str]:
         yield text_of(select)
     else:
         yield statement.head
+
+
+def _has_more(token: Token) -> bool:
+    """Say whether a DESCRIBE with `token` says more than a name."""
+    return token.text == "(" or (token.kind == "word" and token.name == "settings")
 
 
 def _handlers_select(statement: Statement) -> bytes | None:
