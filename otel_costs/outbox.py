@@ -31,7 +31,8 @@ SLOW_S: Final = 0.05
 """A job that takes longer waits for somebody, such as an exporter that sends each record at once."""
 
 ALONE_S: Final = 5.0
-"""How long those who bring jobs leave them to the thread after a slow one."""
+"""How long those who bring jobs leave them to the thread after a slow one, unless `BATCH` in a row are quick: on a busy
+machine any job may wait for a processor."""
 
 LIMIT: Final = 512
 """Jobs that may wait while somebody is busy with one; a job may hold the bytes of an answer."""
@@ -47,11 +48,12 @@ DRAIN_S: Final = 3.0
 GATHER_S: Final = 0.05
 """How long jobs gather before they are done: a thread that wakes for each takes the interpreter from the next call."""
 
-QUIET_S: Final = 0.01
-"""Without a new job for so long, the application waits for something, and leaves the interpreter to us."""
+QUIET_S: Final = 0.05
+"""Without a new job for so long, the application waits for something, and leaves the interpreter to us. A hundred tasks
+that go on together bring theirs in bursts, with so long a pause while they ask again."""
 
 PATIENCE_S: Final = 0.5
-"""How long a job waits at most where the application never waits, and brings too few to do them itself."""
+"""How long no job is done at most where the application never waits, and brings too few to do them itself."""
 
 LOOK_S: Final = 5.0
 """How long a stream that was dropped unread waits at most, where nothing else is done."""
@@ -78,7 +80,8 @@ class Outbox:
         self._waiting = threading.Event()
         self._busy = threading.Lock()
         self._doing = 0  # the thread that does a job, by its id
-        self._put_at = self._alone_until = 0.0
+        self._put_at = self._done_at = self._alone_until = 0.0
+        self._quick = 0  # jobs in a row that were not slow
         self._paused = False
         self._is_stuck = False  # the job under way has not come back for WAIT_S
 
@@ -165,25 +168,30 @@ class Outbox:
                 telemetry.complain_once("stuck", _STUCK, WAIT_S, MOST)
             return
         self._doing = threading.get_ident()
-        begun = time.perf_counter()
-        end = begun + BATCH_S
+        end = time.perf_counter() + BATCH_S
         try:
-            while self._jobs:
-                _do(self._jobs.popleft())
-                now = time.perf_counter()
-                if now - begun > SLOW_S:
-                    self._alone_until = now + ALONE_S
-                    break
-                if now > end:
-                    break
-                begun = now
+            while self._jobs and self._do_oldest() and time.perf_counter() < end:
+                pass
         finally:
             self._done()
+
+    def _do_oldest(self) -> bool:
+        """Do the oldest job, and return whether it was quick."""
+        begun = time.perf_counter()
+        _do(self._jobs.popleft())
+        if (now := time.perf_counter()) - begun > SLOW_S:
+            self._alone_until, self._quick = now + ALONE_S, 0
+            return False
+        self._quick += 1
+        if self._quick >= BATCH:
+            self._alone_until = 0.0
+        return True
 
     def _done(self) -> None:
         try:
             _do(telemetry.count_gathered)
         finally:
+            self._done_at = time.perf_counter()
             self._doing = 0
             self._is_stuck = False
             self._busy.release()
@@ -195,7 +203,7 @@ class Outbox:
         self._doing = threading.get_ident()
         try:
             if self._jobs:
-                _do(self._jobs.popleft())
+                self._do_oldest()
         finally:
             self._done()
 
@@ -206,17 +214,24 @@ class Outbox:
                 continue
             self._wait_for_quiet()
             self._waiting.clear()
-            while self._jobs:
+            # What comes meanwhile waits for the next time: in the midst of many calls those who bring jobs do them.
+            for _ in range(len(self._jobs)):
                 self._do_next()
                 if len(self._jobs) < LIMIT // 4:
                     time.sleep(REST_S)
+            if self._jobs:
+                self._waiting.set()
 
     def _wait_for_quiet(self) -> None:
         """Wait while jobs come in one after the other: those who bring them will do them."""
-        until = time.perf_counter() + PATIENCE_S
+        begun = time.perf_counter()
+        if begun < self._alone_until:
+            return
         time.sleep(GATHER_S)
-        while self._jobs and self._alone_until <= (now := time.perf_counter()) < until and now - self._put_at < QUIET_S:
-            time.sleep(2 * QUIET_S)
+        while (now := time.perf_counter()) - self._put_at < QUIET_S:
+            if not self._alone_until <= now < max(begun, self._done_at) + PATIENCE_S:
+                return
+            time.sleep(QUIET_S / 2)
 
 
 def _do(job: Job) -> None:

@@ -73,6 +73,38 @@ def test_slow_jobs_are_left_to_the_thread(monkeypatch: pytest.MonkeyPatch) -> No
     assert done.count(threading.get_ident()) <= 1
 
 
+def test_a_slow_job_among_quick_ones_changes_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine any job may wait for a processor: after sixteen quick ones those who bring jobs do them."""
+    jobs, done = Outbox(), list[int]()
+
+    def put(number: int) -> list[int]:
+        done.clear()
+        for _ in range(number):
+            jobs.put(lambda: done.append(threading.get_ident()))
+        while len(done) < number:
+            threading.Event().wait(0.01)
+        return done
+
+    monkeypatch.setattr(outbox, "SLOW_S", -1.0)
+    put(BATCH)
+    monkeypatch.setattr(outbox, "SLOW_S", 60.0)
+    assert threading.get_ident() not in put(BATCH)
+    assert threading.get_ident() in put(BATCH * 2)
+
+
+def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as they do, the thread does none, however long that goes on: it would but take the interpreter."""
+    monkeypatch.setattr(outbox, "GATHER_S", 0.0)
+    monkeypatch.setattr(outbox, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(outbox, "QUIET_S", 60.0)
+    jobs, done = Outbox(), list[int]()
+    for _ in range(20):
+        for _ in range(BATCH * 2):
+            jobs.put(lambda: done.append(threading.get_ident()))
+        threading.Event().wait(0.005)
+    assert set(done) == {threading.get_ident()}
+
+
 def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     """A bug of ours is logged once, by its type alone, and the next job is done."""
     jobs, done = Outbox(), list[int]()

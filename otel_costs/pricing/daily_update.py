@@ -4,6 +4,7 @@ In a thread of its own: no call waits for it, and a process that is forked has n
 refused, as `otel-costs prices update` refuses it, and the prices that are here hold.
 """
 
+import importlib
 import logging
 import os
 import random
@@ -33,6 +34,8 @@ def start() -> None:
     if asked != _DAILY:
         _log.warning("%s must be %s, or off.", attributes.ENV_PRICES_UPDATE, _DAILY)
         return
+    # Here and not in the thread: a fork in the middle of an import leaves the child with its lock.
+    importlib.import_module("otel_costs.pricing.price_update")
     stop()
     _stop = threading.Event()
     threading.Thread(target=_run, args=(_stop,), daemon=True, name="otel_costs:prices").start()
@@ -51,9 +54,9 @@ def due(now: datetime) -> timedelta:
 
 def update() -> bool:
     """Fetch, store and use what is new; return whether that went well. Never raises."""
-    try:
-        from otel_costs.pricing import price_update  # noqa: PLC0415  # most programs fetch nothing
+    from otel_costs.pricing import price_update  # noqa: PLC0415  # most programs fetch nothing
 
+    try:
         found = price_update.prepare()
         found.store()
         if found.changes:
