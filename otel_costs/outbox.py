@@ -225,8 +225,6 @@ class Outbox:
     def _wait_for_quiet(self) -> None:
         """Wait while jobs come in one after the other: those who bring them will do them."""
         begun = time.perf_counter()
-        if begun < self._alone_until:
-            return
         time.sleep(GATHER_S)
         while (now := time.perf_counter()) - self._put_at < QUIET_S:
             if not self._alone_until <= now < max(begun, self._done_at) + PATIENCE_S:
