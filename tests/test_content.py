@@ -99,6 +99,10 @@ def _raising(text: str, draft: Draft) -> str:
     raise ValueError(text)
 
 
+def _exiting(text: str, draft: Draft) -> str:
+    raise SystemExit(text)
+
+
 @pytest.mark.parametrize(
     "redactor",
     [_raising, lambda text, draft: _asynchronous(text, draft), lambda text, draft: 5, lambda text, draft: b"x"],

@@ -75,7 +75,9 @@ def redacted(text: str, draft: Draft) -> str | None:
         if hasattr(left, "close"):
             left.close()  # a coroutine would warn that it was never awaited
         fault = f"returned {type(left).__name__} instead of str"
-    except Exception as error:  # noqa: BLE001
+    except KeyboardInterrupt:
+        raise  # somebody waits at a terminal, and a flush is done in the application's own thread
+    except BaseException as error:  # noqa: BLE001  # SystemExit too: the record is written without the content
         fault = f"raised {type(error).__name__}"  # its text may quote the content
     telemetry.complain_once("redact", "The redactor %s: content is dropped, costs are kept.", fault)
     return None
