@@ -203,6 +203,8 @@ with otel_costs.session(sys.argv[1]) as session:
         otel_costs.record("chat", provider="openai", model="gpt-4o-audio-preview", usage=usage)
         if calls == 1:
             print("started", flush=True)
+        if calls % 10 == 0:
+            print("made", calls, file=sys.stderr, flush=True)
     print(calls, session.cost_usd, flush=True)
 told.acquire()
 """
