@@ -317,6 +317,7 @@ def test_live(recorded: Recorded) -> None:
     observer.closed(None)
     call = recorded.calls[-1]
     assert call[names.usage_attribute("paused_seconds")] == "3480"
+    assert names.COST_USD in call, [dict(c) for c in recorded.calls]
     assert (call[names.COST_USD], call[names.COST_STATUS]) == ("1.26", "partial")
     assert list(call[names.COST_UNKNOWN]) == ["dreamt_seconds"]
 
