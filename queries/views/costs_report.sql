@@ -15,23 +15,7 @@ with
             operation,
             scenario,
             user_id,
-            count() as call_count,
-            countIf(c.cost_usd is null) as unpriced_calls,
-            coalesce(sum(c.cost_usd), 0) as cost_usd,
-            sum(c.text_input_usd) as text_input_usd,
-            sum(c.text_output_usd) as text_output_usd,
-            sum(c.audio_input_usd) as audio_input_usd,
-            sum(c.audio_output_usd) as audio_output_usd,
-            sum(c.speech_to_text_usd) as speech_to_text_usd,
-            sum(c.text_to_speech_usd) as text_to_speech_usd,
-            sum(c.other_usd) as other_usd,
-            sum(c.text_input) as text_input,
-            sum(c.text_output) as text_output,
-            sum(c.audio_input) as audio_input,
-            sum(c.audio_output) as audio_output,
-            sum(c.cached_input) as cached_input,
-            sum(c.all_audio_seconds) as audio_seconds,
-            sum(coalesce(c.input_characters, 0)) as characters
+            $cost_columns
         from owned_calls as c
         where c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
         group by grouping sets ((day), (provider, model, operation), (scenario), (user_id), ())
@@ -50,22 +34,6 @@ select
     if(part = 'scenarios', toString(r.scenario), null) as scenario,
     if(part = 'users' and not r.cut, r.user_id, null) as user_id,
     countIf(r.cut) as others,
-    sum(r.call_count) as call_count,
-    sum(r.unpriced_calls) as unpriced_calls,
-    sum(r.cost_usd) as cost_usd,
-    sum(r.text_input_usd) as text_input_usd,
-    sum(r.text_output_usd) as text_output_usd,
-    sum(r.audio_input_usd) as audio_input_usd,
-    sum(r.audio_output_usd) as audio_output_usd,
-    sum(r.speech_to_text_usd) as speech_to_text_usd,
-    sum(r.text_to_speech_usd) as text_to_speech_usd,
-    sum(r.other_usd) as other_usd,
-    sum(r.text_input) as text_input,
-    sum(r.text_output) as text_output,
-    sum(r.audio_input) as audio_input,
-    sum(r.audio_output) as audio_output,
-    sum(r.cached_input) as cached_input,
-    sum(r.audio_seconds) as audio_seconds,
-    sum(r.characters) as characters
+    $cost_columns_again
 from ranked as r
 group by part, day, provider, model, operation, scenario, user_id

@@ -1,0 +1,18 @@
+-- The columns of cost_columns once more, where the rows `r`, which have them, are added up.
+sum(r.call_count) as call_count,
+sum(r.unpriced_calls) as unpriced_calls,
+sum(r.cost_usd) as cost_usd,
+sum(r.text_input_usd) as text_input_usd,
+sum(r.text_output_usd) as text_output_usd,
+sum(r.audio_input_usd) as audio_input_usd,
+sum(r.audio_output_usd) as audio_output_usd,
+sum(r.speech_to_text_usd) as speech_to_text_usd,
+sum(r.text_to_speech_usd) as text_to_speech_usd,
+sum(r.other_usd) as other_usd,
+sum(r.text_input) as text_input,
+sum(r.text_output) as text_output,
+sum(r.audio_input) as audio_input,
+sum(r.audio_output) as audio_output,
+sum(r.cached_input) as cached_input,
+sum(r.audio_seconds) as audio_seconds,
+sum(r.characters) as characters
