@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import yaml
 
-from otel_costs.pricing.plan import _priced_as as priced_as
+from otel_costs.pricing.plan import priced_as
 from otel_costs.pricing.price_book import PriceBook, builtin
 from otel_costs.pricing.rates import EXACT, Rate, band
 

@@ -63,7 +63,7 @@ def plan_of(units: tuple[str, ...], priced: Mapping[str, Rate], rates: Rates) ->
     for unit, remainder in remainders.items():
         if _is_covered(unit, units, rates.covered_by) or _is_another_count(unit, units, priced):
             continue
-        line = _priced_as(unit, priced)
+        line = priced_as(unit, priced)
         if line is None:
             uncovered.append((unit, _terms(remainder)))
         else:
@@ -102,10 +102,10 @@ def _is_covered(unit: str, units: tuple[str, ...], covered_by: Mapping[str, tupl
 
 def _is_another_count(unit: str, units: tuple[str, ...], priced: Mapping[str, Rate]) -> bool:
     """Whether `unit` are credits, in which a service counts its bill, beside what this price is for."""
-    return unit == "credits" and unit not in priced and any(_priced_as(other, priced) for other in units)
+    return unit == "credits" and unit not in priced and any(priced_as(other, priced) for other in units)
 
 
-def _priced_as(unit: str, priced: Mapping[str, Rate]) -> str | None:
+def priced_as(unit: str, priced: Mapping[str, Rate]) -> str | None:
     """Return the unit at whose rate `unit` is charged: itself, or the narrowest whole that has a rate."""
     if unit in priced:
         return unit
@@ -126,7 +126,7 @@ def _doubts(
     charges: Iterable[Charge], remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate], *, sized: bool
 ) -> Iterator[Doubt]:
     for unit, remainder in remainders.items():
-        line = _priced_as(unit, priced)
+        line = priced_as(unit, priced)
         # Text and images are often one price; audio at the price of text is wrong by a factor of up to eight.
         if line and {"tokens", "audio"} <= DIMENSIONS[unit] and "audio" not in DIMENSIONS[line]:
             yield Doubt(MODALITY_NOT_PRICED, (_terms(remainder),))
@@ -145,8 +145,8 @@ def _overlaps(remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate]
         both, whole = join(one, other), meet(one, other)
         if both is None or whole is None or both in remainders:
             continue
-        apart = sorted((_priced_as(one, priced) or "", _priced_as(other, priced) or ""))
-        together = sorted((_priced_as(both, priced) or "", _priced_as(whole, priced) or ""))
+        apart = sorted((priced_as(one, priced) or "", priced_as(other, priced) or ""))
+        together = sorted((priced_as(both, priced) or "", priced_as(whole, priced) or ""))
         if apart != together:
             yield both, _terms(remainders[one]), _terms(remainders[other])
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.call_names import Name
+from otel_costs.pricing.plan import priced_as
 from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
 from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates, band
-from otel_costs.units import DIMENSIONS, WHOLES
+from otel_costs.units import DIMENSIONS
 
 _MAX_BASES: Final = 32  # prices on top of each other
 
@@ -137,7 +138,7 @@ def _covered_by(price: Price, below: Rates | None) -> Mapping[str, tuple[str, ..
     inherited = {
         unit: others
         for unit in price.rates
-        if (others := tuple(other for other in below.covered_by.get(unit, ()) if _has_rate(price, other)))
+        if (others := tuple(other for other in below.covered_by.get(unit, ()) if priced_as(other, price.rates)))
     }
     return {**inherited, **price.covered_by}
 
@@ -150,10 +151,6 @@ def _with_minimum(rates: Mapping[str, Rate], below: Mapping[str, Rate]) -> dict[
         else rate
         for unit, rate in rates.items()
     }
-
-
-def _has_rate(price: Price, unit: str) -> bool:
-    return any(name in price.rates for name in (unit, *WHOLES.get(unit, ())))
 
 
 def _rank(price: Price, name: Name, question: Question) -> int | None:
