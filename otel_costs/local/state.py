@@ -42,7 +42,7 @@ class State:
         self._unreadable: list[Damaged] = []
         self._checked: datetime | None = None
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="otel-costs-check", daemon=True)
 
     def start(self) -> None:
@@ -51,7 +51,7 @@ class State:
 
     def stop(self) -> None:
         """Break the check off."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         for _ in range(_TRIES):
             if not self._thread.is_alive():
@@ -97,18 +97,17 @@ class State:
         return [json.loads(line)["view"] for line in found.splitlines()]
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             started = time.monotonic()
             try:
                 self._check()
             except Exception as error:  # noqa: BLE001 - the next check has its own try; `checked_at` stays what it was
-                if not self._stopping:
+                if not self._stopping.is_set():
                     _logger.error("the check of the data failed: %s", type(error).__name__)
-            if not self._stopping:
-                self._wake.wait(_DAY_S)
-                self._wake.clear()
-            while not self._stopping and time.monotonic() - started < _AGAIN_S:
-                self._wake.wait(_AGAIN_S)
+            self._wake.wait(_DAY_S)
+            self._wake.clear()
+            # Not by `_wake`, which the next error sets.
+            self._stopping.wait(started + _AGAIN_S - time.monotonic())
 
     def _check(self) -> None:
         found: list[Damaged] = []
@@ -117,6 +116,6 @@ class State:
             if one not in self._unreadable:
                 _logger.warning("%s", one)
             self._unreadable = [*found, *(old for old in self._unreadable if old not in found)]
-        if not self._stopping:
+        if not self._stopping.is_set():
             self._unreadable = found
             self._checked = datetime.now(UTC)

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import subprocess
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -89,6 +90,27 @@ def test_data_that_was_changed_is_named(tmp_path: Path) -> None:
         (damaged,) = found["damaged_parts"]
         assert (damaged["table"], damaged["part"], damaged["rows"]) == ("calls", part.name, 50)
         assert not damaged["detached"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Only Linux tells the time of another process.")
+def test_errors_after_a_check_cost_nothing(tmp_path: Path) -> None:
+    """Damaged data is checked again only after a while; queries that fail in the meantime keep no processor busy."""
+    flip(stored(tmp_path, (1, 50)) / "data.bin")
+    with Stack(tmp_path / "data") as stack:
+        while not state(stack)["checked_at"]:
+            pass
+        for _ in range(10):
+            assert send(stack.http_url, b"SELECT * FROM calls FORMAT Null").status >= 400
+            time.sleep(0.1)
+        before = seconds_of_work(stack.pid)
+        time.sleep(2)
+        assert seconds_of_work(stack.pid) - before < 1
+
+
+def seconds_of_work(process: int) -> float:
+    """Return the processor's time that a process has had."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_sound_store(stack: Stack) -> None:
