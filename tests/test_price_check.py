@@ -114,6 +114,21 @@ def test_a_price_behind_another_one_is_named() -> None:
     )
 
 
+def test_a_price_of_longer_contexts_goes_with_one_of_the_same_hours() -> None:
+    """Where that one has ended, the price of all hours holds, and what is for longer contexts in some never does."""
+    entries = """
+        - {provider: acme, match: {model: a}, rates: {images: {usd: "1", per: 1}}}
+        - {provider: acme, match: {model: a}, when: {days: saturday}, rates: {images: {usd: "2", per: 1}}}
+        - provider: acme
+          match: {model: a}
+          when: {days: saturday, input_tokens_above: 9}
+          rates: {images: {usd: "3", per: 1}}
+    """
+    assert problems(entries) == []
+    ended = entries.replace("when: {days: saturday},", "to: 2026-01-01, when: {days: saturday},")
+    assert problems(ended) == ["never holds: the price in line 5 is always before it"]
+
+
 def test_what_is_in_order_is_not_said_anything_of() -> None:
     """A history of prices, prices to come, tiers, hosts, new models."""
     assert (

@@ -125,18 +125,17 @@ class _Check:
         before: Price | None = None
         for name in names:
             for at in times:
-                for other in self._in_turn(price, name, at):
-                    if other is price or _is_longer(price, other):
+                for other, longer in self._in_turn(price, name, at):
+                    if other is price or price in longer:
                         return None
                     if other.base is None:  # where one has a base, the next may be what it builds on
                         before = other
                         break
         return f"never holds: the price in line {before.line} is always before it" if before is not None else None
 
-    def _in_turn(self, price: Price, name: str, at: datetime) -> Iterator[Price]:
+    def _in_turn(self, price: Price, name: str, at: datetime) -> Iterator[tuple[Price, list[Price]]]:
         question = _question(price, name)
-        found = Search((self._file,), self._below.base, at).candidates(self._file, question.names[0], question, ())
-        return (candidate for candidate, _ in found)
+        return Search((self._file,), self._below.base, at).candidates(self._file, question.names[0], question, ())
 
     def _without_base(self, price: Price, names: Iterable[str]) -> str | None:
         if price.base is None:
@@ -146,7 +145,8 @@ class _Check:
             rates = self._all.rates(_call(price, name), at)
             if rates.price_id is not None and price.id in rates.price_id.split(">"):
                 return None
-            if next(self._in_turn(price, name, at), None) is not price:
+            first, _ = next(self._in_turn(price, name, at), (None, []))
+            if first is not price:
                 return None  # another one is before it today
         base = price.base
         return f"never holds: its base, {base.provider}/{base.model or 'the same model'}, has no price"
@@ -212,11 +212,6 @@ def _units_lost(price: Price, below: Rates) -> Iterator[str]:
             wholes = [whole for whole in WHOLES.get(unit, ()) if whole in price.rates and whole in rates]
             if not any(rates[whole] == rate for whole in wholes):
                 yield unit
-
-
-def _is_longer(price: Price, other: Price) -> bool:
-    same = price.match == other.match and price.conditions() == other.conditions()
-    return same and price.input_tokens_above is not None
 
 
 def _within(price: Price, now: datetime) -> datetime:
