@@ -8,12 +8,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Context, Decimal
+from decimal import Decimal
 from enum import Enum
 from hashlib import sha256
 from typing import Any, Final
 
-from otel_costs import media
+from otel_costs import media, usage_numbers
 
 Value = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 
@@ -28,11 +28,9 @@ MAX_NODES: Final = 10_000
 MAX_ITEMS: Final = 256  # of a list that is an attribute
 _INT_LIMIT: Final = 2**63
 _ADDRESS: Final = re.compile(r"(?<![\w+.-])([A-Za-z][\w+.-]{1,30}://)([^\s\"'<>`]*)")
-_MAX_WRITTEN: Final = 80  # characters of a number
 _MAX_MAGNITUDE: Final = 30  # digits before or behind the point of a number
 _MAX_USD: Final = Decimal(10**12)
 _USD: Final = Decimal("1e-12")
-_EXACT: Final = Context(prec=60)
 
 
 def text(value: object) -> str:
@@ -249,14 +247,8 @@ def number(value: object) -> Decimal | None:
 
     What is 10**30 and more, or is written with more than 80 characters, is none: to write it out might take for ever.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    try:
-        written = str(value)
-        parsed = Decimal(written) if len(written) <= _MAX_WRITTEN else None
-    except (ArithmeticError, ValueError):
-        return None
-    if parsed is None or not parsed.is_finite() or parsed < 0:
+    parsed = usage_numbers.number(value) if isinstance(value, int | float | str | Decimal) else None
+    if parsed is None or parsed < 0:
         return None
     return parsed if abs(parsed.adjusted()) < _MAX_MAGNITUDE or not parsed else None
 
@@ -267,4 +259,4 @@ def money(value: object) -> Decimal | None:
     None is what no bill could be, too: negative, not finite, or a trillion and more.
     """
     amount = number(value)
-    return None if amount is None or amount >= _MAX_USD else amount.quantize(_USD, context=_EXACT)
+    return None if amount is None or amount >= _MAX_USD else amount.quantize(_USD, context=usage_numbers.EXACT)

@@ -6,21 +6,20 @@ Each number of it is used, a part or the total of what is used, or known to be f
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from decimal import Context, Decimal
+from decimal import Decimal
 from functools import reduce
 from typing import Any, Final
 
 from otel_costs.units import UNITS
-from otel_costs.usage import LIMIT, MAX_UNKNOWN, Usage, is_unit_name
+from otel_costs.usage import MAX_UNKNOWN, Usage, is_unit_name
 from otel_costs.usage_keys import INPUT, KEYS, Beside, Kind, Part, is_free
-from otel_costs.usage_numbers import is_number, is_within, number, whole
+from otel_costs.usage_numbers import EXACT, LIMIT, is_number, is_within, number, whole
 from otel_costs.usage_totals import count_of, settle
 
 _MAX_KEY: Final = 64  # characters of a path that is named
 _MAX_DEPTH: Final = 8
 _MAX_NUMBERS: Final = 1000  # of groups without a meaning: beyond them it is enough to know that there are any
 _MODALITIES: Final = frozenset({"text", "audio", "image", "video"})
-_EXACT: Final = Context(prec=60)
 _WRITES: Final = frozenset({"cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
 
 
@@ -191,7 +190,7 @@ class _Reading:
         if "paused_seconds" in quantities and "audio_seconds" not in quantities:
             active = next((number(part) for _, unit, part in self._parts if unit == "audio_seconds"), None)
             if (paused := number(quantities["paused_seconds"])) is not None:
-                quantities["audio_seconds"] = _EXACT.add(paused, active or 0)
+                quantities["audio_seconds"] = EXACT.add(paused, active or 0)
 
     def _again(self, unit: str, value: Any) -> None:
         """Take a unit that was said before: a zero says nothing then, and of two numbers the larger has all."""

@@ -7,22 +7,18 @@ is 1,000 of text. A unit that is absent is unknown; 0 is a known zero.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from numbers import Integral
 from typing import Final
 
 from otel_costs.units import SECONDS, UNITS, WHOLES
-
-LIMIT: Final = 2**63
-"""Quantities of this and more are refused: no column and no attribute holds them."""
+from otel_costs.usage_numbers import EXACT, LIMIT, number
 
 MAX_UNKNOWN: Final = 16
 """Keys without a meaning that are named for each call."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _NANOSECOND: Final = Decimal("1e-9")
-_EXACT: Final = Context(prec=60)
-_MAX_DIGITS: Final = 80  # of a number in a string; longer ones are no quantities, and slow to parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +103,7 @@ def is_unit_name(name: object) -> bool:
 
 
 def _sum(one: int | Decimal, other: int | Decimal) -> int | Decimal:
-    return one + other if isinstance(one, int) and isinstance(other, int) else _EXACT.add(Decimal(one), Decimal(other))
+    return one + other if isinstance(one, int) and isinstance(other, int) else EXACT.add(Decimal(one), Decimal(other))
 
 
 def _name(unit: object) -> str:
@@ -120,19 +116,19 @@ def _name(unit: object) -> str:
 def _quantity(unit: str, value: object) -> int | Decimal | None:
     """Return `value` as a quantity of `unit`, or None if it is none. Only seconds may have a fraction."""
     try:
-        number = _number(value)
+        found = _number(value)
     except (ArithmeticError, ValueError):
         return None
-    if number is None or not 0 <= number < LIMIT:
+    if found is None or not 0 <= found < LIMIT:
         return None
-    if isinstance(number, int):
-        return number
+    if isinstance(found, int):
+        return found
     if unit in SECONDS or unit not in UNITS:
-        number = number.quantize(_NANOSECOND, context=_EXACT)
-    whole = int(number)
-    if whole == number:
+        found = found.quantize(_NANOSECOND, context=EXACT)
+    whole = int(found)
+    if whole == found:
         return whole
-    return number.normalize(_EXACT) if unit in SECONDS or unit not in UNITS else None
+    return found.normalize(EXACT) if unit in SECONDS or unit not in UNITS else None
 
 
 def _number(value: object) -> int | Decimal | None:
@@ -143,7 +139,7 @@ def _number(value: object) -> int | Decimal | None:
     if isinstance(value, float):
         value = float.__repr__(value)  # the shortest decimal that reads back as the same float: 0.1, not 0.1000...0555
     if isinstance(value, str):
-        value = Decimal(value) if len(value) <= _MAX_DIGITS else None
+        value = number(value)
     return value if isinstance(value, Decimal) and value.is_finite() else None
 
 

@@ -1,13 +1,18 @@
 """Numbers of a usage, in whatever form a provider writes them."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from numbers import Integral
 from typing import Any, Final
 
 from otel_costs.units import SECONDS, WHOLES
-from otel_costs.usage import LIMIT
 
-_MAX_WRITTEN: Final = 80  # characters
+LIMIT: Final = 2**63
+"""Quantities of this and more are refused: no column and no attribute holds them."""
+
+EXACT: Final = Context(prec=60)
+"""Loses no digit of a quantity or of an amount, whatever the application's own context is."""
+
+_MAX_WRITTEN: Final = 80  # characters; what is longer is no quantity, and slow to parse
 
 
 def number(value: Any) -> Decimal | None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs.units import UNITS, WHOLES
-from otel_costs.usage import LIMIT, NOTHING, Usage
+from otel_costs.usage import NOTHING, Usage
+from otel_costs.usage_numbers import LIMIT
 
 Quantities = Mapping[str, object]
 
