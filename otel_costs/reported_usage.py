@@ -213,9 +213,11 @@ class _Reading:
             self.malformed += (str(key),)
 
     def _other(self, meaning: Any, key: Any, value: Any, path: str, depth: int) -> None:
-        if meaning is Kind.TOTAL and is_number(value):
+        if meaning is Kind.TOTAL:
             total = value if type(value) is int else whole("input_tokens", value)
-            if type(total) is int and total > self._total[1]:  # said twice, the larger has all
+            if type(total) is not int:
+                self._unknown(key, value, path, depth)
+            elif total > self._total[1]:  # said twice, the larger has all
                 self._total = f"{path}{key}", total
         elif meaning is Kind.COST:
             if isinstance(value, Mapping):

@@ -16,12 +16,15 @@ _MAX_WRITTEN: Final = 80  # characters; what is longer is no quantity, and slow 
 
 
 def number(value: Any) -> Decimal | None:
-    """Return a finite number exactly, None if `value` is none; `"12"` and `12.0` are 12."""
+    """Return a finite number exactly, None if `value` is none; `"12"` and `12.0` are 12.
+
+    `"1_0"` is none: Python reads it as 10, and no provider writes a number like that.
+    """
     if isinstance(value, bool) or not isinstance(value, Integral | float | str | Decimal):
         return None
     try:
         written = str(value)
-        found = Decimal(written) if len(written) <= _MAX_WRITTEN else None
+        found = Decimal(written) if len(written) <= _MAX_WRITTEN and "_" not in written else None
     except (InvalidOperation, ValueError):
         return None
     return found if found is not None and found.is_finite() else None
@@ -41,13 +44,13 @@ def whole(unit: str, value: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether `value` is a number that is not zero; one that is not finite, or too long, could be anything."""
+    """Return whether `value` is a number that is not zero, also one that `number` takes for none: not finite, `1_0`."""
     if type(value) is int:
         return value != 0
     if isinstance(value, float | Decimal):
         return not value == 0  # noqa: SIM201  # NaN
-    if isinstance(value, str) and "," in value:
-        value = value.replace(",", "")  # of thousands
+    if isinstance(value, str):
+        value = value.replace(",", "").replace("_", "")  # of thousands
     return bool(number(value))
 
 

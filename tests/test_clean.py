@@ -270,6 +270,7 @@ def test_a_session_id_round_trips_exactly(session_id: str) -> None:
         (-1, None),
         (math.nan, None),
         ("x", None),
+        ("1_0", None),
         (True, None),
         (None, None),
         ([1], None),

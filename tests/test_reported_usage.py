@@ -520,6 +520,10 @@ def test_a_key_that_only_looks_like_a_free_one(key: str) -> None:
         ({"tool_use_prompt_tokens_details": [{"modality": "AUDIO", "token_count": 5}]}, _TOOLS_DETAILS),
         ({"tool_use_prompt_tokens_details": [{"modality": "TEXT", "token_count": 5}]}, _TOOLS_DETAILS),
         ({"crystals": "1,000"}, ("crystals",)),
+        ({"crystals": "1_0"}, ("crystals",)),
+        ({"prompt_cache_miss_tokens": "1_0"}, ("prompt_cache_miss_tokens",)),
+        ({"total_token_count": "1_0"}, ("total_token_count",)),
+        ({"total_token_count": float("inf")}, ("total_token_count",)),
     ],
     ids=str,
 )
