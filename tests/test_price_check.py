@@ -10,7 +10,8 @@ import pytest
 
 from otel_costs import pricing
 from otel_costs.pricing import price_check
-from otel_costs.pricing.price_book import builtin
+from otel_costs.pricing.base_prices import BaseBook
+from otel_costs.pricing.price_book import PriceBook, builtin
 from otel_costs.pricing.price_file import parse
 
 ROOT = Path(__file__).parents[1]
@@ -152,6 +153,18 @@ def test_a_provider_of_a_gateway_is_one(monkeypatch: pytest.MonkeyPatch) -> None
     assert "did you mean openai?" in problems(entry)[0]
     monkeypatch.setenv("OTEL_COSTS_PROVIDERS", "llm.acme.com=openai-2")
     assert problems(entry) == []
+
+
+def test_a_provider_that_falls_back_on_one_without_prices_is_checked() -> None:
+    """What genai-prices publishes may name a maker that it has no prices of."""
+    base = BaseBook("1", {"acme": '{"fallback": ["nobody"], "models": []}'})
+    prices = """
+        prices:
+          - {provider: acme, match: {model: x}, rates: {images: {usd: "1", per: 1}}}
+          - {provider: acme, match: {regex: "^y"}, rates: {images: {usd: "1", per: 1}}}
+    """
+    file = parse("version: mine\ncurrency: USD\n" + dedent(prices), "mine.yaml")
+    assert price_check.findings(file, PriceBook((), version="", base=base), now=NOW) == []
 
 
 def test_our_own_files_have_nothing_in_vain() -> None:
