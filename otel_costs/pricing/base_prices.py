@@ -20,6 +20,7 @@ Json: TypeAlias = Any
 """Lists and texts, as they are stored: what has no need to be an object at the first call does not become one."""
 
 _FIRST: Final = -1  # the threshold below all others
+_NO_MODELS: Final[Mapping[str, Json]] = {"fallback": (), "models": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,6 @@ class BaseBook:
 
     def find(self, provider: str, model: str) -> BaseModel | None:
         """Return the model that `provider` calls `model`, None if one of them is not known."""
-        if provider not in self.sections:
-            return None
         model = model.lower()
         dashed = compact_date(model)
         return self._match(provider, model) or (self._match(provider, dashed) if dashed else None)
@@ -120,18 +119,19 @@ class BaseBook:
                 yield BaseModel(provider, provider, id_, match, revisions)
 
     def section(self, provider: str) -> Json:
-        """Return what is stored of `provider`."""
+        """Return what is stored of `provider`; no models, if that is nothing."""
         found = self._read.get(provider)
         if found is None:
+            if provider not in self.sections:
+                return _NO_MODELS
             found = self._read[provider] = json.loads(self.sections[provider])
         return found
 
     def _match(self, provider: str, model: str) -> BaseModel | None:
         for source in (provider, *self.section(provider)["fallback"]):
-            if source in self.sections:
-                for id_, match, revisions in self.section(source)["models"]:
-                    if matches(match, model):
-                        return BaseModel(provider, source, id_, match, revisions)
+            for id_, match, revisions in self.section(source)["models"]:
+                if matches(match, model):
+                    return BaseModel(provider, source, id_, match, revisions)
         return None
 
 

@@ -193,7 +193,7 @@ class _Check:
         found = self._known.get(provider)
         if found is None:
             base = self._below.base
-            sources = [provider, *base.section(provider)["fallback"]] if provider in base.sections else []
+            sources = (provider, *base.section(provider)["fallback"])
             names = [name for known in base.models(sources) for name in known.names()]
             names += [name for file in self._below.files for price in file.of(provider) for name in price.match.model]
             found = self._known[provider] = tuple(dict.fromkeys(names))

@@ -85,8 +85,8 @@ def _rows(book: PriceBook, provider: str | None, model: str | None) -> Iterator[
             by_pattern = wanted is not None and price.match.fits(part)
             if by_pattern or part in price.match.label():
                 yield from _file_rows(price)
-    for known in book.base.models():
-        if wanted in (None, known.provider) and part in known.id.lower():
+    for known in book.base.models(None if wanted is None else [wanted]):
+        if part in known.id.lower():
             yield from _base_rows(known, book.base.version)
 
 
@@ -155,9 +155,8 @@ def _base_rows(model: BaseModel, source: str) -> Iterator[PriceRow]:
 def nearest(book: PriceBook, provider: str, model: str, count: int = 3) -> list[str]:
     """Return the models of `provider` that have a price and a name like `model`, the likest first."""
     wanted = provider_id(provider)
-    names = [known.id for known in book.base.models() if known.provider == wanted]
+    names = [known.id for known in book.base.models([wanted])]
     for file in book.files:
-        for price in file.prices:
-            if price.provider == wanted:
-                names += (*price.match.model, *price.match.starts_with)
+        for price in file.of(wanted):
+            names += (*price.match.model, *price.match.starts_with)
     return difflib.get_close_matches(model.lower(), dict.fromkeys(names), count)

@@ -124,14 +124,14 @@ class _MergedBase:
         }
 
     def _section(self, provider: str, here: BaseBook, found: BaseBook) -> str:
-        old = here.section(provider) if provider in here.sections else {"fallback": [], "models": []}
-        new = found.section(provider) if provider in found.sections else {"fallback": old["fallback"], "models": []}
+        old, new = here.section(provider), found.section(provider)
+        fallback = (new if provider in found.sections else old)["fallback"]
         known = {model[0]: model for model in old["models"]}
         models = [self._model(provider, known.pop(model[0], None), model) for model in new["models"]]
         for model in known.values():
             self._note(GONE, provider, model[0], "its price is kept")
             models.append(model)
-        return json.dumps({"fallback": new["fallback"], "models": models}, separators=(",", ":"))
+        return json.dumps({"fallback": fallback, "models": models}, separators=(",", ":"))
 
     def _model(self, provider: str, old: Json, new: Json) -> Json:
         id_, match, revisions = new
