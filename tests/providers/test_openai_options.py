@@ -1,6 +1,7 @@
 """What a request asks that changes its price, such as windows, tools and containers: each priced right, or said."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -459,6 +460,40 @@ def test_tools_of_who_says_the_cost(
     driver.run(driver.client.chat.completions.create(model="gpt-4o", messages=HELLO, extra_body=tools))
     assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_USD]) == ("priced", "0.004")
     assert names.COST_UNKNOWN not in recorded.call
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "status", "unknown"),
+    [
+        ({"model": "openai/gpt-4o:online"}, {}, "partial", [":online"]),
+        ({"model": "openai/gpt-4o:online"}, {"cost": "0.004"}, "priced", []),
+        ({"model": "openai/gpt-4o", "models": ["openai/gpt-4o:online:nitro"]}, {}, "partial", [":online"]),
+        ({"model": "openai/gpt-4o:nitro"}, {}, "priced", []),
+        ({"model": "openai/gpt-4o"}, {}, "priced", []),
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["chat", "completions", "responses"])
+def test_a_model_that_searches_by_its_name(
+    endpoint: str, asked: Any, told: Any, status: str, unknown: list[str], driver: Driver, provider: Provider,
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """OpenRouter's `:online` is a search for every request, whose price is in its own cost and in none of ours."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, "127.0.0.1=openrouter")
+    counts = ("input_tokens", "output_tokens") if endpoint == "responses" else ("prompt_tokens", "completion_tokens")
+    usage = {**dict(zip(counts, (1000, 100), strict=True)), "total_tokens": 1100, **told}
+    provider.script(Fault(usage=usage, fields={"model": "openai/gpt-4o"}))
+    model, more = asked["model"], {"models": asked.get("models", [])}
+    client = driver.client
+    ask = {
+        "chat": partial(client.chat.completions.create, messages=HELLO),
+        "completions": partial(client.completions.create, prompt="Hello"),
+        "responses": partial(client.responses.create, input="Hello"),
+    }[endpoint]
+    driver.run(ask(model=model, extra_body=more))
+    call = recorded.call
+    assert (call[names.COST_STATUS], usd(call)) == (status, Decimal("0.004" if told else "0.0035"))
+    assert list(call.get(names.COST_UNKNOWN, ())) == unknown
+    assert ("unknown_option" in call.get(names.COST_REASON, "")) == bool(unknown)
 
 
 def test_every_tool_and_item_of_the_sdk_is_known() -> None:

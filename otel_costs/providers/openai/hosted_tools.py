@@ -43,6 +43,9 @@ _SEARCH_OPTIONS: Final[Mapping[str, str]] = {
 }
 """Fields of a chat's request that offer what costs something and are no tools."""
 
+_SEARCHING: Final[Mapping[str, str]] = {"openrouter": ":online"}
+"""Endings of the names of models that search for every request; https://openrouter.ai/docs/features/web-search."""
+
 _FREE_ITEMS: Final[Mapping[str, str]] = {
     "message reasoning compaction compaction_trigger item_reference": "openai 3.57, types/responses",
     "function_call function_call_output custom_tool_call custom_tool_call_output": "openai 3.57, types/responses",
@@ -118,6 +121,15 @@ def may_search(request: _Json) -> bool:
     """Return whether a chat asks by a field of its own, without a tool, for what costs something when it is used."""
     asked = (request.get(option) for option in _SEARCH_OPTIONS)
     return any(option and not (isinstance(option, Mapping) and option.get("mode") == "off") for option in asked)
+
+
+def implied(provider: str, models: Iterable[object]) -> list[str]:
+    """Return what the names of models ask for that costs something, without a tool or a field that says it."""
+    ending = _SEARCHING.get(provider)
+    if ending is None:
+        return []
+    named = (f"{model.lower()}:" for model in models if isinstance(model, str))
+    return [ending] if any(f"{ending}:" in name for name in named) else []
 
 
 def unheard(items: Iterable[_Json]) -> list[str]:

@@ -77,7 +77,7 @@ def read(call: Call, request: Request, body: Any) -> None:
         _read_retention(call, request, answer)
     if said == "responses" and isinstance(answer, Mapping):
         _read_window(call, request, answer)
-    if said in ("chat", "responses"):
+    if said in ("chat", "completions", "responses"):
         _read_tools(call, request, answer)
     if said == "responses" and call.bill.usage is not None and call.bill.usage.quantities.keys() <= TOOL_UNITS:
         call.bill.reasons += [NO_USAGE] * bool(call.bill.usage.quantities)
@@ -178,8 +178,12 @@ def _read_tools(call: Call, request: Request, answer: object) -> None:
         call.bill.unknown.append("image_generation_call")
     used = call.bill.usage.quantities if call.bill.usage is not None else {}
     may_cost = hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)
-    if request.endpoint.said == "chat" and may_cost and not _tells_searches(openai_usage.usage_in(answer), used):
-        call.bill.reasons.append(TOOL_USE_NOT_REPORTED)
+    if not _tells_searches(openai_usage.usage_in(answer), used):
+        fallbacks = request.body.get("models")
+        models = (call.request_model, call.response_model, *(fallbacks if isinstance(fallbacks, list) else ()))
+        call.bill.unknown += hosted_tools.implied(call.provider, models)
+        if request.endpoint.said == "chat" and may_cost:
+            call.bill.reasons.append(TOOL_USE_NOT_REPORTED)
     if used.get("web_searches") and request.endpoint.said == "responses" and _kind_matters(call, tools):
         call.bill.reasons.append(SEARCH_KIND_UNKNOWN)
 
