@@ -167,8 +167,7 @@ class Spool:
                     self._warn_of_damage(segment, piece.damaged)
                 if piece.entries:
                     self._deliver(piece.entries)
-                if piece.end == end or folder.discard(segment, piece.end):
-                    folder.discard(segment, piece.end)
+                if folder.discard(segment, piece.end) or piece.end == end:
                     break
                 end = piece.end
                 segments.mark_sent(segment, end)
