@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from otel_costs.filelock import identity, locked
 
@@ -212,7 +212,8 @@ def read(segment: Path, start: int, limit_bytes: int, *, growing: bool = False) 
     a segment is damaged as well, unless the segment is still `growing`.
     """
     with segment.open("rb") as file:
-        data = file.read() if start == 0 else _from(file, start)
+        file.seek(start)
+        data = file.read()
     entries, position, damaged = [], 0, 0
     while position < len(data) and position < limit_bytes:
         payload = _entry(data, position)
@@ -221,18 +222,11 @@ def read(segment: Path, start: int, limit_bytes: int, *, growing: bool = False) 
             position += _HEAD.size + len(payload)
             continue
         following = _following(data, position)
-        if following is None:
-            if growing:
-                break
-            damaged, position = damaged + 1, len(data)
-        else:
-            damaged, position = damaged + 1, following
+        if following is None and growing:
+            break
+        damaged += 1
+        position = len(data) if following is None else following
     return Piece(entries, start + position, damaged)
-
-
-def _from(file: BinaryIO, start: int) -> bytes:
-    file.seek(start)
-    return file.read()
 
 
 def _entry(data: bytes, position: int) -> bytes | None:
