@@ -7,7 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from otel_costs.filelock import locked
 from otel_costs.spool import refusals, segments
 
 WAITING: Final = "waiting"
@@ -60,17 +59,8 @@ def _waiting(folder: Path) -> Iterator[Lot]:
         records += len(segments.read(segment, start, limit).entries)
         size += limit - start
     if records:
-        yield Lot(
-            WAITING, records, size, _changed(found[0]), "its process runs" if _runs(folder) else "its process is gone"
-        )
-
-
-def _runs(folder: Path) -> bool:
-    lock = locked(folder / "lock")
-    if lock is None:
-        return True
-    segments.unlock(lock)
-    return False
+        detail = "its process runs" if segments.is_in_use(folder) else "its process is gone"
+        yield Lot(WAITING, records, size, _changed(found[0]), detail)
 
 
 def _changed(path: Path) -> str:

@@ -172,6 +172,15 @@ def left(root: Path) -> Iterator[Left]:
             yield Left(folder, lock)
 
 
+def is_in_use(folder: Path) -> bool:
+    """Return whether the process of a folder runs, as far as its lock tells: without one it is thought to run."""
+    lock = locked(folder / _LOCK)
+    if lock is None:
+        return True
+    os.close(lock)
+    return False
+
+
 def segments(folder: Path) -> list[Path]:
     """Return the segments of a folder, the oldest first."""
     return sorted(folder.glob("*.otlp"))
@@ -282,11 +291,6 @@ def _size(segment: Path) -> int:
         return segment.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def unlock(lock: int) -> None:
-    """Let go of a folder."""
-    os.close(lock)
 
 
 def _locked(folder: Path) -> int | None:
