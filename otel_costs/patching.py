@@ -5,7 +5,6 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
 from types import ModuleType
 from typing import Any, Final, cast
 
@@ -83,8 +82,9 @@ class Patches:
             )
             return False
         self._wrap(parent, name, wrapper)
+        original = _innermost(vars(parent)[name])
         for subclass in _subclasses(parent):
-            if name in vars(subclass) and self._passes_by(vars(subclass)[name], vars(parent)[name], wrapper):
+            if name in vars(subclass) and _innermost(vars(subclass)[name]) is original:
                 self._wrap(subclass, name, wrapper)
         return True
 
@@ -144,10 +144,6 @@ class Patches:
                 return known
         return None
 
-    def _passes_by(self, function: Any, base: Any, wrapper: Wrapper) -> bool:
-        """Whether `function` wraps what the base's own function wraps, and not our wrapper of that."""
-        return not self._is_within(function, wrapper) and _innermost(function) is _innermost(base)
-
 
 def _given(instance: Callable[[], Any], wrapper: Wrapper) -> Wrapper:
     """Return the wrapper for an instance's own function, which is not told the instance by wrapt."""
@@ -182,11 +178,9 @@ def _subclasses(owner: Any) -> Iterator[type]:
 
 def _layers(function: Any) -> Iterator[Any]:
     """Yield the function and what it wraps, from the outside in, as far as wrappers tell."""
-    return islice(_unwrapped(function), MOST_LAYERS)
-
-
-def _unwrapped(function: Any) -> Iterator[Any]:
-    while function is not None:
+    for _ in range(MOST_LAYERS):
+        if function is None:
+            return
         yield function
         found = getattr(function, "__wrapped__", None)
         function = getattr(function, "__func__", None) if found is None else found
