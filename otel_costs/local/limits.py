@@ -8,9 +8,9 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -144,23 +144,31 @@ class Lanes:
         It is ended after `time_s`, or when `given_up` is done: its client is gone. Raises what it raises, and
         EngineError when there is no place for it, when its time is over, and when it was given up.
         """
+        leaving = asyncio.ensure_future(given_up)
+        try:
+            async with self._place(lane):
+                return await self._run(lane, time_s, job, leaving)
+        finally:
+            leaving.cancel()
+
+    def close(self) -> None:
+        """Take nothing more, and drop what waits for a thread."""
+        for threads in (*self._threads.values(), self._ending):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    @asynccontextmanager
+    async def _place(self, lane: Lane) -> AsyncIterator[None]:
+        """Wait for a place in `lane`, and give it back. Raises EngineError when there is none in time."""
         try:
             async with asyncio.timeout(WAIT_S):
                 await self._places[lane].acquire()
         except TimeoutError:
             taken = f"all {lane.places} places for {lane.name} are taken: ask again. (TOO_MANY_SIMULTANEOUS_QUERIES)"
             raise _error(TOO_MANY_QUERIES, taken) from None
-        leaving = asyncio.ensure_future(given_up)
         try:
-            return await self._run(lane, time_s, job, leaving)
+            yield
         finally:
-            leaving.cancel()
             self._places[lane].release()
-
-    def close(self) -> None:
-        """Take nothing more, and drop what waits for a thread."""
-        for threads in (*self._threads.values(), self._ending):
-            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(
         self, lane: Lane, time_s: float, job: Callable[[str], _Result], leaving: "asyncio.Future[object]"

@@ -1,5 +1,7 @@
 """Time and memory of a query, and who waits for whom."""
 
+import asyncio
+import inspect
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import pytest
 
 from otel_costs.local import Stack, limits
 from otel_costs.store import connect
+from otel_costs.store.embedded import EngineError
 
 from .support import Answer, ask, export_logs, ledger_record, send
 
@@ -195,6 +198,29 @@ def test_a_head_reads(stack: Stack) -> None:
     answer = send(f"{stack.http_url}/?query=SELECT+1", method="HEAD")
     assert (answer.status, answer.body) == (200, b"")
     assert send(f"{stack.http_url}/", method="HEAD").status == 200
+
+
+def test_who_finds_no_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer says so; nobody waits any longer for that client to leave."""
+    monkeypatch.setattr(limits, "WAIT_S", 0.2)
+    ended = threading.Event()
+
+    async def ask_for_one_too_many() -> None:
+        lanes = limits.Lanes(lambda _mark: None)
+        wait, never = (lambda _mark: ended.wait()), asyncio.Event().wait
+        running = [asyncio.ensure_future(lanes.run(limits.WORK, 60, wait, never())) for _ in range(limits.WORK.places)]
+        await asyncio.sleep(0)
+        with pytest.raises(EngineError, match="all 4 places for work are taken: ask again") as refused:
+            await lanes.run(limits.WORK, 60, wait, left := never())
+        await asyncio.sleep(0)
+        assert inspect.getcoroutinestate(left) == inspect.CORO_CLOSED
+        assert refused.value.code == limits.TOO_MANY_QUERIES
+        ended.set()
+        assert await asyncio.gather(*running) == [True] * limits.WORK.places
+        assert await lanes.run(limits.WORK, 60, wait, never())
+        lanes.close()
+
+    asyncio.run(ask_for_one_too_many())
 
 
 def test_lanes_by_who_asks() -> None:
