@@ -20,9 +20,10 @@ from genai_prices.data import providers
 
 from otel_costs import pricing
 from otel_costs.pricing import daily_update, download, genai_prices_data, price, price_update, updates
-from otel_costs.pricing.download import PriceUpdateError, fetch, shown
+from otel_costs.pricing.download import fetch, shown
 from otel_costs.pricing.price_book import PriceBook, builtin, updated
 from otel_costs.pricing.price_update import Change, prepare
+from otel_costs.pricing.updates import PriceUpdateError
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 BEFORE, AFTER = NOW - timedelta(seconds=1), NOW + timedelta(seconds=1)

@@ -321,8 +321,9 @@ def test_nothing_that_is_handed_over_raises(changed: dict[str, Any], caplog: pyt
 
 
 def test_genai_prices_is_not_imported_before_it_is_needed() -> None:
-    """The application's import pays neither for genai-prices nor for PyYAML."""
-    program = "import sys, otel_costs.pricing; print(*{'genai_prices', 'yaml'} & set(sys.modules))"
+    """The application's import pays neither for genai-prices nor for PyYAML, nor for what fetches prices."""
+    fetching = "otel_costs.pricing.download"
+    program = f"import sys, otel_costs.pricing; print(*{{'genai_prices', 'yaml', '{fetching}'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

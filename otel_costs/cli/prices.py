@@ -19,9 +19,9 @@ from otel_costs.cli import figures, options, output
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.lines import label
 from otel_costs.pricing import Cost, PriceBook, price_book, price_check, price_file, price_table, price_update, updates
-from otel_costs.pricing.download import PriceUpdateError
 from otel_costs.pricing.price_table import PriceRow, PriceSource
 from otel_costs.pricing.price_update import Update
+from otel_costs.pricing.updates import PriceUpdateError
 from otel_costs.units import UNITS
 from otel_costs.usage import Usage
 

@@ -14,7 +14,6 @@ from typing import Final
 
 from otel_costs import attributes, pricing
 from otel_costs.pricing import updates
-from otel_costs.pricing.download import PriceUpdateError
 
 _DAILY: Final = "daily"
 _DAY: Final = timedelta(days=1)
@@ -62,7 +61,7 @@ def update() -> bool:
         if found.changes:
             pricing.reload()
     except Exception as error:  # noqa: BLE001  # a thread of ours must not end with a traceback in the application
-        told = isinstance(error, (PriceUpdateError, pricing.PriceFileError))
+        told = isinstance(error, (updates.PriceUpdateError, pricing.PriceFileError))
         said = str(error) if told else type(error).__name__
         _log.warning("The prices were not updated, and those that are here hold: %s", said)
         return False

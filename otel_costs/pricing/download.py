@@ -11,19 +11,13 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from otel_costs.pricing.updates import PriceUpdateError
+
 MAX_BYTES: Final = 16_000_000  # what genai-prices publishes has 0.5 MB
 _TIMEOUT_S: Final = 10.0  # of each wait for the other side
 _DEADLINE_S: Final = 60.0  # of all of it: one byte every nine seconds is no book
 _CHUNK: Final = 65_536
 _MAX_REDIRECTS: Final = 5
-
-
-class PriceUpdateError(Exception):
-    """An update cannot be made. `refused`: it could be read, and is not better than what is here."""
-
-    def __init__(self, problem: str, *, refused: bool = False) -> None:
-        super().__init__(problem)
-        self.refused = refused
 
 
 def shown(source: str) -> str:

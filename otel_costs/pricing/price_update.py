@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from otel_costs.pricing import genai_prices_data, stored_book, updates
 from otel_costs.pricing.base_prices import BaseBook, Json
-from otel_costs.pricing.download import PriceUpdateError, fetch, shown
+from otel_costs.pricing.download import fetch, shown
 from otel_costs.pricing.price_book import builtin_base
 from otel_costs.pricing.price_entry import Price, PriceFile, PriceFileError
 from otel_costs.pricing.rates import LATEST
 from otel_costs.pricing.stored_book import StoredBook
+from otel_costs.pricing.updates import PriceUpdateError
 
 NEW: Final = "new"
 CHANGED: Final = "changed"

@@ -9,7 +9,6 @@ from typing import Final
 from otel_costs import attributes
 from otel_costs.pricing import folders, genai_prices_data, stored_book
 from otel_costs.pricing.base_prices import BaseBook, Json
-from otel_costs.pricing.download import PriceUpdateError
 from otel_costs.pricing.price_entry import PriceFile, PriceFileError
 from otel_costs.pricing.stored_book import StoredBook
 
@@ -20,6 +19,14 @@ BOOK: Final = "book"
 
 _log: Final = logging.getLogger(attributes.SCOPE)
 _warned: set[str] = set()
+
+
+class PriceUpdateError(Exception):
+    """An update cannot be made. `refused`: it could be read, and is not better than what is here."""
+
+    def __init__(self, problem: str, *, refused: bool = False) -> None:
+        super().__init__(problem)
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
