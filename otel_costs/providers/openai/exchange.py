@@ -67,8 +67,7 @@ class Exchange:
         exchange = cls._of(client, options, args, kwargs, stream=bool(kwargs.get("stream")))
         if exchange is not None and not exchange._is_late:
             exchange._start()
-            if exchange._request.may_ask_for_usage(client):
-                exchange._ask_for_usage(options)
+            exchange._ask_for_usage(options)
         return exchange
 
     @classmethod
@@ -81,7 +80,6 @@ class Exchange:
         )
         if exchange is not None:
             exchange.passed_by = True
-            exchange._asks_for_usage = not exchange._is_late and exchange._request.may_ask_for_usage(client)
         return exchange
 
     @classmethod
@@ -93,7 +91,9 @@ class Exchange:
             return None
         if endpoint is None or endpoint.begins or not endpoint.look:
             check_budget()
-        return cls(Request.read(client, options, endpoint, stream=stream), args, kwargs)
+        exchange = cls(Request.read(client, options, endpoint, stream=stream), args, kwargs)
+        exchange._asks_for_usage = not exchange._is_late and exchange._request.may_ask_for_usage(client)
+        return exchange
 
     def _start(self) -> None:
         self._call = calls.start(self._request)
@@ -109,24 +109,23 @@ class Exchange:
         """The context to send the request in; None if it has no call yet."""
         return None if self._call is None else self._call.context
 
-    @telemetry.shielded("ask for the usage of a stream")
     def _ask_for_usage(self, options: Any) -> None:
-        asking = openai_request.with_usage(options)
+        asking = self.asking(options)
+        if asking is options:
+            return
         if "options" in self.kwargs:
             self.kwargs = {**self.kwargs, "options": asking}
         else:
             self.args = (self.args[0], asking, *self.args[2:])
-        self._hides_usage = True
 
     def asking(self, options: Any) -> Any:
-        """Return the options to send, of a request that passed by: they ask for the stream's usage if it may be."""
-        if not self._asks_for_usage:
-            return options
-        try:
-            asking = openai_request.with_usage(options)
-        except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:usage", "otel_costs could not ask for the usage of a stream", error=error)
-            return options
+        """Return the options to send: they ask for the stream's usage if it may be."""
+        asking = self._with_usage(options) if self._asks_for_usage else None
+        return options if asking is None else asking
+
+    @telemetry.shielded("ask for the usage of a stream")
+    def _with_usage(self, options: Any) -> Any:
+        asking = openai_request.with_usage(options)
         self._hides_usage = True
         return asking
 
