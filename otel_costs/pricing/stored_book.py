@@ -116,11 +116,6 @@ class StoredPriceFile(PriceFile):
         self._texts = texts
         self._read: dict[str, tuple[Price, ...]] = {}
 
-    @property
-    def prices(self) -> tuple[Price, ...]:
-        """All prices, by provider."""
-        return tuple(price for provider in self._texts for price in self.of(provider))
-
     def providers(self) -> tuple[str, ...]:
         """Return the providers that it has prices of."""
         return tuple(self._texts)
