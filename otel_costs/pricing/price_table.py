@@ -47,7 +47,7 @@ class PriceSource:
 
 def sources(book: PriceBook) -> Iterator[PriceSource]:
     """Yield what the prices of `book` are from: what is first is over the others."""
-    stored = {header["kind"]: header for header in updates.read().headers}
+    stored = updates.read().headers
     ours = builtin_files()
     for file in book.files:
         if file not in ours:

@@ -1,7 +1,8 @@
 """What updates of prices stored for this user: read when a process starts, and passed over where it is damaged."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -31,15 +32,15 @@ class PriceUpdateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """The stored price file and the stored base, each with its header, where there is one."""
+    """The stored price file and the stored base, each with its header by its kind, where there is one."""
 
     files: tuple[PriceFile, ...] = ()
     base: BaseBook | None = None
-    headers: tuple[dict[str, Json], ...] = ()
+    headers: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
     def fetched_at(self, kind: str) -> datetime | None:
         """Return when the update of a kind was fetched, None if there is none."""
-        found = next((header for header in self.headers if header["kind"] == kind), None)
+        found = self.headers.get(kind)
         return datetime.fromisoformat(found["fetched_at"]) if found else None
 
 
@@ -51,7 +52,7 @@ def path(kind: str) -> Path | None:
 def read() -> Updates:
     """Return what is stored. Never raises: of what is damaged, one warning says so, and the built-in prices hold."""
     base, book = (_read(kind) for kind in (BASE, BOOK))
-    headers = tuple({"kind": kind, **found.header} for kind, found in ((BASE, base), (BOOK, book)) if found)
+    headers = {kind: found.header for kind, found in ((BASE, base), (BOOK, book)) if found}
     return Updates(book.files if book else (), base.base if base else None, headers)
 
 
