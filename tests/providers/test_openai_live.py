@@ -311,6 +311,40 @@ def test_seen_elsewhere(line: Line, driver: Driver, provider: Provider, recorded
     ]
 
 
+DECIDED: Any = {
+    "type": "decision.event",
+    "event_id": "event_0123456789abcdef0123",
+    "event": {
+        "type": "decision.completed",
+        "decision": {"model": "gpt-6-luna", "answers": [], "usage": {"input_tokens": 1000, "output_tokens": 7}},
+    },
+}
+
+
+def test_told_late(recorded: Recorded) -> None:
+    """Who looks on, and is told something only when the session's own connection is gone, does not bill it again."""
+    own, side = follow(), follow_from_the_side()
+    tell(own, DECIDED)
+    own.closed(None)
+    tell(side, DECIDED)
+    tell(side, {**DECIDED, "event_id": "event_1123456789abcdef0123"})
+    side.closed(None)
+    decisions = [call for call in recorded.calls if call[names.OPERATION_NAME] == "decision"]
+    assert [call[names.COST_STATUS] for call in decisions] == ["priced", "priced"]
+
+
+@pytest.mark.parametrize("leaves_first", ["own", "side"])
+def test_model_that_another_knows(leaves_first: str, recorded: Recorded) -> None:
+    """Whoever writes the bill, its model is the one that any connection of the session was told."""
+    side = follow_from_the_side()
+    own = follow()
+    tell(own, {"type": "session.usage.updated", "usage": {"seconds": 60}})
+    for socket in (own, side) if leaves_first == "own" else (side, own):
+        socket.closed(None)
+    (call,) = final(recorded)
+    assert (call[names.RESPONSE_MODEL], call[names.COST_USD]) == ("gpt-live-1", "0.05")
+
+
 def test_primary_is_lost(line: Line, looking_on: Any, recorded: Recorded) -> None:
     """Who still looks on when the session's own connection is gone writes the bill, once the service has closed it."""
     session = line.start()
@@ -613,6 +647,13 @@ def follow() -> LiveConnection:
     return socket
 
 
+def follow_from_the_side() -> LiveConnection:
+    """Return the observer of a connection that looks at the session of `follow`, and is told nothing of it yet."""
+    socket = openai_live.claim(HANDSHAKE._replace(path="/v1/live/sessions/live_0123456789abcdef/attach"))
+    assert socket is not None
+    return socket
+
+
 @pytest.mark.parametrize(
     ("path", "followed"),
     [
@@ -627,7 +668,10 @@ def follow() -> LiveConnection:
 )
 def test_claim(path: str, followed: bool) -> None:
     """What is no connection of a Live session is left to others."""
-    assert (openai_live.claim(HANDSHAKE._replace(path=path)) is not None) is followed
+    socket = openai_live.claim(HANDSHAKE._replace(path=path))
+    assert (socket is not None) is followed
+    if socket is not None:
+        socket.closed(None)
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class LiveConnection:
     @property
     def _leads(self) -> bool:
         """Whether what all connections of the session see is written here."""
-        return self._meter is not None and self._meter.views[:1] == [self._view]
+        return self._meter is not None and self._meter.leads(self._view)
 
     def _play(self) -> None:
         """Tell the meter how far the session has got, by its sound and by its transcripts."""
@@ -116,6 +116,8 @@ class LiveConnection:
     def _tells(self, event: Event) -> None:
         session = mapping(event.get("session"))
         self._configuration.tell(session)
+        if self._meter is not None:
+            self._meter.know(self._configuration)
         form = mapping(mapping(session.get("audio")).get("format"))
         if self._view.is_primary and form:  # who looks on hears what the model does, whatever the caller's format
             rate = form.get("rate")
@@ -149,12 +151,15 @@ class LiveConnection:
             self._write(delegation_id, Draft("assistant", "function_call", None, target, key=delegation_id))
 
     def _responds(self, event: Event) -> None:
-        if self._leads:
+        if self._takes(event):
             self._delegations.respond(event)
 
     def _decides(self, event: Event) -> None:
-        if self._leads:
+        if self._takes(event):
             self._delegations.decide(event)
+
+    def _takes(self, event: Event) -> bool:
+        return self._meter is not None and self._meter.takes(self._view, key(event.get("event_id")))
 
     # What was said.
 

@@ -16,7 +16,8 @@ from otel_costs import outbox
 from otel_costs.identity import derived_id
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration
-from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
+from otel_costs.recent import Recent
 from otel_costs.reported_usage import read
 from otel_costs.usage import Usage
 
@@ -25,6 +26,9 @@ SESSION_S: Final = 7200
 
 NOTED_EVERY_S: Final = 300
 """Seconds between two notes of what was used so far: what a process that is killed may lose."""
+
+TOLD: Final = 1000
+"""Events that all connections are told and that a meter remembers: how far one may be behind another."""
 
 _UNIT: Final = "audio_seconds"
 
@@ -47,6 +51,7 @@ def join(view: View, session_id: str) -> "Meter":
     with _lock:
         meter = _open.setdefault((view.owner.provider, session_id), Meter(view.owner.provider, session_id))
         meter.views.append(view)
+        meter.know(view.configuration)
         return meter
 
 
@@ -64,6 +69,28 @@ class Meter:
         self._invalid: tuple[str, ...] = ()
         self._played = self._next_note_s = Decimal(0)
         self._is_over = self._lost_primary = False
+        self._told: Recent[str, object] = Recent(TOLD)
+        self._model: str | None = None
+        self._expires_at: int | None = None
+
+    def know(self, configuration: Configuration) -> None:
+        """Take what a view was told of the session. Another one, which writes the bill, may be told nothing of it."""
+        self._model = configuration.model or self._model
+        self._expires_at = configuration.expires_at or self._expires_at
+
+    def leads(self, view: View) -> bool:
+        """Return whether `view` is the one that writes what all of them see."""
+        return self.views[:1] == [view]
+
+    def takes(self, view: View, event_id: str | None) -> bool:
+        """Return whether `view` is to write what an event says, which all connections of the session are told.
+
+        Where the view that led has left, the next one may be told what is written already.
+        """
+        if not self.leads(view):
+            return False
+        mark = object()
+        return event_id is None or len(event_id) < RANDOM or self._told.setdefault(event_id, mark) is mark
 
     def report(self, usage: object) -> bool:
         """Take the usage that the service says; return whether it has seconds. Less than before is late, or wrong."""
@@ -85,9 +112,9 @@ class Meter:
 
     def note(self, view: View) -> None:
         """Write now and then what was used so far. The bill takes the place of the note, when it comes."""
-        # Who looks on may not know yet when the session began; a note at another time would stay beside the bill.
+        # It may not be known yet when the session began; a note at another time would stay beside the bill.
         seconds = self._reported.get(_UNIT)
-        if self._is_over or view.configuration.expires_at is None or seconds is None or seconds < self._next_note_s:
+        if self._is_over or self._expires_at is None or seconds is None or seconds < self._next_note_s:
             return
         self._next_note_s = min(seconds * 2, seconds + NOTED_EVERY_S)
         self._bill(view, self._so_far(), ["session_not_ended"], ended=False)
@@ -134,9 +161,9 @@ class Meter:
                 return
             self._is_over = ended
             view = self.views[0] if self.views else view
-        model, expires_at = view.configuration.model, view.configuration.expires_at
+        model = self._model
         if self._start_s is None:
-            began_s = expires_at - SESSION_S if expires_at else self._began_ns // 1_000_000_000
+            began_s = self._expires_at - SESSION_S if self._expires_at else self._began_ns // 1_000_000_000
             # Of a session that this process began over HTTP, the bill takes the place of the record of then.
             self._start_s = unseen_sessions.started_s(*self._key) or began_s
         call = view.owner.call("realtime_inference", model, start_ns=self._began_ns)
