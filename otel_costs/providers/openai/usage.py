@@ -99,7 +99,7 @@ def _further(endpoint: str, body: object) -> tuple[str, ...]:
     if not isinstance(body, dict):
         return ()
     said = {key: value for key, value in body.items() if "usage" in key and key not in _READ}
-    for item in _objects(body.get("output")):
+    for item in hosted_tools.objects(body.get("output")):
         said |= {f"{_type(item)}.{key}": item[key] for key in item if "usage" in key and key != "svg_usage"}
     if endpoint == "responses" and isinstance(tools := said.get("tool_usage"), dict):
         said["tool_usage"] = {tool: _unread(tool, spent) for tool, spent in tools.items()}
@@ -142,14 +142,14 @@ def _of_response(body: object, request: _Json, provider: str | None) -> Usage | 
     return found
 
 
-def response_of(body: object) -> object:
+def response_of(body: object) -> Any:
     """Return the response itself, of an event of a stream that has it in it."""
     return body["response"] if isinstance(body, dict) and isinstance(body.get("response"), dict) else body
 
 
 def _of_tools(body: _Json, request: _Json) -> Iterator[Usage]:
     """Count the built-in tools that were used; one that was not is left out."""
-    items, tools = _objects(body.get("output")), hosted_tools.asked(body, request)
+    items, tools = hosted_tools.objects(body.get("output")), hosted_tools.asked(body, request)
     searched, estimated = _dig(body, "tool_usage", "web_search", "num_requests"), False
     if searched is None:
         searched, estimated = hosted_tools.searches(items)
@@ -270,14 +270,14 @@ ENDPOINTS: Final[Mapping[str, Callable[[object, _Json, str | None], Usage | None
 
 
 def _image_tool(body: _Json, _: _Json) -> Iterator[ModelUsage]:
-    if isinstance(body.get("response"), dict):
-        body = body["response"]
+    body = response_of(body)
     spent = _dig(body, "tool_usage", "image_gen")
     if isinstance(spent, dict) and says(spent) and (usage := _drawn(spent)):
-        models = [_name(tool, "model") for tool in _objects(body.get("tools")) if _type(tool) == "image_generation"]
+        tools = hosted_tools.objects(body.get("tools"))
+        models = [_name(tool, "model") for tool in tools if _type(tool) == "image_generation"]
         named = next(filter(None, models), None)
         yield ModelUsage(named or IMAGE_TOOL_MODEL, usage if named else replace(usage, estimated=True))
-    for item in _objects(body.get("output")):
+    for item in hosted_tools.objects(body.get("output")):
         yield from _svg_author(item, {})
 
 
@@ -289,7 +289,7 @@ def _svg_author(body: _Json, _: _Json) -> Iterator[ModelUsage]:
 
 
 def _evaluated(body: _Json, _: _Json) -> Iterator[ModelUsage]:
-    for spent in _objects(body.get("per_model_usage")) if _is_done(body) else ():
+    for spent in hosted_tools.objects(body.get("per_model_usage")) if _is_done(body) else ():
         if usage := read(spent):
             yield ModelUsage(_name(spent, "model_name"), usage)
 
@@ -325,10 +325,6 @@ def _dig(value: Any, *keys: str) -> Any:
 def _is_done(body: object) -> bool:
     status = _dig(body, "status")
     return status is None or is_over(status, body)
-
-
-def _objects(value: object) -> list[_Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _type(item: _Json) -> object:
