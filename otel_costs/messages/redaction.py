@@ -45,11 +45,8 @@ def use(function: Callable[..., str | None] | None) -> None:
     """Set the redactor; None leaves the one that OTEL_COSTS_REDACT names. Raises TypeError as `redact` does."""
     global _function, _redactor
     _function, _redactor = function, None if function is None else _dropped
-    if function is None:
-        return
-    if not callable(function) or inspect.iscoroutinefunction(function):
-        raise TypeError(f"a redactor is a function (text, message) -> str | None, not {type(function).__name__}")
-    _redactor = _of_two(function)
+    if function is not None:
+        _redactor = _of_two(function)
 
 
 def remove(function: Callable[..., str | None] | None) -> None:
@@ -84,7 +81,9 @@ def redacted(text: str, draft: Draft) -> str | None:
 
 
 def _of_two(function: Callable[..., str | None]) -> Redactor:
-    """Return `function` as one of text and message."""
+    """Return `function` as one of text and message. Raises TypeError if it cannot be called or is asynchronous."""
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise TypeError(f"a redactor is a function (text, message) -> str | None, not {type(function).__name__}")
     try:
         parameters = inspect.signature(function)
         parameters.bind("", None)
@@ -147,8 +146,6 @@ def _find(name: str) -> Redactor:
         if _is_executing(found):
             raise _NotYet from None
         raise
-    if not callable(found) or inspect.iscoroutinefunction(found):
-        raise TypeError(name)
     return _of_two(found)
 
 
