@@ -96,7 +96,8 @@ def _value(value: Any) -> Any:
     if isinstance(value, list):
         return [_value(item) for item in value]
     if type(value) is int and value >= 10**9:
-        return _text(digits) if (digits := str(value)) != _text(digits) else value
+        digits = str(value)
+        return value if (shown := _text(digits)) == digits else shown
     return value
 
 
@@ -152,10 +153,11 @@ def _digits(match: re.Match[str]) -> str:
     found = match["number"]
     if found is None:
         return match[0]
-    groups = [len(group) for group in _GROUPS.findall(found)]
-    count = sum(groups)
-    digits = "".join(_GROUPS.findall(found))
-    if 13 <= count <= 19 and (tuple(groups) in _CARD_GROUPS or _has_luhn_digit(digits)) and not _EPOCH.fullmatch(found):
+    groups = _GROUPS.findall(found)
+    digits = "".join(groups)
+    count = len(digits)
+    is_card = 13 <= count <= 19 and (tuple(map(len, groups)) in _CARD_GROUPS or _has_luhn_digit(digits))
+    if is_card and not _EPOCH.fullmatch(found):
         return CARD
     if count < _MIN_PHONE or count < 1.9 * len(groups):
         return match[0]
