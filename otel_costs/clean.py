@@ -20,6 +20,7 @@ Value = str | bool | int | float | list[str] | list[bool] | list[int] | list[flo
 MAX_TEXT: Final = 65_536  # bytes of UTF-8: what one value may hold
 MAX_COUNTED: Final = 1 << 20  # characters: to encode 10 MB takes 5 ms
 MAX_IDENTIFIER: Final = 256  # characters
+_MAX_LABEL: Final = 64  # characters
 MAX_ATTRIBUTES: Final = (
     64  # the SDK keeps 128 and drops the oldest: the rest is for usage and money, which are set last
 )
@@ -96,10 +97,14 @@ def identifier(value: object) -> str:
     return f"{value[: MAX_IDENTIFIER - 17]}~{sha256(value.encode()).hexdigest()[:16]}"
 
 
-def label(value: object, limit: int = 64) -> str:
-    """Return a name that others chose as it may stand in a line of a log: printable, at most `limit` characters."""
-    name = identifier(value)
-    return (name if name.isprintable() else name.encode("unicode_escape").decode())[:limit]
+def printable(text: str) -> str:
+    """Return `text` on one line: an id must not be able to forge a line of the log."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
+def label(value: object) -> str:
+    """Return a name that others chose as it may stand in a line of a log: printable, at most 64 characters."""
+    return printable(identifier(value))[:_MAX_LABEL]
 
 
 def attributes(values: Mapping[str, object], *, limit: int = MAX_ATTRIBUTES) -> dict[str, Value]:

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from otel_costs import attributes as names
 from otel_costs import clean, outbox, telemetry, totals, uninstrumented
 from otel_costs.scope import Scope, Scoped, current_scope, entered
-from otel_costs.session_record import money, printable, write
+from otel_costs.session_record import money, write
 from otel_costs.totals import EXACT, Totals
 from otel_costs.usage import Usage
 
@@ -118,7 +118,7 @@ class Session(Scoped):
             found.warned_budget_usd = budget_usd
             telemetry.log.warning(
                 "[COST] Session %s has spent $%s of its budget of $%s",
-                printable(self.id),
+                clean.printable(self.id),
                 money(found.cost_usd),
                 money(budget_usd),
             )

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from otel_costs import attributes as names
-from otel_costs import telemetry
+from otel_costs import clean, telemetry
 from otel_costs.totals import EXACT, Totals
 from otel_costs.units import COUNTS
 
@@ -19,7 +19,7 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
     One in which no call has finished, such as a stream that is read after the block, says so.
     """
     unpriced = 0 < totals.calls == totals.unpriced_calls
-    telemetry.log.info("[COST] Session %s: %s", printable(session_id), _summary(totals, unpriced=unpriced))
+    telemetry.log.info("[COST] Session %s: %s", clean.printable(session_id), _summary(totals, unpriced=unpriced))
     record = {
         names.EVENT_NAME: names.SESSION_EVENT,
         names.PROCESS_ID: telemetry.process().id,
@@ -32,11 +32,6 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
     if not unpriced:
         record[names.COST_USD] = f"{totals.cost_usd:f}"
     telemetry.emit(names.SESSION_EVENT, record, timestamp_ns=time.time_ns())
-
-
-def printable(text: str) -> str:
-    """Return `text` on one line: an id must not be able to forge a line of the log."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def money(amount: Decimal) -> str:
