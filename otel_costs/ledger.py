@@ -1,6 +1,5 @@
 """Whether something takes the ledger, whole; if not, one warning names what helps in the set-up at hand."""
 
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -49,7 +48,7 @@ def is_taken() -> bool:
 
 def _lacking(provider: Any) -> tuple[str, str] | None:
     """Return what `provider` lacks and what to do about it; None if it takes records, or is meant not to."""
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if telemetry.is_switched_off():
         return None
     if isinstance(provider, ProxyLoggerProvider | NoOpLoggerProvider):
         return "No logger provider is set", _VARIABLE if _is_started_by_command() else _PROVIDER

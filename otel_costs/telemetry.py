@@ -263,6 +263,11 @@ def process() -> Process:
     return _process
 
 
+def is_switched_off() -> bool:
+    """Return whether OTEL_SDK_DISABLED says that nothing of this program is to be recorded."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
 def emit(
     event: str,
     attributes: Mapping[str, Any],

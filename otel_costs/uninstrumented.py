@@ -45,7 +45,7 @@ def warn_without_ledger(lost: str) -> None:
 
 def _is_unwanted() -> bool:
     """Whether somebody switched us off: all of the SDK, or this instrumentation by its name."""
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if telemetry.is_switched_off():
         return True
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
     return not {"otel_costs", "*"}.isdisjoint(name.strip() for name in disabled)
