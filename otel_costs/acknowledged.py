@@ -66,22 +66,19 @@ def _export(wrapped: Any, exporter: Any, args: tuple[Any, ...], kwargs: dict[str
     _taken.setdefault(id(exporter), 0)
     result = wrapped(*args, **kwargs)
     if getattr(result, "name", None) == "SUCCESS":
-        _taken[id(exporter)] += _calls(args[0] if args else kwargs.get("batch", ()))
+        _taken[id(exporter)] += _calls(args[0] if args else kwargs.get("batch", ())) or 0
     return result
 
 
+@telemetry.shielded("count what was sent")
 def _calls(batch: Iterable[Any]) -> int:
     """Return how many records of a batch are of calls of this process."""
-    try:
-        process_id = telemetry.process().id
-        return sum(
-            data.log_record.event_name == names.CALL_EVENT
-            and data.log_record.attributes.get(names.PROCESS_ID) == process_id
-            for data in batch
-        )
-    except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:acknowledged", "otel_costs could not count what was sent", error=error)
-        return 0
+    process_id = telemetry.process().id
+    return sum(
+        data.log_record.event_name == names.CALL_EVENT
+        and data.log_record.attributes.get(names.PROCESS_ID) == process_id
+        for data in batch
+    )
 
 
 if hasattr(os, "register_at_fork"):
