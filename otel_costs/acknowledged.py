@@ -66,7 +66,8 @@ def _export(wrapped: Any, exporter: Any, args: tuple[Any, ...], kwargs: dict[str
     _taken.setdefault(id(exporter), 0)
     result = wrapped(*args, **kwargs)
     if getattr(result, "name", None) == "SUCCESS":
-        _taken[id(exporter)] += _calls(args[0] if args else kwargs.get("batch", ())) or 0
+        sent = _calls(args[0] if args else kwargs.get("batch", ())) or 0
+        _taken[id(exporter)] = _taken.get(id(exporter), 0) + sent  # it may have been forgotten meanwhile
     return result
 
 
