@@ -9,7 +9,7 @@ import binascii
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,8 +83,7 @@ def _moved(root: Path) -> Iterator[Path]:
         yield moved
 
 
-def _append(root: Path, found: Iterable[Refusal], *, limited: bool = True) -> int:
-    found = list(found)
+def _append(root: Path, found: Sequence[Refusal], *, limited: bool = True) -> int:
     if not found:
         return 0
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
