@@ -36,14 +36,14 @@ def of(root: Path) -> Iterator[Lot]:
     for reason, group in groupby(by_reason, key=lambda found: found.reason):
         found = list(group)
         yield Lot(REFUSED, len(found), sum(len(one.request) for one in found), found[0].at, reason)
-    for path in sorted(root.glob(f"{segments.PREFIX}*/*.damaged")):
+    for path in segments.damaged_copies(root):
         piece = segments.read(path, 0, path.stat().st_size)
         yield Lot(DAMAGED, piece.damaged, path.stat().st_size, _changed(path), str(path))
 
 
 def drop_damaged(root: Path) -> int:
     """Delete the copies of damaged segments, and the folders that are empty then; return how many copies there were."""
-    found = list(root.glob(f"{segments.PREFIX}*/*.damaged"))
+    found = segments.damaged_copies(root)
     for path in found:
         path.unlink()
     for left in segments.left(root):

@@ -269,8 +269,7 @@ def _following(data: bytes, position: int) -> int | None:
 
 def set_aside(root: Path, segment: Path) -> bool:
     """Keep a copy of a segment in which something is damaged, for people to look at; False where too many are there."""
-    kept = list(root.glob(f"{PREFIX}*/*.damaged"))
-    if sum(map(_size, kept)) + _size(segment) > DAMAGED_BYTES:
+    if sum(map(_size, damaged_copies(root))) + _size(segment) > DAMAGED_BYTES:
         return False
     copy = segment.with_suffix(".damaged")
     if not copy.exists():
@@ -278,6 +277,11 @@ def set_aside(root: Path, segment: Path) -> bool:
         with open(os.open(copy, flags, 0o600), "wb") as file:
             file.write(segment.read_bytes())
     return True
+
+
+def damaged_copies(root: Path) -> list[Path]:
+    """Return the copies of damaged segments that were kept."""
+    return sorted(root.glob(f"{PREFIX}*/*.damaged"))
 
 
 def _delete(segment: Path) -> None:
