@@ -161,9 +161,9 @@ class Outbox:
         """Do what waits for at most `BATCH_S`, unless somebody is at it; past the limit, wait for them."""
         if self.is_working:
             return
-        too_many = len(self._jobs) > LIMIT
-        if not self._busy.acquire(timeout=WAIT_S if too_many and not self._is_stuck else 0):
-            if too_many and not self._is_stuck:
+        waits = len(self._jobs) > LIMIT and not self._is_stuck
+        if not self._busy.acquire(timeout=WAIT_S if waits else 0):
+            if waits:
                 self._is_stuck = True
                 telemetry.complain_once("stuck", _STUCK, WAIT_S, MOST)
             return
