@@ -27,7 +27,7 @@ from otel_costs.local.query import Query, Result, Runner
 from otel_costs.local.session_api import SessionApi
 from otel_costs.local.state import State
 from otel_costs.local.statement import SeveralStatementsError, UnreadableError
-from otel_costs.store.embedded import Engine, EngineError, quote
+from otel_costs.store.embedded import Engine, EngineError
 
 _CONTENT_TYPES: Final = {
     "CSV": "text/csv; charset=UTF-8; header=absent",
@@ -64,7 +64,7 @@ class Interface:
         self._state = state
         self._trouble = trouble
         self._runner = Runner(engine)
-        self._lanes = Lanes(self._end)
+        self._lanes = Lanes(partial(limits.end, engine))
         self._sessions = SessionApi(partial(clickhouse_connect.get_client, interface="chdb", path=str(engine.path)))
         self._closed = False
 
@@ -85,9 +85,6 @@ class Interface:
         self._closed = True
         self._lanes.close()
         self._engine.execute("KILL QUERY WHERE query_kind = 'Select' ASYNC")
-
-    def _end(self, mark: str) -> None:
-        self._engine.execute(f"KILL QUERY WHERE Settings['{limits.MARK}'] = {quote(mark)} ASYNC")
 
     async def ping(self, _request: Request) -> Response:
         """Say that all is well only while records are stored."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from otel_costs.store.connection import LONG_WORK, REPORTS
-from otel_costs.store.embedded import EngineError
+from otel_costs.store.embedded import Engine, EngineError, quote
 
 _logger: Final = logging.getLogger("otel_costs")
 
@@ -194,6 +194,11 @@ class Lanes:
                     return running.result()  # it came to its end after all
         what = f"elapsed {time_s:g} s, maximum: {time_s:g} s. (TIMEOUT_EXCEEDED)" if over else "the client is gone"
         raise _error(TIMEOUT_EXCEEDED if over else _CANCELLED, f"Timeout exceeded: {what}" if over else what)
+
+
+def end(engine: Engine, mark: str) -> None:
+    """Have the engine end the query that is known as `mark`, and do not wait for that. Raises EngineError."""
+    engine.execute(f"KILL QUERY WHERE Settings['{MARK}'] = {quote(mark)} ASYNC")
 
 
 @cache

@@ -9,16 +9,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from otel_costs.local import limits
 from otel_costs.local.intake import Intake
-from otel_costs.local.limits import MARK
 from otel_costs.store import damage
 from otel_costs.store.damage import Damaged
-from otel_costs.store.embedded import Engine, EngineError, quote
+from otel_costs.store.embedded import Engine, EngineError
 
 _logger: Final = logging.getLogger("otel_costs")
 
 _CHECK_MARK: Final = "otel-costs-check"
-_CHECK: Final = {MARK: _CHECK_MARK, "max_threads": "1", "max_local_read_bandwidth": str(100 * 2**20)}
+_CHECK: Final = {limits.MARK: _CHECK_MARK, "max_threads": "1", "max_local_read_bandwidth": str(100 * 2**20)}
 _DAY_S: Final = 86_400.0
 _TRIES: Final = 25  # to end the check, five in a second
 _AGAIN_S: Final = 600.0  # between two checks because of an error
@@ -57,7 +57,7 @@ class State:
             if not self._thread.is_alive():
                 break
             with suppress(EngineError):
-                self._engine.execute(f"KILL QUERY WHERE Settings['{MARK}'] = {quote(_CHECK_MARK)} ASYNC")
+                limits.end(self._engine, _CHECK_MARK)
             self._thread.join(0.2)
 
     def failed(self, error: EngineError) -> None:
