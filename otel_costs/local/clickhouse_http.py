@@ -93,11 +93,8 @@ class Interface:
 
     async def state(self, request: Request) -> Response:
         """Tell what `State` knows."""
-        job = lambda _mark: JSONResponse(self._state.report())  # noqa: E731
-        try:
-            return await self._lanes.run(limits.REPORT, limits.REPORT.time_s, job, _gone(request))
-        except EngineError as error:
-            return self._failed(_STATUSES.get(error.code, 500), error.code, error.message)
+        lane = limits.REPORT
+        return await self._in_lane(lane, lane.time_s, lambda _mark: JSONResponse(self._state.report()), _gone(request))
 
     async def root(self, request: Request) -> Response:
         if request.method != "POST" and "query" not in request.query_params:
