@@ -13,7 +13,7 @@ from starlette.requests import Request
 from otel_costs.local import body, compression, limits, native, statement
 from otel_costs.local.guard import Guard
 from otel_costs.local.statement import Statement
-from otel_costs.store.embedded import Connection, Engine, EngineError
+from otel_costs.store.embedded import Connection, Engine, EngineError, quote_name
 
 LIMIT: Final = 512 * 2**20
 """Bytes of a query and its data, also after decompression."""
@@ -131,7 +131,7 @@ class Runner:
         with self._engine.connect() as connection:
             limits.check_changes(self._guard.check(connection, asked, query.parameters), settings)
             if query.database:
-                connection.execute(f"USE {_identifier(query.database)}")
+                connection.execute(f"USE {quote_name(query.database)}")
             connection.set(settings)
             return _run(connection, query, sql, asked)
 
@@ -159,10 +159,6 @@ def _run(connection: Connection, query: Query, sql: bytes, asked: Statement) -> 
 
 def _is_setting(name: str) -> bool:
     return name not in _OWN and not name.startswith("param_")
-
-
-def _identifier(name: str) -> str:
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
 def _form(content_type: str, content: bytes) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from otel_costs.store.embedded import Engine, EngineError
+from otel_costs.store.embedded import Engine, EngineError, escape, quote_name
 
 CODES: Final = frozenset({32, 33, 40, 107, 226, 228, 246, 271})
 """Errors of the engine that a damaged part may be the cause of."""
@@ -52,8 +52,8 @@ def detached(engine: Engine) -> list[Damaged]:
     found = []
     for line in engine.execute(_DETACHED, output_format="JSONEachRow").splitlines():
         row = json.loads(line)
-        table = f"{row['database']}.{row['table']}".removeprefix("default.")
-        found.append(Damaged(table, row["name"], _count(Path(row["path"])), row["reason"] or "by hand", detached=True))
+        shown, rows = _shown(row["database"], row["table"]), _count(Path(row["path"]))
+        found.append(Damaged(shown, row["name"], rows, row["reason"] or "by hand", detached=True))
     return found
 
 
@@ -65,7 +65,7 @@ def check(engine: Engine, settings: dict[str, str]) -> Iterator[Damaged]:
 
 
 def _check(engine: Engine, database: str, table: str, settings: dict[str, str]) -> Iterator[Damaged]:
-    name, shown = f"`{database}`.`{table}`", f"{database}.{table}".removeprefix("default.")
+    name, shown = f"{quote_name(database)}.{quote_name(table)}", _shown(database, table)
     try:
         checked = engine.execute(
             f"CHECK TABLE {name} FORMAT JSONEachRow", settings={**settings, "check_query_single_value_result": "0"}
@@ -73,9 +73,7 @@ def _check(engine: Engine, database: str, table: str, settings: dict[str, str]) 
     except EngineError as error:
         if error.code not in CODES:
             return  # the table is gone, say
-        yield Damaged(
-            f"{database}.{table}".removeprefix("default."), "unknown", None, _why(error.message), detached=False
-        )
+        yield Damaged(shown, "unknown", None, _why(error.message), detached=False)
         return
     for line in checked.splitlines():
         row = json.loads(line)
@@ -85,8 +83,13 @@ def _check(engine: Engine, database: str, table: str, settings: dict[str, str]) 
             yield Damaged(shown, part, rows, _why(row["message"]), detached=False)
 
 
+def _shown(database: str, table: str) -> str:
+    return f"{database}.{table}".removeprefix("default.")
+
+
 def _rows(engine: Engine, database: str, table: str, part: str) -> int | None:
-    found = engine.execute(_ROWS, parameters={"database": database, "table": table, "part": part})
+    parameters = {"database": escape(database), "table": escape(table), "part": part}
+    found = engine.execute(_ROWS, parameters=parameters)
     return int(found) if found.strip() else None
 
 

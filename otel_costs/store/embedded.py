@@ -247,6 +247,11 @@ def quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def quote_name(name: str) -> str:
+    """Write `name` as a name in ClickHouse's SQL, of a database, say."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
 def escape(text: str) -> str:
     """Write `text` as the value of a query parameter, in which tabs, newlines, NULs and backslashes are escaped."""
     return text.translate(_ESCAPES)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from otel_costs.local import Stack
+from otel_costs.store.embedded import escape
 
 from .support import ask, export_logs, ledger_record, send
 
@@ -90,6 +91,23 @@ def test_data_that_was_changed_is_named(tmp_path: Path) -> None:
         (damaged,) = found["damaged_parts"]
         assert (damaged["table"], damaged["part"], damaged["rows"]) == ("calls", part.name, 50)
         assert not damaged["detached"]
+
+
+def test_a_table_of_any_name_is_read(tmp_path: Path) -> None:
+    """A backtick or a backslash in a name is part of it."""
+    name = "odd`\\name"
+    with Stack(tmp_path / "data") as stack:
+        for sql in (
+            'CREATE TABLE "odd`\\\\name" (n UInt64) ENGINE = MergeTree ORDER BY n',
+            'INSERT INTO "odd`\\\\name" SELECT number FROM numbers(50)',
+        ):
+            assert send(stack.http_url, sql.encode()).status == 200
+        (part,) = parts(tmp_path / "data", escape(name), stack)
+    flip(part / "data.bin")
+    with Stack(tmp_path / "data") as stack:
+        while not (found := state(stack))["checked_at"]:
+            pass
+        assert [(one["table"], one["rows"]) for one in found["damaged_parts"]] == [(name, 50)]
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Only Linux tells the time of another process.")
