@@ -198,18 +198,18 @@ def report(client: "Client", *, since: date | None = None, until: date | None = 
     All parts are counted at the same moment, and each adds up to the total. Days are in order, all else begins with
     the most expensive.
     """
+    parameters = between(since, until)
     found = rows(
         client,
         "select * from costs_report(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"
         " up_to = {limit:UInt64})",
-        {**between(since, until), "limit": limit},
+        {**parameters, "limit": limit},
     )
     total = next((row for row in found if row["part"] == "total"), None)
     parts = {part: [row for row in found if row["part"] == part] for part in _PARTS}
-    bounds = between(since, until)
     return {
-        "since": bounds["since"] if since else None,
-        "until": bounds["until"] if until else None,
+        "since": parameters["since"] if since else None,
+        "until": parameters["until"] if until else None,
         **(_nested(total) if total else _sum([])),
         "days": [_keyed(row, ("day",)) for row in sorted(parts.pop("days"), key=lambda row: row["day"])],
         **{part: _ordered(listed, _PARTS[part]) for part, listed in parts.items()},
