@@ -236,12 +236,7 @@ SETTING_TYPES: Final = frozenset(
     | {"NonZeroUInt64", "Seconds", "Timezone", "UInt32", "UInt64", "UInt64Auto"}
     | {"AggregateFunctionInputFormat", "AlterUpdateMode", "ArrowCompression", "CleanDeletedRows", "DateTimeInputFormat"}
     | {"DateTimeOutputFormat", "DateTimeOverflowBehavior", "DecorrelationJoinKind", "DeduplicateInsertMode"}
-    | {
-        "DeduplicateInsertSelectMode",
-        "DeduplicateMergeProjectionMode",
-        "DefaultTableEngine",
-        "DistributedDDLOutputMode",
-    }
+    | {"DeduplicateInsertSelectMode", "DeduplicateMergeProjectionMode", "DefaultTableEngine"}
     | {"DistributedDDLOutputMode", "DistributedProductMode", "EscapingRule", "ExplainQueryPlanDefault"}
     | {"GeoToH3ArgumentOrder"}
     | {"IdentifierQuotingRule", "IdentifierQuotingStyle", "InputFormatColumnMatchingCaseSensitivity"}

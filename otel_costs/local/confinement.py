@@ -26,12 +26,7 @@ _PATH_BENEATH: Final = 1
 _NET_PORT: Final = 2
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = (1 << bit for bit in range(4))
-_FILES_OF_VERSION: Final = {
-    1: 13,
-    2: 14,
-    3: 15,
-    5: 16,
-}  # rights to files, the lowest bits, by the version that has more
+_FILES_OF_VERSION: Final = {1: 13, 2: 14, 3: 15, 5: 16}  # rights to files, the lowest bits, by the version with more
 _BIND_TCP: Final = 1
 _CONNECT_TCP: Final = 2
 _NETWORK_FROM: Final = 4  # version of Landlock
@@ -98,9 +93,7 @@ def confine(*, writable: Sequence[Path], readable: Sequence[Path], ports: Iterab
     sentence that says what does not.
     """
     if not sys.platform.startswith("linux"):
-        return (
-            f"{platform.system()} does not confine this process to its data folder: the check of statements alone does."
-        )
+        return f"{platform.system()} does not confine this process to its data folder: {_ALONE}"
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)

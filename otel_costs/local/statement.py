@@ -1,7 +1,7 @@
 """One statement as the HTTP interface must know it: its first words, and where an INSERT's data begins.
 
 What the statement does is for the engine's own parser to say (`guard`), and so is whether it is cut into tokens here as
-the engine cuts it: `spans` is compared with the engine's.
+the engine cuts it: `tokens` are compared with the engine's.
 """
 
 import re
