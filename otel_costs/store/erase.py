@@ -6,6 +6,7 @@ the numbers of calls per process (`call_sequences`): they name nobody, and witho
 for one that was lost.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -58,6 +59,14 @@ _COLUMNS: Final = (
     "select name from system.columns where database = currentDatabase() and table = {table:String}"
     " and default_kind = '' order by position"
 )
+_REFRESHES: Final = (
+    "select hostName() as host, view, last_refresh_time from {refreshes}"
+    " where database = (select currentDatabase()) and status = 'Running'"
+)
+"""The refreshes that are under way; of those last_refresh_time is when they began."""
+_REFRESH_S: Final = 600.0  # a refresh that takes longer is not waited for: what it writes back is counted the next time
+_POLL_S: Final = 0.1
+
 _BATCH: Final = 1000  # sessions in a statement: their names must fit into it
 
 
@@ -117,10 +126,12 @@ def erase(client: "Client", whom: Whom) -> list[Erased]:
     for table in before:
         _delete(client, where, table, whom)
     _count_again(client, whom.shared)
-    # A count of sessions that had begun before may have written them back.
-    if _count(client, where, "session_totals", whom):
-        _delete(client, where, "session_totals", whom)
+    # What the store counts anew from time to time may have read them before, and writes them back when it is done.
+    _wait_for_refreshes(client, where)
     after = count(client, whom)
+    for table in (table for table, left in after.items() if left):
+        _delete(client, where, table, whom)
+        after[table] = _count(client, where, table, whom)
     return [Erased(table, rows_, after[table]) for table, rows_ in before.items()]
 
 
@@ -162,6 +173,18 @@ def _delete(client: "Client", where: Mapping[str, Place], table: str, whom: Whom
                 parameters=parameters,
                 settings={"mutations_sync": 2, "allow_nondeterministic_mutations": 1},
             )
+
+
+def _wait_for_refreshes(client: "Client", where: Mapping[str, Place]) -> None:
+    """Wait until the refreshes of materialized views that are under way now have ended, on every server."""
+    clusters = {place.cluster for place in where.values() if place.cluster}
+    source = f"clusterAllReplicas(`{min(clusters)}`, system.view_refreshes)" if clusters else "system.view_refreshes"
+    sql = _REFRESHES.format(refreshes=source)
+    end = time.monotonic() + _REFRESH_S
+    running = begun = {tuple(row.values()) for row in rows(client, sql)}
+    while running & begun and time.monotonic() < end:
+        time.sleep(_POLL_S)
+        running = {tuple(row.values()) for row in rows(client, sql)}
 
 
 def _count_again(client: "Client", shared: Sequence[str]) -> None:

@@ -120,6 +120,25 @@ def test_a_session_is_gone_whoever_is_in_it(filled: Store) -> None:
     assert only(filled.ask("select session_id from sessions order by session_id"), "session_id") == [("a",), ("b",)]
 
 
+@pytest.mark.parametrize("table", ["session_totals", "calls"])
+def test_what_a_refresh_writes_back_is_erased_too(filled: Store, table: str) -> None:
+    """A view that had read them before they were erased, and writes when it is done."""
+    filled.client.command(
+        f"create materialized view slow refresh every 1 year append to {table} as"
+        f" select t.* replace(t.user_id || substring(toString(sleepEachRow(2)), 2) as user_id) from {table} as t"
+        " where session_id = 'a' limit 1"
+    )
+    try:
+        filled.client.command("system wait view slow")
+        filled.client.command("system refresh view slow")
+        found = erase.erase(filled.client, erase.of_user(filled.client, "ada"))
+        filled.client.command("system wait view slow")
+        assert sum(one.after for one in found) == 0
+        assert filled.ask(f"select count() as n from {table} where user_id = 'ada'") == [{"n": 0}]
+    finally:
+        filled.client.command("drop view slow sync")
+
+
 def test_erased_calls_are_not_missing(store: Store) -> None:
     """Their numbers stay, without anybody's name."""
     process = "beef" + "0" * 28
