@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ import otel_costs
 from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
 from otel_costs.messages import content
+from otel_costs.providers.azure_speech import script
+from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
 from tests.support.recorded import Recorded
 from tests.support.speech.azure import AzureSpeech
 from tests.support.speech.azure_sdk import Heard, config, sdk
@@ -238,6 +241,41 @@ def test_queue(service: AzureSpeech, recorded: Recorded) -> None:
     calls = {call[names.RESPONSE_ID]: call["otel_costs.usage.input_characters"] for call in recorded.calls}
     assert sorted(calls[result_id] for result_id in completed) == [10, 20, 30, 40]
     assert len(recorded.calls) == len(set(completed)) == 4
+
+
+def result(result_id: str) -> Any:
+    """Return a result as the library gives it, without sound."""
+    reason = SimpleNamespace(name="SynthesizingAudioCompleted")
+    return SimpleNamespace(result_id=result_id, reason=reason, audio_duration=None, audio_data=b"x")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        # Who tells of which result: an event, or the future of the first or the second text.
+        ["event b", "future 2 b", "event a", "future 1 a"],
+        ["started b", "future 2 b", "event b", "event a", "future 1 a"],
+        ["started b", "started a", "future 2 b", "future 1 a", "event b", "event a"],
+        ["started a", "started b", "future 2 a", "future 1 b"],
+        ["future 2 b", "started a", "event a", "future 1 a"],
+    ],
+)
+def test_the_library_overtakes_itself(service: AzureSpeech, recorded: Recorded, told: list[str]) -> None:
+    """Each text and each result is in one call, whatever the order in which they are told of."""
+    found = synthesizer(service)
+    mouth = Mouth()
+    asked = [Speaking(found, mouth, script.Text("x" * length)) for length in (10, 20)]
+    for speaking in asked:
+        speaking.take_place()
+    for telling in told:
+        kind, *which, result_id = telling.split()
+        if kind == "future":
+            asked[int(which[0]) - 1].got(result(result_id))
+        else:
+            name = "synthesis_started" if kind == "started" else "synthesis_completed"
+            mouth.heard(name, SimpleNamespace(result=result(result_id)))
+    assert sorted(call["otel_costs.usage.input_characters"] for call in recorded.calls) == [10, 20]
+    assert sorted(call[names.RESPONSE_ID] for call in recorded.calls) == ["a", "b"]
 
 
 def test_nobody_looks(service: AzureSpeech, recorded: Recorded) -> None:

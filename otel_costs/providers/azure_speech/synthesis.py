@@ -64,14 +64,42 @@ class Mouth:
                 self._speaking[result_id] = self._waiting.popleft()
             return self._speaking.get(result_id)
 
+    def owns(self, speaking: "Speaking", result_id: str) -> bool:
+        """Whether a result is that of `speaking`: not if another one took it, when an event told of it.
+
+        Events say no more than the result's id, and what was asked for first is taken to be said first. On a busy
+        machine the library's own threads overtake each other; whoever has a result from its future is right then, and
+        gives what it was taken for to the one that had its place.
+        """
+        with self._changing:
+            if result_id in self._over:
+                return False
+            other = self._speaking.get(result_id)
+            if other is speaking:
+                return True
+            taken_for = next((known for known, one in self._speaking.items() if one is speaking), None)
+            if taken_for is None:
+                self._stop_waiting(speaking)
+            else:
+                del self._speaking[taken_for]
+            self._speaking[result_id] = speaking
+            if other is not None and taken_for is not None:
+                self._speaking[taken_for] = other
+            elif other is not None:
+                self._waiting.appendleft(other)
+            return True
+
     def forget(self, speaking: "Speaking", result_id: str | None) -> None:
         """Wait no longer for what is over."""
         with self._changing:
             if result_id:
                 self._over.append(result_id)
                 self._speaking.pop(result_id, None)
-            if speaking in self._waiting:
-                self._waiting.remove(speaking)
+            self._stop_waiting(speaking)
+
+    def _stop_waiting(self, speaking: "Speaking") -> None:
+        if speaking in self._waiting:
+            self._waiting.remove(speaking)
 
     def _dropped(self) -> None:
         self.is_gone = True
@@ -106,7 +134,7 @@ class Speaking(OpenCall):
 
     def got(self, result: Any) -> None:
         """Take a result: of the end, or of the beginning alone."""
-        if not self.is_over and self._read(result) is not False:
+        if not self.is_over and self.mouth.owns(self, result.result_id) and self._read(result) is not False:
             self.finish()
 
     @telemetry.shielded("read the result of a synthesis")
