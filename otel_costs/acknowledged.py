@@ -21,6 +21,8 @@ _EXPORTERS: Final = (
 _taken: dict[int, int] = {}
 """Calls that were acknowledged, by exporter. Each exporter is used by one thread at a time."""
 _kept = 0
+_before = 0
+"""Number of the last call before the count began."""
 
 
 def install(patches: Patches) -> None:
@@ -47,15 +49,15 @@ def lost() -> tuple[int, int]:
     """
     if not _taken:
         return 0, 0
-    written = telemetry.process().last_seq
+    written = telemetry.process().last_seq - _before
     return max(0, written - _kept - max(_taken.values())), written
 
 
 def forget() -> None:
-    """Count from zero; as after a restart."""
-    global _kept
+    """Count from zero, the calls to come; as after a restart."""
+    global _kept, _before
     _taken.clear()
-    _kept = 0
+    _kept, _before = 0, telemetry.process().last_seq
 
 
 def _watch(module: str, patches: Patches) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from otel_costs import acknowledged
+from otel_costs import acknowledged, telemetry
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,15 @@ def test_an_export_under_way_when_the_counts_are_forgotten_raises_nothing() -> N
         return LogRecordExportResult.SUCCESS
 
     assert acknowledged._export(export, object(), ([],), {}) is LogRecordExportResult.SUCCESS
+
+
+def test_calls_before_the_counts_were_forgotten_are_not_lost() -> None:
+    """A program that takes the instrumentation back and loads it again: their records were sent under the first."""
+    telemetry.process().next_seq()
+    acknowledged.forget()
+    telemetry.process().next_seq()
+    acknowledged._export(lambda _batch: LogRecordExportResult.FAILURE, object(), ([],), {})
+    assert acknowledged.lost() == (1, 1)
 
 
 def test_a_batch_that_cannot_be_counted_is_exported_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
