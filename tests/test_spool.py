@@ -287,6 +287,20 @@ def test_a_flipped_byte_costs_one_record(
     wait_until(lambda: inventory.drop_damaged(root) or not segment.parent.exists())
 
 
+def test_a_list_while_a_process_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment that was sent since it was seen is no longer in the list, and breaks nothing."""
+    first, second = (segments.segments(abandoned(tmp_path, name))[0] for name in "ab")
+    sent = segments.sent
+
+    def sending(segment: Path) -> int:
+        first.unlink(missing_ok=True)
+        return sent(segment)
+
+    monkeypatch.setattr(segments, "sent", sending)
+    (lot,) = inventory.of(tmp_path)
+    assert (lot.state, lot.records, lot.bytes) == ("waiting", 1, second.stat().st_size)
+
+
 @given(st.data())
 def test_any_damage(data: st.DataObject) -> None:
     """Bytes that are changed, cut out or put in cost the entries that they are in, and never one that is whole."""

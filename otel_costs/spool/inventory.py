@@ -1,6 +1,7 @@
 """What lies in the folder of a spool: records that wait, records that were refused, segments with damage."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -37,8 +38,8 @@ def of(root: Path) -> Iterator[Lot]:
         found = list(group)
         yield Lot(REFUSED, len(found), sum(len(one.request) for one in found), found[0].at, reason)
     for path in segments.damaged_copies(root):
-        piece = segments.read(path, 0, path.stat().st_size)
-        yield Lot(DAMAGED, piece.damaged, path.stat().st_size, _changed(path), str(path))
+        size = path.stat().st_size
+        yield Lot(DAMAGED, segments.read(path, 0, size).damaged, size, _changed(path), str(path))
 
 
 def drop_damaged(root: Path) -> int:
@@ -52,15 +53,17 @@ def drop_damaged(root: Path) -> int:
 
 
 def _waiting(folder: Path) -> Iterator[Lot]:
-    found = segments.segments(folder)
     records = size = 0
-    for segment in found:
-        start, limit = segments.sent(segment), segment.stat().st_size
-        records += len(segments.read(segment, start, limit).entries)
-        size += limit - start
+    changed: list[str] = []
+    for segment in segments.segments(folder):
+        with suppress(FileNotFoundError):  # its process has sent all of it meanwhile
+            start, limit = segments.sent(segment), segment.stat().st_size
+            records += len(segments.read(segment, start, limit).entries)
+            size += limit - start
+            changed.append(_changed(segment))
     if records:
         detail = "its process runs" if segments.is_in_use(folder) else "its process is gone"
-        yield Lot(WAITING, records, size, _changed(found[0]), detail)
+        yield Lot(WAITING, records, size, changed[0], detail)
 
 
 def _changed(path: Path) -> str:
