@@ -1,5 +1,6 @@
 """Updates of prices: what is fetched, what is refused, and that calls of the past keep their price."""
 
+import gc
 import json
 import logging
 import ssl
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -334,6 +336,7 @@ def test_redirects_stay_with_the_host(server: Server) -> None:
         with pytest.raises(PriceUpdateError) as refused:
             fetch(server.at("/away", to(place)))
         assert "etc/passwd" not in str(refused.value)
+        assert all(found.isclosed() for found in gc.get_objects() if isinstance(found, HTTPResponse))
     with pytest.raises(PriceUpdateError):
         fetch(server.at("/round", to("/round")))
 

@@ -132,6 +132,7 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         if (before.scheme, before.netloc) != (after.scheme, after.netloc):
+            fp.close()
             raise PriceUpdateError(
                 f"{shown(req.full_url)} sends us to {after.hostname or 'another place'}, which is another host: "
                 "if that is meant, give its address"
