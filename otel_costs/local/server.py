@@ -164,7 +164,8 @@ def _listening(options: Options) -> Iterator[Mapping[str, socket.socket]]:
 
 
 def _listen(host: str, port: int, name: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    # With its protocol: asyncio gives TCP_NODELAY to no other, and the second part of an answer would wait for 40 ms.
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))

@@ -1,5 +1,6 @@
 """Starting, stopping, dying and coming back, without losing what was acknowledged."""
 
+import asyncio
 import json
 import os
 import select
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
-from otel_costs.local import Stack, StartError
+from otel_costs.local import Stack, StartError, server
 
 from .support import LATELY_NS, Served, ask, export_logs, ledger_record, send
 
@@ -34,6 +35,27 @@ def test_it_says_where_things_are(serve: Serve, tmp_path: Path) -> None:
     for part in (served.otlp_http_url, served.otlp_grpc_url, served.http_url, str(tmp_path / "data")):
         assert part in said
     assert send(f"{served.http_url}/ping").text == "Ok.\n"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_no_part_of_an_answer_waits_for_the_one_before(host: str) -> None:
+    """Connections have TCP_NODELAY, which asyncio sets on some sockets alone."""
+
+    async def is_set() -> bool:
+        found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken = writer.get_extra_info("socket")
+            found.set_result(bool(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        listening = server._listen(host, 0, "http_port")
+        async with await asyncio.start_server(connected, sock=listening):
+            _, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+            writer.close()
+            return await found
+
+    assert asyncio.run(is_set())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
