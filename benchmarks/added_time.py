@@ -13,7 +13,6 @@ record such a stream.
 import argparse
 import gc
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks import _canned
+from benchmarks._candidates import finish_by_hand, instrumentor, providers, span_by_hand
 
 CANDIDATES = ("floor", "otel_costs", "genai-openai", "openinference")
 QUESTION = [
@@ -89,9 +89,9 @@ def _measure(candidate: str, blocks: int) -> dict[str, float]:
     import openai
 
     assert openai  # its import is the application's own, and so is the SDK's
-    providers = _providers()
+    sdk = providers()
     begun = time.perf_counter()
-    switch = _switch(candidate, providers)
+    switch = _switch(candidate, sdk)
     found = {"import": (time.perf_counter() - begun) * 1e3}
     client = _client()
     for kind, calls, action in (("chat", 20, _chat), ("stream", 5, _stream)):
@@ -108,7 +108,9 @@ def _measure(candidate: str, blocks: int) -> dict[str, float]:
         found[kind] = added.wall_us - plain.wall_us
         found[f"{kind}_cpu"] = added.cpu_us - plain.cpu_us
     if candidate in CANDIDATES[:2]:
-        found["lines"] = _measure_lines(switch, providers[0] if candidate == "floor" else None, client, blocks)
+        found["lines"] = _measure_lines(
+            switch, sdk["tracer_provider"] if candidate == "floor" else None, client, blocks
+        )
     return found
 
 
@@ -169,7 +171,7 @@ class Times:
 
 def _memory(candidate: str) -> dict[str, float]:
     client = _client()
-    ask = _switch(candidate, _providers())(True, client)
+    ask = _switch(candidate, providers())(True, client)
     for _ in range(50):
         _chat(ask)
     before = _rss()
@@ -204,83 +206,36 @@ def _client() -> Any:
     return openai.OpenAI(api_key="sk-benchmark", base_url=_canned.start())
 
 
-def _switch(candidate: str, providers: tuple[Any, Any, Any]) -> Callable[[bool, Any], Any]:
+def _switch(candidate: str, sdk: dict[str, Any]) -> Callable[[bool, Any], Any]:
     """Return what switches the candidate on or off and returns the function to call."""
     if candidate == "floor":
-        tracer = providers[0].get_tracer("floor")
+        tracer = sdk["tracer_provider"].get_tracer("floor")
         return lambda on, client: (
             _by_hand(tracer, client.chat.completions.create) if on else client.chat.completions.create
         )
-    instrumentor = _instrumentor(candidate)
-    options = dict(zip(("tracer_provider", "logger_provider", "meter_provider"), providers, strict=True))
-    instrumentor.instrument(**options)
+    measured = instrumentor(candidate)
+    measured.instrument(**sdk)
     state = {"on": True}
 
     def switch(on: bool, client: Any) -> Any:
         if on != state["on"]:
             state["on"] = on
-            instrumentor.instrument(**options) if on else instrumentor.uninstrument()
+            measured.instrument(**sdk) if on else measured.uninstrument()
         # The resource keeps what was patched when it was made; a new one sees the patch of now.
         return type(client.chat.completions)(client).create
 
     return switch
 
 
-def _instrumentor(candidate: str) -> Any:
-    if candidate == "otel_costs":
-        from otel_costs import CostsInstrumentor
-
-        return CostsInstrumentor()
-    if candidate == "genai-openai":
-        from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
-
-        return OpenAIInstrumentor()
-    from openinference.instrumentation.openai import OpenAIInstrumentor as OpenInference
-
-    os.environ.setdefault("OPENINFERENCE_HIDE_INPUTS", "true")
-    os.environ.setdefault("OPENINFERENCE_HIDE_OUTPUTS", "true")
-    return OpenInference()
-
-
-def _providers() -> tuple[Any, Any, Any]:
-    from opentelemetry.sdk._logs import LoggerProvider
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-
-    class NoSpans(SpanExporter):
-        def export(self, spans: Any) -> Any:
-            return SpanExportResult.SUCCESS
-
-        def shutdown(self) -> None: ...
-
-    class NoRecords(LogRecordExporter):
-        def export(self, batch: Any) -> Any:
-            return LogRecordExportResult.SUCCESS
-
-        def shutdown(self) -> None: ...
-
-        def force_flush(self, timeout_millis: int = 0) -> bool:
-            return True
-
-    tracer_provider = TracerProvider()
-    tracer_provider.add_span_processor(BatchSpanProcessor(NoSpans()))
-    logger_provider = LoggerProvider()
-    logger_provider.add_log_record_processor(BatchLogRecordProcessor(NoRecords()))
-    return tracer_provider, logger_provider, MeterProvider([InMemoryMetricReader()])
-
-
 def _by_hand(tracer: Any, create: Any) -> Any:
     """The floor: what somebody would write who needs one span with the tokens, and nothing else."""
 
     def traced(**arguments: Any) -> Any:
-        span = _span_by_hand(tracer, arguments["model"])
+        span = span_by_hand(tracer, arguments["model"])
         answer = create(**arguments)
         if arguments.get("stream"):
             return streamed(span, answer)
-        finish(span, answer)
+        finish_by_hand(span, answer)
         return answer
 
     def streamed(span: Any, stream: Any) -> Iterator[Any]:
@@ -289,20 +244,13 @@ def _by_hand(tracer: Any, create: Any) -> Any:
             if chunk.usage is not None:
                 last = chunk
             yield chunk
-        finish(span, last)
-
-    def finish(span: Any, answer: Any) -> None:
-        span.set_attribute("gen_ai.response.id", answer.id)
-        span.set_attribute("gen_ai.response.model", answer.model)
-        span.set_attribute("gen_ai.usage.input_tokens", answer.usage.prompt_tokens)
-        span.set_attribute("gen_ai.usage.output_tokens", answer.usage.completion_tokens)
-        span.end()
+        finish_by_hand(span, last)
 
     return traced
 
 
 def _lines_by_hand(tracer: Any, completions: Any) -> None:
-    span, last = _span_by_hand(tracer, "gpt-4o"), ""
+    span, last = span_by_hand(tracer, "gpt-4o"), ""
     for line in _lines(completions):
         if '"usage":{' in line:
             last = line
@@ -312,18 +260,6 @@ def _lines_by_hand(tracer: Any, completions: Any) -> None:
     span.set_attribute("gen_ai.usage.input_tokens", answer["usage"]["prompt_tokens"])
     span.set_attribute("gen_ai.usage.output_tokens", answer["usage"]["completion_tokens"])
     span.end()
-
-
-def _span_by_hand(tracer: Any, model: str) -> Any:
-    from opentelemetry.trace import SpanKind
-
-    attributes = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": model,
-        "server.address": "api.openai.com",
-    }
-    return tracer.start_span(f"chat {model}", kind=SpanKind.CLIENT, attributes=attributes)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from benchmarks import _canned
-from benchmarks.added_time import _providers, _span_by_hand
+from benchmarks._candidates import NoSpans, finish_by_hand, instrumentor, providers, span_by_hand
 
 BARE: Final = "bare"
 BY_HAND: Final = "by hand"
@@ -206,16 +206,16 @@ def _serve(variant: str) -> None:
     import openai
 
     assert openai  # its import is the application's own, and so is the SDK's
-    providers = _providers()
+    sdk = providers()
     begun = time.process_time()
-    wrap = _instrument(variant, providers)
+    wrap = _instrument(variant, sdk)
     transport = _transport()
     client = openai.AsyncOpenAI(api_key="sk-benchmark", http_client=openai.DefaultAsyncHttpxClient(transport=transport))
     ask = wrap(client.chat.completions.create)
 
     def run(case: Case) -> Round:
         transport.answers_after_s = case.answers_after_s
-        return _round(ask, case, lambda: [provider.force_flush() for provider in providers])
+        return _round(ask, case, lambda: [provider.force_flush() for provider in sdk.values()])
 
     run(Case(1, 1))
     print((time.process_time() - begun) * 1e3, flush=True)
@@ -274,18 +274,15 @@ def _transport() -> Any:
     return Transport()
 
 
-def _instrument(variant: str, providers: tuple[Any, Any, Any]) -> Callable[[Any], Any]:
+def _instrument(variant: str, sdk: dict[str, Any]) -> Callable[[Any], Any]:
     """Switch a variant on, and return what wraps the function to be called."""
     if variant == BY_HAND:
-        tracer = providers[0].get_tracer("by hand")
+        tracer = sdk["tracer_provider"].get_tracer("by hand")
         return lambda create: _by_hand(tracer, create)
     if variant == "langfuse":
         _langfuse()
     elif variant != BARE:
-        from benchmarks.added_time import _instrumentor
-
-        options = dict(zip(("tracer_provider", "logger_provider", "meter_provider"), providers, strict=True))
-        _instrumentor("otel_costs" if variant == BEFORE else variant).instrument(**options)
+        instrumentor("otel_costs" if variant == BEFORE else variant).instrument(**sdk)
     return lambda create: create
 
 
@@ -294,13 +291,6 @@ def _langfuse() -> None:
     import langfuse.openai  # noqa: F401  # patches what is called
     from langfuse import Langfuse
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-
-    class NoSpans(SpanExporter):
-        def export(self, spans: Any) -> Any:
-            return SpanExportResult.SUCCESS
-
-        def shutdown(self) -> None: ...
 
     Langfuse(
         public_key="pk", secret_key="sk", base_url="http://127.0.0.1:9", tracer_provider=TracerProvider(),
@@ -312,11 +302,11 @@ def _by_hand(tracer: Any, create: Any) -> Any:
     """One span with the tokens, and nothing else."""
 
     async def traced(**arguments: Any) -> Any:
-        span = _span_by_hand(tracer, arguments["model"])
+        span = span_by_hand(tracer, arguments["model"])
         answer = await create(**arguments)
         if arguments.get("stream"):
             return streamed(span, answer)
-        finish(span, answer)
+        finish_by_hand(span, answer)
         return answer
 
     async def streamed(span: Any, stream: Any) -> Any:
@@ -325,14 +315,7 @@ def _by_hand(tracer: Any, create: Any) -> Any:
             if chunk.usage is not None:
                 last = chunk
             yield chunk
-        finish(span, last)
-
-    def finish(span: Any, answer: Any) -> None:
-        span.set_attribute("gen_ai.response.id", answer.id)
-        span.set_attribute("gen_ai.response.model", answer.model)
-        span.set_attribute("gen_ai.usage.input_tokens", answer.usage.prompt_tokens)
-        span.set_attribute("gen_ai.usage.output_tokens", answer.usage.completion_tokens)
-        span.end()
+        finish_by_hand(span, last)
 
     return traced
 
