@@ -10,11 +10,11 @@ import pytest
 from otel_costs import attributes as names
 from otel_costs import departed, outbox, tally, telemetry
 from otel_costs.call import Call
+from otel_costs.stand_in import Provider
 from otel_costs.tally import Left, Tally
 
 from .support.collector import Collector
 from .support.program import CLIENT, Program, environ
-from .support.provider import Provider
 from .support.recorded import Recorded, instrumented
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from otel_costs.stand_in import Provider
+
 from .support.collector import Collector
 from .support.program import Program, environ
-from .support.provider import Provider
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -17,7 +17,7 @@ import pytest
 
 import otel_costs
 from otel_costs import attributes as names
-from tests.support.provider import Fault, Provider
+from otel_costs.stand_in import Fault, Provider
 from tests.support.recorded import Recorded
 
 CASES: Final = json.loads(Path(__file__).with_name("data").joinpath("found_cases.json").read_text())["cases"]

@@ -22,7 +22,7 @@ LAYERS = (
     ("providers", "providers sockets"),
     ("the application", "instrumentor otel_costs"),
     ("stores", "store"),
-    ("one machine", "local"),
+    ("one machine", "local stand_in"),
     ("commands", "cli"),
 )
 """From the bottom to the top, as in the design: a module imports from its own layer and from those below."""

@@ -18,10 +18,10 @@ from otel_costs import attributes as names
 from otel_costs.messages import content, redaction
 from otel_costs.patching import Patches
 from otel_costs.providers import openai as openai_provider
+from otel_costs.stand_in import Provider
 
 from .support.collector import Collector
 from .support.program import CLIENT, Program, environ
-from .support.provider import Provider
 from .support.recorded import Recorded, instrumented
 
 

@@ -11,10 +11,10 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from otel_costs import CostsInstrumentor, ledger, telemetry
+from otel_costs.stand_in import Provider
 from tests.support import environments
 from tests.support.environments import HERE, Environment
 from tests.support.program import CLIENT, Program, environ
-from tests.support.provider import Provider
 from tests.support.recorded import Recorded, instrumented
 
 LOGFIRE = Environment("logfire/5", HERE, ("logfire>=5,<6", "openai[realtime]<4"), free=None)

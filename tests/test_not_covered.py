@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from otel_costs.stand_in import Provider
+
 from .support import environments
 from .support.environments import HERE, ROOT, Environment
-from .support.provider import Provider
 
 ENVIRONMENT = Environment(
     "not-covered",

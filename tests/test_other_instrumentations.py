@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+from otel_costs.stand_in import Provider
+
 from .support import environments
 from .support.collector import PATIENCE_S, Collector
 from .support.environments import HERE, ROOT, Environment
 from .support.instrumentations import INSTRUMENTORS, OURS
 from .support.program import environ
-from .support.provider import Provider
 
 COMMON = ("openai<4", "openinference-instrumentation-openai>=0.1.66", "logfire>=5.2,<6", "langfuse>=5,<6")
 ENVIRONMENTS = {

@@ -17,8 +17,8 @@ from openai._base_client import AsyncAPIClient, SyncAPIClient
 from otel_costs import CostsInstrumentor, telemetry
 from otel_costs import attributes as names
 from otel_costs.patching import Patches
+from otel_costs.stand_in import Provider
 from tests.providers.conftest import HELLO
-from tests.support.provider import Provider
 from tests.support.recorded import Recorded
 
 METHODS = [(kind, name) for kind in (SyncAPIClient, AsyncAPIClient) for name in ("request", "_process_response")]

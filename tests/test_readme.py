@@ -14,8 +14,7 @@ import pytest
 from otel_costs import attributes
 from otel_costs.cli.app import COMMANDS
 from otel_costs.local import Stack
-
-from .support.provider import Provider
+from otel_costs.stand_in import Provider
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ from otel_costs import CostsInstrumentor, telemetry
 from otel_costs.messages import content, redaction
 from otel_costs.messages.content import Capture
 from otel_costs.messages.drafts import Draft
+from otel_costs.stand_in import Provider
 from tests.support.collector import Collector
 from tests.support.program import CLIENT, Program, environ
-from tests.support.provider import Provider
 from tests.support.recorded import Recorded, instrumented
 
 SAID = Draft("user", "text", "write to ada@example.org")

@@ -27,10 +27,10 @@ from otel_costs import attributes as names
 from otel_costs import totals
 from otel_costs.scope import Scope, current_scope
 from otel_costs.session import Session
+from otel_costs.stand_in import Fault, Provider
 from otel_costs.usage import Usage
 
 from .support.program import Program
-from .support.provider import Fault, Provider
 from .support.recorded import Recorded, instrumented
 
 Ask = Callable[[], Any]

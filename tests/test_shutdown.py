@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from otel_costs import CostsInstrumentor
+from otel_costs.stand_in import Fault, Provider
 
 from .support.collector import Collector
 from .support.program import CLIENT, Ended, Program, environ
-from .support.provider import Fault, Provider
 from .support.recorded import Recorded, instrumented
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks")

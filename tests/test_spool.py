@@ -24,10 +24,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from otel_costs import CostsInstrumentor, spool, telemetry
 from otel_costs.spool import delivery, inventory, refusals, segments, sender
 from otel_costs.spool.sender import Spool
+from otel_costs.stand_in import Provider
 
 from .support.collector import Collector
 from .support.program import CLIENT, Program, environ
-from .support.provider import Provider
 from .support.recorded import Recorded, instrumented
 
 PATIENCE_S = 60

@@ -17,7 +17,7 @@ import httpx2 as httpx
 import pytest
 
 from otel_costs import open_ends, outbox, streaming
-from tests.support.provider import Fault, Provider
+from otel_costs.stand_in import Fault, Provider
 
 ROOT = Path(__file__).parents[1]
 

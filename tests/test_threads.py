@@ -15,8 +15,8 @@ import pytest
 import otel_costs
 from otel_costs import attributes as names
 from otel_costs.scope import current_scope
+from otel_costs.stand_in import Provider
 
-from .support.provider import Provider
 from .support.recorded import Recorded
 
 Ask = Callable[..., Any]

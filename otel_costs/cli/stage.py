@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.attributes import ENV_CAPTURE_CONTENT, ENV_PROVIDERS
 from otel_costs.cli.failure import Failure
-from otel_costs.cli.stand_in import serving
+from otel_costs.stand_in import Provider as StandIn
 
 if TYPE_CHECKING:
     from otel_costs.local import Stack
@@ -81,8 +81,8 @@ def answering(*, stand_in: bool) -> Iterator[Provider]:
     if os.environ.get("OPENAI_API_KEY") and not stand_in:
         yield Provider()
         return
-    with serving() as openai, serving() as deepgram:
-        yield Provider(openai, deepgram)
+    with StandIn() as openai, StandIn() as deepgram:
+        yield Provider(openai.base_url, deepgram.base_url)
 
 
 def settings(stack: "Stack", provider: Provider, service: str) -> dict[str, str]:

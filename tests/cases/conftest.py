@@ -11,8 +11,8 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from otel_costs import attributes as names
 from otel_costs.messages import content
+from otel_costs.stand_in import Fault, Provider
 from tests.support.collector import logs_of, spans_of
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded, instrumented
 
 WORDS = "xyzzy says the user"

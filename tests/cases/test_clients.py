@@ -18,8 +18,8 @@ import otel_costs
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.messages import content
+from otel_costs.stand_in import Fault, Provider
 from tests.cases.conftest import WORDS, Case
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded, instrumented
 
 PATCHED = [(owner, name) for owner in (SyncAPIClient, AsyncAPIClient) for name in ("request", "_process_response")]

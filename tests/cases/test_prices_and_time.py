@@ -15,10 +15,10 @@ import pytest
 import otel_costs
 from otel_costs import attributes as names
 from otel_costs import outbox, pricing
+from otel_costs.stand_in import Fault, Provider
 from tests.cases.conftest import Case
 from tests.support.collector import Collector
 from tests.support.program import CLIENT, Program, environ
-from tests.support.provider import Fault, Provider
 
 EIGHT_THOUSAND = Fault(usage={"prompt_tokens": 8_000, "completion_tokens": 0, "total_tokens": 8_000})
 

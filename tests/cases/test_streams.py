@@ -12,8 +12,8 @@ from openai.types.chat import ChatCompletionChunk
 import otel_costs
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
+from otel_costs.stand_in import Fault
 from tests.cases.conftest import WORDS, Case
-from tests.support.provider import Fault
 
 
 def stream(case: Case, **options: Any) -> "openai.Stream[ChatCompletionChunk]":

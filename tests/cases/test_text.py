@@ -10,8 +10,8 @@ import pytest
 import otel_costs
 from otel_costs import attributes as names
 from otel_costs.clean import MAX_TEXT
+from otel_costs.stand_in import Fault, tokens
 from tests.cases.conftest import WORDS, Case
-from tests.support.provider import Fault, tokens
 
 TEN_MB = 10 * 1024 * 1024
 

@@ -7,8 +7,8 @@ import pytest
 
 import otel_costs
 from otel_costs import attributes as names
+from otel_costs.stand_in import REMOVED, Fault
 from tests.cases.conftest import Case, used
-from tests.support.provider import REMOVED, Fault
 
 
 def usage(prompt: Any = 1000, completion: Any = 100, **more: Any) -> Fault:

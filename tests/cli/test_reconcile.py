@@ -19,9 +19,9 @@ from opentelemetry.sdk.resources import Resource
 
 from otel_costs import CostsInstrumentor, outbox
 from otel_costs.local import Stack
+from otel_costs.stand_in import Fault, tokens
 from tests.support import loopback
 from tests.support.organization import ADMIN_KEY, Organization, midnight
-from tests.support.provider import Fault, tokens
 
 from .support import Ledger, run
 

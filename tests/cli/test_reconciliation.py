@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from otel_costs.cli.reconciliation import comparison, naming, openai, pages
 from otel_costs.cli.reconciliation.comparison import Limits, compare
 from otel_costs.cli.reconciliation.reported import ProviderError, Reported
+from otel_costs.stand_in import Fault
 from otel_costs.store.reconciliation import UNITS
 from tests.support.organization import ADMIN_KEY, Organization
-from tests.support.provider import Fault
 
 DAY = datetime(2026, 9, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

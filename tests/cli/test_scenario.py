@@ -19,7 +19,7 @@ from click.testing import Result
 
 from otel_costs import pricing
 from otel_costs.cli.scenario.library import predefined
-from tests.support.provider import Fault, Provider
+from otel_costs.stand_in import Fault, Provider
 
 from .support import MAIN, run
 

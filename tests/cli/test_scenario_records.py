@@ -14,7 +14,7 @@ import pytest
 
 from otel_costs.cli.scenario.library import predefined
 from otel_costs.local import Stack
-from tests.support.provider import Provider
+from otel_costs.stand_in import Provider
 
 from .support import MAIN, run
 

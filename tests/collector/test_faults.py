@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from otel_costs.local import Stack
+from otel_costs.stand_in import Provider
 from tests.local.support import ask, export_logs, free_ports, ledger_record, send
 from tests.support.program import CLIENT, Program, environ
-from tests.support.provider import Provider
 
 from .fault_proxy import FAULTS, Fault, FaultProxy
 from .support import AUTHORIZED, Caller, Collector, instrumented_environ, stored, wait_until

@@ -10,7 +10,7 @@ import pytest
 
 from otel_costs import attributes as names
 from otel_costs.messages import content
-from tests.support.provider import Fault, Provider
+from otel_costs.stand_in import Fault, Provider
 
 USAGE = {
     "prompt_tokens": 1500,

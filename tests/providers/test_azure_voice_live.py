@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from otel_costs import attributes as names
-from tests.support.provider import Provider, Turn
+from otel_costs.stand_in import Provider, Turn
 from tests.support.recorded import Recorded
 
 voicelive = pytest.importorskip("azure.ai.voicelive.aio")

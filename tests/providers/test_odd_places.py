@@ -10,8 +10,8 @@ import pytest
 from otel_costs import attributes as names
 from otel_costs.providers.openai.usage import read_usage
 from otel_costs.sockets import Handshake, observe
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import HELLO
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 TOKENS: Final = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}

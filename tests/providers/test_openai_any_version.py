@@ -15,8 +15,8 @@ from openai._base_client import AsyncAPIClient, SyncAPIClient
 
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
+from otel_costs.stand_in import Fault, Provider, tokens
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
-from tests.support.provider import Fault, Provider, tokens
 from tests.support.recorded import Recorded
 
 ASKED: Any = {"model": "gpt-4o", "messages": HELLO}

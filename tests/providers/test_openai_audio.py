@@ -10,9 +10,9 @@ import pytest
 
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
+from otel_costs.stand_in import Fault, Provider, tokens
 from tests.providers.conftest import Driver, usd
 from tests.providers.test_openai_streams import close, settle
-from tests.support.provider import Fault, Provider, tokens
 from tests.support.recorded import Recorded
 
 TEXT = "Good morning! How may I help you today?"

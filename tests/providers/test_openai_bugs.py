@@ -15,8 +15,8 @@ from otel_costs import bill, call, conversation, identity, messages, outbox, pri
 from otel_costs.providers import hosts, server_events, sound
 from otel_costs.providers import openai as openai_package
 from otel_costs.providers.openai import usage
+from otel_costs.stand_in import Provider, tokens
 from tests.providers.conftest import HELLO, Driver
-from tests.support.provider import Provider, tokens
 from tests.support.recorded import Recorded
 
 PREFIX = openai_package.__name__ + "."

@@ -9,8 +9,8 @@ import pytest
 
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 pytestmark = pytest.mark.usefixtures("known_usage")

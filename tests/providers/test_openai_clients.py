@@ -13,8 +13,8 @@ import pytest
 from otel_costs import CostsInstrumentor, pricing
 from otel_costs import attributes as names
 from otel_costs import session as otel_session
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 ASKED: Any = {"model": "gpt-4o", "messages": HELLO}

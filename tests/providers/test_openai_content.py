@@ -11,8 +11,8 @@ import pytest
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.messages import content, redaction
+from otel_costs.stand_in import Fault, Provider, tokens
 from tests.providers.conftest import Driver, usd
-from tests.support.provider import Fault, Provider, tokens
 from tests.support.recorded import Recorded
 
 SENTINEL = "xyzzy-sentinel"

@@ -11,8 +11,8 @@ from opentelemetry.trace import StatusCode
 
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import HELLO, Driver
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 ASKED: Any = {"model": "gpt-4o", "messages": HELLO}

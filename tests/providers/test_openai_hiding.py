@@ -17,8 +17,8 @@ from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.providers.openai.hiding import UsageHider
 from otel_costs.providers.server_events import events
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 LINE_ENDS = ("\n", "\r\n", "\r")

@@ -10,8 +10,8 @@ import pytest
 from otel_costs import BudgetExceeded, CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs import session as otel_session
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import Driver, usd
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")

@@ -18,9 +18,9 @@ from otel_costs.providers import openai_live
 from otel_costs.providers.openai_live.connection import LiveConnection
 from otel_costs.session import BudgetExceeded
 from otel_costs.sockets import Handshake
+from otel_costs.stand_in import Provider, live
+from otel_costs.stand_in.live import LASTS_S, LiveSession, delegated, transcript
 from tests.providers.conftest import Driver, usd
-from tests.support.provider import Provider, live
-from tests.support.provider.live import LASTS_S, LiveSession, delegated, transcript
 from tests.support.recorded import Recorded
 
 # Of openai 3.54 with websockets 17.1.

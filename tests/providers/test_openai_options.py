@@ -9,8 +9,8 @@ import pytest
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.providers.openai import hosted_tools
+from otel_costs.stand_in import REMOVED, Fault, Provider
 from tests.providers.conftest import HELLO, Driver, usd
-from tests.support.provider import REMOVED, Fault, Provider
 from tests.support.recorded import Recorded
 
 SPENT = {"input_tokens": 100_000, "output_tokens": 10_000, "total_tokens": 110_000}

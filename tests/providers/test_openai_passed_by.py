@@ -10,7 +10,7 @@ from openai._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
 import otel_costs
 from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
-from tests.support.provider import Fault, Provider
+from otel_costs.stand_in import Fault, Provider
 from tests.support.recorded import Recorded, instrumented
 
 from .conftest import COST, HELLO, USAGE

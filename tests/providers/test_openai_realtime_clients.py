@@ -22,8 +22,8 @@ from otel_costs import attributes as names
 from otel_costs.messages import content
 from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.connection import Connection
+from otel_costs.stand_in import Provider, Turn
 from tests.providers.conftest import usd
-from tests.support.provider import Provider, Turn
 from tests.support.recorded import Recorded, instrumented
 
 # openai 3.54 calls `connect` of the synchronous websockets without a `with` block.

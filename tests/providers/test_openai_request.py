@@ -13,7 +13,7 @@ from openai._models import FinalRequestOptions
 from otel_costs.providers import sound
 from otel_costs.providers.openai.request import Request, with_usage
 from otel_costs.providers.openai.routes import find
-from tests.support.provider import tokens
+from otel_costs.stand_in import tokens
 
 WAV = tokens.wav(15.0)
 

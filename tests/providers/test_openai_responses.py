@@ -12,9 +12,9 @@ import pytest
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs import session as otel_session
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import Driver, usd
 from tests.providers.test_openai_streams import close, settle
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 USAGE = {

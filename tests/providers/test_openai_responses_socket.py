@@ -22,9 +22,9 @@ from otel_costs.providers import hosts, openai_responses_socket
 from otel_costs.providers.openai import lanes
 from otel_costs.session import BudgetExceeded
 from otel_costs.sockets import Handshake
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import Driver, usd
 from tests.providers.test_openai_responses import COST, USAGE
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded, instrumented
 
 # Of openai 3.54 with websockets 17.1.

@@ -15,8 +15,8 @@ from opentelemetry import trace
 from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.providers.openai import stream as openai_stream
+from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd
-from tests.support.provider import Fault, Provider
 from tests.support.recorded import Recorded
 
 STREAM: Any = {"model": "gpt-4o", "messages": HELLO, "stream": True}

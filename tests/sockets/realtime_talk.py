@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import openai
 
 from otel_costs import attributes as names
+from otel_costs.stand_in import Provider
 from tests.sockets.clients import CLIENTS
 from tests.sockets.realtime_turns import EAR, MODEL
-from tests.support.provider import Provider
 from tests.support.recorded import Recorded
 
 

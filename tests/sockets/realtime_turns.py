@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from tests.support.provider.realtime_turn import Turn
+from otel_costs.stand_in.realtime_turn import Turn
 
 MODEL = "gpt-realtime"
 EAR = "gpt-4o-mini-transcribe"

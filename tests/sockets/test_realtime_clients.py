@@ -16,12 +16,12 @@ import pytest
 
 from otel_costs import attributes as names
 from otel_costs import session
+from otel_costs.stand_in import Provider
+from otel_costs.stand_in.realtime_turn import Turn
 from tests.sockets import realtime_talk
 from tests.sockets.clients import CLIENTS as LIBRARIES
 from tests.sockets.realtime_talk import Talk
 from tests.sockets.realtime_turns import COSTS, EAR, MODEL, TURNS
-from tests.support.provider import Provider
-from tests.support.provider.realtime_turn import Turn
 from tests.support.recorded import Recorded, instrumented
 
 # What the SDK's sync connections bring upon themselves since websockets 17.1.

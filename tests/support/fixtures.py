@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .provider import Provider
+from otel_costs.stand_in import Provider
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ except ImportError:  # pragma: no cover
     import httpx as http  # type: ignore[import-not-found, no-redef, unused-ignore]  # openai 1 and 2
 
 if TYPE_CHECKING:
-    from .provider import Provider
+    from otel_costs.stand_in import Provider
 
 
 class _Sync(http.BaseTransport):

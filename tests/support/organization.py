@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
-from .provider import Fault, Provider, fault, models
-from .provider.exchange import Answer, Event, Json, RefusedError, Request, error_body, now
+from otel_costs.stand_in import Fault, Provider, fault, models
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, error_body, now
 
 ADMIN_KEY = "sk-admin-stand-in-0123456789"
 

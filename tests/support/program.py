@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from otel_costs.stand_in import Provider
+
 from .collector import PATIENCE_S, Collector
-from .provider import Provider
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pydantic
 
-from tests.support.provider import tokens
+from otel_costs.stand_in import tokens
 
 ORDER_TOOL: Any = {
     "name": "lookup_order",

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.provider import Provider
+from otel_costs.stand_in import Provider
 
 
 class Caller:

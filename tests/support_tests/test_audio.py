@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.provider import tokens
+from otel_costs.stand_in import tokens
 
 from .asked import WAV
 from .conftest import Caller

@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any
 
-from tests.support.provider import tokens
+from otel_costs.stand_in import tokens
 
 from .asked import HELLO, ORDER_TOOL, REFUND_TOOL, WAV, Sentiment, counted
 from .conftest import Caller

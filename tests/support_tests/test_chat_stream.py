@@ -5,7 +5,7 @@ from typing import Any
 
 import openai
 
-from tests.support.provider import tokens
+from otel_costs.stand_in import tokens
 
 from .asked import HELLO, ORDER_TOOL, counted
 from .conftest import Caller

@@ -6,8 +6,8 @@ from typing import Any
 import openai
 import pytest
 
+from otel_costs.stand_in import Provider
 from tests.support import loopback
-from tests.support.provider import Provider
 
 from .asked import HELLO
 

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.provider import Fault
+from otel_costs.stand_in import Fault
 
 from .asked import HELLO, ORDER_TOOL, Sentiment
 from .conftest import Caller

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from otel_costs.attributes import ENV_PROVIDERS, ENV_SPOOL
 from otel_costs.cli.failure import Failure
-from otel_costs.cli.stand_in import serving
+from otel_costs.stand_in import Provider
 
 NO_KEY: Final = (
     "no OPENAI_API_KEY: set it (for a gateway that needs none, to anything), or try the scenario with --stand-in, "
@@ -29,9 +29,9 @@ def answering(*, stand_in: bool) -> Iterator[None]:
         with _environment(changed):
             yield
         return
-    with serving() as url:
-        address = urlsplit(url).netloc
-        mine = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "stand-in", ENV_PROVIDERS: f"{address}=openai"}
+    with Provider() as provider:
+        address = urlsplit(provider.base_url).netloc
+        mine = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_API_KEY": "stand-in", ENV_PROVIDERS: f"{address}=openai"}
         with _environment({**changed, **mine}):
             yield
 

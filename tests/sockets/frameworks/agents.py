@@ -7,9 +7,9 @@ from agents import function_tool
 from agents.realtime import RealtimeAgent, RealtimeRunner
 from agents.realtime.model_inputs import RealtimeModelSendRawMessage
 
+from otel_costs.stand_in import Provider
 from tests.sockets.frameworks import ledger
 from tests.sockets.realtime_turns import EAR, MODEL
-from tests.support.provider import Provider
 
 
 @function_tool

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from otel_costs import attributes as names
+from otel_costs.stand_in import Provider
 from tests.sockets.realtime_turns import TURNS
-from tests.support.provider import Provider
 from tests.support.recorded import Recorded, instrumented
 
 SPEECH: Final = b"\x01\x02" * 24_000

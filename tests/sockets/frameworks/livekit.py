@@ -9,9 +9,9 @@ from livekit.agents import llm
 from livekit.plugins.openai import realtime
 from openai.types.realtime import AudioTranscription
 
+from otel_costs.stand_in import Provider
 from tests.sockets.frameworks import ledger
 from tests.sockets.realtime_turns import EAR, MODEL
-from tests.support.provider import Provider
 
 
 async def hold(provider: Provider) -> None:

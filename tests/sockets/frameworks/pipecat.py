@@ -13,9 +13,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.services.openai.realtime import events
 from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
 
+from otel_costs.stand_in import Provider
 from tests.sockets.frameworks import ledger
 from tests.sockets.realtime_turns import MODEL
-from tests.support.provider import Provider
 
 warnings.simplefilter("ignore", DeprecationWarning)
 

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from . import assistant, tokens
-from .exchange import Json, new_id, now
-from .realtime_dialect import in_beta, session_update
-from .realtime_response import Events, Response
-from .realtime_turn import OMITTED, Turn
-from .websocket import Socket
+from otel_costs.stand_in import assistant, tokens
+from otel_costs.stand_in.exchange import Json, new_id, now
+from otel_costs.stand_in.realtime_dialect import in_beta, session_update
+from otel_costs.stand_in.realtime_response import Events, Response
+from otel_costs.stand_in.realtime_turn import OMITTED, Turn
+from otel_costs.stand_in.websocket import Socket
 
 _BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
 _SILENCE_S = 0.5

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .exchange import Answer, Event, Json, Request, dumps, error_body, new_id
-from .fault import Fault
-from .websocket import Socket
+from otel_costs.stand_in.exchange import Answer, Event, Json, Request, dumps, error_body, new_id
+from otel_costs.stand_in.fault import Fault
+from otel_costs.stand_in.websocket import Socket
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from otel_costs.stand_in.connection import Connection
 
 _FAILED = "The server had an error while processing your request. Sorry about that!"
 
@@ -93,8 +93,8 @@ class _Desk:
     def _stream(self, lane: str | None, asked: Json, events: Iterator[Event | bytes], fault: Fault) -> Json | None:
         response: Json = {}
         for number, event in enumerate(events):
-            assert isinstance(event, Event)
-            assert isinstance(event.data, dict)
+            if isinstance(event, bytes) or isinstance(event.data, str):
+                raise TypeError(f"an event of a response is an object, not {event!r}")
             if fault.gate and fault.gate_events and number == fault.gate_events:
                 self._provider.wait(fault.gate)
             if number == fault.cut_events:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
-from . import fault as faults
-from . import sockets
-from .exchange import Answer, Event, RefusedError, dumps, error_body, new_id
+from otel_costs.stand_in import fault as faults
+from otel_costs.stand_in import sockets
+from otel_costs.stand_in.exchange import Answer, Event, RefusedError, dumps, error_body, new_id
 
 if TYPE_CHECKING:
-    from .provider import Provider
+    from otel_costs.stand_in.provider import Provider
 
 
 class ConnectionCutError(Exception):

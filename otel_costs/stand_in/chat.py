@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import models, tokens, usage
-from .assistant import Reply, Turn, reply
-from .exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
-from .usage import Telling
+from otel_costs.stand_in import models, tokens, usage
+from otel_costs.stand_in.assistant import Reply, Turn, reply
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
+from otel_costs.stand_in.usage import Telling
 
 _AUDIO_CHUNK = 9_600  # bytes of sound in a chunk
 

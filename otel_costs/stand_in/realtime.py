@@ -4,15 +4,15 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .exchange import Request
-from .realtime_dialect import is_beta
-from .realtime_session import Session
-from .realtime_translation import Translation
-from .realtime_turn import SCRIPTS, Turn
-from .websocket import Socket
+from otel_costs.stand_in.exchange import Request
+from otel_costs.stand_in.realtime_dialect import is_beta
+from otel_costs.stand_in.realtime_session import Session
+from otel_costs.stand_in.realtime_translation import Translation
+from otel_costs.stand_in.realtime_turn import SCRIPTS, Turn
+from otel_costs.stand_in.websocket import Socket
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from otel_costs.stand_in.connection import Connection
 
 
 class Stage:

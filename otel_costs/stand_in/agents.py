@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from . import models, tokens, usage
-from .exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
-from .small import page
+from otel_costs.stand_in import models, tokens, usage
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
+from otel_costs.stand_in.small import page
 
 _ENDED = ("completed", "failed", "cancelled")
 

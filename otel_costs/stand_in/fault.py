@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from .exchange import Request
+from otel_costs.stand_in.exchange import Request
 
 HEADER = "x-stand-in-fault"
 """A JSON object with the fields of `Fault` but for the gate; it strikes the first `times` attempts of a request."""

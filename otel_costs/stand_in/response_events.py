@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from . import tokens
-from .exchange import Event, Json
+from otel_costs.stand_in import tokens
+from otel_costs.stand_in.exchange import Event, Json
 
 _HOSTED = {
     "web_search_call": ("in_progress", "searching", "completed"),

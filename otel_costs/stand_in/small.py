@@ -7,8 +7,8 @@ import struct
 from itertools import count, islice
 from typing import Any
 
-from . import models, response_items, tokens, usage
-from .exchange import Answer, Json, RefusedError, Request, Store, new_id, now
+from otel_costs.stand_in import models, response_items, tokens, usage
+from otel_costs.stand_in.exchange import Answer, Json, RefusedError, Request, Store, new_id, now
 
 _DIMENSIONS = {"text-embedding-3-large": 3072}
 _CATEGORIES = (

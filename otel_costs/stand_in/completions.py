@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from . import models, tokens, usage
-from .assistant import Turn, reply
-from .exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
+from otel_costs.stand_in import models, tokens, usage
+from otel_costs.stand_in.assistant import Turn, reply
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
 
 
 def create(request: Request, _: Store) -> Answer:

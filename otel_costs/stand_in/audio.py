@@ -4,8 +4,8 @@ import base64
 import math
 from collections.abc import Iterator
 
-from . import tokens
-from .exchange import Answer, Event, Json, RefusedError, Request, Store
+from otel_costs.stand_in import tokens
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store
 
 _TYPES = {
     "mp3": "audio/mpeg",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import schema
+from otel_costs.stand_in import schema
 
 Json = dict[str, Any]
 

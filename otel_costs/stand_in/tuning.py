@@ -2,10 +2,10 @@
 
 import json
 
-from . import models, tokens
-from .exchange import Answer, Json, Request, Store, new_id, now
-from .jobs import begin, look, stop
-from .small import page
+from otel_costs.stand_in import models, tokens
+from otel_costs.stand_in.exchange import Answer, Json, Request, Store, new_id, now
+from otel_costs.stand_in.jobs import begin, look, stop
+from otel_costs.stand_in.small import page
 
 
 def create_tuning(request: Request, store: Store) -> Answer:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from . import live, realtime, responses_socket, websocket
-from .exchange import RefusedError, Request
+from otel_costs.stand_in import live, realtime, responses_socket, websocket
+from otel_costs.stand_in.exchange import RefusedError, Request
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from otel_costs.stand_in.connection import Connection
 
 PATHS: Mapping[str, Callable[["Connection", Request], None]] = {
     "/realtime/translations": realtime.serve,

@@ -3,9 +3,9 @@
 import base64
 import json
 
-from . import tokens
-from .exchange import Json, new_id, now
-from .websocket import Socket
+from otel_costs.stand_in import tokens
+from otel_costs.stand_in.exchange import Json, new_id, now
+from otel_costs.stand_in.websocket import Socket
 
 _SAID = "Guten Morgen, ich möchte wissen, wo meine Bestellung ist."
 _HEARD = "Good morning, I would like to know where my order is."

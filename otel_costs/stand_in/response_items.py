@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import models, tokens
-from .assistant import Reply, Turn, reply
-from .exchange import Json, new_id
+from otel_costs.stand_in import models, tokens
+from otel_costs.stand_in.assistant import Reply, Turn, reply
+from otel_costs.stand_in.exchange import Json, new_id
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

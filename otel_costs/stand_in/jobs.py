@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from . import models, tokens, usage
-from .exchange import Answer, Json, RefusedError, Request, Store, new_id, now
-from .small import page
+from otel_costs.stand_in import models, tokens, usage
+from otel_costs.stand_in.exchange import Answer, Json, RefusedError, Request, Store, new_id, now
+from otel_costs.stand_in.small import page
 
 _ENDED = ("completed", "failed", "cancelled", "canceled", "expired", "succeeded")
 

@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Iterator
 
-from . import tokens
-from .exchange import Answer, Event, Json, RefusedError, Request, Store, now
-from .response_items import PIXEL
+from otel_costs.stand_in import tokens
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store, now
+from otel_costs.stand_in.response_items import PIXEL
 
 _OUTPUT_TOKENS = {"low": 272, "medium": 1056, "high": 4160, "auto": 1056}
 _PARTIAL_TOKENS = 100

@@ -10,12 +10,12 @@ from http.server import ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from . import fault as faults
-from . import models, routes
-from .connection import Connection
-from .exchange import Answer, RefusedError, Request, Store, error_body
-from .fault import Fault
-from .realtime import Stage
+from otel_costs.stand_in import fault as faults
+from otel_costs.stand_in import models, routes
+from otel_costs.stand_in.connection import Connection
+from otel_costs.stand_in.exchange import Answer, RefusedError, Request, Store, error_body
+from otel_costs.stand_in.fault import Fault
+from otel_costs.stand_in.realtime import Stage
 
 FLAVOURS = {
     "api.deepseek.com": "deepseek",
@@ -35,7 +35,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     provider: "Provider"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # socketserver's
         """Keep what went wrong in the stand-in itself; a client that went away is no error."""
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, OSError):

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .exchange import Json, dumps
+from otel_costs.stand_in.exchange import Json, dumps
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from otel_costs.stand_in.connection import Connection
 
 _MAX_SIZE = 16 << 20  # bytes of a message
 
@@ -25,7 +25,7 @@ class Socket:
     """A WebSocket with one client; messages may be sent from any thread, and are read by one."""
 
     def __init__(self, connection: "Connection") -> None:
-        from websockets.server import ServerProtocol
+        from websockets.server import ServerProtocol  # noqa: PLC0415  # an extra of ours
 
         self._connection = connection
         self._raw: socket.socket = connection.connection
@@ -38,7 +38,7 @@ class Socket:
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Yield messages until the client has closed, or is gone."""
-        from websockets.frames import Opcode
+        from websockets.frames import Opcode  # noqa: PLC0415  # an extra of ours
 
         parts: list[bytes] = []
         text = True

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from .exchange import Json, RefusedError, Request, error_body, new_id, now
-from .websocket import Socket
+from otel_costs.stand_in.exchange import Json, RefusedError, Request, error_body, new_id, now
+from otel_costs.stand_in.websocket import Socket
 
 if TYPE_CHECKING:
-    from .connection import Connection
-    from .provider import Provider
+    from otel_costs.stand_in.connection import Connection
+    from otel_costs.stand_in.provider import Provider
 
 LASTS_S = 7200
 _REPORTS_EVERY_S = 15

@@ -5,12 +5,12 @@ import json
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
-from . import tokens
-from .exchange import Json, new_id
-from .realtime_turn import OMITTED, Turn
+from otel_costs.stand_in import tokens
+from otel_costs.stand_in.exchange import Json, new_id
+from otel_costs.stand_in.realtime_turn import OMITTED, Turn
 
 if TYPE_CHECKING:
-    from .realtime_session import Session
+    from otel_costs.stand_in.realtime_session import Session
 
 AUDIO_CHUNK = 9_600  # bytes of pcm in a delta: 200 ms
 

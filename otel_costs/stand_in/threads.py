@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from . import models, tokens
-from .assistant import Turn, reply
-from .chat import text_of
-from .exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
-from .small import page
+from otel_costs.stand_in import models, tokens
+from otel_costs.stand_in.assistant import Turn, reply
+from otel_costs.stand_in.chat import text_of
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
+from otel_costs.stand_in.small import page
 
 
 def create_assistant(request: Request, store: Store) -> Answer:

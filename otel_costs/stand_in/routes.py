@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import agents, audio, chat, completions, images, jobs, responses, small, threads, tuning
-from .exchange import Answer, RefusedError, Request, Store
+from otel_costs.stand_in import agents, audio, chat, completions, images, jobs, responses, small, threads, tuning
+from otel_costs.stand_in.exchange import Answer, RefusedError, Request, Store
 
 Handler = Callable[[Request, Store], Answer]
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from . import models, response_items, tokens, usage
-from .exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
-from .response_events import events
-from .response_items import IMAGE_OUTPUT_TOKENS, Output
+from otel_costs.stand_in import models, response_items, tokens, usage
+from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
+from otel_costs.stand_in.response_events import events
+from otel_costs.stand_in.response_items import IMAGE_OUTPUT_TOKENS, Output
 
 _KIND = "response"
 _FAILURE = {"code": "server_error", "message": "The model failed to generate a response."}
