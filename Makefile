@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: install demo test lint format prices bench collector jaeger browser clean
+.PHONY: install demo docs test lint format prices bench collector jaeger browser clean
 
 install: $(READY)
 
@@ -31,6 +31,10 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The pages that are made from code.
+docs: $(READY)
+	$(BIN)/python -m docs.generate
 
 # Our prices beside litellm's and genai-prices': what is not explained in benchmarks/price_differences.yaml is shown.
 prices: $(READY)

@@ -8,16 +8,10 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import clean, pricing, telemetry
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost
-from otel_costs.pricing.rates import NO_USAGE, UNKNOWN_USAGE, USAGE_ESTIMATED
 from otel_costs.units import COUNTS
 from otel_costs.usage import MAX_UNKNOWN, Usage
-
-INVALID_COST: Final = "reported_cost_invalid"
-"""Reason: the cost that was reported is no amount of money, and was not taken."""
-
-UNKNOWN_OPTION: Final = "unknown_option"
-"""Reason of a lower bound: the request asked for something that costs, and nobody here knows how much."""
 
 _ADD_PRICE: Final = f"Add its price to the file of {names.ENV_PRICES}."
 _NAME_PROVIDER: Final = f"Name its provider with {names.ENV_PROVIDERS}."
@@ -41,7 +35,7 @@ class Bill:
     endpoint: str | None = None
     deployment: str | None = None
     reported: Decimal | None = None
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[CostReason] = field(default_factory=list)
     refused: bool = False
     unknown: list[str] = field(default_factory=list)
 
@@ -114,7 +108,7 @@ def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
 
 def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     if bill.refused:
-        return _money(PRICED, ["request_refused"], Decimal(0), "local", "USD")
+        return _money(PRICED, [CostReason.REQUEST_REFUSED], Decimal(0), "local", "USD")
     if bill.reported is not None:  # by who knows what all keys and options cost
         computed = {names.COST_COMPUTED_USD: exact(cost.total)} if cost and cost.total is not None else {}
         return computed | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
@@ -123,29 +117,29 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     if unaccounted := bill.unaccounted(cost):
         found[names.COST_UNKNOWN] = unaccounted
         if bill.unknown:
-            reasons.append(UNKNOWN_OPTION)
+            reasons.append(CostReason.UNKNOWN_OPTION)
         if (cost and cost.unknown) or (bill.usage and bill.usage.unknown):
-            reasons.append(UNKNOWN_USAGE)
+            reasons.append(CostReason.UNKNOWN_USAGE)
     if cost is None:
-        return found | _money(UNPRICED, reasons or ["usage_unknown"], None, "local", "USD")
+        return found | _money(UNPRICED, reasons or [CostReason.USAGE_UNKNOWN], None, "local", "USD")
     found |= {names.COST_LINE_PREFIX + line.unit: exact(line.amount) for line in cost.lines}
     if cost.price_id:
         found[names.PRICE_ID] = cost.price_id
     found[names.PRICE_BOOK] = cost.book
     status = cost.status
-    if (unaccounted or NO_USAGE in reasons) and status != UNPRICED:
+    if (unaccounted or CostReason.NO_USAGE in reasons) and status != UNPRICED:
         status = PARTIAL
     elif reasons and status == PRICED:
         status = ESTIMATED
     if cost.reason:
         reasons.append(cost.reason)
     if bill.usage is not None and bill.usage.estimated and not bill.reasons:
-        reasons.append(USAGE_ESTIMATED)  # whatever the price says: a later one must know it
+        reasons.append(CostReason.USAGE_ESTIMATED)  # whatever the price says: a later one must know it
     return found | _money(status, reasons, cost.total, "local", cost.currency)
 
 
 def _money(
-    status: str, reasons: Iterable[str | None], total: Decimal | None, source: str, currency: str
+    status: str, reasons: Iterable[CostReason], total: Decimal | None, source: str, currency: str
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if said := ",".join(dict.fromkeys(reason for reason in reasons if reason)):

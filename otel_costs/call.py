@@ -14,7 +14,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from otel_costs import attributes as names
 from otel_costs import baggage, clean, departed, messages, outbox, tally, telemetry, uninstrumented
 from otel_costs.bill import (
-    INVALID_COST,
     Bill,
     cost_attributes,
     usage_attributes,
@@ -23,6 +22,7 @@ from otel_costs.bill import (
     warn_unpriced,
 )
 from otel_costs.conversation import Conversation
+from otel_costs.cost_reason import CostReason
 from otel_costs.identity import derived_id, random_id, whose
 from otel_costs.jobs import Jobs, Owner
 from otel_costs.messages import content
@@ -152,7 +152,7 @@ class Call:
         self.call_id = derived_id(self.provider, job_id)
         self._revision = FINAL if ended else PENDING
         if not ended:
-            self.bill.usage, self.bill.reasons = None, ["job_not_ended"]
+            self.bill.usage, self.bill.reasons = None, [CostReason.JOB_NOT_ENDED]
         if created_s is not None:
             self._job_ns = created_s * 1_000_000_000, max(0, (ended_s or created_s) - created_s) * 1_000_000_000
 
@@ -357,7 +357,7 @@ def _recorded(
     call.bill.service_tier = service_tier
     call.bill.reported = None if cost_usd is None else clean.money(cost_usd)
     if cost_usd is not None and call.bill.reported is None:
-        call.bill.reasons.append(INVALID_COST)
+        call.bill.reasons.append(CostReason.REPORTED_COST_INVALID)
     if at is not None:
         call._duration_s = 0.0  # how long it took is not known, and not how long ago it was
     # As a job, done here and now: what is no Exception does not get out of it either.

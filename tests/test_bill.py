@@ -12,6 +12,7 @@ from otel_costs import attributes as names
 from otel_costs import telemetry
 from otel_costs.bill import Bill, cost_attributes
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.usage import Usage
 from tests.support.recorded import Recorded
 
@@ -42,7 +43,9 @@ def test_what_nothing_accounts_for_makes_a_cost_a_lower_bound(
 
 def test_a_lower_bound_is_no_estimate() -> None:
     """What is not known at all is graver than what was estimated; both reasons are said."""
-    found = said(Bill(Usage.of(TOKENS, estimated=True), reasons=["stream_closed_early"], unknown=["tool:teleport"]))
+    found = said(
+        Bill(Usage.of(TOKENS, estimated=True), reasons=[CostReason.STREAM_CLOSED_EARLY], unknown=["tool:teleport"])
+    )
     assert found[names.COST_STATUS] == "partial"
     assert found[names.COST_REASON] == "stream_closed_early,unknown_option,usage_estimated"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import generate
 from otel_costs.stand_in import Provider
 
 from .support.collector import Collector
@@ -35,6 +36,12 @@ def test_every_page_is_found() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*.md"):
         assert page.name == "index.md" or f"({page.name})" in index, page.name
+
+
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_pages_made_from_code(name: str) -> None:
+    """A page that is made from code is the one that the code makes; `make docs` makes it anew."""
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generate.PAGES[name]()
 
 
 def test_set_up_in_code(provider: Provider, tmp_path: Path) -> None:

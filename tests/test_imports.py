@@ -12,7 +12,10 @@ import otel_costs
 PACKAGE = Path(otel_costs.__file__).parent
 
 LAYERS = (
-    ("names and values", "attributes units usage usage_keys usage_numbers usage_totals reported_usage media filelock"),
+    (
+        "names and values",
+        "attributes cost_reason units usage usage_keys usage_numbers usage_totals reported_usage media filelock",
+    ),
     ("prices", "pricing"),
     ("the host", "telemetry ledger uninstrumented patching outbox open_ends recent clean tally departed"),
     ("whose call it is", "baggage decorator scope totals session_record session threads"),

@@ -13,6 +13,7 @@ from rich.text import Text
 from otel_costs.cli import figures
 from otel_costs.cli.lines import RecordedLine, label, recorded_lines
 from otel_costs.cli.output import inert, text
+from otel_costs.cli.reasons import explained
 
 Row = Mapping[str, Any]
 
@@ -63,7 +64,8 @@ def conversation(
         for call in behind[place]:
             for cells in _call_rows(call):
                 grid.add_row("", *cells)
-    return Group(heading(session), Text(), grid, Text(), totals(session, calls))
+    reasons = [text(line, "dim") for line in explained(call["cost_reason"] for call in calls)]
+    return Group(heading(session), Text(), grid, Text(), totals(session, calls), *reasons)
 
 
 def _behind(messages: Sequence[Row], calls: Sequence[Row], said_in: Sequence[str]) -> list[list[Row]]:

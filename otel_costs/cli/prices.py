@@ -18,6 +18,8 @@ from otel_costs.attributes import ENV_PRICES
 from otel_costs.cli import figures, options, output
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.lines import label
+from otel_costs.cli.reasons import explained
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing import Cost, PriceBook, price_book, price_check, price_file, price_table, price_update, updates
 from otel_costs.pricing.price_table import PriceRow, PriceSource
 from otel_costs.pricing.price_update import Update
@@ -76,7 +78,7 @@ def price(
         _usage(usage), provider=provider, model=model, at=at, service_tier=service_tier, processing=processing,
         endpoint=endpoint, deployment=deployment, request_model=request_model, prices=book,
     )  # fmt: skip
-    if cost.reason == "unknown_model":
+    if cost.reason == CostReason.UNKNOWN_MODEL:
         raise Failure(_no_model(book, provider, model))
     if form == options.JSON:
         output.write_json(_cost_row(cost))
@@ -319,7 +321,8 @@ def _cost_table(cost: Cost) -> RenderableType:
     said = [f"{cost.status}: {cost.reason}" if cost.reason else cost.status, *filter(None, [cost.price_id]), cost.book]
     if cost.unpriced_units:
         said.insert(1, f"no price for {', '.join(map(label, cost.unpriced_units))}")
-    return Group(table, output.text(" · ".join(said), "dim"))
+    reasons = [output.text(line, "dim") for line in explained([cost.reason or ""])]
+    return Group(table, output.text(" · ".join(said), "dim"), *reasons)
 
 
 def _price_table(rows: Iterable[PriceRow]) -> Table:

@@ -8,10 +8,10 @@ from time import thread_time
 from typing import Final
 
 from otel_costs import attributes
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
 from otel_costs.pricing.price_book import PriceBook, updated, with_file
 from otel_costs.pricing.price_entry import PriceFileError
-from otel_costs.pricing.rates import INTERNAL_ERROR
 from otel_costs.reported_usage import read_given
 from otel_costs.usage import Usage
 
@@ -73,7 +73,7 @@ def price(
         return cost_of(usage, rates, book.version)
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()
-        return Cost(None, UNPRICED, INTERNAL_ERROR, (), None, CURRENCY, (), getattr(book, "version", ""))
+        return Cost(None, UNPRICED, CostReason.INTERNAL_ERROR, (), None, CURRENCY, (), getattr(book, "version", ""))
 
 
 def costs_otherwise(

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.model_names import compact_date
-from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates
+from otel_costs.pricing.rates import Bands, Rate, Rates
 
 Json: TypeAlias = Any
 """Lists and texts, as they are stored: what has no need to be an object at the first call does not become one."""
@@ -80,7 +81,7 @@ class BaseModel:
             units |= variant
         reason = None
         if context and not chosen:
-            reason = PROCESSING_NOT_PRICED if processing else TIER_NOT_PRICED
+            reason = CostReason.PROCESSING_NOT_PRICED if processing else CostReason.TIER_NOT_PRICED
         price_id = self.price_id + "".join(f"?{key}={value}" for key, value in context.items() if chosen)
         return Rates(_bands(units), price_id, reason=reason)
 

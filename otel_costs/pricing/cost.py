@@ -9,16 +9,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.plan import Plan, Quantity, plan_of, quantity_of
 from otel_costs.pricing.rates import (
     EXACT,
-    INVALID_USAGE,
-    NO_USAGE,
-    OVERLAP_UNKNOWN,
-    UNIT_NOT_PRICED,
-    UNKNOWN_MODEL,
-    UNKNOWN_USAGE,
-    USAGE_ESTIMATED,
     Rates,
     band,
 )
@@ -30,7 +24,6 @@ __all__ = [
     "ESTIMATED",
     "PARTIAL",
     "PRICED",
-    "UNKNOWN_MODEL",
     "UNPRICED",
     "Cost",
     "Line",
@@ -78,7 +71,7 @@ class Cost:
 
     total: Decimal | None
     status: str
-    reason: str | None
+    reason: CostReason | None
     lines: tuple[Line, ...]
     price_id: str | None
     currency: str
@@ -92,7 +85,7 @@ class Cost:
 def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:
     """Return what `usage` costs at `rates` from the price book of version `book`."""
     if rates.price_id is None:
-        return _unpriced(usage, rates, book, UNKNOWN_MODEL)
+        return _unpriced(usage, rates, book, CostReason.UNKNOWN_MODEL)
     quantities = usage.quantities
     if not quantities:
         return _unpriced(usage, rates, book, _why_nothing(usage))
@@ -126,7 +119,7 @@ def _carry_out(plan: Plan, usage: Usage, rates: Rates, book: str) -> Cost:
         total = _add(total, amount)
         lines.append(Line(unit, quantity, rate.usd, rate.per, amount, rate.multiplier))
     if overdrawn and (reconciled := _reconciled(plan, usage)):
-        return _at_least_estimated(cost_of(reconciled, rates, book), OVERLAP_UNKNOWN)
+        return _at_least_estimated(cost_of(reconciled, rates, book), CostReason.OVERLAP_UNKNOWN)
     unpriced: tuple[str, ...] = ()
     if plan.uncovered:
         unpriced = tuple(unit for unit, terms in plan.uncovered if quantity_of(terms, quantities) > 0)
@@ -145,8 +138,8 @@ def _unknown(usage: Usage, unpriced: tuple[str, ...]) -> tuple[str, ...]:
     return usage.unknown + tuple(unit for unit in unpriced if unit not in UNITS and unit not in usage.unknown)
 
 
-def _why_unpriced(units: tuple[str, ...]) -> str:
-    return UNIT_NOT_PRICED if any(unit in UNITS for unit in units) else UNKNOWN_USAGE
+def _why_unpriced(units: tuple[str, ...]) -> CostReason:
+    return CostReason.UNIT_NOT_PRICED if any(unit in UNITS for unit in units) else CostReason.UNKNOWN_USAGE
 
 
 def _known_zeros(usage: Usage, rates: Rates) -> list[Line]:
@@ -155,29 +148,31 @@ def _known_zeros(usage: Usage, rates: Rates) -> list[Line]:
     return [Line(charge.unit, 0, charge.rate.usd, charge.rate.per, _ZERO, charge.rate.multiplier) for charge in charges]
 
 
-def _why_nothing(usage: Usage) -> str:
-    return UNKNOWN_USAGE if usage.unknown else INVALID_USAGE if usage.invalid else NO_USAGE
+def _why_nothing(usage: Usage) -> CostReason:
+    if usage.unknown:
+        return CostReason.UNKNOWN_USAGE
+    return CostReason.INVALID_USAGE if usage.invalid else CostReason.NO_USAGE
 
 
 def _judge(
     plan: Plan, usage: Usage, rates: Rates, unpriced: tuple[str, ...], overdrawn: bool
-) -> tuple[str, str | None]:
+) -> tuple[str, CostReason | None]:
     """Return status and reason, the gravest ones first."""
     if unpriced:
         return PARTIAL, _why_unpriced(unpriced)
     if usage.unknown:
-        return PARTIAL, UNKNOWN_USAGE
+        return PARTIAL, CostReason.UNKNOWN_USAGE
     if usage.invalid:
         refused = any(unit not in usage.quantities for unit in usage.invalid)
-        return PARTIAL if refused else ESTIMATED, INVALID_USAGE
+        return PARTIAL if refused else ESTIMATED, CostReason.INVALID_USAGE
     if overdrawn:
-        return ESTIMATED, INVALID_USAGE
+        return ESTIMATED, CostReason.INVALID_USAGE
     if rates.reason:
         return ESTIMATED, rates.reason
     for reason, parts in plan.doubts:
         if all(quantity_of(terms, usage.quantities) > 0 for terms in parts):
             return ESTIMATED, reason
-    return (ESTIMATED, USAGE_ESTIMATED) if usage.estimated else (PRICED, None)
+    return (ESTIMATED, CostReason.USAGE_ESTIMATED) if usage.estimated else (PRICED, None)
 
 
 def _reconciled(plan: Plan, usage: Usage) -> Usage | None:
@@ -195,12 +190,12 @@ def _reconciled(plan: Plan, usage: Usage) -> Usage | None:
     return None
 
 
-def _at_least_estimated(cost: Cost, reason: str) -> Cost:
+def _at_least_estimated(cost: Cost, reason: CostReason) -> Cost:
     return replace(cost, status=ESTIMATED, reason=reason) if cost.status in (PRICED, ESTIMATED) else cost
 
 
-def _unpriced(usage: Usage, rates: Rates, book: str, reason: str, units: tuple[str, ...] | None = None) -> Cost:
+def _unpriced(usage: Usage, rates: Rates, book: str, reason: CostReason, units: tuple[str, ...] | None = None) -> Cost:
     if units is None:
         units = tuple(unit for unit, quantity in usage.quantities.items() if quantity)
-    unknown = _unknown(usage, units if reason != UNKNOWN_MODEL else ())
+    unknown = _unknown(usage, units if reason != CostReason.UNKNOWN_MODEL else ())
     return Cost(None, UNPRICED, reason, (), rates.price_id, CURRENCY, units, book, unknown)

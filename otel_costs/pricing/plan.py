@@ -6,13 +6,9 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Final, NamedTuple, TypeAlias
 
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.rates import (
     EXACT,
-    MODALITY_NOT_PRICED,
-    OVERLAP_UNKNOWN,
-    PART_NOT_PRICED,
-    RATE_ESTIMATED,
-    SIZE_NOT_PRICED,
     Rate,
     Rates,
 )
@@ -44,7 +40,7 @@ class Charge(NamedTuple):
 class Doubt(NamedTuple):
     """What makes a cost an estimate if all of `quantities` are more than zero."""
 
-    reason: str
+    reason: CostReason
     quantities: tuple[Terms, ...]
 
 
@@ -74,7 +70,7 @@ def plan_of(units: tuple[str, ...], priced: Mapping[str, Rate], rates: Rates) ->
     overlaps = tuple(_overlaps(remainders, priced))
     doubts = (
         *_doubts(charges, remainders, priced, sized=rates.sized),
-        *(Doubt(OVERLAP_UNKNOWN, (one, other)) for _, one, other in overlaps),
+        *(Doubt(CostReason.OVERLAP_UNKNOWN, (one, other)) for _, one, other in overlaps),
     )
     return Plan(tuple(charges), tuple(uncovered), tuple(doubts), overlaps)
 
@@ -129,14 +125,14 @@ def _doubts(
         line = priced_as(unit, priced)
         # Text and images are often one price; audio at the price of text is wrong by a factor of up to eight.
         if line and {"tokens", "audio"} <= DIMENSIONS[unit] and "audio" not in DIMENSIONS[line]:
-            yield Doubt(MODALITY_NOT_PRICED, (_terms(remainder),))
+            yield Doubt(CostReason.MODALITY_NOT_PRICED, (_terms(remainder),))
         if line and (DIMENSIONS[unit] - DIMENSIONS[line]) & _PRICED_APART:
-            yield Doubt(PART_NOT_PRICED, (_terms(remainder),))
+            yield Doubt(CostReason.PART_NOT_PRICED, (_terms(remainder),))
     for charge in charges:
         if charge.rate.estimate:
-            yield Doubt(RATE_ESTIMATED, (charge.terms,))
+            yield Doubt(CostReason.RATE_ESTIMATED, (charge.terms,))
         if not sized and charge.unit in _SIZED_UNITS:
-            yield Doubt(SIZE_NOT_PRICED, (charge.terms,))
+            yield Doubt(CostReason.SIZE_NOT_PRICED, (charge.terms,))
 
 
 def _overlaps(remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate]) -> Iterator[tuple[str, Terms, Terms]]:

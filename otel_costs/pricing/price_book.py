@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final, TypeAlias
 
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing import updates
 from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.builtin_prices import builtin_book
@@ -19,7 +20,7 @@ from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.model_names import plain
 from otel_costs.pricing.price_entry import PriceFile, settle
 from otel_costs.pricing.price_search import Question, Search
-from otel_costs.pricing.rates import ANSWER_UNKNOWN, DATED_NAME, EARLIEST, LATEST, UNKNOWN_MODEL, Rates
+from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
 from otel_costs.pricing.updates import Updates
 
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
@@ -69,7 +70,7 @@ class PriceBook:
         names = CallNames.of(call[0], call[1], request_model, price_model)
         search = Search(self.files, self.base, at)
         found = self._look(search, call, names) if names.provider else None
-        found = found or Rates(((-1, {}),), None, reason=UNKNOWN_MODEL)
+        found = found or Rates(((-1, {}),), None, reason=CostReason.UNKNOWN_MODEL)
         start = max((moment for moment in search.moments if moment <= at), default=EARLIEST)
         end = min((moment for moment in search.moments if moment > at), default=LATEST)
         return replace(found, start=start, end=end, plans={})
@@ -77,17 +78,17 @@ class PriceBook:
     def _look(self, search: Search, call: Call, names: CallNames) -> Rates | None:
         """Return the rates by the call's own names; else by those without a date, or by one that nobody answered to."""
 
-        def find(which: Iterable[Name], reason: str | None = None) -> Rates | None:
+        def find(which: Iterable[Name], reason: CostReason | None = None) -> Rates | None:
             question = _question(call, names.provider, tuple(which))
             found = search.find(question) if question.names else None
             return replace(found, reason=found.reason or reason, plans={}) if found else None
 
         one_model = self._is_one_model(names)
-        return (
-            find(names.as_called(one_model=one_model))
-            or find(names.undated(one_model=one_model), DATED_NAME)
-            or (None if one_model or self._is_known(names.answered) else find(names.of_asked(), ANSWER_UNKNOWN))
-        )
+        found = find(names.as_called(one_model=one_model))
+        found = found or find(names.undated(one_model=one_model), CostReason.DATED_NAME)
+        if found is None and not one_model and not self._is_known(names.answered):
+            found = find(names.of_asked(), CostReason.ANSWER_UNKNOWN)
+        return found
 
     def _is_one_model(self, names: CallNames) -> bool:
         """Whether the model that answered is the one that was asked, by another name: with a date, or an alias."""

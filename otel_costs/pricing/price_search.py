@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.call_names import Name
 from otel_costs.pricing.plan import priced_as
 from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
-from otel_costs.pricing.rates import PROCESSING_NOT_PRICED, TIER_NOT_PRICED, Bands, Rate, Rates, band
+from otel_costs.pricing.rates import Bands, Rate, Rates, band
 from otel_costs.units import DIMENSIONS
 
 _MAX_BASES: Final = 32  # prices on top of each other
@@ -192,11 +193,11 @@ def _question_of(base: Base, question: Question) -> Question:
     return replace(question, **asked)
 
 
-def _reason(price: Price, question: Question) -> str | None:
+def _reason(price: Price, question: Question) -> CostReason | None:
     """Return why `price` is an estimate for the question: it is for the standard way of calling, and this is not."""
     if price.conditions() == (question.service_tier, question.processing):
         return None
-    return PROCESSING_NOT_PRICED if question.processing else TIER_NOT_PRICED
+    return CostReason.PROCESSING_NOT_PRICED if question.processing else CostReason.TIER_NOT_PRICED
 
 
 def _joined(bands: Bands, above: int, longer: Bands) -> Bands:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any, Final, TypeAlias
 
+from otel_costs.cost_reason import CostReason
+
 EXACT: Final = Context(prec=60)
 """The arithmetic of money. Its methods are called, so that the ambient context, which is the application's, is neither
 used nor changed. 60 digits hold 2**63 units at any rate that a price file may state."""
@@ -14,24 +16,6 @@ EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 ONE: Final = Decimal(1)
-
-# Why a cost is not simply priced.
-UNKNOWN_MODEL: Final = "unknown_model"
-UNIT_NOT_PRICED: Final = "unit_not_priced"
-NO_USAGE: Final = "no_usage"
-INVALID_USAGE: Final = "invalid_usage"
-UNKNOWN_USAGE: Final = "unknown_usage"
-TIER_NOT_PRICED: Final = "tier_not_priced"
-PROCESSING_NOT_PRICED: Final = "processing_not_priced"
-MODALITY_NOT_PRICED: Final = "modality_not_priced"
-PART_NOT_PRICED: Final = "part_not_priced"
-SIZE_NOT_PRICED: Final = "size_not_priced"
-RATE_ESTIMATED: Final = "rate_estimated"
-USAGE_ESTIMATED: Final = "usage_estimated"
-OVERLAP_UNKNOWN: Final = "overlap_unknown"
-DATED_NAME: Final = "dated_name"
-ANSWER_UNKNOWN: Final = "answer_unknown"
-INTERNAL_ERROR: Final = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +48,7 @@ class Rates:
     """The price that was applied; None if the model is unknown."""
     start: datetime = EARLIEST
     end: datetime = LATEST
-    reason: str | None = None
+    reason: CostReason | None = None
     """Why these rates are an estimate: the tier, the processing, or the very name of the model has none of its own."""
     sized: bool = True
     """Whether the size and quality that were asked for have rates; if not, those of the plain model stand in."""

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from otel_costs import attributes as names
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.patching import Patches
 from otel_costs.providers import spoken, vendor_http
@@ -87,7 +88,7 @@ def _read_transcript(call: Call, _: Asked, answer: Answer) -> None:
         if body.get("speaker_labels") and model:
             call.bill.price_model = f"{model}/diarize"
         if any(body.get(feature) for feature in _BILLED):
-            call.bill.reasons.append("feature_not_priced")
+            call.bill.reasons.append(CostReason.FEATURE_NOT_PRICED)
     if isinstance(job := body.get("id"), str):
         call.as_job(job, created_s=None, ended_s=None, ended=status in jobs.ENDED)
         if heard := spoken.heard(body.get("text"), seconds):
@@ -170,7 +171,7 @@ class _Transcription:
         call.bill.usage = Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
         call.bill.price_model = f"{call.request_model}/streaming"
         if not self._is_plain:
-            call.bill.reasons.append("feature_not_priced")
+            call.bill.reasons.append(CostReason.FEATURE_NOT_PRICED)
 
 
 _SAID: Final = ('"Termination"', '"end_of_turn":true', '"end_of_turn": true')

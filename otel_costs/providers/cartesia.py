@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from otel_costs import attributes as names
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import Draft
 from otel_costs.patching import Patches
 from otel_costs.providers import spoken, vendor_http
@@ -64,13 +65,13 @@ def _read(call: Call, asked: Asked, answer: Answer) -> None:
             call.bill.price_model = f"{call.request_model}/infill"
         call.bill.usage = Usage.of(used, estimated=True)
     else:
-        call.bill.reasons.append("usage_not_reported")
+        call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
 
 
 def _read_transcription(call: Call, body: Mapping[str, Any]) -> None:
     call.set(names.RESPONSE_ID, body.get("request_id"))
     if (seconds := body.get("duration")) is None:
-        call.bill.reasons.append("usage_not_reported")
+        call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
     else:
         call.bill.usage = Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
     call.choices = [spoken.heard(body.get("text"), seconds)]

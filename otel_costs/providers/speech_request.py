@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 
 from otel_costs import outbox, shutdown, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.recent import Recent
 from otel_costs.session import BudgetExceeded, check_budget
 
@@ -100,7 +101,7 @@ def write(call: Call, read: Callable[[Call], object], error: str | None = None, 
     except Exception as bug:  # noqa: BLE001
         telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
         if call.bill.usage is None:
-            call.bill.reasons.append("response_not_read")
+            call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
     call.bill.refused = refused
     if error is None:
         call.finish()

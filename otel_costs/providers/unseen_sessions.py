@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from otel_costs import telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.recent import Recent
-
-REASON: Final = "usage_not_visible"
 
 KEPT: Final = 10_000
 """Sessions that a process remembers for a sideband that joins; one that was forgotten stays without a cost."""
@@ -37,12 +36,12 @@ def begin(call: Call, path: str, body: object, headers: Mapping[str, str]) -> No
         created_s = call.start_ns // 1_000_000_000
         call.as_job(session_id, created_s=created_s, ended_s=None, ended=False)
         _started[call.provider, session_id] = created_s
-    call.bill.usage, call.bill.reasons = None, [REASON]
+    call.bill.usage, call.bill.reasons = None, [CostReason.USAGE_NOT_VISIBLE]
     telemetry.complain_once(
         "realtime:unseen",
         "otel_costs does not see what a call over SIP or WebRTC uses: such calls are recorded without a cost (%s), but"
         " for those that this process joins with a sideband connection, connect(call_id=...)",
-        REASON,
+        CostReason.USAGE_NOT_VISIBLE,
     )
 
 

@@ -12,6 +12,7 @@ from opentelemetry.context import Context
 from otel_costs import attributes as names
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers import vendor_request
 from otel_costs.providers.hosts import Host
@@ -132,7 +133,7 @@ class VendorCall:
     def _give_up(self) -> None:
         if (call := self._call) is not None:
             call.stop()
-            call.bill.reasons.append("response_not_read")
+            call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
             outbox.put(partial(self._end, call, call.finish))
 
     def _read_whole(self, raw: bytes | None, headers: Mapping[str, str]) -> None:
@@ -164,7 +165,7 @@ class VendorCall:
                 call.bill.usage = with_reported(call.bill.usage, answer.body["usage"], call.provider)
         except Exception as bug:  # noqa: BLE001
             telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
-            call.bill.reasons.append("response_not_read")
+            call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
         if error:
             call.fail(error)
         else:

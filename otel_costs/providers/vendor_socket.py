@@ -10,6 +10,7 @@ from typing import Final
 from otel_costs import attributes as names
 from otel_costs import clean, outbox, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers import hosts, spoken
 from otel_costs.session import check_budget
@@ -89,7 +90,7 @@ class Listening:
         if seconds is None:
             sent = Decimal(self._bytes) / self._per_second if self._per_second else self._last
             seconds = self._lasted or sent.quantize(_MILLI)
-            call.bill.reasons.append("usage_not_reported")
+            call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
         if self._bytes and not seconds:
             _write(call, error)  # a sound of unknown length, and nothing said in it
             return

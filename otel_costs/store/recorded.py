@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs.bill import UNKNOWN_OPTION, Bill
-from otel_costs.pricing import rates
+from otel_costs.bill import Bill
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.cost import Cost
 from otel_costs.usage import Usage
 
@@ -28,16 +28,29 @@ FACTS: Final = (
 
 COLUMNS: Final = (*FACTS, *UNITS, "other_usage")
 
-REFUSED: Final = "request_refused"
-"""The reason of a cost that is nothing because the provider answered with an error."""
-
 # What a price said, or the bill for want of one: a new price says it anew.
-_SAID_BY_PRICES: Final = frozenset({
-    rates.UNKNOWN_MODEL, rates.UNIT_NOT_PRICED, rates.NO_USAGE, rates.INVALID_USAGE, rates.TIER_NOT_PRICED,
-    rates.PROCESSING_NOT_PRICED, rates.MODALITY_NOT_PRICED, rates.PART_NOT_PRICED, rates.SIZE_NOT_PRICED,
-    rates.RATE_ESTIMATED, rates.USAGE_ESTIMATED, rates.OVERLAP_UNKNOWN, rates.DATED_NAME, rates.ANSWER_UNKNOWN,
-    rates.UNKNOWN_USAGE, rates.INTERNAL_ERROR, UNKNOWN_OPTION, "usage_unknown",
-})  # fmt: skip
+_SAID_BY_PRICES: Final = frozenset(
+    {
+        CostReason.ANSWER_UNKNOWN,
+        CostReason.DATED_NAME,
+        CostReason.INTERNAL_ERROR,
+        CostReason.INVALID_USAGE,
+        CostReason.MODALITY_NOT_PRICED,
+        CostReason.NO_USAGE,
+        CostReason.OVERLAP_UNKNOWN,
+        CostReason.PART_NOT_PRICED,
+        CostReason.PROCESSING_NOT_PRICED,
+        CostReason.RATE_ESTIMATED,
+        CostReason.SIZE_NOT_PRICED,
+        CostReason.TIER_NOT_PRICED,
+        CostReason.UNIT_NOT_PRICED,
+        CostReason.UNKNOWN_MODEL,
+        CostReason.UNKNOWN_OPTION,
+        CostReason.UNKNOWN_USAGE,
+        CostReason.USAGE_ESTIMATED,
+        CostReason.USAGE_UNKNOWN,
+    }
+)
 
 
 def usage(row: Mapping[str, Any]) -> Usage:
@@ -47,9 +60,9 @@ def usage(row: Mapping[str, Any]) -> Usage:
     return Usage.of(
         found,
         invalid=tuple(row["invalid_usage"]),
-        estimated=rates.USAGE_ESTIMATED in reasons,
+        estimated=CostReason.USAGE_ESTIMATED in reasons,
         # A unit that nobody knew may have a price now.
-        unknown=tuple(key for key in row["cost_unknown"] if key not in found and rates.UNKNOWN_USAGE in reasons),
+        unknown=tuple(key for key in row["cost_unknown"] if key not in found and CostReason.UNKNOWN_USAGE in reasons),
     )
 
 
@@ -67,15 +80,15 @@ def bill(row: Mapping[str, Any]) -> Bill:
         reasons=[
             reason for reason in reasons if reason and (reason not in _SAID_BY_PRICES or _is_of_call(reason, used))
         ],
-        refused=REFUSED in reasons,
+        refused=CostReason.REQUEST_REFUSED in reasons,
         # Keys and options stand in one list; where there are both, each of them is both.
-        unknown=list(row["cost_unknown"]) if UNKNOWN_OPTION in reasons else [],
+        unknown=list(row["cost_unknown"]) if CostReason.UNKNOWN_OPTION in reasons else [],
     )
 
 
 def _is_of_call(reason: str, used: Usage) -> bool:
     """Whether a reason that prices give, too, is the call's own: tools were counted, and no tokens were told."""
-    return reason == rates.NO_USAGE and bool(used.quantities)
+    return reason == CostReason.NO_USAGE and bool(used.quantities)
 
 
 def cost(row: Mapping[str, Any]) -> Cost | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from otel_costs.cost_reason import CostReason
 from otel_costs.local import Stack
 
 from .support import DAY, Ledger, at, run
@@ -309,6 +310,7 @@ def test_an_unpriced_call_is_never_a_zero(url: str) -> None:
     """It says that it has no price and why, and the total says how many it misses."""
     said = run("session", "voice", url=url).stdout
     assert "unpriced: unknown_model" in said
+    assert CostReason.UNKNOWN_MODEL.meaning in said
     assert "failed: RateLimitError" in said
     assert "total            $0.001500 + 1 unpriced" in said
 

@@ -1,6 +1,6 @@
 """What otel_costs wrote: the spans, metrics and records of one test, kept in memory by the real SDK."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
 from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
+from otel_costs.cost_reason import CostReason
 
 
 @dataclass
@@ -51,11 +52,13 @@ class Recorded:
     def records(self, event: str) -> list[Mapping[str, Any]]:
         """Return the attributes of the records of one event, each with its body and its time in nanoseconds."""
         outbox.drain()
-        return [
+        found: list[Mapping[str, Any]] = [
             {**(data.log_record.attributes or {}), "body": data.log_record.body, "timestamp": data.log_record.timestamp}
             for data in self.log_exporter.get_finished_logs()
             if data.log_record.event_name == event
         ]
+        assert reasons_outside(found) == set(), "a reason is no member of CostReason"
+        return found
 
     @property
     def calls(self) -> list[Mapping[str, Any]]:
@@ -82,6 +85,12 @@ class Recorded:
             for scope in resource.scope_metrics
             for metric in scope.metrics
         }
+
+
+def reasons_outside(records: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the reasons that were recorded and are no members of the enumeration."""
+    said = [record[names.COST_REASON] for record in records if names.COST_REASON in record]
+    return set(",".join(said).split(",")) - {"", *CostReason}
 
 
 @pytest.fixture

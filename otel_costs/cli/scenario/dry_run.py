@@ -11,7 +11,7 @@ from otel_costs import pricing
 from otel_costs.cli import figures
 from otel_costs.cli.scenario.sound import seconds_of
 from otel_costs.cli.scenario.steps import Scenario, Speech, Step, Talk, Transcription, quoted
-from otel_costs.pricing.cost import UNKNOWN_MODEL
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers import hosts
 
 UNKNOWN: Final = "unknown"
@@ -39,7 +39,7 @@ def planned(scenario: Scenario) -> Iterator[Planned]:
     for step in scenario.steps:
         usage, sends = _known(step)
         cost = pricing.price(usage or {"input_tokens": 1}, provider=provider, model=step.model)
-        unpriced = cost.reason == UNKNOWN_MODEL
+        unpriced = cost.reason == CostReason.UNKNOWN_MODEL
         status = pricing.UNPRICED if unpriced else cost.status if usage else UNKNOWN
         yield Planned(
             step=step.name,

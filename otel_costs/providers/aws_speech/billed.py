@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, Final
+from typing import Any
 
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.usage import Usage
-
-ADD_ON: Final = "add_on_not_priced"
-"""Redaction, a custom language model and the like cost more, and are not in the price."""
 
 
 def audio_usage(heard: Decimal) -> Usage:
@@ -23,4 +21,4 @@ def audio_usage(heard: Decimal) -> Usage:
 def note_add_ons(call: Call, options: Mapping[str, Any], *names: str) -> None:
     """Say that the price is not all of it where one of the options `names` is asked for."""
     if any(options.get(name) for name in names):
-        call.bill.reasons.append(ADD_ON)
+        call.bill.reasons.append(CostReason.ADD_ON_NOT_PRICED)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from otel_costs import attributes as names
 from otel_costs import clean, outbox
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.aws_speech.billed import audio_usage, note_add_ons
 from otel_costs.providers.aws_speech.operation import Operation, Place, epoch_s, text
 from otel_costs.providers.speech_request import is_first_look
@@ -55,7 +56,7 @@ class _Kind(NamedTuple):
             note_add_ons(call, {**job, **(job.get("Settings") or {})}, *_ADD_ONS)
             note_add_ons(call, job.get("ModelSettings") or {}, "LanguageModelName")
             if call.bill.usage is None:
-                call.bill.reasons.insert(0, "duration_not_reported")
+                call.bill.reasons.insert(0, CostReason.DURATION_NOT_REPORTED)
         created_s, ended_s = epoch_s(job.get("CreationTime")), epoch_s(job.get("CompletionTime"))
         call.as_job(job_id, created_s=created_s, ended_s=ended_s, ended=ended)
 

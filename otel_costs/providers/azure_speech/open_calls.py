@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from otel_costs import open_ends, outbox, telemetry
+from otel_costs.cost_reason import CostReason
 
 
 class OpenCall:
@@ -28,7 +29,7 @@ class OpenCall:
         """Take an exception of the SDK's: nothing was started, or waiting for it was given up."""
         raise NotImplementedError
 
-    def close(self, reason: str) -> outbox.Job:
+    def close(self, reason: CostReason) -> outbox.Job:
         """Note that nothing more will be known, and why; return what is left to do. It may be in a finalizer."""
         raise NotImplementedError
 
@@ -42,17 +43,17 @@ class OpenCall:
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:speech", "otel_costs could not finish a call of Azure Speech", error=error)
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: CostReason) -> None:
         """End it with what is known."""
         self.end(partial(self.close, reason))
 
-    def give_up_from_finalizer(self, reason: str) -> None:
+    def give_up_from_finalizer(self, reason: CostReason) -> None:
         """End it as the collector wants it: whatever else is to be done is done later, by somebody else."""
         self.end(partial(self.close, reason), outbox.put_from_finalizer)
 
     def end_with_process(self, _wait_s: float) -> None:
         """End it with the process, or with what we follow."""
-        self.give_up_from_finalizer("process_ended")
+        self.give_up_from_finalizer(CostReason.PROCESS_ENDED)
 
     def forget(self) -> None:
         """Leave the end to somebody else: after a fork, to the parent."""

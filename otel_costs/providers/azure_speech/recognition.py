@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from otel_costs import attributes as names
 from otel_costs import open_ends, outbox, telemetry
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import Draft
 from otel_costs.patching import Wrapper
 from otel_costs.providers import spoken
@@ -69,7 +70,7 @@ class Ear:
 
     def _dropped(self) -> None:
         if (running := self.running) is not None:
-            running.give_up_from_finalizer("recognizer_dropped")
+            running.give_up_from_finalizer(CostReason.RECOGNIZER_DROPPED)
 
 
 class Hearing(OpenCall):
@@ -118,7 +119,7 @@ class Hearing(OpenCall):
     def take_place(self) -> None:
         before, self.ear.running = self.ear.running, self
         if before is not None:
-            before.give_up("started_again")
+            before.give_up(CostReason.STARTED_AGAIN)
 
     def got(self, result: Any) -> None:
         """Take what a future has: the result of `recognize_once_async`, or nothing of a start."""
@@ -137,8 +138,8 @@ class Hearing(OpenCall):
         """It is over."""
         self.end(self._close)
 
-    def close(self, reason: str) -> outbox.Job:
-        if self._once and reason == "recognizer_dropped":
+    def close(self, reason: CostReason) -> outbox.Job:
+        if self._once and reason == CostReason.RECOGNIZER_DROPPED:
             self._error = self._error or "Canceled"  # as the application is told
         self._call.bill.reasons.append(reason)
         return self._close()
@@ -158,7 +159,7 @@ class Hearing(OpenCall):
             ear.position_s = heard_s  # the SDK sends what came after it again
         return partial(service.write, self._call, self._error, self._fill, is_refused=not self._end_ticks)
 
-    def _sent_s(self) -> tuple[Decimal | None, str | None]:
+    def _sent_s(self) -> tuple[Decimal | None, CostReason | None]:
         """Return the seconds that were sent, and why they are an estimate; None for what is not known."""
         source, given_s = self.ear.source, self.ear.source.seconds
         heard_s = max(Decimal(0), Decimal(self._end_ticks) / _TICKS - self._begin_s)
@@ -169,11 +170,11 @@ class Hearing(OpenCall):
             given_s = max(Decimal(0), given_s - self._begin_s)
             most_s = _BURST_S + _SPEED * elapsed_s
             if self._has_ended or given_s <= most_s:
-                return max(given_s, heard_s), "connection_lost" if self._error else None
-            return max(most_s, heard_s), "audio_sent_not_known"
+                return max(given_s, heard_s), CostReason.CONNECTION_LOST if self._error else None
+            return max(most_s, heard_s), CostReason.AUDIO_SENT_NOT_KNOWN
         if source.is_live:
-            return max(elapsed_s, heard_s), "audio_sent_not_known"
-        return (heard_s, "audio_sent_not_known") if heard_s else (None, None)
+            return max(elapsed_s, heard_s), CostReason.AUDIO_SENT_NOT_KNOWN
+        return (heard_s, CostReason.AUDIO_SENT_NOT_KNOWN) if heard_s else (None, None)
 
     def _fill(self) -> None:
         self._charge()
@@ -187,7 +188,7 @@ class Hearing(OpenCall):
             return
         bill = self._call.bill
         if self.ear.channels > 1:
-            bill.reasons.append("billing_of_channels_not_published")
+            bill.reasons.append(CostReason.BILLING_OF_CHANNELS_NOT_PUBLISHED)
         sent_s = self._seconds * self.ear.channels
         quantities = {
             "audio_seconds": sent_s.to_integral_value(ROUND_CEILING),
@@ -250,7 +251,7 @@ def _stop(recognizer: Any, future: Any) -> None:
         results.wait(future, lambda _: hearing.finish(), lambda _: hearing.finish())
         if not results.is_connected(recognizer, "session_stopped"):
             # Nobody else will tell, if nobody waits.
-            open_ends.when_collected(future, partial(hearing.give_up_from_finalizer, "stop_not_awaited"))
+            open_ends.when_collected(future, partial(hearing.give_up_from_finalizer, CostReason.STOP_NOT_AWAITED))
 
 
 def _begin(recognizer: Any, *, once: bool) -> Hearing | None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import open_ends, outbox, telemetry
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers import spoken
 from otel_costs.providers.azure_speech import results, service, voices
 from otel_costs.providers.azure_speech.open_calls import OpenCall
@@ -105,7 +106,7 @@ class Mouth:
         self.is_gone = True
         for speaking in (*self._waiting, *self._speaking.values()):
             if not speaking.readers:
-                speaking.give_up_from_finalizer("synthesizer_dropped")
+                speaking.give_up_from_finalizer(CostReason.SYNTHESIZER_DROPPED)
 
 
 class Speaking(OpenCall):
@@ -166,7 +167,7 @@ class Speaking(OpenCall):
     def unseen(self) -> None:
         """Give up if nobody is left to see the end; called from a finalizer."""
         if not self.readers and (self.mouth.is_gone or not self.is_told):
-            self.give_up_from_finalizer("result_not_seen")
+            self.give_up_from_finalizer(CostReason.RESULT_NOT_SEEN)
 
     def failed(self, error: BaseException) -> None:
         self._error = type(error).__name__
@@ -181,7 +182,7 @@ class Speaking(OpenCall):
         """It is over."""
         self.end(self._close)
 
-    def close(self, reason: str) -> outbox.Job:
+    def close(self, reason: CostReason) -> outbox.Job:
         self._call.bill.reasons.append(reason)
         return self._close()
 
@@ -200,9 +201,9 @@ class Speaking(OpenCall):
         if self._error is not None:
             if not self._has_sound:
                 return  # perhaps it was not even connected
-            bill.reasons.append("synthesis_not_finished")
+            bill.reasons.append(CostReason.SYNTHESIS_NOT_FINISHED)
         if script.has_several_kinds:
-            bill.reasons.append("several_kinds_of_voices")
+            bill.reasons.append(CostReason.SEVERAL_KINDS_OF_VOICES)
         seconds = {"audio_seconds": self._seconds, "output_audio_seconds": self._seconds}
         bill.usage = Usage.of({"input_characters": script.characters, **seconds}, estimated=bool(bill.reasons))
 

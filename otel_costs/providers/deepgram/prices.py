@@ -6,6 +6,7 @@ from typing import Final
 
 from otel_costs import clean
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.usage import Usage
 
 DEFAULT_MODEL: Final = "base-general"
@@ -39,12 +40,12 @@ def bill(
         if duration is not None:
             call.bill.usage = Usage({}, ("audio_seconds",))
         else:
-            call.bill.reasons.append("usage_not_reported")
+            call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
         return
     total = Decimal(channels) * seconds
     call.bill.usage = Usage.of({"audio_seconds": total, "input_audio_seconds": total})
     if any(_on(query, feature) for feature in _BILLED):
-        call.bill.reasons.append("feature_not_priced")
+        call.bill.reasons.append(CostReason.FEATURE_NOT_PRICED)
     call.bill.unknown += [name for name in query if name not in _FREE and name not in _BILLED and _on(query, name)]
 
 

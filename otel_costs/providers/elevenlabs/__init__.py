@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import Draft
 from otel_costs.patching import Patches
 from otel_costs.providers import fern, spoken
@@ -93,18 +94,18 @@ def _read(call: Call, asked: Asked, answer: Answer) -> None:
     elif length := _length(asked):
         call.bill.usage = Usage.of({"input_characters": length}, estimated=True)  # some voices cost a multiple
     else:
-        call.bill.reasons.append("usage_not_reported")
+        call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
 
 
 def _read_transcription(call: Call, asked: Asked, body: dict[str, Any]) -> None:
     call.set(names.RESPONSE_ID, body.get("transcription_id"))
     seconds = body.get("audio_duration_secs")
     if seconds is None:
-        call.bill.reasons.append("usage_not_reported")
+        call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
     else:
         call.bill.usage = Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
         if any(asked.has(option) for option in _BILLED):
-            call.bill.reasons.append("feature_not_priced")
+            call.bill.reasons.append(CostReason.FEATURE_NOT_PRICED)
         call.bill.unknown += asked.beyond(_BILLED | _FREE)
     several = body.get("transcripts")
     channels = several if isinstance(several, list) else [body]

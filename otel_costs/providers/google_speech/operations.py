@@ -13,6 +13,7 @@ from typing import Any, Final
 from otel_costs import attributes as names
 from otel_costs import outbox, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.google_speech.fields import epoch_s
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.providers.speech_request import SpeechRequest, is_first_look, write
@@ -72,7 +73,7 @@ class _Job:
         if not ended:
             call.bill.usage = usage  # of a text it is known already, unless it fails
         elif operation.HasField("error"):
-            call.bill.usage, call.bill.reasons = None, ["job_failed"]
+            call.bill.usage, call.bill.reasons = None, [CostReason.JOB_FAILED]
 
 
 def follow(request: SpeechRequest, task: Task, future: Any) -> None:

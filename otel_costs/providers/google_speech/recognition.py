@@ -5,13 +5,12 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.rates import EXACT
 from otel_costs.providers import spoken
 from otel_costs.providers.google_speech.fields import enum, field, seconds, text
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.usage import Usage
-
-NOT_REPORTED: Final = "billed_time_not_reported"
 
 _WIDTHS: Final = {"LINEAR16": 2, "MULAW": 1, "ALAW": 1}  # bytes of a sample
 
@@ -80,7 +79,7 @@ class Recognition(Task):
         if self._billed is not None:
             call.bill.usage = Usage.of({"audio_seconds": self._billed})
             return
-        call.bill.reasons.append(NOT_REPORTED)
+        call.bill.reasons.append(CostReason.BILLED_TIME_NOT_REPORTED)
         estimate = self._sent_seconds() or self._end
         if estimate:
             call.bill.usage = Usage.of({"audio_seconds": estimate}, estimated=True)

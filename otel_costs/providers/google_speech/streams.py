@@ -12,6 +12,7 @@ import wrapt
 
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal, write
 
@@ -190,7 +191,7 @@ def _watch(request: SpeechRequest, task: Task) -> streaming.Watch | None:
 def _give_up(request: SpeechRequest, watch: streaming.Watch, error: Exception) -> None:
     telemetry.complain_once("bug:stream", "otel_costs could not follow a stream of Google's", error=error)
     if request.call is not None:
-        request.call.bill.reasons.append("response_not_read")
+        request.call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
     watch.end(None)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from otel_costs import attributes as names
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers import spoken
 from otel_costs.providers.google_speech.fields import field, text
 from otel_costs.providers.google_speech.task import Task
@@ -60,11 +61,11 @@ class Synthesis(Task):
         call.show(names.SPEECH_VOICE, text(self._voice, "name"))
         call.bill.usage = Usage.of({"input_characters": sum(one.characters for one in said)})
         if model is None:
-            call.bill.reasons.append("voice_not_named")
+            call.bill.reasons.append(CostReason.VOICE_NOT_NAMED)
         elif model.startswith("gemini"):
-            call.bill.reasons.append("tokens_not_reported")
+            call.bill.reasons.append(CostReason.TOKENS_NOT_REPORTED)
         if not self.complete:
-            call.bill.reasons.append("stream_not_finished")
+            call.bill.reasons.append(CostReason.STREAM_NOT_FINISHED)
         call.inputs = spoken.synthesized("".join(one.text for one in said))
 
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import reported_usage, telemetry
+from otel_costs.cost_reason import CostReason
 from otel_costs.jobs import Owner
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import calls, hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
-from otel_costs.providers.openai.options import TOOL_USE_NOT_REPORTED
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
 from otel_costs.recent import Recent
@@ -165,7 +165,7 @@ def _write(
         items = hosted_tools.objects(thing.get("output"))
         call.bill.unknown += hosted_tools.unknown(known.tools, items) + _unknown_environment(known)
         if due is not _NOTHING and "output" not in thing and _may_search(known.tools):
-            call.bill.reasons.append(TOOL_USE_NOT_REPORTED)
+            call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
     if error := openai_answer.failure(thing):
         call.fail(error)
     else:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from otel_costs import attributes as names
 from otel_costs import clean, messages, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers import unseen_sessions
@@ -127,8 +128,8 @@ def _estimate(call: Call, request: Request) -> None:
     if _has_tokens(bill.usage) or not request.stream or request.endpoint.said not in _ESTIMATED or not call.inputs:
         return
     if not bill.reasons:
-        bill.reasons.append("usage_not_reported")
-    if "response_not_read" not in bill.reasons:
+        bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
+    if CostReason.RESPONSE_NOT_READ not in bill.reasons:
         said = sum(_tokens(choice) for choice in call.choices)
         guessed = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
         bill.usage = guessed if bill.usage is None else bill.usage + guessed

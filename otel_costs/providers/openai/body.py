@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from otel_costs import outbox
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.sound import HEAD, Sound
 
 KEPT: Final = 32 * 1024 * 1024
@@ -48,7 +49,7 @@ class BodyReader:
         elif len(raw) == self._size > 0:
             body = _parsed(raw)
         if body is None and self._call is not None:
-            self._call.bill.reasons.append("response_not_read")
+            self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
         self._finish(body, error)
 
 

@@ -8,6 +8,7 @@ from opentelemetry import context as otel_context
 from otel_costs import attributes as names
 from otel_costs import telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.identity import whose
 from otel_costs.jobs import Owner
 from otel_costs.providers.openai import answer as openai_answer
@@ -50,7 +51,7 @@ def write(call: Call, request: Request, body: Any, headers: Mapping[str, str], e
     except Exception as bug:  # noqa: BLE001
         telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
         if call.bill.usage is None:
-            call.bill.reasons.append("response_not_read")
+            call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
     if error:
         call.fail(error)
     else:

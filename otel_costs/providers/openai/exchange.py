@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 
 from otel_costs import outbox, streaming, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.openai import agent_sessions, calls
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import jobs as openai_jobs
@@ -157,7 +158,7 @@ class Exchange:
         # Said already, if the method was not there to be patched.
         unknown = "otel_costs saw no response: it does not know this version of openai"
         telemetry.complain_once("patch:openai._base_client", unknown)
-        self._give_up("response_not_seen")
+        self._give_up(CostReason.RESPONSE_NOT_SEEN)
 
     def received(self, response: Any) -> None:
         """The response's head is here, and its body unless the application streams it."""
@@ -166,7 +167,7 @@ class Exchange:
             self._receive(response)
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:response", "otel_costs could not read a response", error=error)
-            self._give_up("response_not_read")
+            self._give_up(CostReason.RESPONSE_NOT_READ)
             self._hide_usage(response)
 
     @telemetry.shielded("hide the usage of a stream")
@@ -209,11 +210,11 @@ class Exchange:
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:body", "otel_costs could not read a response", error=error)
             if self._call is not None:
-                self._call.bill.reasons.append("response_not_read")
+                self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
         self._finish(headers, body, None)
 
     @telemetry.shielded("give a call up")
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, reason: CostReason) -> None:
         """Finish a call of which nothing more is known."""
         if (call := self._call) is not None:
             call.stop()

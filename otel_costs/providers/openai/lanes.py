@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from otel_costs import outbox
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import calls
 from otel_costs.providers.openai.folds import ResponsesFold
@@ -151,9 +152,9 @@ class _Response:
         body = fold.body()
         if not self._is_over:
             failed = error is not None or openai_answer.failure(body) is not None
-            self._call.bill.reasons.append("stream_failed" if failed else "stream_closed_early")
+            self._call.bill.reasons.append(CostReason.STREAM_FAILED if failed else CostReason.STREAM_CLOSED_EARLY)
         elif self._identify is not None and body is not None:
             self._identify(self._call, body)
         if body is None:
-            self._call.bill.reasons.append("response_not_read")  # nobody knows whether it was ever begun
+            self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)  # nobody knows whether it was ever begun
         calls.write(self._call, self._request, body, {}, error and f"websocket_{error}")

@@ -11,40 +11,19 @@ from typing import Any, Final
 
 from otel_costs import clean, pricing, telemetry
 from otel_costs.call import Call
-from otel_costs.pricing.rates import NO_USAGE
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.request import Request
 
-WINDOW_NOT_KNOWN: Final = "completion_window_unknown"
-"""Reason of an estimate: a response ran in the background, and whoever asked for it knows in which window."""
-
-WINDOW_NOT_PRICED: Final = "window_not_priced"
-"""Reason of an estimate: a batch was to end in another window than the one that its price is for."""
-
 SOONEST: Final = "soonest"
 """The window of who names none, at the standard price."""
 
-TIER_NOT_TOLD: Final = "tier_not_told"
-"""Reason of an estimate: a service tier was asked for, and the answer does not say which one served."""
-
-REGION_NOT_PRICED: Final = "region_not_priced"
-"""Reason of an estimate: the answer names a place where it was made, which may cost more."""
-
 _ANYWHERE: Final = frozenset({"", "global", "not_available"})
-
-RETENTION_UNKNOWN: Final = "cache_retention_unknown"
-"""Reason of an estimate: what is kept in the cache for that long has no price."""
 
 _ORDINARY: Final = frozenset({"30m", "5m"})
 _LASTING: Final[Mapping[str, str]] = {"cache_write_12h_tokens": "12h", "cache_write_1h_tokens": "1h"}
-
-SEARCH_KIND_UNKNOWN: Final = "search_kind_unknown"
-"""Reason of an estimate: a search of the web costs one price or another, by a tool that nobody named."""
-
-TOOL_USE_NOT_REPORTED: Final = "tool_use_not_reported"
-"""Reason of an estimate: a tool that costs something was offered, and the answer does not say how often it was used."""
 
 TOOL_UNITS: Final = frozenset(
     {"web_searches", "preview_web_searches", "file_searches", "containers", *filter(None, hosted_tools.SIZES.values())}
@@ -80,13 +59,13 @@ def read(call: Call, request: Request, body: Any) -> None:
     if said in ("chat", "completions", "responses"):
         _read_tools(call, request, answer)
     if said == "responses" and call.bill.usage is not None and call.bill.usage.quantities.keys() <= TOOL_UNITS:
-        call.bill.reasons += [NO_USAGE] * bool(call.bill.usage.quantities)
+        call.bill.reasons += [CostReason.NO_USAGE] * bool(call.bill.usage.quantities)
 
 
 def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
     """Take what a batch or a training is billed by beside its tokens."""
     if endpoint == "batches" and call.provider in _HAVE_BATCHES and job.get("completion_window") not in (None, "24h"):
-        call.bill.reasons.append(WINDOW_NOT_PRICED)  # half the price is that of a day
+        call.bill.reasons.append(CostReason.WINDOW_NOT_PRICED)  # half the price is that of a day
     method = job.get("method") if endpoint == "fine_tuning/jobs" else None
     kind = method.get("type") if isinstance(method, Mapping) else None
     if isinstance(kind, str) and kind not in _TRAINED_BY_TOKENS:
@@ -101,12 +80,12 @@ def _read_tier(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
         told = map(_tier, (answer.get("service_tier"), spent.get("speed"), spent.get("service_tier")))
         call.bill.service_tier = next((tier for tier in told if tier.strip().lower() not in _UNTOLD_TIERS), None)
     if isinstance(geo := spent.get("inference_geo"), str) and geo not in _ANYWHERE:
-        call.bill.reasons.append(REGION_NOT_PRICED)
+        call.bill.reasons.append(CostReason.REGION_NOT_PRICED)
     asked = request.body.get("service_tier") or request.body.get("speed")
     if call.bill.service_tier is None and isinstance(asked, str) and asked.strip().lower() not in _UNTOLD_TIERS:
         call.bill.service_tier = asked
         if call.bill.reported is None:
-            call.bill.reasons.append(TIER_NOT_TOLD)
+            call.bill.reasons.append(CostReason.TIER_NOT_TOLD)
 
 
 def _tier(told: object) -> str:
@@ -124,7 +103,7 @@ def _read_retention(call: Call, request: Request, answer: Mapping[str, Any]) -> 
     if unit is not None:
         call.bill.usage = replace(usage, quantities={**usage.quantities, unit: written}, estimated=True)
     elif ttl not in (None, *_ORDINARY):
-        call.bill.reasons.append(RETENTION_UNKNOWN)
+        call.bill.reasons.append(CostReason.CACHE_RETENTION_UNKNOWN)
 
 
 def _longest_mark(body: Mapping[str, Any]) -> str | None:
@@ -159,7 +138,7 @@ def _read_window(call: Call, request: Request, answer: Mapping[str, Any]) -> Non
     if window is not None:
         call.bill.processing = None if window == SOONEST else f"window_{window}"
     elif call.provider in _HAVE_WINDOWS:
-        call.bill.reasons.append(WINDOW_NOT_KNOWN)
+        call.bill.reasons.append(CostReason.COMPLETION_WINDOW_UNKNOWN)
 
 
 def _window(body: Mapping[str, Any]) -> str | None:
@@ -183,9 +162,9 @@ def _read_tools(call: Call, request: Request, answer: object) -> None:
         models = (call.request_model, call.response_model, *(fallbacks if isinstance(fallbacks, list) else ()))
         call.bill.unknown += hosted_tools.implied(call.provider, models)
         if request.endpoint.said == "chat" and may_cost:
-            call.bill.reasons.append(TOOL_USE_NOT_REPORTED)
+            call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
     if used.get("web_searches") and request.endpoint.said == "responses" and _kind_matters(call, tools):
-        call.bill.reasons.append(SEARCH_KIND_UNKNOWN)
+        call.bill.reasons.append(CostReason.SEARCH_KIND_UNKNOWN)
 
 
 def _tells_searches(usage: object, used: Mapping[str, object]) -> bool:

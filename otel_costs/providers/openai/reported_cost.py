@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs import clean
-from otel_costs.bill import INVALID_COST
+from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.rates import EXACT
 
 _Json = Mapping[str, Any]
@@ -13,7 +13,7 @@ _Json = Mapping[str, Any]
 _TICKS_PER_USD: Final = 10_000_000_000  # xAI
 
 
-def reported_cost(body: object, headers: Mapping[str, str], provider: str) -> tuple[Decimal | None, str | None]:
+def reported_cost(body: object, headers: Mapping[str, str], provider: str) -> tuple[Decimal | None, CostReason | None]:
     """Return the cost in USD that the provider itself reports, None when it reports none, and why one was refused.
 
     OpenRouter's and Perplexity's `usage.cost`, xAI's ticks, and LiteLLM's header, whichever provider is behind it.
@@ -28,7 +28,7 @@ def reported_cost(body: object, headers: Mapping[str, str], provider: str) -> tu
         return None, None
     found = [cost for cost in said if cost is not None]
     usd = next((cost for cost in found if cost is not _REFUSED), None)
-    return usd, INVALID_COST if usd is None and found else None
+    return usd, CostReason.REPORTED_COST_INVALID if usd is None and found else None
 
 
 _REFUSED: Final = Decimal("NaN")

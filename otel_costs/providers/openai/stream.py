@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otel_costs import outbox
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.openai.folds import Fold
 from otel_costs.providers.server_events import end_of_last, events
 
@@ -52,7 +53,9 @@ class EventReader:
             if self._call is not None:
                 self._call.chunks = self._chunks
                 if not self._fold.complete:
-                    self._call.bill.reasons.append("stream_closed_early" if error is None else "stream_failed")
+                    self._call.bill.reasons.append(
+                        CostReason.STREAM_CLOSED_EARLY if error is None else CostReason.STREAM_FAILED
+                    )
             self._finish(self._fold.body(), error)
 
     def _read_whole_events(self) -> None:

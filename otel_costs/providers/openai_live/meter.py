@@ -13,6 +13,7 @@ from typing import Final
 
 from otel_costs import attributes as names
 from otel_costs import outbox
+from otel_costs.cost_reason import CostReason
 from otel_costs.identity import derived_id
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration
@@ -117,14 +118,14 @@ class Meter:
         if self._is_over or self._expires_at is None or seconds is None or seconds < self._next_note_s:
             return
         self._next_note_s = min(seconds * 2, seconds + NOTED_EVERY_S)
-        self._bill(view, self._so_far(), ["session_not_ended"], ended=False)
+        self._bill(view, self._so_far(), [CostReason.SESSION_NOT_ENDED], ended=False)
 
     def end(self, view: View, usage: object, reason: object) -> None:
         """Write the bill: the service said that the session has ended, why, and what it used."""
         if self.report(usage):
             self._bill(view, Usage.of(self._reported, invalid=self._invalid, unknown=self._unknown), [], reason=reason)
         else:
-            self._bill(view, self._so_far(), ["usage_not_reported"], reason=reason)
+            self._bill(view, self._so_far(), [CostReason.USAGE_NOT_REPORTED], reason=reason)
 
     def leave(self, view: View, error: str | None) -> None:
         """Take that `view` sees no more, and write what is known if nobody here does."""
@@ -135,9 +136,9 @@ class Meter:
                 return
             _open.pop(self._key, None)
         if self._lost_primary:
-            self._bill(view, self._so_far(), ["socket_closed_early"], error=error)
+            self._bill(view, self._so_far(), [CostReason.SOCKET_CLOSED_EARLY], error=error)
         elif (used := self._so_far()) is not None:  # it goes on without us
-            self._bill(view, used, ["session_not_ended"], ended=False, error=error)
+            self._bill(view, used, [CostReason.SESSION_NOT_ENDED], ended=False, error=error)
 
     def _so_far(self) -> Usage | None:
         """Return what is known to be used; the service says it four times a minute."""
@@ -150,7 +151,7 @@ class Meter:
         self,
         view: View,
         usage: Usage | None,
-        reasons: list[str],
+        reasons: list[CostReason],
         *,
         ended: bool = True,
         error: str | None = None,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from otel_costs import outbox, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai_realtime import usage
@@ -19,9 +20,6 @@ from otel_costs.recent import Recent
 
 OPEN: Final = 64
 """Transcriptions that may be under way; the oldest is given up."""
-
-NOT_SEEN: Final = "transcription_not_seen"
-FAILED: Final = "transcription_failed"
 
 
 class Transcriptions:
@@ -61,9 +59,10 @@ class Transcriptions:
             return
         call, _ = found
         self._items.transcribed(key(event.get("item_id")) or "", None, call.call_id)
-        call.bill.reasons.append(FAILED)
+        call.bill.reasons.append(CostReason.TRANSCRIPTION_FAILED)
         error = mapping(event.get("error"))
-        outbox.put(partial(call.fail, key(error.get("code")) or key(error.get("type")) or FAILED))
+        kind = key(error.get("code")) or key(error.get("type")) or CostReason.TRANSCRIPTION_FAILED.value
+        outbox.put(partial(call.fail, kind))
 
     def end(self) -> None:
         """Give up what is under way: the connection has ended, and nobody will say what was used."""
@@ -95,7 +94,7 @@ class Transcriptions:
         if self._shared and self._owner.begun_s is not None:  # if another connection sees what it used, that counts
             self._owner.identify(call, name, shared=True, ended=False)
         call.bill.usage = usage.of_transcription(None, heard_s)
-        call.bill.reasons = [NOT_SEEN]
+        call.bill.reasons = [CostReason.TRANSCRIPTION_NOT_SEEN]
         outbox.put(call.finish)
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from otel_costs import attributes as names
 from otel_costs import clean, outbox, telemetry
 from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
 from otel_costs.messages import Draft
 from otel_costs.providers.openai import hosted_tools
-from otel_costs.providers.openai.options import TOOL_USE_NOT_REPORTED
 from otel_costs.providers.openai.parts import key, mapping, sequence
 from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
@@ -25,9 +25,6 @@ from otel_costs.reported_usage import in_one
 
 OPEN: Final = 64
 """Responses that may be under way; the oldest is given up."""
-
-NOT_DONE: Final = "response_not_done"
-"""Reason without a cost: the response's end, which says what it used, was not seen."""
 
 
 class Turn:
@@ -76,7 +73,7 @@ class Turns:
             self.step = None
         call.bill.unknown += self.unknown_tools
         if self.may_cost or self._configuration.may_cost:
-            call.bill.reasons.append(TOOL_USE_NOT_REPORTED)
+            call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
         self.unknown_tools, self.may_cost = [], False
         aside = "conversation_id" in response and response["conversation_id"] is None
         turn = self._open[response_id] = Turn(call, aside=aside)
@@ -154,10 +151,10 @@ class Turns:
     def _give_up(self, response_id: str, turn: Turn, error: str | None) -> None:
         turn.call.stop()
         self._owner.identify(turn.call, response_id, shared=self._shared, ended=False)
-        turn.call.bill.reasons = [NOT_DONE]
+        turn.call.bill.reasons = [CostReason.RESPONSE_NOT_DONE]
         for item_id in turn.items:
-            self._items.unfinished(item_id, turn.call.call_id, error or NOT_DONE)
-        outbox.put(partial(turn.call.fail, error or NOT_DONE))
+            self._items.unfinished(item_id, turn.call.call_id, error or CostReason.RESPONSE_NOT_DONE.value)
+        outbox.put(partial(turn.call.fail, error or CostReason.RESPONSE_NOT_DONE.value))
 
 
 def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:

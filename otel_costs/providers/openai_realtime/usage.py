@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from otel_costs.cost_reason import CostReason
 from otel_costs.providers.openai.usage import heard
 from otel_costs.reported_usage import read
 from otel_costs.usage import Usage
 
-NO_DETAILS: Final = "modalities_unknown"
-"""Reason of an estimate: tokens of sound cost many times what text does, and the usage does not tell them apart."""
-
 _DETAILS: Final = (("input_tokens", "input_token_details"), ("output_tokens", "output_token_details"))
 
 
-def of_response(usage: object, provider: str | None = None) -> tuple[Usage | None, str | None]:
+def of_response(usage: object, provider: str | None = None) -> tuple[Usage | None, CostReason | None]:
     """Return the tokens of a response, None if it does not say them, and why their price is an estimate."""
     if usage is None:
         return None, None
@@ -25,7 +23,7 @@ def of_response(usage: object, provider: str | None = None) -> tuple[Usage | Non
         if usage.get(whole) and not _tells_modalities(
             usage.get(details) or usage.get(details.replace("token_", "tokens_"))
         ):
-            return found, NO_DETAILS
+            return found, CostReason.MODALITIES_UNKNOWN
     return found, None
 
 
