@@ -8,6 +8,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from otel_costs.cli.failure import Failure, fault, nearest, wrong_call
+from otel_costs.cli.scenario.errors import ScenarioError
 from otel_costs.pricing import PriceFileError
 from otel_costs.store import StoreError
 
@@ -96,7 +97,7 @@ def _told(error: Exception) -> click.ClickException:
         return wrong_call(error)
     if isinstance(error, click.ClickException):
         return error if isinstance(error, Failure) else Failure(error.format_message())
-    if isinstance(error, StoreError | PriceFileError):
+    if isinstance(error, StoreError | PriceFileError | ScenarioError):
         return Failure(str(error))
     if isinstance(error, ImportError) and (extra := _EXTRAS.get((error.name or "").partition(".")[0])):
         return Failure(f"{error.name} is not installed: pip install 'otel-costs[{extra}]'")

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otel_costs.attributes import ENV_PROVIDERS, ENV_SPOOL
-from otel_costs.cli.failure import Failure
+from otel_costs.cli.scenario.errors import ScenarioError
 from otel_costs.stand_in import Provider
 
 NO_KEY: Final = (
@@ -22,7 +22,7 @@ def answering(*, stand_in: bool) -> Iterator[None]:
     import openai  # noqa: F401, PLC0415  # an extra of ours: missing, it is told before anything begins
 
     if not stand_in and not os.environ.get("OPENAI_API_KEY"):
-        raise Failure(NO_KEY)
+        raise ScenarioError(NO_KEY)
     # The spool keeps ledger records from those who read them here, and they are sent in the end anyway.
     changed: dict[str, str | None] = {ENV_SPOOL: None}
     if not stand_in:

@@ -13,6 +13,7 @@ from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.scenario import rows, tables
 from otel_costs.cli.scenario.answering import answering
 from otel_costs.cli.scenario.dry_run import Planned, planned
+from otel_costs.cli.scenario.errors import UnknownScenarioError
 from otel_costs.cli.scenario.ledger import Ledger, kept
 from otel_costs.cli.scenario.library import FOLDER, find, predefined
 from otel_costs.cli.scenario.run import COMPLETED, FAILED, Run
@@ -91,7 +92,7 @@ def run(
     Exit code 1: it is over its budget, or something has no price.
     """
     budget = _dollars(budget_usd)
-    asked = _asked(find(name), models)
+    asked = _asked(_found(name), models)
     pricing.reload()
     if dry_run:
         found = {model: list(planned(one)) for model, one in asked.items()}
@@ -110,6 +111,15 @@ def run(
         if one.outcome == FAILED:
             raise Failure(one.problem)
     click.get_current_context().exit(int(any(one.outcome != COMPLETED or one.unpriced_calls for one in runs)))
+
+
+def _found(name: str) -> Scenario:
+    try:
+        return find(name)
+    except UnknownScenarioError as error:
+        near = nearest(error.name, error.known, "there are")
+        hint = "Or give the path of a YAML file: `otel-costs scenario list`"
+        raise Failure(f"no scenario {error.name!r}; {near} {hint}") from error
 
 
 def _dollars(given: str | None) -> Decimal | None:

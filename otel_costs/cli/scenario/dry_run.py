@@ -8,7 +8,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otel_costs import pricing
-from otel_costs.cli import figures
 from otel_costs.cli.scenario.sound import seconds_of
 from otel_costs.cli.scenario.steps import Scenario, Speech, Step, Talk, Transcription, quoted
 from otel_costs.cost_reason import CostReason
@@ -72,13 +71,13 @@ def _known(step: Step) -> tuple[dict[str, int | Decimal], str]:
     if isinstance(call, Speech):
         if quotes := quoted(call.text):
             return {}, f"what {' and '.join(quotes)} said"
-        return {"input_characters": len(call.text)}, figures.many(len(call.text), "character")
+        return {"input_characters": len(call.text)}, _many(len(call.text), "character")
     return _sound(call)
 
 
 def _talk(talk: Talk) -> str:
     texts = [talk.system or "", *(message.text for message in talk.history), *talk.turns]
-    sends = f"{figures.many(len(talk.turns), 'turn')}, {figures.many(sum(map(len, texts)), 'character')} of text"
+    sends = f"{_many(len(talk.turns), 'turn')}, {_many(sum(map(len, texts)), 'character')} of text"
     quotes = dict.fromkeys(name for text in texts for name in quoted(text))
     more = [f"what {name} said" for name in quotes]
     more += [f"all of {talk.continues}"] if talk.continues else []
@@ -93,4 +92,8 @@ def _sound(heard: Transcription) -> tuple[dict[str, int | Decimal], str]:
         name, seconds = heard.file.name, seconds_of(heard.file)
     if seconds is None:
         return {}, name
-    return {"audio_seconds": seconds, "input_audio_seconds": seconds}, f"{name}, {figures.quantity(seconds)} s"
+    return {"audio_seconds": seconds, "input_audio_seconds": seconds}, f"{name}, {seconds.normalize():,f} s"
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

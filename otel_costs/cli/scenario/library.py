@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from otel_costs.cli.failure import Failure, nearest
+from otel_costs.cli.scenario.errors import UnknownScenarioError
 from otel_costs.cli.scenario.scenario_file import load
 from otel_costs.cli.scenario.steps import Scenario
 
@@ -17,12 +17,11 @@ def predefined() -> Mapping[str, Path]:
 
 
 def find(name: str) -> Scenario:
-    """Return a scenario of the package, or the one in a file; raise Failure or PriceFileError."""
+    """Return a scenario of the package, or the one in a file; raise UnknownScenarioError or PriceFileError."""
     known = predefined()
     if name in known:
         return load(known[name])
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         return load(path)
-    near = nearest(name, known, "there are")
-    raise Failure(f"no scenario {name!r}; {near} Or give the path of a YAML file: `otel-costs scenario list`")
+    raise UnknownScenarioError(name, known)

@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 import otel_costs
-from otel_costs.cli.failure import Failure
-from otel_costs.cli.output import inert
 from otel_costs.cli.scenario.answering import shown
+from otel_costs.cli.scenario.errors import ScenarioError
 from otel_costs.cli.scenario.ledger import Ledger, LedgerCall
 from otel_costs.cli.scenario.sound import tone
 from otel_costs.cli.scenario.steps import RESPONSES, Scenario, Speech, Step, Talk, Transcription, filled
@@ -64,7 +63,7 @@ def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | N
             outcome, problem = FAILED, f"step {stage.step}: interrupted"
     found = Run(session_id, outcome, problem, tuple(ledger.calls(session_id)))
     if len(found.calls) < stage.answered:
-        raise Failure(
+        raise ScenarioError(
             f"{stage.answered} requests were answered and {len(found.calls)} recorded: is OTEL_SDK_DISABLED set?"
         )
     if outcome == COMPLETED and budget_usd is not None and found.cost_usd > budget_usd:
@@ -83,7 +82,7 @@ def _said(error: Exception, client: Any) -> str:
     }
     kind, text = type(error).__name__, str(error).replace(client.api_key or "\0", "…")  # a gateway may quote it
     hint = f"; {hints[kind]}" if kind in hints else ""
-    return f"{kind}: {' '.join(inert(text).split())[:_MOST_SAID]}{hint}"
+    return f"{kind}: {' '.join(text.split())[:_MOST_SAID]}{hint}"
 
 
 @dataclass(slots=True)
@@ -127,7 +126,7 @@ class _Stage:
         more = {"model": step.model, "extra_body": dict(step.parameters) or None}
         if talk.kind == RESPONSES:
             if not hasattr(self.client, "responses"):
-                raise Failure(f"step {step.name}: this openai has no responses: pip install --upgrade openai")
+                raise ScenarioError(f"step {step.name}: this openai has no responses: pip install --upgrade openai")
             return str(self.client.responses.create(input=messages, **more).output_text)
         completion = self.client.chat.completions.create(messages=messages, **more)
         return completion.choices[0].message.content or ""
