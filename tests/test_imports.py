@@ -26,6 +26,7 @@ LAYERS = (
     ("the application", "instrumentor otel_costs"),
     ("stores", "store"),
     ("one machine", "local stand_in"),
+    ("scenarios", "scenarios"),
     ("commands", "cli"),
 )
 """From the bottom to the top, as in the design: a module imports from its own layer and from those below."""

@@ -8,8 +8,8 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from otel_costs.cli.failure import Failure, fault, nearest, wrong_call
-from otel_costs.cli.scenario.errors import ScenarioError
 from otel_costs.pricing import PriceFileError
+from otel_costs.scenarios.errors import ScenarioError
 from otel_costs.store import StoreError
 
 # Command -> module that has it, in the order of the help.

@@ -18,7 +18,7 @@ import pytest
 from click.testing import Result
 
 from otel_costs import pricing
-from otel_costs.cli.scenario.library import predefined
+from otel_costs.scenarios.library import predefined
 from otel_costs.stand_in import Fault, Provider
 
 from .support import MAIN, run

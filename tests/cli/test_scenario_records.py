@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from otel_costs.cli.scenario.library import predefined
 from otel_costs.local import Stack
+from otel_costs.scenarios.library import predefined
 from otel_costs.stand_in import Provider
 
 from .support import MAIN, run

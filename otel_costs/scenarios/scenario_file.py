@@ -4,8 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from otel_costs.cli.scenario.fields import ScenarioFields
-from otel_costs.cli.scenario.steps import (
+from otel_costs.pricing import PriceFileError
+from otel_costs.pricing.price_fields import composed
+from otel_costs.scenarios.fields import ScenarioFields
+from otel_costs.scenarios.steps import (
     CHAT,
     RESPONSES,
     Message,
@@ -16,8 +18,6 @@ from otel_costs.cli.scenario.steps import (
     Transcription,
     quoted,
 )
-from otel_costs.pricing import PriceFileError
-from otel_costs.pricing.price_fields import composed
 
 KINDS: Final = (CHAT, RESPONSES, "speech", "transcription")
 MAX_SECONDS: Final = 600

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from otel_costs.cli import figures, output
 from otel_costs.cli.lines import label
-from otel_costs.cli.scenario.dry_run import UNKNOWN, Planned
-from otel_costs.cli.scenario.ledger import LedgerCall
-from otel_costs.cli.scenario.run import OVER_BUDGET
-from otel_costs.cli.scenario.steps import Step
-from otel_costs.cli.scenario.variant import Variant, spread, usage
 from otel_costs.pricing import ESTIMATED, PARTIAL, UNPRICED
+from otel_costs.scenarios.dry_run import UNKNOWN, Planned
+from otel_costs.scenarios.ledger import LedgerCall
+from otel_costs.scenarios.scenario_run import OVER_BUDGET
+from otel_costs.scenarios.steps import Step
+from otel_costs.scenarios.variant import Variant, spread, usage
 from otel_costs.units import WHOLES
 
 Runs = Sequence[Sequence[LedgerCall]]

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs.cli.scenario.dry_run import Planned
-from otel_costs.cli.scenario.ledger import LedgerCall
-from otel_costs.cli.scenario.run import Run
-from otel_costs.cli.scenario.steps import Scenario, Step
-from otel_costs.cli.scenario.variant import Variant, spread
+from otel_costs.scenarios.dry_run import Planned
+from otel_costs.scenarios.ledger import LedgerCall
+from otel_costs.scenarios.scenario_run import Run
+from otel_costs.scenarios.steps import Scenario, Step
+from otel_costs.scenarios.variant import Variant, spread
 
 Row = Mapping[str, Any]
 

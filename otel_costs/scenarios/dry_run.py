@@ -8,10 +8,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otel_costs import pricing
-from otel_costs.cli.scenario.sound import seconds_of
-from otel_costs.cli.scenario.steps import Scenario, Speech, Step, Talk, Transcription, quoted
 from otel_costs.cost_reason import CostReason
 from otel_costs.providers import hosts
+from otel_costs.scenarios.sound import seconds_of
+from otel_costs.scenarios.steps import Scenario, Speech, Step, Talk, Transcription, quoted
 
 UNKNOWN: Final = "unknown"
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-from otel_costs.cli.scenario.ledger import LedgerCall
-from otel_costs.cli.scenario.run import COMPLETED, Run
-from otel_costs.cli.scenario.steps import Scenario, Step
+from otel_costs.scenarios.ledger import LedgerCall
+from otel_costs.scenarios.scenario_run import COMPLETED, Run
+from otel_costs.scenarios.steps import Scenario, Step
 
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _MONEY: Final = Decimal("1e-12")

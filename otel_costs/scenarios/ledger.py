@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
-from otel_costs.cli.scenario.answering import shown
+from otel_costs.scenarios.answering import shown
 from otel_costs.units import UNITS
 
 if TYPE_CHECKING:

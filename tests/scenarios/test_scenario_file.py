@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from otel_costs.cli.scenario.library import predefined
-from otel_costs.cli.scenario.scenario_file import load
-from otel_costs.cli.scenario.steps import Message, Speech, Talk, Transcription
 from otel_costs.pricing import PriceFileError
-
-from .support import run
+from otel_costs.scenarios.library import predefined
+from otel_costs.scenarios.scenario_file import load
+from otel_costs.scenarios.steps import Message, Speech, Talk, Transcription
+from tests.cli.support import run
 
 WHOLE = """\
 name: hotline

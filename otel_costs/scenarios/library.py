@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from otel_costs.cli.scenario.errors import UnknownScenarioError
-from otel_costs.cli.scenario.scenario_file import load
-from otel_costs.cli.scenario.steps import Scenario
+from otel_costs.scenarios.errors import UnknownScenarioError
+from otel_costs.scenarios.scenario_file import load
+from otel_costs.scenarios.steps import Scenario
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "scenarios"
+FOLDER: Final = Path(__file__).resolve().parent
 
 
 def predefined() -> Mapping[str, Path]:

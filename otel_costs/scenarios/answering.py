@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from otel_costs.attributes import ENV_PROVIDERS, ENV_SPOOL
-from otel_costs.cli.scenario.errors import ScenarioError
+from otel_costs.scenarios.errors import ScenarioError
 from otel_costs.stand_in import Provider
 
 NO_KEY: Final = (

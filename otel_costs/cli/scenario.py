@@ -9,18 +9,19 @@ import click
 from otel_costs import pricing
 from otel_costs.attributes import ENV_PRICES, ENV_PROVIDERS
 from otel_costs.cli import options, output
+from otel_costs.cli import scenario_rows as rows
+from otel_costs.cli import scenario_tables as tables
 from otel_costs.cli.failure import Failure, nearest
-from otel_costs.cli.scenario import rows, tables
-from otel_costs.cli.scenario.answering import answering
-from otel_costs.cli.scenario.dry_run import Planned, planned
-from otel_costs.cli.scenario.errors import UnknownScenarioError
-from otel_costs.cli.scenario.ledger import Ledger, kept
-from otel_costs.cli.scenario.library import FOLDER, find, predefined
-from otel_costs.cli.scenario.run import COMPLETED, FAILED, Run
-from otel_costs.cli.scenario.run import run as run_once
-from otel_costs.cli.scenario.scenario_file import load
-from otel_costs.cli.scenario.steps import Scenario, Talk
-from otel_costs.cli.scenario.variant import Variant
+from otel_costs.scenarios.answering import answering
+from otel_costs.scenarios.dry_run import Planned, planned
+from otel_costs.scenarios.errors import UnknownScenarioError
+from otel_costs.scenarios.ledger import Ledger, kept
+from otel_costs.scenarios.library import FOLDER, find, predefined
+from otel_costs.scenarios.scenario_file import load
+from otel_costs.scenarios.scenario_run import COMPLETED, FAILED, Run
+from otel_costs.scenarios.scenario_run import run as run_once
+from otel_costs.scenarios.steps import Scenario, Talk
+from otel_costs.scenarios.variant import Variant
 
 NO_PRICE: Final = (
     f"no price: `otel-costs prices MODEL` lists those in force, the file of {ENV_PRICES} adds others, "
