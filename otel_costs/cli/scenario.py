@@ -1,6 +1,6 @@
 """The commands `scenario list` and `scenario run`: what a scripted conversation costs, before thousands hold it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -12,16 +12,12 @@ from otel_costs.cli import options, output
 from otel_costs.cli import scenario_rows as rows
 from otel_costs.cli import scenario_tables as tables
 from otel_costs.cli.failure import Failure, nearest
-from otel_costs.scenarios.answering import answering
+from otel_costs.scenarios.comparison import Comparison, compare
 from otel_costs.scenarios.dry_run import Planned, planned
 from otel_costs.scenarios.errors import UnknownScenarioError
-from otel_costs.scenarios.ledger import Ledger, kept
 from otel_costs.scenarios.library import FOLDER, find, predefined
 from otel_costs.scenarios.scenario_file import load
-from otel_costs.scenarios.scenario_run import COMPLETED, FAILED, Run
-from otel_costs.scenarios.scenario_run import run as run_once
 from otel_costs.scenarios.steps import Scenario, Talk
-from otel_costs.scenarios.variant import Variant
 
 NO_PRICE: Final = (
     f"no price: `otel-costs prices MODEL` lists those in force, the file of {ENV_PRICES} adds others, "
@@ -96,22 +92,18 @@ def run(
     asked = _asked(_found(name), models)
     pricing.reload()
     if dry_run:
-        found = {model: list(planned(one)) for model, one in asked.items()}
-        _show_plan(next(iter(asked.values())), found, form)
-        statuses = {step.cost_status for steps in found.values() for step in steps}
+        plans = {model: list(planned(one)) for model, one in asked.items()}
+        _show_plan(next(iter(asked.values())), plans, form)
+        statuses = {step.cost_status for steps in plans.values() for step in steps}
         if statuses & {pricing.PARTIAL, pricing.UNPRICED}:
             output.note(NO_PRICE)
             click.get_current_context().exit(1)
         return
-    with answering(stand_in=stand_in), kept(here_alone=stand_in) as ledger:
-        variants = list(_run(ledger, asked, times, budget))
-        sent_to = ledger.sent_to
-    _show(variants, budget, form, stand_in=stand_in, sent_to=sent_to)
-    runs = [one for variant in variants for one in variant.runs]
-    for one in runs:
-        if one.outcome == FAILED:
-            raise Failure(one.problem)
-    click.get_current_context().exit(int(any(one.outcome != COMPLETED or one.unpriced_calls for one in runs)))
+    found = compare(asked, times=times, budget_usd=budget, stand_in=stand_in, working=output.working)
+    _show(found, budget, form, stand_in=stand_in)
+    if found.problem:
+        raise Failure(found.problem)
+    click.get_current_context().exit(int(not found.is_complete))
 
 
 def _found(name: str) -> Scenario:
@@ -155,24 +147,8 @@ def _asked(one: Scenario, models: Iterable[str]) -> Mapping[str | None, Scenario
     return {model: one.asking(model, pinned) for model in plain or [None]}
 
 
-def _run(ledger: Ledger, asked: Mapping[str | None, Scenario], times: int, budget: Decimal | None) -> Iterator[Variant]:
-    """Run each variant `times`; one that is over its budget no further, and after an error nothing."""
-    from openai import OpenAI  # noqa: PLC0415  # an extra of ours
-
-    with OpenAI() as client:
-        for model, one in asked.items():
-            runs: list[Run] = []
-            for number in range(1, times + 1):
-                with output.working(f"{one.name}{f' with {model}' if model else ''}: run {number} of {times}"):
-                    runs.append(run_once(client, ledger, one, budget))
-                if runs[-1].outcome != COMPLETED:
-                    break
-            yield Variant(model, one, tuple(runs))
-            if runs[-1].outcome == FAILED:
-                return
-
-
-def _show(variants: Sequence[Variant], budget: Decimal | None, form: str, *, stand_in: bool, sent_to: str) -> None:
+def _show(found: Comparison, budget: Decimal | None, form: str, *, stand_in: bool) -> None:
+    variants, sent_to = found.variants, found.sent_to
     if form == options.JSON:
         output.write_json(rows.report(variants, budget_usd=budget, stand_in=stand_in, sent_to=sent_to))
     elif form == options.CSV:
