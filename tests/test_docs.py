@@ -12,7 +12,15 @@ from .support.collector import Collector
 from .support.program import Program, environ
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "otel_costs"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
+IS_FILE = re.compile(r"^[^=:<>$~]*\.(html|json|md|py|sh|sql|svg|toml|txt|ya?ml)$")
+OF_OTHERS = {
+    "app.py",  # the reader's own
+    "manifest.yaml",  # of the collector's distribution
+    "plugin.json",  # of Grafana's plugin
+}
 CALL = """
 import openai
 openai.OpenAI().chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "I am Ada"}])
@@ -31,11 +39,36 @@ def test_links(page: Path) -> None:
         assert (page.parent / link).exists(), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_files_that_are_named(page: Path) -> None:
+    """A file or folder in backticks is there, by its path from the root, or beside the page."""
+    named = set(re.findall(r"`([^`\s]+)`", page.read_text(encoding="utf-8")))
+    ours = {name for name in named if IS_FILE.search(name) or (name.partition("/")[0] in FOLDERS and "/" in name)}
+    assert {name for name in ours - OF_OTHERS if not (_found(ROOT, name) or _found(page.parent, name))} == set()
+
+
+def _found(folder: Path, pattern: str) -> bool:
+    return any(folder.glob(pattern.rstrip("/")))
+
+
+def test_files_of_others_are_named() -> None:
+    """What need not be there is named somewhere."""
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert {name for name in OF_OTHERS if f"`{name}`" not in text} == set()
+
+
+def test_pages_that_the_code_names() -> None:
+    """A docstring or a comment sends nobody to a page that is not there."""
+    for source in [*PACKAGE.rglob("*.py"), *(ROOT / "queries").rglob("*.sql"), ROOT / "docker-compose.yml"]:
+        for page in re.findall(r"(?<![\w./])docs/[\w/-]+\.md", source.read_text(encoding="utf-8")):
+            assert (ROOT / page).exists(), (source, page)
+
+
 def test_every_page_is_found() -> None:
-    """The index names each page; decisions have a folder of their own."""
+    """The index names each page; decisions have an index of their own."""
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    for page in (ROOT / "docs").glob("*.md"):
-        assert page.name == "index.md" or f"({page.name})" in index, page.name
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert {name for name in pages | {"decisions/README.md", "../CHANGELOG.md"} if f"({name})" not in index} == set()
 
 
 @pytest.mark.parametrize("name", generate.PAGES)
