@@ -70,18 +70,18 @@ def folder() -> Path:
 def statements(placeholders: Mapping[str, str]) -> list[Statement]:
     """Return every statement of `queries/`, placeholders filled: tables first, then views and handlers.
 
-    Lists of columns that several views have, the files of `queries/columns/`, are placeholders too.
+    Lists of columns that several views have, the files beside the folders, are placeholders too.
     Raises KeyError for a placeholder that is not given, ValueError for a file that creates nothing.
     """
     placeholders = {**placeholders, **_columns()}
     tables = _read("tables", placeholders)
-    views = _read("views", placeholders)
+    views = [*_read("pipeline", placeholders), *_read("reports", placeholders)]
     handlers = _read("handlers", placeholders)
     return [*tables, *_by_dependency(views), *handlers]
 
 
 def _columns() -> dict[str, str]:
-    found = sorted((folder() / "columns").glob("*.sql"))
+    found = sorted(folder().glob("*.sql"))
     return {path.stem: _COMMENT.sub("", path.read_text(encoding="utf-8")).strip() for path in found}
 
 

@@ -28,7 +28,7 @@ def variable(user: str, what: str = "PASSWORD") -> str:
 
 
 def apply(client: "Client", environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Make roles, quotas and users as `queries/users/` says, or change their passwords; return the users' names.
+    """Make roles, quotas and users as `queries/access/` says, or change their passwords; return the users' names.
 
     Passwords come from `OTEL_COSTS_WRITER_PASSWORD`, `..._READER_...`, `..._AUDITOR_...`; names from `..._USER`, where
     they are not `writer`, `reader` and `auditor`. The store gets a password's SHA-256. Needs the schema, a server, and
@@ -46,9 +46,9 @@ def apply(client: "Client", environment: Mapping[str, str] = os.environ) -> tupl
 
 
 def statements(placeholders: Mapping[str, str]) -> list[str]:
-    """Return the statements of `queries/users/` in their order, placeholders filled."""
+    """Return the statements of `queries/access/` in their order, placeholders filled."""
     found: list[str] = []
-    for path in sorted((folder() / "users").glob("*.sql")):
+    for path in sorted((folder() / "access").glob("*.sql")):
         sql = _COMMENT.sub("", Template(path.read_text(encoding="utf-8")).substitute(placeholders))
         found += [statement.strip() for statement in sql.split(";") if statement.strip()]
     return found

@@ -145,8 +145,8 @@ def statements() -> Iterator[tuple[str, str]]:
 
 def test_they_read_views_alone() -> None:
     """Never a table of raw records; and the words through the data source that may read them."""
-    folder = GRAFANA.parent / "queries" / "views"
-    views = {path.stem for path in folder.glob("*.sql") if not path.stem.endswith("_mv")}
+    folder = GRAFANA.parent / "queries" / "reports"
+    views = {path.stem for path in folder.glob("*.sql")}
     for source, sql in statements():
         named = set(re.findall(r"\b(?:from|join)\s+(\w+)", sql)) - set(re.findall(r"\bwith\s+(\w+) as\b", sql))
         assert named

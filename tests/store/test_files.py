@@ -18,7 +18,7 @@ PLACEHOLDERS = {
     "content_days": "30",
     "ledger_days": "400",
 }
-PARTS = ("tables", "views", "handlers")
+PARTS = ("tables", "pipeline", "reports", "handlers")
 SQL = sorted(path for part in PARTS for path in (files.folder() / part).glob("*.sql"))
 
 
