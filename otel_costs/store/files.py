@@ -1,12 +1,15 @@
-"""The files of `queries/`: found in a checkout and in an installed package, read in the order they must run in."""
+"""The files of `queries/`: found in a checkout and in an installed package, read in the order they must run in.
+
+A file is the SQL that it creates something with, and runs as it is. Two things are filled in when it is read: a number
+behind a name, `/* raw_days */ 30`, which a store may have otherwise, and `$measures`, the columns that reports share.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from hashlib import sha256
 from pathlib import Path
-from string import Template
 from typing import Final, Literal
 
 Kind = Literal["table", "materialized view", "view", "handler"]
@@ -18,10 +21,15 @@ _TARGET: Final = re.compile(r"^create materialized view .* to (\w+) as$", re.M)
 READ: Final = re.compile(r"\b(from|join)\s+(\w+)")
 """What a statement selects from, behind the word that says so."""
 
+_LAYOUT: Final = re.compile(r"('(?:[^'\\]|\\.)*')|\s*([(),])\s*|\s+", re.S)
 _AS: Final = re.compile(r"\bas\s*\n")
-_CREATED: Final = re.compile(
+_SETTING: Final = re.compile(r"/\* (\w+) \*/ \d+")
+_PLACEHOLDER: Final = re.compile(r"\$([a-z]\w*)")
+_MEASURE: Final = re.compile(r"\bas (\w+),?$", re.M)
+CREATED: Final = re.compile(
     r"^create (?:or replace )?(table|materialized view|view|handler) (?:if not exists )?(\w+)", re.M
 )
+"""The beginning of a statement: the kind and the name of what it creates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +42,8 @@ class Statement:
 
     @property
     def checksum(self) -> str:
-        """Of the statement without its comments: a changed comment changes nothing in the store."""
-        return sha256(self.body.encode()).hexdigest()[:16]
+        """Of the statement without its comments and its layout: neither changes anything in the store."""
+        return sha256(_LAYOUT.sub(lambda found: found[1] or found[2] or " ", self.body).encode()).hexdigest()[:16]
 
     @property
     def body(self) -> str:
@@ -67,35 +75,47 @@ def folder() -> Path:
     raise FileNotFoundError(f"no queries in {_INSTALLED} nor {_CHECKOUT}: install otel-costs again")
 
 
-def statements(placeholders: Mapping[str, str]) -> list[Statement]:
-    """Return every statement of `queries/`, placeholders filled: tables first, then views and handlers.
+def statements(settings: Mapping[str, int], database: str) -> list[Statement]:
+    """Return every statement of `queries/` but those about access: tables first, then views and handlers.
 
-    Lists of columns that several views have, the files beside the folders, are placeholders too.
-    Raises KeyError for a placeholder that is not given, ValueError for a file that creates nothing.
+    `settings` are the days that a store keeps things, by the names that the files have for them; `database`, quoted, is
+    where a handler finds the views that it reads: it is asked in none. Raises KeyError for a setting that is not given,
+    ValueError for a file that creates nothing.
     """
-    placeholders = {**placeholders, **_columns()}
-    tables = _read("tables", placeholders)
-    views = [*_read("pipeline", placeholders), *_read("reports", placeholders)]
-    handlers = _read("handlers", placeholders)
-    return [*tables, *_by_dependency(views), *handlers]
+    shared = _shared()
+    tables, pipeline, reports, handlers = (
+        [_statement(path, settings, shared) for path in sorted((folder() / part).glob("*.sql"))]
+        for part in ("tables", "pipeline", "reports", "handlers")
+    )
+    views = _by_dependency([*pipeline, *reports])
+    known = {statement.name for statement in (*tables, *views)}
+    return [*tables, *views, *(_in_database(handler, database, known) for handler in handlers)]
 
 
-def _columns() -> dict[str, str]:
-    found = sorted(folder().glob("*.sql"))
-    return {path.stem: _COMMENT.sub("", path.read_text(encoding="utf-8")).strip() for path in found}
+def fill(sql: str, placeholders: Mapping[str, str]) -> str:
+    """Return `sql` with its `$placeholders` filled. Raises KeyError for one that is not given."""
+    return _PLACEHOLDER.sub(lambda found: placeholders[found[1]], sql)
 
 
-def _read(part: str, placeholders: Mapping[str, str]) -> list[Statement]:
-    return [_statement(path, placeholders) for path in sorted((folder() / part).glob("*.sql"))]
+def _shared() -> dict[str, str]:
+    """Return the measures of calls `c`, and the same of rows `r` that have them, added up."""
+    measures = _COMMENT.sub("", (folder() / "measures.sql").read_text(encoding="utf-8")).strip()
+    names: list[str] = _MEASURE.findall(measures)
+    return {"measures": measures, "measures_added": ",\n".join(f"sum(r.{name}) as {name}" for name in names)}
 
 
-def _statement(path: Path, placeholders: Mapping[str, str]) -> Statement:
-    sql = Template(path.read_text(encoding="utf-8")).substitute(placeholders)
-    created = _CREATED.search(_COMMENT.sub("", sql))
+def _statement(path: Path, settings: Mapping[str, int], shared: Mapping[str, str]) -> Statement:
+    sql = fill(_SETTING.sub(lambda found: str(settings[found[1]]), path.read_text(encoding="utf-8")), shared)
+    created = CREATED.search(_COMMENT.sub("", sql))
     if created is None:
         raise ValueError(f"{path} creates neither table nor view nor handler")
     kind: Kind = created[1]  # type: ignore[assignment]
     return Statement(created[2], kind, sql)
+
+
+def _in_database(handler: Statement, database: str, known: Collection[str]) -> Statement:
+    sql = READ.sub(lambda read: f"{read[1]} {database}.{read[2]}" if read[2] in known else read[0], handler.sql)
+    return replace(handler, sql=sql)
 
 
 def _by_dependency(views: Iterable[Statement]) -> list[Statement]:

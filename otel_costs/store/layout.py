@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store.files import READ, Statement
+from otel_costs.store.files import CREATED, READ, Statement
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -41,6 +41,12 @@ SHARDED_BY: Final[Mapping[str, str]] = {
 """Where a row goes that is written to the table over all shards. Tables that are not here are whole on every server."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+_ENGINE: Final = re.compile(r"\bengine = (\w*MergeTree)(?:\(([^)]*)\))?")
+_LIKE: Final = re.compile(r"^(create table .* as \w+)$", re.M)
+_FILLED: Final = re.compile(r"^(create materialized view .* to \w+)", re.M)
+_EVERYWHERE: Final = "'/clickhouse/tables/everywhere/{database}/{table}', '{shard}_{replica}'"
+"""One path of replication for all shards: every server has every row. Budgets are few, and each report reads all."""
+
 _DISTRIBUTED: Final = re.compile(r"Distributed\('([^']+)', '([^']*)', '([^']+)'")
 
 
@@ -54,18 +60,6 @@ class Layout:
         if self.cluster is not None and not _NAME.fullmatch(self.cluster):
             raise ValueError(f"{self.cluster!r} is no name of a cluster: letters, digits, _, . and -")
 
-    def placeholders(self) -> Mapping[str, str]:
-        """Return what the files of `queries/` leave open."""
-        if self.cluster is None:
-            return {"on_cluster": "", "local": "", "replicated": "", "everywhere": ""}
-        return {
-            "on_cluster": self.on_cluster,
-            "local": LOCAL,
-            "replicated": "Replicated",
-            # One path for all shards: every server has every row. Budgets are few, and each report compares with all.
-            "everywhere": "'/clickhouse/tables/everywhere/{database}/{table}', '{shard}_{replica}', ",
-        }
-
     @property
     def on_cluster(self) -> str:
         """What a statement says to run on every server."""
@@ -76,7 +70,7 @@ class Layout:
         return re.sub(rf"\b(\w+){LOCAL}\b", r"\1", sql) if self.cluster else sql
 
     def complete(self, statements: Iterable[Statement]) -> list[Statement]:
-        """Add to the statements of the files, in their order, what a cluster has besides."""
+        """Return the statements of the files, in their order, as a cluster has them, and what it has besides."""
         found = list(statements)
         if self.cluster is None:
             return found
@@ -88,18 +82,23 @@ class Layout:
                 rest += [near for near in _near(statement, views) if near.name not in {made.name for made in rest}]
             elif statement.kind != "table":
                 rest.append(statement)
-        return [*tables, *rest]
+        return [replace(statement, sql=self._everywhere(statement.sql)) for statement in (*tables, *rest)]
 
     def _tables(self, tables: Iterable[Statement]) -> Iterator[Statement]:
         for table in tables:
-            yield table
-            name = table.name.removesuffix(LOCAL)
-            if (key := SHARDED_BY.get(name)) is not None:
-                sql = (
-                    f"create table if not exists {name} {self.on_cluster} as {table.name}\n"
-                    f"engine = Distributed(`{self.cluster}`, currentDatabase(), {table.name}, {key})"
-                )
-                yield Statement(name, "table", sql)
+            if (key := SHARDED_BY.get(table.name)) is None:
+                yield replace(table, sql=_replicated(table.sql, _EVERYWHERE))
+                continue
+            local = _renamed(table, f"{table.name}{LOCAL}")
+            yield replace(local, sql=_replicated(_LIKE.sub(rf"\1{LOCAL}", local.sql)))
+            sql = (
+                f"create table if not exists {table.name} as {local.name}\n"
+                f"engine = Distributed(`{self.cluster}`, currentDatabase(), {local.name}, {key})"
+            )
+            yield Statement(table.name, "table", sql)
+
+    def _everywhere(self, sql: str) -> str:
+        return CREATED.sub(rf"\g<0> {self.on_cluster}", sql, count=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +128,27 @@ def places(client: "Client") -> dict[str, Place]:
     return tables
 
 
+def _replicated(sql: str, where: str = "") -> str:
+    """Return the statement of a table with its engine replicated: `where`, or by the paths that the servers have."""
+
+    def engine(found: re.Match[str]) -> str:
+        arguments = ", ".join(filter(None, (where, found[2])))
+        return f"engine = Replicated{found[1]}" + (f"({arguments})" if arguments else "")
+
+    return _ENGINE.sub(engine, sql)
+
+
+def _renamed(statement: Statement, name: str) -> Statement:
+    created = CREATED.sub(lambda head: head[0].removesuffix(statement.name) + name, statement.sql, count=1)
+    return replace(statement, name=name, sql=created)
+
+
 def _near(statement: Statement, views: Mapping[str, Statement]) -> Iterator[Statement]:
-    """Yield a materialized view that reads its own server's rows alone, behind copies of the views that it reads."""
+    """Yield a view that reads its own server's rows alone, and fills its table, behind copies of the views it reads."""
     for name in (read for read in statement.reads if read in views):
-        yield from _near(replace(views[name], name=f"{name}{LOCAL}"), views)
+        yield from _near(_renamed(views[name], f"{name}{LOCAL}"), views)
     sql = READ.sub(lambda read: f"{read[1]} {_near_name(read[2], views)}", statement.sql)
-    if statement.name.endswith(LOCAL):
-        sql = re.sub(rf"\b(view) {statement.name.removesuffix(LOCAL)}\b", rf"\1 {statement.name}", sql, count=1)
-    yield replace(statement, sql=sql)
+    yield replace(statement, sql=_FILLED.sub(rf"\1{LOCAL}", sql, count=1))
 
 
 def _near_name(name: str, views: Mapping[str, Statement]) -> str:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from string import Template
 from typing import TYPE_CHECKING, Final, Literal
 
 from otel_costs.store.files import Statement, statements
@@ -26,8 +25,11 @@ _LIKE: Final = re.compile(r"^create table .* as (\w+)\s*$", re.MULTILINE)
 _TTL: Final = re.compile(r"\bTTL (.+? \+ toIntervalDay\(\d+\))")
 _COLUMN_TTL: Final = re.compile(r"`(\w+)` [^`]*?\bTTL ([^`]+? \+ toIntervalDay\(\d+\))")
 
-_CREATE_VERSIONS: Final = f"""
-create table if not exists {TABLE} $on_cluster
+_VERSIONS: Final = Statement(
+    TABLE,
+    "table",
+    f"""
+create table if not exists {TABLE}
 (
     kind LowCardinality(String),
     name String,
@@ -35,9 +37,10 @@ create table if not exists {TABLE} $on_cluster
     version String comment 'of otel_costs',
     applied_at DateTime64(3, 'UTC') default now64(3)
 )
-engine = ${{replicated}}ReplacingMergeTree(${{everywhere}}applied_at)
+engine = ReplacingMergeTree(applied_at)
 order by (kind, name)
-"""
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,11 @@ def apply(
     create. Raises StoreError when a statement fails; what was done until then stays, and is not done again.
     """
     with telling("cannot prepare the schema"):
-        client.command(Template(_CREATE_VERSIONS).substitute((layout or ONE_SERVER).placeholders()))
+        client.command((layout or ONE_SERVER).complete([_VERSIONS])[0].sql)
         applied, present = _applied(client), _present(client)
         layout = layout or Layout(applied.get(_CLUSTER) or None)
         retention = replace(retention or _retention(applied), **(days or {}))
-        wanted = layout.complete(statements(_placeholders(client, retention, layout)))
+        wanted = layout.complete(statements(asdict(retention), f"`{client.command('select currentDatabase()')}`"))
     tables = {name for kind, name in present if kind == "table"}
     changes: list[Change] = []
     counted = {statement.name for statement in wanted if "AggregatingMergeTree" in statement.body}
@@ -117,17 +120,6 @@ def layout_of(client: "Client") -> Layout:
 def _retention(applied: Mapping[tuple[str, str], str]) -> Retention:
     """Return the retention that was asked for the last time, or what holds if nobody ever did."""
     return Retention(**{name: int(days) for (kind, name), days in applied.items() if kind == "retention"})
-
-
-def _placeholders(client: "Client", retention: Retention, layout: Layout) -> Mapping[str, str]:
-    """Fill what differs between stores."""
-    return {
-        "database": f"`{client.command('select currentDatabase()')}`",
-        "raw_days": str(retention.raw_days),
-        "content_days": str(retention.content_days),
-        "ledger_days": str(retention.ledger_days),
-        **layout.placeholders(),
-    }
 
 
 def _apply_one(client: "Client", statement: Statement, on_cluster: str, *, exists: bool) -> Iterator[Change]:

@@ -4,11 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from string import Template
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store.connection import StoreError
-from otel_costs.store.files import folder
+from otel_costs.store.files import fill, folder
 from otel_costs.store.rows import telling
 from otel_costs.store.schema import layout_of
 
@@ -19,6 +18,8 @@ USERS: Final = ("writer", "reader", "auditor")
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _COMMENT: Final = re.compile(r"--[^\n]*")
+_SUBJECT: Final = re.compile(r"grant|(create (role|settings profile|quota|user) if not exists|alter user) \w+")
+_GRANTED: Final = re.compile(r"^(grant .* on )(\w+)")
 _MIN_LENGTH: Final = 12
 
 
@@ -34,24 +35,26 @@ def apply(client: "Client", environment: Mapping[str, str] = os.environ) -> tupl
     they are not `writer`, `reader` and `auditor`. The store gets a password's SHA-256. Needs the schema, a server, and
     the rights of an administrator. Raises StoreError for a missing or short password, and when a statement fails.
     """
-    placeholders = {
-        "database": f"`{client.command('select currentDatabase()')}`",
-        "on_cluster": layout_of(client).on_cluster,
-        **_credentials(environment),
-    }
-    for statement in statements(placeholders):
+    credentials = _credentials(environment)
+    database = f"`{client.command('select currentDatabase()')}`"
+    for statement in statements(credentials, database, layout_of(client).on_cluster):
         with telling(f"cannot {_summary(statement)}"):
             client.command(statement)
-    return tuple(placeholders[user] for user in USERS)
+    return tuple(credentials[user] for user in USERS)
 
 
-def statements(placeholders: Mapping[str, str]) -> list[str]:
-    """Return the statements of `queries/access/` in their order, placeholders filled."""
+def statements(credentials: Mapping[str, str], database: str, on_cluster: str) -> list[str]:
+    """Return the statements of `queries/access/` in their order: names filled, for a database, and for all servers."""
     found: list[str] = []
     for path in sorted((folder() / "access").glob("*.sql")):
-        sql = _COMMENT.sub("", Template(path.read_text(encoding="utf-8")).substitute(placeholders))
-        found += [statement.strip() for statement in sql.split(";") if statement.strip()]
+        sql = fill(_COMMENT.sub("", path.read_text(encoding="utf-8")), credentials)
+        found += [_placed(statement.strip(), database, on_cluster) for statement in sql.split(";") if statement.strip()]
     return found
+
+
+def _placed(statement: str, database: str, on_cluster: str) -> str:
+    statement = _GRANTED.sub(rf"\1{database}.\2", statement)
+    return _SUBJECT.sub(rf"\g<0> {on_cluster}", statement, count=1) if on_cluster else statement
 
 
 def _credentials(environment: Mapping[str, str]) -> dict[str, str]:

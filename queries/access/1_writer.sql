@@ -1,8 +1,8 @@
 -- The writer is the collector: it may insert what arrives, and read nothing. Placeholders are filled by `otel-costs schema --users`.
-create role if not exists otel_costs_writer $on_cluster;
-grant $on_cluster insert, show columns on $database.otel_logs to otel_costs_writer;
-grant $on_cluster insert, show columns on $database.otel_traces to otel_costs_writer;
-create settings profile if not exists otel_costs_writer $on_cluster settings
+create role if not exists otel_costs_writer;
+grant insert, show columns on otel_logs to otel_costs_writer;
+grant insert, show columns on otel_traces to otel_costs_writer;
+create settings profile if not exists otel_costs_writer settings
     -- The clock of an application may be anything: a batch of many days is stored all the same.
     max_partitions_per_insert_block = 0,
     -- Only what is on the disk is acknowledged.
@@ -10,6 +10,6 @@ create settings profile if not exists otel_costs_writer $on_cluster settings
     -- On a cluster too: what goes to another shard is there when it is acknowledged.
     distributed_foreground_insert = 1
     to otel_costs_writer;
-create user if not exists $writer $on_cluster identified with sha256_hash by '$writer_sha256' default role otel_costs_writer;
-alter user $writer $on_cluster identified with sha256_hash by '$writer_sha256' default role otel_costs_writer;
-grant $on_cluster otel_costs_writer to $writer;
+create user if not exists $writer identified with sha256_hash by '$writer_sha256' default role otel_costs_writer;
+alter user $writer identified with sha256_hash by '$writer_sha256' default role otel_costs_writer;
+grant otel_costs_writer to $writer;

@@ -1,38 +1,38 @@
 -- The reader sees what calls cost, through views, and no word of what was said. Views run with the rights of who made them.
-create role if not exists otel_costs_reader $on_cluster;
-grant $on_cluster select on $database.billed_calls to otel_costs_reader;
-grant $on_cluster select on $database.budget_status to otel_costs_reader;
-grant $on_cluster select on $database.call_lines to otel_costs_reader;
-grant $on_cluster select on $database.changed_sessions to otel_costs_reader;
-grant $on_cluster select on $database.costs_between to otel_costs_reader;
-grant $on_cluster select on $database.costs_report to otel_costs_reader;
-grant $on_cluster select on $database.daily_costs to otel_costs_reader;
-grant $on_cluster select on $database.misdated_calls to otel_costs_reader;
-grant $on_cluster select on $database.missing_calls to otel_costs_reader;
-grant $on_cluster select on $database.model_costs to otel_costs_reader;
-grant $on_cluster select on $database.newest_sessions to otel_costs_reader;
-grant $on_cluster select on $database.owned_calls to otel_costs_reader;
-grant $on_cluster select on $database.scenario_costs to otel_costs_reader;
-grant $on_cluster select on $database.session_calls to otel_costs_reader;
-grant $on_cluster select on $database.session_costs to otel_costs_reader;
-grant $on_cluster select on $database.session_owners to otel_costs_reader;
-grant $on_cluster select on $database.session_recount to otel_costs_reader;
-grant $on_cluster select on $database.sessions to otel_costs_reader;
-grant $on_cluster select on $database.spans_of_others to otel_costs_reader;
-grant $on_cluster select on $database.top_users to otel_costs_reader;
-grant $on_cluster select on $database.unpriced_calls to otel_costs_reader;
-grant $on_cluster select on $database.usage_traces to otel_costs_reader;
-grant $on_cluster select on $database.user_costs to otel_costs_reader;
-grant $on_cluster select on $database.user_report to otel_costs_reader;
-grant $on_cluster select on $database.users_between to otel_costs_reader;
-create settings profile if not exists otel_costs_reader $on_cluster settings
+create role if not exists otel_costs_reader;
+grant select on billed_calls to otel_costs_reader;
+grant select on budget_status to otel_costs_reader;
+grant select on call_lines to otel_costs_reader;
+grant select on changed_sessions to otel_costs_reader;
+grant select on costs_between to otel_costs_reader;
+grant select on costs_report to otel_costs_reader;
+grant select on daily_costs to otel_costs_reader;
+grant select on misdated_calls to otel_costs_reader;
+grant select on missing_calls to otel_costs_reader;
+grant select on model_costs to otel_costs_reader;
+grant select on newest_sessions to otel_costs_reader;
+grant select on owned_calls to otel_costs_reader;
+grant select on scenario_costs to otel_costs_reader;
+grant select on session_calls to otel_costs_reader;
+grant select on session_costs to otel_costs_reader;
+grant select on session_owners to otel_costs_reader;
+grant select on session_recount to otel_costs_reader;
+grant select on sessions to otel_costs_reader;
+grant select on spans_of_others to otel_costs_reader;
+grant select on top_users to otel_costs_reader;
+grant select on unpriced_calls to otel_costs_reader;
+grant select on usage_traces to otel_costs_reader;
+grant select on user_costs to otel_costs_reader;
+grant select on user_report to otel_costs_reader;
+grant select on users_between to otel_costs_reader;
+create settings profile if not exists otel_costs_reader settings
     readonly = 2, -- it may set how its answer looks, and change nothing
     max_execution_time = 60 max 300,
     max_memory_usage = 2000000000 max 4000000000
     to otel_costs_reader;
-create quota if not exists otel_costs_reader $on_cluster keyed by user_name
+create quota if not exists otel_costs_reader keyed by user_name
     for interval 1 hour max queries = 20000, execution_time = 3600
     to otel_costs_reader;
-create user if not exists $reader $on_cluster identified with sha256_hash by '$reader_sha256' default role otel_costs_reader;
-alter user $reader $on_cluster identified with sha256_hash by '$reader_sha256' default role otel_costs_reader;
-grant $on_cluster otel_costs_reader to $reader;
+create user if not exists $reader identified with sha256_hash by '$reader_sha256' default role otel_costs_reader;
+alter user $reader identified with sha256_hash by '$reader_sha256' default role otel_costs_reader;
+grant otel_costs_reader to $reader;

@@ -1,8 +1,8 @@
 -- GET /sessions/{id}: one session with its messages and its cost as JSON; an empty body when there is none.
 -- Units: as in session_report; money as exact strings with at least six decimals, nothing is "0", null where no call has a price. Source: session_report.
-create handler if not exists session $on_cluster url regexp '/sessions/(?P<id>[^/]+)' methods (GET) as
+create handler if not exists session url regexp '/sessions/(?P<id>[^/]+)' methods (GET) as
 with
-    usd -> if(usd = 0, '0', replaceRegexpOne(toDecimalString(usd, 12), '0{1,6}$$', '')) as money,
+    usd -> if(usd = 0, '0', replaceRegexpOne(toDecimalString(usd, 12), '0{1,6}$', '')) as money,
     s.cost.cost_breakdown as parts
 select
     session_id,
@@ -23,7 +23,7 @@ select
             audio_seconds Decimal(38, 9), characters UInt64, cost_breakdown Tuple(text_input Nullable(String), text_output Nullable(String),
             audio_input Nullable(String), audio_output Nullable(String), speech_to_text Nullable(String), text_to_speech Nullable(String),
             other Nullable(String))) as cost
-from $database.session_report(session_id = {id:String}) as s
+from session_report(session_id = {id:String}) as s
 settings date_time_output_format = 'iso', output_format_json_quote_64bit_integers = 0,
     http_response_headers = {'Content-Type': 'application/json; charset=UTF-8'}
 format JSONEachRow

@@ -3,7 +3,7 @@
 -- param_limit (50), and to go on behind a list, param_after_time and param_after_id, the start and id of its last. A server takes ?user= for its own login.
 -- Units: as in sessions; cost_usd is an exact string with at least six decimals, null where no call has a price. `total` counts all that match,
 -- whatever the limit. Source: newest_sessions, sessions.
-create handler if not exists sessions $on_cluster url '/sessions' methods (GET) as
+create handler if not exists sessions url '/sessions' methods (GET) as
 with newest as
     (
         select
@@ -16,9 +16,9 @@ with newest as
             duration_seconds,
             message_count,
             call_count,
-            if(s.cost_usd = 0, '0', replaceRegexpOne(toDecimalString(s.cost_usd, 12), '0{1,6}$$', '')) as cost_usd,
+            if(s.cost_usd = 0, '0', replaceRegexpOne(toDecimalString(s.cost_usd, 12), '0{1,6}$', '')) as cost_usd,
             unpriced_calls
-        from $database.newest_sessions(user = {user:Nullable(String)}, scenario = {scenario:Nullable(String)}, tags = {tags:Nullable(String)},
+        from newest_sessions(user = {user:Nullable(String)}, scenario = {scenario:Nullable(String)}, tags = {tags:Nullable(String)},
             since = {since:Nullable(DateTime64(3, 'UTC'))}, until = {until:Nullable(DateTime64(3, 'UTC'))},
             after_time = {after_time:Nullable(DateTime64(3, 'UTC'))}, after_id = {after_id:Nullable(String)},
             up_to = coalesce({limit:Nullable(UInt64)}, 50)) as s
@@ -30,7 +30,7 @@ select
         unpriced_calls UInt64))) as sessions,
     (
         select count()
-        from $database.newest_sessions(user = {user:Nullable(String)}, scenario = {scenario:Nullable(String)}, tags = {tags:Nullable(String)},
+        from newest_sessions(user = {user:Nullable(String)}, scenario = {scenario:Nullable(String)}, tags = {tags:Nullable(String)},
             since = {since:Nullable(DateTime64(3, 'UTC'))}, until = {until:Nullable(DateTime64(3, 'UTC'))}, up_to = 1000000000)
     ) as total
 from newest

@@ -1,6 +1,6 @@
 -- Fills call_records from the ledger records of otel_logs: casts and renames, and nothing else. It must never throw: what cannot be read is null.
 -- A record whose event name was left empty by a collector is known by its attribute event.name.
-create materialized view if not exists call_records_mv $on_cluster to call_records$local as
+create materialized view if not exists call_records_mv to call_records as
 with
     LogAttributes as a,
     'otel_costs.cost.line.' as line,
@@ -12,7 +12,7 @@ with
 select
     a['user.id'] as user_id,
     a['session.id'] as session_id,
-    if(match(a['otel_costs.call.id'], '^[0-9a-fA-F]{32}$$'), toFixedString(substring(unhex(a['otel_costs.call.id']), 1, 16), 16),
+    if(match(a['otel_costs.call.id'], '^[0-9a-fA-F]{32}$'), toFixedString(substring(unhex(a['otel_costs.call.id']), 1, 16), 16),
         sipHash128(a['otel_costs.call.id'], a['otel_costs.process.id'], a['otel_costs.call.seq'], Timestamp, TraceId, SpanId)) as call_id,
     toFixedString(substring(unhex(a['otel_costs.process.id']), 1, 16), 16) as process_id,
     toUInt64OrZero(a['otel_costs.call.seq']) as call_seq,
@@ -75,5 +75,5 @@ select
     toUInt16OrZero(a['otel_costs.call.revision']) as revision,
     least(coalesce(fromUnixTimestamp64Nano(toInt64OrNull(a['otel_costs.start_time_unix_nano']), 'UTC'), Timestamp), Timestamp) as start_time,
     Timestamp as end_time
-from otel_logs$local
+from otel_logs
 where 'otel_costs.call' in (EventName, a['event.name'])

@@ -1,5 +1,5 @@
 -- Fills call_sequences from call_records: one row per process in each inserted block. A re-price is no new record.
-create materialized view if not exists call_sequences_mv $on_cluster to call_sequences$local as
+create materialized view if not exists call_sequences_mv to call_sequences as
 select
     process_id,
     service,
@@ -7,6 +7,6 @@ select
     groupBitmapState(r.call_seq) as seqs,
     min(r.end_time) as first_time,
     max(r.end_time) as last_time
-from call_records$local as r
+from call_records as r
 where r.call_seq > 0 and not r.repriced
 group by process_id, service, arrived

@@ -1,4 +1,4 @@
 -- Fills calls from call_records, row by row.
-create materialized view if not exists calls_mv $on_cluster to calls$local as
+create materialized view if not exists calls_mv to calls as
 select *
-from call_records$local
+from call_records

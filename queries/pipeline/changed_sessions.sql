@@ -1,6 +1,6 @@
 -- One row per session that has calls or messages inserted since the sessions were last counted; thirty seconds more, for inserts under way then.
 -- Units: none. Source: session_days, session_totals (when it was last counted).
-create or replace view changed_sessions $on_cluster as
+create or replace view changed_sessions as
 with
     (select coalesce(max(counted_at), toDateTime64(0, 3, 'UTC')) - interval 30 second from session_totals) as counted
 select session_id

@@ -1,5 +1,5 @@
 -- Fills derived_calls from call_records: one row per copy of a job's call.
-create materialized view if not exists derived_calls_mv $on_cluster to derived_calls$local as
+create materialized view if not exists derived_calls_mv to derived_calls as
 select
     end_time,
     call_id,
@@ -7,5 +7,5 @@ select
     session_id,
     version,
     inserted_at
-from call_records$local
+from call_records
 where derived and not superseded

@@ -1,5 +1,5 @@
 -- Fills messages from the message records of otel_logs: casts and renames, and nothing else. It must never throw.
-create materialized view if not exists messages_mv $on_cluster to messages$local as
+create materialized view if not exists messages_mv to messages as
 with LogAttributes as a
 select
     a['session.id'] as session_id,
@@ -19,5 +19,5 @@ select
     lower(a['otel_costs.message.truncated']) in ('true', '1') as truncated,
     a['otel_costs.message.interrupted'] as interrupted,
     Timestamp as timestamp
-from otel_logs$local
+from otel_logs
 where 'otel_costs.message' in (EventName, a['event.name'])

@@ -1,12 +1,12 @@
 -- Fills session_days from calls: one row per session, user and day in each inserted block, superseded calls too: whoever looked at a job was in the session.
 -- Source: calls.
-create materialized view if not exists session_days_calls_mv $on_cluster to session_days$local as
+create materialized view if not exists session_days_calls_mv to session_days as
 select
     session_id,
     user_id,
     toDate(c.end_time) as day,
     max(c.inserted_at) as inserted_at,
     min(c.start_time) as first_time
-from calls$local as c
+from calls as c
 where session_id != ''
 group by session_id, user_id, day

@@ -3,7 +3,7 @@
 -- A session that only has superseded calls has a row too, with nothing in it, so that an earlier count does not stay.
 -- user_id is whose the session is, as in session_owners (a join with which would take longer).
 -- Source: changed_sessions, session_days (who is in them, and when), calls, messages.
-create or replace view session_recount $on_cluster as
+create or replace view session_recount as
 with
     (select groupArray(session_id) from changed_sessions) as changed,
     (select groupArray((user_id, session_id, day)) from session_days where session_id in (select arrayJoin(changed))) as days,

@@ -1,5 +1,5 @@
 -- Fills session_totals every ten seconds with the sessions that have changed. counted_at is when that began.
-create materialized view if not exists session_totals_mv $on_cluster refresh every 10 second append to session_totals$local as
+create materialized view if not exists session_totals_mv refresh every 10 second append to session_totals as
 select
     *,
     now64(3, 'UTC') as counted_at

@@ -2,17 +2,17 @@
 -- with a session and a user. One row per owner that does not; it stands above that owner's best copy, and below a better one that may come.
 -- The order in which copies arrive does not matter. Two at the same moment may miss each other: superseded_calls_sweep_mv finds those.
 -- Source: call_records (the rows just inserted), derived_calls.
-create materialized view if not exists superseded_calls_mv $on_cluster to calls$local as
+create materialized view if not exists superseded_calls_mv to calls as
 with
     copies as
     (
         select end_time, call_id, user_id, session_id, version
-        from call_records$local
+        from call_records
         where derived and not superseded
         union all
         select end_time, call_id, user_id, session_id, version
-        from derived_calls$local
-        where (end_time, call_id) in (select end_time, call_id from call_records$local where derived)
+        from derived_calls
+        where (end_time, call_id) in (select end_time, call_id from call_records where derived)
     ),
     owners as
     (

@@ -3,7 +3,7 @@
 -- *_tokens are as the provider reports them, totals with their parts in them. text_input, text_output, audio_input, audio_output and cached_input
 -- are tokens too, and disjoint: cached_input was read from a cache, be it text, audio or image, and is in no other.
 -- user_id is whose the call is (owned_calls). Source: owned_calls.
-create or replace view billed_calls $on_cluster as
+create or replace view billed_calls as
 select
     lower(hex(c.call_id)) as call_id,
     lower(hex(c.process_id)) as process_id,

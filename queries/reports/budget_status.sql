@@ -1,7 +1,7 @@
 -- One row per budget: what was spent of it in its current period (calendar, UTC).
 -- Units: money in US dollars, exact; used is a fraction, 1 is all of it; state is ok, warning (80 % and more) or over (more than all of it).
 -- Source: budgets; owned_calls for users, calls (the rows of billed_calls) for all else.
-create or replace view budget_status $on_cluster as
+create or replace view budget_status as
 with
     wanted as (select scope, name, period, limit_usd from budgets final where not deleted),
     toStartOfDay(now('UTC')) as today,

@@ -2,7 +2,7 @@
 -- Units: cost_usd in US dollars, exact; null: unpriced. `kind` is the key of cost_breakdown that the line counts in: the whole of a speech_to_text or
 -- text_to_speech call is that; cached text is text_input, cached audio is audio_input; what is none of them is other.
 -- Source: billed_calls.
-create or replace view call_lines $on_cluster as
+create or replace view call_lines as
 select
     call_id,
     session_id,

@@ -2,14 +2,14 @@
 -- moments, to the millisecond. The columns that it is not by are null. Parameters: by ('day', 'model', 'scenario'); since, until.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
 -- Source: calls, the rows of billed_calls.
-create or replace view costs_between $on_cluster as
+create or replace view costs_between as
 select
     if({by:String} = 'day', toDate32(c.end_time), null) as day,
     if({by:String} = 'model', toString(c.provider), null) as provider,
     if({by:String} = 'model', toString(c.model), null) as model,
     if({by:String} = 'model', toString(c.operation), null) as operation,
     if({by:String} = 'scenario', toString(c.scenario), null) as scenario,
-    $cost_columns
+    $measures
 from calls as c final
 where not c.superseded and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
 group by day, provider, model, operation, scenario

@@ -3,7 +3,7 @@
 -- Parameters: since, until, up_to. Columns that a part is not by are null.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
 -- Source: owned_calls.
-create or replace view costs_report $on_cluster as
+create or replace view costs_report as
 with
     parts as
     (
@@ -15,7 +15,7 @@ with
             operation,
             scenario,
             user_id,
-            $cost_columns
+            $measures
         from owned_calls as c
         where c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
         group by grouping sets ((day), (provider, model, operation), (scenario), (user_id), ())
@@ -34,6 +34,6 @@ select
     if(part = 'scenarios', toString(r.scenario), null) as scenario,
     if(part = 'users' and not r.cut, r.user_id, null) as user_id,
     countIf(r.cut) as others,
-    $cost_columns_again
+    $measures_added
 from ranked as r
 group by part, day, provider, model, operation, scenario, user_id

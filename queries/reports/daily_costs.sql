@@ -1,11 +1,11 @@
 -- One row per day (UTC).
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
 -- Source: calls, the rows of billed_calls.
-create or replace view daily_costs $on_cluster as
+create or replace view daily_costs as
 select
     toDate32(c.end_time) as day,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
-    $cost_columns
+    $measures
 from calls as c final
 where not c.superseded
 group by day

@@ -3,7 +3,7 @@
 -- need not be lost. A process older than what is kept has no beginning to miss. What a killed process lost at its very end is behind the last
 -- number that arrived: a later process on the same machine tells how far they went, and that counts like the record of the call after them.
 -- Source: call_sequences.
-create or replace view missing_calls $on_cluster as
+create or replace view missing_calls as
 with processes as
     (
         select
@@ -32,4 +32,4 @@ from processes
 array join arrayFilter(
     (gap) -> gap.1 <= gap.2 and gap.2 < arrayMax(block -> block.1, settled),
     arrayMap((before, after) -> (before + 1, after - 1), arrayPushFront(arrayPopBack(present), 0), present)) as gap
-where notEmpty(settled) and (gap.1 > 1 or first_time > now('UTC') - interval $raw_days day + interval 1 day)
+where notEmpty(settled) and (gap.1 > 1 or first_time > now('UTC') - interval /* raw_days */ 30 day + interval 1 day)

@@ -2,7 +2,7 @@
 -- Parameters: user, scenario (null: any), tags (a JSON object of those that it must have; null: any), since, until, after_time, after_id (null: no bound),
 -- up_to. Units: as in sessions. It says what `select * from sessions order by start_time desc limit` says, and reads less for it.
 -- Source: session_totals and session_recount, each cut to its newest before they meet.
-create or replace view newest_sessions $on_cluster as
+create or replace view newest_sessions as
 with
     (select groupArray(session_id) from changed_sessions) as changed,
     JSONExtract(coalesce({tags:Nullable(String)}, '{}'), 'Map(String, String)') as wanted,

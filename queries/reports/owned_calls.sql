@@ -2,7 +2,7 @@
 -- Everything that says what a user spent begins here. Units: as in calls, as the columns are, which has the user as it was recorded.
 -- Two halves, because calls lie by user: what is asked of one user reads that user's calls, and those that name nobody.
 -- Source: calls, session_owners.
-create or replace view owned_calls $on_cluster as
+create or replace view owned_calls as
 select *
 from calls final
 where user_id != '' and not superseded

@@ -1,12 +1,12 @@
 -- One row per scenario and day (UTC). Calls outside any scenario have an empty one.
 -- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
 -- Source: calls, the rows of billed_calls.
-create or replace view scenario_costs $on_cluster as
+create or replace view scenario_costs as
 select
     toDate32(c.end_time) as day,
     c.scenario as scenario,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
-    $cost_columns
+    $measures
 from calls as c final
 where not c.superseded
 group by day, scenario

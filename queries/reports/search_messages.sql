@@ -1,7 +1,7 @@
 -- One row per message that contains all words of `words`, the newest `up_to` of them (1000), in order. Case does not matter; whole words only.
 -- Parameters: words; user, since, until, up_to (null: no bound). Units: timestamp in UTC.
 -- Source: messages by its text index, for the newest that match; then session_messages, so that an older version of a content is not found.
-create or replace view search_messages $on_cluster as
+create or replace view search_messages as
 with
     matches as
     (

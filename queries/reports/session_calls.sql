@@ -1,7 +1,7 @@
 -- One row per billed call of a session. Parameter: session_id. With all that its price was made of, to make it again.
 -- Units: times in UTC; units as reported, audio in seconds; text_input ... cached_input are tokens, disjoint; money in US dollars. null: unknown.
 -- Source: session_days, calls (the rows of billed_calls: analyzing a view in between takes as long as everything else).
-create or replace view session_calls $on_cluster as
+create or replace view session_calls as
 select
     lower(hex(c.call_id)) as call_id,
     lower(hex(c.trace_id)) as trace_id,

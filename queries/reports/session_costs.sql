@@ -1,7 +1,7 @@
 -- One row per session, step, operation, model and cost line: what a session's money went to. Without a session: session_id is empty.
 -- Units: cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts what is not. In a session in which nothing has a price it is null.
 -- `kind` as in call_lines. Source: call_lines.
-create or replace view session_costs $on_cluster as
+create or replace view session_costs as
 select
     session_id,
     user_id,

@@ -2,7 +2,7 @@
 -- Units: timestamp in UTC, microseconds; audio in seconds; sizes in bytes before the content was cut. Empty content: not recorded, or forgotten.
 -- A function's result is shown with the type function_call, as its call is; the role tells them apart. Order by timestamp, message_index.
 -- Source: messages.
-create or replace view session_messages $on_cluster as
+create or replace view session_messages as
 with (m.content != '' or m.arguments != '', m.timestamp) as newest_known
 select
     session_id,

@@ -2,7 +2,7 @@
 -- Units: as in sessions, session_messages and billed_calls; tokens are disjoint; characters were spoken; metadata is text.
 -- cost_breakdown adds up to cost_usd to the last digit; where no call has a price, both are null. Source: session_owners, session_days (where its calls are), calls (the rows of billed_calls: half the time
 -- goes into analyzing views), session_messages; never an earlier count.
-create or replace view session_report $on_cluster as
+create or replace view session_report as
 with
     part -> if(spent.usd is null, null, part) as known,
     said as

@@ -2,7 +2,7 @@
 -- Units: times in UTC; duration in seconds; cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts
 -- what is not; where no call has a price, cost_usd is null.
 -- Source: session_totals, and session_recount for what has changed since: always right, ten seconds after a record came or ten milliseconds.
-create or replace view sessions $on_cluster as
+create or replace view sessions as
 with (select groupArray(session_id) from changed_sessions) as changed
 select
     session_id,

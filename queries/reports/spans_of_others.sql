@@ -5,7 +5,7 @@
 -- or above it, or began in it beside it; where both have the provider's id of the response; if the span of one of our calls was not kept,
 -- wherever it is in the same trace; and, where it is in no trace with another, if a call of ours of its service and model began in it.
 -- Source: usage_traces and calls.
-create or replace view spans_of_others $on_cluster as
+create or replace view spans_of_others as
 with
     (parents, id) -> arrayDistinct(arrayFold((ids, step) -> arrayPushBack(ids, parents[ids[-1]]), range(least(64, length(mapKeys(parents)))), [id])) as path,
     (t, days) -> ({since:Nullable(DateTime64(3, 'UTC'))} is null or t >= {since:Nullable(DateTime64(3, 'UTC'))} - toIntervalDay(days))

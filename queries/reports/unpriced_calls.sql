@@ -1,7 +1,7 @@
 -- One row per provider, model, operation and reason of calls that have no price (unpriced) or whose price misses something (partial).
 -- Units: times in UTC; tokens as reported; cost_usd in US dollars, of the parts that do have a price.
 -- Source: billed_calls.
-create or replace view unpriced_calls $on_cluster as
+create or replace view unpriced_calls as
 select
     c.provider as provider,
     c.model as model,

@@ -2,7 +2,7 @@
 -- Units: spans are id, parent, beginning and duration in nanoseconds; parents are by span; with_usage are the spans of others that carry usage:
 -- id, parent, beginning, end, service, instrumentation, name, model, response id, user; '' is not said.
 -- Source: otel_traces: first the keys of the attributes alone, then the traces found.
-create or replace view usage_traces $on_cluster as
+create or replace view usage_traces as
 with
     ['gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens', 'gen_ai.usage.prompt_tokens', 'gen_ai.usage.completion_tokens',
         'llm.usage.total_tokens', 'llm.token_count.prompt', 'llm.token_count.completion', 'llm.token_count.total', 'ai.usage.promptTokens',

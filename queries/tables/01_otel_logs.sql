@@ -2,7 +2,7 @@
 -- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.161.0); its attribute indexes
 -- are left out, because reports read the typed tables, and inserts are three times as fast without them. A time that no clock can have meant
 -- (1970, 2299) does not decide how long a row is kept: its arrival does. So it is in all tables.
-create table if not exists otel_logs$local $on_cluster
+create table if not exists otel_logs
 (
     Timestamp DateTime64(9) codec(Delta(8), ZSTD(1)),
     TraceId String codec(ZSTD(1)),
@@ -22,8 +22,8 @@ create table if not exists otel_logs$local $on_cluster
     EventName String codec(ZSTD(1)),
     inserted_at DateTime('UTC') materialized now() codec(Delta(4), ZSTD(1))
 )
-engine = ${replicated}MergeTree
+engine = MergeTree
 partition by toDate(Timestamp)
 order by (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
-ttl toDateTime(if(dateDiff('day', Timestamp, inserted_at) between -1 and $raw_days, Timestamp, inserted_at)) + interval $raw_days day
+ttl toDateTime(if(dateDiff('day', Timestamp, inserted_at) between -1 and /* raw_days */ 30, Timestamp, inserted_at)) + interval /* raw_days */ 30 day
 settings index_granularity = 8192, ttl_only_drop_parts = 1

@@ -3,7 +3,7 @@
 -- Totals are inclusive of their parts: input_tokens 11000 with input_audio_tokens 10000 is 1000 of text.
 -- Source: call_records, by calls_mv. A re-price inserts the call there again with a higher revision; nothing is updated in place.
 -- A job that several sessions look at has the same derived id in each: the rows of all but one are superseded (superseded_calls_mv).
-create table if not exists calls$local $on_cluster
+create table if not exists calls
 (
     user_id String codec(ZSTD(1)), session_id String codec(ZSTD(1)),
     call_id FixedString(16) codec(ZSTD(1)), process_id FixedString(16) codec(ZSTD(1)), call_seq UInt64 codec(T64, ZSTD(1)),
@@ -46,8 +46,8 @@ create table if not exists calls$local $on_cluster
         match(unit, '_(image|video)_'), 'other',
         match(unit, '^output_audio_'), 'audio_output',
         match(unit, '^(input|cache)_audio_'), 'audio_input',
-        match(unit, '^output_(.+_)?tokens$$'), 'text_output',
-        match(unit, '^(input|cache)_(.+_)?tokens$$'), 'text_input',
+        match(unit, '^output_(.+_)?tokens$'), 'text_output',
+        match(unit, '^(input|cache)_(.+_)?tokens$'), 'text_input',
         'other'), mapKeys(cost_lines)) comment 'the part of cost_breakdown that each of cost_lines counts in',
     itemized Bool default coalesce(arraySum(mapValues(cost_lines)) = cost_usd, false) comment 'cost_lines add up to cost_usd',
     text_input_usd Decimal(38, 12) default arraySum((kind, usd) -> if(itemized and kind = 'text_input', usd, 0), line_kinds, mapValues(cost_lines)) codec(ZSTD(1)),
@@ -70,10 +70,10 @@ create table if not exists calls$local $on_cluster
     inserted_at DateTime64(3, 'UTC') default nowInBlock64(3) codec(Delta(8), ZSTD(1)),
     index sessions session_id type bloom_filter(0.001) granularity 1, index arrivals inserted_at type minmax granularity 1
 )
-engine = ${replicated}ReplacingMergeTree(version)
+engine = ReplacingMergeTree(version)
 partition by toDate(end_time)
 order by (user_id, session_id, end_time, call_id)
-ttl toDateTime(if(dateDiff('day', end_time, inserted_at) between -1 and $ledger_days, end_time, inserted_at)) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', end_time, inserted_at) between -1 and /* ledger_days */ 400, end_time, inserted_at)) + interval /* ledger_days */ 400 day
 -- Compact parts answer about one user or session two to three times as fast; days of more than half a million calls become wide all the same.
 settings index_granularity = 4096, min_bytes_for_wide_part = 268435456, ttl_only_drop_parts = 1,
     min_age_to_force_merge_seconds = 3600, min_age_to_force_merge_on_partition_only = 1

@@ -1,7 +1,7 @@
 -- One row per job of a provider and owner (user and session) that has looked at it, after merges. It tells whose call a job is.
 -- Units: times in UTC. `version` as in calls: the best copy that the owner has of it.
 -- Source: call_records, by derived_calls_mv: the calls whose id is derived from the provider's, so that several may have it.
-create table if not exists derived_calls$local $on_cluster
+create table if not exists derived_calls
 (
     end_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)),
     call_id FixedString(16) codec(ZSTD(1)),
@@ -11,8 +11,8 @@ create table if not exists derived_calls$local $on_cluster
     inserted_at SimpleAggregateFunction(max, DateTime64(3, 'UTC')) codec(Delta(8), ZSTD(1)),
     index arrivals inserted_at type minmax granularity 1
 )
-engine = ${replicated}AggregatingMergeTree
+engine = AggregatingMergeTree
 partition by toDate(end_time)
 order by (end_time, call_id, user_id, session_id)
-ttl toDateTime(if(dateDiff('day', end_time, inserted_at) between -1 and $ledger_days, end_time, inserted_at)) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', end_time, inserted_at) between -1 and /* ledger_days */ 400, end_time, inserted_at)) + interval /* ledger_days */ 400 day
 settings index_granularity = 1024, ttl_only_drop_parts = 1

@@ -1,7 +1,7 @@
 -- One row per message and version of its content, and copy of it. Reports read the view session_messages: one row per message.
 -- Units: times in UTC, microseconds; audio in seconds; sizes in bytes before the content was cut. null: unknown.
 -- Source: otel_logs, by messages_mv. Content has a retention of its own; the rest of the row stays as long as the ledger.
-create table if not exists messages$local $on_cluster
+create table if not exists messages
 (
     session_id String codec(ZSTD(1)),
     message_id String codec(ZSTD(1)),
@@ -12,8 +12,8 @@ create table if not exists messages$local $on_cluster
     role LowCardinality(String),
     type LowCardinality(String),
     function_name LowCardinality(String),
-    arguments String codec(ZSTD(1)) ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and $content_days, timestamp, inserted_at)) + interval $content_days day,
-    content String codec(ZSTD(1)) ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and $content_days, timestamp, inserted_at)) + interval $content_days day,
+    arguments String codec(ZSTD(1)) ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and /* content_days */ 30, timestamp, inserted_at)) + interval /* content_days */ 30 day,
+    content String codec(ZSTD(1)) ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and /* content_days */ 30, timestamp, inserted_at)) + interval /* content_days */ 30 day,
     audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)),
     bytes Nullable(UInt64) codec(T64, ZSTD(1)),
     sha256 String codec(ZSTD(1)),
@@ -25,10 +25,10 @@ create table if not exists messages$local $on_cluster
     inserted_at DateTime64(3, 'UTC') default nowInBlock64(3) codec(Delta(8), ZSTD(1)),
     index words lower(content) type text(tokenizer = 'splitByNonAlpha')
 )
-engine = ${replicated}ReplacingMergeTree(earliness)
+engine = ReplacingMergeTree(earliness)
 partition by toYYYYMM(timestamp)
 primary key (session_id, message_id)
 order by (session_id, message_id, content_hash)
-ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and $ledger_days, timestamp, inserted_at)) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', timestamp, inserted_at) between -1 and /* ledger_days */ 400, timestamp, inserted_at)) + interval /* ledger_days */ 400 day
 -- Small blocks: a message or a conversation is found three times as fast, and takes no more room.
 settings index_granularity = 256, min_compress_block_size = 8192, max_compress_block_size = 16384

@@ -2,7 +2,7 @@
 -- and which of its users was the first. Calls lie by day and user: without this, a session's are looked for in every day.
 -- Units: times in UTC. inserted_at is when the newest of them came; first_time when the first of them began: where that is not known, in the far future.
 -- Source: calls and messages, by session_days_calls_mv and session_days_messages_mv. LZ4: every list of sessions looks for what is new.
-create table if not exists session_days$local $on_cluster
+create table if not exists session_days
 (
     session_id String,
     user_id String codec(ZSTD(1)),
@@ -11,7 +11,7 @@ create table if not exists session_days$local $on_cluster
     first_time SimpleAggregateFunction(min, DateTime64(3, 'UTC')) default toDateTime64('2299-01-01 00:00:00', 3, 'UTC') codec(Delta(8), ZSTD(1)),
     index arrivals inserted_at type minmax granularity 1
 )
-engine = ${replicated}AggregatingMergeTree
+engine = AggregatingMergeTree
 order by (session_id, user_id, day)
-ttl toDateTime(if(dateDiff('day', day, inserted_at) between -1 and $ledger_days, day, inserted_at)) + interval $ledger_days day
+ttl toDateTime(if(dateDiff('day', day, inserted_at) between -1 and /* ledger_days */ 400, day, inserted_at)) + interval /* ledger_days */ 400 day
 settings index_granularity = 512, min_compress_block_size = 8192, max_compress_block_size = 16384

@@ -1,7 +1,7 @@
 -- One row per budget and change of it; `budgets final` is one row per scope, name and period.
 -- Units: limits in US dollars.
 -- Source: `otel-costs budget set`. A budget is taken away by writing it again with deleted = true.
-create table if not exists budgets $on_cluster
+create table if not exists budgets
 (
     scope Enum8('user' = 1, 'scenario' = 2, 'all' = 3),
     name String comment 'user id or scenario; empty for all',
@@ -10,5 +10,5 @@ create table if not exists budgets $on_cluster
     deleted Bool default false,
     changed_at DateTime64(6, 'UTC') default now64(6)
 )
-engine = ${replicated}ReplacingMergeTree(${everywhere}changed_at)
+engine = ReplacingMergeTree(changed_at)
 order by (scope, name, period)

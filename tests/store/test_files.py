@@ -2,22 +2,16 @@
 
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from otel_costs.store import files
+from otel_costs.store.schema import Retention
+from tests.queries.engine import beside
 
-PLACEHOLDERS = {
-    "database": "here",
-    "on_cluster": "",
-    "local": "",
-    "replicated": "",
-    "everywhere": "",
-    "raw_days": "30",
-    "content_days": "30",
-    "ledger_days": "400",
-}
+DAYS = asdict(Retention())
 PARTS = ("tables", "pipeline", "reports", "handlers")
 SQL = sorted(path for part in PARTS for path in (files.folder() / part).glob("*.sql"))
 
@@ -33,7 +27,7 @@ def test_the_files_of_an_installed_package_go_first(tmp_path: Path, monkeypatch:
     shutil.copytree(files.folder(), installed)
     monkeypatch.setattr(files, "_INSTALLED", installed)
     assert files.folder() == installed
-    assert len(files.statements(PLACEHOLDERS)) == len(SQL)
+    assert len(files.statements(DAYS, "here")) == len(SQL)
 
 
 def test_a_package_without_its_files_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +40,7 @@ def test_a_package_without_its_files_says_so(tmp_path: Path, monkeypatch: pytest
 
 def test_what_is_read_is_made_first() -> None:
     """Tables before views, and every view behind those it reads."""
-    found = files.statements(PLACEHOLDERS)
+    found = files.statements(DAYS, "here")
     assert len(found) == len(SQL)
     place = {statement.name: number for number, statement in enumerate(found) if statement.kind != "handler"}
     for statement in found[: len(place)]:
@@ -54,19 +48,64 @@ def test_what_is_read_is_made_first() -> None:
         assert all(place[name] < place[statement.name] for name in read), statement.name
 
 
-def test_a_placeholder_that_is_not_filled_is_an_error() -> None:
-    """A statement never runs with a hole in it."""
+def test_a_setting_that_is_not_given_is_an_error() -> None:
+    """A store never gets what a file has for those who read it in place of what was asked."""
     with pytest.raises(KeyError, match="ledger_days"):
-        files.statements({name: value for name, value in PLACEHOLDERS.items() if name != "ledger_days"})
+        files.statements({name: days for name, days in DAYS.items() if name != "ledger_days"}, "here")
 
 
-def test_a_comment_changes_no_checksum() -> None:
-    """Only what the store sees counts."""
-    one, other = (
-        files.Statement("x", "view", sql) for sql in ("-- a\ncreate view x as\nselect 1", "create view x as\nselect 1")
-    )
-    assert one.checksum == other.checksum
-    assert one.checksum != files.Statement("x", "view", "create view x as\nselect 2").checksum
+def test_settings_are_filled_in() -> None:
+    """Everywhere, and the files have those that hold where nothing is asked."""
+    usual = [statement.sql for statement in files.statements(DAYS, "here")]
+    assert not [sql for sql in usual if re.search(r"/\*|\$\w", sql)]
+    asked = files.statements({"raw_days": 7030, "content_days": 7030, "ledger_days": 7400}, "here")
+    assert sum("7030" in statement.sql or "7400" in statement.sql for statement in asked) == 11
+    assert [statement.sql.replace("7030", "30").replace("7400", "400") for statement in asked] == usual
+    for path in SQL:
+        for name, days in re.findall(r"/\* (\w+) \*/ (\d+)", path.read_text()):
+            assert DAYS[name] == int(days), path.name
+
+
+def test_measures_are_listed_once() -> None:
+    """Rows that have them are added up by the same list."""
+    [report] = [found for found in files.statements(DAYS, "here") if found.name == "costs_report"]
+    measures = re.findall(r"^[^-].* as (\w+),?$", (files.folder() / "measures.sql").read_text(), re.M)
+    assert len(measures) == 17
+    for name in measures:
+        assert len(re.findall(rf" as {name}\b", report.body)) == 2
+        assert f"sum(r.{name}) as {name}" in report.body
+
+
+def test_a_file_runs_as_it_is() -> None:
+    """In any client, without a tool of ours: but for those that name the measures in place of listing them."""
+    texts = {re.sub(r"^\d\d_", "", path.stem): path.read_text() for path in SQL if path.parent.name != "handlers"}
+    client = beside("files_test")
+    for statement in files.statements(DAYS, "here"):
+        if statement.kind != "handler":
+            text = texts[statement.name]
+            client.command(statement.sql if "$measures" in text else text)
+    client.command("drop database files_test sync")
+    client.close()
+
+
+LAYOUTS = (
+    ("-- a\ncreate view x as\nselect 1", "create view x as\nselect 1", True),
+    (
+        "create view x as\nselect f(1, 2),\n    3",
+        "create view x as\nselect\n    f(\n        1,\n        2\n    ),\n    3",
+        True,
+    ),
+    ("create view x as\nselect 1", "create view x as\nselect 2", False),
+    ("create view x as\nselect 'a, b'", "create view x as\nselect 'a,b'", False),
+    ("create view x as\nselect 'a\\'  b'", "create view x as\nselect 'a\\' b'", False),
+)
+
+
+@pytest.mark.parametrize(("one", "other", "same"), LAYOUTS)
+def test_how_it_is_written_changes_no_checksum(one: str, other: str, same: bool) -> None:
+    """Only what the store sees counts: neither comments nor white space, but that of a text."""
+    first, second = (files.Statement("x", "view", sql) for sql in (one, other))
+    assert (first.checksum == second.checksum) is same
 
 
 @pytest.mark.parametrize("path", SQL, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -91,6 +130,6 @@ def test_how_a_file_is_written(path: Path) -> None:
 
 def test_attribute_names_stand_only_where_otel_logs_is_read() -> None:
     """Reports know columns; what an attribute is called is known in one file for calls, for messages and for spans."""
-    for statement in files.statements(PLACEHOLDERS):
+    for statement in files.statements(DAYS, "here"):
         if re.search(r"gen_ai\.|otel_costs\.(?!message|session)\w+\.|session\.id|user\.id", statement.body):
             assert re.search("from otel_(logs|traces)", statement.body), statement.name

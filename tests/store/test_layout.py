@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 CLUSTER = Layout("costs")
-DAYS = {"database": "here", "raw_days": "30", "content_days": "30", "ledger_days": "400"}
 
 
 def rendered(layout: Layout) -> list[Statement]:
     """Return all statements of a layout."""
-    return layout.complete(files.statements({**DAYS, **layout.placeholders()}))
+    return layout.complete(files.statements(asdict(schema.Retention()), "here"))
 
 
 def parsed(sql: str) -> str:
@@ -95,11 +95,6 @@ def shard(monkeypatch: pytest.MonkeyPatch) -> Iterator["Client"]:
     complete = Layout.complete
     monkeypatch.setattr(Layout, "complete", alone)
     monkeypatch.setattr(Layout, "on_cluster", "")
-    monkeypatch.setattr(
-        Layout,
-        "placeholders",
-        lambda self: {"on_cluster": "", "local": "_local", "replicated": "", "everywhere": ""},
-    )
     schema.apply(client, layout=CLUSTER)
     yield client
     client.command("drop database shard_test sync")
@@ -109,6 +104,7 @@ def shard(monkeypatch: pytest.MonkeyPatch) -> Iterator["Client"]:
 
 
 def _alone(sql: str) -> str:
+    sql = re.sub(r"engine = Replicated(\w+\(?)('/clickhouse[^']*', '[^']*', )?", r"engine = \1", sql)
     return re.sub(r"Distributed\(`costs`, currentDatabase\(\), (\w+), .*\)$", r"Merge(currentDatabase(), '^\1$')", sql)
 
 

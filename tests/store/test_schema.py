@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +40,7 @@ def test_what_was_made_by_which_version_is_recorded(empty: "Client") -> None:
     """Every statement has its row."""
     schema.apply(empty)
     recorded = empty.query("select kind, name from schema_versions final where kind != 'retention'").result_rows
-    wanted = files.statements(dict.fromkeys(_PLACEHOLDERS, ""))
+    wanted = files.statements(asdict(Retention()), "here")
     assert set(map(tuple, recorded)) == {(statement.kind, statement.name) for statement in wanted}
 
 
@@ -194,9 +194,12 @@ def test_retention_changes_what_is_there_and_is_remembered(empty: "Client") -> N
 
 def test_a_store_of_before_keeps_what_has_an_odd_time(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables whose rows were kept by their times alone, which begin again in 2106, are changed in place."""
-    found = [replace(statement, sql=_kept_by_time(statement.sql)) for statement in files.statements(_OPEN)]
+    found = [
+        replace(statement, sql=_kept_by_time(statement.sql))
+        for statement in files.statements(asdict(Retention()), "`schema_test`")
+    ]
     with monkeypatch.context() as before:
-        before.setattr(schema, "statements", lambda _placeholders: found)
+        before.setattr(schema, "statements", lambda _settings, _database: found)
         schema.apply(empty)
     assert "dateDiff" not in str(empty.command("show create table calls"))
     changed = {change.name for change in schema.apply(empty) if "ttl" in change.detail}
@@ -213,12 +216,6 @@ def test_a_store_of_before_keeps_what_has_an_odd_time(empty: "Client", monkeypat
         assert empty.command(f"select count() from {table}") == 1
 
 
-_OPEN = {
-    "database": "`empty`", "raw_days": "30", "content_days": "30", "ledger_days": "400", "on_cluster": "", "local": "",
-    "replicated": "", "everywhere": "",
-}  # fmt: skip
-
-
 def _kept_by_time(sql: str) -> str:
     by_arrival = r"toDateTime\(if\(dateDiff\('day', (\w+), \w+\) between -1 and \d+, \w+, \w+\)\)"
     sql = re.sub(by_arrival, r"toDateTime(\1)", sql)
@@ -232,24 +229,12 @@ def test_a_retention_that_would_empty_a_table_is_refused(days: int) -> None:
         Retention(raw_days=days)
 
 
-_PLACEHOLDERS = (
-    "database",
-    "on_cluster",
-    "local",
-    "replicated",
-    "everywhere",
-    "raw_days",
-    "content_days",
-    "ledger_days",
-)
-
-
 def _change(monkeypatch: pytest.MonkeyPatch, name: str, old: str, new: str, *more: tuple[str, str, str]) -> None:
     """Let queries/ say something else."""
     original = files.statements
 
-    def changed(placeholders: dict[str, str]) -> list[files.Statement]:
-        found = original(placeholders)
+    def changed(settings: dict[str, int], database: str) -> list[files.Statement]:
+        found = original(settings, database)
         for name_, old_, new_ in ((name, old, new), *more):
             assert any(statement.name == name_ and old_ in statement.sql for statement in found)
             found = [

@@ -10,7 +10,8 @@ from otel_costs.store.files import folder
 from tests.queries.engine import engine
 
 PASSWORDS = {users.variable(user): f"correct horse {user}" for user in users.USERS}
-PLACEHOLDERS = {"database": "`d`", "on_cluster": "", **users._credentials(PASSWORDS)}
+CREDENTIALS = users._credentials(PASSWORDS)
+STATEMENTS = users.statements(CREDENTIALS, "`d`", "")
 
 
 def formatted(statement: str) -> str:
@@ -19,10 +20,10 @@ def formatted(statement: str) -> str:
 
 
 def said() -> list[str]:
-    return [" ".join(statement.split()) for statement in users.statements(PLACEHOLDERS)]
+    return [" ".join(statement.split()) for statement in STATEMENTS]
 
 
-@pytest.mark.parametrize("statement", users.statements(PLACEHOLDERS))
+@pytest.mark.parametrize("statement", STATEMENTS)
 def test_clickhouse_understands_every_statement(statement: str) -> None:
     """By its own parser; the embedded engine has no users, so that more is seen on a server alone."""
     assert formatted(statement)
@@ -30,7 +31,7 @@ def test_clickhouse_understands_every_statement(statement: str) -> None:
 
 def test_on_a_cluster_too() -> None:
     """With a cluster every statement says so."""
-    for statement in users.statements({**PLACEHOLDERS, "on_cluster": "on cluster `c`"}):
+    for statement in users.statements(CREDENTIALS, "`d`", "on cluster `c`"):
         assert "ON CLUSTER c" in formatted(statement)
 
 
