@@ -1,7 +1,10 @@
--- What every view of costs has of the calls `c` that it groups: how many, what they cost, and of what.
-count() as call_count,
-countIf(c.cost_usd is null) as unpriced_calls,
-coalesce(sum(c.cost_usd), 0) as cost_usd,
+-- What every report of costs has of the calls `c` that it groups. A report names these columns as `$measures`; one
+-- that adds up rows `r` which have them already names them as `$measures_added`, which is made of this list.
+-- Units: money in US dollars, exact: the sum of what has a price, while unpriced_calls counts what has none. Tokens
+-- are of five kinds that do not overlap. Audio in seconds.
+count() as call_count, -- billed calls
+countIf(c.cost_usd is null) as unpriced_calls, -- calls among them that have no price
+coalesce(sum(c.cost_usd), 0) as cost_usd, -- US dollars, exact: the sum of the calls that have a price
 sum(c.text_input_usd) as text_input_usd,
 sum(c.text_output_usd) as text_output_usd,
 sum(c.audio_input_usd) as audio_input_usd,
@@ -14,5 +17,5 @@ sum(c.text_output) as text_output,
 sum(c.audio_input) as audio_input,
 sum(c.audio_output) as audio_output,
 sum(c.cached_input) as cached_input,
-sum(c.all_audio_seconds) as audio_seconds,
-sum(coalesce(c.input_characters, 0)) as characters
+sum(c.all_audio_seconds) as audio_seconds, -- seconds of audio that was sent or answered
+sum(coalesce(c.input_characters, 0)) as characters -- characters that were spoken

@@ -25,7 +25,7 @@ _LAYOUT: Final = re.compile(r"('(?:[^'\\]|\\.)*')|\s*([(),])\s*|\s+", re.S)
 _AS: Final = re.compile(r"\bas\s*\n")
 _SETTING: Final = re.compile(r"/\* (\w+) \*/ \d+")
 _PLACEHOLDER: Final = re.compile(r"\$([a-z]\w*)")
-_MEASURE: Final = re.compile(r"\bas (\w+),?$", re.M)
+_MEASURE: Final = re.compile(r"\bas (\w+),?\s*$", re.M)
 CREATED: Final = re.compile(
     r"^create (?:or replace )?(table|materialized view|view|handler) (?:if not exists )?(\w+)", re.M
 )

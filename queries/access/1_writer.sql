@@ -1,4 +1,5 @@
--- The writer is the collector: it may insert what arrives, and read nothing. Placeholders are filled by `otel-costs schema --users`.
+-- The writer is the collector: it may insert what arrives, and read nothing. Names and passwords are filled in by
+-- `otel-costs schema --users`.
 create role if not exists otel_costs_writer;
 grant insert, show columns on otel_logs to otel_costs_writer;
 grant insert, show columns on otel_traces to otel_costs_writer;

@@ -1,19 +1,27 @@
--- Fills call_records from the ledger records of otel_logs: casts and renames, and nothing else. It must never throw: what cannot be read is null.
--- A record whose event name was left empty by a collector is known by its attribute event.name.
+-- Fills call_records: casts and renames, and nothing else. It must never throw: what cannot be read is null. A record
+-- whose event name was left empty by a collector is known by its attribute event.name.
+-- Source: otel_logs, the ledger records.
 create materialized view if not exists call_records_mv to call_records as
 with
     LogAttributes as a,
     'otel_costs.cost.line.' as line,
     -- Beyond a trillion dollars a sum could overflow, and an overflow would throw.
-    text -> if(abs(toDecimal128OrNull(text, 12)) < toDecimal128(1000000000000, 12), toDecimal128OrNull(text, 12), null) as usd,
+    text -> if(
+        abs(toDecimal128OrNull(text, 12)) < toDecimal128(1000000000000, 12), toDecimal128OrNull(text, 12), null) as usd,
     'otel_costs.tag.' as tag,
-    ['audio_seconds', 'input_audio_seconds', 'output_audio_seconds', 'video_seconds', 'input_characters', 'images', 'web_searches',
-     'file_searches', 'containers', 'requests', 'training_tokens', 'invalid'] as columns
+    [
+        'audio_seconds', 'input_audio_seconds', 'output_audio_seconds', 'video_seconds', 'input_characters', 'images',
+        'web_searches', 'file_searches', 'containers', 'requests', 'training_tokens', 'invalid'
+    ] as columns
 select
     a['user.id'] as user_id,
     a['session.id'] as session_id,
-    if(match(a['otel_costs.call.id'], '^[0-9a-fA-F]{32}$'), toFixedString(substring(unhex(a['otel_costs.call.id']), 1, 16), 16),
-        sipHash128(a['otel_costs.call.id'], a['otel_costs.process.id'], a['otel_costs.call.seq'], Timestamp, TraceId, SpanId)) as call_id,
+    if(
+        match(a['otel_costs.call.id'], '^[0-9a-fA-F]{32}$'),
+        toFixedString(substring(unhex(a['otel_costs.call.id']), 1, 16), 16),
+        sipHash128(
+            a['otel_costs.call.id'], a['otel_costs.process.id'], a['otel_costs.call.seq'], Timestamp, TraceId, SpanId)
+    ) as call_id,
     toFixedString(substring(unhex(a['otel_costs.process.id']), 1, 16), 16) as process_id,
     toUInt64OrZero(a['otel_costs.call.seq']) as call_seq,
     toFixedString(substring(unhex(TraceId), 1, 16), 16) as trace_id,
@@ -56,24 +64,33 @@ select
     toDecimal64OrNull(a['otel_costs.usage.input_audio_seconds'], 9) as input_audio_seconds,
     toDecimal64OrNull(a['otel_costs.usage.output_audio_seconds'], 9) as output_audio_seconds,
     toDecimal64OrNull(a['otel_costs.usage.video_seconds'], 9) as video_seconds,
-    mapApply((k, v) -> (substring(k, 18), v), mapFilter((k, v) -> startsWith(k, 'otel_costs.usage.')
-        and not has(columns, substring(k, 18)), a)) as other_usage,
+    mapApply(
+        (k, v) -> (substring(k, 18), v),
+        mapFilter((k, v) -> startsWith(k, 'otel_costs.usage.') and not has(columns, substring(k, 18)), a)
+    ) as other_usage,
     JSONExtract(a['otel_costs.usage.invalid'], 'Array(String)') as invalid_usage,
     JSONExtract(a['otel_costs.cost.unknown'], 'Array(String)') as cost_unknown,
     usd(a['otel_costs.cost.usd']) as cost_usd,
-    mapApply((k, v) -> (substring(k, length(line) + 1), assumeNotNull(usd(v))),
-        mapFilter((k, v) -> startsWith(k, line) and usd(v) is not null, a)) as cost_lines,
+    mapApply(
+        (k, v) -> (substring(k, length(line) + 1), assumeNotNull(usd(v))),
+        mapFilter((k, v) -> startsWith(k, line) and usd(v) is not null, a)
+    ) as cost_lines,
     if(cost_usd is null, 'unpriced', a['otel_costs.cost.status']) as cost_status,
     a['otel_costs.cost.reason'] as cost_reason,
     a['gen_ai.usage.cost.source'] as cost_source,
     usd(a['otel_costs.cost.computed_usd']) as computed_usd,
-    a['otel_costs.price.id'] as price_id, a['otel_costs.price.book'] as price_book,
+    a['otel_costs.price.id'] as price_id,
+    a['otel_costs.price.book'] as price_book,
     a['otel_costs.price.model'] as price_model,
-    a['otel_costs.price.deployment'] as price_deployment, a['otel_costs.price.processing'] as price_processing,
+    a['otel_costs.price.deployment'] as price_deployment,
+    a['otel_costs.price.processing'] as price_processing,
     toFloat64OrNull(a['otel_costs.duration_s']) as duration_s,
     toFloat64OrNull(a['gen_ai.response.time_to_first_chunk']) as time_to_first_chunk_s,
     toUInt16OrZero(a['otel_costs.call.revision']) as revision,
-    least(coalesce(fromUnixTimestamp64Nano(toInt64OrNull(a['otel_costs.start_time_unix_nano']), 'UTC'), Timestamp), Timestamp) as start_time,
+    least(
+        coalesce(fromUnixTimestamp64Nano(toInt64OrNull(a['otel_costs.start_time_unix_nano']), 'UTC'), Timestamp),
+        Timestamp
+    ) as start_time,
     Timestamp as end_time
 from otel_logs
 where 'otel_costs.call' in (EventName, a['event.name'])

@@ -1,4 +1,5 @@
--- Fills calls from call_records, row by row.
+-- Fills calls, row by row.
+-- Source: call_records.
 create materialized view if not exists calls_mv to calls as
 select *
 from call_records

@@ -1,4 +1,5 @@
--- Fills derived_calls from call_records: one row per copy of a job's call.
+-- Fills derived_calls: one row per copy of a job's call.
+-- Source: call_records.
 create materialized view if not exists derived_calls_mv to derived_calls as
 select
     end_time,
@@ -8,4 +9,5 @@ select
     version,
     inserted_at
 from call_records
-where derived and not superseded
+where derived
+    and not superseded

@@ -1,4 +1,5 @@
--- Fills messages from the message records of otel_logs: casts and renames, and nothing else. It must never throw.
+-- Fills messages: casts and renames, and nothing else. It must never throw.
+-- Source: otel_logs, the message records.
 create materialized view if not exists messages_mv to messages as
 with LogAttributes as a
 select

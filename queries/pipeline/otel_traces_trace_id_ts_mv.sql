@@ -1,4 +1,5 @@
--- Fills otel_traces_trace_id_ts: one row per trace in each inserted block of otel_traces.
+-- Fills otel_traces_trace_id_ts: one row per trace in each inserted block.
+-- Source: otel_traces.
 create materialized view if not exists otel_traces_trace_id_ts_mv to otel_traces_trace_id_ts as
 select
     TraceId,

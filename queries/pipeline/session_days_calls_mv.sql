@@ -1,4 +1,5 @@
--- Fills session_days from calls: one row per session, user and day in each inserted block, superseded calls too: whoever looked at a job was in the session.
+-- Fills session_days: one row per session, user and day in each inserted block of calls; of superseded calls too,
+-- because the user who looked at a job was in the session.
 -- Source: calls.
 create materialized view if not exists session_days_calls_mv to session_days as
 select

@@ -1,4 +1,5 @@
--- Fills session_days from messages: one row per session, user and day in each inserted block. Source: messages.
+-- Fills session_days: one row per session, user and day in each inserted block of messages.
+-- Source: messages.
 create materialized view if not exists session_days_messages_mv to session_days as
 select
     session_id,

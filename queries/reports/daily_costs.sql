@@ -1,10 +1,10 @@
 -- One row per day (UTC).
--- Units: money in US dollars, exact, the sum of what is known; unpriced_calls counts what is not; tokens disjoint, audio in seconds.
+-- Units: as in the measures.
 -- Source: calls, the rows of billed_calls.
 create or replace view daily_costs as
 select
-    toDate32(c.end_time) as day,
-    uniqExactIf(c.session_id, c.session_id != '') as session_count,
+    toDate32(c.end_time) as day, -- day (UTC) on which the calls ended
+    uniqExactIf(c.session_id, c.session_id != '') as session_count, -- sessions that had calls
     $measures
 from calls as c final
 where not c.superseded

@@ -1,14 +1,17 @@
--- One row per service and day of arrival: calls whose time no clock can have meant, before what the ledger keeps or after tomorrow. They are
--- kept, and counted in every report at the time that they name, for as long after their arrival as others after their end.
--- Units: times in UTC; the clock of the machine that sent them is wrong, or they were sent much later.
+-- One row per service and day of arrival: calls whose time no clock can have meant, before what the ledger keeps or
+-- after tomorrow. They are kept, and counted in every report at the time that they name, for as long after their
+-- arrival as others after their end. Either the clock of the machine that sent them is wrong, or they were sent much
+-- later.
+-- Units: times in UTC.
 -- Source: calls.
 create or replace view misdated_calls as
 select
     service,
-    toDate(c.inserted_at) as arrived,
-    count() as calls,
-    min(c.end_time) as first_time,
-    max(c.end_time) as last_time
+    toDate(c.inserted_at) as arrived, -- day (UTC) on which the calls' records arrived
+    count() as calls, -- how many they are
+    min(c.end_time) as first_time, -- the earliest end that one of them names
+    max(c.end_time) as last_time -- the latest end that one of them names
 from calls as c final
-where not c.superseded and dateDiff('day', c.end_time, c.inserted_at) not between -1 and /* ledger_days */ 400
+where not c.superseded
+    and dateDiff('day', c.end_time, c.inserted_at) not between -1 and /* ledger_days */ 400
 group by service, arrived

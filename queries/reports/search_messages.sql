@@ -1,11 +1,16 @@
--- One row per message that contains all words of `words`, the newest `up_to` of them (1000), in order. Case does not matter; whole words only.
--- Parameters: words; user, since, until, up_to (null: no bound). Units: timestamp in UTC.
--- Source: messages by its text index, for the newest that match; then session_messages, so that an older version of a content is not found.
+-- One row per message that contains all words of `words`, in order of time, the newest first. Case does not matter;
+-- whole words only.
+-- Parameters: words; user, since and until (null: no bound); up_to, how many (null: 1000).
+-- Units: times in UTC.
+-- Source: messages by its text index, for the newest that match; then session_messages, so that an older version of a
+-- content is not found.
 create or replace view search_messages as
 with
-    matches as
-    (
-        select session_id, message_id, timestamp
+    matches as (
+        select
+            session_id,
+            message_id,
+            timestamp
         from messages
         where hasAllTokens(lower(content), lower({words:String}))
             and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
@@ -15,9 +20,10 @@ with
         -- Room for copies that have not been merged yet, and below for messages that say something else by now.
         limit 10 * coalesce({up_to:Nullable(UInt64)}, 1000)
     ),
-    newest as
-    (
-        select session_id, message_id
+    newest as (
+        select
+            session_id,
+            message_id
         from matches
         group by session_id, message_id
         order by min(timestamp) desc
@@ -34,7 +40,12 @@ select
     content,
     timestamp
 from session_messages
-where (session_id, message_id) global in (select session_id, message_id from newest)
+where (session_id, message_id) global in (
+    select
+        session_id,
+        message_id
+    from newest
+)
     and hasAllTokens(lower(content), lower({words:String}))
     and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
     and ({since:Nullable(DateTime64(6, 'UTC'))} is null or timestamp >= {since:Nullable(DateTime64(6, 'UTC'))})

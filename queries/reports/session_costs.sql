@@ -1,6 +1,7 @@
--- One row per session, step, operation, model and cost line: what a session's money went to. Without a session: session_id is empty.
--- Units: cost_usd in US dollars, exact, the sum of what is known; unpriced_calls counts what is not. In a session in which nothing has a price it is null.
--- `kind` as in call_lines. Source: call_lines.
+-- One row per session, step, operation, model and cost line: what a session's money went to. Calls outside of any
+-- session have an empty session_id.
+-- Units: times in UTC; money in US dollars, exact.
+-- Source: call_lines.
 create or replace view session_costs as
 select
     session_id,
@@ -12,9 +13,10 @@ select
     model,
     unit,
     kind,
-    count() as call_count,
-    countIf(l.cost_usd is null) as unpriced_calls,
-    if(sum(count(l.cost_usd)) over (partition by session_id) = 0, null, coalesce(sum(l.cost_usd), 0)) as cost_usd,
-    min(end_time) as first_time
+    count() as call_count, -- calls that have such a line
+    countIf(l.cost_usd is null) as unpriced_calls, -- calls among them that have no price
+    if(sum(count(l.cost_usd)) over (partition by session_id) = 0, null, coalesce(sum(l.cost_usd), 0))
+        as cost_usd, -- US dollars, exact: the sum of what has a price; null: nothing in the session has one
+    min(end_time) as first_time -- when the first of the calls ended
 from call_lines as l
 group by session_id, user_id, scenario, step, operation, provider, model, unit, kind

@@ -1,6 +1,7 @@
--- One row per message of a conversation: at the first time it was seen, with the newest content that any copy of it had.
--- Units: timestamp in UTC, microseconds; audio in seconds; sizes in bytes before the content was cut. Empty content: not recorded, or forgotten.
--- A function's result is shown with the type function_call, as its call is; the role tells them apart. Order by timestamp, message_index.
+-- One row per message of a conversation: at the first time it was seen, with the newest content that any copy of it
+-- had. A function's result has the type function_call, as the call of the function has; the role tells them apart.
+-- Order by timestamp, message_index.
+-- Units: times in UTC, microseconds; audio in seconds; sizes in bytes before the content was cut.
 -- Source: messages.
 create or replace view session_messages as
 with (m.content != '' or m.arguments != '', m.timestamp) as newest_known
@@ -12,7 +13,8 @@ select
     argMin(m.scenario, m.timestamp) as scenario,
     argMin(m.message_index, m.timestamp) as message_index,
     argMin(m.role, m.timestamp) as role,
-    if(argMin(m.type, m.timestamp) = 'function_result', 'function_call', argMin(m.type, m.timestamp)) as type,
+    if(argMin(m.type, m.timestamp) = 'function_result', 'function_call', argMin(m.type, m.timestamp))
+        as type, -- text, audio, function_call (also for its result), image or file
     argMax(m.function_name, newest_known) as function_name,
     argMax(m.arguments, newest_known) as arguments,
     argMax(m.content, newest_known) as content,

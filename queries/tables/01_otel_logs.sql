@@ -1,7 +1,9 @@
--- One row per log record, as OpenTelemetry sends it. Units: times in nanoseconds.
--- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.161.0); its attribute indexes
--- are left out, because reports read the typed tables, and inserts are three times as fast without them. A time that no clock can have meant
--- (1970, 2299) does not decide how long a row is kept: its arrival does. So it is in all tables.
+-- One row per log record, as OpenTelemetry sends it.
+-- Units: times in nanoseconds.
+-- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's
+-- (v0.161.0); its attribute indexes are left out, because reports read the typed tables, and inserts are three times
+-- as fast without them. A time that no clock can have meant (1970, 2299) does not decide how long a row is kept: its
+-- arrival does. So it is in all tables.
 create table if not exists otel_logs
 (
     Timestamp DateTime64(9) codec(Delta(8), ZSTD(1)),
@@ -25,5 +27,7 @@ create table if not exists otel_logs
 engine = MergeTree
 partition by toDate(Timestamp)
 order by (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
-ttl toDateTime(if(dateDiff('day', Timestamp, inserted_at) between -1 and /* raw_days */ 30, Timestamp, inserted_at)) + interval /* raw_days */ 30 day
-settings index_granularity = 8192, ttl_only_drop_parts = 1
+ttl toDateTime(if(dateDiff('day', Timestamp, inserted_at) between -1 and /* raw_days */ 30, Timestamp, inserted_at))
+    + interval /* raw_days */ 30 day
+settings index_granularity = 8192,
+    ttl_only_drop_parts = 1

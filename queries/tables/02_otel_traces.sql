@@ -1,6 +1,7 @@
--- One row per span, as OpenTelemetry sends it. Units: times and durations in nanoseconds.
--- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's (v0.161.0), without its attribute
--- indexes. Nothing about money reads this table: spans may be sampled away.
+-- One row per span, as OpenTelemetry sends it.
+-- Units: times and durations in nanoseconds.
+-- Source: the collector's clickhouse exporter, or `otel-costs local`. Columns and types are the exporter's
+-- (v0.161.0), without its attribute indexes. Nothing about money reads this table: spans may be sampled away.
 create table if not exists otel_traces
 (
     Timestamp DateTime64(9) codec(Delta(8), ZSTD(1)),
@@ -36,5 +37,7 @@ create table if not exists otel_traces
 engine = MergeTree
 partition by toDate(Timestamp)
 order by (ServiceName, SpanName, toDateTime(Timestamp))
-ttl toDateTime(if(dateDiff('day', Timestamp, inserted_at) between -1 and /* raw_days */ 30, Timestamp, inserted_at)) + interval /* raw_days */ 30 day
-settings index_granularity = 8192, ttl_only_drop_parts = 1
+ttl toDateTime(if(dateDiff('day', Timestamp, inserted_at) between -1 and /* raw_days */ 30, Timestamp, inserted_at))
+    + interval /* raw_days */ 30 day
+settings index_granularity = 8192,
+    ttl_only_drop_parts = 1

@@ -1,4 +1,5 @@
--- One row per trace and inserted block: when the trace began and ended, to find a trace without reading every day. Units: times in seconds.
+-- One row per trace and inserted block: when the trace began and ended, to find a trace without reading every day.
+-- Units: times in seconds.
 -- Source: otel_traces, by otel_traces_trace_id_ts_mv. Grafana and the exporter know it by this name.
 create table if not exists otel_traces_trace_id_ts
 (
@@ -10,5 +11,7 @@ create table if not exists otel_traces_trace_id_ts
 engine = MergeTree
 partition by toDate(Start)
 order by (TraceId, Start)
-ttl toDateTime(if(dateDiff('day', Start, inserted_at) between -1 and /* raw_days */ 30, Start, inserted_at)) + interval /* raw_days */ 30 day
-settings index_granularity = 8192, ttl_only_drop_parts = 1
+ttl toDateTime(if(dateDiff('day', Start, inserted_at) between -1 and /* raw_days */ 30, Start, inserted_at))
+    + interval /* raw_days */ 30 day
+settings index_granularity = 8192,
+    ttl_only_drop_parts = 1

@@ -1,4 +1,4 @@
-"""The files of queries/: where they are, in which order they run, and how they are written."""
+"""The files of queries/: where they are, what is filled in, and in which order they run."""
 
 import re
 import shutil
@@ -106,26 +106,6 @@ def test_how_it_is_written_changes_no_checksum(one: str, other: str, same: bool)
     """Only what the store sees counts: neither comments nor white space, but that of a text."""
     first, second = (files.Statement("x", "view", sql) for sql in (one, other))
     assert (first.checksum == second.checksum) is same
-
-
-@pytest.mark.parametrize("path", SQL, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_how_a_file_is_written(path: Path) -> None:
-    """It says what a row is and where it comes from, names what it creates, is short, and its keywords are small."""
-    text = path.read_text()
-    assert len(text.splitlines()) < 80
-    header = " ".join(line.removeprefix("-- ") for line in text.splitlines() if line.startswith("-- "))
-    body = re.sub(r"--[^\n]*|'[^']*'", "", text)
-    name = re.sub(r"^\d\d_", "", path.stem)
-    if name.endswith("_mv") or name == "call_records":
-        assert header.startswith(("Fills ", "Marks ", "Keeps "))
-    elif path.parent.name == "handlers":
-        assert header.startswith("GET /")
-    else:
-        assert header.startswith("One row"), "the header states the grain"
-        assert "Units:" in header
-        assert "Source:" in header
-    assert not re.findall(r"\b(SELECT|FROM|WHERE|GROUP|ORDER|CREATE|TABLE|VIEW|ENGINE|WITH|JOIN|AND|AS)\b", body)
-    assert re.search(rf"create (or replace )?(table|materialized view|view|handler) (if not exists )?{name}\b", body)
 
 
 def test_attribute_names_stand_only_where_otel_logs_is_read() -> None:
