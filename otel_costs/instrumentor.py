@@ -12,6 +12,7 @@ from opentelemetry._logs._internal import ProxyLoggerProvider
 from otel_costs import (
     baggage,
     call,
+    jobs,
     ledger,
     open_ends,
     outbox,
@@ -121,7 +122,7 @@ class CostsInstrumentor:
         _guarded("take its patches back", self._patches.remove)
         _guarded("give back the end of the process", shutdown.remove)
         _guarded("forget the redactor", redaction.remove, self._redact)
-        for forget in (telemetry.forget, call.forget, forget_sessions, sockets.forget):
+        for forget in (telemetry.forget, call.forget, jobs.forget, forget_sessions, sockets.forget):
             _guarded("forget what was", forget)
 
 

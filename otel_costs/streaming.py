@@ -23,6 +23,14 @@ class Reader(Protocol):
         ...
 
 
+class WholeReader(Reader, Protocol):
+    """A reader that is told, too, whether a body was read to its end."""
+
+    def read_out(self) -> None:
+        """The body has been read to its end; `end` follows."""
+        ...
+
+
 class Filter(Protocol):
     """What stands between the body and the application."""
 
@@ -74,6 +82,16 @@ class Watch:
         except Exception as error:  # noqa: BLE001
             telemetry.complain_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return b""
+
+    def read_out(self) -> None:
+        """The body was read to its end."""
+        try:
+            # Most readers know it by the last event of a stream.
+            if not self.ended and (told := getattr(self._reader, "read_out", None)) is not None:
+                told()
+        except Exception as error:  # noqa: BLE001
+            telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
+        self.end(None)
 
     def end(self, error: BaseException | None, put: Callable[[outbox.Job], object] = outbox.put) -> None:
         """Tell the reader that this is the end, and `put` what it leaves; whoever comes second does nothing."""

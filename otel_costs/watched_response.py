@@ -26,6 +26,8 @@ class Watcher(Protocol):
 
     def flush(self) -> bytes: ...
 
+    def read_out(self) -> None: ...
+
     def end(self, error: BaseException | None) -> None: ...
 
     def closed(self) -> None: ...
@@ -127,7 +129,7 @@ def _follow(response: Any, watcher: Watcher, chunks: Iterator[bytes]) -> Iterato
     watcher.running = False
     if rest := watcher.flush():
         yield rest
-    watcher.end(None)
+    watcher.read_out()
     _release(response)
 
 
@@ -175,7 +177,7 @@ async def _follow_async(response: Any, watcher: Watcher, chunks: Any) -> AsyncGe
     watcher.running = False
     if rest := watcher.flush():
         yield rest
-    watcher.end(None)
+    watcher.read_out()
     _release(response)
 
 

@@ -6,7 +6,7 @@ default: behind it may be a gateway, a local model, or another vendor.
 
 import os
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -51,6 +51,9 @@ _HOSTS: Final = {
     "open.bigmodel.cn": "zhipuai",
     "openrouter.ai": "openrouter",
 }
+_ADDED: Final[dict[str, str]] = {}
+"""Those of vendors that other packages bring."""
+
 _AWS: Final = r"[a-z0-9.-]*(amazonaws\.(com|com\.cn|eu)|api\.aws)$"
 _GOOGLE: Final = r"([a-z0-9-]+\.rep\.)?googleapis\.com$"
 # Not compiled here: most processes ask for none of them, and it would take a millisecond of each start.
@@ -123,6 +126,25 @@ def at(address: str, port: int) -> Host:
     return _host(address, port, False, os.environ.get(ENV_PROVIDERS, ""))
 
 
+@lru_cache(maxsize=64)
+def address_of(target: str) -> tuple[str, int]:
+    """Return host and port of `host:port`, as gRPC has it, or of a URL."""
+    parts = urlsplit(target if "://" in target else f"https://{target}")
+    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+
+
+def add(provider: str, names: Iterable[str]) -> None:
+    """Have `provider` found behind hosts that end in one of `names`, unless they are known as somebody else's."""
+    _ADDED.update((name.lower(), provider) for name in names)
+    _host.cache_clear()
+
+
+def forget() -> None:
+    """Forget the hosts that were added."""
+    _ADDED.clear()
+    _host.cache_clear()
+
+
 def provider_of(address: str, port: int) -> str | None:
     """Return the provider behind a host; None if nobody knows it, which is no reason to warn: it may be anything."""
     return _provider(address.lower().rstrip("."), port, os.environ.get(ENV_PROVIDERS, ""))
@@ -173,7 +195,8 @@ def _provider(address: str, port: int, configured: str) -> str | None:
 
 
 def _known(address: str) -> str | None:
-    return _ended(address, _HOSTS) or next((name for pattern, name in _PATTERNS if re.search(pattern, address)), None)
+    found = _ended(address, _HOSTS) or next((name for pattern, name in _PATTERNS if re.search(pattern, address)), None)
+    return found or _ended(address, _ADDED)
 
 
 def _ended(address: str, providers: Mapping[str, str]) -> str | None:

@@ -5,24 +5,16 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
-
 from otel_costs import outbox, shutdown, telemetry
 from otel_costs.call import Call
+from otel_costs.call_context import CallContext
 from otel_costs.cost_reason import CostReason
-from otel_costs.recent import Recent
 from otel_costs.session import BudgetExceeded, check_budget
 
 T = TypeVar("T")
 
-KEPT: Final = 10_000
-"""Jobs that are remembered as found ended."""
-
 # Statuses that a gRPC client gives itself, or that say nothing of what the service did: who knows what is billed.
 _UNKNOWN_OUTCOMES: Final = frozenset({"CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED", "UNAVAILABLE"})
-
-_ended: Recent[tuple[str, str], bool] = Recent(KEPT)
 
 
 class SpeechRequest:
@@ -31,12 +23,11 @@ class SpeechRequest:
     What the block raises ends the call; `call` None is a request that is not recorded.
     """
 
-    __slots__ = ("_context", "_outer", "call")
+    __slots__ = ("_context", "call")
 
     def __init__(self, call: Call | None) -> None:
         self.call = call
-        self._context: Context | None = None
-        self._outer: Context | None = None
+        self._context = CallContext(call)
 
     @classmethod
     def begin(cls, start: Callable[[], Call]) -> Self:
@@ -51,27 +42,15 @@ class SpeechRequest:
             outbox.put(partial(write, self.call, read))
 
     def __enter__(self) -> Self:
-        self._enter()
+        self._context.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self._context.__exit__()
         if error is not None:
             self._failed(error)
-
-    @telemetry.shielded("enter the context of a call")
-    def _enter(self) -> None:
-        if self.call is not None:
-            self._outer, self._context = otel_context.get_current(), self.call.context
-            otel_context.attach(self._context)
-
-    @telemetry.shielded("leave the context of a call")
-    def _leave(self) -> None:
-        # By value and not by token: a coroutine may be closed in another context than it ran in.
-        if self._context is not None and otel_context.get_current() is self._context:
-            otel_context.attach(self._outer or Context())
 
     @telemetry.shielded("record a failed call")
     def _failed(self, error: BaseException) -> None:
@@ -125,20 +104,6 @@ def is_refusal(error: BaseException) -> bool:
         found = (getattr(error, "status_code", None), getattr(error, "error", None))  # of amazon-transcribe
         response = next((one for one in found if one), None) or getattr(response, "status_code", None)
     return isinstance(response, int)
-
-
-def is_first_look(provider: str, job_id: str) -> bool:
-    """Return whether this is the first look of this process that finds the job ended; lists show it again and again."""
-    if _ended.get((provider, job_id)):
-        return False
-    _ended[provider, job_id] = True
-    return True
-
-
-def forget() -> None:
-    """Forget which jobs were found ended."""
-    global _ended
-    _ended = Recent(KEPT)
 
 
 def _grpc_status(error: BaseException) -> str | None:

@@ -1,8 +1,8 @@
-"""One request to a vendor of speech and its answer: sync, async and streamed alike, however it ends."""
+"""One request to a vendor and its answer: sync, async and streamed alike, however it ends."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from time import time_ns
 from typing import Any, Final, Self
@@ -10,89 +10,53 @@ from typing import Any, Final, Self
 from opentelemetry.context import Context
 
 from otel_costs import attributes as names
-from otel_costs import outbox, streaming, telemetry
+from otel_costs import jobs, outbox, reading, reported_usage, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
-from otel_costs.messages.drafts import Draft
 from otel_costs.providers import vendor_request
 from otel_costs.providers.hosts import Host
-from otel_costs.providers.openai.body import BodyReader, read_body
+from otel_costs.providers.unfinished import unfinished
+from otel_costs.providers.vendor_answer import KEPT, Answer
 from otel_costs.providers.vendor_request import Asked, Endpoint
-from otel_costs.reported_usage import with_reported
+from otel_costs.reading import Reading
 from otel_costs.session import check_budget
 
-_FAILED: Final = 400  # and above: an answer that costs nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer to the end that it was read to."""
-
-    headers: Mapping[str, str]
-    body: Any
-    """JSON or text; None where it was not read, or nothing was to be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """A vendor whose SDK speaks over httpx: what of its API is billed, and how it is read."""
-
-    provider: str
-    agent: str
-    """How its SDK names itself, in lower case: it is known by that at hosts that nobody knows."""
-    endpoints: Sequence[Endpoint]
-    model: Callable[[Asked], str | None]
-    """The model that is asked for."""
-    inputs: Callable[[Asked], list[Draft]]
-    """What is said in a request."""
-    read: Callable[[Call, Asked, Answer], None]
-    """Read what a call used, and what was said in its answer."""
-    is_due: Callable[[Asked, Any], bool] = lambda _, __: False
-    """Whether a look found something to be billed now."""
-
-    def endpoint(self, method: str, path: str) -> Endpoint | None:
-        """Return the endpoint that is asked; None if what is asked is not billed."""
-        path = "/" + path.lstrip("/")
-        return next((one for one in self.endpoints if one.method == method and one.path.search(path)), None)
+_FIRST_ERROR_STATUS: Final = 400  # it and those above: an answer that costs nothing
 
 
 class VendorCall:
     """A request on its way: `begin`, then `received` or `failed`, for each attempt anew until it is `over`."""
 
-    __slots__ = ("_asked", "_call", "_place", "_start_ns", "_vendor")
+    __slots__ = ("_asked", "_call", "_context", "_start_ns")
 
-    def __init__(self, vendor: Vendor, asked: Asked) -> None:
-        self._vendor, self._asked, self._start_ns = vendor, asked, time_ns()
+    def __init__(self, asked: Asked) -> None:
+        self._asked, self._start_ns = asked, time_ns()
         self._call: Call | None = None
-        self._place = copy_context() if asked.endpoint.is_look else None
+        self._context = copy_context() if asked.endpoint.is_look else None
 
     @classmethod
-    def begin(cls, vendor: Vendor, endpoint: Endpoint, host: Host, request: Any) -> Self:
+    def begin(cls, endpoint: Endpoint, host: Host, request: Any) -> Self:
         """Start the call of a request; raises BudgetExceeded if the session has spent its budget."""
         if not endpoint.is_look:
             check_budget()
-        begun = cls(vendor, vendor_request.read(request, endpoint, host))
+        begun = cls(vendor_request.read(request, endpoint, host))
         if not endpoint.is_look:
             begun._call = begun._start()
         return begun
 
     def _start(self) -> Call:
-        asked = self._asked
+        asked, endpoint = self._asked, self._asked.endpoint
         call = Call(
-            asked.endpoint.operation,
+            endpoint.operation,
             asked.host.provider,
-            self._vendor.model(asked),
+            endpoint.model(asked) or endpoint.default_model,
             attributes=asked.host.attributes,
             start_ns=self._start_ns,
         )
         call.bill.endpoint = asked.host.address
-        if asked.endpoint.operation == "text_to_speech":
+        if endpoint.operation == "text_to_speech":
             call.show(names.OUTPUT_TYPE, "speech")
         return call
-
-    @telemetry.shielded("read the messages of a request")
-    def _read_inputs(self, call: Call) -> None:
-        call.inputs = self._vendor.inputs(self._asked)
 
     @property
     def context(self) -> Context | None:
@@ -111,6 +75,10 @@ class VendorCall:
         self._read_inputs(call)
         end(*kind)
 
+    @telemetry.shielded("read the messages of a request")
+    def _read_inputs(self, call: Call) -> None:
+        call.inputs = self._asked.endpoint.inputs(self._asked)
+
     def received(self, response: Any) -> None:
         """The head of a good answer is here, and its body unless the application streams it."""
         try:
@@ -124,10 +92,9 @@ class VendorCall:
         if response.is_closed:
             if call is not None:
                 call.stop()
-            outbox.put(partial(self._read_whole, response.content if is_read else None, headers))
-            return
-        finish = partial(self._finish, headers)
-        streaming.watch(response, BodyReader(call, headers, finish) if is_read else _Ear(call, finish))
+            outbox.put(partial(self._finish, headers, response.content if is_read else None, True, None))
+        else:
+            streaming.watch(response, _Reader(call, partial(self._finish, headers), KEPT if is_read else 0))
 
     @telemetry.shielded("give a call up")
     def _give_up(self) -> None:
@@ -136,62 +103,78 @@ class VendorCall:
             call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
             outbox.put(partial(self._end, call, call.finish))
 
-    def _read_whole(self, raw: bytes | None, headers: Mapping[str, str]) -> None:
-        body: Any = None
-        try:
-            body = None if raw is None else read_body(raw, headers)
-        except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:body", "otel_costs could not read a response", error=error)
-        self._finish(headers, body, None)
-
-    def _finish(self, headers: Mapping[str, str], body: Any, error: str | None) -> None:
+    def _finish(self, headers: Mapping[str, str], raw: bytes | None, read_out: bool, error: str | None) -> None:
         """Finish with the answer, in a job; `error` is the kind of error that ended it, None if none did."""
-        answer = Answer(headers, body)
-        if self._call is not None:
-            self._write(self._call, answer, error)
-        elif self._place is not None:
-            self._place.run(self._finish_late, answer)
+        endpoint = self._asked.endpoint
+        read = self._read(headers, raw, read_out=read_out, failed=error is not None)
+        if (call := self._call) is not None:
+            if not endpoint.is_look:
+                self._read_inputs(call)
+            reading.finish(call, read, error)
+        elif self._context is not None and _is_due(self._asked, read):
+            self._context.run(lambda: reading.finish(self._start(), read))
 
-    def _finish_late(self, answer: Answer) -> None:
-        if self._vendor.is_due(self._asked, answer.body):
-            self._write(self._start(), answer, None)
-
-    def _write(self, call: Call, answer: Answer, error: str | None) -> None:
-        if not self._asked.endpoint.is_look:
-            self._read_inputs(call)
+    def _read(self, headers: Mapping[str, str], raw: bytes | None, *, read_out: bool, failed: bool) -> Reading:
+        """Return what the answer says; of one that was not read to its end, what is known and what can be guessed."""
+        asked, endpoint = self._asked, self._asked.endpoint
         try:
-            self._vendor.read(call, self._asked, answer)
-            if isinstance(answer.body, dict) and answer.body.get("usage"):
-                call.bill.usage = with_reported(call.bill.usage, answer.body["usage"], call.provider)
+            answer = Answer.of(headers, raw, read_out=read_out, last_event=endpoint.last_event)
+            found = endpoint.read(asked, answer)
+            if (reported := answer.json.get("usage")) and isinstance(reported, Mapping):
+                usage = reported_usage.with_reported(found.usage, reported, asked.host.provider)
+                found = replace(found, usage=usage)
+            if endpoint.is_read and not answer.is_whole:
+                found = unfinished(found, endpoint.operation, endpoint.inputs(asked), failed=failed)
         except Exception as bug:  # noqa: BLE001
-            telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
-            call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
-        if error:
-            call.fail(error)
-        else:
-            call.finish()
+            telemetry.complain_once(f"bug:answer:{asked.host.provider}", _UNREAD, asked.host.provider, error=bug)
+            return Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
+        return found
 
 
-class _Ear:
-    """Follows a sound that the application streams: nothing of it is kept."""
+_UNREAD: Final = "otel_costs could not read an answer of provider %s"
 
-    __slots__ = ("_call", "_finish", "_heard")
 
-    def __init__(self, call: Call | None, finish: Callable[[Any, str | None], object]) -> None:
-        self._call, self._finish, self._heard = call, finish, False
+def _is_due(asked: Asked, read: Reading) -> bool:
+    """Whether a look is the first that finds that its job has ended."""
+    return read.job is not None and read.job.ended and jobs.is_first_look(asked.host.provider, read.job.id)
 
-    def feed(self, _: bytes) -> None:
-        if not self._heard and self._call is not None:
+
+class _Reader:
+    """Follows a body that the application streams: keeps at most so many bytes of it, and nothing of a sound."""
+
+    __slots__ = ("_call", "_finish", "_kept", "_most", "_read_out", "_size")
+
+    def __init__(
+        self, call: Call | None, finish: Callable[[bytes | None, bool, str | None], object], most: int
+    ) -> None:
+        self._call, self._finish, self._most = call, finish, most
+        self._kept: list[bytes] = []
+        self._size = 0
+        self._read_out = False
+
+    def feed(self, chunk: bytes) -> None:
+        if not self._size and self._call is not None:
             self._call.first_chunk()
-            self._heard = True
+        if self._size < self._most:
+            self._kept.append(chunk)
+        self._size += len(chunk)
+
+    def read_out(self) -> None:
+        self._read_out = True
 
     def end(self, error: BaseException | None) -> outbox.Job:
         if self._call is not None:
             self._call.stop()
-        return partial(self._finish, None, None if error is None else type(error).__name__)
+        return partial(self._end, None if error is None else type(error).__name__)
+
+    def _end(self, error: str | None) -> None:
+        raw = b"".join(self._kept)
+        if self._most and len(raw) < self._size and self._call is not None:
+            self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)  # it is too long
+        self._finish(raw if len(raw) == self._size and self._most else None, self._read_out, error)
 
 
 def is_refused(response: Any) -> bool:
     """Return whether an answer is an error status."""
     status = response.status_code
-    return isinstance(status, int) and status >= _FAILED
+    return isinstance(status, int) and status >= _FIRST_ERROR_STATUS

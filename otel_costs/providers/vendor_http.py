@@ -1,50 +1,60 @@
-"""Vendors whose SDKs speak over httpx: patched where every request of every resource and version passes.
+"""Vendors whose SDKs speak over httpx or httpx2: patched where every request of every resource and version passes.
 
-`send` of httpx's clients sees each attempt, whole or streamed, and one that is never sent is never seen: a generator
-that nobody iterates costs nothing. Requests to others pass. Around it the SDK's own `request`, where it tries again:
-what it repeats is one call.
+`send` of their clients sees each attempt, whole or streamed, and one that is never sent is never seen: a generator that
+nobody iterates costs nothing. Requests to others pass. Around it the SDK's own `request`, where it tries again: what it
+repeats is one call.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
-
-from otel_costs import baggage, shutdown, telemetry
+from otel_costs import shutdown, telemetry
+from otel_costs.call_context import CallContext
 from otel_costs.patching import Patches, Wrapper
 from otel_costs.providers import hosts
 from otel_costs.providers.hosts import Host
-from otel_costs.providers.vendor_call import Vendor, VendorCall, is_refused
+from otel_costs.providers.vendor import Vendor
+from otel_costs.providers.vendor_call import VendorCall, is_refused
 from otel_costs.session import BudgetExceeded, check_budget, current_scope
 
-_Args = tuple[Any, ...]
-_Options = dict[str, Any]
-Route = Callable[[_Args, _Options], tuple[str, str]]
-"""Returns the method and the path that a method of an SDK is called for."""
+LIBRARIES: Final = ("httpx", "httpx2")
 
-_Place = tuple[Vendor, Host]
+_Args = tuple[Any, ...]
+_Options = Mapping[str, Any]
+_Found = tuple[Vendor, Host]
 
 _vendors: Final[dict[str, Vendor]] = {}
 _paths: Final[dict[str, re.Pattern[str]]] = {}
 """By method, what is billed by any vendor."""
 
+_OPENAI: Final = "openai/python"  # in `user-agent`: OpenAI's own client, whose calls are recorded as such, at any host
 
-def install(patches: Patches, vendor: Vendor, module: str = "", *clients: str, route: Route | None = None) -> None:
-    """Record what is asked of `vendor` over httpx; `clients` are the methods of `module` that try again, if any do."""
-    _vendors[vendor.provider] = vendor
+
+def install(patches: Patches, vendor: Vendor) -> None:
+    """Record what is asked of `vendor` over HTTP, by whichever library that is or will be imported."""
+    _vendors[vendor.name] = vendor
     for method in {endpoint.method for endpoint in vendor.endpoints}:
-        found = [one.path.pattern for known in _vendors.values() for one in known.endpoints if one.method == method]
-        _paths[method] = re.compile("|".join(f"(?:{pattern})" for pattern in found))
+        found = [one.path for known in _vendors.values() for one in known.endpoints if one.method == method]
+        _paths[method] = re.compile("|".join(f"(?:{path})" for path in found))
     _behind.cache_clear()
-    patches.wrap("httpx", "Client.send", _send)
-    patches.wrap("httpx", "AsyncClient.send", _send_async)
-    if route is not None:
-        for client in clients:
-            patches.wrap(module, client, _trying_async(vendor, route) if "Async" in client else _trying(vendor, route))
+    for library in LIBRARIES:
+        patches.on_import(library, partial(_install, library), __name__)
+    for client in vendor.clients:
+        module, _, method = client.partition(":")
+        patches.on_import(module, partial(_install_client, vendor, module, method), f"{__name__}:{client}")
+
+
+def _install(library: str, patches: Patches) -> None:
+    patches.wrap(library, "Client.send", _send)
+    patches.wrap(library, "AsyncClient.send", _send_async)
+
+
+def _install_client(vendor: Vendor, module: str, method: str, patches: Patches) -> None:
+    patches.wrap(module, method, _trying_async(vendor) if "Async" in method else _trying(vendor))
 
 
 class _Attempts:
@@ -72,29 +82,29 @@ class _Attempts:
 _attempts: ContextVar[_Attempts | None] = ContextVar("otel_costs_attempts", default=None)
 
 
-def _trying(vendor: Vendor, route: Route) -> Wrapper:
+def _trying(vendor: Vendor) -> Wrapper:
     def request(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
         if _attempts.get() is not None:
             return wrapped(*args, **kwargs)  # it calls itself to try again
-        _may_spend(vendor, route, args, kwargs)
+        _may_spend(vendor, args, kwargs)
         with _Attempts():
             return wrapped(*args, **kwargs)
 
     return request
 
 
-def _trying_async(vendor: Vendor, route: Route) -> Wrapper:
+def _trying_async(vendor: Vendor) -> Wrapper:
     async def request(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
         if _attempts.get() is not None:
             return await wrapped(*args, **kwargs)
-        _may_spend(vendor, route, args, kwargs)
+        _may_spend(vendor, args, kwargs)
         with _Attempts():
             return await wrapped(*args, **kwargs)
 
     return request
 
 
-def _may_spend(vendor: Vendor, route: Route, args: _Args, kwargs: _Options) -> None:
+def _may_spend(vendor: Vendor, args: _Args, kwargs: _Options) -> None:
     """Raise `BudgetExceeded`, and nothing else; raised from `send`, an SDK may take it for a broken connection."""
     if current_scope() is None:
         return
@@ -108,11 +118,23 @@ def _may_spend(vendor: Vendor, route: Route, args: _Args, kwargs: _Options) -> N
         telemetry.complain_once("bug:route", "otel_costs could not read a route", error=error)
 
 
+def route(args: _Args, kwargs: _Options) -> tuple[str, str]:
+    """Return the method and the path that a method of an SDK is called for, as the usual generators write them.
+
+    Fern gives them by name; Stainless has them in its options, and Speakeasy in a request, of the same two names.
+    """
+    if "method" in kwargs:
+        return str(kwargs["method"]).upper(), urlsplit(str(kwargs["path"] if "path" in kwargs else args[0])).path
+    given = [one for one in (*kwargs.values(), *args) if not isinstance(one, type)]  # a class to cast to has both, too
+    asked = next(one for one in given if hasattr(one, "method") and hasattr(one, "url"))
+    return str(asked.method).upper(), urlsplit(str(asked.url)).path
+
+
 def _send(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
     call = _begin(args, kwargs)
     if call is None:
         return wrapped(*args, **kwargs)
-    with _Within(call):
+    with CallContext(call):
         try:
             response = wrapped(*args, **kwargs)
         except BaseException as error:
@@ -126,7 +148,7 @@ async def _send_async(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> An
     call = _begin(args, kwargs)
     if call is None:
         return await wrapped(*args, **kwargs)
-    with _Within(call):
+    with CallContext(call):
         try:
             response = await wrapped(*args, **kwargs)
         except BaseException as error:
@@ -146,10 +168,11 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
         if (found := _vendor(request)) is None:
             return None
         vendor, host = found
-        if (endpoint := vendor.endpoint(request.method, request.url.path)) is None:
+        endpoint = vendor.endpoint(request.method, request.url.path)
+        if endpoint is None or _OPENAI in request.headers.get("user-agent", "").lower():
             return None
         shutdown.adopt_once()
-        call = VendorCall.begin(vendor, endpoint, host, request)
+        call = VendorCall.begin(endpoint, host, request)
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
@@ -158,7 +181,7 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
     return call
 
 
-def _vendor(request: Any) -> _Place | None:
+def _vendor(request: Any) -> _Found | None:
     """Return whose request it is: by its host, and where nobody knows that, by the SDK that sends it."""
     url = request.url
     found = _behind(url.host, url.port, url.scheme)
@@ -166,7 +189,7 @@ def _vendor(request: Any) -> _Place | None:
 
 
 @lru_cache(maxsize=1024)
-def _behind(host: str, port: int | None, scheme: str) -> _Place | tuple[()] | None:
+def _behind(host: str, port: int | None, scheme: str) -> _Found | tuple[()] | None:
     """Return who is behind a host: nothing if it is somebody else, None if nobody knows it.
 
     It is asked for every request of the process, most of which are to others: so it is remembered as it was configured
@@ -180,13 +203,13 @@ def _behind(host: str, port: int | None, scheme: str) -> _Place | tuple[()] | No
     return () if vendor is None else (vendor, hosts.at(host, number))
 
 
-def _by_agent(request: Any) -> _Place | None:
+def _by_agent(request: Any) -> _Found | None:
     """Return whose SDK asks an unknown host for something that is billed; the path says faster that it is nobody's."""
     paths, url = _paths.get(request.method), request.url
     if paths is None or not paths.search(url.path):
         return None
     agent = request.headers.get("user-agent", "").lower()
-    vendor = next((vendor for vendor in _vendors.values() if vendor.agent in agent), None)
+    vendor = next((vendor for vendor in _vendors.values() if vendor.agent and vendor.agent in agent), None)
     return None if vendor is None else (vendor, hosts.at(url.host, url.port or (80 if url.scheme == "http" else 443)))
 
 
@@ -207,32 +230,3 @@ def _failed(call: VendorCall, error: BaseException) -> None:
         attempts.call, attempts.error = call, error
     else:
         call.failed(error)
-
-
-class _Within:
-    """While a request is sent, the span of its call is the current one, and our baggage stays here.
-
-    It is undone by value: a coroutine may be closed in another context than it ran in, where a token is refused.
-    """
-
-    __slots__ = ("_call", "_inner", "_outer")
-
-    def __init__(self, call: VendorCall) -> None:
-        self._call = call
-        self._inner: Context | None = None
-
-    def __enter__(self) -> None:
-        try:
-            self._outer = otel_context.get_current()
-            inner = self._call.context or baggage.withheld(self._outer)
-            otel_context.attach(inner)
-            self._inner = inner
-        except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            if self._inner is not None and otel_context.get_current() is self._inner:
-                otel_context.attach(self._outer)
-        except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:leave", "otel_costs could not leave the context of a call", error=error)

@@ -1,35 +1,28 @@
-"""What is asked of a vendor of speech over HTTP: read from the request as it will be sent, and never changed."""
+"""What is asked of a vendor over HTTP: read from the request as it will be sent, and never changed."""
 
-import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from otel_costs.json_objects import parsed
+from otel_costs.messages.drafts import Draft
+from otel_costs.providers import spoken
 from otel_costs.providers.hosts import Host
 
-_JSON_LIMIT: Final = 1024 * 1024  # bytes; what is longer is no text to be spoken
+if TYPE_CHECKING:
+    from otel_costs.providers.vendor_answer import Answer
+    from otel_costs.reading import Reading
 
-
-class Endpoint(NamedTuple):
-    """A way of a vendor's API that is billed."""
-
-    name: str
-    """By which the vendor's own module knows it."""
-    operation: str
-    method: str
-    path: re.Pattern[str]
-    is_read: bool = False
-    """Whether the answer's body says what was used; where it does not, nothing of it is kept."""
-    is_look: bool = False
-    """Whether it only looks at what was started before: the call starts when the answer says that it is due."""
+_JSON_LIMIT: Final = 8 * 1024 * 1024  # bytes; of what is longer, the text is not read
 
 
 class Asked:
     """One request: where it goes, and what it asks for. What nobody asks for in the call is parsed after it."""
 
-    def __init__(self, endpoint: Endpoint, host: Host, request: Any) -> None:
+    def __init__(self, endpoint: "Endpoint", host: Host, request: Any) -> None:
         """Note a request of httpx, but not its sounds, and not the request itself, which has them."""
         self.endpoint, self.host = endpoint, host
         self.headers: Mapping[str, str] = request.headers
@@ -46,13 +39,7 @@ class Asked:
     def body(self) -> Mapping[str, Any]:
         """The JSON object, or the fields of a form; empty where the body is a sound."""
         noted, self._body = self._body, b""
-        if not isinstance(noted, bytes):
-            return noted
-        try:
-            found = json.loads(noted)
-        except Exception:  # noqa: BLE001
-            return {}
-        return found if isinstance(found, dict) else {}
+        return (parsed(noted) or {}) if isinstance(noted, bytes) else noted
 
     def text(self, name: str) -> str | None:
         """Return an option that is a text, from the query or the body; None if it is not given."""
@@ -64,13 +51,62 @@ class Asked:
         value = self.body.get(name, next(iter(self.query.get(name, ())), None))
         return value not in (None, False, "", "false", "False", "0", [], {})
 
-    def beyond(self, known: Collection[str]) -> list[str]:
+    def any_of(self, options: Collection[str]) -> bool:
+        """Return whether one of the options is switched on."""
+        return any(map(self.has, options))
+
+    def beyond(self, known: Collection[str]) -> tuple[str, ...]:
         """Return the options that are switched on and are none of `known`: nobody knows what they cost."""
-        return [name for name in dict.fromkeys((*self.body, *self.query)) if name not in known and self.has(name)]
+        return tuple(name for name in dict.fromkeys((*self.body, *self.query)) if name not in known and self.has(name))
+
+
+def asked_model(asked: Asked) -> str | None:
+    """Return the model that a request names in the usual ways."""
+    return asked.text("model") or asked.text("model_id")
+
+
+def says_nothing(_: Asked) -> Sequence[Draft]:
+    """Return the messages of a request that says nothing in words: what comes back continues no history."""
+    return [spoken.alone()]
+
+
+def to_be_spoken(option: str) -> Callable[[Asked], Sequence[Draft]]:
+    """Return what reads the messages of a request whose option `option` is a text that is to be spoken."""
+    return lambda asked: spoken.synthesized(asked.body.get(option))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A way of a vendor's API that is billed, and how its requests and answers are read."""
+
+    operation: str
+    """`chat`, `embeddings`, `text_to_speech`, ...: by the GenAI conventions where they have one."""
+    method: str
+    path: str
+    """A pattern that is searched for in the path: `/v1/messages$`."""
+    read: "Callable[[Asked, Answer], Reading]"
+    """What a request and its answer say of the call; called when the answer is over, not in the application's call."""
+    model: Callable[[Asked], str | None] = asked_model
+    """The model that is asked for."""
+    default_model: str | None = None
+    """The model that counts where a request names none."""
+    inputs: Callable[[Asked], Sequence[Draft]] = says_nothing
+    """What is said in a request."""
+    is_read: bool = True
+    """Whether the answer's body says what was used; where it does not, as a sound, nothing of it is kept."""
+    last_event: str | None = None
+    """The event that ends a stream: its name, its `type`, or its data (`[DONE]`). A stream without it was left or cut.
+    None: a stream is whole when it was read to its end."""
+    is_look: bool = False
+    """Whether it only looks at what was started before: the call starts when the answer says that a job has ended."""
+    pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pattern", re.compile(self.path))
 
 
 def read(request: Any, endpoint: Endpoint, host: Host) -> Asked:
-    """Read a request of httpx."""
+    """Read a request of httpx or httpx2."""
     return Asked(endpoint, host, request)
 
 

@@ -8,14 +8,14 @@ from functools import partial
 from typing import Final
 
 from otel_costs import attributes as names
-from otel_costs import clean, outbox, telemetry
+from otel_costs import clean, outbox, reading, telemetry
 from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import Draft
-from otel_costs.providers import hosts, spoken
+from otel_costs.providers import hosts, speech_usage, spoken
+from otel_costs.reading import Reading
 from otel_costs.session import check_budget
 from otel_costs.sockets.claims import Handshake
-from otel_costs.usage import Usage
 
 KEPT: Final = 10_000
 """Messages that one connection keeps until its end; what is said after them is billed and not written."""
@@ -23,8 +23,8 @@ KEPT: Final = 10_000
 _AROUND: Final = 1024  # characters
 _MILLI: Final = Decimal("0.001")
 
-Billing = Callable[[Call, Decimal], None]
-"""Bills the seconds of a transcription, or of a conversation."""
+Billing = Callable[[Decimal], Reading]
+"""Returns what the seconds of a transcription, or of a conversation, are billed as."""
 
 
 class Listening:
@@ -85,29 +85,27 @@ class Listening:
         outbox.put(partial(self._finish, error))
 
     def _finish(self, error: str | None) -> None:
-        call, seconds = self.call, self.reported
-        call.inputs, call.choices = [spoken.alone()], [self._heard]
+        seconds = self.reported
         if seconds is None:
             sent = Decimal(self._bytes) / self._per_second if self._per_second else self._last
             seconds = self._lasted or sent.quantize(_MILLI)
-            call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
-        if self._bytes and not seconds:
-            _write(call, error)  # a sound of unknown length, and nothing said in it
-            return
-        _billed(call, self._bill, seconds, reported=self.reported is not None)
-        _write(call, error)
+        # Else it was a sound of unknown length, and nothing was said in it.
+        bill = self._bill if seconds or not self._bytes else _unknown
+        reason = CostReason.USAGE_NOT_REPORTED if self.reported is None else None
+        reading.finish(self.call, _billed(bill, seconds, reason, [self._heard], reported=reason is None), error)
 
 
 class Speaking:
     """The call of one text that is spoken, which may be sent in pieces; starts with the first of them."""
 
-    __slots__ = ("_pieces", "call")
+    __slots__ = ("_pieces", "_refused", "call")
 
     def __init__(self, handshake: Handshake, model: str | None) -> None:
         check_budget()
         self.call = _start("text_to_speech", handshake, model)
         self.call.show(names.OUTPUT_TYPE, "speech")
         self._pieces: list[str] = []
+        self._refused = False
 
     def says(self, text: object) -> None:
         """Note the next piece of the text."""
@@ -124,15 +122,14 @@ class Speaking:
         `refused`: the service said an error, and bills nothing.
         """
         self.call.stop()
-        self.call.bill.refused = refused
+        self._refused = refused
         outbox.put(partial(self._finish, error, characters))
 
     def _finish(self, error: str | None, characters: object) -> None:
-        text, call = "".join(self._pieces), self.call
-        call.inputs = spoken.synthesized(text)
-        counted = len(text) if characters is None else characters
-        call.bill.usage = Usage.of({"input_characters": counted}, estimated=characters is None)
-        _write(call, error)
+        text = "".join(self._pieces)
+        usage = speech_usage.spoken(characters, text)
+        read = Reading(usage, inputs=spoken.synthesized(text), refused=self._refused)
+        reading.finish(self.call, read, error)
 
 
 class Conversing:
@@ -156,9 +153,7 @@ class Conversing:
         outbox.put(partial(self._finish, error, _since(self._start)))
 
     def _finish(self, error: str | None, seconds: Decimal) -> None:
-        self.call.inputs, self.call.choices = [spoken.alone()], [self._said]
-        _billed(self.call, self._bill, seconds, reported=False)
-        _write(self.call, error)
+        reading.finish(self.call, _billed(self._bill, seconds, None, [self._said], reported=False), error)
 
 
 def outline(message: str) -> str:
@@ -178,15 +173,18 @@ def _start(operation: str, handshake: Handshake, model: str | None) -> Call:
     return call
 
 
-@telemetry.shielded("bill a socket")
-def _billed(call: Call, bill: Billing, seconds: Decimal, *, reported: bool) -> None:
-    bill(call, seconds)
-    if not reported and call.bill.usage is not None:
-        call.bill.usage = replace(call.bill.usage, estimated=True)
+def _billed(
+    bill: Billing, seconds: Decimal, reason: CostReason | None, outputs: list[list[Draft]], *, reported: bool
+) -> Reading:
+    """Return what seconds are billed as, with what was said; an estimate where the service did not report them."""
+    try:
+        read = bill(seconds)
+    except Exception as error:  # noqa: BLE001
+        telemetry.complain_once("bug:socket", "otel_costs could not bill a socket", error=error)
+        read = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
+    usage = read.usage if reported or read.usage is None else replace(read.usage, estimated=True)
+    return replace(read, usage=usage, reasons=(reason, *read.reasons), inputs=[spoken.alone()], outputs=outputs)
 
 
-def _write(call: Call, error: str | None) -> None:
-    if error:
-        call.fail(error)
-    else:
-        call.finish()
+def _unknown(_: Decimal) -> Reading:
+    return Reading()

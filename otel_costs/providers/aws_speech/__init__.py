@@ -12,7 +12,6 @@ from typing import Any, Final
 from otel_costs import telemetry
 from otel_costs.call import Call
 from otel_costs.patching import Patches
-from otel_costs.providers import speech_request
 from otel_costs.providers.aws_speech import polly, transcribe_jobs
 from otel_costs.providers.aws_speech.operation import Operation, Place
 from otel_costs.providers.speech_request import SpeechRequest
@@ -26,7 +25,6 @@ _SERVICES: Final = frozenset(service for service, _ in _OPERATIONS)
 
 def install(patches: Patches) -> None:
     """Patch the clients of boto3, and those of aiobotocore where it is there."""
-    speech_request.forget()
     if "botocore.client" in sys.modules:
         patches.wrap("botocore.client", "BaseClient._make_api_call", _call)
     if "aiobotocore.client" in sys.modules:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from otel_costs.call import Call
 from otel_costs.providers import hosts
@@ -23,7 +21,7 @@ class Place:
     def of(cls, client: Any) -> "Place":
         """Return where a client of botocore sends its operations."""
         meta = client.meta
-        return cls(hosts.at(*_address(str(meta.endpoint_url))), str(meta.region_name))
+        return cls(hosts.at(*hosts.address_of(str(meta.endpoint_url))), str(meta.region_name))
 
     def call(self, operation: str, model: str | None) -> Call:
         """Start a call. A host that nobody knows, an emulator's say, has none of AWS's prices."""
@@ -39,12 +37,6 @@ class Operation:
     read: Callable[[Place, Mapping[str, Any], Mapping[str, Any], Call | None], object]
     """Take what is billed from the parameters and the parsed answer; the call is None for a look."""
     start: Callable[[Place, Mapping[str, Any]], Call] | None = None
-
-
-@lru_cache(maxsize=64)
-def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
 
 
 def epoch_s(moment: object) -> int | None:

@@ -12,9 +12,9 @@ from typing import Any, Final
 from otel_costs import attributes as names
 from otel_costs import outbox
 from otel_costs.call import Call
+from otel_costs.jobs import is_first_look
 from otel_costs.providers import spoken
 from otel_costs.providers.aws_speech.operation import Operation, Place, epoch_s, text
-from otel_costs.providers.speech_request import is_first_look
 from otel_costs.usage import Usage
 
 _DEFAULT_ENGINE: Final = "standard"  # "If you don't provide an engine, the standard engine is selected by default."

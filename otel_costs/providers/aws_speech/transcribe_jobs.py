@@ -13,9 +13,9 @@ from otel_costs import attributes as names
 from otel_costs import clean, outbox
 from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
+from otel_costs.jobs import is_first_look
 from otel_costs.providers.aws_speech.billed import audio_usage, note_add_ons
 from otel_costs.providers.aws_speech.operation import Operation, Place, epoch_s, text
-from otel_costs.providers.speech_request import is_first_look
 from otel_costs.usage import Usage
 
 _ADD_ONS: Final = ("ContentRedaction", "ToxicityDetection")

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Final
 
 from otel_costs import clean
-from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
+from otel_costs.providers import speech_usage
+from otel_costs.reading import Reading
 from otel_costs.usage import Usage
 
 DEFAULT_MODEL: Final = "base-general"
@@ -29,24 +30,23 @@ _FREE: Final = frozenset({
 """What costs nothing, or is in the name that the price is listed under (deepgram-sdk 7.17, `listen`)."""
 
 
-def bill(
-    call: Call, query: Mapping[str, list[str]], duration: object, *, channels: int = 1, live: bool = False
-) -> None:
-    """Bill `duration` seconds of each of `channels`; None where they are not known."""
-    name = listed(call.request_model or DEFAULT_MODEL, query, live=live)
-    call.bill.price_model = None if name == call.request_model else name
+def billed(
+    model: str | None, query: Mapping[str, list[str]], duration: object, *, channels: int = 1, live: bool = False
+) -> Reading:
+    """Return what `duration` seconds of each of `channels` are billed as; None where they are not known."""
+    name = listed(model or DEFAULT_MODEL, query, live=live)
+    price_model = None if name == (model or DEFAULT_MODEL) else name
     seconds = clean.number(duration)
     if seconds is None:
-        if duration is not None:
-            call.bill.usage = Usage({}, ("audio_seconds",))
-        else:
-            call.bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
-        return
-    total = Decimal(channels) * seconds
-    call.bill.usage = Usage.of({"audio_seconds": total, "input_audio_seconds": total})
-    if any(_on(query, feature) for feature in _BILLED):
-        call.bill.reasons.append(CostReason.FEATURE_NOT_PRICED)
-    call.bill.unknown += [name for name in query if name not in _FREE and name not in _BILLED and _on(query, name)]
+        unknown = None if duration is None else Usage({}, ("audio_seconds",))
+        reason = CostReason.USAGE_NOT_REPORTED if duration is None else None
+        return Reading(unknown, price_model=price_model, reasons=(reason,))
+    return Reading(
+        speech_usage.heard(Decimal(channels) * seconds),
+        price_model=price_model,
+        reasons=(CostReason.FEATURE_NOT_PRICED if any(_on(query, feature) for feature in _BILLED) else None,),
+        unknown=tuple(name for name in query if name not in _FREE and name not in _BILLED and _on(query, name)),
+    )
 
 
 def listed(model: str, query: Mapping[str, list[str]], *, live: bool) -> str:

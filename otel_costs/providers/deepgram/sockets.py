@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from otel_costs.call import Call
 from otel_costs.providers.deepgram import prices
 from otel_costs.providers.vendor_socket import Conversing, Listening, Speaking
+from otel_costs.reading import Reading
 from otel_costs.sockets.claims import Handshake, Observer
 from otel_costs.usage import Usage
 
@@ -66,9 +66,10 @@ class _Listen:
     def closed(self, error: str | None) -> None:
         self._listening.closed(error)
 
-    def _bill(self, call: Call, seconds: Decimal) -> None:
+    def _bill(self, seconds: Decimal) -> Reading:
         several = _first(self._query, "multichannel") == "true"
-        prices.bill(call, self._query, seconds, channels=self._channels if several else 1, live=True)
+        model = _first(self._query, "model")
+        return prices.billed(model, self._query, seconds, channels=self._channels if several else 1, live=True)
 
 
 _SAID: Final = ('"Metadata"', '"is_final":true', '"is_final": true', '"EndOfTurn"')
@@ -146,8 +147,8 @@ class _Agent:
         self._conversing.closed(error)
 
 
-def _bill_agent(call: Call, seconds: Decimal) -> None:
-    call.bill.usage = Usage.of({"audio_seconds": seconds})
+def _bill_agent(seconds: Decimal) -> Reading:
+    return Reading(Usage.of({"audio_seconds": seconds}))
 
 
 def _first(query: Mapping[str, list[str]], name: str) -> str | None:

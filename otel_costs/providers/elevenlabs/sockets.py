@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qs
 
-from otel_costs.call import Call
+from otel_costs.providers import speech_usage
 from otel_costs.providers.vendor_socket import Listening, Speaking, outline
+from otel_costs.reading import Reading
 from otel_costs.sockets.claims import Handshake, Observer
-from otel_costs.usage import Usage
 
 _FINAL: Final = ('"isFinal":true', '"isFinal": true', '"is_final":true', '"is_final": true')
 _SOUND: Final = '"audio_base_64"'
@@ -92,5 +92,5 @@ def _decoded(frame: str, place: int) -> int:
     return (end - start) * 3 // 4 - padding
 
 
-def _bill(call: Call, seconds: Decimal) -> None:
-    call.bill.usage = Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
+def _bill(seconds: Decimal) -> Reading:
+    return Reading(speech_usage.heard(seconds))

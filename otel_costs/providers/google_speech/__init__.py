@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Final
 
 from otel_costs.patching import Patches, Wrapper
-from otel_costs.providers import speech_request
 from otel_costs.providers.google_speech import operations, streams
 from otel_costs.providers.google_speech.recognition import Recognition
 from otel_costs.providers.google_speech.synthesis import Synthesis
@@ -47,7 +46,6 @@ PACKAGES: Final[Mapping[str, tuple[Callable[[], Task], Mapping[str, Mapping[str,
 
 def install(patches: Patches) -> None:
     """Patch the clients of the packages that are imported."""
-    speech_request.forget()
     for package, (task, services) in PACKAGES.items():
         if package in sys.modules:
             for service, methods in services.items():

@@ -14,9 +14,10 @@ from otel_costs import attributes as names
 from otel_costs import outbox, telemetry
 from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
+from otel_costs.jobs import is_first_look
 from otel_costs.providers.google_speech.fields import epoch_s
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.speech_request import SpeechRequest, is_first_look, write
+from otel_costs.providers.speech_request import SpeechRequest, write
 
 _CODES: Final = (
     *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),

@@ -2,9 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from otel_costs import attributes as names
 from otel_costs.call import Call
@@ -26,7 +24,7 @@ class Task(ABC):
         """Start the call; the request of a stream is not known yet."""
         request = args[0] if args else kwargs.get("request")
         self.request = kwargs if request is None else request
-        host = hosts.at(*_address(str(client.transport.host)))
+        host = hosts.at(*hosts.address_of(str(client.transport.host)))
         model = self.model() if self.request else None
         call = Call(self.operation, host.provider, model, attributes=host.attributes)
         call.bill.endpoint = host.address
@@ -58,10 +56,3 @@ class Task(ABC):
     @abstractmethod
     def bill(self, call: Call) -> None:
         """Say what was used, and what was said."""
-
-
-@lru_cache(maxsize=64)
-def _address(target: str) -> tuple[str, int]:
-    """Return host and port of `host:port`, as gRPC has it, or of a URL, as REST does."""
-    parts = urlsplit(target if "://" in target else f"https://{target}")
-    return parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)

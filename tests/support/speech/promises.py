@@ -123,8 +123,8 @@ class Promises:
 
     @pytest.mark.parametrize(
         "place", ["vendor_call.VendorCall.begin", "vendor_call.VendorCall._receive", "vendor_request.read",
-                  "vendor_http._vendor", "vendor_http.is_refused", "vendor_call.Call", "vendor_call.read_body",
-                  "vendor_call._Ear.feed", "vendor_call._Ear.end", "spoken.alone"],
+                  "vendor_http._vendor", "vendor_http.is_refused", "vendor_call.Call", "vendor_call.Answer.of",
+                  "vendor_call._Reader.feed", "vendor_call._Reader.end", "spoken.alone"],
     )  # fmt: skip
     def test_a_bug_of_ours(
         self, place: str, driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
@@ -144,7 +144,10 @@ class Promises:
     def test_a_reader_that_fails(self, driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
         """A bug in reading an answer leaves a record that says so."""
         vendors = vendor_http._vendors
-        monkeypatch.setitem(vendors, driver.provider, replace(vendors[driver.provider], read=broken))
+        vendor = vendors[driver.provider]
+        endpoints = [replace(endpoint, read=broken) for endpoint in vendor.endpoints]
+        monkeypatch.setitem(vendors, driver.provider, replace(vendor, endpoints=endpoints))
+        vendor_http._behind.cache_clear()
         assert driver.transcribe() == driver.heard
         call = recorded.call
         assert (call[names.COST_STATUS], call[names.COST_REASON]) == ("unpriced", "response_not_read")

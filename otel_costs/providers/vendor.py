@@ -1,0 +1,38 @@
+"""A vendor: its name and hosts, what of its API is billed, and how that is read. It describes, and patches nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from otel_costs.providers.sdk_method import Method
+from otel_costs.providers.vendor_request import Endpoint
+from otel_costs.sockets.claims import Handshake, Observer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """A provider of a package of its own, over whichever of the three ways it is reached.
+
+    Over HTTP (`httpx` or `httpx2`): `endpoints`, and `clients`, the methods of its package in which that tries again.
+    Over anything else that its package has a method for (gRPC, a native library): `methods`.
+    On WebSockets: `claim`, which is asked about every socket to its hosts.
+    """
+
+    name: str
+    """`gen_ai.provider.name`, and what its prices are listed under."""
+    hosts: Sequence[str] = ()
+    """Its hosts, or the ends of their names: `acme.com` is `api.eu.acme.com`, too."""
+    agent: str = ""
+    """How its package names itself in `user-agent`, in lower case: it is known by that at hosts that nobody knows."""
+    endpoints: Sequence[Endpoint] = ()
+    clients: Sequence[str] = ()
+    """`module:Class.method`. They are wrapped when the module is imported; what they repeat is one call."""
+    methods: Sequence[Method] = ()
+    claim: Callable[[Handshake], Observer | None] | None = None
+    prices: Path | None = None
+    """Its price file; it counts below the user's and above genai-prices. None: it has none."""
+
+    def endpoint(self, method: str, path: str) -> Endpoint | None:
+        """Return the endpoint that is asked; None if what is asked is not billed."""
+        path = "/" + path.lstrip("/")
+        return next((one for one in self.endpoints if one.method == method and one.pattern.search(path)), None)

@@ -1,0 +1,99 @@
+"""What a provider read of a call, of what was asked and what was answered: one frozen value, and its one writer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_costs import attributes as names
+from otel_costs import clean, telemetry
+from otel_costs.call import Call
+from otel_costs.cost_reason import CostReason
+from otel_costs.messages.drafts import Draft
+from otel_costs.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work that is billed when it has ended, to whoever started it: it has one id, whoever looks at it.
+
+    Times are in seconds since 1970, None where they are not known.
+    """
+
+    id: str
+    ended: bool
+    created_s: int | None = None
+    ended_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that is known of a call beside its time, its session, and the model that it asked for."""
+
+    usage: Usage | None = None
+    """What was used; None is unknown, which is not zero."""
+    model: str | None = None
+    """The model that answered; None where the answer names none."""
+    response_id: str | None = None
+    inputs: Sequence[Draft] | None = None
+    """What was said in the request, where the answer alone tells; None leaves what the request told."""
+    outputs: Sequence[Sequence[Draft]] = ()
+    """What was said in the answer, a list for each of its alternatives."""
+    reported_cost: object = None
+    """What the provider itself says that the call costs, in USD; it counts before any price."""
+    price_model: str | None = None
+    """What the price is listed under, where that is more than the model's name: `nova-3/multilingual`."""
+    service_tier: str | None = None
+    processing: str | None = None
+    """`batch`, or None."""
+    reasons: tuple[CostReason | None, ...] = ()
+    """Why the usage is unknown, or an estimate; None among them is left out."""
+    unknown: tuple[str, ...] = ()
+    """Options of the request of which nobody here knows what they cost: the cost is a lower bound."""
+    finish_reasons: tuple[CostReason, ...] = ()
+    error: str | None = None
+    """The kind of error that the answer itself tells; None where it tells none."""
+    refused: bool = False
+    """Whether the provider did not do what was asked, and bills nothing."""
+    job: Job | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Of the span alone."""
+
+
+def finish(call: Call, reading: Reading, error: str | None = None) -> None:
+    """Write a call with what was read of it; `error` is the kind of error that ended it, None if none did.
+
+    Never raises: of what cannot be written, the call says `response_not_read`.
+    """
+    try:
+        _write(reading, call)
+    except Exception as bug:  # noqa: BLE001
+        telemetry.complain_once(
+            f"bug:answer:{call.provider}", "otel_costs could not write a call of provider %s", call.provider, error=bug
+        )
+        call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
+    if error := error or reading.error:
+        call.fail(error)
+    else:
+        call.finish()
+
+
+def _write(reading: Reading, call: Call) -> None:
+    bill = call.bill
+    call.response_model = reading.model or call.response_model
+    call.choices = reading.outputs
+    if reading.inputs is not None:
+        call.inputs = reading.inputs
+    call.set(names.RESPONSE_ID, reading.response_id)
+    call.set(names.RESPONSE_FINISH_REASONS, list(reading.finish_reasons) or None)
+    for name, value in reading.attributes.items():
+        call.show(name, value)
+    bill.usage, bill.price_model, bill.refused = reading.usage, reading.price_model, reading.refused
+    bill.service_tier, bill.processing = reading.service_tier, reading.processing
+    bill.reasons += filter(None, reading.reasons)
+    bill.unknown += reading.unknown
+    if reading.reported_cost is not None and (reported := clean.money(reading.reported_cost)) is not None:
+        bill.reported = reported
+    elif reading.reported_cost is not None:
+        bill.reasons.append(CostReason.REPORTED_COST_INVALID)
+    if (job := reading.job) is not None:
+        call.as_job(job.id, created_s=job.created_s, ended_s=job.ended_s, ended=job.ended)
