@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import telemetry
+from otel_costs import decision_log, telemetry
 from otel_costs.patching import Patches
 
 _EXPORTERS: Final = (
@@ -75,13 +75,16 @@ def _export(wrapped: Any, exporter: Any, args: tuple[Any, ...], kwargs: dict[str
 
 @telemetry.shielded("count what was sent")
 def _calls(batch: Iterable[Any]) -> int:
-    """Return how many records of a batch are of calls of this process."""
+    """Return how many records of a batch, which was sent, are of calls of this process."""
     process_id = telemetry.process().id
-    return sum(
-        data.log_record.event_name == names.CALL_EVENT
-        and data.log_record.attributes.get(names.PROCESS_ID) == process_id
+    own = [
+        data.log_record.attributes.get(names.CALL_ID)
         for data in batch
-    )
+        if data.log_record.event_name == names.CALL_EVENT
+        and data.log_record.attributes.get(names.PROCESS_ID) == process_id
+    ]
+    decision_log.sent(own, "the OTLP endpoint")
+    return len(own)
 
 
 if hasattr(os, "register_at_fork"):

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from otel_costs import attributes as names
-from otel_costs import baggage, clean, departed, messages, outbox, tally, telemetry, uninstrumented
+from otel_costs import baggage, clean, decision_log, departed, messages, outbox, tally, telemetry, uninstrumented
 from otel_costs.bill import (
     Bill,
     cost_attributes,
@@ -93,7 +93,6 @@ class Call:
         self.message_count: int | None = None
         self.tools: Any = None
         self.chunks = 0
-        self.call_id: str | None = None
         self.attributes: dict[str, Any] = {names.OPERATION_NAME: operation, names.PROVIDER_NAME: provider}
         self._shown: dict[str, Any] = {}
         self._shown_as = shown_as
@@ -111,6 +110,7 @@ class Call:
         self._begun_with = self.attributes.copy()
         self.span = self._start_span(parent)
         self._context = trace.set_span_in_context(self.span, parent)
+        self.call_id = decision_log.begun(self)
 
     def _start_span(self, parent: Context | None) -> Span:
         attributes, operation = self.attributes, self._shown_as or self.operation
@@ -149,7 +149,8 @@ class Call:
 
         A job that has not `ended` leaves a record without a cost: if nobody looks again, it is not lost silently.
         """
-        self.call_id = derived_id(self.provider, job_id)
+        before, self.call_id = self.call_id, derived_id(self.provider, job_id)
+        decision_log.became_job(self, before, ended=ended)
         self._revision = FINAL if ended else PENDING
         if not ended:
             self.bill.usage, self.bill.reasons = None, [CostReason.JOB_NOT_ENDED]
@@ -190,11 +191,12 @@ class Call:
             return
         self.stop()
         self._describe()
-        if self.billed and self._is_first_bill():
+        self.billed = self.billed and self._is_first_bill()
+        decision_log.billed(self)
+        if self.billed:
             self._charge()
             self._write_ledger()
         else:
-            self.billed = False
             self._settle(None)
         self._write_messages()
         self._end_span()
@@ -227,6 +229,7 @@ class Call:
     def _charge(self) -> None:
         bill, shared = self.bill, self.attributes
         shared[names.COST_STATUS] = "unpriced"  # unless all goes well
+        decision_log.usage(self)
         if bill.usage is not None:
             shared.update(usage_attributes(bill.usage))
         at_ns = self._job_ns[0] if self._job_ns else self.start_ns
@@ -234,6 +237,7 @@ class Call:
         found = cost_attributes(bill, cost)
         del shared[names.COST_STATUS]  # money goes last
         shared.update(found)
+        decision_log.price(self, cost)
         usd = shared.get(names.COST_USD)
         if usd is None and cost is not None:
             warn_unpriced(self.provider, self.response_model or self.request_model, cost)
@@ -262,6 +266,7 @@ class Call:
         record.update(self.attributes)
         at_ns = start_ns if self._job_ns else start_ns + duration_ns
         self._telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=self._context)
+        decision_log.written(self, seq, process.id)
         departed.look()
 
     @telemetry.shielded("count a call")

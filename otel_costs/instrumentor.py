@@ -14,6 +14,7 @@ from otel_costs import (
     call,
     jobs,
     ledger,
+    log_output,
     open_ends,
     outbox,
     pricing,
@@ -85,6 +86,7 @@ class CostsInstrumentor:
         patches = self._patches
         patches.active = True
         uninstrumented.is_over()
+        _guarded("show its log", log_output.configure)
         _guarded("set its providers", telemetry.configure, tracer_provider, meter_provider, logger_provider)
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
@@ -122,7 +124,14 @@ class CostsInstrumentor:
         _guarded("take its patches back", self._patches.remove)
         _guarded("give back the end of the process", shutdown.remove)
         _guarded("forget the redactor", redaction.remove, self._redact)
-        for forget in (telemetry.forget, call.forget, jobs.forget, forget_sessions, sockets.forget):
+        for forget in (
+            log_output.remove,
+            telemetry.forget,
+            call.forget,
+            jobs.forget,
+            forget_sessions,
+            sockets.forget,
+        ):
             _guarded("forget what was", forget)
 
 

@@ -49,7 +49,7 @@ class Reading:
     """Why the usage is unknown, or an estimate; None among them is left out."""
     unknown: tuple[str, ...] = ()
     """Options of the request of which nobody here knows what they cost: the cost is a lower bound."""
-    finish_reasons: tuple[CostReason, ...] = ()
+    finish_reasons: tuple[str, ...] = ()
     error: str | None = None
     """The kind of error that the answer itself tells; None where it tells none."""
     refused: bool = False

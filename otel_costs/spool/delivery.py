@@ -8,14 +8,16 @@ import os
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http.client import HTTPException
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.util.re import parse_env_headers
+
+from otel_costs import attributes as names
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _REFUSED_STATUSES: Final = (400, 413, 422)
@@ -54,6 +56,15 @@ def send_each(send: Send, entries: Sequence[bytes]) -> list[Refused]:
         middle = len(entries) // 2
         return [*send_each(send, entries[:middle]), *send_each(send, entries[middle:])]
     return []
+
+
+def call_ids(entries: Iterable[bytes]) -> Iterator[str]:
+    """Yield the ids of the calls whose records `entries` are."""
+    for entry in entries:
+        for resource in ExportLogsServiceRequest.FromString(entry).resource_logs:
+            for scope in resource.scope_logs:
+                for record in scope.log_records:
+                    yield from (one.value.string_value for one in record.attributes if one.key == names.CALL_ID)
 
 
 def connect() -> Send:

@@ -8,7 +8,7 @@ from typing import Final
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
-from otel_costs import telemetry
+from otel_costs import decision_log, telemetry
 from otel_costs.attributes import ENV_SPOOL
 from otel_costs.spool import delivery, refusals, segments
 from otel_costs.spool.segments import Left, Writer
@@ -199,6 +199,8 @@ class Spool:
             raise
         if len(refused) < len(entries):
             self._refusing_since = None
+            left = {one.entry for one in refused}
+            decision_log.sent(delivery.call_ids(one for one in entries if one not in left), "the OTLP endpoint")
         elif refused:
             now = time.monotonic()
             self._refusing_since = self._refusing_since or now

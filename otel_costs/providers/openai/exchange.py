@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from opentelemetry.context import Context
 
-from otel_costs import outbox, streaming, telemetry
+from otel_costs import decision_log, outbox, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
 from otel_costs.providers.openai import agent_sessions, calls
@@ -89,6 +89,7 @@ class Exchange:
     ) -> Self | None:
         endpoint = find(options.method, options.url)
         if endpoint is None and not may_be_billed(options.method, options.url):
+            decision_log.not_billed_route(options.method, options.url)
             return None
         if endpoint is None or endpoint.begins or not endpoint.look:
             check_budget()

@@ -1,0 +1,64 @@
+"""What shows the lines of the logger `otel_costs` to who asks for them: `OTEL_COSTS_LOG=info` or `debug`.
+
+Nothing is changed where nobody asks: an application's logging is its own. Where somebody does, the logger has that
+level, and its lines go to standard error unless the application has a handler that takes them.
+"""
+
+import logging
+import os
+import sys
+from typing import Final
+
+from otel_costs.attributes import ENV_LOG
+from otel_costs.telemetry import log
+
+ENV_SDK: Final = "OTEL_LOG_LEVEL"
+"""OpenTelemetry's own variable. `debug` is for us, too; its other levels are those of every SDK by default."""
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+class _Output(logging.StreamHandler):  # type: ignore[type-arg]  # generic in the type checker alone
+    """Writes to the standard error of the moment, what no handler of the application takes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; nothing if another handler writes it."""
+        if not _is_taken():
+            self.stream = sys.stderr
+            super().emit(record)
+
+
+def configure() -> None:
+    """Show what the variables ask for; a level that does not exist is one warning. Calling it again is the same."""
+    remove()
+    asked = os.environ.get(ENV_LOG, "").strip().lower()
+    if asked and asked not in LEVELS:
+        log.warning("%s=%s is no level: give one of %s", ENV_LOG, asked[:32], ", ".join(LEVELS))
+        asked = ""
+    if not asked and os.environ.get(ENV_SDK, "").strip().lower() == "debug":
+        asked = "debug"
+    if asked:
+        output = _Output()
+        output.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        log.addHandler(output)
+        log.setLevel(LEVELS[asked])
+
+
+def remove() -> None:
+    """Leave the logger as it was, if it is as `configure` left it."""
+    for handler in [one for one in log.handlers if isinstance(one, _Output)]:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+
+
+def _is_taken() -> bool:
+    """Whether a handler of the application writes the lines: not ours, and not the one that exports log records."""
+    handlers = [*log.handlers, *(logging.getLogger().handlers if log.propagate else ())]
+    return any(
+        not isinstance(one, _Output) and not type(one).__module__.startswith("opentelemetry") for one in handlers
+    )
