@@ -1,7 +1,7 @@
 -- One row per billed call: the newest revision of it, whatever was delivered twice. Reports about money begin here,
 -- or at the same rows of owned_calls.
 -- Units: times in UTC; durations and audio in seconds; money in US dollars. null: unknown; cost_usd null: unpriced.
--- *_tokens are as the provider reports them, totals with their parts in them. text_input, text_output, audio_input,
+-- `*_tokens` are as the provider reports them, totals with their parts in them. text_input, text_output, audio_input,
 -- audio_output and cached_input are tokens too, and do not overlap: cached_input was read from a cache, be it text,
 -- audio or image, and is in no other.
 -- Source: owned_calls.

@@ -59,7 +59,7 @@ with
 select
     toString(b.scope) as scope,
     b.name as name,
-    toString(b.period) as period,
+    toString(b.period) as period, -- day, week or month: calendar, UTC; a week begins on Monday
     multiIf(b.period = 'day', today, b.period = 'week', this_week, this_month) as period_start, -- when the period began
     b.limit_usd as limit_usd,
     s.usd as spent_usd, -- US dollars, exact: what was spent in the period so far

@@ -1,4 +1,4 @@
--- One row per `part` of a report and what that part is by, counted in one go, so that all parts add up to the same.
+-- One row per part of a report and what that part is by: all are counted in one go, so that they add up to the same.
 -- Columns that a part is not by are null.
 -- Parameters: calls count that ended in [since, until); up_to is how many users have a row of their own, those that
 -- cost most: the others have one together.

@@ -3,8 +3,8 @@
 -- nobody.
 -- Units: as in calls; columns are as there, but for user_id.
 -- Source: calls, session_owners.
--- user_id: whose the call is: the user that it names, else the first that its session has (session_owners), else
--- nobody (empty)
+-- Column user_id: whose the call is: the user that it names, else the first that its session has (session_owners),
+-- else nobody (empty)
 create or replace view owned_calls as
 select *
 from calls final

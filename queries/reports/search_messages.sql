@@ -36,7 +36,7 @@ select
     message_id,
     message_index,
     role,
-    type,
+    type, -- text, audio, function_call (also for its result), image or file
     content,
     timestamp
 from session_messages

@@ -1,5 +1,5 @@
--- One row: a session with its messages in order and its cost, counted as it is asked. No row when there is no such
--- session.
+-- One row for the session that is asked for, with its messages in order and its cost, counted as it is asked. No row
+-- when there is no such session.
 -- Parameters: session_id.
 -- Units: as in sessions, session_messages and the measures.
 -- Source: session_owners, session_days, calls (the rows of billed_calls, slow to analyze), session_messages.
@@ -54,15 +54,15 @@ with
     )
 select
     {session_id:String} as session_id, -- the session that was asked for
-    coalesce((select user_id from session_owners where session_id = {session_id:String}), '') as user_id, -- whose it is
+    coalesce((select user_id from session_owners where session_id = {session_id:String}), '')
+        as user_id, -- whose the session is; empty where it has no user
     if(spent.scenario != '' and (said.scenario = '' or spent.start_time <= said.start_time),
         spent.scenario, said.scenario) as scenario, -- the scenario of the session; empty outside of any
     spent.tags as tags,
     multiIf(spent.calls = 0, said.start_time, said.messages = 0, spent.start_time,
         least(spent.start_time, said.start_time))::DateTime64(3, 'UTC') as start_time, -- when the session began
     greatest(spent.end_time, said.end_time)::DateTime64(3, 'UTC') as end_time, -- when the session ended
-    (toUnixTimestamp64Milli(end_time) - toUnixTimestamp64Milli(start_time)) / 1000
-        as duration_seconds, -- seconds from start_time to end_time
+    (toUnixTimestamp64Milli(end_time) - toUnixTimestamp64Milli(start_time)) / 1000 as duration_seconds, -- seconds
     said.messages as message_count, -- messages of the conversation
     spent.calls as call_count, -- billed calls
     spent.usd as cost_usd, -- US dollars, exact: the sum of the calls that have a price; null: no call has one

@@ -1,8 +1,8 @@
--- One row per call of a model that another instrumentation left as a span with its usage, and that is none of our
--- calls: it is in no sum. Of a framework's span and the client's below it the lower one counts. A span is ours where
--- the span of our call is it, is below or above it, or began in it beside it; where both have the provider's id of
--- the response; where our span was not kept, anywhere in its trace; and, in a trace of its own, where a call of ours
--- of its service and model began in it.
+-- One row per call of a model that another instrumentation left as a span with its usage, and that is none of ours:
+-- it is in no sum. Of a framework's span and the client's below it the lower one counts. A span is ours where the
+-- span of our call is it, is below or above it, or began in it beside it; where both have the provider's id of the
+-- response; where our span was not kept, anywhere in its trace; and, in a trace of its own, where a call of ours of
+-- its service and model began in it.
 -- Parameters: since and until, of the span's beginning (null: no bound); user (null: any).
 -- Units: times in UTC, nanoseconds.
 -- Source: usage_traces, calls.

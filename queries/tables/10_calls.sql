@@ -52,7 +52,8 @@ create table if not exists calls
     input_audio_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)), -- seconds of audio that were sent
     output_audio_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)), -- seconds of audio that were answered
     video_seconds Nullable(Decimal(18, 9)) codec(ZSTD(1)), -- seconds of video that were made
-    other_usage Map(LowCardinality(String), String) codec(ZSTD(1)) comment 'units that have no column',
+    other_usage Map(LowCardinality(String), String) codec(ZSTD(1))
+        comment 'units that have no column', -- quantities of units that have no column, by unit
     invalid_usage Array(LowCardinality(String)), -- keys of the usage whose value could not be read
     cost_unknown Array(LowCardinality(String))
         comment 'keys of the usage and options of the request that the cost does not account for',
@@ -86,9 +87,9 @@ create table if not exists calls
         codec(ZSTD(1)), -- seconds of audio that was sent or answered
     cost_usd Nullable(Decimal(38, 12)) codec(ZSTD(1)) comment 'null: unpriced', -- US dollars, exact; null: unpriced
     cost_lines Map(LowCardinality(String), Decimal(38, 12)) codec(ZSTD(1))
-        comment 'unit to dollars; they add up to a cost of our own',
+        comment 'unit to dollars; they add up to a cost of our own', -- US dollars by unit, of a cost that is our own
     cost_status LowCardinality(String), -- priced, partial, estimated or unpriced
-    cost_reason LowCardinality(String), -- why the call is not priced; empty where it is
+    cost_reason LowCardinality(String), -- why the call is not priced (docs/reasons.md); empty where it is
     cost_source LowCardinality(String), -- who computed the cost: local (this package) or provider
     line_kinds Array(LowCardinality(String)) default arrayMap(unit -> multiIf(
         operation in ('speech_to_text', 'text_to_speech'), toString(operation),
@@ -100,7 +101,7 @@ create table if not exists calls
         'other'), mapKeys(cost_lines))
         comment 'the part of cost_breakdown that each of cost_lines counts in',
     itemized Bool default coalesce(arraySum(mapValues(cost_lines)) = cost_usd, false)
-        comment 'cost_lines add up to cost_usd',
+        comment 'cost_lines add up to cost_usd', -- whether cost_lines are all of cost_usd
     text_input_usd Decimal(38, 12) default arraySum(
         (kind, usd) -> if(itemized and kind = 'text_input', usd, 0), line_kinds, mapValues(cost_lines))
         codec(ZSTD(1)), -- the part of cost_usd for text that was sent, cached text included
@@ -132,11 +133,12 @@ create table if not exists calls
     time_to_first_chunk_s Nullable(Float64) codec(ZSTD(1)), -- seconds until a stream's first chunk
     start_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)), -- when the call began
     end_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)), -- when the call ended, which decides its day
-    revision UInt16 default 0 codec(T64, ZSTD(1)) comment 'the highest counts',
+    revision UInt16 default 0 codec(T64, ZSTD(1))
+        comment 'the highest counts', -- rises where a call is recorded again, as by a re-price; the highest counts
     repriced Bool comment 'by a later price', -- whether a later price was used than that of the call itself
     superseded Bool default false comment 'the call is billed to another owner',
     derived Bool default substring(hex(call_id), 13, 1) = '5'
-        comment 'the id follows from a job of the provider: others may see it too',
+        comment 'the id follows from a job of the provider: others may see it too', -- whether it is a job of a provider
     version UInt64 default toUInt64(revision) * 70368744177664
         -- that is 2^46; below it, of copies of a job the earliest start, in milliseconds
         + if(derived, 2 * greatest(0, 17592186044415 - toUnixTimestamp64Milli(start_time)), 0)

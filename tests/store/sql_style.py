@@ -64,13 +64,13 @@ def complaints(text: str) -> list[str]:
 
 
 def header(text: str) -> list[str]:
-    """Return the paragraphs at the beginning of a file: a label or a column's name begins one."""
+    """Return the paragraphs at the beginning of a file: a label begins one."""
     found: list[str] = []
     for line in text.splitlines():
         if not line.startswith("--"):
             break
         words = line.removeprefix("--").strip()
-        if found and not re.match(r"(Parameters|Units|Source|[a-z_]+): ", words):
+        if found and not re.match(r"(Parameters|Units|Source|Column [a-z_]+): ", words):
             found[-1] += f" {words}"
         else:
             found.append(words)
