@@ -16,12 +16,12 @@ Kind = Literal["table", "materialized view", "view", "handler"]
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "queries"
 _INSTALLED: Final = Path(__file__).resolve().parents[1] / "_files" / "queries"
-_COMMENT: Final = re.compile(r"--[^\n]*")
+_COMMENT: Final = re.compile(r"('(?:[^'\\]|\\.)*')|--[^\n]*", re.S)
 _TARGET: Final = re.compile(r"^create materialized view .* to (\w+) as$", re.M)
 READ: Final = re.compile(r"\b(from|join)\s+(\w+)")
 """What a statement selects from, behind the word that says so."""
 
-_LAYOUT: Final = re.compile(r"('(?:[^'\\]|\\.)*')|\s*([(),])\s*|\s+", re.S)
+_WHITE_SPACE: Final = re.compile(r"('(?:[^'\\]|\\.)*')|\s*([(),])\s*|\s+", re.S)
 _AS: Final = re.compile(r"\bas\s*\n")
 _SETTING: Final = re.compile(r"/\* (\w+) \*/ \d+")
 _PLACEHOLDER: Final = re.compile(r"\$([a-z]\w*)")
@@ -43,12 +43,12 @@ class Statement:
     @property
     def checksum(self) -> str:
         """Of the statement without its comments and its layout: neither changes anything in the store."""
-        return sha256(_LAYOUT.sub(lambda found: found[1] or found[2] or " ", self.body).encode()).hexdigest()[:16]
+        return sha256(_WHITE_SPACE.sub(lambda found: found[1] or found[2] or " ", self.body).encode()).hexdigest()[:16]
 
     @property
     def body(self) -> str:
         """The statement without its comments."""
-        return _COMMENT.sub("", self.sql).strip()
+        return uncommented(self.sql).strip()
 
     @property
     def target(self) -> str | None:
@@ -97,16 +97,21 @@ def fill(sql: str, placeholders: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: placeholders[found[1]], sql)
 
 
+def uncommented(sql: str) -> str:
+    """Return `sql` without its comments. What looks like one in a text is none."""
+    return _COMMENT.sub(lambda found: found[1] or "", sql)
+
+
 def _shared() -> dict[str, str]:
     """Return the measures of calls `c`, and the same of rows `r` that have them, added up."""
-    measures = _COMMENT.sub("", (folder() / "measures.sql").read_text(encoding="utf-8")).strip()
+    measures = uncommented((folder() / "measures.sql").read_text(encoding="utf-8")).strip()
     names: list[str] = _MEASURE.findall(measures)
     return {"measures": measures, "measures_added": ",\n".join(f"sum(r.{name}) as {name}" for name in names)}
 
 
 def _statement(path: Path, settings: Mapping[str, int], shared: Mapping[str, str]) -> Statement:
     sql = fill(_SETTING.sub(lambda found: str(settings[found[1]]), path.read_text(encoding="utf-8")), shared)
-    created = CREATED.search(_COMMENT.sub("", sql))
+    created = CREATED.search(uncommented(sql))
     if created is None:
         raise ValueError(f"{path} creates neither table nor view nor handler")
     kind: Kind = created[1]  # type: ignore[assignment]

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store.connection import StoreError
-from otel_costs.store.files import fill, folder
+from otel_costs.store.files import fill, folder, uncommented
 from otel_costs.store.rows import telling
 from otel_costs.store.schema import layout_of
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 USERS: Final = ("writer", "reader", "auditor")
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_COMMENT: Final = re.compile(r"--[^\n]*")
 _SUBJECT: Final = re.compile(r"grant|(create (role|settings profile|quota|user) if not exists|alter user) \w+")
 _GRANTED: Final = re.compile(r"^(grant .* on )(\w+)")
 _MIN_LENGTH: Final = 12
@@ -47,13 +46,13 @@ def statements(credentials: Mapping[str, str], database: str, on_cluster: str) -
     """Return the statements of `queries/access/` in their order: names filled, for a database, and for all servers."""
     found: list[str] = []
     for path in sorted((folder() / "access").glob("*.sql")):
-        sql = fill(_COMMENT.sub("", path.read_text(encoding="utf-8")), credentials)
+        sql = fill(uncommented(path.read_text(encoding="utf-8")), credentials)
         found += [_placed(statement.strip(), database, on_cluster) for statement in sql.split(";") if statement.strip()]
     return found
 
 
 def _placed(statement: str, database: str, on_cluster: str) -> str:
-    statement = _GRANTED.sub(rf"\1{database}.\2", statement)
+    statement = _GRANTED.sub(lambda grant: f"{grant[1]}{database}.{grant[2]}", statement)
     return _SUBJECT.sub(rf"\g<0> {on_cluster}", statement, count=1) if on_cluster else statement
 
 

@@ -65,6 +65,92 @@ def test_one_server_gets_the_files_as_they_are() -> None:
         assert not re.search(r"_local\b|replicated|distributed|on cluster", statement.body, re.IGNORECASE)
 
 
+WRITTEN: tuple[tuple[str, files.Kind, str, str], ...] = (
+    (
+        "calls",
+        "table",
+        """create table if not exists calls
+(
+    a UInt8
+)
+engine = MergeTree
+order by a""",
+        f"""create table if not exists calls_local on cluster `costs`
+(
+    a UInt8
+)
+engine = ReplicatedMergeTree
+order by a;
+create table if not exists calls on cluster `costs` as calls_local
+engine = Distributed(`costs`, currentDatabase(), calls_local, {SHARDED_BY["calls"]})""",
+    ),
+    (
+        "call_records",
+        "table",
+        """create table if not exists call_records as calls
+engine = Null""",
+        f"""create table if not exists call_records_local on cluster `costs` as calls_local
+engine = Null;
+create table if not exists call_records on cluster `costs` as call_records_local
+engine = Distributed(`costs`, currentDatabase(), call_records_local, {SHARDED_BY["call_records"]})""",
+    ),
+    (
+        "messages",
+        "table",
+        """create table if not exists messages as calls
+engine = ReplacingMergeTree(a)""",
+        f"""create table if not exists messages_local on cluster `costs` as calls_local
+engine = ReplicatedReplacingMergeTree(a);
+create table if not exists messages on cluster `costs` as messages_local
+engine = Distributed(`costs`, currentDatabase(), messages_local, {SHARDED_BY["messages"]})""",
+    ),
+    (
+        "budgets",
+        "table",
+        """create table if not exists budgets (a UInt8)
+engine = SummingMergeTree((a, b))
+order by a""",
+        """create table if not exists budgets on cluster `costs` (a UInt8)
+engine = ReplicatedSummingMergeTree('/clickhouse/tables/everywhere/{database}/{table}', '{shard}_{replica}', (a, b))
+order by a""",
+    ),
+    (
+        "calls_mv",
+        "materialized view",
+        """-- Fills calls.
+create materialized view if not exists calls_mv refresh every 1 minute append to calls as
+select *
+from call_records
+join budgets using (a)""",
+        """-- Fills calls.
+create materialized view if not exists calls_mv on cluster `costs` refresh every 1 minute append to calls_local as
+select *
+from call_records_local
+join budgets using (a)""",
+    ),
+    (
+        "owned",
+        "view",
+        "create or replace view owned as\nselect *\nfrom calls",
+        "create or replace view owned on cluster `costs` as\nselect *\nfrom calls",
+    ),
+    (
+        "x",
+        "handler",
+        "create handler if not exists x url '/x' as\nselect 1",
+        "create handler if not exists x on cluster `costs` url '/x' as\nselect 1",
+    ),
+)
+
+
+@pytest.mark.parametrize(("name", "kind", "sql", "made"), WRITTEN)
+def test_what_a_cluster_needs_is_added(name: str, kind: files.Kind, sql: str, made: str) -> None:
+    """The words for it stand where they belong, in every kind of statement; on one server it stays as it is."""
+    written = Statement(name, kind, sql)
+    assert ";\n".join(statement.sql for statement in CLUSTER.complete([written])) == made
+    assert Layout().complete([written]) == [written]
+
+
 def test_what_fills_tables_stays_on_its_server() -> None:
     """A materialized view reads no table over all shards: every server would count everything."""
     for statement in rendered(CLUSTER):
