@@ -17,6 +17,7 @@ from otel_costs import (
     log_output,
     open_ends,
     outbox,
+    plugins,
     pricing,
     providers,
     shutdown,
@@ -29,7 +30,7 @@ from otel_costs import (
 from otel_costs.messages import content, redaction
 from otel_costs.patching import Patches
 from otel_costs.pricing import daily_update
-from otel_costs.providers import not_covered
+from otel_costs.providers import hosts, not_covered
 from otel_costs.session import forget as forget_sessions
 
 
@@ -91,6 +92,7 @@ class CostsInstrumentor:
         _guarded("read the mode of baggage", baggage.configure)
         _guarded("read the mode of content", content.configure)
         self._set_redactor(redact)
+        _guarded("record what providers of other packages do", _install_plugins, patches)
         # What neither the start nor the first call has to wait for.
         _guarded("read the prices", outbox.put, pricing.warm_up)
         _guarded("update the prices once a day", daily_update.start)
@@ -131,6 +133,7 @@ class CostsInstrumentor:
             jobs.forget,
             forget_sessions,
             sockets.forget,
+            hosts.forget,
         ):
             _guarded("forget what was", forget)
 
@@ -143,6 +146,11 @@ def _register(module: ModuleType) -> None:
 
 def _install(watcher: str, patches: Patches) -> None:
     importlib.import_module(watcher).install(patches)
+
+
+def _install_plugins(patches: Patches) -> None:
+    if plugins.loaded():  # in most programs there is none, and nothing is imported for it
+        importlib.import_module("otel_costs.providers.plugged_in").install(patches)
 
 
 def _look_for_ledger() -> None:

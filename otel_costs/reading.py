@@ -49,7 +49,8 @@ class Reading:
     """Why the usage is unknown, or an estimate; None among them is left out."""
     unknown: tuple[str, ...] = ()
     """Options of the request of which nobody here knows what they cost: the cost is a lower bound."""
-    finish_reasons: tuple[str, ...] = ()
+    finish_reasons: tuple[str | None, ...] = ()
+    """Why each choice ended; None among them is left out."""
     error: str | None = None
     """The kind of error that the answer itself tells; None where it tells none."""
     refused: bool = False
@@ -84,7 +85,7 @@ def _write(reading: Reading, call: Call) -> None:
     if reading.inputs is not None:
         call.inputs = reading.inputs
     call.set(names.RESPONSE_ID, reading.response_id)
-    call.set(names.RESPONSE_FINISH_REASONS, list(reading.finish_reasons) or None)
+    call.set(names.RESPONSE_FINISH_REASONS, list(filter(None, reading.finish_reasons)) or None)
     for name, value in reading.attributes.items():
         call.show(name, value)
     bill.usage, bill.price_model, bill.refused = reading.usage, reading.price_model, reading.refused

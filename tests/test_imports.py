@@ -16,7 +16,7 @@ LAYERS = (
         "names and values",
         "attributes cost_reason units usage usage_keys usage_numbers usage_totals reported_usage media filelock",
     ),
-    ("what others wrote", "json_objects"),
+    ("what others wrote", "json_objects plugins"),
     ("prices", "pricing"),
     ("the host", "telemetry ledger log_output uninstrumented patching outbox open_ends recent clean tally departed"),
     ("whose call it is", "baggage decorator scope totals session_record session threads"),

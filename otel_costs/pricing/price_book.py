@@ -1,16 +1,20 @@
-"""The prices in force: the user's file, over our own, over genai-prices; the rates of a call, found once and kept.
+"""The prices in force: the user's file, over those of other packages, over our own, over genai-prices.
+
+The rates of a call are found once and kept.
 
 A call has two names for its model, the one that answered and the one that was asked. The asked one counts where both
 are one model, and where the answered one is known nowhere: what a gateway turns to in place of a model has a price of
 its own.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final, TypeAlias
 
+from otel_costs import attributes, plugins
 from otel_costs.cost_reason import CostReason
 from otel_costs.pricing import updates
 from otel_costs.pricing.base_prices import BaseBook
@@ -18,10 +22,12 @@ from otel_costs.pricing.builtin_prices import builtin_book
 from otel_costs.pricing.call_names import CallNames, Name
 from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.model_names import plain
-from otel_costs.pricing.price_entry import PriceFile, settle
+from otel_costs.pricing.price_entry import PriceFile, PriceFileError, settle
 from otel_costs.pricing.price_search import Question, Search
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
 from otel_costs.pricing.updates import Updates
+
+_log: Final = logging.getLogger(attributes.SCOPE)
 
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
 _MAX_NAME: Final = 256  # characters; longer names are looked up each time and not kept
@@ -140,18 +146,34 @@ def builtin() -> PriceBook:
 
 def updated() -> PriceBook:
     """Return the built-in book with what `otel-costs prices update` stored."""
-    return _book((), updates.read())
+    return _book((), updates.read(), _brought())
 
 
 def with_file(path: str) -> PriceBook:
     """Return that book with the price file at `path` over it; raise PriceFileError if it cannot be used."""
     from otel_costs.pricing.price_file import load  # noqa: PLC0415  # PyYAML, which the built-in prices do not need
 
-    return _book((load(path),), updates.read())
+    return _book((load(path),), updates.read(), _brought())
 
 
-def _book(own: tuple[PriceFile, ...], stored: Updates) -> PriceBook:
+@cache
+def _brought() -> tuple[PriceFile, ...]:
+    """Return the price files of providers that other packages bring; one that cannot be used is logged once."""
+    found = []
+    for name, vendor in plugins.loaded():
+        if (path := getattr(vendor, "prices", None)) is None:
+            continue
+        try:
+            from otel_costs.pricing.price_file import load  # noqa: PLC0415  # PyYAML
+
+            found.append(load(path))
+        except (PriceFileError, TypeError) as error:
+            _log.error("%s has no prices: %s", name, error)
+    return tuple(found)
+
+
+def _book(own: tuple[PriceFile, ...], stored: Updates, brought: tuple[PriceFile, ...] = ()) -> PriceBook:
     files, base = builtin_files(), stored.base or builtin_base()
     ours = max((file.version for file in files), default="")
-    versions = [*(file.version for file in (*own, *stored.files)), ours, base.version]
-    return PriceBook((*own, *stored.files, *files), version="+".join(filter(None, versions)), base=base)
+    versions = [*(file.version for file in (*own, *stored.files, *brought)), ours, base.version]
+    return PriceBook((*own, *stored.files, *brought, *files), version="+".join(filter(None, versions)), base=base)

@@ -4,13 +4,14 @@ Each is watched where it sends a request; one that OpenAI's client sends for it 
 nothing: the call goes on as it is.
 """
 
+import importlib
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
-from otel_costs import telemetry
+from otel_costs import plugins, telemetry
 from otel_costs.patching import Patches
 
 _SAID: Final = (
@@ -157,5 +158,15 @@ def _pass(client: Client, wrapped: Any, instance: Any, args: tuple[Any, ...], kw
 
 @telemetry.shielded("notice the use of a client")
 def _notice(client: Client, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    if client.is_use(instance, args, kwargs):
+    if client.is_use(instance, args, kwargs) and not _is_recorded(client, instance, args, kwargs):
         telemetry.complain_once(f"not covered:{client.name}", _SAID, client.name)
+
+
+def _is_recorded(client: Client, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a provider of another package records it."""
+    if not plugins.loaded():
+        return False
+    recorded: bool = importlib.import_module("otel_costs.providers.plugged_in").records(
+        client.module, instance, args, kwargs
+    )
+    return recorded

@@ -9,6 +9,16 @@ from otel_costs.providers.vendor_request import Endpoint
 from otel_costs.sockets.claims import Handshake, Observer
 
 
+def stainless(module: str) -> tuple[str, str]:
+    """Return the methods in which a package that Stainless generates tries again; `module` is its `_base_client`."""
+    return f"{module}:SyncAPIClient.request", f"{module}:AsyncAPIClient.request"
+
+
+def fern(module: str) -> tuple[str, str]:
+    """Return the methods in which a package that Fern generates tries again; `module` is its `core.http_client`."""
+    return f"{module}:HttpClient.request", f"{module}:AsyncHttpClient.request"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
     """A provider of a package of its own, over whichever of the three ways it is reached.

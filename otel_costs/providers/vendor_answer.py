@@ -52,8 +52,12 @@ class Answer:
 
     def usage(self, provider: str) -> Usage | None:
         """Return what the body's own `usage` says, in the dialect of `provider`; None where there is none."""
-        found = self.json.get("usage")
-        return None if found is None else reported_usage.read(found, provider)
+        return read_usage(self.json.get("usage"), provider)
+
+
+def read_usage(said: object, provider: str) -> Usage | None:
+    """Return what a usage says that was used, in the dialect of `provider`; None where there is none. Never raises."""
+    return None if said is None else reported_usage.read(said, provider)
 
 
 def _is_events(headers: Mapping[str, str]) -> bool:

@@ -46,14 +46,16 @@ class Observer(Protocol):
         ...
 
 
-_claims: list[tuple[str, str]] = []
+Claim = Callable[[Handshake], Observer | None]
+
+_claims: list[tuple[str, str | Claim]] = []
 
 
-def claimed_by(module: str, providers: Iterable[str]) -> None:
-    """Have `claim(handshake) -> Observer | None` of `module` asked about sockets to `providers`, `*` to any host."""
+def claimed_by(claim: str | Claim, providers: Iterable[str]) -> None:
+    """Have `claim`, a function or the name of a module that has it, asked about sockets to `providers`, `*` to any."""
     for provider in providers:
-        if (provider, module) not in _claims:
-            _claims.append((provider, module))
+        if (provider, claim) not in _claims:
+            _claims.append((provider, claim))
 
 
 def clear() -> None:
@@ -66,12 +68,14 @@ def observe(handshake: Handshake) -> Observer | None:
     """Return who follows a socket: the first that claims it, by its provider before any host; None if nobody does."""
     provider = hosts.provider_of(handshake.host, handshake.port)
     for wanted in (provider, "*"):
-        for claimed, module in _claims:
-            if claimed == wanted and (observer := _claim(module, handshake)) is not None:
+        for claimed, claim in _claims:
+            if claimed == wanted and (observer := _asked(claim, handshake)) is not None:
                 return observer
     return None
 
 
-def _claim(module: str, handshake: Handshake) -> Observer | None:
-    claim: Callable[[Handshake], Observer | None] = importlib.import_module(module).claim
-    return claim(handshake)
+def _asked(claim: str | Claim, handshake: Handshake) -> Observer | None:
+    if callable(claim):
+        return claim(handshake)
+    found: Claim = importlib.import_module(claim).claim
+    return found(handshake)

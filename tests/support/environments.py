@@ -26,6 +26,8 @@ class Environment:
     needs: tuple[str, ...]
     free: tuple[str, ...] | None = ()
     since: str = ""
+    packages: tuple[Path, ...] = ()
+    """Folders of packages that are installed as they are, without what they need."""
 
     @property
     def folder(self) -> Path:
@@ -42,7 +44,10 @@ class Environment:
     @property
     def marker(self) -> str:
         """What the environment has to say to be used as it is."""
-        return "\n".join([*self.requirements, self.since])
+        sources = [
+            path.read_text() for folder in self.packages for path in sorted(folder.glob("*.*")) if path.is_file()
+        ]
+        return "\n".join([*self.requirements, self.since, *map(str, self.packages), *sources])
 
 
 def make(environment: Environment) -> tuple[str | None, str]:
@@ -112,6 +117,8 @@ def _install(environment: Environment, python: str) -> str | None:
         [tool, "venv", "--quiet", "--clear", "--python", python, "--no-python-downloads", str(venv)],
         [tool, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), "--constraints", str(constraints),
          *environment.requirements],
+        *([tool, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), "--no-deps", str(package)]
+          for package in environment.packages),
     ):  # fmt: skip
         ran = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
         if ran.returncode:

@@ -10,7 +10,7 @@ from otel_costs.cost_reason import CostReason
 from otel_costs.patching import Patches
 from otel_costs.providers import speech_usage, spoken, vendor_http
 from otel_costs.providers.cartesia.sockets import claim
-from otel_costs.providers.vendor import Vendor
+from otel_costs.providers.vendor import Vendor, stainless
 from otel_costs.providers.vendor_answer import Answer
 from otel_costs.providers.vendor_request import Asked, Endpoint, asked_model, to_be_spoken
 from otel_costs.reading import Reading
@@ -50,7 +50,7 @@ _SAID: Final = to_be_spoken("transcript")
 VENDOR: Final = Vendor(
     name="cartesia",
     agent="cartesia-python/",
-    clients=("cartesia._base_client:SyncAPIClient.request", "cartesia._base_client:AsyncAPIClient.request"),
+    clients=stainless("cartesia._base_client"),
     endpoints=(
         Endpoint("text_to_speech", "POST", "/tts/(bytes|sse)$", _speech, inputs=_SAID, is_read=False),
         Endpoint("text_to_speech", "POST", "/infill/bytes$", _infill, inputs=_SAID, is_read=False),

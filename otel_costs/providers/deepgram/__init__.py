@@ -13,7 +13,7 @@ from otel_costs.patching import Patches
 from otel_costs.providers import speech_usage, spoken, vendor_http
 from otel_costs.providers.deepgram import prices
 from otel_costs.providers.deepgram.sockets import claim
-from otel_costs.providers.vendor import Vendor
+from otel_costs.providers.vendor import Vendor, fern
 from otel_costs.providers.vendor_answer import Answer
 from otel_costs.providers.vendor_request import Asked, Endpoint, to_be_spoken
 from otel_costs.reading import Reading
@@ -59,7 +59,7 @@ def _id(answer: Answer, said: str | None = None) -> str | None:
 VENDOR: Final = Vendor(
     name="deepgram",
     agent="deepgram-sdk",
-    clients=("deepgram.core.http_client:HttpClient.request", "deepgram.core.http_client:AsyncHttpClient.request"),
+    clients=fern("deepgram.core.http_client"),
     endpoints=(
         Endpoint("speech_to_text", "POST", "/v1/listen$", _listen, default_model=prices.DEFAULT_MODEL),
         Endpoint("text_to_speech", "POST", "/v[12]/speak$", _speak, inputs=to_be_spoken("text"), is_read=False),

@@ -14,7 +14,7 @@ from otel_costs.patching import Patches
 from otel_costs.providers import speech_usage, spoken, vendor_http
 from otel_costs.providers.elevenlabs.options import BILLED, FREE
 from otel_costs.providers.elevenlabs.sockets import claim
-from otel_costs.providers.vendor import Vendor
+from otel_costs.providers.vendor import Vendor, fern
 from otel_costs.providers.vendor_answer import Answer
 from otel_costs.providers.vendor_request import Asked, Endpoint
 from otel_costs.reading import Reading
@@ -68,7 +68,7 @@ def _transcription(asked: Asked, answer: Answer) -> Reading:
 VENDOR: Final = Vendor(
     name="elevenlabs",
     agent="elevenlabs/",
-    clients=("elevenlabs.core.http_client:HttpClient.request", "elevenlabs.core.http_client:AsyncHttpClient.request"),
+    clients=fern("elevenlabs.core.http_client"),
     endpoints=(
         Endpoint(
             "text_to_speech", "POST", r"/v1/text-to-speech/[^/]+(/stream)?(/with-timestamps)?$", _speech,
