@@ -27,7 +27,8 @@ from otel_costs.identity import derived_id, random_id, whose
 from otel_costs.jobs import Jobs, Owner
 from otel_costs.messages import content
 from otel_costs.reported_usage import read_given
-from otel_costs.session import MAX_TAGS, current_scope
+from otel_costs.scope import current_scope
+from otel_costs.session import MAX_TAGS
 from otel_costs.tally import Tally
 from otel_costs.usage import Usage
 
@@ -267,7 +268,8 @@ class Call:
         at_ns = start_ns if self._job_ns else start_ns + duration_ns
         self._telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=self._context)
         decision_log.written(self, seq, process.id)
-        departed.look()
+        if tally.current().place is not None:
+            departed.look()
 
     @telemetry.shielded("count a call")
     def _settle(self, seq: int | None) -> None:

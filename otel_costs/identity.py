@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from otel_costs import attributes as names
 from otel_costs import baggage, clean
-from otel_costs.session import current_scope
+from otel_costs.scope import current_scope
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "otel_costs")
 

@@ -80,6 +80,12 @@ def current_scope() -> Scope | None:
     return scope
 
 
+def check_budget() -> None:
+    """Raise `BudgetExceeded` if the session that is open here has spent its budget."""
+    if (scope := current_scope()) is not None and scope.session is not None:
+        scope.session.check_budget()
+
+
 @contextmanager
 def entered(scope: Scope | None) -> Iterator[None]:
     """Make `scope` the current one for a `with` block that begins and ends in the same context."""

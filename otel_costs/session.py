@@ -20,7 +20,6 @@ __all__ = [
     "Session",
     "Step",
     "Totals",
-    "check_budget",
     "current_scope",
     "entered",
     "forget",
@@ -188,12 +187,6 @@ class Step(Scoped):
     def _ended(self, *, dropped: bool) -> None:
         if not dropped and not self._is_in_session:  # else its session says it
             uninstrumented.warn(uninstrumented.STEP)
-
-
-def check_budget() -> None:
-    """Raise `BudgetExceeded` if the session that is open here has spent its budget."""
-    if (scope := current_scope()) is not None and scope.session is not None:
-        scope.session.check_budget()
 
 
 def forget() -> None:

@@ -167,13 +167,9 @@ class Telemetry:
                 self.time_per_output_chunk.record(each_s, labels, context)
         if usage is None:
             return
-        for modality, *tokens in usage.by_modality():
-            split = {**labels, names.TOKEN_MODALITY: modality}
-            for counter, number in zip((self.input_tokens, self.output_tokens), tokens, strict=True):
-                if number and gathered:
-                    _gather(counter, number, split, context)
-                elif number:
-                    counter.add(number, split, context)
+        for modality, input_tokens, output_tokens in usage.by_modality():
+            count = _gather if gathered else _count
+            count(self, {**labels, names.TOKEN_MODALITY: modality}, input_tokens, output_tokens, context)
         if (amount := attributes.get(names.COST_AMOUNT)) is not None:
             self.cost.record(amount, labels, context)
 
@@ -187,13 +183,16 @@ class Telemetry:
         )
 
 
-_gathered: dict[Any, tuple[metrics.Counter, int, Mapping[str, Any], Context]] = {}
+_gathered: dict[Any, tuple[Telemetry, Mapping[str, Any], int, int, Context]] = {}
 
 
-def _gather(counter: metrics.Counter, number: int, labels: Mapping[str, Any], context: Context) -> None:
-    key = (counter, *labels.items())
-    found = _gathered.get(key)
-    _gathered[key] = counter, number + found[1] if found else number, labels, context
+def _gather(
+    telemetry: Telemetry, labels: Mapping[str, Any], input_tokens: int, output_tokens: int, context: Context
+) -> None:
+    key = (telemetry, *labels.items())
+    if (found := _gathered.get(key)) is not None:
+        input_tokens, output_tokens = input_tokens + found[2], output_tokens + found[3]
+    _gathered[key] = telemetry, labels, input_tokens, output_tokens, context
 
 
 def count_gathered() -> None:
@@ -202,8 +201,16 @@ def count_gathered() -> None:
     Nobody else may be gathering meanwhile.
     """
     while _gathered:
-        _, (counter, number, labels, context) = _gathered.popitem()
-        counter.add(number, labels, context)
+        _count(*_gathered.popitem()[1])
+
+
+def _count(
+    telemetry: Telemetry, labels: Mapping[str, Any], input_tokens: int, output_tokens: int, context: Context
+) -> None:
+    if input_tokens:
+        telemetry.input_tokens.add(input_tokens, labels, context)
+    if output_tokens:
+        telemetry.output_tokens.add(output_tokens, labels, context)
 
 
 class Process:

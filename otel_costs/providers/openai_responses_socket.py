@@ -12,7 +12,7 @@ from otel_costs.providers.openai.lanes import Lanes
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import Endpoint, find
 from otel_costs.providers.server_events import parsed
-from otel_costs.session import check_budget
+from otel_costs.scope import check_budget
 from otel_costs.sockets import Handshake
 
 STEERED: Final = 64

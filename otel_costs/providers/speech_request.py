@@ -9,7 +9,8 @@ from otel_costs import outbox, shutdown, telemetry
 from otel_costs.call import Call
 from otel_costs.call_context import CallContext
 from otel_costs.cost_reason import CostReason
-from otel_costs.session import BudgetExceeded, check_budget
+from otel_costs.scope import check_budget
+from otel_costs.session import BudgetExceeded
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from otel_costs.providers.unfinished import unfinished
 from otel_costs.providers.vendor_answer import KEPT, Answer
 from otel_costs.providers.vendor_request import Asked, Endpoint
 from otel_costs.reading import Reading
-from otel_costs.session import check_budget
+from otel_costs.scope import check_budget
 
 _FIRST_ERROR_STATUS: Final = 400  # it and those above: an answer that costs nothing
 

@@ -19,7 +19,8 @@ from otel_costs.providers import hosts
 from otel_costs.providers.hosts import Host
 from otel_costs.providers.vendor import Vendor
 from otel_costs.providers.vendor_call import VendorCall, is_refused
-from otel_costs.session import BudgetExceeded, check_budget, current_scope
+from otel_costs.scope import check_budget, current_scope
+from otel_costs.session import BudgetExceeded
 
 LIBRARIES: Final = ("httpx", "httpx2")
 

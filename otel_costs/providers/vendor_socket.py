@@ -14,7 +14,7 @@ from otel_costs.cost_reason import CostReason
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers import hosts, speech_usage, spoken
 from otel_costs.reading import Reading
-from otel_costs.session import check_budget
+from otel_costs.scope import check_budget
 from otel_costs.sockets.claims import Handshake
 
 KEPT: Final = 10_000

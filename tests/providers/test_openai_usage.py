@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from otel_costs.providers.openai import usage as openai_usage
+from otel_costs.providers.openai.reported_cost import reported_cost
 from otel_costs.providers.openai.usage import ENDPOINTS, ModelUsage, priced_model, read_others, read_usage
 from otel_costs.providers.sound import Sound
 from otel_costs.usage import Usage
@@ -396,7 +397,7 @@ def test_nothing_raises(endpoint: str, junk: object) -> None:
             tuple(others(body, {}))
         priced_model(endpoint, body, {})
         for provider in ("openai", "openrouter", "x_ai", "perplexity"):
-            openai_usage.reported_cost(body, {}, provider)
+            reported_cost(body, {}, provider)
 
 
 def test_a_malformed_tool_does_not_lose_the_tokens() -> None:

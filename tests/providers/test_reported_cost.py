@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs.providers.openai.usage import reported_cost
+from otel_costs.providers.openai.reported_cost import reported_cost
 
 LITELLM = "x-litellm-response-cost"
 

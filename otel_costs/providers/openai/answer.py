@@ -12,7 +12,7 @@ from otel_costs.messages.drafts import Draft
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import messages as openai_messages
-from otel_costs.providers.openai import options
+from otel_costs.providers.openai import options, reported_cost
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
@@ -60,25 +60,24 @@ def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) ->
 
 @telemetry.shielded("read the head of an answer")
 def _read_head(call: Call, body: Any) -> None:
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return
     call.response_model = _text(body.get("model"))
     call.bill.service_tier = _text(body.get("service_tier"))
     call.set(names.RESPONSE_ID, _text(body.get("id")))
     call.show(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, _text(body.get("system_fingerprint")))
     call.set(names.RESPONSE_FINISH_REASONS, _finish_reasons(body))
-    conversation = body.get("conversation")
-    if isinstance(conversation, Mapping):
+    if isinstance(conversation := body.get("conversation"), dict):
         call.show(names.CONVERSATION_ID, _text(conversation.get("id")))
 
 
-def _finish_reasons(body: Mapping[str, Any]) -> list[str] | None:
+def _finish_reasons(body: dict[str, Any]) -> list[str] | None:
     """Return why each choice ended; a response says it of itself, by its status or what it lacks."""
     if isinstance(choices := body.get("choices"), list):
-        found = [choice.get("finish_reason") for choice in choices if isinstance(choice, Mapping)]
+        found = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
     elif body.get("object") == "response":
         lacking = body.get("incomplete_details")
-        found = [lacking.get("reason") if isinstance(lacking, Mapping) else body.get("status")]
+        found = [lacking.get("reason") if isinstance(lacking, dict) else body.get("status")]
     else:
         return None
     return [reason for reason in found if isinstance(reason, str)] or None
@@ -89,14 +88,14 @@ def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, s
     name = request.endpoint.name
     call.bill.usage = openai_usage.read_usage(name, body, request.body, request.host.provider)
     call.bill.price_model = openai_usage.priced_model(name, body, request.body)
-    call.bill.reported, refused = openai_usage.reported_cost(body, headers, request.host.provider)
-    if refused:
-        call.bill.reasons.append(refused)
+    if reported_cost.HEADER in headers or request.host.provider in reported_cost.PROVIDERS:
+        call.bill.reported, refused = reported_cost.reported_cost(body, headers, request.host.provider)
+        call.bill.reasons += [refused] if refused else []
     if name == "batches":
         call.bill.processing = "batch"
     elif name == "decisions":
         call.bill.processing = "decisions"
-    elif name == "containers" and isinstance(body, Mapping):
+    elif name == "containers" and isinstance(body, dict):
         call.bill.usage = Usage.of({"containers": 1})
         call.bill.price_model = f"container/{options.memory_of_container(call, request, body)}"
     others = openai_usage.read_others(name, body, request.body)
@@ -152,14 +151,14 @@ def _identify(call: Call, request: Request, body: Any, headers: Mapping[str, str
         call.billed = False
     elif request.endpoint.unseen:
         unseen_sessions.begin(call, request.path, body, headers)
-    else:
+    elif request.endpoint.look or request.endpoint.job or (isinstance(body, dict) and body.get("background") is True):
         openai_jobs.identify(call, request.endpoint, body)
 
 
 def failure(body: Any) -> str | None:
     """Return the kind of error that an answer reports of itself; it is billed all the same."""
-    error = (body.get("error") or body.get("last_error")) if isinstance(body, Mapping) else None
-    if isinstance(error, Mapping):
+    error = (body.get("error") or body.get("last_error")) if isinstance(body, dict) else None
+    if isinstance(error, dict):
         kind = error.get("code") or error.get("type")
         return clean.identifier(kind) if isinstance(kind, str) else "error"
     return None

@@ -15,7 +15,7 @@ from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
-from otel_costs.session import current_scope
+from otel_costs.scope import current_scope
 
 
 def owner(request: Request) -> Owner:

@@ -20,7 +20,7 @@ from otel_costs.providers.openai.hiding import UsageHider
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.stream import EventReader
-from otel_costs.session import check_budget
+from otel_costs.scope import check_budget
 
 
 def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -43,8 +43,11 @@ _SEARCH_OPTIONS: Final[Mapping[str, str]] = {
 }
 """Fields of a chat's request that offer what costs something and are no tools."""
 
-_SEARCHING: Final[Mapping[str, str]] = {"openrouter": ":online"}
-"""Endings of the names of models that search for every request; https://openrouter.ai/docs/features/web-search."""
+SEARCHING: Final[Mapping[str, str]] = {"openrouter": ":online"}
+"""Providers and the endings of the names of models that search for every request; https://openrouter.ai/docs/features/web-search."""
+
+FIELDS: Final = frozenset({"tools", "output", "tool_usage", *_SEARCH_OPTIONS})
+"""Fields of requests and answers in which tools, what they made, or searches are named."""
 
 _FREE_ITEMS: Final[Mapping[str, str]] = {
     "message reasoning compaction compaction_trigger item_reference": "openai 3.57, types/responses",
@@ -68,6 +71,7 @@ def _names(*tables: Mapping[str, str] | str) -> frozenset[str]:
 
 FREE_TOOLS: Final = _names(_FREE_TOOLS)
 KNOWN_TOOLS: Final = FREE_TOOLS | _names(_COUNTED_TOOLS)
+_COSTLY_TOOLS: Final = KNOWN_TOOLS - FREE_TOOLS
 _FREE_NAMES: Final = _names(_FREE_ITEMS)
 KNOWN_ITEMS: Final = _names(_FREE_ITEMS, _COUNTED_ITEMS)
 
@@ -101,7 +105,8 @@ def kind_of(tool: _Json) -> str | None:
 
 def asked(*bodies: object) -> list[_Json]:
     """Return the tools that a request offers or an answer repeats, those in namespaces too."""
-    return [tool for body in bodies if isinstance(body, Mapping) for tool in _unfolded(body.get("tools"))]
+    offered = [body["tools"] for body in bodies if isinstance(body, Mapping) and body.get("tools")]
+    return [tool for tools in offered for tool in _unfolded(tools)] if offered else []
 
 
 def _unfolded(tools: object, depth: int = 0) -> Iterator[_Json]:
@@ -114,18 +119,20 @@ def _unfolded(tools: object, depth: int = 0) -> Iterator[_Json]:
 
 def may_cost(tools: Iterable[_Json]) -> bool:
     """Return whether one of these tools is known to cost something when it is used."""
-    return bool(({kind_of(tool) for tool in tools} & KNOWN_TOOLS) - FREE_TOOLS)
+    return not _COSTLY_TOOLS.isdisjoint(map(kind_of, tools))
 
 
 def may_search(request: _Json) -> bool:
     """Return whether a chat asks by a field of its own, without a tool, for what costs something when it is used."""
+    if request.keys().isdisjoint(_SEARCH_OPTIONS):
+        return False
     asked = (request.get(option) for option in _SEARCH_OPTIONS)
     return any(option and not (isinstance(option, Mapping) and option.get("mode") == "off") for option in asked)
 
 
 def implied(provider: str, models: Iterable[object]) -> list[str]:
     """Return what the names of models ask for that costs something, without a tool or a field that says it."""
-    ending = _SEARCHING.get(provider)
+    ending = SEARCHING.get(provider)
     if ending is None:
         return []
     named = (f"{model.lower()}:" for model in models if isinstance(model, str))

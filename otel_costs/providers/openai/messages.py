@@ -39,7 +39,9 @@ def count_response(endpoint: str, body: Mapping[str, Any] | str) -> int:
         return count(*read_response(endpoint, body))
     number = 0
     for choice in _choices(body):
-        fields = mapping(choice.get("message"))
+        fields = choice.get("message")
+        if type(fields) is not dict:
+            fields = mapping(fields)
         said = fields.get("content")
         is_plain = fields.get("role") == "assistant" and (said is None or type(said) is str)
         if is_plain and not any(map(fields.get, BESIDE)):

@@ -31,6 +31,7 @@ TOOL_UNITS: Final = frozenset(
 """What the items of a response count without a usage."""
 
 _TIERED: Final = ("chat/completions", "completions", "responses", "responses/compact")
+_JOBS: Final = ("batches", "fine_tuning/jobs")
 _UNTOLD_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
 _HAVE_WINDOWS: Final = frozenset({"openai"})
 """Providers that take less for a response that may take its time (openai 3.57, background_options)."""
@@ -41,7 +42,7 @@ _HAVE_BATCHES: Final = frozenset({"openai", "azure.ai.openai"})
 _TRAINED_BY_TOKENS: Final = frozenset({"supervised", "dpo"})
 """Methods of fine-tuning that are billed by the token; reinforcement is by the hour, which no answer tells."""
 
-_SEARCHES: Final = ("web_searches", "social_searches", "storage_searches", "code_executions")
+_SEARCHES: Final = frozenset({"web_searches", "social_searches", "storage_searches", "code_executions"})
 
 
 @telemetry.shielded("read the options of a request")
@@ -49,14 +50,15 @@ def read(call: Call, request: Request, body: Any) -> None:
     """Add to the bill of a call what its request asked for."""
     said = request.endpoint.said
     answer = openai_usage.response_of(body)
-    if isinstance(answer, Mapping):
-        _read_job(call, request.endpoint.name, answer)
-    if request.endpoint.name in _TIERED and isinstance(answer, Mapping):
-        _read_tier(call, request, answer)
-        _read_retention(call, request, answer)
-    if said == "responses" and isinstance(answer, Mapping):
-        _read_window(call, request, answer)
-    if said in ("chat", "completions", "responses"):
+    if isinstance(answer, dict):
+        if request.endpoint.name in _JOBS:
+            _read_job(call, request.endpoint.name, answer)
+        elif request.endpoint.name in _TIERED:
+            _read_tier(call, request, answer)
+            _read_retention(call, request, answer)
+        if said == "responses":
+            _read_window(call, request, answer)
+    if said in ("chat", "completions", "responses") and _may_name_tools(call, request, answer):
         _read_tools(call, request, answer)
     if said == "responses" and call.bill.usage is not None and call.bill.usage.quantities.keys() <= TOOL_UNITS:
         call.bill.reasons += [CostReason.NO_USAGE] * bool(call.bill.usage.quantities)
@@ -75,7 +77,7 @@ def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
 def _read_tier(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
     """Take the tier that the answer names, its usage too (Anthropic's tier and speed), else the one that was asked."""
     spent = openai_usage.usage_in(answer)
-    spent = spent if isinstance(spent, Mapping) else {}
+    spent = spent if isinstance(spent, dict) else {}
     if call.bill.service_tier is None:
         told = map(_tier, (answer.get("service_tier"), spent.get("speed"), spent.get("service_tier")))
         call.bill.service_tier = next((tier for tier in told if tier.strip().lower() not in _UNTOLD_TIERS), None)
@@ -147,21 +149,30 @@ def _window(body: Mapping[str, Any]) -> str | None:
     return clean.label(window if isinstance(window, str) else clean.to_json(window)) if window else None
 
 
+def _may_name_tools(call: Call, request: Request, answer: object) -> bool:
+    """Whether a request or its answer has what may name a tool: most have nothing of the kind."""
+    return not (
+        hosted_tools.FIELDS.isdisjoint(request.body)
+        and (not isinstance(answer, dict) or hosted_tools.FIELDS.isdisjoint(answer))
+        and call.provider not in hosted_tools.SEARCHING
+    )
+
+
 def _read_tools(call: Call, request: Request, answer: object) -> None:
     if call.bill.reported is not None:
         return  # who says the cost knows what its tools cost
     tools = hosted_tools.asked(answer, request.body)
-    items = answer.get("output") if isinstance(answer, Mapping) else None
-    call.bill.unknown += hosted_tools.unknown(tools, hosted_tools.objects(items))
-    if isinstance(answer, Mapping) and hosted_tools.undrawn(answer):
+    items = hosted_tools.objects(answer.get("output")) if isinstance(answer, dict) else []
+    if tools or items:
+        call.bill.unknown += hosted_tools.unknown(tools, items)
+    if isinstance(answer, dict) and items and hosted_tools.undrawn(answer):
         call.bill.unknown.append("image_generation_call")
     used = call.bill.usage.quantities if call.bill.usage is not None else {}
-    may_cost = hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)
     if not _tells_searches(openai_usage.usage_in(answer), used):
         fallbacks = request.body.get("models")
         models = (call.request_model, call.response_model, *(fallbacks if isinstance(fallbacks, list) else ()))
         call.bill.unknown += hosted_tools.implied(call.provider, models)
-        if request.endpoint.said == "chat" and may_cost:
+        if request.endpoint.said == "chat" and (hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)):
             call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
     if used.get("web_searches") and request.endpoint.said == "responses" and _kind_matters(call, tools):
         call.bill.reasons.append(CostReason.SEARCH_KIND_UNKNOWN)
@@ -169,7 +180,7 @@ def _read_tools(call: Call, request: Request, answer: object) -> None:
 
 def _tells_searches(usage: object, used: Mapping[str, object]) -> bool:
     """Whether a chat says how often it searched, xAI by the number of its sources."""
-    return any(unit in used for unit in _SEARCHES) or (isinstance(usage, Mapping) and "num_sources_used" in usage)
+    return not _SEARCHES.isdisjoint(used) or (isinstance(usage, dict) and "num_sources_used" in usage)
 
 
 def _kind_matters(call: Call, tools: list[Mapping[str, Any]]) -> bool:

@@ -10,6 +10,9 @@ from otel_costs.pricing.rates import EXACT
 
 _Json = Mapping[str, Any]
 
+HEADER: Final = "x-litellm-response-cost"
+"""In which a proxy says the cost, whichever provider is behind it."""
+
 _TICKS_PER_USD: Final = 10_000_000_000  # xAI
 
 
@@ -62,8 +65,12 @@ _COSTS: Final[Mapping[str, Callable[[_Json], Iterator[Decimal | None]]]] = {
 }
 
 
+PROVIDERS: Final = frozenset(_COSTS)
+"""Who says the cost in the usage."""
+
+
 def _in_header(headers: Mapping[str, str]) -> Decimal | None:
-    said = headers.get("x-litellm-response-cost")
+    said = headers.get(HEADER)
     cost = None if said in ("", "None") else _money(said)
     return cost if cost is None or cost is _REFUSED else cost or None
 

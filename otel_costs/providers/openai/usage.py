@@ -14,12 +14,11 @@ from typing import Any, Final
 from otel_costs.providers import sound
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.jobs import is_over
-from otel_costs.providers.openai.reported_cost import reported_cost
 from otel_costs.providers.sound import Sound
 from otel_costs.reported_usage import in_one, read, says, unaccounted, with_reported
 from otel_costs.usage import Usage
 
-__all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage", "reported_cost"]
+__all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage"]
 
 _Json = Mapping[str, Any]
 
@@ -70,6 +69,8 @@ def read_others(endpoint: str, body: object, request: _Json | None = None) -> tu
 def priced_model(endpoint: str, body: object, request: _Json | None = None) -> str | None:
     """Return the name that a price is listed under where the model's is not enough: `dall-e-3/standard/1024x1024`,
     `sora-2-pro/1792x1024`. None where it is."""
+    if not endpoint.startswith(_PRICED_BY_SIZE):
+        return None
     asked: _Json = request or {}
     said: _Json = body if isinstance(body, dict) else {}
     model = said.get("model") or asked.get("model")
@@ -82,11 +83,15 @@ def priced_model(endpoint: str, body: object, request: _Json | None = None) -> s
     return f"{model}/{_chosen(size, '720x1280')}" if endpoint == "videos" else None
 
 
+_PRICED_BY_SIZE: Final = ("images/", "videos")
+
+
 def usage_in(body: object) -> object:
     """Return the usage object of a body, None if it has none; Groq's streams have it in a field of their own."""
     if not isinstance(body, dict):
         return None
-    usage, elsewhere = body.get("usage"), _dig(body, "x_groq", "usage")
+    usage = body.get("usage")
+    elsewhere = _dig(body, "x_groq", "usage") if "x_groq" in body else None
     return usage if elsewhere is None else in_one((usage, elsewhere))
 
 
@@ -99,7 +104,7 @@ def _further(endpoint: str, body: object) -> tuple[str, ...]:
     if not isinstance(body, dict):
         return ()
     said = {key: value for key, value in body.items() if "usage" in key and key not in _READ}
-    for item in hosted_tools.objects(body.get("output")):
+    for item in hosted_tools.objects(body.get("output")) if "output" in body else ():
         said |= {f"{_type(item)}.{key}": item[key] for key in item if "usage" in key and key != "svg_usage"}
     if endpoint == "responses" and isinstance(tools := said.get("tool_usage"), dict):
         said["tool_usage"] = {tool: _unread(tool, spent) for tool, spent in tools.items()}

@@ -1,0 +1,63 @@
+"""The way of a call through the package: through how many modules and functions somebody has to follow it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import otel_costs
+from otel_costs import outbox
+
+from .conftest import HELLO, Driver
+
+PACKAGE = f"{Path(otel_costs.__file__).parent}/"
+
+
+class Way:
+    """The functions that a call passes, by module, in the order in which they are reached first."""
+
+    def __init__(self) -> None:
+        self.functions: dict[str, dict[str, None]] = {}
+
+    def follow(self, action: Callable[[], object]) -> "Way":
+        """Do something, and note what it passes: in this thread, with the job that comes after it."""
+        sys.setprofile(self._note)
+        try:
+            action()
+            outbox.drain()
+        finally:
+            sys.setprofile(None)
+        return self
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Modules and functions."""
+        return len(self.functions), sum(map(len, self.functions.values()))
+
+    def __str__(self) -> str:
+        return "\n".join(f"{module}: {', '.join(found)}" for module, found in self.functions.items())
+
+    def _note(self, frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        # A comprehension and a lambda are part of the function that they are in.
+        if event == "call" and code.co_filename.startswith(PACKAGE) and not code.co_name.startswith("<"):
+            self.functions.setdefault(code.co_filename.removeprefix(PACKAGE), {})[code.co_qualname] = None
+
+
+@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 27, 145), (True, 35, 200)])
+def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, modules: int, functions: int) -> None:
+    """Once everything has been asked for that is asked for once."""
+
+    def ask() -> None:
+        answer = driver.run(driver.client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=stream))
+        if stream:
+            driver.read(answer)
+
+    ask()
+    outbox.drain()
+    way = Way().follow(ask)
+    assert way.size[0] <= modules, way
+    assert way.size[1] <= functions, way
