@@ -8,7 +8,7 @@ import inspect
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -140,7 +140,7 @@ def _called(calls: _Calls, wrapped: Any, client: Any, args: tuple[Any, ...], kwa
     if inspect.iscoroutinefunction(wrapped):
         return _called_async(calls, wrapped, asked)
     if inspect.isgeneratorfunction(wrapped) or inspect.isasyncgenfunction(wrapped):
-        return MessageStream(wrapped(*args, **kwargs), calls, asked, None)  # nothing is sent before it is iterated
+        return _followed(wrapped(*args, **kwargs), calls, asked, None)  # nothing is sent before it is iterated
     with calls.begin(asked) as request:
         found = wrapped(*args, **kwargs)
     return _answered(calls, asked, request, found)
@@ -157,7 +157,7 @@ def _answered(calls: _Calls, asked: MethodCall, request: SpeechRequest, found: A
         return found
     try:
         if calls.method.is_stream:
-            return MessageStream(found, calls, asked, call)
+            return _followed(found, calls, asked, call)
         call.stop()
         outbox.put(partial(calls.finish, call, asked, Answered((found,))))
     except Exception as error:  # noqa: BLE001
@@ -232,62 +232,6 @@ class MessageStream(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-i
         else:
             self._self_watch.end(error)
 
-    def _next(self, messages: Any) -> Any:
-        with self._begun():
-            try:
-                message = next(messages)
-            except BaseException as error:
-                self._ended(error)
-                raise
-        return self._seen(message)
-
-    async def _anext(self, messages: Any) -> Any:
-        with self._begun():
-            try:
-                message = await anext(messages)
-            except BaseException as error:
-                self._ended(error)
-                raise
-        return self._seen(message)
-
-    def __next__(self) -> Any:
-        return self._next(self.__wrapped__)
-
-    async def __anext__(self) -> Any:
-        return await self._anext(self.__wrapped__)
-
-    def __iter__(self) -> Iterator[Any]:
-        messages = iter(self.__wrapped__)
-        with suppress(StopIteration):
-            while True:
-                yield self._next(messages)
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        messages = aiter(self.__wrapped__)
-        with suppress(StopAsyncIteration):
-            while True:
-                yield await self._anext(messages)
-
-    def __enter__(self) -> Any:
-        entered = self.__wrapped__.__enter__()
-        return self if entered is self.__wrapped__ else entered
-
-    def __exit__(self, *raised: Any) -> Any:
-        try:
-            return self.__wrapped__.__exit__(*raised)
-        finally:
-            self._closed()
-
-    async def __aenter__(self) -> Any:
-        entered = await self.__wrapped__.__aenter__()
-        return self if entered is self.__wrapped__ else entered
-
-    async def __aexit__(self, *raised: Any) -> Any:
-        try:
-            return await self.__wrapped__.__aexit__(*raised)
-        finally:
-            self._closed()
-
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.__wrapped__, name)
         return partial(self._stopped, found, name) if name in _STOPS else found
@@ -304,6 +248,88 @@ class MessageStream(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-i
     def _closed(self) -> None:
         if self._self_watch is not None:
             self._self_watch.closed()
+
+
+class SyncStream(MessageStream):
+    """A stream that is iterated in a thread."""
+
+    def take(self, messages: Any) -> Any:
+        """Return the next message of an iterator over the stream."""
+        with self._begun():
+            try:
+                message = next(messages)
+            except BaseException as error:
+                self._ended(error)
+                raise
+        return self._seen(message)
+
+    def __iter__(self) -> Iterator[Any]:
+        return _Messages(self, iter(self.__wrapped__))
+
+    def __next__(self) -> Any:
+        return self.take(self.__wrapped__)
+
+    def __enter__(self) -> Any:
+        entered = self.__wrapped__.__enter__()
+        return self if entered is self.__wrapped__ else entered
+
+    def __exit__(self, *raised: Any) -> Any:
+        try:
+            return self.__wrapped__.__exit__(*raised)
+        finally:
+            self._closed()
+
+
+class AsyncStream(MessageStream):
+    """A stream that is iterated in a task."""
+
+    async def take(self, messages: Any) -> Any:
+        """Return the next message of an iterator over the stream."""
+        with self._begun():
+            try:
+                message = await anext(messages)
+            except BaseException as error:
+                self._ended(error)
+                raise
+        return self._seen(message)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _AsyncMessages(self, aiter(self.__wrapped__))
+
+    async def __anext__(self) -> Any:
+        return await self.take(self.__wrapped__)
+
+    async def __aenter__(self) -> Any:
+        entered = await self.__wrapped__.__aenter__()
+        return self if entered is self.__wrapped__ else entered
+
+    async def __aexit__(self, *raised: Any) -> Any:
+        try:
+            return await self.__wrapped__.__aexit__(*raised)
+        finally:
+            self._closed()
+
+
+class _Messages(Iterator[Any]):
+    """An iterator over a stream. No generator: one that is left early would keep the stream until it is collected."""
+
+    def __init__(self, stream: SyncStream, messages: Any) -> None:
+        self._stream, self._messages = stream, messages
+
+    def __next__(self) -> Any:
+        return self._stream.take(self._messages)
+
+
+class _AsyncMessages(AsyncIterator[Any]):
+    def __init__(self, stream: AsyncStream, messages: Any) -> None:
+        self._stream, self._messages = stream, messages
+
+    async def __anext__(self) -> Any:
+        return await self._stream.take(self._messages)
+
+
+def _followed(stream: Any, calls: _Calls, asked: MethodCall, call: Call | None) -> MessageStream:
+    return (AsyncStream if hasattr(stream, "__aiter__") else SyncStream)(stream, calls, asked, call)
 
 
 _STOPS: Final = frozenset({"cancel", "close", "aclose"})
