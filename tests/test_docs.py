@@ -17,7 +17,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 IS_FILE = re.compile(r"^[^=:<>$~]*\.(html|json|md|py|sh|sql|svg|toml|txt|ya?ml)$")
 OF_OTHERS = {
-    "app.py",  # the reader's own
+    "app.py",  # the reader's own, as the next four
+    "acme_costs.py",
+    "acme_rpc_costs.py",
+    "acme_voice_costs.py",
+    "prices.yaml",
     "queries/reports/service_costs.sql",  # the reader's own, and the test's of docs/adding-a-report.md
     "manifest.yaml",  # of the collector's distribution
     "plugin.json",  # of Grafana's plugin
