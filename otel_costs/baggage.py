@@ -21,14 +21,18 @@ Ids = tuple[object, object]
 
 _NAMES: Final = (names.SESSION_ID, names.USER_ID)
 
-_mode = "none"
+mode = "none"
+"""The one in force."""
+
+BELIEVED: Final = ("in", "both")
+"""Modes in which what comes in from outside is looked at."""
 
 
-def configure(mode: str | None = None) -> str:
+def configure(asked: str | None = None) -> str:
     """Set the mode, by default from the environment; an unknown one raises ValueError and leaves baggage off."""
-    global _mode
-    chosen = (mode or os.environ.get(names.ENV_BAGGAGE) or "none").strip().lower()
-    _mode = chosen if chosen in MODES else "none"
+    global mode
+    chosen = (asked or os.environ.get(names.ENV_BAGGAGE) or "none").strip().lower()
+    mode = chosen if chosen in MODES else "none"
     if chosen not in MODES:
         raise ValueError(f"{names.ENV_BAGGAGE} is {chosen!r}: baggage stays off. It is one of {', '.join(MODES)}.")
     return chosen
@@ -36,14 +40,14 @@ def configure(mode: str | None = None) -> str:
 
 def carried() -> Ids:
     """Return the ids in the current context's baggage; nobody's unless ours go out."""
-    if _mode in ("none", "in"):
+    if mode in ("none", "in"):
         return NOBODY
     return baggage.get_baggage(names.SESSION_ID), baggage.get_baggage(names.USER_ID)
 
 
 def carry(ids: Ids) -> None:
     """Put the ids into the current context's baggage; None takes out what is there."""
-    if _mode in ("none", "in"):
+    if mode in ("none", "in"):
         return
     found = context.get_current()
     for name, value in zip(_NAMES, ids, strict=True):
@@ -52,14 +56,9 @@ def carry(ids: Ids) -> None:
     context.attach(found)
 
 
-def is_believed() -> bool:
-    """Return whether what comes in from outside is looked at."""
-    return _mode in ("in", "both")
-
-
 def received() -> tuple[str | None, str | None]:
     """Return the session's and the user's id that came in from outside; None where nothing is believed."""
-    if not is_believed():
+    if mode not in BELIEVED:
         return None, None
     session_id, user_id = (baggage.get_baggage(name) for name in _NAMES)
     return (
@@ -70,7 +69,7 @@ def received() -> tuple[str | None, str | None]:
 
 def withheld(found: Context) -> Context:
     """Return the context without our baggage, for a call to a provider."""
-    if _mode == "none":
+    if mode == "none":
         return found
     for name in _NAMES:
         found = baggage.remove_baggage(name, found)

@@ -1,5 +1,6 @@
 """A billable call from start to finish: the only writer of its span, metrics, ledger record and messages."""
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -111,7 +112,8 @@ class Call:
         self._begun_with = self.attributes.copy()
         self.span = self._start_span(parent)
         self._context = trace.set_span_in_context(self.span, parent)
-        self.call_id = decision_log.begun(self)
+        self._is_logged = telemetry.log.isEnabledFor(logging.DEBUG)
+        self.call_id: str | None = decision_log.begun(self) if self._is_logged else None
 
     def _start_span(self, parent: Context | None) -> Span:
         attributes, operation = self.attributes, self._shown_as or self.operation
@@ -133,7 +135,12 @@ class Call:
     @property
     def context(self) -> Context:
         """The context for the request: the call's span in it, our baggage not."""
-        return baggage.withheld(self._context)
+        return self._context if baggage.mode == "none" else baggage.withheld(self._context)
+
+    def log_route(self, found: str) -> None:
+        """Log, for debugging, which route of a provider's API its request was found to be."""
+        if self._is_logged:
+            decision_log.route(self, found)
 
     def set(self, name: str, value: object) -> None:
         """Set an attribute of span and ledger; None is left out."""
@@ -151,7 +158,8 @@ class Call:
         A job that has not `ended` leaves a record without a cost: if nobody looks again, it is not lost silently.
         """
         before, self.call_id = self.call_id, derived_id(self.provider, job_id)
-        decision_log.became_job(self, before, ended=ended)
+        if self._is_logged:
+            decision_log.became_job(self, before, ended=ended)
         self._revision = FINAL if ended else PENDING
         if not ended:
             self.bill.usage, self.bill.reasons = None, [CostReason.JOB_NOT_ENDED]
@@ -193,7 +201,8 @@ class Call:
         self.stop()
         self._describe()
         self.billed = self.billed and self._is_first_bill()
-        decision_log.billed(self)
+        if self._is_logged:
+            decision_log.billed(self)
         if self.billed:
             self._charge()
             self._write_ledger()
@@ -230,7 +239,8 @@ class Call:
     def _charge(self) -> None:
         bill, shared = self.bill, self.attributes
         shared[names.COST_STATUS] = "unpriced"  # unless all goes well
-        decision_log.usage(self)
+        if self._is_logged:
+            decision_log.usage(self)
         if bill.usage is not None:
             shared.update(usage_attributes(bill.usage))
         at_ns = self._job_ns[0] if self._job_ns else self.start_ns
@@ -238,11 +248,13 @@ class Call:
         found = cost_attributes(bill, cost)
         del shared[names.COST_STATUS]  # money goes last
         shared.update(found)
-        decision_log.price(self, cost)
+        if self._is_logged:
+            decision_log.price(self, cost)
         usd = shared.get(names.COST_USD)
         if usd is None and cost is not None:
             warn_unpriced(self.provider, self.response_model or self.request_model, cost)
-        warn_unaccounted(self.provider, shared.get(names.COST_UNKNOWN, ()))
+        if names.COST_UNKNOWN in shared:
+            warn_unaccounted(self.provider, shared[names.COST_UNKNOWN])
         if self.scope and self.scope.session and self._revision != PENDING:
             self.scope.session.add(bill.usage, None if usd is None else Decimal(usd))
 
@@ -267,7 +279,8 @@ class Call:
         record.update(self.attributes)
         at_ns = start_ns if self._job_ns else start_ns + duration_ns
         self._telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=self._context)
-        decision_log.written(self, seq, process.id)
+        if self._is_logged:
+            decision_log.written(self, seq, process.id)
         if tally.current().place is not None:
             departed.look()
 

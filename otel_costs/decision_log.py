@@ -1,7 +1,7 @@
 """What was decided on each call, a line a decision, at DEBUG of the logger `otel_costs`: `OTEL_COSTS_LOG=debug`.
 
 A line has the call's id, the one of its record, and nothing that was said: no content, no key, no address with a query.
-While nobody listens, a line costs one question to the logger.
+A call asks once, when it begins, whether anybody listens, and leaves this module alone where nobody does.
 """
 
 import logging
@@ -21,10 +21,8 @@ _WORD: Final = re.compile(r"[a-z][a-z_.-]{0,31}|v\d+")
 """Parts of a path that are shown. Anything else may be an id, a name or a key."""
 
 
-def begun(call: "Call") -> str | None:
-    """Tell that a call has begun; return the id that it then has from its beginning, None while nobody listens."""
-    if not telemetry.log.isEnabledFor(logging.DEBUG):
-        return None
+def begun(call: "Call") -> str:
+    """Tell that a call has begun; return the id that it has from its beginning."""
     call_id = random_id()
     model, address = call.request_model or "(none)", call.attributes.get(names.SERVER_ADDRESS, "(none)")
     _write(call_id, "begun: %s of %s, model %s, server %s", call.operation, call.provider, model, address)
@@ -33,8 +31,7 @@ def begun(call: "Call") -> str | None:
 
 def route(call: "Call", found: str) -> None:
     """Tell which route of a provider's API a request was found to be."""
-    if telemetry.log.isEnabledFor(logging.DEBUG):
-        _write(call.call_id, "route found: %s", found)
+    _write(call.call_id, "route found: %s", found)
 
 
 def not_billed_route(method: str, url: str) -> None:
@@ -45,42 +42,37 @@ def not_billed_route(method: str, url: str) -> None:
 
 def became_job(call: "Call", before: str | None, *, ended: bool) -> None:
     """Tell that a call is the bill of a job, by whose id it goes from now on; `before` is the id that it had."""
-    if telemetry.log.isEnabledFor(logging.DEBUG):
-        state = "has ended" if ended else "has not ended: its cost is known later"
-        _write(before, "goes on as call %s, the bill of a job that %s", call.call_id, state)
+    state = "has ended" if ended else "has not ended: its cost is known later"
+    _write(before, "goes on as call %s, the bill of a job that %s", call.call_id, state)
 
 
 def billed(call: "Call") -> None:
     """Tell whether a call is billed, or only looks at what is billed elsewhere."""
-    if telemetry.log.isEnabledFor(logging.DEBUG):
-        _write(call.call_id, "billed" if call.billed else "not billed: it is a look, or was billed before; no record")
+    _write(call.call_id, "billed" if call.billed else "not billed: it is a look, or was billed before; no record")
 
 
 def usage(call: "Call") -> None:
     """Tell which usage was found."""
-    if telemetry.log.isEnabledFor(logging.DEBUG):
-        found = call.bill.usage
-        if found is None:
-            _write(call.call_id, "usage not found: %s", _joined(call.bill.reasons) or "no reason")
-            return
-        quantities = " ".join(f"{clean.label(unit)}={quantity}" for unit, quantity in found.quantities.items())
-        _write(call.call_id, "usage found: %s%s", quantities or "(empty)", " (estimated)" if found.estimated else "")
+    found = call.bill.usage
+    if found is None:
+        _write(call.call_id, "usage not found: %s", _joined(call.bill.reasons) or "no reason")
+        return
+    quantities = " ".join(f"{clean.label(unit)}={quantity}" for unit, quantity in found.quantities.items())
+    _write(call.call_id, "usage found: %s%s", quantities or "(empty)", " (estimated)" if found.estimated else "")
 
 
 def price(call: "Call", cost: "Cost | None") -> None:
     """Tell which price was chosen, what came of it, and why it is not simply priced."""
-    if telemetry.log.isEnabledFor(logging.DEBUG):
-        found = call.attributes
-        price_id = (cost and cost.price_id) or "(none)"
-        usd, status = found.get(names.COST_USD, "(none)"), found.get(names.COST_STATUS, "unpriced")
-        reasons = f": {found[names.COST_REASON]}" if names.COST_REASON in found else ""
-        _write(call.call_id, "price chosen: %s, cost %s USD, %s%s", price_id, usd, status, reasons)
+    found = call.attributes
+    price_id = (cost and cost.price_id) or "(none)"
+    usd, status = found.get(names.COST_USD, "(none)"), found.get(names.COST_STATUS, "unpriced")
+    reasons = f": {found[names.COST_REASON]}" if names.COST_REASON in found else ""
+    _write(call.call_id, "price chosen: %s, cost %s USD, %s%s", price_id, usd, status, reasons)
 
 
 def written(call: "Call", seq: int, process_id: str) -> None:
     """Tell that the record of a call was handed to the SDK, as which one of this process."""
-    if telemetry.log.isEnabledFor(logging.DEBUG):
-        _write(call.call_id, "written: record %d of process %s", seq, process_id)
+    _write(call.call_id, "written: record %d of process %s", seq, process_id)
 
 
 def sent(call_ids: Iterable[object], to: str) -> None:

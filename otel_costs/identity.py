@@ -22,7 +22,7 @@ def whose(user: str | None = None, session_id: str | None = None) -> Mapping[str
     """
     scope = current_scope()
     found = scope.attributes if scope else {}
-    if not found and user is None and session_id is None and not baggage.is_believed():
+    if not found and user is None and session_id is None and baggage.mode not in baggage.BELIEVED:
         return found
     if names.USER_ID in found or (user is None and names.SESSION_ID in found):
         return found

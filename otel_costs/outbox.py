@@ -72,6 +72,10 @@ class Outbox:
     """A queue of jobs and the daemon thread that does them, one after the other, in the order they came."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew, with no job and no thread: those that a fork copied are the parent's."""
         self._jobs: deque[Job] = (
             deque()
         )  # append is atomic: a finalizer may call it while its thread is in the middle of it
@@ -85,18 +89,19 @@ class Outbox:
         self._paused = False
         self._is_stuck = False  # the job under way has not come back for WAIT_S
 
-    @property
     def waiting(self) -> int:
         """How many jobs are not done, the one under way among them."""
         return len(self._jobs) + self._busy.locked()
 
-    @property
     def is_working(self) -> bool:
         """Whether this thread is in the middle of a job."""
         return self._doing == threading.get_ident()
 
     def open(self) -> bool:
-        """Start the thread if it does not run, and return whether it does; it may not when the interpreter ends."""
+        """Start the thread if it does not run, and return whether it does; it may not when the interpreter ends.
+
+        A finalizer cannot start it: call this before there is one that puts a job.
+        """
         if self._thread is not None and self._thread.is_alive():
             return True
         if sys.is_finalizing():
@@ -127,12 +132,15 @@ class Outbox:
                 self.drain()
 
     def put_from_finalizer(self, job: Job) -> None:
-        """Queue the job and nothing else: a finalizer may run inside any allocation, with any lock held."""
+        """Have the job done with the next one that is put, at the next drain, or after a few seconds.
+
+        It is queued and nothing else: a finalizer may run inside any allocation, with any lock held.
+        """
         self._jobs.append(job)
 
     def drain(self, timeout_s: float = DRAIN_S) -> bool:
         """Do what waits, here and now, and return whether all is done. Within a job it does nothing."""
-        if self.is_working:
+        if self.is_working():
             return False
         end = time.monotonic() + timeout_s
         while self._jobs and time.monotonic() < end:
@@ -148,7 +156,7 @@ class Outbox:
 
         A fork in the middle of one would leave the child with locks that nobody releases, an import's among them.
         """
-        if not self.is_working:
+        if not self.is_working():
             self._paused = self._busy.acquire(timeout=DRAIN_S)
 
     def resume(self) -> None:
@@ -159,7 +167,7 @@ class Outbox:
 
     def _do_batch(self) -> None:
         """Do what waits for at most `BATCH_S`, unless somebody is at it; past the limit, wait for them."""
-        if self.is_working:
+        if self.is_working():
             return
         waits = len(self._jobs) > LIMIT and not self._is_stuck
         if not self._busy.acquire(timeout=WAIT_S if waits else 0):
@@ -241,37 +249,15 @@ def _do(job: Job) -> None:
         telemetry.complain_once("bug:job", "otel_costs could not record a call", error=error)
 
 
-_outbox = Outbox()
+_outbox: Final = Outbox()
+"""That of the process."""
 
-
-def put(job: Job) -> None:
-    """Have the job done soon, in a thread of ours."""
-    _outbox.put(job)
-
-
-def open_for_finalizers() -> None:
-    """Start the thread now, since a finalizer cannot."""
-    _outbox.open()
-
-
-def put_from_finalizer(job: Job) -> None:
-    """Have the job done with the next one that is put, at the next drain, or after a few seconds."""
-    _outbox.put_from_finalizer(job)
-
-
-def is_working() -> bool:
-    """Return whether this thread is in the middle of a job."""
-    return _outbox.is_working
-
-
-def waiting() -> int:
-    """Return how many jobs are not done, the one under way among them."""
-    return _outbox.waiting
-
-
-def drain(timeout_s: float = DRAIN_S) -> bool:
-    """Wait for what was put so far, at most `timeout_s` seconds; return whether it is done."""
-    return _outbox.drain(timeout_s)
+put: Final = _outbox.put
+put_from_finalizer: Final = _outbox.put_from_finalizer
+open_for_finalizers: Final = _outbox.open
+drain: Final = _outbox.drain
+is_working: Final = _outbox.is_working
+waiting: Final = _outbox.waiting
 
 
 def install(patches: Patches) -> None:
@@ -290,11 +276,5 @@ def _drained(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     return wrapped(*args, **kwargs)
 
 
-def _renew() -> None:
-    # The jobs that a fork copied are the parent's, which does them; its thread was not copied.
-    global _outbox
-    _outbox = Outbox()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=lambda: _outbox.pause(), after_in_parent=lambda: _outbox.resume(), after_in_child=_renew)
+    os.register_at_fork(before=_outbox.pause, after_in_parent=_outbox.resume, after_in_child=_outbox.renew)

@@ -30,7 +30,8 @@ _WRITING_S: Final = DEADLINE_S / 2
 
 _standby: Standby | None = None
 _adopted: dict[int, Any] = {}
-_looked_again = False
+has_looked_again = False
+"""Whether providers were looked for at the first call."""
 _until: float | None = None
 """When this process must be gone, by `time.monotonic`; None while it is not ending."""
 _flushed = False
@@ -51,11 +52,11 @@ def install(patches: Patches) -> None:
 
 def remove() -> None:
     """Give the end of the process back to the SDK."""
-    global _standby, _looked_again, _until, _flushed
+    global _standby, has_looked_again, _until, _flushed
     if _standby is None:
         return
     _standby.dismiss()
-    _standby, _looked_again, _until, _flushed = None, False, None, False
+    _standby, has_looked_again, _until, _flushed = None, False, None, False
     atexit.unregister(_at_exit)
     for provider in _adopted.values():
         if _shuts_down_at_exit(provider):
@@ -79,9 +80,9 @@ def adopt() -> None:
 
 def adopt_once() -> None:
     """Look again at the first call: an application that instruments first may have set its providers since."""
-    global _looked_again
-    if not _looked_again:
-        _looked_again = True
+    global has_looked_again
+    if not has_looked_again:
+        has_looked_again = True
         adopt()
         ledger.check()
 

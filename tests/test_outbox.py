@@ -200,9 +200,9 @@ def test_a_job_that_never_comes_back_does_not_hold_the_application(caplog: pytes
     assert started.wait(10)
     for number in range(MOST + LIMIT):
         jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
-    assert jobs.waiting == MOST + 1
+    assert jobs.waiting() == MOST + 1
     assert caplog.text.count("has not come back") == 1
     block.set()
     assert jobs.drain(60)
     assert done == list(range(MOST))
-    assert jobs.waiting == 0
+    assert jobs.waiting() == 0

@@ -7,7 +7,7 @@ default: behind it may be a gateway, a local model, or another vendor.
 import os
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -89,16 +89,15 @@ class Host:
     address: str
     port: int
     provider: str
+    attributes: Mapping[str, Any] = field(init=False, compare=False)
+    """The attributes of every call to this host."""
+    has_deployments: bool = field(init=False, compare=False)
+    """Whether the model of a request is the name of a deployment."""
 
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """The attributes of every call to this host."""
-        return {SERVER_ADDRESS: self.address, SERVER_PORT: self.port}
-
-    @property
-    def has_deployments(self) -> bool:
-        """Whether the model of a request is the name of a deployment."""
-        return self.provider == "azure.ai.openai"
+    def __post_init__(self) -> None:
+        # Asked for with each call, and never another: a host is one object for all of its calls.
+        object.__setattr__(self, "attributes", {SERVER_ADDRESS: self.address, SERVER_PORT: self.port})
+        object.__setattr__(self, "has_deployments", self.provider == "azure.ai.openai")
 
 
 def of(client: Any, url: str = "") -> Host:

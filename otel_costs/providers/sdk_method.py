@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import wrapt
 
-from otel_costs import decision_log, outbox, reading, streaming, telemetry
+from otel_costs import outbox, reading, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.call_context import CallContext
 from otel_costs.cost_reason import CostReason
@@ -114,7 +114,7 @@ class _Calls:
         host = hosts.at(*hosts.address_of(method.host(asked.client) if method.host else self.own_host))
         provider = host.provider if method.host else self.provider
         call = Call(method.operation, provider, method.model(asked), attributes=host.attributes)
-        decision_log.route(call, method.path)
+        call.log_route(method.path)
         call.bill.endpoint = host.address
         return call
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from opentelemetry.context import Context
 
 from otel_costs import attributes as names
-from otel_costs import decision_log, jobs, outbox, reading, reported_usage, streaming, telemetry
+from otel_costs import jobs, outbox, reading, reported_usage, streaming, telemetry
 from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
 from otel_costs.providers import vendor_request
@@ -53,7 +53,7 @@ class VendorCall:
             attributes=asked.host.attributes,
             start_ns=self._start_ns,
         )
-        decision_log.route(call, endpoint.path)
+        call.log_route(endpoint.path)
         call.bill.endpoint = asked.host.address
         if endpoint.operation == "text_to_speech":
             call.show(names.OUTPUT_TYPE, "speech")

@@ -141,7 +141,8 @@ def _begin(
 ) -> Exchange | None:
     """Start an exchange; raise `BudgetExceeded`, and nothing else, if the session has spent its budget."""
     try:
-        shutdown.adopt_once()
+        if not shutdown.has_looked_again:
+            shutdown.adopt_once()
         return begin(client, args, kwargs)
     except BudgetExceeded:
         raise
@@ -154,9 +155,8 @@ class _Sending:
     """While a request is sent, its exchange is that of the task, and its span the current one.
 
     None too: a request that is not recorded, made from within another's hooks, must not be taken for the other, and
-    takes no baggage of ours along either. It is
-    undone by value and not by token: a coroutine may be closed in another context than it ran in, where a token is
-    refused, and somebody else's values stand.
+    takes no baggage of ours along either. It is undone by value and not by token: a coroutine may be closed in another
+    context than it ran in, where a token is refused, and somebody else's values stand.
     """
 
     __slots__ = ("_context", "_exchange", "_outer", "_outer_context", "_sent")
@@ -166,19 +166,8 @@ class _Sending:
         self._context: Context | None = None
         self._sent = id(options_of(*((exchange.args, exchange.kwargs) if exchange else (args, kwargs))))
 
+    @telemetry.shielded("enter the context of a call")
     def __enter__(self) -> None:
-        try:
-            self._enter()
-        except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._leave()
-        except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:leave", "otel_costs could not leave the context of a call", error=error)
-
-    def _enter(self) -> None:
         self._outer = _exchange.get()
         _exchange.set(self._exchange)
         _seen[self._sent] = self._exchange
@@ -189,7 +178,8 @@ class _Sending:
             self._outer_context, self._context = outer, context
             otel_context.attach(context)
 
-    def _leave(self) -> None:
+    @telemetry.shielded("leave the context of a call")
+    def __exit__(self, *_: object) -> None:
         _seen.pop(self._sent, None)
         if _exchange.get() is self._exchange:
             _exchange.set(self._outer)

@@ -52,7 +52,8 @@ def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) ->
     _read_head(call, body)
     others = _read_usage(call, request, body, headers) or ()
     _read_outputs(call, request, body)
-    _estimate(call, request)
+    if request.stream:
+        _estimate(call, request)
     options.read(call, request, body)
     _identify(call, request, body, headers)
     return others
@@ -124,7 +125,7 @@ def _estimate(call: Call, request: Request) -> None:
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
     bill = call.bill
-    if _has_tokens(bill.usage) or not request.stream or request.endpoint.said not in _ESTIMATED or not call.inputs:
+    if _has_tokens(bill.usage) or request.endpoint.said not in _ESTIMATED or not call.inputs:
         return
     if not bill.reasons:
         bill.reasons.append(CostReason.USAGE_NOT_REPORTED)

@@ -6,7 +6,7 @@ from typing import Any
 from opentelemetry import context as otel_context
 
 from otel_costs import attributes as names
-from otel_costs import decision_log, telemetry
+from otel_costs import telemetry
 from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
 from otel_costs.identity import whose
@@ -34,7 +34,7 @@ def start(request: Request, shown_as: str | None = None) -> Call:
         shown_as=shown_as,
         start_ns=request.start_ns,
     )
-    decision_log.route(call, request.endpoint.name)
+    call.log_route(request.endpoint.name)
     call.set(names.OPENAI_API_TYPE, request.endpoint.api_type)
     call.bill.endpoint, call.bill.deployment = request.host.address, request.deployment
     return call

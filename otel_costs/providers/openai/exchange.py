@@ -68,7 +68,8 @@ class Exchange:
         exchange = cls._of(client, options, args, kwargs, stream=bool(kwargs.get("stream")))
         if exchange is not None and not exchange._is_late:
             exchange._start()
-            exchange._ask_for_usage(options)
+            if exchange._asks_for_usage:
+                exchange._ask_for_usage(options)
         return exchange
 
     @classmethod
@@ -94,7 +95,8 @@ class Exchange:
         if endpoint is None or endpoint.begins or not endpoint.look:
             check_budget()
         exchange = cls(Request.read(client, options, endpoint, stream=stream), args, kwargs)
-        exchange._asks_for_usage = not exchange._is_late and exchange._request.may_ask_for_usage(client)
+        if stream and not exchange._is_late:
+            exchange._asks_for_usage = exchange._request.may_ask_for_usage(client)
         return exchange
 
     def _start(self) -> None:
@@ -134,7 +136,8 @@ class Exchange:
     @telemetry.shielded("record a failed call")
     def failed(self, error: BaseException) -> None:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
-        self._start_passed_by()
+        if self.passed_by:
+            self._start_passed_by()
         call = self._call
         if call is None or self._seen:
             return
@@ -183,11 +186,12 @@ class Exchange:
             response._content = hider.feed(response.content) + hider.flush()
 
     def _start_passed_by(self) -> None:
-        if self.passed_by and self._call is None and not self._is_late:
+        if self._call is None and not self._is_late:
             self._start()
 
     def _receive(self, response: Any) -> None:
-        self._start_passed_by()
+        if self.passed_by:
+            self._start_passed_by()
         headers = response.headers
         kind = headers.get("content-type", "")
         # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.
