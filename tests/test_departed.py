@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from otel_costs import attributes as names
-from otel_costs import departed, outbox, tally, telemetry
+from otel_costs import departed, tally, telemetry
 from otel_costs.call import Call
 from otel_costs.stand_in import Provider
 from otel_costs.tally import Left, Tally
 
 from .support.collector import Collector
 from .support.program import CLIENT, Program, environ
-from .support.recorded import Recorded, instrumented
+from .support.provider import Provider
+from .support.recorded import Recorded, instrumented, wait_for_records
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")
 
@@ -62,7 +63,7 @@ def make_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a call after a minute, so that it is time to look."""
     monkeypatch.setattr(departed, "_look_at", 0.0)
     Call("chat", "openai", "gpt-4o").finish()
-    outbox.drain()
+    wait_for_records()
 
 
 def told(recorded: Recorded) -> list[Mapping[str, Any]]:
@@ -173,7 +174,7 @@ import os, signal
 from otel_costs import outbox
 for _ in range(4):
     ask()
-outbox.drain()
+assert outbox.drain(60)
 outbox._outbox._busy.acquire()  # from now on nothing is written
 for _ in range(3):
     ask()

@@ -160,7 +160,7 @@ logfire.configure(
 otel_costs.CostsInstrumentor().instrument()
 with otel_costs.session("abc", user="secretary"):
     otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 8000})
-outbox.drain()
+assert outbox.drain(60)
 records = [data.log_record.attributes for data in kept.get_finished_logs()]
 print(records[0]["session.id"], records[0]["user.id"], records[0]["otel_costs.cost.usd"])
 print(*warnings, sep="\\n")

@@ -2,12 +2,15 @@
 
 import os
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_costs import outbox
 from otel_costs.outbox import BATCH, LIMIT, MOST, Outbox
+from tests.support.collector import PATIENCE_S
 from tests.support.recorded import Recorded, instrumented
 
 
@@ -16,7 +19,7 @@ def test_jobs_keep_their_order() -> None:
     jobs, done = Outbox(), list[int]()
     for number in range(50):
         jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
-    assert jobs.drain()
+    assert jobs.drain(PATIENCE_S)
     assert done == list(range(50))
 
 
@@ -24,85 +27,131 @@ def test_jobs_are_done_without_a_drain() -> None:
     """Nobody has to ask: a job is done by the thread of the outbox."""
     done = threading.Event()
     Outbox().put(done.set)
-    assert done.wait(10)
+    assert done.wait(PATIENCE_S)
 
 
 def test_nothing_is_dropped_when_too_many_wait() -> None:
     """Past the limit, who brings a job does the oldest, so that as many are done as were brought."""
     jobs, done, block = Outbox(), list[int](), threading.Event()
     started = threading.Event()
-    jobs.put(lambda: started.set() or block.wait(10))  # type: ignore[func-returns-value]
-    assert started.wait(10)
+    jobs.put(lambda: started.set() or block.wait(PATIENCE_S))  # type: ignore[func-returns-value]
+    assert started.wait(PATIENCE_S)
     threading.Timer(0.0, block.set).start()
     for number in range(LIMIT * 2):
         jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
-    assert jobs.drain()
+    assert jobs.drain(PATIENCE_S)
     assert done == list(range(LIMIT * 2))
 
 
+@pytest.fixture
+def however_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a machine that stalls for a while change nothing: the thread waits for quiet, and no job is a slow one."""
+    monkeypatch.setattr(outbox, "GATHER_S", PATIENCE_S)
+    monkeypatch.setattr(outbox, "SLOW_S", PATIENCE_S)
+    monkeypatch.setattr(outbox, "ALONE_S", PATIENCE_S)
+
+
+@pytest.mark.usefixtures("however_slow")
 def test_who_brings_many_does_them() -> None:
     """In a program that calls without a pause, the jobs are done by those who call, in batches and in order."""
     jobs, done = Outbox(), list[tuple[int, int]]()
     for number in range(BATCH * 3):
         jobs.put(lambda number=number: done.append((number, threading.get_ident())))  # type: ignore[misc]
-    assert jobs.drain()
+    assert len(done) > BATCH * 2
+    assert jobs.drain(PATIENCE_S)
     assert [number for number, _ in done] == list(range(BATCH * 3))
-    assert threading.get_ident() in {thread for _, thread in done}
+    assert {thread for _, thread in done} == {threading.get_ident()}
 
 
 def test_who_brings_a_job_waits_for_nobody() -> None:
     """A caller does not wait for the job that another thread is in the middle of, until too many wait."""
     jobs, block, started = Outbox(), threading.Event(), threading.Event()
-    jobs.put(lambda: started.set() or block.wait(10))  # type: ignore[func-returns-value]
-    assert started.wait(10)
+    jobs.put(lambda: started.set() or block.wait(PATIENCE_S))  # type: ignore[func-returns-value]
+    assert started.wait(PATIENCE_S)
     for _ in range(LIMIT):
         jobs.put(lambda: None)
     assert not jobs.drain(0.0)
     block.set()
-    assert jobs.drain()
+    assert jobs.drain(PATIENCE_S)
+
+
+class Doers:
+    """Jobs that note which thread does them."""
+
+    def __init__(self) -> None:
+        self.jobs, self.threads = Outbox(), list[int]()
+        self._changed = threading.Condition()
+
+    @property
+    def are_mine(self) -> int:
+        """How many of them were done by the thread that asks."""
+        return self.threads.count(threading.get_ident())
+
+    def put(self, number: int) -> None:
+        for _ in range(number):
+            self.jobs.put(self._do)
+
+    def wait_for(self, number: int) -> None:
+        """Wait until so many are done, without doing any."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.threads) >= number, PATIENCE_S)
+        while self.jobs.waiting:
+            time.sleep(0)  # the last one is done, and its time is about to be looked at
+
+    def _do(self) -> None:
+        with self._changed:
+            self.threads.append(threading.get_ident())
+            self._changed.notify_all()
 
 
 def test_slow_jobs_are_left_to_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a job waits for an exporter, those who call do not wait with it: one is enough to know."""
     monkeypatch.setattr(outbox, "SLOW_S", -1.0)
-    jobs, done = Outbox(), list[int]()
-    for _ in range(BATCH * 8):
-        jobs.put(lambda: done.append(threading.get_ident()))
-    while len(done) < BATCH * 8:
-        threading.Event().wait(0.01)
-    assert done.count(threading.get_ident()) <= 1
+    monkeypatch.setattr(outbox, "ALONE_S", PATIENCE_S)
+    doers = Doers()
+    doers.put(BATCH * 8)
+    doers.wait_for(BATCH * 8)
+    assert doers.are_mine <= 1
 
 
 def test_a_slow_job_among_quick_ones_changes_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine any job may wait for a processor: after sixteen quick ones those who bring jobs do them."""
-    jobs, done = Outbox(), list[int]()
-
-    def put(number: int) -> list[int]:
-        done.clear()
-        for _ in range(number):
-            jobs.put(lambda: done.append(threading.get_ident()))
-        while len(done) < number:
-            threading.Event().wait(0.01)
-        return done
-
+    monkeypatch.setattr(outbox, "ALONE_S", PATIENCE_S)
     monkeypatch.setattr(outbox, "SLOW_S", -1.0)
-    put(BATCH)
-    monkeypatch.setattr(outbox, "SLOW_S", 60.0)
-    assert threading.get_ident() not in put(BATCH)
-    assert threading.get_ident() in put(BATCH * 2)
+    doers = Doers()
+    doers.put(BATCH)
+    doers.wait_for(BATCH)
+    mine = doers.are_mine
+    monkeypatch.setattr(outbox, "SLOW_S", PATIENCE_S)
+    doers.put(BATCH)
+    doers.wait_for(BATCH * 2)
+    assert doers.are_mine == mine
+    monkeypatch.setattr(outbox, "GATHER_S", PATIENCE_S)
+    doers.put(BATCH * 2)
+    assert doers.are_mine > mine + BATCH
+    assert doers.jobs.drain(PATIENCE_S)
 
 
+@pytest.mark.usefixtures("however_slow")
 def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as they do, the thread does none, however long that goes on: it would but take the interpreter."""
-    monkeypatch.setattr(outbox, "GATHER_S", 0.0)
-    monkeypatch.setattr(outbox, "PATIENCE_S", 60.0)
-    monkeypatch.setattr(outbox, "QUIET_S", 60.0)
-    jobs, done = Outbox(), list[int]()
+    """As long as they do, the thread does none, however often it looks: it would but take the interpreter."""
+    monkeypatch.setattr(outbox, "PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(outbox, "QUIET_S", PATIENCE_S)
+    looks, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def sleep(_: float) -> None:
+        looks.release()
+        go_on.acquire()
+
+    clock = SimpleNamespace(perf_counter=time.perf_counter, monotonic=time.monotonic, sleep=sleep)
+    monkeypatch.setattr(outbox, "time", clock)
+    doers = Doers()
     for _ in range(20):
-        for _ in range(BATCH * 2):
-            jobs.put(lambda: done.append(threading.get_ident()))
-        threading.Event().wait(0.005)
-    assert set(done) == {threading.get_ident()}
+        doers.put(BATCH * 2)
+        assert looks.acquire(timeout=PATIENCE_S)
+        go_on.release()
+    assert set(doers.threads) == {threading.get_ident()}
+    assert len(doers.threads) > 20 * BATCH * 2 - BATCH
 
 
 def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -111,7 +160,7 @@ def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -
     for _ in range(2):
         jobs.put(lambda: 1 / 0)
     jobs.put(lambda: done.append(1))
-    jobs.drain()
+    assert jobs.drain(PATIENCE_S)
     assert done == [1]
     assert [record.message for record in caplog.records].count(
         "otel_costs could not record a call (ZeroDivisionError)"
@@ -122,7 +171,7 @@ def test_a_drain_within_a_job_does_not_wait_for_itself() -> None:
     """A redactor may look at `session.cost_usd`, which drains, while its own job is under way."""
     jobs, found = Outbox(), list[bool]()
     jobs.put(lambda: found.append(jobs.drain()))
-    jobs.drain()
+    assert jobs.drain(PATIENCE_S)
     assert found == [False]
 
 
@@ -135,19 +184,18 @@ def test_a_job_may_put_another_however_many_wait() -> None:
             jobs.put(lambda: done.append(1))
 
     jobs.put(bring)
-    while not jobs.drain():
-        pass
+    assert jobs.drain(PATIENCE_S)
     assert len(done) == LIMIT + 10
 
 
 def test_a_drain_waits_for_the_job_that_is_under_way() -> None:
     """What the thread has begun is finished before `drain` returns; past its timeout it says that it is not."""
     jobs, block, started = Outbox(), threading.Event(), threading.Event()
-    jobs.put(lambda: started.set() or block.wait(10))  # type: ignore[func-returns-value]
-    assert started.wait(10)
+    jobs.put(lambda: started.set() or block.wait(PATIENCE_S))  # type: ignore[func-returns-value]
+    assert started.wait(PATIENCE_S)
     assert not jobs.drain(0.0)
     block.set()
-    assert jobs.drain()
+    assert jobs.drain(PATIENCE_S)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -160,7 +208,7 @@ def test_a_forked_child_leaves_its_parents_jobs_alone() -> None:
         outbox.drain()
         os._exit(0)
     os.waitpid(child, 0)
-    outbox.drain()
+    assert outbox.drain(PATIENCE_S)
     os.close(write)
     with os.fdopen(read, "rb") as file:
         assert file.read().split() == [b"%d" % os.getpid()]
@@ -180,8 +228,8 @@ def test_a_fork_waits_for_the_job_that_is_under_way() -> None:
     """A child must not be born into the middle of a job, whose locks nobody would release there."""
     read, write = os.pipe()
     block, started = threading.Event(), threading.Event()
-    outbox.put(lambda: started.set() or (block.wait(10) and os.write(write, b"job ")))  # type: ignore[func-returns-value]
-    assert started.wait(10)
+    outbox.put(lambda: started.set() or (block.wait(PATIENCE_S) and os.write(write, b"job ")))  # type: ignore[func-returns-value]
+    assert started.wait(PATIENCE_S)
     threading.Timer(0.0, block.set).start()
     child = os.fork()
     if child == 0:
@@ -197,12 +245,12 @@ def test_a_job_that_never_comes_back_does_not_hold_the_application(caplog: pytes
     """Past the limit a call waits once, says so, and no more; what can be kept is done when the job comes back."""
     jobs, done, started, block = Outbox(), list[int](), threading.Event(), threading.Event()
     jobs.put(lambda: started.set() or block.wait())  # type: ignore[func-returns-value]
-    assert started.wait(10)
+    assert started.wait(PATIENCE_S)
     for number in range(MOST + LIMIT):
         jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
     assert jobs.waiting() == MOST + 1
     assert caplog.text.count("has not come back") == 1
     block.set()
-    assert jobs.drain(60)
+    assert jobs.drain(PATIENCE_S)
     assert done == list(range(MOST))
     assert jobs.waiting() == 0

@@ -125,7 +125,7 @@ HIDE = "def hide(text, message):\n    return text.replace('ada', '***')\n"
         (None, f"{HIDE}import otel_costs\notel_costs.redact(hide)\n{SAY}"),
         (None, f"{HIDE}import otel_costs\notel_costs.CostsInstrumentor().instrument(redact=hide)\n{SAY}"),
         ("app:hide", f"{HIDE}{SAY}"),  # the program itself, which must not run twice
-        ("app:hide", f"{SAY}import otel_costs.outbox\notel_costs.outbox.drain()\n{HIDE}{SAY}"),  # defined too late
+        ("app:hide", f"{SAY}from otel_costs import outbox\nassert outbox.drain(60)\n{HIDE}{SAY}"),  # defined too late
         ("pii", SAY),
     ],
     ids=["declared", "instrumented again", "of the program", "defined late", "pii"],

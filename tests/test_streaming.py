@@ -403,7 +403,7 @@ def test_open_while_the_process_forks(provider: Provider) -> None:
             del stream
             gc.collect()
             from otel_costs import outbox
-            outbox.drain()
+            assert outbox.drain(60)
             sys.exit(0)
         os.waitpid(child, 0)
         stream.close()

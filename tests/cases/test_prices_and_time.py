@@ -14,11 +14,12 @@ import pytest
 
 import otel_costs
 from otel_costs import attributes as names
-from otel_costs import outbox, pricing
+from otel_costs import pricing
 from otel_costs.stand_in import Fault, Provider
 from tests.cases.conftest import Case
 from tests.support.collector import Collector
 from tests.support.program import CLIENT, Program, environ
+from tests.support.recorded import wait_for_records
 
 EIGHT_THOUSAND = Fault(usage={"prompt_tokens": 8_000, "completion_tokens": 0, "total_tokens": 8_000})
 
@@ -41,7 +42,7 @@ def use_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
     """Put a price file in force, as at a start."""
 
     def use(text: str) -> None:
-        outbox.drain()  # the prices of the start are read in there
+        wait_for_records()  # the prices of the start are read in there
         (tmp_path / "prices.yaml").write_text(text)
         monkeypatch.setenv("OTEL_COSTS_PRICES", str(tmp_path / "prices.yaml"))
         pricing.use(None)

@@ -17,11 +17,12 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
 from otel_costs.local import Stack
 from otel_costs.stand_in import Fault, tokens
 from tests.support import loopback
 from tests.support.organization import ADMIN_KEY, Organization, midnight
+from tests.support.recorded import wait_for_records
 
 from .support import Ledger, run
 
@@ -531,7 +532,7 @@ def test_what_was_called_is_what_is_reported(case: Case, stack: Stack) -> None:
     try:
         with _client(case) as client:
             _call(client)
-        outbox.drain()
+        wait_for_records()
     finally:
         CostsInstrumentor().uninstrument()
         provider.shutdown()

@@ -2,18 +2,22 @@
 
 import json
 import os
+import queue
 import stat
 import subprocess
-import time
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from otel_costs.local import Stack
-from otel_costs.store.embedded import escape
+from otel_costs.local.state import State
+from otel_costs.store.damage import CODES, Damaged
+from otel_costs.store.embedded import EngineError, escape
+from tests.support.collector import PATIENCE_S
 
 from .support import ask, export_logs, ledger_record, send
 
@@ -110,25 +114,39 @@ def test_a_table_of_any_name_is_read(tmp_path: Path) -> None:
         assert [(one["table"], one["rows"]) for one in found["damaged_parts"]] == [(name, 50)]
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Only Linux tells the time of another process.")
-def test_errors_after_a_check_cost_nothing(tmp_path: Path) -> None:
-    """Damaged data is checked again only after a while; queries that fail in the meantime keep no processor busy."""
-    flip(stored(tmp_path, (1, 50)) / "data.bin")
-    with Stack(tmp_path / "data") as stack:
-        while not state(stack)["checked_at"]:
-            pass
-        for _ in range(10):
-            assert send(stack.http_url, b"SELECT * FROM calls FORMAT Null").status >= 400
-            time.sleep(0.1)
-        before = seconds_of_work(stack.pid)
-        time.sleep(2)
-        assert seconds_of_work(stack.pid) - before < 1
+class Waits(threading.Event):
+    """An event that tells how long it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: queue.Queue[float | None] = queue.Queue()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.told.put(timeout)
+        return super().wait(timeout)
 
 
-def seconds_of_work(process: int) -> float:
-    """Return the processor's time that a process has had."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def test_errors_after_a_check_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged data is checked again only after a while; queries that fail in the meantime wake nothing."""
+    checks: list[object] = []
+
+    def check(*asked: object) -> Iterable[Damaged]:
+        checks.append(asked)
+        return ()
+
+    monkeypatch.setattr("otel_costs.store.damage.check", check)
+    error, unused = EngineError(next(iter(CODES)), "damaged"), cast("Any", None)
+    state = State(unused, unused)
+    state._wake, state._stopping = wake, stopping = Waits(), Waits()
+    state.start()
+    assert wake.told.get(timeout=PATIENCE_S) == 86_400
+    state.failed(error)
+    assert stopping.told.get(timeout=PATIENCE_S) == pytest.approx(600, abs=PATIENCE_S)
+    for _ in range(10):
+        state.failed(error)
+    stopping.set()
+    state._thread.join(PATIENCE_S)
+    assert (len(checks), wake.told.qsize(), stopping.told.qsize()) == (1, 0, 0)
 
 
 def test_a_sound_store(stack: Stack) -> None:

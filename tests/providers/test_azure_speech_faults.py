@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from otel_costs import CostsInstrumentor, open_ends, outbox
+from otel_costs import CostsInstrumentor, open_ends
 from otel_costs import attributes as names
 from otel_costs.providers import azure_speech
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.azure import AzureSpeech, Phrase
 from tests.support.speech.azure_sdk import Heard, Microphone, Pulled, config, sdk
 
@@ -136,7 +136,7 @@ def test_a_bug_leaves_the_result(
     owner, name = PLACES[place]
     monkeypatch.setattr(owner, name, broken(vars(owner)[name]))
     assert do_all(service) == expected
-    outbox.drain()
+    wait_for_records()
 
 
 def test_everything_is_recorded(expected: list[Any], service: AzureSpeech, recorded: Recorded) -> None:
@@ -163,7 +163,7 @@ def test_a_bug_is_logged_once(
     monkeypatch.setattr(azure_speech.recognition.Hearing, "_sent_s", broken(None))
     for _ in range(3):
         assert recognizer(service, Microphone().say(1.5)).recognize_once().text == "Hello there."
-    outbox.drain()
+    wait_for_records()
     ours = [record for record in caplog.records if record.name == "otel_costs"]
     assert [record.levelno for record in ours] == [logging.WARNING]
     assert "Hello there" not in caplog.text
@@ -243,7 +243,7 @@ def test_objects_are_collected(service: AzureSpeech, recorded: Recorded) -> None
     watched = [weakref.ref(one) for one in (microphone.stream, found, future, speaker, result, stream)]
     del microphone, found, future, speaker, result, stream
     assert [ref() for ref in watched] == [None] * 6
-    outbox.drain()
+    wait_for_records()
     assert open_ends._open == set()
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.messages import content
 from otel_costs.providers.azure_speech import recognition
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.azure import AzureSpeech, Phrase
 from tests.support.speech.azure_sdk import Heard, Microphone, Pulled, config, sdk, wav
 
@@ -395,7 +395,7 @@ def test_budget(service: AzureSpeech, recorded: Recorded) -> None:
     """A session that has spent its budget is stopped before anything is sent."""
     with otel_costs.session("abc-123", budget_usd="0.0001"):
         recognizer(service, Microphone().say(2.0)).recognize_once()
-        outbox.drain()
+        wait_for_records()
         found = recognizer(service, Microphone().say(2.0))
         with pytest.raises(otel_costs.BudgetExceeded):
             found.recognize_once()
@@ -410,7 +410,7 @@ def test_not_started(service: AzureSpeech, recorded: Recorded) -> None:
     found = recognizer(service, Microphone().config)
     with pytest.raises(TypeError):
         found.recognize_once_async("surplus")
-    outbox.drain()
+    wait_for_records()
     assert recorded.call[names.ERROR_TYPE] == "TypeError"
     assert service.connections == 0
 
@@ -421,7 +421,7 @@ def test_offline(service: AzureSpeech, recorded: Recorded) -> None:
     recognition._ears[found].is_offline = True  # as of an EmbeddedSpeechConfig, which wants a model on disk
     with otel_costs.session("abc-123", budget_usd=0):
         assert found.recognize_once().text == "Hello there."
-    outbox.drain()
+    wait_for_records()
     assert recorded.calls == []
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.messages import content
 from otel_costs.providers.azure_speech import script
 from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.azure import AzureSpeech
 from tests.support.speech.azure_sdk import Heard, config, sdk
 
@@ -359,7 +359,7 @@ def test_budget(service: AzureSpeech, recorded: Recorded) -> None:
     with otel_costs.session("abc-123", budget_usd="0.0001"):
         found = synthesizer(service)
         found.speak_text(TEXT)
-        outbox.drain()
+        wait_for_records()
         for ask in (found.speak_text, found.speak_ssml, found.start_speaking_text):
             with pytest.raises(otel_costs.BudgetExceeded):
                 ask(TEXT)

@@ -11,13 +11,13 @@ import openai
 import pytest
 
 from otel_costs import attributes as names
-from otel_costs import bill, call, conversation, identity, messages, outbox, pricing, streaming
+from otel_costs import bill, call, conversation, identity, messages, pricing, streaming
 from otel_costs.providers import hosts, server_events, sound
 from otel_costs.providers import openai as openai_package
 from otel_costs.providers.openai import usage
 from otel_costs.stand_in import Provider, tokens
 from tests.providers.conftest import HELLO, Driver
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, wait_for_records
 
 PREFIX = openai_package.__name__ + "."
 
@@ -134,7 +134,7 @@ def test_a_bug_leaves_the_result(
     # Below the patches sync and async share everything but the body of a response.
     for kind in ("sync", "async") if place in HIDING or owner is streaming.Watch else (_one_of(place),):
         assert ask_all(drivers[kind], tolerant=place in HIDING) == expected[kind]
-    outbox.drain()
+    wait_for_records()
 
 
 def _one_of(place: str) -> str:
@@ -148,7 +148,7 @@ def test_a_bug_is_logged_once(
     monkeypatch.setattr(usage, "read_usage", broken(usage, "read_usage"))
     for _ in range(3):
         driver.run(driver.client.chat.completions.create(model="gpt-4o", messages=HELLO))
-    outbox.drain()
+    wait_for_records()
     ours = [record for record in caplog.records if record.name == "otel_costs"]
     assert [record.levelno for record in ours] == [logging.WARNING]
     assert "BugError" in ours[0].getMessage()

@@ -10,7 +10,7 @@ import pytest
 import websockets
 
 import otel_costs
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.identity import derived_id
 from otel_costs.messages import content
@@ -21,7 +21,7 @@ from otel_costs.sockets import Handshake
 from otel_costs.stand_in import Provider, live
 from otel_costs.stand_in.live import LASTS_S, LiveSession, delegated, transcript
 from tests.providers.conftest import Driver, usd
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, wait_for_records
 
 # Of openai 3.54 with websockets 17.1.
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
@@ -149,7 +149,7 @@ def test_session_of_its_own(line: Line, recorded: Recorded, caplog: pytest.LogCa
     line.read("session.closed")
     with caplog.at_level("INFO", "otel_costs"):
         line.close()
-        outbox.drain()
+        wait_for_records()
     assert recorded.calls[-1][names.SESSION_ID] == session.id
     (ended,) = recorded.records(names.SESSION_EVENT)
     assert ended[names.SESSION_ID] == session.id

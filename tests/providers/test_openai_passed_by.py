@@ -8,10 +8,10 @@ import pytest
 from openai._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
 
 import otel_costs
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.stand_in import Fault, Provider
-from tests.support.recorded import Recorded, instrumented
+from tests.support.recorded import Recorded, instrumented, wait_for_records
 
 from .conftest import COST, HELLO, USAGE
 
@@ -93,7 +93,7 @@ def test_taken_back(passing: Any, provider: Provider) -> None:
     assert vars(passing)["request"] is theirs
     assert dict(vars(BaseClient)) == methods
     chat(passing)
-    outbox.drain()
+    wait_for_records()
     assert len(recorded.calls) == 1
 
 

@@ -17,12 +17,11 @@ import pytest
 
 import otel_costs
 from otel_costs import attributes as names
-from otel_costs import outbox
 from otel_costs.messages import content
 from otel_costs.providers.openai_realtime.turns import Turns
 from otel_costs.sockets import Handshake, Observer, observe
 from tests.providers.conftest import usd
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, wait_for_records
 
 SESSION = "sess_0123456789abcdef"
 USAGE = {
@@ -589,7 +588,7 @@ def test_a_transcript_that_nobody_expected_is_kept(recorded: Recorded) -> None:
     wire = Wire().created(audio={"input": {}})
     wire.append(PIECE)
     wire.commit("item_user")
-    outbox.drain()
+    wait_for_records()
     wire.transcribe("item_user", "Hello", {"type": "duration", "seconds": 1})
     first, second = recorded.messages
     assert (first["body"], second["body"]) == (None, "Hello")
@@ -712,7 +711,7 @@ def test_the_log_tells_a_sessions_cost_by_kind(
     wire.done("resp_0123456789abcdef")
     with caplog.at_level(logging.INFO, "otel_costs"):
         wire.close()
-        outbox.drain()
+        wait_for_records()
     assert (
         f"[COST] Session {SESSION}: $0.013280 (1 call; input_tokens 1200, output_tokens 60, input_text_tokens 1000, "
         "input_audio_tokens 200, output_text_tokens 20, output_audio_tokens 40)"
@@ -848,7 +847,7 @@ def test_an_hour_of_sound_leaves_the_memory_flat(wire: Wire, recorded: Recorded)
         for _ in range(events):
             wire.observer.sent(append + "")
             wire.observer.received(delta + "")
-        outbox.drain(60)
+        wait_for_records()
 
     talk(500)
     tracemalloc.start()
@@ -876,7 +875,7 @@ def test_many_turns_leave_the_memory_flat(wire: Wire, recorded: Recorded) -> Non
             wire.commit(f"item_{turn:016}")  # never transcribed
             wire.begin(f"resp_{turn:016}")
             wire.done(f"resp_{turn:016}", output=[_message(f"item_r{turn:016}", "Yes.")])
-        outbox.drain(60)
+        wait_for_records()
         recorded.log_exporter.clear()
         recorded.span_exporter.clear()
 

@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_costs import attributes as names
-from otel_costs import outbox
 from otel_costs.call import Call
 from otel_costs.providers.openai_realtime import held, tools, transcriptions, turns
 from otel_costs.providers.openai_realtime.connection import Connection
 from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.sound import Passing
 from otel_costs.sockets import Handshake, observe
-from tests.support.recorded import Recorded, instrumented
+from tests.support.recorded import Recorded, instrumented, wait_for_records
 
 Event = dict[str, Any]
 Step = tuple[str, Event]
@@ -232,7 +231,7 @@ def _created(mark: str) -> Event:
 
 def _finished(kept: Recorded) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """Return the calls and the messages of one example, and forget them."""
-    outbox.drain(60)
+    wait_for_records()
     found = kept.calls, kept.messages
     kept.log_exporter.clear()
     kept.span_exporter.clear()

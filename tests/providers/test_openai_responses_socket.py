@@ -15,7 +15,7 @@ import websockets.sync.client
 from openai.lib.responses_websocket import ResponsesWebSocketLimits, ResponsesWebSocketSession
 
 import otel_costs
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.messages import content
 from otel_costs.providers import hosts, openai_responses_socket
@@ -25,7 +25,7 @@ from otel_costs.sockets import Handshake
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import Driver, usd
 from tests.providers.test_openai_responses import COST, USAGE
-from tests.support.recorded import Recorded, instrumented
+from tests.support.recorded import Recorded, instrumented, wait_for_records
 
 # Of openai 3.54 with websockets 17.1.
 pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
@@ -450,7 +450,7 @@ def follow(*frames: Any, asks: int = 1, error: str | None = None) -> None:
     for frame in frames:
         socket.received(frame if isinstance(frame, str | bytes) else json.dumps(frame))
     socket.closed(error)
-    outbox.drain()
+    wait_for_records()
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

@@ -251,15 +251,17 @@ def test_cancelled(provider: Provider, recorded: Recorded) -> None:
     provider.script(Fault(gate=gate, gate_events=3))
 
     async def consume(started: asyncio.Event, client: openai.AsyncOpenAI) -> None:
+        read = 0
         async for _ in await client.chat.completions.create(**STREAM):
-            started.set()
+            read += 1
+            if read == 3:
+                started.set()  # whoever waits for it comes to it when this task waits for the next chunk
 
     async def main() -> None:
         started = asyncio.Event()
         async with openai.AsyncOpenAI(api_key="k", base_url=provider.base_url) as client:
             task = asyncio.create_task(consume(started, client))
             await started.wait()
-            await asyncio.sleep(0.05)  # so that it waits for the next chunk; either way the result is the same
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -9,11 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from otel_costs import outbox, sockets
+from otel_costs import sockets
 from tests.sockets import observer
 from tests.sockets.observer import Kept
 from tests.sockets.server import Server, answered
-from tests.support.recorded import Recorded, instrumented
+from tests.support.recorded import Recorded, instrumented, wait_for_records
 
 pytestmark = pytest.mark.anyio
 
@@ -144,5 +144,5 @@ async def test_dropped(server: Server, followed: list[Kept]) -> None:
         del socket
         gc.collect()
         assert reference() is None
-    outbox.drain()
+    wait_for_records()
     assert followed[0].said == [("sent", "hello"), ("closed", None)]

@@ -183,7 +183,7 @@ def test_exit(server: Server, kind: str) -> None:
         from tests.sockets import observer
 
         def look():
-            outbox.drain()
+            assert outbox.drain(60)
             print(observer.opened[0].said)
 
         atexit.register(look)

@@ -18,6 +18,13 @@ from otel_costs import CostsInstrumentor, outbox
 from otel_costs import attributes as names
 from otel_costs.cost_reason import CostReason
 
+from .collector import PATIENCE_S
+
+
+def wait_for_records() -> None:
+    """Wait until what ended so far is recorded; fail when that never comes, so that nothing is read too early."""
+    assert outbox.drain(PATIENCE_S), "the work after the calls was not done in time"
+
 
 @dataclass
 class Recorded:
@@ -46,12 +53,12 @@ class Recorded:
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        outbox.drain()
+        wait_for_records()
         return list(self.span_exporter.get_finished_spans())
 
     def records(self, event: str) -> list[Mapping[str, Any]]:
         """Return the attributes of the records of one event, each with its body and its time in nanoseconds."""
-        outbox.drain()
+        wait_for_records()
         found: list[Mapping[str, Any]] = [
             {**(data.log_record.attributes or {}), "body": data.log_record.body, "timestamp": data.log_record.timestamp}
             for data in self.log_exporter.get_finished_logs()
@@ -77,7 +84,7 @@ class Recorded:
 
     def metrics(self) -> dict[str, list[Any]]:
         """Return the data points of each metric."""
-        outbox.drain()
+        wait_for_records()
         data = self.metric_reader.get_metrics_data()
         return {
             metric.name: list(metric.data.data_points)

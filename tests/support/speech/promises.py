@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 import otel_costs
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
 from otel_costs import attributes as names
 from otel_costs.messages import content
 from otel_costs.providers import vendor_http
-from tests.support.recorded import Recorded
+from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.driver import Driver
 from tests.support.speech.service import Said
 
@@ -139,7 +139,7 @@ class Promises:
             owner = getattr(owner, step)
         monkeypatch.setattr(owner, name, broken)
         assert [driver.transcribe(), b"".join(driver.read(driver.speak()))] == expected
-        outbox.drain()
+        wait_for_records()
 
     def test_a_reader_that_fails(self, driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
         """A bug in reading an answer leaves a record that says so."""
@@ -156,7 +156,7 @@ class Promises:
         """The next call is stopped before it is sent, with our exception and not the package's."""
         with otel_costs.session("s", budget_usd="0.000001"):
             driver.read(driver.speak())
-            outbox.drain()
+            wait_for_records()
             sent = len(driver.service.asked)
             with pytest.raises(otel_costs.BudgetExceeded):
                 driver.transcribe()
