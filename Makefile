@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: install demo docs test lint format prices bench collector jaeger browser clean
+.PHONY: install demo docs test test-all lint format prices bench collector jaeger browser clean
 
 install: $(READY)
 
@@ -19,9 +19,13 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/otel-costs demo
 
-# TESTS narrows them: make test TESTS="tests/test_pricing.py -k golden"
+# Every promise, in minutes. TESTS narrows them: make test TESTS="tests/test_pricing.py -k golden"
 test: $(READY)
 	$(BIN)/python -m pytest $(TESTS)
+
+# All tests: also every version of the SDK, long courses of faults, floods of spans, and whole matrices.
+test-all: $(READY)
+	$(BIN)/python -m pytest --long $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,17 +1,40 @@
-"""What all tests share; folders add a conftest of their own."""
+"""What all tests share; folders add a conftest of their own. And which tests run: `--long` runs them all."""
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.support.fixtures", "tests.support.recorded"]
+from tests.support import selection
 
-# No test depends on how fast the machine is.
-settings.register_profile("otel_costs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("otel_costs")
+pytest_plugins = ["tests.support.fixtures", "tests.support.recorded", "tests.support.stack"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="run the tests that are marked `long`, too, and draw more examples"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    selection.configure(long=config.getoption("long"))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return "long: all tests" if config.getoption("long") else "long: left out; --long runs them, too"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    config.stash[selection.COLLECTED] = selection.Collected(items)
+    if not config.getoption("long"):
+        config.hook.pytest_deselected(items=[item for item in items if selection.is_long(item)])
+        items[:] = [item for item in items if not selection.is_long(item)]
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        item.config.stash[selection.COLLECTED].deselected.append(item.nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)

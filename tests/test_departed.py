@@ -15,7 +15,6 @@ from otel_costs.tally import Left, Tally
 
 from .support.collector import Collector
 from .support.program import CLIENT, Program, environ
-from .support.provider import Provider
 from .support.recorded import Recorded, instrumented, wait_for_records
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from otel_costs.stand_in import Provider
 
 from .support import environments
 from .support.environments import HERE, ROOT, Environment
+from .support.selection import long
 
 ENVIRONMENT = Environment(
     "not-covered",
@@ -37,14 +39,24 @@ SILENT = {"litellm openai/": 2, "async litellm openai/": 2, "anthropic models": 
 """What passes OpenAI's client, and what costs nothing, with how many calls of two are recorded."""
 
 
+QUICK = ("anthropic", "async ollama", "async litellm openai/", "anthropic models")
+
+
+def _selected(names: Iterable[str]) -> list[Any]:
+    return [name if name in QUICK else long(name) for name in names]
+
+
 @pytest.fixture(scope="module")
-def found() -> dict[str, Any]:
+def found(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Use each client without us, twice with us, and after we were taken back."""
     if environments.uv() is None:
         pytest.skip("no uv to make environments with")
     variables = {"OTEL_COSTS_PROVIDERS": "127.0.0.1=openai", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    named = [] if request.config.getoption("long") else QUICK
     with Provider() as provider:
-        ends, text = environments.run(ENVIRONMENT, "-m", "tests.support.not_covered", provider.base_url, **variables)
+        ends, text = environments.run(
+            ENVIRONMENT, "-m", "tests.support.not_covered", provider.base_url, *named, **variables
+        )
     if ends == "skipped":
         pytest.skip(text)
     assert ends == "passed", text
@@ -53,7 +65,7 @@ def found() -> dict[str, Any]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", [*CLIENTS, *(f"async {name}" for name in ASYNC)])
+@pytest.mark.parametrize("name", _selected([*CLIENTS, *(f"async {name}" for name in ASYNC)]))
 def test_said_with_the_first_use(name: str, found: dict[str, Any]) -> None:
     """Not when it is imported, once when it is used, with what helps; and the client ends as it does without us."""
     used = found[name]
@@ -66,7 +78,7 @@ def test_said_with_the_first_use(name: str, found: dict[str, Any]) -> None:
     assert used["calls"] == 0
 
 
-@pytest.mark.parametrize("name", SILENT)
+@pytest.mark.parametrize("name", _selected(SILENT))
 def test_not_said(name: str, found: dict[str, Any]) -> None:
     """What passes OpenAI's client is recorded; what is free is neither recorded nor said."""
     used = found[name]

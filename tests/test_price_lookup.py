@@ -8,7 +8,7 @@ from textwrap import dedent, indent
 from time import time_ns
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs import attributes as names
@@ -20,6 +20,7 @@ from otel_costs.pricing.price_book import PriceBook, builtin, builtin_base, buil
 from otel_costs.pricing.price_file import parse
 from otel_costs.usage import Usage
 from tests.support.recorded import Recorded
+from tests.support.selection import examples
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 USAGE = {
@@ -335,7 +336,7 @@ def user_prices(draw: st.DrawFn) -> tuple[PriceBook, str, str]:
     return book("".join(entries.values())), provider, name
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(drawn=user_prices(), date=st.sampled_from(["-2026-07-07", "-20260707"]))
 def test_a_users_prices_are_what_calls_cost(drawn: tuple[PriceBook, str, str], date: str) -> None:
     """The same with any file of the user's; and a dated answer costs what the name costs that was asked."""

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
 
@@ -226,7 +226,6 @@ async def converse(generator: Any, actions: list[str]) -> list[object]:
 
 
 @given(actions=ACTIONS)
-@settings(deadline=None)
 def test_a_decorated_generator_behaves_like_the_generator(actions: list[str]) -> None:
     """Whatever is sent, thrown or closed, in any order: the consumer sees no difference."""
     for function in (talkative, talkative_async):

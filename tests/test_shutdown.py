@@ -17,12 +17,17 @@ from otel_costs.stand_in import Fault, Provider
 from .support.collector import Collector
 from .support.program import CLIENT, Ended, Program, environ
 from .support.recorded import Recorded, instrumented
+from .support.selection import long
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks")
 
-BOUND_S = 25
-"""Far more than the 3 s that the end may take, for a slow machine, and far less than the minute that it takes the SDK
-when its exporters wait for a collector that hangs. A process that is still there then fails the test."""
+BOUND_S = 50
+"""Far more than the 3 s that the end may take, for a slow machine, and far less than the time that the SDK's exporters
+wait for a collector that hangs, PATIENT. A process that is still there then fails the test."""
+
+SIGNALS = [signal.SIGTERM, long(signal.SIGHUP), long(signal.SIGINT)]
+
+PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "600"}
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def ended(
 class TestEnds:
     @pytest.mark.parametrize(
         ("end", "code"),
-        [("pass", 0), ("sys.exit(3)", 3), ("raise RuntimeError('of the application')", 1)],
+        [long("pass", 0), ("sys.exit(3)", 3), long("raise RuntimeError('of the application')", 1)],
         ids=["normal", "exit", "exception"],
     )
     def test_a_program_that_comes_to_its_end_loses_nothing(
@@ -73,7 +78,7 @@ class TestEnds:
         assert_complete(collector.calls(), 3)
         assert len(collector.spans) == 3
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+    @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
     def test_a_program_that_a_signal_ends_loses_nothing(
         self, number: signal.Signals, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -139,7 +144,7 @@ class TestEnds:
             assert program.ended().code == -signal.SIGTERM
         assert_complete(collector.calls(), 1)
 
-    @pytest.mark.parametrize("hangs", [False, True], ids=["working", "hanging"])
+    @pytest.mark.parametrize("hangs", [False, long(True)], ids=["working", "hanging"])
     def test_providers_that_are_set_later_are_flushed(
         self, hangs: bool, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -156,7 +161,7 @@ class TestEnds:
         _logs.set_logger_provider(provider)
         """.replace("\n        ", "\n")
         source += CLIENT + "import signal; ask(); print('ready', flush=True)"
-        environment = {**environ(provider, collector), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+        environment = {**environ(provider, collector), **PATIENT}
         if hangs:
             collector.open.clear()
             with Program(source, tmp_path, environment, instrumented=False) as program:
@@ -191,7 +196,7 @@ class TestOpenStreams:
         """Have the next stream stop after a few events, so that its end is not read by chance."""
         provider.script(Fault(gate=threading.Event(), gate_events=4))
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+    @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
     def test_a_stream_that_is_half_read_at_a_signal_is_recorded(
         self, number: signal.Signals, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -200,6 +205,7 @@ class TestOpenStreams:
         assert ended(source, tmp_path, provider, collector, by=number).code == -number
         assert_cut(collector.calls())
 
+    @pytest.mark.long
     def test_a_stream_that_is_read_on_is_recorded_once(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -209,6 +215,7 @@ class TestOpenStreams:
         assert ended(source, tmp_path, provider, collector, by=signal.SIGTERM).code == -signal.SIGTERM
         assert_cut(collector.calls())
 
+    @pytest.mark.long
     def test_a_stream_of_a_child_is_recorded(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
         """A child of multiprocessing that returns with its stream half read leaves a record."""
         source = """
@@ -242,6 +249,7 @@ class TestOpenStreams:
         assert found.code == -signal.SIGTERM, found.err
         assert_cut(collector.calls())
 
+    @pytest.mark.long
     def test_a_host_that_shuts_its_providers_down(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -271,6 +279,7 @@ class TestServers:
         assert ended(source, tmp_path, provider, collector, by=signal.SIGTERM).code == -signal.SIGTERM
         assert_complete(collector.calls(), 2)
 
+    @pytest.mark.long
     def test_gunicorn_stops_without_a_loss(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
         """Its workers are forks, which end by an exit of their own."""
         pytest.importorskip("gunicorn")
@@ -284,7 +293,7 @@ class TestServers:
             assert program.ended().code == 0
         assert_complete(collector.calls(), 2)
 
-    @pytest.mark.parametrize("worker", ["uvicorn_worker.UvicornWorker", "uvicorn.workers.UvicornWorker"])
+    @pytest.mark.parametrize("worker", ["uvicorn_worker.UvicornWorker", long("uvicorn.workers.UvicornWorker")])
     def test_gunicorn_stops_workers_of_uvicorn_without_a_loss(
         self, worker: str, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -424,14 +433,14 @@ class TestChildren:
 
 
 class TestCollectorsThatFail:
-    @pytest.mark.parametrize("end", ["normal", "SIGTERM"])
+    @pytest.mark.parametrize("end", [long("normal"), "SIGTERM"])
     def test_a_collector_that_hangs_does_not_hold_the_process(
         self, end: str, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
-        """The end takes about three seconds, and not the minute that two exporters wait one after the other."""
+        """The end takes about three seconds, and not as long as two exporters wait one after the other."""
         collector.open.clear()
         source = "import signal; ask(); print('ready', flush=True)" + ("; signal.pause()" if end == "SIGTERM" else "")
-        environment = {**environ(provider, collector), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+        environment = {**environ(provider, collector), **PATIENT}
         with Program(CLIENT + source, tmp_path, environment) as program:
             program.heard("ready")
             if end == "SIGTERM":
@@ -441,7 +450,7 @@ class TestCollectorsThatFail:
         assert found.code == (-signal.SIGTERM if end == "SIGTERM" else 0)
         assert found.err.count("the ledger records of 1 of 1 calls of this process are lost") == 1
 
-    @pytest.mark.parametrize("end", ["", "signal.pause()"], ids=["normal", "SIGTERM"])
+    @pytest.mark.parametrize("end", ["", long("signal.pause()")], ids=["normal", "SIGTERM"])
     def test_what_a_collector_refuses_is_counted(
         self, end: str, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -456,6 +465,7 @@ class TestCollectorsThatFail:
         assert found.code == (-signal.SIGTERM if end else 0)
         assert found.err.count("the ledger records of 2 of 2 calls of this process are lost") == 1
 
+    @pytest.mark.long
     def test_what_a_child_loses_is_counted(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
         """A child of multiprocessing says what it lost, and its parent what was its own."""
         collector.open.clear()
@@ -470,7 +480,7 @@ class TestCollectorsThatFail:
         process.join()
         ask()
         """.replace("\n        ", "\n")
-        environment = {**environ(provider, collector), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+        environment = {**environ(provider, collector), **PATIENT}
         with Program(CLIENT + source, tmp_path, environment) as program:
             found = program.ended(2 * BOUND_S)
         assert [line.split(" of ")[2] for line in found.err.splitlines() if "are lost" in line] == [
@@ -481,18 +491,19 @@ class TestCollectorsThatFail:
     def test_what_the_spool_keeps_is_not_lost(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
         """Records that lie on disk wait for the next process: nothing is said to be lost."""
         collector.open.clear()
-        environment = {"OTEL_EXPORTER_OTLP_TIMEOUT": "60", "OTEL_COSTS_SPOOL": str(tmp_path / "spool")}
+        environment = {**PATIENT, "OTEL_COSTS_SPOOL": str(tmp_path / "spool")}
         with Program(CLIENT + "ask()", tmp_path, {**environ(provider, collector), **environment}) as program:
             found = program.ended(BOUND_S)
         assert "the ledger records of" not in found.err
         assert "Queued spans and metrics are lost; the ledger is in the spool or was sent" in found.err
 
+    @pytest.mark.long
     def test_a_collector_that_is_absent_does_not_hold_the_process(self, provider: Provider, tmp_path: Path) -> None:
         """Nobody listens: the exporters try again and again, and the process ends in time."""
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-            environment = {**environ(provider, nobody), "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+            environment = {**environ(provider, nobody), **PATIENT}
             with Program(CLIENT + "ask()", tmp_path, environment) as program:
                 assert program.ended(BOUND_S).code == 0
 

@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 import pytest
 from click.testing import Result
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otel_costs.local import Stack
 from otel_costs.store import StoreError, connect
 from otel_costs.store.address import AddressError, read
+from tests.support.selection import examples
 
 from .support import MAIN, run
 
@@ -270,7 +271,7 @@ parts = st.sampled_from(["", "http://", "https://", "http:", "chdb://", "chdb:/"
 texts = st.text(st.characters(exclude_characters="\x00"), max_size=8)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(400)
 @given(st.one_of(st.builds("".join, st.lists(parts | hosts | texts | st.just(SECRET), max_size=6)), st.text()))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """Nothing else comes of it; what is refused is not repeated."""
@@ -282,7 +283,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert found.scheme in ("http", "https", "chdb")
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     user=texts,
     password=st.text(min_size=1).map(lambda text: f"{text}{SECRET}"),
@@ -313,7 +314,7 @@ options = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(
     command=st.sampled_from(["sessions", "session", "report", "search", "export", "budget", "erase"]), given_=options
 )

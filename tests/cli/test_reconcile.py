@@ -30,10 +30,9 @@ _days = count(3)
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a store that records can be sent to."""
-    with Stack(tmp_path_factory.mktemp("data"), otlp_http_port=0, otlp_grpc_port=0, http_port=0) as running:
-        yield running
+def stack(emptied_stack: Stack) -> Stack:
+    """Return a store that records can be sent to."""
+    return emptied_stack
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from otel_costs.local import Stack
 from otel_costs.scenarios.library import predefined
 from otel_costs.stand_in import Provider
+from tests.support.stack import empty
 
 from .support import MAIN, run
 
@@ -49,10 +49,10 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, provider: Provider) -> Iterator[Place]:
-    """Run a store that is empty at first."""
-    with Stack(tmp_path / "data", otlp_http_port=0, otlp_grpc_port=0, http_port=0) as stack:
-        yield Place(stack, provider)
+def place(shared_stack: Stack, provider: Provider) -> Place:
+    """Return a store that is empty at first."""
+    empty(shared_stack)
+    return Place(shared_stack, provider)
 
 
 def test_a_run_is_in_the_reports(place: Place, tmp_path: Path) -> None:

@@ -29,11 +29,10 @@ def program() -> Path:
         pytest.fail(str(error))
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run one store for a module; tests use sessions of their own."""
-    with Stack(tmp_path_factory.mktemp("store")) as running:
-        yield running
+@pytest.fixture(scope="session")
+def stack(shared_stack: Stack) -> Stack:
+    """Return a store that runs already; tests use sessions of their own."""
+    return shared_stack
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,7 @@ def copies(stack: Stack, session: str) -> int:
     return int(ask(stack.http_url, f"{sql} and EventName = 'otel_costs.call'", session=session)[0]["n"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spooled", [False, True], ids=["queue", "spool"])
 def test_ten_faults_of_each_kind_on_both_ways(
     stack: Stack, to_store: FaultProxy, run_collector: Run, tmp_path: Path, session: str, spooled: bool
@@ -81,6 +82,7 @@ def test_ten_faults_of_each_kind_on_both_ways(
     ), "no duplicate has arrived: then nothing was shown"
 
 
+@pytest.mark.long
 def test_a_collector_that_is_killed_loses_nothing(
     stack: Stack, to_store: FaultProxy, run_collector: Run, tmp_path: Path, session: str
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_store_that_is_down_loses_nothing(
         settle(stack, caller)
 
 
+@pytest.mark.long
 def test_uvicorn_stops_without_a_loss(
     stack: Stack, run_collector: Run, provider: Provider, tmp_path: Path, session: str
 ) -> None:
@@ -189,6 +192,7 @@ class TestKilledApplication:
             wire.down = False
             return calls
 
+    @pytest.mark.long
     def test_missing_calls_are_exactly_those_that_are_missing(
         self, wire: FaultProxy, stack: Stack, tmp_path: Path, session: str
     ) -> None:
@@ -198,6 +202,7 @@ class TestKilledApplication:
         # What the collector took may still be on its way to the store.
         wait_until(lambda: self.missing(stack, session) == self.gaps(stack, session), "the gaps are what is missing")
 
+    @pytest.mark.long
     def test_with_the_spool_none_is_missing(self, wire: FaultProxy, stack: Stack, tmp_path: Path, session: str) -> None:
         """The next process of the application delivers what the killed one left, and tells how much it was."""
         spool = {"OTEL_COSTS_SPOOL": str(tmp_path / "spool")}
@@ -237,6 +242,7 @@ class TestKilledApplication:
         return {n for row in rows for n in range(int(row["first_seq"]), int(row["last_seq"]) + 1)}
 
 
+@pytest.mark.long
 def test_how_far_a_process_went_is_money(stack: Stack, run_collector: Run, session: str) -> None:
     """It goes with the ledger, once, and not with content: what would be redacted there is left as it is."""
     collector = run_collector(stack.http_url)
@@ -250,6 +256,7 @@ def test_how_far_a_process_went_is_money(stack: Stack, run_collector: Run, sessi
     assert ask(stack.http_url, sql, s=session) == [{"Body": "anna@example.com"}]
 
 
+@pytest.mark.long
 def test_the_proxy_can_fail(stack: Stack) -> None:
     """What is cut is cut: a fault that did nothing would show nothing."""
     with FaultProxy(stack.otlp_http_url) as proxy:

@@ -136,6 +136,7 @@ def refused(collector: Collector, kind: str) -> float:
     return collector.metrics(f"otelcol_receiver_refused_{kind}")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("held_up_by", ["a store that refuses", "a store that hangs", "a Jaeger that hangs"])
 def test_ledger_records_are_stored_while_spans_are_not(
     stack: Stack, to_store: FaultProxy, run: Callable[..., Collector], hanging: str, tmp_path: Path, held_up_by: str
@@ -161,6 +162,7 @@ def test_ledger_records_are_stored_while_spans_are_not(
     assert max(used) < MEMORY_MIB
 
 
+@pytest.mark.long
 def test_a_collector_with_a_full_queue_starts_again(
     stack: Stack, to_store: FaultProxy, run: Callable[..., Collector], tmp_path: Path
 ) -> None:

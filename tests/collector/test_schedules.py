@@ -19,13 +19,14 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from otel_costs.local import Stack
 from tests.local.support import export_logs, ledger_record
+from tests.support.selection import examples
 
 from .fault_proxy import FAULTS, Fault, FaultProxy
 from .support import AUTHORIZED, Collector, stored, wait_until
 
 pytestmark = pytest.mark.timeout(36_000)
 
-SCHEDULES = int(os.environ.get("OTEL_COSTS_SCHEDULES", "8"))
+SCHEDULES = int(os.environ.get("OTEL_COSTS_SCHEDULES") or examples(8).max_examples)
 
 faults = st.sampled_from(FAULTS)
 steps = st.one_of(

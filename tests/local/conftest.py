@@ -10,11 +10,10 @@ from otel_costs.local import Stack
 from .support import Served, free_ports
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run one stack for a module: a folder is set up in half a second, and tests use ids of their own."""
-    with Stack(tmp_path_factory.mktemp("data")) as running:
-        yield running
+@pytest.fixture(scope="session")
+def stack(shared_stack: Stack) -> Stack:
+    """Return a stack that runs already: tests use ids of their own."""
+    return shared_stack
 
 
 @pytest.fixture

@@ -140,6 +140,7 @@ def stored(url: str, session: str) -> list[int]:
     return [int(row["s"]) for row in rows]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_two_thousand_good_exports_among_two_hundred_bad_ones(clients: Clients) -> None:
     """Every good export is acknowledged, and what was acknowledged is stored, to the call, whatever the others do."""
@@ -189,6 +190,7 @@ def test_the_end_of_the_writer_is_the_end_of_the_process(serve: Callable[..., Se
         assert stored(stack.http_url, session) == [1]
 
 
+@pytest.mark.long
 def test_the_stack_of_a_program_ends_too(tmp_path: Path) -> None:
     """The process behind `Stack` ends with code 1 as well, and says why on standard error."""
     program = f"{END_THE_WRITER}\nimport sys; from otel_costs.local.__main__ import main; sys.exit(main())"

@@ -18,6 +18,7 @@ from otel_costs.local.state import State
 from otel_costs.store.damage import CODES, Damaged
 from otel_costs.store.embedded import EngineError, escape
 from tests.support.collector import PATIENCE_S
+from tests.support.selection import some
 
 from .support import ask, export_logs, ledger_record, send
 
@@ -63,7 +64,7 @@ def state(stack: Stack) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", some(DAMAGES, 1))
 def test_a_part_that_cannot_be_opened_is_named(tmp_path: Path, damage: str) -> None:
     """The start says which table lacks how many rows, and so does /state; everything else is served."""
     DAMAGES[damage](stored(tmp_path, (1, 50)))
@@ -97,6 +98,7 @@ def test_data_that_was_changed_is_named(tmp_path: Path) -> None:
         assert not damaged["detached"]
 
 
+@pytest.mark.long
 def test_a_table_of_any_name_is_read(tmp_path: Path) -> None:
     """A backtick or a backslash in a name is part of it."""
     name = "odd`\\name"

@@ -12,9 +12,9 @@ import h2.connection
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from otel_costs.local import Stack, http_server, otlp_grpc
+from otel_costs.local import Stack, body, http_server, otlp_grpc
 
-from .support import ask, export_logs, ledger_record, logs_request, send
+from .support import Served, ask, export_logs, free_ports, ledger_record, logs_request, send
 
 LOGS_METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 HEAD = b"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: 1000\r\n"
@@ -53,19 +53,34 @@ def test_half_sent_requests_take_no_places(stack: Stack, many: ExitStack, half: 
     assert ask(stack.http_url, "SELECT count() AS c FROM calls WHERE session_id = {s:String}", s=session) == [{"c": 1}]
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run `otel-costs local` with a second for what may take 10 and 20, and return where it takes records."""
+    prelude = "from otel_costs.local import body, http_server; body.PAUSE_S = http_server.HEAD_S = 1.0"
+    served = Served(tmp_path_factory.mktemp("impatient"), free_ports(3), {}, prelude)
+    served.wait_until_ready()
+    yield served.otlp_http_url
+    served.kill()
+
+
+def test_how_long_a_half_is_waited_for() -> None:
+    """A client with a slow network has that long."""
+    assert (http_server.HEAD_S, body.PAUSE_S) == (10, 20)
+
+
 @pytest.mark.parametrize("half", HALVES)
-def test_a_half_sent_request_ends(stack: Stack, half: str) -> None:
+def test_a_half_sent_request_ends(impatient: str, half: str) -> None:
     """Whoever does not go on is answered, or not, and the connection is closed."""
-    with opened(stack.otlp_http_url, HALVES[half]) as connection:
+    with opened(impatient, HALVES[half]) as connection:
         said = b""
         while part := connection.recv(4096):
             said += part
     assert said == b"" or said.startswith(b"HTTP/1.1 503 ")
 
 
-def test_who_sends_a_byte_now_and_then_gets_no_more_time(stack: Stack) -> None:
+def test_who_sends_a_byte_now_and_then_gets_no_more_time(impatient: str) -> None:
     """The time for the headers runs from their first byte, whatever comes meanwhile."""
-    with opened(stack.otlp_http_url, b"POST /v1/logs HTTP/1.1\r\nX: ") as connection:
+    with opened(impatient, b"POST /v1/logs HTTP/1.1\r\nX: ") as connection:
         connection.settimeout(0.2)
         while True:
             try:

@@ -12,6 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from otel_costs.local import Stack
 from tests.support.browser import browser
+from tests.support.stack import empty
 
 from .support import LATELY_NS, export_logs, ledger_record
 
@@ -34,15 +35,15 @@ def page() -> Iterator[Chrome]:
         yield driver
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a store: many sessions of one user, one of an oddly named one, one without a price, a call in no session."""
-    with Stack(tmp_path_factory.mktemp("data")) as stack:
-        records = [record(f"ada-{number}", "ada", number) for number in range(1, ADA + 1)]
-        records += [record("odd/1", ODD, 100), record("odd/1", "", 101), record("free", "bob", 102, None)]
-        records += [record("", "", 103)]
-        assert export_logs(stack.otlp_http_url, records).status == 200
-        yield stack.http_url
+@pytest.fixture
+def url(shared_stack: Stack) -> str:
+    """Fill a store: many sessions of one user, one of an oddly named one, one without a price, a call in no session."""
+    empty(shared_stack)
+    records = [record(f"ada-{number}", "ada", number) for number in range(1, ADA + 1)]
+    records += [record("odd/1", ODD, 100), record("odd/1", "", 101), record("free", "bob", 102, None)]
+    records += [record("", "", 103)]
+    assert export_logs(shared_stack.otlp_http_url, records).status == 200
+    return shared_stack.http_url
 
 
 class Page:
@@ -145,29 +146,29 @@ def test_what_is_not_there_is_said(page: Chrome, url: str) -> None:
     WebDriverWait(page, 60).until(lambda _: "There are no sessions of carol." in page.find_element(By.ID, "main").text)
 
 
-def test_calls_outside_of_sessions_are_not_nothing(page: Chrome, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_calls_outside_of_sessions_are_not_nothing(page: Chrome, shared_stack: Stack) -> None:
     """ "No sessions yet" is said of an empty store alone; calls in no session are counted, with the remedy."""
-    with Stack(tmp_path_factory.mktemp("empty")) as stack:
-        shown = Page.__new__(Page)
-        shown.driver, shown.clicked = page, set()
-        page.get(f"{stack.http_url}/")
-        shown.wait("No sessions yet")
-        records = [record("", "", number, cost) for number, cost in ((1, "0.5"), (2, None))]
-        assert export_logs(stack.otlp_http_url, records).status == 200
-        page.refresh()
-        shown.wait("2 calls are in no session: $0.500000 + 1 unpriced")
-        assert "No sessions yet" not in shown.text
-        assert "otel_costs.session(" in shown.text
+    empty(shared_stack)
+    shown = Page.__new__(Page)
+    shown.driver, shown.clicked = page, set()
+    page.get(f"{shared_stack.http_url}/")
+    shown.wait("No sessions yet")
+    records = [record("", "", number, cost) for number, cost in ((1, "0.5"), (2, None))]
+    assert export_logs(shared_stack.otlp_http_url, records).status == 200
+    page.refresh()
+    shown.wait("2 calls are in no session: $0.500000 + 1 unpriced")
+    assert "No sessions yet" not in shown.text
+    assert "otel_costs.session(" in shown.text
 
 
-def test_the_others_are_in_the_costs(page: Chrome, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_others_are_in_the_costs(page: Chrome, shared_stack: Stack) -> None:
     """More users than are listed end in one row, so that users add up to what days do."""
-    with Stack(tmp_path_factory.mktemp("many")) as stack:
-        records = [record(f"s{number}", f"user-{number}", number) for number in range(PAGE + 4)]
-        assert export_logs(stack.otlp_http_url, records).status == 200
-        shown = Page.__new__(Page)
-        shown.driver, shown.clicked = page, set()
-        page.get(f"{stack.http_url}/#/costs")
-        shown.wait("4 others")
-        cost = sum(Decimal(one.removeprefix("$")) for one in shown.column(4))
-        assert cost == Decimal("0.01") * (PAGE + 4)
+    empty(shared_stack)
+    records = [record(f"s{number}", f"user-{number}", number) for number in range(PAGE + 4)]
+    assert export_logs(shared_stack.otlp_http_url, records).status == 200
+    shown = Page.__new__(Page)
+    shown.driver, shown.clicked = page, set()
+    page.get(f"{shared_stack.http_url}/#/costs")
+    shown.wait("4 others")
+    cost = sum(Decimal(one.removeprefix("$")) for one in shown.column(4))
+    assert cost == Decimal("0.01") * (PAGE + 4)

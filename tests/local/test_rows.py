@@ -4,12 +4,13 @@ import json
 import uuid
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from otel_costs.local import Stack, rows
+from tests.support.selection import examples
 
 from .support import LATELY_NS, ask, export_logs
 
@@ -63,7 +64,7 @@ UINT64 = st.integers(0, 2**64 - 1)
 UINT32 = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     attributes=st.dictionaries(TEXT, VALUES, max_size=5),
     body=VALUES,

@@ -1,19 +1,19 @@
 """GET /sessions and /sessions/{id} as programs ask them."""
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs.local import Stack
 from otel_costs.local.session_api import KNOWN, ParameterError, asked
 from otel_costs.store.periods import period
+from tests.support.selection import examples
 
 from .support import Answer, export_logs, ledger_record, send
 
@@ -24,21 +24,20 @@ STARTS = [NOW - timedelta(minutes=10 * number) for number in range(1, 8)]
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a store with seven sessions: of two users and two scenarios, some with a tag, one without a price."""
-    with Stack(tmp_path_factory.mktemp("data")) as stack:
-        records = []
-        for number, start in enumerate(STARTS):
-            more: dict[str, object] = {
-                "user.id": "ada" if number % 2 else "bob",
-                "otel_costs.scenario": "sales" if number < 3 else "",
-                **({"otel_costs.tag.team": "west & co"} if number == 4 else {}),
-                **({"otel_costs.cost.usd": ""} if number == 5 else {}),
-            }
-            ended = int(start.timestamp()) * SECOND + SECOND
-            records.append(ledger_record(f"s{number}", seq=number + 1, time_ns=ended, more=more))
-        assert export_logs(stack.otlp_http_url, records).status == 200
-        yield stack.http_url
+def url(emptied_stack: Stack) -> str:
+    """Fill a store with seven sessions: of two users and two scenarios, some with a tag, one without a price."""
+    records = []
+    for number, start in enumerate(STARTS):
+        more: dict[str, object] = {
+            "user.id": "ada" if number % 2 else "bob",
+            "otel_costs.scenario": "sales" if number < 3 else "",
+            **({"otel_costs.tag.team": "west & co"} if number == 4 else {}),
+            **({"otel_costs.cost.usd": ""} if number == 5 else {}),
+        }
+        ended = int(start.timestamp()) * SECOND + SECOND
+        records.append(ledger_record(f"s{number}", seq=number + 1, time_ns=ended, more=more))
+    assert export_logs(emptied_stack.otlp_http_url, records).status == 200
+    return emptied_stack.http_url
 
 
 def get(url: str, **parameters: object) -> Answer:
@@ -167,7 +166,7 @@ def test_other_ways_to_ask(url: str) -> None:
     assert refused(send(f"{url}/sessions/"), 404)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@examples(200)
 @given(st.lists(st.tuples(st.sampled_from([*KNOWN, "tag.a", "tag.", "x", "param_from"]) | st.text(), st.text())))
 def test_any_parameters_are_read_or_refused(given_: list[tuple[str, str]]) -> None:
     """Nothing else comes of them."""

@@ -19,6 +19,7 @@ from otel_costs import CostsInstrumentor, open_ends
 from otel_costs import attributes as names
 from otel_costs.providers import azure_speech
 from tests.support.recorded import Recorded, wait_for_records
+from tests.support.selection import some
 from tests.support.speech.azure import AzureSpeech, Phrase
 from tests.support.speech.azure_sdk import Heard, Microphone, Pulled, config, sdk
 
@@ -88,9 +89,11 @@ def broken(found: Any) -> Any:
 def do_all(service: AzureSpeech) -> list[Any]:
     """Do something of every kind, and return what the application gets."""
     service.phrases = [Phrase("Hello.", 0.0, 0.1, translations={"de": "Hallo."})]
-    once = recognizer(service, Microphone().say(0.2)).recognize_once()
+    asking = recognizer(service, Microphone().say(0.2))
+    once = asking.recognize_once_async()  # the library waits for half a second: for several of them at the same time
     source = sdk.audio.AudioConfig(stream=sdk.audio.PullAudioInputStream(Pulled(0.2)))  # the SDK needs it kept
-    pulled = recognizer(service, source)
+    pulling = recognizer(service, source)
+    pulled = pulling.recognize_once_async()
     microphone = Microphone(sdk.audio.AudioStreamFormat(16_000, 16, 1))
     continuous = recognizer(service, microphone.config)
     heard = Heard(continuous, "recognized", "canceled", "session_stopped")
@@ -115,7 +118,7 @@ def do_all(service: AzureSpeech) -> list[Any]:
     spoken = speaker.speak_ssml("<speak><voice name='en-US-JennyNeural'>Hello</voice></speak>")
     told.wait()
     return [
-        once.text, pulled.recognize_once().text, heard.texts, [name for name, _ in heard.events],
+        once.get().text, pulled.get().text, heard.texts, [name for name, _ in heard.events],
         translator.recognize_once().translations, spoken.reason.name, len(spoken.audio_data), size,
         started.reason.name, speaker.speak(request).reason.name,
     ]  # fmt: skip
@@ -128,7 +131,7 @@ def expected() -> list[Any]:
         return do_all(service)
 
 
-@pytest.mark.parametrize("place", sorted(PLACES))
+@pytest.mark.parametrize("place", some(sorted(PLACES), 10))
 def test_a_bug_leaves_the_result(
     place: str, expected: list[Any], service: AzureSpeech, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

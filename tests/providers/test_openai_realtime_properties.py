@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs import attributes as names
@@ -21,6 +21,7 @@ from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.sound import Passing
 from otel_costs.sockets import Handshake, observe
 from tests.support.recorded import Recorded, instrumented, wait_for_records
+from tests.support.selection import examples
 
 Event = dict[str, Any]
 Step = tuple[str, Event]
@@ -247,7 +248,7 @@ def _first_by_id(steps: Sequence[Step], kind: str) -> dict[str, Event]:
 
 
 @given(steps=_shuffled())
-@settings(max_examples=150)
+@examples(150)
 def test_every_response_is_billed_once_and_exactly(kept: Recorded, steps: list[Step]) -> None:
     """Whatever the order, and whatever is lost or said twice: the money is that of the usages, to the last digit."""
     talk = Talk()
@@ -264,7 +265,7 @@ def test_every_response_is_billed_once_and_exactly(kept: Recorded, steps: list[S
 
 
 @given(steps=_shuffled())
-@settings(max_examples=150)
+@examples(150)
 def test_every_transcription_is_billed_once(kept: Recorded, steps: list[Step]) -> None:
     """By its item, at the first usage that is said; where none is said, by an estimate."""
     talk = Talk()
@@ -286,7 +287,7 @@ def test_every_transcription_is_billed_once(kept: Recorded, steps: list[Step]) -
 
 
 @given(steps=_shuffled())
-@settings(max_examples=100)
+@examples(100)
 def test_every_item_is_a_message_once(kept: Recorded, steps: list[Step]) -> None:
     """However often it is said, and by how many events; what stands aside of the conversation is none."""
     talk = Talk()
@@ -300,7 +301,7 @@ def test_every_item_is_a_message_once(kept: Recorded, steps: list[Step]) -> None
 
 
 @given(steps=_spoilt())
-@settings(max_examples=300)
+@examples(300)
 def test_nothing_that_is_said_raises_or_hides_what_follows(kept: Recorded, steps: list[Step]) -> None:
     """Whatever an event has in any of its fields, the next good one counts, and no more is held than may be."""
     talk = Talk()
@@ -316,7 +317,7 @@ def test_nothing_that_is_said_raises_or_hides_what_follows(kept: Recorded, steps
 
 
 @given(whose=st.sampled_from(["client", "server"]), steps=_talks, data=st.data())
-@settings(max_examples=150)
+@examples(150)
 def test_no_frame_raises(kept: Recorded, whose: str, steps: list[Step], data: st.DataObject) -> None:
     """Cut anywhere, of any bytes, as text or not."""
     talk = Talk()

@@ -13,6 +13,7 @@ import pytest
 from tests.sockets.realtime_turns import COSTS, EAR, MODEL
 from tests.support import environments
 from tests.support.environments import HERE, Environment
+from tests.support.selection import some
 
 # The stand-in is on websockets, too.
 NEEDS = {
@@ -24,7 +25,7 @@ HEARS = ["speech_to_text", EAR, str(COSTS["hears"]), None]
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> Iterator[dict[str, Future[tuple[str, str]]]]:
+def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[str, str]]]]:
     """Run the programs, two at a time."""
     if environments.uv() is None:
         pytest.skip("no uv to make environments with")
@@ -37,11 +38,12 @@ def outcomes() -> Iterator[dict[str, Future[tuple[str, str]]]]:
                 f"tests.sockets.frameworks.{name}",
             )
             for name, needs in NEEDS.items()
+            if request.config.getoption("long") or name == next(iter(NEEDS))
         }
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", NEEDS)
+@pytest.mark.parametrize("name", some(NEEDS, 1))
 def test_framework(name: str, outcomes: dict[str, Future[tuple[str, str]]]) -> None:
     """A function call and an answer, and where it is spoken to its transcription: each a call, to the digit."""
     outcome, output = outcomes[name].result()

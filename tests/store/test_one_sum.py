@@ -23,6 +23,7 @@ from otel_costs.store.rows import Row
 from tests.queries import conftest
 from tests.queries.engine import engine
 from tests.queries.ledger import LogRow, Store, call, message
+from tests.support.selection import examples
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FIRST = NOW - timedelta(days=3)
@@ -351,7 +352,7 @@ edges = st.none() | st.builds(
 
 
 @settings(
-    max_examples=6,
+    max_examples=examples(6).max_examples,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

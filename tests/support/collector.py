@@ -69,7 +69,7 @@ class Collector:
         with self._changed:
             self.requests += 1
             self._changed.notify_all()
-        self.open.wait(PATIENCE_S)
+        self.open.wait()  # at the latest, it is set when the collector is left
         if self.status != 200:
             return self.status
         try:

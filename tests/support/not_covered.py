@@ -1,7 +1,7 @@
 """Clients that are not covered, really used: a program for an environment that has them.
 
-`python -m tests.support.not_covered BASE_URL` imports them all, then uses each, and prints as JSON what was said, how
-many calls were recorded, and whether each client ended as it does without us.
+`python -m tests.support.not_covered BASE_URL [NAME ...]` imports them all, then uses each, or those that are named, and
+prints as JSON what was said, how many calls were recorded, and whether each client ended as it does without us.
 """
 
 import asyncio
@@ -114,6 +114,8 @@ def main() -> None:
     logging.getLogger("otel_costs").addHandler(heard)
     found = {}
     for name, use in clients(sys.argv[1]).items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
         alone = _tried(use)
         CostsInstrumentor().instrument(**recorded.providers)
         before = len(recorded.calls)

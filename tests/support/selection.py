@@ -1,0 +1,64 @@
+"""Which tests run, and with how many examples: what is `long` runs with `--long` alone, as in `make test-all`."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+EXAMPLES = 100
+"""How many examples a property is tried with in a long run, where it asks for no other number."""
+
+QUICK = Fraction(1, 5)
+"""How many of them in any other run."""
+
+
+class Collected:
+    """What was collected before anything was left out of it, and what was."""
+
+    def __init__(self, items: Sequence[pytest.Item]) -> None:
+        self.tests = Counter(_module(item) for item in items)
+        self.long = Counter(_module(item) for item in items if is_long(item))
+        self.deselected: list[str] = []
+
+
+COLLECTED = pytest.StashKey[Collected]()
+
+
+def configure(*, long: bool) -> None:
+    """Set how many examples are drawn, always the same ones but in a long run; none depends on the machine's speed."""
+    settings.register_profile(
+        "otel_costs",
+        max_examples=EXAMPLES if long else round(EXAMPLES * QUICK),
+        derandomize=settings().derandomize or not long,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("otel_costs")
+
+
+def examples(number: int) -> settings:
+    """Have a property tried with so many examples in a long run, and with a part of them in any other."""
+    return settings(max_examples=max(1, number * settings().max_examples // EXAMPLES))
+
+
+def some(rows: Iterable[Any], number: int) -> list[Any]:
+    """Return the rows of a matrix: so many of them, spread evenly, for every run, and the others for a long one."""
+    found = list(rows)
+    kept = {place * len(found) // number for place in range(number)}
+    return [row if place in kept else long(row) for place, row in enumerate(found)]
+
+
+def long(*row: Any) -> Any:
+    """Return a row of a matrix that is tried in a long run alone."""
+    return pytest.param(*row, marks=pytest.mark.long)
+
+
+def is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("long") is not None
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]

@@ -1,0 +1,54 @@
+"""Which tests run: all of them before a change is taken, and of every module some in minutes."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from .support.selection import COLLECTED, EXAMPLES, examples
+
+ROOT = Path(__file__).parents[1]
+ALONE = {"tests/local/engine/test_embedded.py", "tests/local/engine/test_intake.py"}
+"""What `tests/local/test_engine.py` runs in a process of its own."""
+
+
+def made(target: str) -> list[str]:
+    """Return the commands of a target of the Makefile."""
+    asked = ["make", "--dry-run", "--always-make", "--old-file=.venv/.ready", target]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [line.strip() for line in done.stdout.splitlines()]
+
+
+def test_what_a_change_must_pass_is_everything() -> None:
+    """`.ci/run` calls `make test-all`, which leaves nothing out, and nothing else runs tests."""
+    commands = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("make ")]
+    assert commands == ["make lint", "make browser", "make test-all"]
+    assert made("test-all")[-1] == ".venv/bin/python -m pytest --long"
+    assert made("test")[-1] == ".venv/bin/python -m pytest"
+
+
+def test_nothing_else_is_left_out(request: pytest.FixtureRequest) -> None:
+    """A long run leaves no test out, and any other those alone that are marked `long`."""
+    collected = request.config.stash[COLLECTED]
+    narrowed = request.config.getoption("keyword") or request.config.getoption("markexpr")
+    if not narrowed:
+        expected = 0 if request.config.getoption("long") else collected.long.total()
+        assert len(collected.deselected) == expected
+
+
+def test_every_module_has_a_test_that_is_not_long(request: pytest.FixtureRequest) -> None:
+    """What a module promises is tried in minutes, too: all of it that was collected here, and all where all was."""
+    collected = request.config.stash[COLLECTED]
+    assert [module for module, count in collected.tests.items() if collected.long[module] == count] == []
+    whole = request.config.args == request.config.getini("testpaths")
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")} - ALONE
+    assert collected.tests.keys() == there or not whole
+
+
+def test_a_property_is_tried_more_often_in_a_long_run(request: pytest.FixtureRequest) -> None:
+    """A fifth of the examples, always the same ones, or all that it asks for."""
+    is_long = request.config.getoption("long")
+    assert settings().max_examples == (EXAMPLES if is_long else EXAMPLES / 5)
+    assert examples(150).max_examples == (150 if is_long else 30)
+    assert settings().derandomize or is_long
