@@ -145,7 +145,11 @@ def _register(module: ModuleType) -> None:
 
 
 def _install(watcher: str, patches: Patches) -> None:
-    importlib.import_module(watcher).install(patches)
+    module = importlib.import_module(watcher)
+    if (vendor := getattr(module, "VENDOR", None)) is not None:
+        importlib.import_module("otel_costs.providers.plugged_in").put(patches, vendor)
+    else:
+        module.install(patches)
 
 
 def _install_plugins(patches: Patches) -> None:

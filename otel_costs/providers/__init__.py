@@ -7,9 +7,9 @@ class Provider(NamedTuple):
     """A module of ours, and what it waits for: it is imported with the first of that, and costs nothing until then."""
 
     module: str
-    """Has `install(patches)` for the modules below, `claim(handshake)` for the sockets, or both."""
+    """Has a `VENDOR` or `install(patches)` for the modules below, `claim(handshake)` for the sockets, or both."""
     patched: tuple[str, ...] = ()
-    """Modules of others; `install` is called when the first of them is imported, and may be called again."""
+    """Modules of others: the calls are patched when the first of them is imported, and it may be done again."""
     sockets: tuple[str, ...] = ()
     """Providers (`otel_costs.providers.hosts`) whose WebSockets `claim` is asked about, `*` for any host."""
 

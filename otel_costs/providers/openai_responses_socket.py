@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from time import time_ns
 from typing import Any, Final
 
+from otel_costs.json_objects import parsed
 from otel_costs.providers import hosts
 from otel_costs.providers.hosts import Host
 from otel_costs.providers.openai import calls
 from otel_costs.providers.openai.lanes import Lanes
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import Endpoint, find
-from otel_costs.providers.server_events import parsed
 from otel_costs.scope import check_budget
 from otel_costs.sockets import Handshake
 

@@ -1,4 +1,4 @@
-"""The vendors that other packages bring: each is put where ours are, and a bug in one costs that one alone."""
+"""Vendors put where their calls are recorded: ours, and those of other packages, where a bug costs that one alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +15,13 @@ def install(patches: Patches) -> None:
         try:
             if not isinstance(found, Vendor):
                 raise TypeError(f"it is no Vendor, but {type(found).__name__}")
-            _install(patches, found)
+            put(patches, found)
         except Exception as error:  # noqa: BLE001
             telemetry.log.warning("%s is not recorded: %s: %s", name, type(error).__name__, error)
 
 
-def _install(patches: Patches, vendor: Vendor) -> None:
+def put(patches: Patches, vendor: Vendor) -> None:
+    """Record the calls of a vendor, whichever ways it has."""
     hosts.add(vendor.name, vendor.hosts)
     if vendor.endpoints:
         vendor_http.install(patches, vendor)

@@ -14,7 +14,7 @@ import otel_costs
 from otel_costs import attributes as names
 from otel_costs import pricing
 from otel_costs.messages import content
-from otel_costs.providers import assemblyai
+from otel_costs.providers.assemblyai import sockets
 from otel_costs.sockets import Handshake
 from tests.support.recorded import Recorded
 from tests.support.speech import assemblyai as stand_in
@@ -282,11 +282,11 @@ def test_a_connection_that_breaks(recorded: Recorded) -> None:
 
 def test_speech_on_a_socket(recorded: Recorded) -> None:
     """The characters that the termination says are billed."""
-    observer = assemblyai.claim(Handshake("127.0.0.1", 80, "/v1/ws", "", {}))
+    observer = sockets.claim(Handshake("127.0.0.1", 80, "/v1/ws", "", {}))
     assert observer is not None
     for frame in ({"type": "Generate", "text": "Hello "}, {"type": "Generate", "text": "there"}, {"type": "Flush"}):
         observer.sent(json.dumps(frame))
     observer.received(json.dumps({"type": "Termination", "total_input_char_length": 10}))
     observer.closed(None)
     assert recorded.call[names.USAGE_PREFIX + "input_characters"] == 10
-    assert assemblyai.claim(Handshake("agents.assemblyai.com", 443, "/v1/ws", "", {})) is None
+    assert sockets.claim(Handshake("agents.assemblyai.com", 443, "/v1/ws", "", {})) is None

@@ -185,7 +185,7 @@ def test_speech_that_is_counted() -> None:
     kept = Recorded()
     CostsInstrumentor().instrument(**kept.providers)
     try:
-        from otel_costs.providers.deepgram import claim
+        from otel_costs.providers.deepgram.sockets import claim
         from otel_costs.sockets import Handshake
 
         observer = claim(Handshake("api.deepgram.com", 443, "/v2/speak", "model=aura-2-thalia-en", {}))

@@ -3,14 +3,18 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
+import httpx2
+import openai
 import pytest
 
 import otel_costs
 from otel_costs import attributes as names
 from otel_costs.providers import vendor_http
 from tests.support.recorded import Recorded
+from tests.support.speech.assemblyai import AssemblyAI
 from tests.support.speech.deepgram import Deepgram
 
 VENDORS = ("assemblyai", "cartesia", "deepgram", "elevenlabs")
@@ -75,10 +79,29 @@ def ask(service: Deepgram) -> httpx.Response:
     return httpx.post(f"{service.url}/v1/listen?model=nova-3", json={"url": "https://example.com/a.wav"})
 
 
-def test_without_the_package(service: Deepgram, recorded: Recorded) -> None:
-    """Who asks a vendor by himself, with httpx, is recorded as well, in the process that has the package."""
-    assert ask(service).json()["metadata"]["duration"] == 15.5
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_without_the_package(library: Any, service: Deepgram, recorded: Recorded) -> None:
+    """Who asks a vendor by himself, with httpx or httpx2, is recorded as well, in the process that has the package."""
+    asked = {"url": "https://example.com/a.wav"}
+    answer = library.post(f"{service.url}/v1/listen?model=nova-3", json=asked)
+    assert answer.json()["metadata"]["duration"] == 15.5
     assert recorded.call[names.COST_USD] == "0.001110833333"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_openais_client(stream: bool, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What OpenAI's own client asks a vendor's host is recorded once, as what that client asks."""
+    import assemblyai.client  # noqa: F401
+
+    monkeypatch.setenv(names.ENV_PROVIDERS, "127.0.0.1=assemblyai")
+    with AssemblyAI() as service, openai.OpenAI(base_url=f"{service.url}/v1", api_key="k") as client:
+        answer = client.chat.completions.create(
+            model="gpt-4.1", messages=[{"role": "user", "content": "Hello"}], stream=stream
+        )
+        if stream:
+            list(answer)
+    assert recorded.call[names.PROVIDER_NAME] == "assemblyai"
+    assert len(recorded.spans) == 1
 
 
 @pytest.mark.parametrize("provider", ["openai", "acme", ""])

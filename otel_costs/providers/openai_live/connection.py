@@ -9,6 +9,7 @@ from typing import Any, Final
 from otel_costs import call as calls
 from otel_costs import outbox
 from otel_costs.identity import random_id
+from otel_costs.json_objects import parsed
 from otel_costs.messages import Draft, Message, joined
 from otel_costs.providers.hosts import Host
 from otel_costs.providers.openai import items as openai_items
@@ -20,7 +21,6 @@ from otel_costs.providers.openai_live.transcript import Transcript, Utterance
 from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
-from otel_costs.providers.server_events import parsed
 
 Event = Mapping[str, Any]
 

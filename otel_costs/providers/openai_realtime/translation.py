@@ -3,14 +3,12 @@
 It is one call for the whole connection, billed by the second of sound, silence too; an estimate, as nobody reports it.
 """
 
-import json
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from otel_costs import call as calls
 from otel_costs import clean, outbox, telemetry
 from otel_costs.call import Call
+from otel_costs.json_objects import parsed
 from otel_costs.messages import Draft, Message
 from otel_costs.providers.openai.parts import mapping
 from otel_costs.providers.openai_realtime import frames, usage
@@ -36,7 +34,7 @@ class Translation:
         if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
             self._entered.add(sound.data)
             return
-        event = _parsed(frame)
+        event = parsed(frame) or {}
         if event.get("type") in frames.SOUND_SENT and isinstance(data := event.get("audio"), str):
             self._entered.add(data)
         elif event.get("type") == "session.update":
@@ -49,7 +47,7 @@ class Translation:
         if frames.kind(frame) in frames.SOUND_RECEIVED and (sound := frames.sound(frame)):
             self._hear(sound.data)
             return
-        event = _parsed(frame)
+        event = parsed(frame) or {}
         kind, delta = event.get("type"), event.get("delta")
         if kind in ("session.created", "session.updated"):
             self._configuration.tell(mapping(event.get("session")))
@@ -119,11 +117,3 @@ class Translation:
         message_id = f"{call.call_id}/{index}"
         if calls.is_new_message(self._owner.session_id, message_id):
             self._owner.conversation.say(Message(message_id, index, draft), call.start_ns, call.call_id)
-
-
-def _parsed(frame: str) -> Mapping[str, Any]:
-    try:
-        event = json.loads(frame)
-    except (ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) else {}
