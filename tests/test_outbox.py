@@ -95,7 +95,7 @@ class Doers:
         """Wait until so many are done, without doing any."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.threads) >= number, PATIENCE_S)
-        while self.jobs.waiting:
+        while self.jobs.waiting():
             time.sleep(0)  # the last one is done, and its time is about to be looked at
 
     def _do(self) -> None:
