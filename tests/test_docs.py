@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from docs import generate
+from otel_costs.cli.app import app
 from otel_costs.stand_in import Provider
 
 from .support.collector import Collector
@@ -67,6 +69,34 @@ def test_pages_that_the_code_names() -> None:
     for source in [*PACKAGE.rglob("*.py"), *(ROOT / "queries").rglob("*.sql"), ROOT / "docker-compose.yml"]:
         for page in re.findall(r"(?<![\w./])docs/[\w/-]+\.md", source.read_text(encoding="utf-8")):
             assert (ROOT / page).exists(), (source, page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_sections_that_are_linked(page: Path) -> None:
+    """A link to a section of a page finds it."""
+    for link, section in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert section in sections(page.parent / link if link else page), f"{link}#{section}"
+
+
+def sections(page: Path) -> set[str]:
+    """Return the sections of a page, as links name them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_commands_of_the_page_for_trouble() -> None:
+    """Each command that it names is there, with the options that it gives."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    found = re.findall(r"otel-costs ([a-z]+)((?: [^`\n#]*)?)", page)
+    assert len(found) > 20
+    for name, rest in found:
+        command = app.get_command(click.Context(app), name)
+        assert command is not None, name
+        first = rest.split()[:1]
+        if isinstance(command, click.Group) and first and first[0] in command.commands:
+            command = command.commands[first[0]]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"otel-costs {name}{rest}"
 
 
 def test_every_page_is_found() -> None:

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "erase": "erase",
     "spool": "spool",
     "scenario": "scenario",
+    "doctor": "doctor.command",
 }
 
 # The first import of the embedded stack that fails says which extra is missing.

@@ -8,7 +8,7 @@ import os
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -67,26 +67,58 @@ def call_ids(entries: Iterable[bytes]) -> Iterator[str]:
                     yield from (one.value.string_value for one in record.attributes if one.key == names.CALL_ID)
 
 
-def connect() -> Send:
-    """Return what sends a request. It raises UnavailableError or RefusedError."""
-    protocol = _variable("PROTOCOL") or "grpc"  # the SDK's default
-    return _over_grpc() if protocol == "grpc" else _over_http()
+def connect(environ: Mapping[str, str] = os.environ) -> Send:
+    """Return what sends a request to where the variables of `environ` say. It raises UnavailableError or RefusedError.
+
+    An address that is none, or a certificate that cannot be read, may raise UnavailableError or OSError here already.
+    """
+    variables = Variables(environ)
+    return _over_grpc(variables) if variables.protocol == "grpc" else _over_http(variables)
 
 
-def _variable(name: str) -> str:
-    """Return a variable of the exporter: that for logs, or that for all signals."""
-    return os.environ.get(f"OTEL_EXPORTER_OTLP_LOGS_{name}") or os.environ.get(f"OTEL_EXPORTER_OTLP_{name}") or ""
+class Variables:
+    """What the variables of the exporter for logs say, each by its own or by that for all signals."""
 
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
 
-def _headers() -> dict[str, str]:
-    return dict(parse_env_headers(_variable("HEADERS"), liberal=True))
+    def get(self, name: str) -> str:
+        """Return what OTEL_EXPORTER_OTLP_LOGS_name says, or OTEL_EXPORTER_OTLP_name; empty if none does."""
+        environ = self._environ
+        return environ.get(f"OTEL_EXPORTER_OTLP_LOGS_{name}") or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or ""
 
+    @property
+    def protocol(self) -> str:
+        """Return `grpc`, the SDK's default, or another protocol, which is spoken over HTTP."""
+        return self.get("PROTOCOL") or "grpc"
 
-def _timeout_s() -> float:
-    try:
-        return float(_variable("TIMEOUT"))
-    except ValueError:
-        return _TIMEOUT_S
+    @property
+    def endpoint(self) -> str:
+        """Return the address as the exporter takes it: over HTTP with the path of logs."""
+        if self.protocol == "grpc":
+            return self.get("ENDPOINT") or "http://localhost:4317"
+        environ = self._environ
+        return environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT") or (
+            (environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318").rstrip("/") + "/v1/logs"
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that go with each request."""
+        return dict(parse_env_headers(self.get("HEADERS"), liberal=True))
+
+    @property
+    def timeout_s(self) -> float:
+        """Return how long a request may take, in seconds."""
+        try:
+            return float(self.get("TIMEOUT"))
+        except ValueError:
+            return _TIMEOUT_S
+
+    @property
+    def packed(self) -> bool:
+        """Whether requests are compressed."""
+        return self.get("COMPRESSION") == "gzip"
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -95,18 +127,14 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _over_http() -> Send:
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT") or (
-        (os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318").rstrip("/") + "/v1/logs"
-    )
+def _over_http(variables: Variables) -> Send:
+    endpoint, packed, timeout_s = variables.endpoint, variables.packed, variables.timeout_s
     if urlsplit(endpoint).scheme not in ("http", "https"):
         raise UnavailableError(f"{endpoint} is no address")
-    headers = {**_headers(), "Content-Type": "application/x-protobuf"}
-    packed = _variable("COMPRESSION") == "gzip"
+    headers = {**variables.headers, "Content-Type": "application/x-protobuf"}
     if packed:
         headers["Content-Encoding"] = "gzip"
-    opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=_tls()))
-    timeout_s = _timeout_s()
+    opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=_tls(variables)))
 
     def send(body: bytes) -> None:
         request = urllib.request.Request(endpoint, gzip.compress(body) if packed else body, headers)  # noqa: S310
@@ -123,21 +151,21 @@ def _over_http() -> Send:
     return send
 
 
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=_variable("CERTIFICATE") or None)
-    if certificate := _variable("CLIENT_CERTIFICATE"):
-        context.load_cert_chain(certificate, _variable("CLIENT_KEY") or None)
+def _tls(variables: Variables) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=variables.get("CERTIFICATE") or None)
+    if certificate := variables.get("CLIENT_CERTIFICATE"):
+        context.load_cert_chain(certificate, variables.get("CLIENT_KEY") or None)
     return context
 
 
-def _over_grpc() -> Send:
+def _over_grpc(variables: Variables) -> Send:
     import grpc  # noqa: PLC0415  # half a second, in our own thread
 
-    channel = _channel(grpc)
+    channel = _channel(grpc, variables)
     export = channel.unary_unary(_METHOD)
-    metadata = tuple(_headers().items())
-    compression = grpc.Compression.Gzip if _variable("COMPRESSION") == "gzip" else None
-    timeout_s = _timeout_s()
+    metadata = tuple(variables.headers.items())
+    compression = grpc.Compression.Gzip if variables.packed else None
+    timeout_s = variables.timeout_s
 
     def send(body: bytes) -> None:
         try:
@@ -149,15 +177,15 @@ def _over_grpc() -> Send:
     return send
 
 
-def _channel(grpc: Any) -> Any:
-    endpoint = _variable("ENDPOINT") or "http://localhost:4317"
+def _channel(grpc: Any, variables: Variables) -> Any:
+    endpoint = variables.endpoint
     url = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
-    if url.scheme != "https" and (url.scheme == "http" or _variable("INSECURE").lower() == "true"):
+    if url.scheme != "https" and (url.scheme == "http" or variables.get("INSECURE").lower() == "true"):
         return grpc.insecure_channel(url.netloc)
     return grpc.secure_channel(
         url.netloc,
         grpc.ssl_channel_credentials(
-            *(_content(_variable(name)) for name in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"))
+            *(_content(variables.get(name)) for name in ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"))
         ),
     )
 

@@ -112,6 +112,24 @@ def apply(
     return changes
 
 
+def outdated(client: "Client") -> list[str]:
+    """Return what the store lacks of this version's schema, or has as another version made it: `view sessions`, ...
+
+    Changes nothing. Raises StoreError.
+    """
+    with telling("cannot read the schema"):
+        present = _present(client)
+        applied = _applied(client) if ("table", TABLE) in present else {}
+        layout = Layout(applied.get(_CLUSTER) or None)
+        database = f"`{client.command('select currentDatabase()')}`"
+        wanted = layout.complete(statements(asdict(_retention(applied)), database))
+    return [
+        f"{one.kind} {one.name}"
+        for one in wanted
+        if (one.kind, one.name) not in present or applied.get((one.kind, one.name)) != one.checksum
+    ]
+
+
 def layout_of(client: "Client") -> Layout:
     """Return where the store's tables are, as `apply` was told the last time."""
     return Layout(_applied(client).get(_CLUSTER) or None)
