@@ -33,15 +33,23 @@ def queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def client() -> Iterator["Client"]:
-    """Return a store from before the report; handlers, which are the server's, are given back."""
+@pytest.fixture(scope="module")
+def database() -> Iterator["Client"]:
+    """Make the schema once; handlers, which are the server's, are given back."""
     client = beside("adding_a_report")
     schema.apply(client)
     yield client
     client.command("drop database adding_a_report sync")
     client.close()
     schema.apply(engine())
+
+
+@pytest.fixture
+def client(database: "Client") -> Iterator["Client"]:
+    """Return a store from before the report, without calls."""
+    yield database
+    database.command("drop view if exists service_costs")
+    database.command("truncate table calls")
 
 
 def test_the_page(client: "Client", queries: Path) -> None:

@@ -351,6 +351,7 @@ edges = st.none() | st.builds(
 )
 
 
+@pytest.mark.timeout(600)  # half a minute of a processor, of which others may want their part
 @settings(
     max_examples=examples(6).max_examples,
     deadline=None,
