@@ -31,7 +31,7 @@ class Answer:
             return cls(headers, None, read_out)
         if not _is_events(headers):
             return cls(headers, parsed_or_text(raw), read_out)
-        ends = read_out if last_event is None else any(last_event in _names(*event) for event in events(raw))
+        ends = read_out if last_event is None else _has(raw, last_event)
         return cls(headers, raw.decode("utf-8", "replace"), ends)
 
     @property
@@ -62,6 +62,11 @@ def read_usage(said: object, provider: str) -> Usage | None:
 
 def _is_events(headers: Mapping[str, str]) -> bool:
     return "text/event-stream" in headers.get("content-type", "")
+
+
+def _has(raw: bytes, last_event: str) -> bool:
+    """Return whether a stream has the event that ends it, which stands last where it does."""
+    return any(last_event in _names(*event) for event in reversed([*events(raw)]))
 
 
 def _names(name: str, data: str) -> tuple[object, ...]:

@@ -10,8 +10,11 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from otel_costs import BudgetExceeded, CostsInstrumentor, outbox, session
+from tests.support.recorded import Recorded
 from tests.support.speech.service import Answering, Asked, Said, Service
 
 MODEL = "claude-sonnet-4-5"
@@ -170,8 +173,20 @@ def doings(client: Client) -> Mapping[str, Callable[[], Awaitable[object]]]:
         finally:
             service.cut = False
 
+    async def spent() -> int:
+        """Return how many requests are sent after the budget is spent."""
+        with session(f"budget {client.is_async}", budget_usd="0.000001"):
+            await client.ask()
+            outbox.drain()
+            sent = len(service.asked)
+            for ask in (client.ask, client.stream, client.help_stream):
+                with suppress(BudgetExceeded):
+                    await ask()
+        return len(service.asked) - sent
+
     return {
         "whole": client.ask,
+        "spent": spent,
         "stream": client.stream,
         "helper": client.help_stream,
         "tool": lambda: client.ask(tools=[TOOL]),
@@ -200,9 +215,6 @@ class _Heard(logging.Handler):
 
 def main() -> None:
     """Print what became of each thing, and of one after all was taken back."""
-    from otel_costs import CostsInstrumentor, outbox, session
-    from tests.support.recorded import Recorded
-
     heard, recorded, found = _Heard(), Recorded(), dict[str, Any]()
     logging.getLogger("otel_costs").addHandler(heard)
     os.environ["OTEL_COSTS_PROVIDERS"] = "127.0.0.1=anthropic"
