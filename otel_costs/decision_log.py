@@ -40,6 +40,12 @@ def not_billed_route(method: str, url: str) -> None:
         telemetry.log.debug("no call: %s %s is not billed", method.upper(), _shape(url))
 
 
+def not_billed_answer(found: str) -> None:
+    """Tell that an answer has nothing to bill: an unknown endpoint's without a usage, a job's that has not ended."""
+    if telemetry.log.isEnabledFor(logging.DEBUG):
+        telemetry.log.debug("no call: route %s, the answer has nothing to bill", found)
+
+
 def became_job(call: "Call", before: str | None, *, ended: bool) -> None:
     """Tell that a call is the bill of a job, by whose id it goes from now on; `before` is the id that it had."""
     state = "has ended" if ended else "has not ended: its cost is known later"

@@ -79,6 +79,19 @@ def test_what_is_not_billed_is_told(
     assert "no call: GET /models/* is not billed" in caplog.messages
 
 
+def test_an_answer_without_anything_to_bill_is_told(
+    client: openai.OpenAI, recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A look at a job that has not ended leaves no record, and says so."""
+    with pytest.raises(openai.NotFoundError):
+        client.batches.retrieve(f"batch_{CANARY}")
+    client.batches.list()
+    outbox.drain()
+    assert recorded.calls == []
+    assert "no call: route batches, the answer has nothing to bill" in caplog.messages
+    assert CANARY not in caplog.text
+
+
 def test_a_second_sight_is_told(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
     """What is billed already, and the id that a job gives, are told as well."""
     for _ in range(2):

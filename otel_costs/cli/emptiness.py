@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 NOTHING_YET: Final = "no sessions yet: run a program under opentelemetry-instrument, or `otel-costs demo`"
+WHY_UNPRICED: Final = "`otel-costs doctor` tells why calls have no price, by reason, and what to do"
 NAME_THEM: Final = (
     "name one with `with otel_costs.session(ID):`, or in OpenAI's own fields: metadata={'session_id': ID}, conversation"
 )

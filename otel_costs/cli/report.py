@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import figures, options, output
-from otel_costs.cli.emptiness import NOTHING_YET
+from otel_costs.cli.emptiness import NOTHING_YET, WHY_UNPRICED
 from otel_costs.cli.others import spans_of_others
 from otel_costs.cli.sessions import session_table
 
@@ -69,6 +69,8 @@ def report(
         output.show(report_tables(found))
         if others:
             output.note(others)
+        if found["unpriced_calls"]:
+            output.show(output.text(WHY_UNPRICED, "dim"))
         if not found["call_count"]:
             output.note(_nothing(user, bounded=bool(since or until)))
 

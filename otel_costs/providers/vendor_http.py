@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from otel_costs import shutdown, telemetry
+from otel_costs import decision_log, shutdown, telemetry
 from otel_costs.call_context import CallContext
 from otel_costs.patching import Patches, Wrapper
 from otel_costs.providers import hosts
@@ -170,7 +170,10 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
             return None
         vendor, host = found
         endpoint = vendor.endpoint(request.method, request.url.path)
-        if endpoint is None or _OPENAI in request.headers.get("user-agent", "").lower():
+        if endpoint is None:
+            decision_log.not_billed_route(request.method, request.url.path)
+            return None
+        if _OPENAI in request.headers.get("user-agent", "").lower():
             return None
         shutdown.adopt_once()
         call = VendorCall.begin(endpoint, host, request)

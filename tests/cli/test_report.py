@@ -27,6 +27,7 @@ def test_report_of_everybody(url: str) -> None:
     """Without a user, the users are listed, and each table adds up to the total."""
     said = run("report", url=url)
     assert "All users · all time · 4 calls · $0.009995 + 1 unpriced" in said.stdout
+    assert "`otel-costs doctor` tells why" in said.stdout
     totals = [line.split() for line in said.stdout.splitlines() if line.strip().startswith("total")]
     assert totals == [["total", "4", "1", "2,560", "340", "$0.009995"]] * 4
 

@@ -24,7 +24,7 @@ _NO_LOGS: Final = ("HTTP 404", "HTTP 405", "gRPC UNIMPLEMENTED")
 
 
 class Target(NamedTuple):
-    """An address as people read it, without user and password, and where it is."""
+    """An address as people read it, without a user, a password or a path that may be one, and where it is."""
 
     shown: str
     host: str
@@ -148,7 +148,8 @@ def _target(variables: delivery.Variables) -> Target | None:
 
 
 def _shown(url: SplitResult) -> str:
-    return url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl().removeprefix("//")
+    where = url.netloc.rpartition("@")[2]
+    return f"{url.scheme}://{where}" if url.scheme else where
 
 
 def _why_not(environ: Mapping[str, str]) -> str | None:

@@ -249,5 +249,7 @@ class Exchange:
         else:
             jobs = body["data"] if isinstance(body.get("data"), list) else [body]
             found = [job for job in jobs if isinstance(job, Mapping) and openai_jobs.is_due(request.host.provider, job)]
+        if not found:
+            decision_log.not_billed_answer(request.endpoint.name)
         for answer in found:
             calls.write(calls.start(request), request, answer, headers, error)
