@@ -25,6 +25,7 @@ OF_OTHERS = {
     "acme_voice_costs.py",
     "prices.yaml",
     "queries/reports/service_costs.sql",  # the reader's own, and the test's of docs/adding-a-report.md
+    "overrides.txt",  # the reader's own
     "manifest.yaml",  # of the collector's distribution
     "plugin.json",  # of Grafana's plugin
 }
