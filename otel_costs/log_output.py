@@ -28,7 +28,7 @@ class _Output(logging.StreamHandler):  # type: ignore[type-arg]  # generic in th
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; nothing if another handler writes it."""
-        if not _is_taken():
+        if not _is_taken(record):
             self.stream = sys.stderr
             super().emit(record)
 
@@ -56,9 +56,12 @@ def remove() -> None:
         log.setLevel(logging.NOTSET)
 
 
-def _is_taken() -> bool:
-    """Whether a handler of the application writes the lines: not ours, and not the one that exports log records."""
+def _is_taken(record: logging.LogRecord) -> bool:
+    """Whether a handler of the application writes a line: not ours, and none that exports or drops what it gets."""
     handlers = [*log.handlers, *(logging.getLogger().handlers if log.propagate else ())]
-    return any(
-        not isinstance(one, _Output) and not type(one).__module__.startswith("opentelemetry") for one in handlers
-    )
+    return any(_shows(one) and record.levelno >= one.level for one in handlers)
+
+
+def _shows(handler: logging.Handler) -> bool:
+    is_export = type(handler).__module__.startswith("opentelemetry")
+    return not is_export and not isinstance(handler, _Output | logging.NullHandler)

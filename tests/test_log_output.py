@@ -56,6 +56,14 @@ def test_records_that_are_exported_are_shown_all_the_same(provider: Provider, tm
     assert ended(provider, tmp_path, **environment).err.count(LINE) == 1
 
 
+@pytest.mark.parametrize(("handler", "level"), [("NullHandler()", "NOTSET"), ("FileHandler('errors.log')", "ERROR")])
+def test_a_handler_that_does_not_take_the_line(provider: Provider, tmp_path: Path, handler: str, level: str) -> None:
+    """One that drops what it gets, or wants graver lines alone, keeps no line from who asked for it."""
+    source = f"import logging\nhandler = logging.{handler}\nhandler.setLevel(logging.{level})\n"
+    source += "logging.getLogger().addHandler(handler)\n" + SESSION
+    assert ended(provider, tmp_path, source, OTEL_COSTS_LOG="info").err.count(LINE) == 1
+
+
 def test_the_level_of_the_sdk_shows_decisions(provider: Provider, tmp_path: Path) -> None:
     """`OTEL_LOG_LEVEL=debug`, OpenTelemetry's own variable, is as good as ours for that."""
     assert "price chosen:" in ended(provider, tmp_path, OTEL_LOG_LEVEL="debug").err

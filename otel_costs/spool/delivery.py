@@ -130,7 +130,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 def _over_http(variables: Variables) -> Send:
     endpoint, packed, timeout_s = variables.endpoint, variables.packed, variables.timeout_s
     if urlsplit(endpoint).scheme not in ("http", "https"):
-        raise UnavailableError(f"{endpoint} is no address")
+        raise UnavailableError("the endpoint is no http:// or https:// address")  # there may be a password in it
     headers = {**variables.headers, "Content-Type": "application/x-protobuf"}
     if packed:
         headers["Content-Encoding"] = "gzip"

@@ -169,6 +169,24 @@ def test_a_token_that_is_missing(tmp_path: Path) -> None:
         assert "s3cret" not in told
 
 
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_no_finding_has_a_secret(closed: str, form: str) -> None:
+    """Neither passwords nor tokens of the variables are told, wherever they stand."""
+    secret = "canary5d1f"
+    place = closed.removeprefix("http://")
+    for address in (f"http://me:{secret}@{place}/{secret}?key={secret}", f"me:{secret}@{place}"):
+        environ = {
+            PROTOCOL: HTTP,
+            ENDPOINT: address,
+            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{secret}",
+            "OTEL_COSTS_TOKEN": secret,
+            "OPENAI_BASE_URL": f"http://me:{secret}@llm.acme.example/{secret}",
+        }
+        told = run("doctor", "--format", form, "--dsn", f"http://me:{secret}@{place}", environ=environ)
+        assert told.exit_code == 1
+        assert secret not in told.output
+
+
 def test_what_takes_no_logs() -> None:
     """A server that answers and does not know the path is no collector with a pipeline for logs."""
     with Collector() as collector:
