@@ -1,54 +1,44 @@
 """The store works without what its engine declares for data frames: it can be installed without it (docs/local.md)."""
 
 import json
-import os
 import subprocess
 import sys
-from decimal import Decimal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.support import MAIN
+from .support import Served, export_logs, ledger_record
 
-DATA_FRAMES = ("numpy", "pandas", "pyarrow")
-
-_MISSING = f"""
+MISSING = """
 import sys
-for name in {DATA_FRAMES}:
-    sys.modules[name] = None  # what an import of it finds is that it is not there
+for name in ("numpy", "pandas", "pyarrow"):
+    sys.modules[name] = None  # an import of it finds that it is not there
 """
 
 
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    """An environment whose Pythons have none of them."""
-    folder = tmp_path / "missing"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_MISSING)
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "OTEL_"))}
-    return {**clean, "PYTHONPATH": str(folder)}
+def command(*arguments: str) -> bytes:
+    """Run a command of otel-costs without them, and return what it writes."""
+    program = f"{MISSING}\nfrom otel_costs.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
 
 
-def run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command, env=environ, capture_output=True, timeout=110, check=False)
+@pytest.mark.parametrize("name", ["numpy", "pandas", "pyarrow"])
+def test_they_are_missing(name: str) -> None:
+    """What the other test relies on."""
+    done = subprocess.run([sys.executable, "-c", f"{MISSING}\nimport {name}"], capture_output=True, check=False)
+    assert b"ModuleNotFoundError" in done.stderr
 
 
-@pytest.mark.parametrize("name", DATA_FRAMES)
-def test_they_are_missing(name: str, environ: dict[str, str]) -> None:
-    """What the other tests here rely on."""
-    assert b"ModuleNotFoundError" in run([sys.executable, "-c", f"import {name}"], environ).stderr
-
-
-def test_all_of_it_works(tmp_path: Path, environ: dict[str, str]) -> None:
-    """Programs are recorded over OTLP, reported, and exported as Parquet, which is ClickHouse's own to write."""
-    data = tmp_path / "data"
-    demo = run([*MAIN, "demo", "--stand-in", "--data", str(data)], environ)
-    assert demo.returncode == 0, demo.stderr.decode()
-    here = ["--dsn", f"chdb://{data}"]
-    listed = json.loads(run([*MAIN, "sessions", "--format", "json", *here], environ).stdout)["sessions"]
-    assert len(listed) == 5
-    assert all(Decimal(session["cost_usd"]) > 0 for session in listed)
-    exported = run([*MAIN, "export", "calls", "--format", "parquet", *here], environ)
-    assert (exported.returncode, exported.stderr) == (0, b"")
-    assert exported.stdout[:4] == exported.stdout[-4:] == b"PAR1"
+def test_calls_are_received_reported_and_exported(serve: Callable[..., Served], tmp_path: Path) -> None:
+    """Over OTLP and HTTP, and from the folder itself; as Parquet too, which is ClickHouse's own to write."""
+    served = serve(prelude=MISSING)
+    served.wait_until_ready()
+    assert export_logs(served.otlp_http_url, [ledger_record("s-1")]).status == 200
+    (session,) = json.loads(command("sessions", "--format", "json", "--dsn", served.http_url))["sessions"]
+    assert (session["session_id"], session["cost_usd"]) == ("s-1", "0.011750")
+    assert served.stop()[0] == 0
+    exported = command("export", "calls", "--format", "parquet", "--dsn", f"chdb://{tmp_path / 'data'}")
+    assert exported[:4] == exported[-4:] == b"PAR1"
