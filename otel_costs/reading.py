@@ -23,6 +23,8 @@ class Job:
     ended: bool
     created_s: int | None = None
     ended_s: int | None = None
+    is_known: bool = False
+    """Whether the usage is known before it has ended: it has its cost from its start, unless it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Reading:
     model: str | None = None
     """The model that answered; None where the answer names none."""
     response_id: str | None = None
+    request_model: str | None = None
+    """The model that was asked for, where that was not known when the call began."""
     inputs: Sequence[Draft] | None = None
     """What was said in the request, where the answer alone tells; None leaves what the request told."""
     outputs: Sequence[Sequence[Draft]] = ()
@@ -82,6 +86,9 @@ def _write(reading: Reading, call: Call) -> None:
     bill = call.bill
     call.response_model = reading.model or call.response_model
     call.choices = reading.outputs
+    if call.request_model is None and reading.request_model:
+        call.request_model = clean.text(reading.request_model)
+        call.set(names.REQUEST_MODEL, reading.request_model)
     if reading.inputs is not None:
         call.inputs = reading.inputs
     call.set(names.RESPONSE_ID, reading.response_id)
@@ -98,3 +105,5 @@ def _write(reading: Reading, call: Call) -> None:
         bill.reasons.append(CostReason.REPORTED_COST_INVALID)
     if (job := reading.job) is not None:
         call.as_job(job.id, created_s=job.created_s, ended_s=job.ended_s, ended=job.ended)
+        if job.is_known:
+            bill.usage = reading.usage

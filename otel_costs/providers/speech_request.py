@@ -1,14 +1,16 @@
 """A request to a speech service through its own SDK, from before it is sent until its call is written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from otel_costs import outbox, shutdown, telemetry
+from otel_costs import outbox, reading, shutdown, telemetry
 from otel_costs.call import Call
 from otel_costs.call_context import CallContext
 from otel_costs.cost_reason import CostReason
+from otel_costs.reading import Reading
 from otel_costs.scope import check_budget
 from otel_costs.session import BudgetExceeded
 
@@ -24,20 +26,23 @@ class SpeechRequest:
     What the block raises ends the call; `call` None is a request that is not recorded.
     """
 
-    __slots__ = ("_context", "call")
+    __slots__ = ("_asked", "_context", "call")
 
-    def __init__(self, call: Call | None) -> None:
-        self.call = call
+    def __init__(self, call: Call | None, asked: Callable[[], Reading] = Reading) -> None:
+        self.call, self._asked = call, asked
         self._context = CallContext(call)
 
     @classmethod
-    def begin(cls, start: Callable[[], Call]) -> Self:
-        """Start the call of a request; raise `BudgetExceeded`, and nothing else, where the budget is spent."""
-        return cls(begun(start))
+    def begin(cls, start: Callable[[], Call], asked: Callable[[], Reading] = Reading) -> Self:
+        """Start the call of a request; raise `BudgetExceeded`, and nothing else, where the budget is spent.
+
+        `asked` returns what is known of a request that is not answered.
+        """
+        return cls(begun(start), asked)
 
     @telemetry.shielded("finish a call")
-    def answered(self, read: Callable[[Call], object]) -> None:
-        """The answer is here: `read` takes from it what the call is billed, in a job, and the call is written."""
+    def answered(self, read: Callable[[], Reading]) -> None:
+        """The answer is here: in a job, `read` returns what it says of the call, which is written."""
         if self.call is not None:
             self.call.stop()
             outbox.put(partial(write, self.call, read))
@@ -57,8 +62,7 @@ class SpeechRequest:
     def _failed(self, error: BaseException) -> None:
         if (call := self.call) is not None:
             call.stop()
-            end = call.refuse if is_refusal(error) else call.fail
-            outbox.put(partial(end, error_name(error)))
+            outbox.put(partial(write, call, self._asked, error_name(error), refused=is_refusal(error)))
 
 
 def begun(start: Callable[[], T]) -> T | None:
@@ -74,19 +78,14 @@ def begun(start: Callable[[], T]) -> T | None:
         return None
 
 
-def write(call: Call, read: Callable[[Call], object], error: str | None = None, *, refused: bool = False) -> None:
+def write(call: Call, read: Callable[[], Reading], error: str | None = None, *, refused: bool = False) -> None:
     """Read what is known of a call and write it; if it cannot be read, it is written all the same."""
     try:
-        read(call)
+        found = read()
     except Exception as bug:  # noqa: BLE001
         telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
-        if call.bill.usage is None:
-            call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
-    call.bill.refused = refused
-    if error is None:
-        call.finish()
-    else:
-        call.fail(error)
+        found = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
+    reading.finish(call, replace(found, refused=True) if refused else found, error)
 
 
 def error_name(error: BaseException) -> str:

@@ -224,7 +224,7 @@ def test_a_spent_budget_stops_the_stream(recorded: Recorded, aws: AwsStreams) ->
     assert len(aws.headers) == 1
 
 
-@pytest.mark.parametrize("broken", ["start", "feed", "sent", "_bill"])
+@pytest.mark.parametrize("broken", ["start", "feed", "sent", "_reading", "asked"])
 def test_a_bug_of_ours_leaves_the_stream_intact(
     aws: AwsStreams, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

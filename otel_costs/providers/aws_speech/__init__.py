@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import telemetry
+from otel_costs import outbox, reading, telemetry
 from otel_costs.call import Call
+from otel_costs.jobs import is_first_look
 from otel_costs.patching import Patches
 from otel_costs.providers.aws_speech import polly, transcribe_jobs
 from otel_costs.providers.aws_speech.operation import Operation, Place
 from otel_costs.providers.speech_request import SpeechRequest
+from otel_costs.reading import Reading
 
 _OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     **{("polly", name): operation for name, operation in polly.OPERATIONS.items()},
@@ -35,11 +37,12 @@ def _call(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, An
     operation = _operation(client, args)
     if operation is None:
         return wrapped(*args, **kwargs)
-    if operation.start is None:
+    if operation.read is None:
         answer = wrapped(*args, **kwargs)
         _look(operation, client, answer)
         return answer
-    with SpeechRequest.begin(partial(_start, operation, client, args[1])) as request:
+    asked = partial(_read, operation, client, args[1], {})
+    with SpeechRequest.begin(partial(_start, operation, client, args[1]), asked) as request:
         answer = wrapped(*args, **kwargs)
     request.answered(partial(_read, operation, client, args[1], answer))
     return answer
@@ -49,11 +52,12 @@ async def _call_async(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: 
     operation = _operation(client, args)
     if operation is None:
         return await wrapped(*args, **kwargs)
-    if operation.start is None:
+    if operation.read is None:
         answer = await wrapped(*args, **kwargs)
         _look(operation, client, answer)
         return answer
-    with SpeechRequest.begin(partial(_start, operation, client, args[1])) as request:
+    asked = partial(_read, operation, client, args[1], {})
+    with SpeechRequest.begin(partial(_start, operation, client, args[1]), asked) as request:
         answer = await wrapped(*args, **kwargs)
     request.answered(partial(_read, operation, client, args[1], answer))
     return answer
@@ -70,15 +74,19 @@ def _operation(client: Any, args: tuple[Any, ...]) -> Operation | None:
 
 
 def _start(operation: Operation, client: Any, asked: Mapping[str, Any]) -> Call:
-    if operation.start is None:
-        raise TypeError("a look starts no call")
-    return operation.start(Place.of(client), asked)
+    return Place.of(client).call(operation.operation, operation.model(asked))
 
 
-def _read(operation: Operation, client: Any, asked: Mapping[str, Any], answer: Any, call: Call) -> None:
-    operation.read(Place.of(client), asked, answer, call)
+def _read(operation: Operation, client: Any, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
+    return Reading() if operation.read is None else operation.read(Place.of(client), asked, answer)
 
 
 @telemetry.shielded("look at a job")
-def _look(operation: Operation, client: Any, answer: Any) -> None:
-    operation.read(Place.of(client), {}, answer, None)
+def _look(operation: Operation, client: Any, answer: Mapping[str, Any]) -> None:
+    """Write each job that an answer shows to have ended, the first time."""
+    place = Place.of(client)
+    for found in () if operation.looks is None else operation.looks(place, answer):
+        if found.job is not None and found.job.ended and is_first_look(place.host.provider, found.job.id):
+            call = place.call(operation.operation, found.request_model)
+            call.stop()
+            outbox.put(partial(reading.finish, call, found))

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
 from otel_costs.usage import Usage
 
@@ -18,7 +17,6 @@ def audio_usage(heard: Decimal) -> Usage:
     return Usage.of({"audio_seconds": whole, "input_audio_seconds": heard}, estimated=True)
 
 
-def note_add_ons(call: Call, options: Mapping[str, Any], *names: str) -> None:
-    """Say that the price is not all of it where one of the options `names` is asked for."""
-    if any(options.get(name) for name in names):
-        call.bill.reasons.append(CostReason.ADD_ON_NOT_PRICED)
+def add_on(options: Mapping[str, Any], *names: str) -> CostReason | None:
+    """Return the reason why the price is not all of it where one of the options `names` is asked for."""
+    return CostReason.ADD_ON_NOT_PRICED if any(options.get(name) for name in names) else None

@@ -1,6 +1,6 @@
 """An operation of AWS that is billed, or that looks at what is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from otel_costs.call import Call
 from otel_costs.providers import hosts
 from otel_costs.providers.hosts import Host
+from otel_costs.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is done with an operation: `start` its call; None for a look, which starts one for each job it finds."""
+    """An operation, and what is read of it: of one that is billed, or of one that looks at jobs."""
 
-    read: Callable[[Place, Mapping[str, Any], Mapping[str, Any], Call | None], object]
-    """Take what is billed from the parameters and the parsed answer; the call is None for a look."""
-    start: Callable[[Place, Mapping[str, Any]], Call] | None = None
+    operation: str
+    """`text_to_speech` or `speech_to_text`."""
+    read: Callable[[Place, Mapping[str, Any], Mapping[str, Any]], Reading] | None = None
+    """What the parameters and the parsed answer say of the call; with an empty answer what the parameters say."""
+    model: Callable[[Mapping[str, Any]], str | None] = lambda _: None
+    """The model that the parameters ask for; of a look, each job tells."""
+    looks: Callable[[Place, Mapping[str, Any]], Iterable[Reading]] | None = None
+    """What the parsed answer says of the jobs that it shows."""
 
 
 def epoch_s(moment: object) -> int | None:

@@ -5,16 +5,14 @@ task that writes to S3 names them when it is started: until somebody looks at it
 """
 
 import re
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs import outbox
-from otel_costs.call import Call
-from otel_costs.jobs import is_first_look
 from otel_costs.providers import spoken
 from otel_costs.providers.aws_speech.operation import Operation, Place, epoch_s, text
+from otel_costs.reading import Job, Reading
 from otel_costs.usage import Usage
 
 _DEFAULT_ENGINE: Final = "standard"  # "If you don't provide an engine, the standard engine is selected by default."
@@ -22,17 +20,14 @@ _ENDED: Final = ("completed", "failed")
 _TAG: Final = re.compile(r"<[^<>]*>")
 
 
-def _start(place: Place, asked: Mapping[str, Any]) -> Call:
-    call = place.call("text_to_speech", text(asked.get("Engine")) or _DEFAULT_ENGINE)
-    call.show(names.OUTPUT_TYPE, "speech")
-    call.show(names.SPEECH_VOICE, text(asked.get("VoiceId")))
-    call.inputs = spoken.synthesized(asked.get("Text"))
-    return call
+def _engine(asked: Mapping[str, Any]) -> str:
+    return text(asked.get("Engine")) or _DEFAULT_ENGINE
 
 
-def _read(_: Place, asked: Mapping[str, Any], answer: Mapping[str, Any], call: Call | None) -> None:
-    if call is not None:
-        call.bill.usage = _usage(answer.get("RequestCharacters"), asked)
+def _read(_: Place, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
+    voice = {names.OUTPUT_TYPE: "speech", names.SPEECH_VOICE: text(asked.get("VoiceId"))}
+    usage = _usage(answer.get("RequestCharacters"), asked) if answer else None
+    return Reading(usage, inputs=spoken.synthesized(asked.get("Text")), attributes=voice)
 
 
 def _usage(characters: object, asked: Mapping[str, Any]) -> Usage | None:
@@ -44,36 +39,35 @@ def _usage(characters: object, asked: Mapping[str, Any]) -> Usage | None:
     return Usage.of({"input_characters": len(plain)}, estimated=True)
 
 
-def _read_started(_: Place, asked: Mapping[str, Any], answer: Mapping[str, Any], call: Call | None) -> None:
-    if call is not None:
-        _read_task(call, answer.get("SynthesisTask") or {}, asked)
+def _read_started(place: Place, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
+    about = _read(place, asked, {})
+    found = _task(answer.get("SynthesisTask") or {}, asked)
+    return replace(found, inputs=about.inputs, attributes=about.attributes)
 
 
-def _look(place: Place, _: Mapping[str, Any], answer: Mapping[str, Any], __: Call | None) -> None:
+def _looks(_: Place, answer: Mapping[str, Any]) -> Iterator[Reading]:
     one = answer.get("SynthesisTask")
     for task in [one] if one else answer.get("SynthesisTasks") or ():
-        task_id = text(task.get("TaskId"))
-        if task_id and task.get("TaskStatus") in _ENDED and is_first_look("aws.polly", task_id):
-            call = place.call("text_to_speech", text(task.get("Engine")) or _DEFAULT_ENGINE)
-            _read_task(call, task, {})
-            call.stop()
-            # Failed tasks are not charged: https://repost.aws/questions/QULTgcHYOzQHS-ecJxBi8tEA
-            outbox.put(partial(call.refuse, "failed") if task["TaskStatus"] == "failed" else call.finish)
+        yield _task(task, {})
 
 
-def _read_task(call: Call, task: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    usage, task_id = _usage(task.get("RequestCharacters"), asked), text(task.get("TaskId"))
-    call.bill.usage = usage
-    if task_id:
-        call.set(names.RESPONSE_ID, task_id)
-        created_s, ended = epoch_s(task.get("CreationTime")), task.get("TaskStatus") in _ENDED
-        call.as_job(task_id, created_s=created_s, ended_s=None, ended=ended)
-        call.bill.usage = usage  # what it costs if it does not fail
+def _task(task: Mapping[str, Any], asked: Mapping[str, Any]) -> Reading:
+    task_id, ended = text(task.get("TaskId")), task.get("TaskStatus") in _ENDED
+    failed = task.get("TaskStatus") == "failed"
+    return Reading(
+        _usage(task.get("RequestCharacters"), asked),
+        request_model=_engine(task),
+        response_id=task_id,
+        job=Job(task_id, ended, epoch_s(task.get("CreationTime")), is_known=True) if task_id else None,
+        # Failed tasks are not charged: https://repost.aws/questions/QULTgcHYOzQHS-ecJxBi8tEA
+        error="failed" if failed else None,
+        refused=failed,
+    )
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    "SynthesizeSpeech": Operation(_read, _start),
-    "StartSpeechSynthesisTask": Operation(_read_started, _start),
-    "GetSpeechSynthesisTask": Operation(_look),
-    "ListSpeechSynthesisTasks": Operation(_look),
+    "SynthesizeSpeech": Operation("text_to_speech", _read, _engine),
+    "StartSpeechSynthesisTask": Operation("text_to_speech", _read_started, _engine),
+    "GetSpeechSynthesisTask": Operation("text_to_speech", looks=_looks),
+    "ListSpeechSynthesisTasks": Operation("text_to_speech", looks=_looks),
 }

@@ -4,18 +4,17 @@ AWS bills seconds of audio, and its answers do not name them: only a job that id
 each was. Of every other one the record says `duration_not_reported`, and has no cost; nothing is downloaded for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from otel_costs import attributes as names
-from otel_costs import clean, outbox
-from otel_costs.call import Call
+from otel_costs import clean
 from otel_costs.cost_reason import CostReason
-from otel_costs.jobs import is_first_look
-from otel_costs.providers.aws_speech.billed import audio_usage, note_add_ons
+from otel_costs.providers.aws_speech.billed import add_on, audio_usage
 from otel_costs.providers.aws_speech.operation import Operation, Place, epoch_s, text
+from otel_costs.reading import Job, Reading
 from otel_costs.usage import Usage
 
 _ADD_ONS: Final = ("ContentRedaction", "ToxicityDetection")
@@ -28,37 +27,43 @@ class _Kind(NamedTuple):
     model: str
     status: str = ""
 
-    def start(self, place: Place, asked: Mapping[str, Any]) -> Call:
-        call = place.call("speech_to_text", self.model)
-        call.show(names.SPEECH_INPUT_LANGUAGE, text(asked.get("LanguageCode")))
-        return call
+    def asked_model(self, _: Mapping[str, Any]) -> str:
+        return self.model
 
-    def read(self, place: Place, _: Mapping[str, Any], answer: Mapping[str, Any], call: Call | None) -> None:
-        """Read the answer to a start, or that to a look, whose call is None."""
+    def read(self, place: Place, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
+        """Return what the answer to a start says; with an empty one, what is asked."""
+        language = {names.SPEECH_INPUT_LANGUAGE: text(asked.get("LanguageCode"))}
+        return (
+            replace(self._job(place, answer.get(self.name) or {}), attributes=language)
+            if answer
+            else Reading(attributes=language)
+        )
+
+    def looks(self, place: Place, answer: Mapping[str, Any]) -> Iterator[Reading]:
+        """Yield what the answer to a look says of its job."""
         job = answer.get(self.name) or {}
-        status, name = job.get(self.status or f"{self.name}Status"), text(job.get(f"{self.name}Name"))
-        ended = status in ("COMPLETED", "FAILED")
-        # A name can be used again when its job was deleted, and other regions have their own.
-        job_id = f"{place.region}/{name}/{epoch_s(job.get('CreationTime'))}"
-        if call is not None:
-            self._describe(call, job, job_id, ended=ended)
-        elif name and ended and is_first_look("aws.transcribe", job_id):
-            call = self.start(place, job)
-            self._describe(call, job, job_id, ended=True)
-            call.stop()
-            outbox.put(partial(call.fail, "failed") if status == "FAILED" else call.finish)
+        if text(job.get(f"{self.name}Name")):
+            failed = job.get(self.status or f"{self.name}Status") == "FAILED"
+            language = {names.SPEECH_INPUT_LANGUAGE: text(job.get("LanguageCode"))}
+            yield replace(self._job(place, job), attributes=language, error="failed" if failed else None)
 
-    def _describe(self, call: Call, job: Mapping[str, Any], job_id: str, *, ended: bool) -> None:
-        call.set(names.RESPONSE_ID, text(job.get(f"{self.name}Name")))
-        call.bill.processing = "batch"
-        if ended:
-            call.bill.usage = _usage(job)
-            note_add_ons(call, {**job, **(job.get("Settings") or {})}, *_ADD_ONS)
-            note_add_ons(call, job.get("ModelSettings") or {}, "LanguageModelName")
-            if call.bill.usage is None:
-                call.bill.reasons.insert(0, CostReason.DURATION_NOT_REPORTED)
-        created_s, ended_s = epoch_s(job.get("CreationTime")), epoch_s(job.get("CompletionTime"))
-        call.as_job(job_id, created_s=created_s, ended_s=ended_s, ended=ended)
+    def _job(self, place: Place, job: Mapping[str, Any]) -> Reading:
+        status, name = job.get(self.status or f"{self.name}Status"), text(job.get(f"{self.name}Name"))
+        ended, created_s = status in ("COMPLETED", "FAILED"), epoch_s(job.get("CreationTime"))
+        usage = _usage(job) if ended else None
+        return Reading(
+            usage,
+            request_model=self.model,
+            response_id=name,
+            processing="batch",
+            reasons=(
+                CostReason.DURATION_NOT_REPORTED if usage is None else None,
+                add_on({**job, **(job.get("Settings") or {})}, *_ADD_ONS),
+                add_on(job.get("ModelSettings") or {}, "LanguageModelName"),
+            ),
+            # A name can be used again when its job was deleted, and other regions have their own.
+            job=Job(f"{place.region}/{name}/{created_s}", ended, created_s, epoch_s(job.get("CompletionTime"))),
+        )
 
 
 def _usage(job: Mapping[str, Any]) -> Usage | None:
@@ -76,6 +81,6 @@ _KINDS: Final = (
 )
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    **{f"Start{name}": Operation(kind.read, kind.start) for name, kind in _KINDS},
-    **{f"Get{name}": Operation(kind.read) for name, kind in _KINDS},
+    **{f"Start{name}": Operation("speech_to_text", kind.read, kind.asked_model) for name, kind in _KINDS},
+    **{f"Get{name}": Operation("speech_to_text", looks=kind.looks) for name, kind in _KINDS},
 }

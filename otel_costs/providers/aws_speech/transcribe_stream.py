@@ -6,6 +6,7 @@ end of the last result is known, silence after it left out. Both are estimates, 
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
@@ -18,8 +19,9 @@ from otel_costs.call import Call
 from otel_costs.patching import Patches
 from otel_costs.pricing.rates import EXACT
 from otel_costs.providers import hosts, spoken
-from otel_costs.providers.aws_speech.billed import audio_usage, note_add_ons
+from otel_costs.providers.aws_speech.billed import add_on, audio_usage
 from otel_costs.providers.speech_request import SpeechRequest, error_name, write
+from otel_costs.reading import Reading
 
 _SAMPLE_BYTES: Final = 2  # of pcm, which is 16 bits, its channels interleaved
 _ADD_ONS: Final = ("content_redaction_type", "language_model_name")
@@ -41,14 +43,18 @@ class Hearing:
         self._said: list[str] = []
         self._error: str | None = None
         self._call: Call | None = None
+        self.session_id: str | None = None
 
     def start(self, client: Any) -> Call:
         """Start the call of the stream."""
         host = hosts.at(*_address(client))
         call = self._call = Call("speech_to_text", host.provider, "standard", attributes=host.attributes)
         call.bill.endpoint = host.address
-        call.show(names.SPEECH_INPUT_LANGUAGE, self._options.get("language_code"))
         return call
+
+    def asked(self) -> Reading:
+        """Return what is known before anything is heard."""
+        return Reading(attributes={names.SPEECH_INPUT_LANGUAGE: self._options.get("language_code")})
 
     def sent(self, size: int) -> None:
         """Note the bytes of sound that were sent."""
@@ -78,13 +84,17 @@ class Hearing:
         if call is None:
             return _nothing
         call.stop()
-        return partial(write, call, self._bill, self._error or (None if error is None else error_name(error)))
+        return partial(write, call, self._reading, self._error or (None if error is None else error_name(error)))
 
-    def _bill(self, call: Call) -> None:
-        call.bill.usage = audio_usage(self._seconds())
-        note_add_ons(call, self._options, *_ADD_ONS)
-        call.inputs = [spoken.alone()]
-        call.choices = [spoken.heard(" ".join(self._said), self._end or None)]
+    def _reading(self) -> Reading:
+        return replace(
+            self.asked(),
+            usage=audio_usage(self._seconds()),
+            reasons=(add_on(self._options, *_ADD_ONS),),
+            inputs=[spoken.alone()],
+            outputs=[spoken.heard(" ".join(self._said), self._end or None)],
+            response_id=self.session_id,
+        )
 
     def _seconds(self) -> Decimal:
         rate, channels = self._options.get("media_sample_rate_hz"), self._options.get("number_of_channels") or 1
@@ -99,17 +109,17 @@ _hearings: WeakKeyDictionary[Any, Hearing] = WeakKeyDictionary()
 
 async def _start(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     hearing = Hearing(kwargs)
-    with SpeechRequest.begin(partial(hearing.start, client)) as request:
+    with SpeechRequest.begin(partial(hearing.start, client), hearing.asked) as request:
         stream = await wrapped(*args, **kwargs)
     if request.call is not None:
-        _follow(request.call, hearing, stream)
+        _follow(hearing, stream)
     return stream
 
 
-def _follow(call: Call, hearing: Hearing, stream: Any) -> None:
+def _follow(hearing: Hearing, stream: Any) -> None:
     watch = streaming.Watch(hearing, None)
     try:
-        call.set(names.RESPONSE_ID, stream.response.session_id)
+        hearing.session_id = stream.response.session_id
         events = stream.output_stream
         # The SDK's generator of raw events, in one of the same kind.
         events._event_generator = _followed(events._event_generator, hearing, watch)

@@ -6,7 +6,7 @@ comes. Nothing is asked for on our own: an operation that nobody waits for stays
 
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from otel_costs.jobs import is_first_look
 from otel_costs.providers.google_speech.fields import epoch_s
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.providers.speech_request import SpeechRequest, write
+from otel_costs.reading import Job, Reading
 
 _CODES: Final = (
     *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
@@ -52,29 +53,29 @@ class _Job:
         for name in (names.SERVER_ADDRESS, names.SERVER_PORT):
             call.set(name, started.attributes.get(name))
         call.stop()
-        write(call, partial(self.read, operation), error=_error(operation))
+        write(call, partial(self.read, operation, started=False), error=_error(operation))
 
-    def read(self, operation: Any, call: Call) -> None:
-        """Read an operation into the call of its start or of its end."""
+    def read(self, operation: Any, *, started: bool) -> Reading:
+        """Return what an operation says of the call that started it, or of the one that found its end."""
         ended = bool(operation.done)
         if ended and operation.HasField("response"):
             self.task.answered(self.result.deserialize(operation.response.value))
         metadata = self.metadata.deserialize(operation.metadata.value) if operation.HasField("metadata") else None
-        self.task.bill(call)
-        usage = call.bill.usage
-        if call is not self.started and not call.choices:
-            call.inputs = None  # its start told what is spoken
-        call.set(names.RESPONSE_ID, operation.name)
-        call.as_job(
-            operation.name,
-            created_s=epoch_s(metadata, "start_time") or epoch_s(metadata, "create_time"),
-            ended_s=(epoch_s(metadata, "last_update_time") or epoch_s(metadata, "update_time")) if ended else None,
-            ended=ended,
+        read = self.task.reading()
+        if ended and operation.HasField("error"):
+            read = replace(read, usage=None, reasons=(CostReason.JOB_FAILED,))
+        return replace(
+            read,
+            response_id=operation.name,
+            inputs=read.inputs if started or read.outputs else None,  # its start told what is spoken
+            job=Job(
+                operation.name,
+                ended,
+                epoch_s(metadata, "start_time") or epoch_s(metadata, "create_time"),
+                (epoch_s(metadata, "last_update_time") or epoch_s(metadata, "update_time")) if ended else None,
+                is_known=not ended,  # of a text it is known already, unless it fails
+            ),
         )
-        if not ended:
-            call.bill.usage = usage  # of a text it is known already, unless it fails
-        elif operation.HasField("error"):
-            call.bill.usage, call.bill.reasons = None, [CostReason.JOB_FAILED]
 
 
 def follow(request: SpeechRequest, task: Task, future: Any) -> None:
@@ -97,7 +98,7 @@ def _started(request: SpeechRequest, task: Task, future: Any) -> _Job | None:
     job = _Job(call, task, future._result_type, future._metadata_type, copy_context())
     if operation.done:
         is_first_look(call.provider, operation.name)
-    request.answered(partial(job.read, operation))
+    request.answered(partial(job.read, operation, started=True))
     return job
 
 

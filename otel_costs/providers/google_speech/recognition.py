@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs import attributes as names
-from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.rates import EXACT
 from otel_costs.providers import spoken
 from otel_costs.providers.google_speech.fields import enum, field, seconds, text
 from otel_costs.providers.google_speech.task import Task
+from otel_costs.reading import Reading
 from otel_costs.usage import Usage
 
 _WIDTHS: Final = {"LINEAR16": 2, "MULAW": 1, "ALAW": 1}  # bytes of a sample
@@ -62,27 +62,26 @@ class Recognition(Task):
         files = [field(file, "inline_result", "transcript") or field(file, "transcript") for file in found.values()]
         return [result for file in files for result in field(file, "results") or ()]
 
-    def bill(self, call: Call) -> None:
-        self.describe(call)
-        model = self.model() or "default"
-        # Medical models have prices of their own, which we do not know.
-        call.bill.price_model = None if model.startswith("medical") else f"{self._api}/{model}"
-        if enum(self.request, "processing_strategy") == "DYNAMIC_BATCHING":
-            call.bill.processing = "batch"
-        self._bill_seconds(call)
+    def reading(self) -> Reading:
+        model = self.model()
         language = text(self._config, "language_code") or next(iter(field(self._config, "language_codes") or ()), None)
-        call.show(names.SPEECH_INPUT_LANGUAGE, language)
-        call.inputs = [spoken.alone()]
-        call.choices = [spoken.heard(" ".join(map(str.strip, self._said)), self._end or None)]
+        return Reading(
+            self._usage(),
+            request_model=model,
+            # Medical models have prices of their own, which we do not know.
+            price_model=None if model and model.startswith("medical") else f"{self._api}/{model or 'default'}",
+            processing="batch" if enum(self.request, "processing_strategy") == "DYNAMIC_BATCHING" else None,
+            reasons=(CostReason.BILLED_TIME_NOT_REPORTED if self._billed is None else None,),
+            inputs=[spoken.alone()],
+            outputs=[spoken.heard(" ".join(map(str.strip, self._said)), self._end or None)],
+            attributes={names.SPEECH_INPUT_LANGUAGE: language},
+        )
 
-    def _bill_seconds(self, call: Call) -> None:
+    def _usage(self) -> Usage | None:
         if self._billed is not None:
-            call.bill.usage = Usage.of({"audio_seconds": self._billed})
-            return
-        call.bill.reasons.append(CostReason.BILLED_TIME_NOT_REPORTED)
+            return Usage.of({"audio_seconds": self._billed})
         estimate = self._sent_seconds() or self._end
-        if estimate:
-            call.bill.usage = Usage.of({"audio_seconds": estimate}, estimated=True)
+        return Usage.of({"audio_seconds": estimate}, estimated=True) if estimate else None
 
     def _sent_seconds(self) -> Decimal | None:
         """Return how long the sound is that was sent; None if its format does not say, or it was a file elsewhere."""

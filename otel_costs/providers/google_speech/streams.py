@@ -37,10 +37,10 @@ class _Reader:
     def end(self, error: BaseException | None) -> outbox.Job:
         self._call.stop()
         if error is None:
-            return partial(write, self._call, self._task.bill)
+            return partial(write, self._call, self._task.reading)
         # What was refused before its first answer was not done.
         refused = not self._call.chunks and is_refusal(error)
-        return partial(write, self._call, self._task.bill, error_name(error), refused=refused)
+        return partial(write, self._call, self._task.reading, error_name(error), refused=refused)
 
 
 class _Followed(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-ignore]

@@ -8,11 +8,11 @@ import re
 from typing import Any, Final, NamedTuple
 
 from otel_costs import attributes as names
-from otel_costs.call import Call
 from otel_costs.cost_reason import CostReason
 from otel_costs.providers import spoken
 from otel_costs.providers.google_speech.fields import field, text
 from otel_costs.providers.google_speech.task import Task
+from otel_costs.reading import Reading
 from otel_costs.usage import Usage
 
 _KIND: Final = re.compile(r"^[a-z]{2,3}-[A-Za-z]+-([A-Z][A-Za-z]*\d?(?:-HD)?)(?:-|$)")
@@ -53,20 +53,23 @@ class Synthesis(Task):
     def answered(self, answer: Any) -> None:
         """An answer is sound alone."""
 
-    def bill(self, call: Call) -> None:
-        self.describe(call)
+    def reading(self) -> Reading:
         said = [*self._streamed, _said(field(self.request, "input"))]
-        model = call.request_model
-        call.show(names.OUTPUT_TYPE, "speech")
-        call.show(names.SPEECH_VOICE, text(self._voice, "name"))
-        call.bill.usage = Usage.of({"input_characters": sum(one.characters for one in said)})
-        if model is None:
-            call.bill.reasons.append(CostReason.VOICE_NOT_NAMED)
-        elif model.startswith("gemini"):
-            call.bill.reasons.append(CostReason.TOKENS_NOT_REPORTED)
-        if not self.complete:
-            call.bill.reasons.append(CostReason.STREAM_NOT_FINISHED)
-        call.inputs = spoken.synthesized("".join(one.text for one in said))
+        model = self.model()
+        return Reading(
+            Usage.of({"input_characters": sum(one.characters for one in said)}),
+            request_model=model,
+            reasons=(_reason(model), None if self.complete else CostReason.STREAM_NOT_FINISHED),
+            inputs=spoken.synthesized("".join(one.text for one in said)),
+            attributes={names.OUTPUT_TYPE: "speech", names.SPEECH_VOICE: text(self._voice, "name")},
+        )
+
+
+def _reason(model: str | None) -> CostReason | None:
+    """Return why a model's characters are not its bill."""
+    if model is None:
+        return CostReason.VOICE_NOT_NAMED
+    return CostReason.TOKENS_NOT_REPORTED if model.startswith("gemini") else None
 
 
 class _Said(NamedTuple):

@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from otel_costs import attributes as names
 from otel_costs.call import Call
 from otel_costs.providers import hosts
+from otel_costs.reading import Reading
 
 
 class Task(ABC):
-    """Reads what is asked and what is answered; `describe` and `bill` are called in the outbox, once all is known."""
+    """Reads what is asked and what is answered; `reading` is called in the outbox, once all is known."""
 
     operation: ClassVar[str]
 
@@ -30,16 +30,10 @@ class Task(ABC):
         call.bill.endpoint = host.address
         return call
 
-    def describe(self, call: Call) -> None:
-        """Tell which model was asked for, where the call did not know it when it started."""
-        if call.request_model is None and (model := self.model()):
-            call.request_model = model
-            call.set(names.REQUEST_MODEL, model)
-
-    def read_answer(self, answer: Any, call: Call) -> None:
-        """Read a whole answer into its call."""
+    def read_answer(self, answer: Any) -> Reading:
+        """Return what a whole answer says of its call."""
         self.answered(answer)
-        self.bill(call)
+        return self.reading()
 
     @abstractmethod
     def model(self) -> str | None:
@@ -54,5 +48,5 @@ class Task(ABC):
         """Take an answer, or a part of one."""
 
     @abstractmethod
-    def bill(self, call: Call) -> None:
-        """Say what was used, and what was said."""
+    def reading(self) -> Reading:
+        """Return what was used, and what was said, as far as it is known."""
