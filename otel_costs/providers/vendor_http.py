@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache, partial
+from inspect import iscoroutinefunction
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from otel_costs import decision_log, shutdown, telemetry
 from otel_costs.call_context import CallContext
-from otel_costs.patching import Patches, Wrapper
+from otel_costs.patching import Patches
 from otel_costs.providers import hosts
 from otel_costs.providers.hosts import Host
 from otel_costs.providers.vendor import Vendor
@@ -55,7 +56,7 @@ def _install(library: str, patches: Patches) -> None:
 
 
 def _install_client(vendor: Vendor, module: str, method: str, patches: Patches) -> None:
-    patches.wrap(module, method, _trying_async(vendor) if "Async" in method else _trying(vendor))
+    patches.wrap(module, method, partial(_request_async if "async" in method.lower() else _request, vendor))
 
 
 class _Attempts:
@@ -83,26 +84,22 @@ class _Attempts:
 _attempts: ContextVar[_Attempts | None] = ContextVar("otel_costs_attempts", default=None)
 
 
-def _trying(vendor: Vendor) -> Wrapper:
-    def request(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
-        if _attempts.get() is not None:
-            return wrapped(*args, **kwargs)  # it calls itself to try again
-        _may_spend(vendor, args, kwargs)
-        with _Attempts():
-            return wrapped(*args, **kwargs)
+def _request(vendor: Vendor, wrapped: Any, instance: Any, args: _Args, kwargs: _Options) -> Any:
+    if iscoroutinefunction(wrapped):
+        return _request_async(vendor, wrapped, instance, args, kwargs)
+    if _attempts.get() is not None:
+        return wrapped(*args, **kwargs)  # it calls itself to try again
+    _may_spend(vendor, args, kwargs)
+    with _Attempts():
+        return wrapped(*args, **kwargs)
 
-    return request
 
-
-def _trying_async(vendor: Vendor) -> Wrapper:
-    async def request(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
-        if _attempts.get() is not None:
-            return await wrapped(*args, **kwargs)
-        _may_spend(vendor, args, kwargs)
-        with _Attempts():
-            return await wrapped(*args, **kwargs)
-
-    return request
+async def _request_async(vendor: Vendor, wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
+    if _attempts.get() is not None:
+        return await wrapped(*args, **kwargs)
+    _may_spend(vendor, args, kwargs)
+    with _Attempts():
+        return await wrapped(*args, **kwargs)
 
 
 def _may_spend(vendor: Vendor, args: _Args, kwargs: _Options) -> None:
