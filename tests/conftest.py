@@ -1,5 +1,6 @@
 """What all tests share; folders add a conftest of their own. And which tests run: `--long` runs them all."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("long"):
         config.hook.pytest_deselected(items=[item for item in items if selection.is_long(item)])
         items[:] = [item for item in items if not selection.is_long(item)]
+
+
+def pytest_collection_finish() -> None:
+    """Have `gc.collect`, which many tests call, pass by the modules and the tests themselves: that takes a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
