@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# The tests start hundreds of interpreters: each would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: install demo docs test test-all lint format prices bench collector jaeger browser clean

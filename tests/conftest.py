@@ -22,6 +22,12 @@ def pytest_configure(config: pytest.Config) -> None:
     selection.configure(long=config.getoption("long"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return three for two processors: many tests wait, for another process or for a provider."""
+    return max(1, len(os.sched_getaffinity(0)) * 3 // 2)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return "long: all tests" if config.getoption("long") else "long: left out; --long runs them, too"
 

@@ -17,6 +17,7 @@ from otel_costs.stand_in import Provider
 from tests.support.collector import Collector
 from tests.support.program import CLIENT, Program, environ
 from tests.support.recorded import Recorded, instrumented
+from tests.support.selection import long
 
 SAID = Draft("user", "text", "write to ada@example.org")
 
@@ -122,9 +123,9 @@ HIDE = "def hide(text, message):\n    return text.replace('ada', '***')\n"
 @pytest.mark.parametrize(
     ("named", "source"),
     [
-        (None, f"{HIDE}import otel_costs\notel_costs.redact(hide)\n{SAY}"),
+        long(None, f"{HIDE}import otel_costs\notel_costs.redact(hide)\n{SAY}"),
         (None, f"{HIDE}import otel_costs\notel_costs.CostsInstrumentor().instrument(redact=hide)\n{SAY}"),
-        ("app:hide", f"{HIDE}{SAY}"),  # the program itself, which must not run twice
+        long("app:hide", f"{HIDE}{SAY}"),  # the program itself, which must not run twice
         ("app:hide", f"{SAY}from otel_costs import outbox\nassert outbox.drain(60)\n{HIDE}{SAY}"),  # defined too late
         ("pii", SAY),
     ],

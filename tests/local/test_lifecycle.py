@@ -17,6 +17,7 @@ import pytest
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from otel_costs.local import Stack, StartError, server
+from tests.support.selection import long
 
 from .support import LATELY_NS, Served, ask, export_logs, ledger_record, send
 
@@ -58,7 +59,7 @@ def test_no_part_of_an_answer_waits_for_the_one_before(host: str) -> None:
     assert asyncio.run(is_set())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [long(signal.SIGINT), signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(serve: Serve, tmp_path: Path, number: int) -> None:
     """It ends with code 0, says nothing on standard error, and leaves the folder to the next."""
     served = serve()
@@ -77,6 +78,7 @@ def test_the_data_folder_survives(tmp_path: Path) -> None:
             assert count(stack.http_url, session) == round_number
 
 
+@pytest.mark.long
 def test_the_data_folder_is_for_its_user_alone(tmp_path: Path) -> None:
     """Conversations lie in it: nobody else can read it."""
     with Stack(tmp_path / "new" / "data"):

@@ -22,6 +22,7 @@ from otel_costs.providers.openai_realtime.turns import Turns
 from otel_costs.sockets import Handshake, Observer, observe
 from tests.providers.conftest import usd
 from tests.support.recorded import Recorded, wait_for_records
+from tests.support.selection import size
 
 SESSION = "sess_0123456789abcdef"
 USAGE = {
@@ -879,16 +880,17 @@ def test_many_turns_leave_the_memory_flat(wire: Wire, recorded: Recorded) -> Non
         recorded.log_exporter.clear()
         recorded.span_exporter.clear()
 
-    talk(range(1500))
+    turns = size(1500)
+    talk(range(turns))
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        talk(range(1500, 3000))
+        talk(range(turns, 2 * turns))
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert after - before < 2_000_000
+    assert after - before < turns * 1300
     wire.close()
 
 
