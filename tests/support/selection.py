@@ -41,12 +41,7 @@ def configure(*, long: bool) -> None:
 
 def examples(number: int) -> settings:
     """Have a property tried with so many examples in a long run, and with a part of them in any other."""
-    return settings(max_examples=size(number))
-
-
-def size(number: int) -> int:
-    """Return how long something is tried: as long as it says in a long run, and for a part of it in any other."""
-    return max(1, number * settings().max_examples // EXAMPLES)
+    return settings(max_examples=max(1, number * settings().max_examples // EXAMPLES))
 
 
 def some(rows: Iterable[Any], number: int) -> list[Any]:
