@@ -21,7 +21,8 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, Tracer
 
-from otel_costs import CostsInstrumentor, outbox
+from otel_costs import CostsInstrumentor
+from otel_costs.runtime import background
 
 CALLS: Final = 20  # of a block
 TEXT: Final = "Where is my order 4711?"
@@ -88,7 +89,7 @@ def _block_us(ask: Answer) -> float:
         ask()
         spent.append(time.thread_time_ns() - begun)
     gc.enable()
-    outbox.drain()
+    background.drain()
     return statistics.median(spent) / 1000
 
 

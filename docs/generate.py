@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Final
 
 from docs import sql_reference
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 
 HERE: Final = Path(__file__).parent
 
 _REASONS: Final = """\
 # Reasons of a cost
 
-<!-- Made by `make docs` from otel_costs/cost_reason.py. -->
+<!-- Made by `make docs` from otel_costs/pricing/cost_reason.py. -->
 
 A cost that is not simply `priced` has a reason: the attribute `otel_costs.cost.reason`, the column `cost_reason`, and
 the text behind a call in `otel-costs session`. Several are separated by commas. `otel-costs doctor` counts the calls

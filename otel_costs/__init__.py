@@ -3,14 +3,14 @@
 Start the application with `opentelemetry-instrument`; this module is for what it should know beyond that.
 """
 
-from otel_costs.call import record
+from otel_costs.calls.call import record
 from otel_costs.instrumentor import CostsInstrumentor
 from otel_costs.messages.redaction import redact
 from otel_costs.pricing import Cost, price
-from otel_costs.providers.realtime_events import observe_realtime_event
-from otel_costs.session import BudgetExceeded
-from otel_costs.session import Session as session  # noqa: N813
-from otel_costs.session import Step as step  # noqa: N813
+from otel_costs.providers.openai_realtime.observe import observe_realtime_event
+from otel_costs.sessions.session import BudgetExceeded
+from otel_costs.sessions.session import Session as session  # noqa: N813
+from otel_costs.sessions.session import Step as step  # noqa: N813
 from otel_costs.usage import Usage
 
 __all__ = [

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from otel_costs import telemetry
-from otel_costs.attributes import ENV_PROVIDERS, ENV_STREAM_USAGE, PROVIDER_UNKNOWN, SERVER_ADDRESS, SERVER_PORT
+from otel_costs.runtime import telemetry
+from otel_costs.semconv import ENV_PROVIDERS, ENV_STREAM_USAGE, PROVIDER_UNKNOWN, SERVER_ADDRESS, SERVER_PORT
 
 # Host, or the end of it, to provider: by the names of the GenAI conventions where they have one, else of genai-prices.
 _HOSTS: Final = {
@@ -177,7 +177,7 @@ def _host(address: str, port: int, azure: bool, configured: str) -> Host:
     if provider is None and azure and not _is_loopback(address):
         provider = "azure.ai.openai"  # a domain of one's own, in front of Azure
     if provider is None:
-        telemetry.complain_once(
+        telemetry.warn_once(
             f"host:{address}",
             "The provider at the host %s is not known, so its calls have no price. Name it: %s=%s=openai if it serves "
             "OpenAI's models at OpenAI's prices.",
@@ -220,7 +220,7 @@ def _configured(value: str) -> Mapping[str, str]:
         name = name.strip()
         # The entry itself is not logged: somebody may have written a URL with a password.
         if not host or "/" in host or not _PROVIDER.fullmatch(name):
-            telemetry.complain_once(
+            telemetry.warn_once(
                 f"providers:{number}", "Entry %d of %s is ignored: write host=provider, without a scheme or a path",
                 number, ENV_PROVIDERS,
             )  # fmt: skip

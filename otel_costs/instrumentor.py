@@ -9,29 +9,16 @@ from typing import Any, ClassVar, Self
 import wrapt
 from opentelemetry._logs._internal import ProxyLoggerProvider
 
-from otel_costs import (
-    baggage,
-    call,
-    jobs,
-    ledger,
-    log_output,
-    open_ends,
-    outbox,
-    plugins,
-    pricing,
-    providers,
-    shutdown,
-    sockets,
-    spool,
-    telemetry,
-    threads,
-    uninstrumented,
-)
+from otel_costs import hosts, pricing, providers, spool
+from otel_costs.calls import call, jobs
 from otel_costs.messages import content, redaction
-from otel_costs.patching import Patches
 from otel_costs.pricing import daily_update
-from otel_costs.providers import hosts, not_covered
-from otel_costs.session import forget as forget_sessions
+from otel_costs.providers import not_covered
+from otel_costs.runtime import background, ledger, log_output, plugins, shutdown, telemetry, unfinished, uninstrumented
+from otel_costs.runtime.patching import Patches
+from otel_costs.sessions import baggage, thread_context
+from otel_costs.sessions.session import forget as forget_sessions
+from otel_costs.transports import websocket
 
 
 class CostsInstrumentor:
@@ -94,15 +81,15 @@ class CostsInstrumentor:
         self._set_redactor(redact)
         _guarded("record what providers of other packages do", _install_plugins, patches)
         # What neither the start nor the first call has to wait for.
-        _guarded("read the prices", outbox.put, pricing.warm_up)
+        _guarded("read the prices", background.put, pricing.warm_up)
         _guarded("update the prices once a day", daily_update.start)
-        _guarded("carry sessions into threads", threads.install, patches)
-        _guarded("write calls before a flush", outbox.install, patches)
+        _guarded("carry sessions into threads", thread_context.install, patches)
+        _guarded("write calls before a flush", background.install, patches)
         _guarded("open the spool", spool.install, patches)
-        for library, hooks in sockets.LIBRARIES:
+        for library, hooks in websocket.LIBRARIES:
             _guarded(f"watch {library}", self._watch, library, hooks)
         for provider in providers.PROVIDERS:
-            sockets.claimed_by(provider.module, provider.sockets)
+            websocket.claimed_by(provider.module, provider.sockets)
             for name in provider.patched:
                 _guarded(f"watch {name}", self._watch, name, provider.module)
         _guarded("watch clients that are not covered", not_covered.watch, patches)
@@ -120,8 +107,8 @@ class CostsInstrumentor:
 
     def _uninstrument(self) -> None:
         _guarded("update no prices", daily_update.stop)
-        _guarded("end what is open", open_ends.end_all)
-        _guarded("write the last calls", outbox.drain)
+        _guarded("end what is open", unfinished.end_all)
+        _guarded("write the last calls", background.drain)
         _guarded("close the spool", spool.remove)
         _guarded("take its patches back", self._patches.remove)
         _guarded("give back the end of the process", shutdown.remove)
@@ -132,7 +119,7 @@ class CostsInstrumentor:
             call.forget,
             jobs.forget,
             forget_sessions,
-            sockets.forget,
+            websocket.forget,
             hosts.forget,
         ):
             _guarded("forget what was", forget)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from otel_costs import acknowledged, telemetry
+from otel_costs.runtime import acknowledged, telemetry
 
 
 @pytest.fixture(autouse=True)

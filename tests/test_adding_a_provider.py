@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from opentelemetry import baggage, context
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs import baggage as ours
+from otel_costs import semconv as names
+from otel_costs.sessions import baggage as ours
 from otel_costs.stand_in import Provider
 
 from .support.recorded import Recorded, instrumented

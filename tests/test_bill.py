@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from otel_costs import attributes as names
-from otel_costs import telemetry
-from otel_costs.bill import Bill, cost_attributes
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv as names
+from otel_costs.calls.bill import Bill, cost_attributes
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
 from tests.support.recorded import Recorded
 

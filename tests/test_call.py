@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs import telemetry
-from otel_costs.call import Call
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
 from otel_costs.messages import Draft
+from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
 from tests.support.recorded import Recorded, instrumented
 
@@ -218,7 +218,7 @@ def test_a_bug_of_ours_loses_that_part_alone(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr(f"otel_costs.call.{part}", broken)
+    monkeypatch.setattr(f"otel_costs.calls.call.{part}", broken)
     with otel_costs.session("s"):
         call = chat()
     call.inputs = [Draft("user", "text", "Hello")]

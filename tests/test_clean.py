@@ -17,7 +17,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as WireRecord
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
-from otel_costs import clean
+from otel_costs.values import sanitize
 from tests.queries.engine import engine
 
 
@@ -95,7 +95,7 @@ def exported(attributes: dict[str, Any], body: str | None = None) -> WireRecord:
 @given(st.dictionaries(st.text(st.characters()), anything, max_size=6))
 def test_every_attribute_reaches_the_wire(values: dict[str, Any]) -> None:
     """Whatever is cleaned is exported, all of it: the SDK drops nothing and the encoder does not fail."""
-    cleaned = clean.attributes(values)
+    cleaned = sanitize.attributes(values)
     record = exported(cleaned)
     assert {pair.key for pair in record.attributes} == set(cleaned)
     assert "secret" not in str(cleaned)
@@ -105,31 +105,31 @@ def test_every_attribute_reaches_the_wire(values: dict[str, Any]) -> None:
 def test_anything_is_json(value: Any) -> None:
     """Of any value at all there is valid JSON within the limit, and the value stays as it was."""
     before = repr(value)
-    written = clean.to_json(value)
+    written = sanitize.to_json(value)
     json.loads(written)
-    assert len(written.encode()) <= clean.MAX_TEXT
+    assert len(written.encode()) <= sanitize.MAX_TEXT
     assert repr(value) == before
 
 
 @pytest.mark.parametrize("value", [cyclic(), deep(2000), deep(100_000), {"a": [cyclic()] * 3}])
 def test_cycles_and_depth_are_harmless(value: Any) -> None:
     """A cycle and 100,000 levels end in JSON, not in a RecursionError, and are exported."""
-    assert json.loads(clean.to_json(value))
-    assert exported(clean.attributes({"a": value})).attributes[0].value.string_value == clean.to_json(value)
+    assert json.loads(sanitize.to_json(value))
+    assert exported(sanitize.attributes({"a": value})).attributes[0].value.string_value == sanitize.to_json(value)
 
 
 def test_json_stays_valid_where_it_is_cut() -> None:
     """Too much text or too many items are left out such that what remains can be parsed, in bytes within the limit."""
     for value in (["人" * 1000] * 1000, {str(i): "\x01" * 100 for i in range(5000)}, list(range(10**6)), "\n" * 10**6):
-        written = clean.to_json(value)
+        written = sanitize.to_json(value)
         json.loads(written)
-        assert 1000 < len(written.encode()) <= clean.MAX_TEXT
+        assert 1000 < len(written.encode()) <= sanitize.MAX_TEXT
 
 
 def test_base64_in_a_structure_is_replaced() -> None:
     """A payload in any field of any structure is described there."""
     raw = bytes(range(256)) * 5
-    assert clean.to_json({"source": {"data": base64.b64encode(raw).decode()}}) == (
+    assert sanitize.to_json({"source": {"data": base64.b64encode(raw).decode()}}) == (
         f'{{"source": {{"data": "[application/octet-stream, 1280 bytes, sha256:{sha256(raw).hexdigest()}]"}}}}'
     )
 
@@ -164,26 +164,26 @@ def test_base64_in_a_structure_is_replaced() -> None:
 )
 def test_each_type_has_one_form(value: Any, expected: Any) -> None:
     """Exact values and value types; what has no form in OTLP becomes text that keeps its digits."""
-    cleaned = clean.attributes({"a": value})
+    cleaned = sanitize.attributes({"a": value})
     assert cleaned == {"a": expected}
     assert type(cleaned["a"]) is type(expected)
 
 
 def test_none_and_what_has_no_name_is_left_out() -> None:
     """An unknown value is no attribute."""
-    assert clean.attributes({"a": None, "": 1, "b": 0}) == {"b": 0}
+    assert sanitize.attributes({"a": None, "": 1, "b": 0}) == {"b": 0}
 
 
 def test_the_number_of_attributes_is_limited() -> None:
     """The first of too many are kept, so that there is room for the money that is set last."""
-    assert list(clean.attributes({str(i): i for i in range(200)}, limit=5)) == ["0", "1", "2", "3", "4"]
-    assert len(clean.attributes({str(i): i for i in range(200)})) == clean.MAX_ATTRIBUTES
+    assert list(sanitize.attributes({str(i): i for i in range(200)}, limit=5)) == ["0", "1", "2", "3", "4"]
+    assert len(sanitize.attributes({str(i): i for i in range(200)})) == sanitize.MAX_ATTRIBUTES
 
 
 def test_nothing_refers_to_what_was_given() -> None:
     """A list that the application changes later does not change the record."""
     given_list = ["a"]
-    cleaned = clean.attributes({"a": given_list})
+    cleaned = sanitize.attributes({"a": given_list})
     given_list.append("b")
     assert cleaned == {"a": ["a"]}
 
@@ -202,14 +202,14 @@ def test_nothing_refers_to_what_was_given() -> None:
 )
 def test_text_is_what_utf8_can_carry(value: Any, expected: str) -> None:
     """Halves of a pair are joined, lone ones replaced, and everything else stays as it is."""
-    assert clean.text(value) == expected
+    assert sanitize.text(value) == expected
 
 
 @given(st.text(st.characters()), st.integers(0, 50))
 def test_a_cut_is_the_longest_head_that_fits(value: str, limit: int) -> None:
     """No character is torn, none is left out that would have fitted."""
-    value = clean.text(value)
-    head = clean.cut(value, limit)
+    value = sanitize.text(value)
+    head = sanitize.cut(value, limit)
     assert value.startswith(head)
     assert len(head.encode()) <= limit
     assert head == value or len(value[: len(head) + 1].encode()) > limit
@@ -218,32 +218,32 @@ def test_a_cut_is_the_longest_head_that_fits(value: str, limit: int) -> None:
 @given(st.text(st.characters()))
 def test_size_is_what_is_written(value: str) -> None:
     """The size of a clean text is the length of its UTF-8."""
-    value = clean.text(value)
-    assert clean.size(value) == len(value.encode())
+    value = sanitize.text(value)
+    assert sanitize.size(value) == len(value.encode())
 
 
 def test_the_size_of_a_huge_text_is_an_estimate() -> None:
     """Beyond a million characters that are not all ASCII the size is right within a percent."""
     value = "Größe und 人 " * 300_000
-    assert clean.size(value) == pytest.approx(len(value.encode()), rel=0.01)
+    assert sanitize.size(value) == pytest.approx(len(value.encode()), rel=0.01)
 
 
 def test_a_long_identifier_keeps_its_head_and_gets_a_hash() -> None:
     """An id of 4 KB is capped at 256 characters; two that differ at the end stay two."""
     one, other = "s" * 4096 + "1", "s" * 4096 + "2"
-    assert len(clean.identifier(one)) == clean.MAX_IDENTIFIER
-    assert clean.identifier(one).startswith("s" * 239 + "~")
-    assert clean.identifier(one) != clean.identifier(other)
-    assert clean.identifier(one) == clean.identifier(one)
-    assert clean.identifier("s" * 256) == "s" * 256
+    assert len(sanitize.identifier(one)) == sanitize.MAX_IDENTIFIER
+    assert sanitize.identifier(one).startswith("s" * 239 + "~")
+    assert sanitize.identifier(one) != sanitize.identifier(other)
+    assert sanitize.identifier(one) == sanitize.identifier(one)
+    assert sanitize.identifier("s" * 256) == "s" * 256
 
 
 def test_identifiers_that_utf8_cannot_carry_stay_apart() -> None:
     """A lone surrogate is written out instead of being replaced."""
-    assert clean.identifier("a\ud800") == "a\\ud800"
-    assert clean.identifier("a\ud801") != clean.identifier("a\ud800")
-    assert clean.identifier(None) == ""
-    assert clean.identifier(17) == "17"
+    assert sanitize.identifier("a\ud800") == "a\\ud800"
+    assert sanitize.identifier("a\ud801") != sanitize.identifier("a\ud800")
+    assert sanitize.identifier(None) == ""
+    assert sanitize.identifier(17) == "17"
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_identifiers_that_utf8_cannot_carry_stay_apart() -> None:
 )
 def test_a_session_id_round_trips_exactly(session_id: str) -> None:
     """Quotes, newlines, NUL and the rest come out of the exporter and of ClickHouse as they went in."""
-    record = exported({"session.id": clean.identifier(session_id)})
+    record = exported({"session.id": sanitize.identifier(session_id)})
     sent = {pair.key: pair.value.string_value for pair in record.attributes}
     client = engine()
     client.command("create or replace table round_trips (a Map(String, String)) engine = Memory")
@@ -278,4 +278,4 @@ def test_a_session_id_round_trips_exactly(session_id: str) -> None:
 )
 def test_a_number_is_exact_or_none(value: Any, expected: str | None) -> None:
     """Seconds keep their digits; what is no number of seconds is unknown."""
-    assert clean.number(value) == (None if expected is None else Decimal(expected))
+    assert sanitize.number(value) == (None if expected is None else Decimal(expected))

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import clean, telemetry
 from otel_costs.messages import content, redaction
 from otel_costs.messages.content import Capture
 from otel_costs.messages.drafts import Draft
+from otel_costs.runtime import telemetry
+from otel_costs.values import sanitize
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +87,8 @@ def test_size_and_hash_are_of_the_redacted_text() -> None:
 def test_a_secret_at_the_cut_is_redacted() -> None:
     """The redactor sees the text before it is cut: half a secret would not match its pattern."""
     redaction.use(lambda text, draft: text.replace("secret", "******"))
-    kept = content.of(said("x" * (clean.MAX_TEXT - 3) + "secret"))
-    assert kept.body == "x" * (clean.MAX_TEXT - 3) + "***"
+    kept = content.of(said("x" * (sanitize.MAX_TEXT - 3) + "secret"))
+    assert kept.body == "x" * (sanitize.MAX_TEXT - 3) + "***"
     assert kept.truncated
 
 
@@ -132,15 +133,15 @@ def test_a_text_is_cut_at_64_kb(character: str) -> None:
     text = character * 100_000
     kept = content.of(said(text))
     assert kept.body is not None
-    assert clean.MAX_TEXT - 4 < len(kept.body.encode()) <= clean.MAX_TEXT
+    assert sanitize.MAX_TEXT - 4 < len(kept.body.encode()) <= sanitize.MAX_TEXT
     assert kept.truncated
     assert (kept.bytes, kept.sha256) == (len(text.encode()), sha256(text.encode()).hexdigest())
 
 
 def test_a_text_of_64_kb_is_whole() -> None:
     """The limit itself fits."""
-    assert content.of(said("x" * clean.MAX_TEXT)).body == "x" * clean.MAX_TEXT
-    assert not content.of(said("x" * clean.MAX_TEXT)).truncated
+    assert content.of(said("x" * sanitize.MAX_TEXT)).body == "x" * sanitize.MAX_TEXT
+    assert not content.of(said("x" * sanitize.MAX_TEXT)).truncated
 
 
 def test_a_result_and_its_arguments_fit_together() -> None:
@@ -188,4 +189,4 @@ def test_base64_in_text_is_replaced() -> None:
 def test_every_text_can_be_recorded(text: str, kind: str) -> None:
     """Whatever was said is UTF-8 then, and nothing raises."""
     kept = content.of(Draft("user", kind, text, "f", text))
-    assert (kept.body or "") + (kept.arguments or "") == clean.text(text) * (2 if kind != "function_call" else 1)
+    assert (kept.body or "") + (kept.arguments or "") == sanitize.text(text) * (2 if kind != "function_call" else 1)

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs.bill import Bill, cost_attributes
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv as names
+from otel_costs.calls.bill import Bill, cost_attributes
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.usage import Usage
 from tests.support.recorded import reasons_outside
 
 PACKAGE = Path(otel_costs.__file__).parent
 
-NOT_REASONS = {("store/recorded.py", "invalid_usage"), ("sockets/websockets.py", "connection_lost")}
+NOT_REASONS = {("store/stored_call.py", "invalid_usage"), ("transports/websocket/websockets.py", "connection_lost")}
 """(module, string): a column and an attribute of another library have the names of reasons."""
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import openai
 import pytest
 
-from otel_costs import attributes as names
-from otel_costs import decision_log, outbox
-from otel_costs.call import Call
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
+from otel_costs.runtime import background, decision_log
 from otel_costs.stand_in import Fault, Provider
 from tests.support.collector import Collector
 from tests.support.program import CLIENT, Program, environ
@@ -86,7 +86,7 @@ def test_an_answer_without_anything_to_bill_is_told(
     with pytest.raises(openai.NotFoundError):
         client.batches.retrieve(f"batch_{CANARY}")
     client.batches.list()
-    outbox.drain()
+    background.drain()
     assert recorded.calls == []
     assert "no call: route batches, the answer has nothing to bill" in caplog.messages
     assert CANARY not in caplog.text
@@ -158,4 +158,4 @@ def test_a_path_is_shown_without_what_may_be_a_key(caplog: pytest.LogCaptureFixt
     """Words and versions are shown, the rest is a star; hosts and queries are not shown."""
     decision_log.not_billed_route("get", url)
     assert caplog.messages == [f"no call: GET {shown} is not billed"]
-    outbox.drain()
+    background.drain()

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from otel_costs import attributes as names
-from otel_costs import departed, tally, telemetry
-from otel_costs.call import Call
+from otel_costs import semconv as names
+from otel_costs.calls import call_counter, crash_report
+from otel_costs.calls.call import Call
+from otel_costs.calls.call_counter import DeadProcess, Tally
+from otel_costs.runtime import telemetry
 from otel_costs.stand_in import Provider
-from otel_costs.tally import Left, Tally
 
 from .support.collector import Collector
 from .support.program import CLIENT, Program, environ
@@ -26,8 +27,8 @@ HERE = "http://collector:4318/v1/logs"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet, and looked for none."""
     monkeypatch.setattr(telemetry, "_process", telemetry.Process())
-    monkeypatch.setattr(tally, "_tally", Tally())
-    monkeypatch.setattr(departed, "_look_at", 0.0)
+    monkeypatch.setattr(call_counter, "_tally", Tally())
+    monkeypatch.setattr(crash_report, "_look_at", 0.0)
     return tmp_path / "spool"
 
 
@@ -39,7 +40,7 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded
     with instrumented(kept):
         monkeypatch.setenv(names.ENV_SPOOL, str(folder))
         yield kept
-    tally.current().abandon()
+    call_counter.current().abandon()
 
 
 def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE) -> Path:
@@ -60,7 +61,7 @@ def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE
 
 def make_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a call after a minute, so that it is time to look."""
-    monkeypatch.setattr(departed, "_look_at", 0.0)
+    monkeypatch.setattr(crash_report, "_look_at", 0.0)
     Call("chat", "openai", "gpt-4o").finish()
     wait_for_records()
 
@@ -72,9 +73,10 @@ def told(recorded: Recorded) -> list[Mapping[str, Any]]:
 def wait(path: Path, seconds: int) -> None:
     """Let time pass since a file was told."""
     with path.open("r+b") as file:
-        left = Left.read(file.fileno())
+        left = DeadProcess.read(file.fileno())
         assert left is not None
-        os.pwrite(file.fileno(), tally._TOLD.pack(left.told_ns - seconds * 10**9, left.tellings), tally._TOLD_AT)
+        told = call_counter._TOLD.pack(left.told_ns - seconds * 10**9, left.tellings)
+        os.pwrite(file.fileno(), told, call_counter._TOLD_AT)
 
 
 def test_the_next_process_tells(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +129,7 @@ def test_only_who_sends_to_the_same_place_tells(
 
 def test_a_crowd_does_not_fill_the_queue(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of so many at a time, and of the others the next time."""
-    monkeypatch.setattr(departed, "MOST", 3)
+    monkeypatch.setattr(crash_report, "MOST", 3)
     for _ in range(5):
         gone(monkeypatch)
     make_call(monkeypatch)
@@ -161,7 +163,7 @@ def test_without_a_ledger_nothing_is_told(folder: Path, monkeypatch: pytest.Monk
 def test_a_bug_of_ours_loses_no_record(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The call's record is there, whatever goes wrong with the others."""
     gone(monkeypatch)
-    monkeypatch.setattr(departed, "_tell", lambda _: 1 / 0)
+    monkeypatch.setattr(crash_report, "_tell", lambda _: 1 / 0)
     make_call(monkeypatch)
     assert len(recorded.calls) == 1
 
@@ -170,11 +172,11 @@ def test_kill_9_in_the_middle_of_calls(provider: Provider, tmp_path: Path) -> No
     """What had not even been written is counted, where there is a spool; the next run of the application tells."""
     source = """
 import os, signal
-from otel_costs import outbox
+from otel_costs.runtime import background as outbox
 for _ in range(4):
     ask()
 assert outbox.drain(60)
-outbox._outbox._busy.acquire()  # from now on nothing is written
+outbox._queue._busy.acquire()  # from now on nothing is written
 for _ in range(3):
     ask()
 os.kill(os.getpid(), signal.SIGKILL)

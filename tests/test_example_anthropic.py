@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 
 from .support import environments
 from .support.environments import HERE, ROOT, Environment

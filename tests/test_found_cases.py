@@ -16,7 +16,7 @@ import openai
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from tests.support.recorded import Recorded
 

@@ -14,7 +14,7 @@ import yaml
 
 from otel_costs.pricing import Cost, price
 from otel_costs.pricing.price_book import PriceBook, builtin, with_file
-from otel_costs.units import DIMENSIONS
+from otel_costs.usage.units import DIMENSIONS
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "golden_costs.json").read_text())
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

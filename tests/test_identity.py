@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 import otel_costs
-from otel_costs.identity import derived_id, random_id, whose
+from otel_costs.sessions.attribution import whose
+from otel_costs.values.ids import derived_id, random_id
 
 
 def test_an_open_session_decides() -> None:

@@ -12,27 +12,20 @@ import otel_costs
 PACKAGE = Path(otel_costs.__file__).parent
 
 LAYERS = (
-    (
-        "names and values",
-        "attributes cost_reason units usage usage_keys usage_numbers usage_totals reported_usage media filelock",
-    ),
-    ("what others wrote", "json_objects plugins"),
-    ("prices", "pricing"),
-    ("the host", "telemetry ledger log_output uninstrumented patching outbox open_ends recent clean tally departed"),
-    ("whose call it is", "baggage decorator scope totals session_record session threads"),
-    ("what was said", "messages"),
-    ("calls", "identity decision_log bill jobs conversation call call_context reading streaming watched_response"),
-    ("the process", "acknowledged connections standby shutdown spool"),
-    ("providers", "providers sockets"),
-    ("the application", "instrumentor otel_costs"),
-    ("stores", "store"),
-    ("one machine", "local stand_in"),
-    ("scenarios", "scenarios"),
-    ("commands", "cli"),
+    "semconv usage values",
+    "pricing runtime",
+    "sessions messages spool hosts",
+    "calls",
+    "transports store",
+    "providers",
+    "local stand_in",
+    "instrumentor otel_costs",
+    "scenarios",
+    "cli",
 )
-"""From the bottom to the top, as in the design: a module imports from its own layer and from those below."""
+"""The folders, from the bottom to the top: a module imports from its own layer and from those below."""
 
-LEVEL = {module: level for level, (_, modules) in enumerate(LAYERS) for module in modules.split()}
+LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules.split()}
 
 
 def part(module: str) -> str:

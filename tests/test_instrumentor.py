@@ -13,11 +13,13 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from otel_costs import CostsInstrumentor, baggage, ledger, outbox, shutdown, telemetry, threads
-from otel_costs import attributes as names
+from otel_costs import CostsInstrumentor
+from otel_costs import semconv as names
 from otel_costs.messages import content, redaction
-from otel_costs.patching import Patches
 from otel_costs.providers import openai as openai_provider
+from otel_costs.runtime import background, ledger, shutdown, telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.sessions import baggage, thread_context
 from otel_costs.stand_in import Provider
 
 from .support.collector import Collector
@@ -110,8 +112,8 @@ BROKEN: list[tuple[Any, str, str]] = [
     (telemetry, "configure", "set its providers"),
     (baggage, "configure", "read the mode of baggage"),
     (content, "configure", "read the mode of content"),
-    (threads, "install", "carry sessions into threads"),
-    (outbox, "install", "write calls before a flush"),
+    (thread_context, "install", "carry sessions into threads"),
+    (background, "install", "write calls before a flush"),
     (shutdown, "install", "take over the end of the process"),
     (openai_provider, "install", "patch openai"),
     (ledger, "check", "look for a ledger"),

@@ -10,7 +10,8 @@ from opentelemetry._logs import NoOpLoggerProvider
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
-from otel_costs import CostsInstrumentor, ledger, telemetry
+from otel_costs import CostsInstrumentor
+from otel_costs.runtime import ledger, telemetry
 from otel_costs.stand_in import Provider
 from tests.support import environments
 from tests.support.environments import HERE, Environment
@@ -148,7 +149,7 @@ handler.emit = lambda record: warnings.append(record.getMessage())
 logging.getLogger("otel_costs").addHandler(handler)
 import logfire, openai, otel_costs
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from otel_costs import outbox
+from otel_costs.runtime import background as outbox
 kept = InMemoryLogRecordExporter()
 def keep(match):
     return match.value if str(match.path[-1]).startswith(("session.id", "user.id", "otel_costs.")) else None

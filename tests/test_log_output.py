@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_costs import log_output
+from otel_costs.runtime import log_output
 from otel_costs.stand_in import Provider
 from tests.support.collector import Collector
 from tests.support.program import CLIENT, Ended, Program, environ

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from otel_costs import media
+from otel_costs.values import media
 
 RAW = bytes(range(256)) * 12
 PAYLOAD = base64.b64encode(RAW).decode()

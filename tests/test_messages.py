@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from otel_costs import attributes as names
 from otel_costs import messages
+from otel_costs import semconv as names
 from otel_costs.messages import Draft, Message, content, record, redaction
 from otel_costs.messages.content import Capture
 

@@ -3,8 +3,8 @@
 import threading
 from contextvars import copy_context
 
-from otel_costs import open_ends
-from otel_costs.sockets.watch import Watch
+from otel_costs.runtime import unfinished
+from otel_costs.transports.websocket.watch import Watch
 
 
 class Busy:
@@ -31,12 +31,12 @@ def test_who_is_busy_holds_nobody_up() -> None:
     observers = [Busy() for _ in range(100)]
     watches = [Watch(observer, copy_context()) for observer in observers]
     for watch in watches:
-        open_ends.add(watch)
+        unfinished.add(watch)
     held = observers[50]
     busy = threading.Thread(target=watches[50].sent, args=("a message",))
     busy.start()
     assert held.reached.wait(60)
-    ending = threading.Thread(target=open_ends.end_all, args=(60,))
+    ending = threading.Thread(target=unfinished.end_all, args=(60,))
     ending.start()
     assert all(observer.ended.wait(20) for observer in observers if observer is not held)
     assert held.ends == []
@@ -44,19 +44,19 @@ def test_who_is_busy_holds_nobody_up() -> None:
     ending.join()
     busy.join()
     assert [observer.ends for observer in observers] == [[None]] * 100
-    assert not open_ends._open & set(watches)
+    assert not unfinished._open & set(watches)
 
 
 def test_who_stays_busy_is_left() -> None:
     """What is held for longer than there is time does not end, and is still open."""
     held = Busy()
     watch = Watch(held, copy_context())
-    open_ends.add(watch)
+    unfinished.add(watch)
     busy = threading.Thread(target=watch.sent, args=("a message",))
     busy.start()
     assert held.reached.wait(60)
-    open_ends.end_all(0)
-    assert (held.ends, watch in open_ends._open) == ([], True)
+    unfinished.end_all(0)
+    assert (held.ends, watch in unfinished._open) == ([], True)
     held.go_on.set()
     busy.join()
     watch.end()
@@ -67,8 +67,8 @@ def test_what_has_ended_is_not_kept() -> None:
     """What ends by itself is forgotten, and not ended again."""
     observer = Busy()
     watch = Watch(observer, copy_context())
-    open_ends.add(watch)
+    unfinished.add(watch)
     watch.end()
-    assert watch not in open_ends._open
-    open_ends.end_all(0)
+    assert watch not in unfinished._open
+    unfinished.end_all(0)
     assert observer.ends == [None]

@@ -8,15 +8,15 @@ from types import SimpleNamespace
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_costs import outbox
-from otel_costs.outbox import BATCH, LIMIT, MOST, Outbox
+from otel_costs.runtime import background
+from otel_costs.runtime.background import BATCH, LIMIT, MOST, JobQueue
 from tests.support.collector import PATIENCE_S
 from tests.support.recorded import Recorded, instrumented
 
 
 def test_jobs_keep_their_order() -> None:
     """Jobs are done in the order they came, whoever does them."""
-    jobs, done = Outbox(), list[int]()
+    jobs, done = JobQueue(), list[int]()
     for number in range(50):
         jobs.put(lambda number=number: done.append(number))  # type: ignore[misc]
     assert jobs.drain(PATIENCE_S)
@@ -24,15 +24,15 @@ def test_jobs_keep_their_order() -> None:
 
 
 def test_jobs_are_done_without_a_drain() -> None:
-    """Nobody has to ask: a job is done by the thread of the outbox."""
+    """Nobody has to ask: a job is done by the thread in the background."""
     done = threading.Event()
-    Outbox().put(done.set)
+    JobQueue().put(done.set)
     assert done.wait(PATIENCE_S)
 
 
 def test_nothing_is_dropped_when_too_many_wait() -> None:
     """Past the limit, who brings a job does the oldest, so that as many are done as were brought."""
-    jobs, done, block = Outbox(), list[int](), threading.Event()
+    jobs, done, block = JobQueue(), list[int](), threading.Event()
     started = threading.Event()
     jobs.put(lambda: started.set() or block.wait(PATIENCE_S))  # type: ignore[func-returns-value]
     assert started.wait(PATIENCE_S)
@@ -46,15 +46,15 @@ def test_nothing_is_dropped_when_too_many_wait() -> None:
 @pytest.fixture
 def however_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a machine that stalls for a while change nothing: the thread waits for quiet, and no job is a slow one."""
-    monkeypatch.setattr(outbox, "GATHER_S", PATIENCE_S)
-    monkeypatch.setattr(outbox, "SLOW_S", PATIENCE_S)
-    monkeypatch.setattr(outbox, "ALONE_S", PATIENCE_S)
+    monkeypatch.setattr(background, "GATHER_S", PATIENCE_S)
+    monkeypatch.setattr(background, "SLOW_S", PATIENCE_S)
+    monkeypatch.setattr(background, "ALONE_S", PATIENCE_S)
 
 
 @pytest.mark.usefixtures("however_slow")
 def test_who_brings_many_does_them() -> None:
     """In a program that calls without a pause, the jobs are done by those who call, in batches and in order."""
-    jobs, done = Outbox(), list[tuple[int, int]]()
+    jobs, done = JobQueue(), list[tuple[int, int]]()
     for number in range(BATCH * 3):
         jobs.put(lambda number=number: done.append((number, threading.get_ident())))  # type: ignore[misc]
     assert len(done) > BATCH * 2
@@ -65,7 +65,7 @@ def test_who_brings_many_does_them() -> None:
 
 def test_who_brings_a_job_waits_for_nobody() -> None:
     """A caller does not wait for the job that another thread is in the middle of, until too many wait."""
-    jobs, block, started = Outbox(), threading.Event(), threading.Event()
+    jobs, block, started = JobQueue(), threading.Event(), threading.Event()
     jobs.put(lambda: started.set() or block.wait(PATIENCE_S))  # type: ignore[func-returns-value]
     assert started.wait(PATIENCE_S)
     for _ in range(LIMIT):
@@ -79,7 +79,7 @@ class Doers:
     """Jobs that note which thread does them."""
 
     def __init__(self) -> None:
-        self.jobs, self.threads = Outbox(), list[int]()
+        self.jobs, self.threads = JobQueue(), list[int]()
         self._changed = threading.Condition()
 
     @property
@@ -106,8 +106,8 @@ class Doers:
 
 def test_slow_jobs_are_left_to_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a job waits for an exporter, those who call do not wait with it: one is enough to know."""
-    monkeypatch.setattr(outbox, "SLOW_S", -1.0)
-    monkeypatch.setattr(outbox, "ALONE_S", PATIENCE_S)
+    monkeypatch.setattr(background, "SLOW_S", -1.0)
+    monkeypatch.setattr(background, "ALONE_S", PATIENCE_S)
     doers = Doers()
     doers.put(BATCH * 8)
     doers.wait_for(BATCH * 8)
@@ -116,17 +116,17 @@ def test_slow_jobs_are_left_to_the_thread(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_slow_job_among_quick_ones_changes_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine any job may wait for a processor: after sixteen quick ones those who bring jobs do them."""
-    monkeypatch.setattr(outbox, "ALONE_S", PATIENCE_S)
-    monkeypatch.setattr(outbox, "SLOW_S", -1.0)
+    monkeypatch.setattr(background, "ALONE_S", PATIENCE_S)
+    monkeypatch.setattr(background, "SLOW_S", -1.0)
     doers = Doers()
     doers.put(BATCH)
     doers.wait_for(BATCH)
     mine = doers.are_mine
-    monkeypatch.setattr(outbox, "SLOW_S", PATIENCE_S)
+    monkeypatch.setattr(background, "SLOW_S", PATIENCE_S)
     doers.put(BATCH)
     doers.wait_for(BATCH * 2)
     assert doers.are_mine == mine
-    monkeypatch.setattr(outbox, "GATHER_S", PATIENCE_S)
+    monkeypatch.setattr(background, "GATHER_S", PATIENCE_S)
     doers.put(BATCH * 2)
     assert doers.are_mine > mine + BATCH
     assert doers.jobs.drain(PATIENCE_S)
@@ -135,8 +135,8 @@ def test_a_slow_job_among_quick_ones_changes_little(monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("however_slow")
 def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as they do, the thread does none, however often it looks: it would but take the interpreter."""
-    monkeypatch.setattr(outbox, "PATIENCE_S", PATIENCE_S)
-    monkeypatch.setattr(outbox, "QUIET_S", PATIENCE_S)
+    monkeypatch.setattr(background, "PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(background, "QUIET_S", PATIENCE_S)
     looks, go_on = threading.Semaphore(0), threading.Semaphore(0)
 
     def sleep(_: float) -> None:
@@ -144,7 +144,7 @@ def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: 
         go_on.acquire()
 
     clock = SimpleNamespace(perf_counter=time.perf_counter, monotonic=time.monotonic, sleep=sleep)
-    monkeypatch.setattr(outbox, "time", clock)
+    monkeypatch.setattr(background, "time", clock)
     doers = Doers()
     for _ in range(20):
         doers.put(BATCH * 2)
@@ -156,7 +156,7 @@ def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: 
 
 def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     """A bug of ours is logged once, by its type alone, and the next job is done."""
-    jobs, done = Outbox(), list[int]()
+    jobs, done = JobQueue(), list[int]()
     for _ in range(2):
         jobs.put(lambda: 1 / 0)
     jobs.put(lambda: done.append(1))
@@ -169,7 +169,7 @@ def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -
 
 def test_a_drain_within_a_job_does_not_wait_for_itself() -> None:
     """A redactor may look at `session.cost_usd`, which drains, while its own job is under way."""
-    jobs, found = Outbox(), list[bool]()
+    jobs, found = JobQueue(), list[bool]()
     jobs.put(lambda: found.append(jobs.drain()))
     assert jobs.drain(PATIENCE_S)
     assert found == [False]
@@ -177,7 +177,7 @@ def test_a_drain_within_a_job_does_not_wait_for_itself() -> None:
 
 def test_a_job_may_put_another_however_many_wait() -> None:
     """A job that brings one past the limit does not wait for itself."""
-    jobs, done = Outbox(), list[int]()
+    jobs, done = JobQueue(), list[int]()
 
     def bring() -> None:
         for _ in range(LIMIT + 10):
@@ -190,7 +190,7 @@ def test_a_job_may_put_another_however_many_wait() -> None:
 
 def test_a_drain_waits_for_the_job_that_is_under_way() -> None:
     """What the thread has begun is finished before `drain` returns; past its timeout it says that it is not."""
-    jobs, block, started = Outbox(), threading.Event(), threading.Event()
+    jobs, block, started = JobQueue(), threading.Event(), threading.Event()
     jobs.put(lambda: started.set() or block.wait(PATIENCE_S))  # type: ignore[func-returns-value]
     assert started.wait(PATIENCE_S)
     assert not jobs.drain(0.0)
@@ -202,13 +202,13 @@ def test_a_drain_waits_for_the_job_that_is_under_way() -> None:
 def test_a_forked_child_leaves_its_parents_jobs_alone() -> None:
     """A job that waits at a fork is done once, by the parent."""
     read, write = os.pipe()
-    outbox.put(lambda: os.write(write, b"%d " % os.getpid()))
+    background.put(lambda: os.write(write, b"%d " % os.getpid()))
     child = os.fork()
     if child == 0:
-        outbox.drain()
+        background.drain()
         os._exit(0)
     os.waitpid(child, 0)
-    assert outbox.drain(PATIENCE_S)
+    assert background.drain(PATIENCE_S)
     os.close(write)
     with os.fdopen(read, "rb") as file:
         assert file.read().split() == [b"%d" % os.getpid()]
@@ -218,7 +218,7 @@ def test_flushing_a_provider_has_the_jobs_done() -> None:
     """Whoever flushes a provider, as a Lambda's wrapper does, gets what the last call left to do."""
     done = list[int]()
     with instrumented(Recorded()):
-        outbox.put(lambda: done.append(1))
+        background.put(lambda: done.append(1))
         TracerProvider(shutdown_on_exit=False).force_flush()
         assert done == [1]
 
@@ -228,7 +228,7 @@ def test_a_fork_waits_for_the_job_that_is_under_way() -> None:
     """A child must not be born into the middle of a job, whose locks nobody would release there."""
     read, write = os.pipe()
     block, started = threading.Event(), threading.Event()
-    outbox.put(lambda: started.set() or (block.wait(PATIENCE_S) and os.write(write, b"job ")))  # type: ignore[func-returns-value]
+    background.put(lambda: started.set() or (block.wait(PATIENCE_S) and os.write(write, b"job ")))  # type: ignore[func-returns-value]
     assert started.wait(PATIENCE_S)
     threading.Timer(0.0, block.set).start()
     child = os.fork()
@@ -243,7 +243,7 @@ def test_a_fork_waits_for_the_job_that_is_under_way() -> None:
 
 def test_a_job_that_never_comes_back_does_not_hold_the_application(caplog: pytest.LogCaptureFixture) -> None:
     """Past the limit a call waits once, says so, and no more; what can be kept is done when the job comes back."""
-    jobs, done, started, block = Outbox(), list[int](), threading.Event(), threading.Event()
+    jobs, done, started, block = JobQueue(), list[int](), threading.Event(), threading.Event()
     jobs.put(lambda: started.set() or block.wait())  # type: ignore[func-returns-value]
     assert started.wait(PATIENCE_S)
     for number in range(MOST + LIMIT):

@@ -14,9 +14,10 @@ import pytest
 import wrapt
 from openai._base_client import AsyncAPIClient, SyncAPIClient
 
-from otel_costs import CostsInstrumentor, telemetry
-from otel_costs import attributes as names
-from otel_costs.patching import Patches
+from otel_costs import CostsInstrumentor
+from otel_costs import semconv as names
+from otel_costs.runtime import telemetry
+from otel_costs.runtime.patching import Patches
 from otel_costs.stand_in import Provider
 from tests.providers.conftest import HELLO
 from tests.support.recorded import Recorded
@@ -132,7 +133,7 @@ def test_imported_later() -> None:
     """A module that is imported after us is patched then, unless we were taken back meanwhile."""
     program = """
         import sys
-        from otel_costs.patching import Patches
+        from otel_costs.runtime.patching import Patches
         installed = []
         patches = Patches()
         patches.active = True

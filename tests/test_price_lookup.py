@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import attributes as names
 from otel_costs import pricing
-from otel_costs.call import Call
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
 from otel_costs.pricing import Cost
 from otel_costs.pricing.model_names import is_form, spellings, undated
 from otel_costs.pricing.price_book import PriceBook, builtin, builtin_base, builtin_files

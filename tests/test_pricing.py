@@ -16,11 +16,11 @@ from genai_prices.types import Usage as TheirUsage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import attributes, pricing
+from otel_costs import pricing, semconv
 from otel_costs.pricing import Cost, Line, PriceFileError, price
 from otel_costs.pricing.price_book import PriceBook, builtin, builtin_base, with_file
-from otel_costs.units import DIMENSIONS, UNITS, WHOLES
 from otel_costs.usage import Usage
+from otel_costs.usage.units import DIMENSIONS, UNITS, WHOLES
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every test find the prices as a new process does."""
-    monkeypatch.delenv(attributes.ENV_PRICES, raising=False)
+    monkeypatch.delenv(semconv.ENV_PRICES, raising=False)
     monkeypatch.setattr(pricing, "_book", None)
     monkeypatch.setattr(pricing, "_failed", False)
     yield
@@ -343,7 +343,7 @@ prices:
 def test_the_users_prices_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """OTEL_COSTS_PRICES names a price file."""
     (tmp_path / "mine.yaml").write_text(FILE.replace("PRICE", "7"))
-    monkeypatch.setenv(attributes.ENV_PRICES, str(tmp_path / "mine.yaml"))
+    monkeypatch.setenv(semconv.ENV_PRICES, str(tmp_path / "mine.yaml"))
     found = cost({"input_tokens": 1})
     assert (found.total, found.book) == (Decimal(7), f"mine+{builtin().version}")
 
@@ -353,7 +353,7 @@ def test_bad_prices_are_told_and_the_built_in_ones_used(
 ) -> None:
     """The application starts with a price file that cannot be used; one line says what is wrong with it, and where."""
     (tmp_path / "mine.yaml").write_text(FILE.replace("PRICE", "-7"))
-    monkeypatch.setenv(attributes.ENV_PRICES, str(tmp_path / "mine.yaml"))
+    monkeypatch.setenv(semconv.ENV_PRICES, str(tmp_path / "mine.yaml"))
     with caplog.at_level(logging.WARNING, "otel_costs"):
         pricing.warm_up()
         totals = [cost({"input_tokens": 1_000_000}).total for _ in range(3)]
@@ -367,7 +367,7 @@ def test_bad_prices_are_told_and_the_built_in_ones_used(
 def test_a_reload_keeps_the_last_good_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prices that are edited into nonsense are refused, and the ones in force stay; a good edit takes over."""
     path = tmp_path / "mine.yaml"
-    monkeypatch.setenv(attributes.ENV_PRICES, str(path))
+    monkeypatch.setenv(semconv.ENV_PRICES, str(path))
     path.write_text(FILE.replace("PRICE", "7"))
     assert cost({"input_tokens": 1}).total == 7
     path.write_text("prices: [")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_costs import attributes
+from otel_costs import semconv
 from otel_costs.cli.app import COMMANDS
 from otel_costs.local import Stack
 from otel_costs.stand_in import Provider
@@ -99,7 +99,7 @@ def test_install() -> None:
 
 def test_names() -> None:
     """Every variable of ours that the README names is read, and every command is named."""
-    known = {value for name, value in vars(attributes).items() if name.startswith("ENV_")}
+    known = {value for name, value in vars(semconv).items() if name.startswith("ENV_")}
     assert set(re.findall(r"\bOTEL_COSTS_[A-Z_]+\b", README)) <= known
     for command in COMMANDS:
         assert re.search(rf"\b{command}\b", README), command

@@ -2,7 +2,7 @@
 
 import threading
 
-from otel_costs.recent import Recent
+from otel_costs.values.recent import Recent
 
 
 def test_it_keeps_what_was_used_last() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import CostsInstrumentor, telemetry
+from otel_costs import CostsInstrumentor
 from otel_costs.messages import content, redaction
 from otel_costs.messages.content import Capture
 from otel_costs.messages.drafts import Draft
+from otel_costs.runtime import telemetry
 from otel_costs.stand_in import Provider
 from tests.support.collector import Collector
 from tests.support.program import CLIENT, Program, environ
@@ -126,7 +127,10 @@ HIDE = "def hide(text, message):\n    return text.replace('ada', '***')\n"
         long(None, f"{HIDE}import otel_costs\notel_costs.redact(hide)\n{SAY}"),
         (None, f"{HIDE}import otel_costs\notel_costs.CostsInstrumentor().instrument(redact=hide)\n{SAY}"),
         long("app:hide", f"{HIDE}{SAY}"),  # the program itself, which must not run twice
-        ("app:hide", f"{SAY}from otel_costs import outbox\nassert outbox.drain(60)\n{HIDE}{SAY}"),  # defined too late
+        (
+            "app:hide",
+            f"{SAY}from otel_costs.runtime import background\nassert background.drain(60)\n{HIDE}{SAY}",
+        ),  # too late
         ("pii", SAY),
     ],
     ids=["declared", "instrumented again", "of the program", "defined late", "pii"],

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.reported_usage import in_one, merged, read, read_given
-from otel_costs.units import UNITS
 from otel_costs.usage import Usage
-from otel_costs.usage_keys import KEYS, SOURCES, Beside, Kind, Part, is_free
+from otel_costs.usage.keys import KEYS, SOURCES, Beside, Kind, Part, is_free
+from otel_costs.usage.reported import in_one, merged, read, read_given
+from otel_costs.usage.units import UNITS
 
 CHAT = {
     "prompt_tokens": 1500,

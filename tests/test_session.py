@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs import totals
-from otel_costs.scope import Scope, current_scope
-from otel_costs.session import Session
+from otel_costs import semconv as names
+from otel_costs.sessions import totals
+from otel_costs.sessions.scope import Scope, current_scope
+from otel_costs.sessions.session import Session
 from otel_costs.stand_in import Fault, Provider
 from otel_costs.usage import Usage
 

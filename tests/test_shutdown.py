@@ -114,7 +114,8 @@ class TestEnds:
         import otel_costs
         from opentelemetry import _logs
         from opentelemetry.sdk._logs import LogRecordProcessor
-        otel_costs.outbox.GATHER_S = 60.0  # on a busy machine our thread would write the first while the next is asked
+        # On a busy machine our thread would write the first while the next is asked.
+        otel_costs.runtime.background.GATHER_S = 60.0
         class Interrupts(LogRecordProcessor):
             def on_emit(self, record):
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import redaction
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.messages.span_messages import MAX_CONTENT, span_attributes

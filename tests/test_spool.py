@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
-from otel_costs import CostsInstrumentor, spool, telemetry
+from otel_costs import CostsInstrumentor, spool
+from otel_costs.runtime import telemetry
 from otel_costs.spool import delivery, inventory, refusals, segments, sender
 from otel_costs.spool.sender import Spool
 from otel_costs.stand_in import Provider

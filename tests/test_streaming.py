@@ -16,8 +16,9 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from otel_costs import open_ends, outbox, streaming
+from otel_costs.runtime import background, unfinished
 from otel_costs.stand_in import Fault, Provider
+from otel_costs.transports.http import streaming
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +33,7 @@ class Kept:
     def feed(self, chunk: bytes) -> None:
         self.data += chunk
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         self.ends.append(error)
         return lambda: None
 
@@ -249,8 +250,8 @@ def test_abandoned() -> None:
 def test_collected_in_the_middle_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the collector ends is only put aside: it may interrupt whoever holds the locks of the outbox."""
     jobs: list[Any] = []
-    monkeypatch.setattr(outbox, "put", lambda job: pytest.fail("a finalizer may not do that"))
-    monkeypatch.setattr(outbox, "put_from_finalizer", jobs.append)
+    monkeypatch.setattr(background, "put", lambda job: pytest.fail("a finalizer may not do that"))
+    monkeypatch.setattr(background, "put_from_finalizer", jobs.append)
     response, kept, _ = watched()
     chunks = response.iter_bytes()
     next(chunks)
@@ -266,7 +267,7 @@ def test_read_on_after_the_end_of_all() -> None:
     response, kept, _ = watched()
     chunks = response.iter_bytes()
     found = next(chunks)
-    open_ends.end_all()
+    unfinished.end_all()
     assert found + b"".join(chunks) == b"once upon a time"
     assert (kept.data, kept.ends) == (b"once ", [None])
     assert type(response) is httpx.Response
@@ -317,7 +318,7 @@ class Broken:
     def flush(self) -> bytes:
         raise RuntimeError
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         raise RuntimeError
 
 
@@ -402,7 +403,7 @@ def test_open_while_the_process_forks(provider: Provider) -> None:
             stream.close()
             del stream
             gc.collect()
-            from otel_costs import outbox
+            from otel_costs.runtime import background as outbox
             assert outbox.drain(60)
             sys.exit(0)
         os.waitpid(child, 0)

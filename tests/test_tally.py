@@ -18,11 +18,13 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, ConsoleLogRecordExporter, SimpleLogRecordProcessor
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs import filelock, tally, telemetry
-from otel_costs.call import Call
-from otel_costs.tally import Left, Tally
+from otel_costs import semconv as names
+from otel_costs.calls import call_counter
+from otel_costs.calls.call import Call
+from otel_costs.calls.call_counter import DeadProcess, Tally
+from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
+from otel_costs.values import filelock
 
 from .support.recorded import Recorded, instrumented
 
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet."""
     monkeypatch.setattr(telemetry, "_process", telemetry.Process())
-    monkeypatch.setattr(tally, "_tally", Tally())
+    monkeypatch.setattr(call_counter, "_tally", Tally())
     return tmp_path / "spool"
 
 
@@ -45,14 +47,14 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded
     with instrumented(kept):
         monkeypatch.setenv(names.ENV_SPOOL, str(folder))
         yield kept
-    tally.current().abandon()
+    call_counter.current().abandon()
 
 
-def left(path: Path) -> Left | None:
+def left(path: Path) -> DeadProcess | None:
     """Return what a process has written, as if it were gone: in a file, or in the only one of a folder."""
     (file,) = path.glob("*.calls") if path.is_dir() else [path]
     with file.open("rb") as opened:
-        return Left.read(opened.fileno())
+        return DeadProcess.read(opened.fileno())
 
 
 def last_seq(path: Path) -> int:
@@ -102,7 +104,7 @@ KINDS: dict[str, Callable[[], None]] = {
     "without a price": lambda: Call("chat", "nobody", "unknown").finish(),
     "a job that has begun": lambda: job(ended=False).finish(),
     "a job twice": lambda: finish_all(job("twice"), job("twice")),
-    "seen by two": lambda: finish_all(started(seen_as="one"), started(seen_as="one")),
+    "seen by two": lambda: finish_all(started(dedup_key="one"), started(dedup_key="one")),
     "ended many times": lambda: end_many_times(started()),
 }
 
@@ -221,7 +223,7 @@ def test_it_is_private(recorded: Recorded, folder: Path) -> None:
 def test_an_application_that_closes_all_files(recorded: Recorded, folder: Path, tmp_path: Path) -> None:
     """Nothing is written into what it opens then, under the same number."""
     started().finish()
-    descriptor = tally.current()._file
+    descriptor = call_counter.current()._file
     assert descriptor is not None
     os.close(descriptor)
     theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
@@ -229,7 +231,7 @@ def test_an_application_that_closes_all_files(recorded: Recorded, folder: Path, 
         assert theirs == descriptor
         started().finish()
         assert os.fstat(theirs).st_size == 0
-        tally.current().abandon()
+        call_counter.current().abandon()
         os.fstat(theirs)  # it is still open
     finally:
         os.close(theirs)
@@ -279,10 +281,10 @@ def test_where_the_ledger_goes(
 ) -> None:
     """The SDK's exporters say it, in its processors; who writes to the console has no ledger."""
     provider = LoggerProvider(shutdown_on_exit=False)
-    assert tally._address(provider) is None
+    assert call_counter._address(provider) is None
     one = exporter()
     provider.add_log_record_processor(processor(one))  # type: ignore[arg-type]
-    assert (tally._address(provider) is not None) is has_file
+    assert (call_counter._address(provider) is not None) is has_file
     one.shutdown()  # type: ignore[attr-defined]
     provider.shutdown()
 
@@ -292,7 +294,7 @@ def test_an_sdk_that_is_switched_off_has_no_ledger(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     kept = Recorded()
     kept.log_exporter._endpoint = "http://collector:4318/v1/logs"  # type: ignore[attr-defined]
-    assert tally._address(kept.logger_provider) is None
+    assert call_counter._address(kept.logger_provider) is None
 
 
 def test_no_ledger_no_file(folder: Path) -> None:
@@ -323,7 +325,7 @@ def test_a_forked_child_has_its_own(recorded: Recorded, folder: Path) -> None:
         (childs,) = set(folder.iterdir()) - {parents}
         assert (last_seq(parents), last_seq(childs)) == (2, 3)
         assert filelock.locked(parents) is None
-        tally.current().abandon()
+        call_counter.current().abandon()
         lock = filelock.locked(parents)
         assert lock is not None, "the child keeps it"
         os.close(lock)
@@ -342,4 +344,4 @@ def test_what_is_damaged_says_nothing(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "a.calls"
     path.write_bytes(damage)
     with path.open("rb") as file:
-        assert Left.read(file.fileno()) is None
+        assert DeadProcess.read(file.fileno()) is None

@@ -13,8 +13,8 @@ import openai
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs.scope import current_scope
+from otel_costs import semconv as names
+from otel_costs.sessions.scope import current_scope
 from otel_costs.stand_in import Provider
 
 from .support.recorded import Recorded

@@ -2,8 +2,8 @@
 
 from genai_prices.data_units import unit_data
 
-from otel_costs import attributes
-from otel_costs.units import DIMENSIONS, JOINS, UNITS, WHOLES, join, meet
+from otel_costs import semconv
+from otel_costs.usage.units import DIMENSIONS, JOINS, UNITS, WHOLES, join, meet
 
 
 def test_units_are_those_of_genai_prices_and_a_few_of_ours() -> None:
@@ -51,4 +51,4 @@ def test_joins_are_parts_of_two_units_that_overlap() -> None:
 
 def test_every_unit_with_an_attribute_exists() -> None:
     """The attributes' units are units that can be priced."""
-    assert set(attributes.USAGE_TOKENS) <= set(DIMENSIONS)
+    assert set(semconv.USAGE_TOKENS) <= set(DIMENSIONS)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.units import UNITS, WHOLES
 from otel_costs.usage import NOTHING, Usage
-from otel_costs.usage_numbers import LIMIT
+from otel_costs.usage.numbers import LIMIT
+from otel_costs.usage.units import UNITS, WHOLES
 
 Quantities = Mapping[str, object]
 

@@ -8,7 +8,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from otel_costs.cli import demo, stage
+from otel_costs.cli import demo, demo_env
 
 WIDTH = 100
 
@@ -16,7 +16,7 @@ WIDTH = 100
 def main() -> None:
     """Run the demo against the stand-in, and draw what it shows of conversations."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, markup=False, highlight=False)
-    with stage.store(None) as stack, stage.answering(stand_in=True) as provider:
+    with demo_env.store(None) as stack, demo_env.answering(stand_in=True) as provider:
         list(demo.programs(stack, provider))
         for part in demo.conversations(stack):
             console.print(part)

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import clean, pricing, telemetry
-from otel_costs.cost_reason import CostReason
+from otel_costs import pricing
+from otel_costs import semconv as names
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost
-from otel_costs.units import COUNTS
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import telemetry
 from otel_costs.usage import MAX_UNKNOWN, Usage
+from otel_costs.usage.units import COUNTS
+from otel_costs.values import sanitize
 
 _ADD_PRICE: Final = f"Add its price to the file of {names.ENV_PRICES}."
 _NAME_PROVIDER: Final = f"Name its provider with {names.ENV_PROVIDERS}."
@@ -42,7 +44,7 @@ class Bill:
     def unaccounted(self, cost: Cost | None) -> list[str]:
         """Return what `cost` does not account for: at most 16 names of keys and options, clean, of 64 characters."""
         keys = (*(cost.unknown if cost else ()), *(self.usage.unknown if self.usage else ()), *self.unknown)
-        return list(dict.fromkeys(map(clean.label, keys)))[:MAX_UNKNOWN] if keys else []
+        return list(dict.fromkeys(map(sanitize.label, keys)))[:MAX_UNKNOWN] if keys else []
 
     def cost(self, provider: str, models: tuple[str | None, str | None], at_ns: int) -> Cost | None:
         """Return what the usage costs, of a call of `models`: the one that answered, the one that was asked.
@@ -161,8 +163,8 @@ def exact(amount: int | Decimal) -> str:
 
 def warn_unpriced(provider: str, model: str | None, cost: Cost) -> None:
     """Say once for each model that its calls have no price, and where one is added."""
-    model = clean.text(model or "unknown")
-    telemetry.complain_once(
+    model = sanitize.text(model or "unknown")
+    telemetry.warn_once(
         f"unpriced:{provider}:{model}",
         "No price for model %r of provider %r (%s): its calls are recorded without a cost. %s",
         model,
@@ -175,7 +177,7 @@ def warn_unpriced(provider: str, model: str | None, cost: Cost) -> None:
 def warn_unaccounted(provider: str, keys: Iterable[str]) -> None:
     """Say once for each key of a usage, or option of a request, that what it costs is not known."""
     for key in keys:
-        telemetry.complain_once(
+        telemetry.warn_once(
             f"unaccounted:{key}",
             "Provider %r said or was asked %r, which otel_costs does not know: what it costs is not in the cost of the"
             " call, which is recorded as partial. A newer version may know it.",

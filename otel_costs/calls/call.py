@@ -12,9 +12,10 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from otel_costs import attributes as names
-from otel_costs import baggage, clean, decision_log, departed, messages, outbox, tally, telemetry, uninstrumented
-from otel_costs.bill import (
+from otel_costs import messages
+from otel_costs import semconv as names
+from otel_costs.calls import call_counter, crash_report
+from otel_costs.calls.bill import (
     Bill,
     cost_attributes,
     usage_attributes,
@@ -22,16 +23,20 @@ from otel_costs.bill import (
     warn_unaccounted,
     warn_unpriced,
 )
-from otel_costs.conversation import Conversation
-from otel_costs.cost_reason import CostReason
-from otel_costs.identity import derived_id, random_id, whose
-from otel_costs.jobs import Jobs, Owner
+from otel_costs.calls.call_counter import Tally
+from otel_costs.calls.jobs import Jobs, Owner
+from otel_costs.calls.message_log import Conversation
 from otel_costs.messages import content
-from otel_costs.reported_usage import read_given
-from otel_costs.scope import current_scope
-from otel_costs.session import MAX_TAGS
-from otel_costs.tally import Tally
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import background, decision_log, telemetry, uninstrumented
+from otel_costs.sessions import baggage
+from otel_costs.sessions.attribution import whose
+from otel_costs.sessions.scope import current_scope
+from otel_costs.sessions.session import MAX_TAGS
 from otel_costs.usage import Usage
+from otel_costs.usage.reported import read_given
+from otel_costs.values import sanitize
+from otel_costs.values.ids import derived_id, random_id
 
 PENDING: Final = 0
 FINAL: Final = 1
@@ -57,8 +62,8 @@ class Call:
     `bill` has what its price depends on. `inputs` and `choices` are what was said, None where nothing was; unless the
     call `keeps_messages` it is enough to say their number, `message_count`.
     `billed` is False for a look at something that is billed elsewhere: it leaves a span and nothing more.
-    `seen_as` names what several in this process may see: it is billed to the first of them. `recorded_apart`: what was
-    said is for the span alone, as its records are written elsewhere.
+    `dedup_key` names what several in this process may see: it is billed to the first of them.
+    `messages_logged_elsewhere`: what was said is for the span alone, as its records are written elsewhere.
     """
 
     def __init__(
@@ -82,14 +87,14 @@ class Call:
         self.start_ns = start_ns or now_ns
         self._start_clock = time.perf_counter_ns() - (now_ns - self.start_ns)
         self.operation, self.provider = operation, provider
-        self.request_model = clean.text(model) if model else None
+        self.request_model = sanitize.text(model) if model else None
         self.response_model: str | None = None
         self.scope = current_scope()
         self.identity = whose() if identity is None else identity
         self.bill = Bill()
         self.billed = True
-        self.seen_as: str | None = None
-        self.recorded_apart = False
+        self.dedup_key: str | None = None
+        self.messages_logged_elsewhere = False
         self.inputs: Sequence[messages.Draft] | None = None
         self.choices: Sequence[Sequence[messages.Draft]] = ()
         self.message_count: int | None = None
@@ -144,12 +149,12 @@ class Call:
 
     def set(self, name: str, value: object) -> None:
         """Set an attribute of span and ledger; None is left out."""
-        if (kept := clean.attribute(value)) is not None:
+        if (kept := sanitize.attribute(value)) is not None:
             self.attributes[name] = kept
 
     def show(self, name: str, value: object) -> None:
         """Set an attribute of the span alone; None is left out."""
-        if (kept := clean.attribute(value)) is not None:
+        if (kept := sanitize.attribute(value)) is not None:
             self._shown[name] = kept
 
     def as_job(self, job_id: str, *, created_s: int | None, ended_s: int | None, ended: bool) -> None:
@@ -174,7 +179,7 @@ class Call:
     def stop(self) -> None:
         """Note the end of the call, where `finish` comes later, in a job. If it never comes, the call is missing."""
         if self._stopped.acquire(blocking=False):
-            self._tally = tally.current()
+            self._tally = call_counter.current()
             self._tally.ended()
             if self._duration_s is None:
                 self._duration_s = self.elapsed_s()
@@ -186,7 +191,7 @@ class Call:
     def fail(self, error: BaseException | str) -> None:
         """Finish with an error. Of an exception the type alone is kept: its text may quote a prompt or a key."""
         kind = error if isinstance(error, str) else type(error).__name__
-        self.attributes[names.ERROR_TYPE] = clean.identifier(kind)
+        self.attributes[names.ERROR_TYPE] = sanitize.identifier(kind)
         self.finish()
 
     def refuse(self, error: BaseException | str) -> None:
@@ -212,7 +217,7 @@ class Call:
         self._end_span()
         self._measure()
 
-    @telemetry.shielded("describe a call")
+    @telemetry.never_raises("describe a call")
     def _describe(self) -> None:
         self.set(names.RESPONSE_MODEL, self.response_model)
         self.set(names.OPENAI_RESPONSE_SERVICE_TIER, self.bill.service_tier)
@@ -225,7 +230,7 @@ class Call:
         """Whether this is no job, or one that is billed now for the first time; its starter pays."""
         if self.call_id is None or self._revision is None:
             self.call_id = self.call_id or random_id()
-            return self.seen_as is None or _jobs.bill(self.seen_as)
+            return self.dedup_key is None or _jobs.bill(self.dedup_key)
         if self._revision == PENDING:
             _jobs.started(self.call_id, Owner(self.scope, self.identity))
             return True
@@ -235,7 +240,7 @@ class Call:
             self.scope, self.identity = owner.scope, owner.identity
         return True
 
-    @telemetry.shielded("price a call")
+    @telemetry.never_raises("price a call")
     def _charge(self) -> None:
         bill, shared = self.bill, self.attributes
         shared[names.COST_STATUS] = "unpriced"  # unless all goes well
@@ -258,7 +263,7 @@ class Call:
         if self.scope and self.scope.session and self._revision != PENDING:
             self.scope.session.add(bill.usage, None if usd is None else Decimal(usd))
 
-    @telemetry.shielded("write a ledger record")
+    @telemetry.never_raises("write a ledger record")
     def _write_ledger(self) -> None:
         process = telemetry.process()
         seq = process.next_seq()
@@ -281,20 +286,20 @@ class Call:
         self._telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=self._context)
         if self._is_logged:
             decision_log.written(self, seq, process.id)
-        if tally.current().place is not None:
-            departed.look()
+        if call_counter.current().place is not None:
+            crash_report.look()
 
-    @telemetry.shielded("count a call")
+    @telemetry.never_raises("count a call")
     def _settle(self, seq: int | None) -> None:
         # Not counted here is a call that ended before this process was forked.
-        own = tally.current()
+        own = call_counter.current()
         own.settled(seq, counted=self._tally in (None, own))
 
-    @telemetry.shielded("write the messages of a call")
+    @telemetry.never_raises("write the messages of a call")
     def _write_messages(self) -> None:
         if self.inputs is None and not self.choices:
             return
-        if not self.recorded_apart and self.keeps_messages:
+        if not self.messages_logged_elsewhere and self.keeps_messages:
             session_id = self.identity.get(names.SESSION_ID)
             conversation = Conversation(
                 session_id or self.call_id or random_id(), self.identity, self.call_id, self._context
@@ -304,7 +309,7 @@ class Call:
         if content.on_spans() and self.span.is_recording():
             self._shown.update(messages.span_attributes(self.inputs or (), self.choices, self.tools))
 
-    @telemetry.shielded("end a span")
+    @telemetry.never_raises("end a span")
     def _end_span(self) -> None:
         span = self.span
         if span.is_recording():
@@ -322,7 +327,7 @@ class Call:
                 span.set_status(Status(StatusCode.ERROR, error))
         span.end(self.start_ns + int((self._duration_s or 0) * 1e9))
 
-    @telemetry.shielded("measure a call")
+    @telemetry.never_raises("measure a call")
     def _measure(self) -> None:
         billed = self.billed and self._revision != PENDING
         self._telemetry.measure(
@@ -332,7 +337,7 @@ class Call:
             first_chunk_s=self._first_chunk_s,
             chunks=self.chunks,
             usage=self.bill.usage if billed else None,
-            gathered=outbox.is_working(),
+            gathered=background.is_working(),
         )
 
 
@@ -356,7 +361,7 @@ def record(
     return _recorded(operation, provider, model, usage, cost_usd, at, service_tier, tags)
 
 
-@telemetry.shielded("record a call")
+@telemetry.never_raises("record a call")
 def _recorded(
     operation: str,
     provider: str,
@@ -370,18 +375,18 @@ def _recorded(
     uninstrumented.warn_without_ledger(uninstrumented.RECORD)
     start_ns = int(at.timestamp() * 1e9) if at else None
     asked = None if model is None else str(model)
-    call = Call(clean.identifier(operation), clean.identifier(provider), asked, start_ns=start_ns)
+    call = Call(sanitize.identifier(operation), sanitize.identifier(provider), asked, start_ns=start_ns)
     for key, value in list(tags.items())[:MAX_TAGS]:
         call.set(names.TAG_PREFIX + key, value)
     call.bill.usage = usage if isinstance(usage, Usage) else read_given(usage, call.provider)
     call.bill.service_tier = service_tier
-    call.bill.reported = None if cost_usd is None else clean.money(cost_usd)
+    call.bill.reported = None if cost_usd is None else sanitize.money(cost_usd)
     if cost_usd is not None and call.bill.reported is None:
         call.bill.reasons.append(CostReason.REPORTED_COST_INVALID)
     if at is not None:
         call._duration_s = 0.0  # how long it took is not known, and not how long ago it was
     # As a job, done here and now: what is no Exception does not get out of it either.
-    outbox.put(call.finish)
-    outbox.drain()
+    background.put(call.finish)
+    background.drain()
     exact = call.attributes.get(names.COST_USD)
     return None if exact is None else Decimal(exact)

@@ -22,9 +22,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from otel_costs import telemetry
-from otel_costs.attributes import ENV_SPOOL, SERVICE_NAME
-from otel_costs.filelock import identity, locked
+from otel_costs.runtime import telemetry
+from otel_costs.semconv import ENV_SPOOL, SERVICE_NAME
+from otel_costs.values.filelock import identity, locked
 
 SIZE: Final = 4096
 """Bytes of a file."""
@@ -45,7 +45,7 @@ _MAX_SEQ: Final = 2**53  # what no record could carry would take its whole batch
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TallyFile:
     """Where the files of processes are whose ledger goes to one address; `address` is a digest of it."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class DeadProcess:
     """What a process left: who it was, the number of its last call and when that ended, and who has told of it."""
 
     process_id: str
@@ -68,7 +68,7 @@ class Left:
     tellings: int
 
     @classmethod
-    def read(cls, file: int) -> "Left | None":
+    def read(cls, file: int) -> "DeadProcess | None":
         """Read a file; None if no call ended, or it is damaged. Raises OSError."""
         raw = os.pread(file, SIZE, 0)
         if len(raw) < SIZE or not raw.startswith(_MAGIC):
@@ -94,7 +94,7 @@ class Tally:
     """The count of one process."""
 
     def __init__(self) -> None:
-        self.place: Place | None = None
+        self.place: TallyFile | None = None
         """Where its file is, and those of others; None while it has none."""
         self._ended = count(1)
         self._given = self._settled = 0
@@ -144,7 +144,7 @@ class Tally:
             return
         folder = Path(spool).absolute()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place, process_id = Place(folder, address), telemetry.process().id
+        place, process_id = TallyFile(folder, address), telemetry.process().id
         about = {"process": process_id, "service": _service(provider)}
         file = _made(place.path(process_id), json.dumps(about).encode())
         self._identity, self.place = identity(file), place

@@ -13,10 +13,12 @@ from typing import Final
 
 from opentelemetry.context import Context
 
-from otel_costs import attributes as names
-from otel_costs import clean, tally, telemetry
-from otel_costs.filelock import locked
-from otel_costs.tally import Left
+from otel_costs import semconv as names
+from otel_costs.calls import call_counter
+from otel_costs.calls.call_counter import DeadProcess
+from otel_costs.runtime import telemetry
+from otel_costs.values import sanitize
+from otel_costs.values.filelock import locked
 
 LOOK_S: Final = 60.0
 """Between two looks of a process."""
@@ -30,11 +32,11 @@ MOST: Final = 64
 _look_at = 0.0
 
 
-@telemetry.shielded("tell of processes that are gone")
+@telemetry.never_raises("tell of processes that are gone")
 def look() -> None:
     """Tell of those that are due, when first called and then once a minute. It is, after the record of a call."""
     global _look_at
-    place = tally.current().place
+    place = call_counter.current().place
     if place is None or (now := time.monotonic()) < _look_at:
         return
     _look_at = now + LOOK_S
@@ -51,7 +53,7 @@ def _visited(path: Path) -> bool:
     if (file := locked(path)) is None:
         return False
     try:
-        left, now_ns = Left.read(file), time.time_ns()
+        left, now_ns = DeadProcess.read(file), time.time_ns()
         if left is None or left.tellings >= len(TELLINGS_S):
             path.unlink()
             return False
@@ -66,12 +68,12 @@ def _visited(path: Path) -> bool:
         os.close(file)
 
 
-def _tell(left: Left) -> None:
+def _tell(left: DeadProcess) -> None:
     record = {
         names.EVENT_NAME: names.PROCESS_EVENT,
-        names.PROCESS_ID: clean.identifier(left.process_id),
+        names.PROCESS_ID: sanitize.identifier(left.process_id),
         names.PROCESS_LAST_SEQ: left.last_seq,
-        names.SERVICE_NAME: clean.identifier(left.service),
+        names.SERVICE_NAME: sanitize.identifier(left.service),
     }
     telemetry.emit(names.PROCESS_EVENT, record, timestamp_ns=left.ended_ns, context=Context())
 

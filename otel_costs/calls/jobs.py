@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otel_costs.recent import Recent
-from otel_costs.session import Scope
+from otel_costs.sessions.session import Scope
+from otel_costs.values.recent import Recent
 
 KEPT: Final = 10_000
 """Jobs that one process remembers; of older ones the store alone knows that they were billed."""
@@ -54,7 +54,7 @@ class Jobs:
     def bill(self, call_id: str) -> bool:
         """Return whether the job is billed for the first time in this process, and remember that it is.
 
-        Jobs are read one after the other, in the outbox: no two ask at once.
+        Jobs are read one after the other, in the background: no two ask at once.
         """
         if self._billed.get(call_id):
             return False

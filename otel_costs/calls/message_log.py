@@ -5,9 +5,10 @@ from typing import Any
 
 from opentelemetry.context import Context
 
-from otel_costs import attributes as names
-from otel_costs import messages, telemetry
+from otel_costs import messages
+from otel_costs import semconv as names
 from otel_costs.messages import Draft, Message, Seen, content
+from otel_costs.runtime import telemetry
 
 
 class Conversation:

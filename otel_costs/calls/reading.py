@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from otel_costs import attributes as names
-from otel_costs import clean, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
 from otel_costs.messages.drafts import Draft
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
+from otel_costs.values import sanitize
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> None:
     try:
         _write(reading, call)
     except Exception as bug:  # noqa: BLE001
-        telemetry.complain_once(
+        telemetry.warn_once(
             f"bug:answer:{call.provider}", "otel_costs could not write a call of provider %s", call.provider, error=bug
         )
         call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
@@ -87,7 +88,7 @@ def _write(reading: Reading, call: Call) -> None:
     call.response_model = reading.model or call.response_model
     call.choices = reading.outputs
     if call.request_model is None and reading.request_model:
-        call.request_model = clean.text(reading.request_model)
+        call.request_model = sanitize.text(reading.request_model)
         call.set(names.REQUEST_MODEL, reading.request_model)
     if reading.inputs is not None:
         call.inputs = reading.inputs
@@ -99,7 +100,7 @@ def _write(reading: Reading, call: Call) -> None:
     bill.service_tier, bill.processing = reading.service_tier, reading.processing
     bill.reasons += filter(None, reading.reasons)
     bill.unknown += reading.unknown
-    if reading.reported_cost is not None and (reported := clean.money(reading.reported_cost)) is not None:
+    if reading.reported_cost is not None and (reported := sanitize.money(reading.reported_cost)) is not None:
         bill.reported = reported
     elif reading.reported_cost is not None:
         bill.reasons.append(CostReason.REPORTED_COST_INVALID)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import figures
-from otel_costs.cli.lines import RecordedLine, label, recorded_lines
+from otel_costs.cli.cost_lines import RecordedLine, label, recorded_lines
 from otel_costs.cli.output import inert, text
 from otel_costs.cli.reasons import explained
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs.pricing import Line
-from otel_costs.store import recorded
+from otel_costs.store import stored_call
 
 _LABELS: Final = {
     "input_tokens": "input",
@@ -60,5 +60,5 @@ def _place(unit: str) -> tuple[int, str]:
 
 
 def _price_again(call: Mapping[str, Any]) -> tuple[Line, ...]:
-    cost = recorded.cost(call)
+    cost = stored_call.cost(call)
     return cost.lines if cost else ()

@@ -14,13 +14,13 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from otel_costs.attributes import ENV_DSN
-from otel_costs.cli import output, shipped, stage
+from otel_costs.cli import demo_env, output, package_files
 from otel_costs.cli.conversation import conversation
 from otel_costs.cli.failure import Failure
 from otel_costs.cli.options import opened
 from otel_costs.cli.report import report_tables
 from otel_costs.cli.sessions import session_table
+from otel_costs.semconv import ENV_DSN
 from otel_costs.store import DEFAULT_DSN, reports
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def show(
 ) -> Iterator[RenderableType]:
     """Start what is needed, in `running`, and yield what there is to see, as it happens."""
     with output.working("Starting a store"):
-        stack = running.enter_context(stage.store(data))
-        provider = running.enter_context(stage.answering(stand_in=stand_in))
+        stack = running.enter_context(demo_env.store(data))
+        provider = running.enter_context(demo_env.answering(stand_in=stand_in))
     yield _headline("A store on this machine")
     addresses = [url.partition("://")[2] for url in (stack.otlp_grpc_url, stack.otlp_http_url, stack.http_url)]
     yield _aside("OTLP at {} (gRPC) and {} (HTTP), ClickHouse's interface at {}.".format(*addresses))
@@ -74,7 +74,7 @@ def show(
     yield from _further(stack, keep=keep)
 
 
-def programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableType]:
+def programs(stack: "Stack", provider: demo_env.Provider) -> Iterator[RenderableType]:
     """Run the programs, and yield how they were run and what they said."""
     yield _headline("Three programs, under opentelemetry-instrument")
     who = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}: there is no OPENAI_API_KEY."
@@ -83,13 +83,13 @@ def programs(stack: "Stack", provider: stage.Provider) -> Iterator[RenderableTyp
     elif os.environ.get("OPENAI_API_KEY"):
         who = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}."
     yield _aside(who)
-    shown = {name: value for name, value in stage.settings(stack, provider, "").items() if value}
+    shown = {name: value for name, value in demo_env.settings(stack, provider, "").items() if value}
     yield Text("".join(f"  export {name}={value}\n" for name, value in shown.items()), "dim", end="")
     for service, name in PROGRAMS.items():
-        program = shipped.path("examples", "examples") / "support_assistant" / name
+        program = package_files.path("examples", "examples") / "support_assistant" / name
         yield _command(f"opentelemetry-instrument python {_short(program)}")
         with output.working(f"Running {name}"):
-            ran = stage.run(program, stage.settings(stack, provider, service))
+            ran = demo_env.run(program, demo_env.settings(stack, provider, service))
         yield Padding(output.text(ran.output.rstrip(), "dim"), (0, 0, 0, 4))
         if ran.returncode:
             yield output.text(f"  it ended with {ran.returncode}: {_last(ran.errors)}", "bold red")

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.attributes import ENV_CAPTURE_CONTENT, ENV_PROVIDERS
 from otel_costs.cli.failure import Failure
+from otel_costs.semconv import ENV_CAPTURE_CONTENT, ENV_PROVIDERS
 from otel_costs.stand_in import Provider as StandIn
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from otel_costs.attributes import ENV_DSN
+from otel_costs.semconv import ENV_DSN
 from otel_costs.store import DEFAULT_DSN, connect
 from otel_costs.store.periods import moment
 

@@ -14,18 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs import pricing
-from otel_costs.attributes import ENV_PRICES
 from otel_costs.cli import figures, options, output
+from otel_costs.cli.cost_lines import label
 from otel_costs.cli.failure import Failure, nearest
-from otel_costs.cli.lines import label
 from otel_costs.cli.reasons import explained
-from otel_costs.cost_reason import CostReason
 from otel_costs.pricing import Cost, PriceBook, price_book, price_check, price_file, price_table, price_update, updates
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.price_table import PriceRow, PriceSource
 from otel_costs.pricing.price_update import Update
 from otel_costs.pricing.updates import PriceUpdateError
-from otel_costs.units import UNITS
+from otel_costs.semconv import ENV_PRICES
 from otel_costs.usage import Usage
+from otel_costs.usage.units import UNITS
 
 LINE_COLUMNS: Final = ("unit", "quantity", "rate_usd", "per", "multiplier", "amount_usd")
 PRICE_COLUMNS: Final = (

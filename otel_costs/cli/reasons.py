@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 
 
 def explained(recorded: Iterable[str]) -> Iterator[str]:

@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from otel_costs import pricing
-from otel_costs.attributes import ENV_PRICES, ENV_PROVIDERS
 from otel_costs.cli import options, output
 from otel_costs.cli import scenario_rows as rows
 from otel_costs.cli import scenario_tables as tables
@@ -18,6 +17,7 @@ from otel_costs.scenarios.errors import UnknownScenarioError
 from otel_costs.scenarios.library import FOLDER, find, predefined
 from otel_costs.scenarios.scenario_file import load
 from otel_costs.scenarios.steps import Scenario, Talk
+from otel_costs.semconv import ENV_PRICES, ENV_PROVIDERS
 
 NO_PRICE: Final = (
     f"no price: `otel-costs prices MODEL` lists those in force, the file of {ENV_PRICES} adds others, "

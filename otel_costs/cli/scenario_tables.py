@@ -9,14 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import figures, output
-from otel_costs.cli.lines import label
+from otel_costs.cli.cost_lines import label
 from otel_costs.pricing import ESTIMATED, PARTIAL, UNPRICED
 from otel_costs.scenarios.dry_run import UNKNOWN, Planned
 from otel_costs.scenarios.ledger import LedgerCall
 from otel_costs.scenarios.scenario_run import OVER_BUDGET
 from otel_costs.scenarios.steps import Step
 from otel_costs.scenarios.variant import Variant, spread, usage
-from otel_costs.units import WHOLES
+from otel_costs.usage.units import WHOLES
 
 Runs = Sequence[Sequence[LedgerCall]]
 

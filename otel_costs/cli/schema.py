@@ -40,7 +40,7 @@ def schema(
     """
     from otel_costs.store import schema as store_schema  # noqa: PLC0415
     from otel_costs.store import users  # noqa: PLC0415
-    from otel_costs.store.layout import Layout  # noqa: PLC0415
+    from otel_costs.store.cluster import Layout  # noqa: PLC0415
     from otel_costs.store.rows import telling  # noqa: PLC0415
 
     asked = {"content_days": content_days, "ledger_days": ledger_days, "raw_days": raw_days}

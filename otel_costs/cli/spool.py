@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 import click
 from rich.table import Table
 
-from otel_costs.attributes import ENV_SPOOL
 from otel_costs.cli import figures, options, output
 from otel_costs.cli.failure import Failure
+from otel_costs.semconv import ENV_SPOOL
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
-from otel_costs.attributes import ENV_TOKEN
 from otel_costs.cli.failure import Failure
+from otel_costs.semconv import ENV_TOKEN
 
 
 def default_data() -> Path:

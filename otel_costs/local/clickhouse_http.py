@@ -20,13 +20,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, request_response
 
 from otel_costs.local import body, compression, handlers, limits, page, query
-from otel_costs.local.admission import Admission, Policy
+from otel_costs.local.auth import Admission, Policy
 from otel_costs.local.guard import ForbiddenError
 from otel_costs.local.limits import Lanes
 from otel_costs.local.query import Query, Result, Runner
 from otel_costs.local.session_api import SessionApi
+from otel_costs.local.sql_guard import SeveralStatementsError, UnreadableError
 from otel_costs.local.state import State
-from otel_costs.local.statement import SeveralStatementsError, UnreadableError
 from otel_costs.store.embedded import Engine, EngineError
 
 _CONTENT_TYPES: Final = {

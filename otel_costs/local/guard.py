@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Final
 
 from otel_costs.local import allowed
-from otel_costs.local.statement import Statement, Token, are_constants, text_of
+from otel_costs.local.sql_guard import Statement, Token, are_constants, text_of
 from otel_costs.store.embedded import Connection, Engine, EngineError, escape
 
 _REMEMBERED: Final = 512  # statements

@@ -11,8 +11,8 @@ import grpc.aio
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 
 from otel_costs.local import otlp
-from otel_costs.local.admission import Policy
-from otel_costs.local.intake import UnavailableError
+from otel_costs.local.auth import Policy
+from otel_costs.local.ingest import UnavailableError
 from otel_costs.local.otlp_http import REFUSED, RETRY_AFTER_S
 from otel_costs.local.receiver import Receiver
 

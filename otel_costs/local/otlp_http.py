@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from otel_costs.local import body, compression, otlp
-from otel_costs.local.admission import Admission, Policy
-from otel_costs.local.intake import UnavailableError
+from otel_costs.local.auth import Admission, Policy
+from otel_costs.local.ingest import UnavailableError
 from otel_costs.local.receiver import Receiver
 
 RETRY_AFTER_S: Final = 5

@@ -10,9 +10,9 @@ from typing import Final
 
 from starlette.requests import Request
 
-from otel_costs.local import body, compression, limits, native, statement
+from otel_costs.local import body, compression, limits, native_format, sql_guard
 from otel_costs.local.guard import Guard
-from otel_costs.local.statement import Statement
+from otel_costs.local.sql_guard import Statement
 from otel_costs.store.embedded import Connection, Engine, EngineError, quote_name
 
 LIMIT: Final = 512 * 2**20
@@ -120,8 +120,8 @@ class Runner:
 
         Raises EngineError, guard.ForbiddenError, statement.SeveralStatementsError, statement.UnreadableError.
         """
-        if query.revision and b" ".join(query.sql.split()).lower() == native.HELLO.encode():
-            return Result(native.hello(query.revision, self.display_name, self.version, self.timezone), "Native")
+        if query.revision and b" ".join(query.sql.split()).lower() == native_format.HELLO.encode():
+            return Result(native_format.hello(query.revision, self.display_name, self.version, self.timezone), "Native")
         self._guard.check_settings(query.settings)
         sql, asked = _whole(query)
         if not asked.verb:
@@ -138,12 +138,12 @@ class Runner:
 
 def _whole(query: Query) -> tuple[bytes, Statement]:
     """Return the SQL with the data that the engine reads as part of it, and what that says."""
-    asked = statement.read(query.sql)
+    asked = sql_guard.read(query.sql)
     if not query.data or asked.data_format is not None:
         return query.sql, asked
     # The SQL ends where its data begins only behind FORMAT; else both are one text, as VALUES and its rows.
     sql = query.sql + b"\n" + query.data
-    return sql, statement.read(sql)
+    return sql, sql_guard.read(sql)
 
 
 def _run(connection: Connection, query: Query, sql: bytes, asked: Statement) -> Result:
@@ -152,7 +152,7 @@ def _run(connection: Connection, query: Query, sql: bytes, asked: Statement) -> 
         into, settings = asked.before_settings
         rows = connection.insert(into, chunks, input_format=asked.data_format, settings=settings)
         return Result(b"", "", rows)
-    text = statement.text_of(sql)
+    text = sql_guard.text_of(sql)
     content = connection.execute(text, output_format=query.default_format, parameters=query.parameters)
     return Result(content, asked.output_format or query.default_format)
 

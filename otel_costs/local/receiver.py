@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from otel_costs.local import otlp, rows
-from otel_costs.local.intake import PENDING_BYTES, Intake, UnavailableError
+from otel_costs.local.ingest import PENDING_BYTES, Intake, UnavailableError
 
 WAITING: Final = 4096
 """Requests that wait at the same time to be read and stored; more are told to come again."""

@@ -19,10 +19,10 @@ import clickhouse_connect
 import grpc.aio
 
 from otel_costs.local import clickhouse_http, confinement, otlp_grpc, otlp_http
-from otel_costs.local.admission import Policy
+from otel_costs.local.auth import Policy
 from otel_costs.local.body import Room
 from otel_costs.local.http_server import Server
-from otel_costs.local.intake import Intake
+from otel_costs.local.ingest import Intake
 from otel_costs.local.limits import MEMORY_SHARE, machine_memory
 from otel_costs.local.options import STOP_S, Addresses, EndedError, Options, StartError
 from otel_costs.local.receiver import Receiver

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from otel_costs.local import limits
-from otel_costs.local.intake import Intake
+from otel_costs.local.ingest import Intake
 from otel_costs.store import damage
 from otel_costs.store.damage import Damaged
 from otel_costs.store.embedded import Engine, EngineError

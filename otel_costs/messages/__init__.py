@@ -4,12 +4,12 @@ import os
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import clean, media
+from otel_costs import semconv as names
 from otel_costs.messages import content, redaction
 from otel_costs.messages.drafts import CONTEXT, Draft, Recording, count
 from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify, joined
 from otel_costs.messages.span_messages import span_attributes, stop_sequences
+from otel_costs.values import media, sanitize
 
 __all__ = [
     "CONTEXT",
@@ -47,11 +47,11 @@ def record(message: Message, *, with_content: bool) -> tuple[dict[str, Any], str
         names.MESSAGE_TYPE: draft.type,
     }
     if draft.function_name:
-        found[names.MESSAGE_FUNCTION_NAME] = clean.identifier(draft.function_name)
+        found[names.MESSAGE_FUNCTION_NAME] = sanitize.identifier(draft.function_name)
     if draft.audio_seconds is not None:
         found[names.MESSAGE_AUDIO_SECONDS] = f"{draft.audio_seconds:f}"
     if draft.interrupted:
-        found[names.MESSAGE_INTERRUPTED] = clean.identifier(draft.interrupted)
+        found[names.MESSAGE_INTERRUPTED] = sanitize.identifier(draft.interrupted)
         found[names.MESSAGE_TRUNCATED] = True
     kept = content.of(draft) if with_content else content.NOTHING
     if kept.arguments is not None:
@@ -90,8 +90,8 @@ def _measure(found: dict[str, Any], draft: Draft) -> None:
     if draft.media_type is not None:
         size = media.describe(said, hashed=False).bytes
     else:
-        size = len(said) if isinstance(said, bytes) else clean.size(said)
-        if size > clean.MAX_TEXT:
+        size = len(said) if isinstance(said, bytes) else sanitize.size(said)
+        if size > sanitize.MAX_TEXT:
             found[names.MESSAGE_TRUNCATED] = True
     found[names.MESSAGE_BYTES] = size
     if len(said) <= MAX_HASHED:

@@ -6,13 +6,13 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from otel_costs import clean, media
-from otel_costs.attributes import ENV_CAPTURE_CONTENT
 from otel_costs.messages import redaction
 from otel_costs.messages.drafts import Draft
+from otel_costs.semconv import ENV_CAPTURE_CONTENT
+from otel_costs.values import media, sanitize
 
 MAX_HASHED: Final = 1 << 20  # characters of text
-_ARGUMENTS_OF_RESULT: Final = clean.MAX_TEXT // 4  # bytes: they stand beside the result
+_ARGUMENTS_OF_RESULT: Final = sanitize.MAX_TEXT // 4  # bytes: they stand beside the result
 
 _log = logging.getLogger("otel_costs")
 
@@ -79,10 +79,10 @@ def of(draft: Draft) -> Kept:
     if isinstance(said, bytes):
         said = str(media.describe(said))
     if draft.type == "function_call":
-        arguments, size, digest, truncated = _text(said, draft, clean.MAX_TEXT)
+        arguments, size, digest, truncated = _text(said, draft, sanitize.MAX_TEXT)
         return Kept(None, arguments, size, digest, truncated)
     arguments, _, _, cut = _text(draft.arguments, draft, _ARGUMENTS_OF_RESULT)
-    body, size, digest, truncated = _text(said, draft, clean.MAX_TEXT - clean.size(arguments or ""))
+    body, size, digest, truncated = _text(said, draft, sanitize.MAX_TEXT - sanitize.size(arguments or ""))
     return Kept(body, arguments, size, digest, truncated or cut)
 
 
@@ -92,13 +92,13 @@ def _text(said: str | None, draft: Draft, limit: int) -> tuple[str | None, int |
     if whole is None:
         return None, None, None, False
     if len(whole) <= MAX_HASHED:
-        whole = clean.text(whole)
+        whole = sanitize.text(whole)
         raw = whole.encode()
         size, digest = len(raw), sha256(raw).hexdigest()
     else:
-        size, digest = clean.size(whole), None
+        size, digest = sanitize.size(whole), None
     kept = media.replace_embedded(whole, limit) if len(whole) >= media.MIN_EMBEDDED else whole
-    cut = clean.cut(clean.text(kept[: limit + 1]), limit)
+    cut = sanitize.cut(sanitize.text(kept[: limit + 1]), limit)
     return cut, size, digest, len(cut) < len(kept)
 
 

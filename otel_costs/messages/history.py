@@ -11,10 +11,10 @@ from hashlib import sha256
 from itertools import count
 from typing import Final, NamedTuple
 
-from otel_costs import clean
 from otel_costs.messages import content, redaction
 from otel_costs.messages.drafts import CONTEXT, Draft
-from otel_costs.recent import Recent
+from otel_costs.values import sanitize
+from otel_costs.values.recent import Recent
 
 MAX_HASHED: Final = 1 << 20  # characters; a longer text is told from others by its length and samples of it
 MAX_ARGUMENTS_KEPT: Final = 16_384  # characters, of a function call that waits for its result
@@ -97,7 +97,7 @@ def joined(conversation: str, draft: Draft) -> Draft:
 
 @lru_cache(1000)
 def _root(conversation: str) -> bytes:
-    return sha256(clean.identifier(conversation).encode()).digest()
+    return sha256(sanitize.identifier(conversation).encode()).digest()
 
 
 def _step(state: bytes, draft: Draft, told: bool) -> tuple[bytes, str, int]:

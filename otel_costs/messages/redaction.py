@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from otel_costs import telemetry
-from otel_costs.attributes import ENV_REDACT
 from otel_costs.messages.drafts import Draft
+from otel_costs.runtime import telemetry
+from otel_costs.semconv import ENV_REDACT
 
 Redactor = Callable[[str, Draft], str | None]
 
@@ -76,7 +76,7 @@ def redacted(text: str, draft: Draft) -> str | None:
         raise  # somebody waits at a terminal, and a flush is done in the application's own thread
     except BaseException as error:  # noqa: BLE001  # SystemExit too: the record is written without the content
         fault = f"raised {type(error).__name__}"  # its text may quote the content
-    telemetry.complain_once("redact", "The redactor %s: content is dropped, costs are kept.", fault)
+    telemetry.warn_once("redact", "The redactor %s: content is dropped, costs are kept.", fault)
     return None
 
 
@@ -112,7 +112,7 @@ def _of_environment() -> Redactor | None:
         try:
             _named = _find(name)
         except _NotYet:
-            telemetry.complain_once(
+            telemetry.warn_once(
                 "redactor", "The redactor of %s is not defined yet: content is dropped until it is.", ENV_REDACT
             )
             return _dropped

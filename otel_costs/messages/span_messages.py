@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import clean
+from otel_costs import semconv as names
 from otel_costs.messages import content, tool_definitions
 from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.values import sanitize
 
 MAX_CONTENT: Final = 262_144  # characters of all messages of a span
 
@@ -32,7 +32,7 @@ def span_attributes(
     }
     attributes = {name: json.dumps(value, ensure_ascii=False) for name, value in found.items() if value}
     if defined_tools := tool_definitions.shown(tools):
-        defined = content.of(Draft("system", "text", clean.to_json(defined_tools))).body
+        defined = content.of(Draft("system", "text", sanitize.to_json(defined_tools))).body
         if defined is not None:
             attributes[names.TOOL_DEFINITIONS] = defined
     return attributes
@@ -61,7 +61,7 @@ class _Writer:
             if parts and not draft.part:
                 message = {"role": "tool" if draft.role == "function" else draft.role, "parts": parts}
                 if reason := draft.finish_reason:
-                    message["finish_reason"] = _FINISH_REASONS.get(reason, clean.identifier(reason))
+                    message["finish_reason"] = _FINISH_REASONS.get(reason, sanitize.identifier(reason))
                 messages.append(message)
                 parts = []
         return messages[::-1]
@@ -72,10 +72,15 @@ class _Writer:
             return []
         kept = content.of(draft)
         self._room -= len(kept.body or "") + len(kept.arguments or "") + 64
-        key = {"id": clean.identifier(draft.key)} if draft.key else {}
+        key = {"id": sanitize.identifier(draft.key)} if draft.key else {}
         if draft.type == "function_call":
             return [
-                {"type": "tool_call", **key, "name": clean.identifier(draft.function_name), "arguments": kept.arguments}
+                {
+                    "type": "tool_call",
+                    **key,
+                    "name": sanitize.identifier(draft.function_name),
+                    "arguments": kept.arguments,
+                }
             ]
         if draft.type == "function_result":
             return [{"type": "tool_call_response", **key, "response": kept.body}]

@@ -7,7 +7,7 @@ a key in an address. So what is shown is listed here, and a field that is added 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs import clean
+from otel_costs.values import sanitize
 
 _OF_FUNCTIONS: Final = (
     # In OpenAI's, Anthropic's and Google's words.
@@ -58,7 +58,7 @@ def _field(value: Any, depth: int) -> Any:
         return _tool(value, depth) if depth > 0 else {}
     if isinstance(value, list | tuple):
         return [_field(item, depth - 1) for item in value[:_MAX_ITEMS]] if depth > 0 else []
-    return clean.without_credentials(value) if isinstance(value, str) else value
+    return sanitize.without_credentials(value) if isinstance(value, str) else value
 
 
 def _schema(schema: Any, depth: int) -> Any:
@@ -71,7 +71,7 @@ def _schema(schema: Any, depth: int) -> Any:
         }
     if isinstance(schema, list | tuple):
         return [_schema(part, depth - 1) for part in schema[:_MAX_ITEMS]] if depth > 0 else []
-    return clean.without_credentials(schema) if isinstance(schema, str) else schema
+    return sanitize.without_credentials(schema) if isinstance(schema, str) else schema
 
 
 def _properties(properties: Any, depth: int) -> dict[Any, Any]:

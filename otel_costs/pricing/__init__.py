@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from time import thread_time
 from typing import Final
 
-from otel_costs import attributes
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv
 from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.price_book import PriceBook, updated, with_file
 from otel_costs.pricing.price_entry import PriceFileError
-from otel_costs.reported_usage import read_given
 from otel_costs.usage import Usage
+from otel_costs.usage.reported import read_given
 
 __all__ = [
     "ESTIMATED",
@@ -33,7 +33,7 @@ __all__ = [
     "warm_up",
 ]
 
-_log: Final = logging.getLogger(attributes.SCOPE)
+_log: Final = logging.getLogger(semconv.SCOPE)
 _book: PriceBook | None = None
 _failed = False
 _MAX_SAID: Final = 10
@@ -110,14 +110,14 @@ def current() -> PriceBook:
             _book = load()
             _say_findings(_book)
         except PriceFileError as error:
-            _log.error("%s. The built-in prices are used; correct the file or unset %s.", error, attributes.ENV_PRICES)
+            _log.error("%s. The built-in prices are used; correct the file or unset %s.", error, semconv.ENV_PRICES)
             _book = updated()
     return _book
 
 
 def _say_findings(book: PriceBook) -> None:
     """Log once what the user's file takes away, and what it has in vain."""
-    if not os.environ.get(attributes.ENV_PRICES):
+    if not os.environ.get(semconv.ENV_PRICES):
         return
     from otel_costs.pricing.price_check import Finding, by_price  # noqa: PLC0415  # needed where there is a file
 
@@ -139,7 +139,7 @@ def load(path: str | None = None) -> PriceBook:
 
     Raises PriceFileError, which says file, line and field.
     """
-    path = path or os.environ.get(attributes.ENV_PRICES)
+    path = path or os.environ.get(semconv.ENV_PRICES)
     return with_file(path) if path else updated()
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.model_names import compact_date
 from otel_costs.pricing.rates import Bands, Rate, Rates
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.plan import Plan, Quantity, plan_of, quantity_of
 from otel_costs.pricing.rates import (
     EXACT,
     Rates,
     band,
 )
-from otel_costs.units import JOINS, UNITS
 from otel_costs.usage import Usage
+from otel_costs.usage.units import JOINS, UNITS
 
 __all__ = [
     "CURRENCY",

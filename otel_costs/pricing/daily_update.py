@@ -12,7 +12,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from otel_costs import attributes, pricing
+from otel_costs import pricing, semconv
 from otel_costs.pricing import updates
 
 _DAILY: Final = "daily"
@@ -20,18 +20,18 @@ _DAY: Final = timedelta(days=1)
 _RETRY: Final = timedelta(hours=1)
 _SPREAD_S: Final = 600.0  # programs that start together do not ask together
 
-_log: Final = logging.getLogger(attributes.SCOPE)
+_log: Final = logging.getLogger(semconv.SCOPE)
 _stop = threading.Event()
 
 
 def start() -> None:
     """Begin to update once a day if the environment asks for that; a process has one thread for it."""
     global _stop
-    asked = os.environ.get(attributes.ENV_PRICES_UPDATE, "").strip().lower()
+    asked = os.environ.get(semconv.ENV_PRICES_UPDATE, "").strip().lower()
     if asked in ("", "off"):
         return
     if asked != _DAILY:
-        _log.warning("%s must be %s, or off.", attributes.ENV_PRICES_UPDATE, _DAILY)
+        _log.warning("%s must be %s, or off.", semconv.ENV_PRICES_UPDATE, _DAILY)
         return
     # Here and not in the thread: a fork in the middle of an import leaves the child with its lock.
     importlib.import_module("otel_costs.pricing.price_update")

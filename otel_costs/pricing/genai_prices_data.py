@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from otel_costs.pricing.base_prices import BaseBook, Json
 from otel_costs.pricing.price_entry import PriceFileError
-from otel_costs.units import UNITS
+from otel_costs.usage.units import UNITS
 
 RELEASE: Final = "0.2.3"
 """The release that the built-in prices are from."""

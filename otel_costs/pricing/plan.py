@@ -6,13 +6,13 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Final, NamedTuple, TypeAlias
 
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.rates import (
     EXACT,
     Rate,
     Rates,
 )
-from otel_costs.units import DIMENSIONS, WHOLES, join, meet
+from otel_costs.usage.units import DIMENSIONS, WHOLES, join, meet
 
 _SIZED_UNITS: Final = frozenset({"images", "video_seconds"})
 _PRICED_APART: Final = frozenset({"1h", "12h", "paused"})

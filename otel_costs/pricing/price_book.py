@@ -14,20 +14,21 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final, TypeAlias
 
-from otel_costs import attributes, plugins
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv
 from otel_costs.pricing import updates
 from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.builtin_prices import builtin_book
 from otel_costs.pricing.call_names import CallNames, Name
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.model_names import plain
 from otel_costs.pricing.price_entry import PriceFile, PriceFileError, settle
 from otel_costs.pricing.price_search import Question, Search
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
 from otel_costs.pricing.updates import Updates
+from otel_costs.runtime import plugins
 
-_log: Final = logging.getLogger(attributes.SCOPE)
+_log: Final = logging.getLogger(semconv.SCOPE)
 
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
 _MAX_NAME: Final = 256  # characters; longer names are looked up each time and not kept

@@ -9,14 +9,14 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Final
 
-from otel_costs import attributes
+from otel_costs import semconv
 from otel_costs.pricing.call_names import Name
 from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.price_book import Call, PriceBook
 from otel_costs.pricing.price_entry import PROVIDER_IDS, Price, PriceFile, provider_id
 from otel_costs.pricing.price_search import Question, Search
 from otel_costs.pricing.rates import EARLIEST, Rates
-from otel_costs.units import DIMENSIONS, WHOLES
+from otel_costs.usage.units import DIMENSIONS, WHOLES
 
 _TIERS: Final = (("flex", None), ("priority", None), (None, "batch"))
 _MAX_LOST: Final = 8  # units, tiers and lengths that are named
@@ -77,7 +77,7 @@ class _Check:
             yield self._without_base(price, names)
 
     def _wrong_provider(self, price: Price) -> str | None:
-        given = {pair.rpartition("=")[2].strip() for pair in os.environ.get(attributes.ENV_PROVIDERS, "").split(",")}
+        given = {pair.rpartition("=")[2].strip() for pair in os.environ.get(semconv.ENV_PROVIDERS, "").split(",")}
         known = {*self._below.base.providers(), *(p for file in self._below.files for p in file.providers())}
         if price.provider in known | {provider_id(name) for name in given if name}:
             return None

@@ -16,7 +16,7 @@ from typing import Any, Final
 from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, Weekly, provider_id, settle
 from otel_costs.pricing.price_fields import Fields, composed
 from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
-from otel_costs.units import UNITS
+from otel_costs.usage.units import UNITS
 
 _MAX_BYTES: Final = 8_000_000
 _MAX_USD: Final = Decimal(1_000_000)  # with quantities below 2**63 an amount still fits ClickHouse's Decimal(38, 12)

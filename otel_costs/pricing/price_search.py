@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from otel_costs.cost_reason import CostReason
 from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.call_names import Name
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.plan import priced_as
 from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
 from otel_costs.pricing.rates import Bands, Rate, Rates, band
-from otel_costs.units import DIMENSIONS
+from otel_costs.usage.units import DIMENSIONS
 
 _MAX_BASES: Final = 32  # prices on top of each other
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal
 from typing import Any, Final, TypeAlias
 
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 
 EXACT: Final = Context(prec=60)
 """The arithmetic of money. Its methods are called, so that the ambient context, which is the application's, is neither

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from otel_costs import attributes
+from otel_costs import semconv
 from otel_costs.pricing import folders, genai_prices_data, stored_book
 from otel_costs.pricing.base_prices import BaseBook, Json
 from otel_costs.pricing.price_entry import PriceFile, PriceFileError
@@ -18,7 +18,7 @@ BASE: Final = "base"
 BOOK: Final = "book"
 """A price file of ours or of a company, over our own."""
 
-_log: Final = logging.getLogger(attributes.SCOPE)
+_log: Final = logging.getLogger(semconv.SCOPE)
 _warned: set[str] = set()
 
 

@@ -11,7 +11,7 @@ class Provider(NamedTuple):
     patched: tuple[str, ...] = ()
     """Modules of others: the calls are patched when the first of them is imported, and it may be done again."""
     sockets: tuple[str, ...] = ()
-    """Providers (`otel_costs.providers.hosts`) whose WebSockets `claim` is asked about, `*` for any host."""
+    """Providers (`otel_costs.hosts`) whose WebSockets `claim` is asked about, `*` for any host."""
 
 
 PROVIDERS: Final = (
@@ -35,5 +35,5 @@ PROVIDERS: Final = (
     Provider("otel_costs.providers.openai", patched=("openai._base_client",)),
     Provider("otel_costs.providers.openai_live", sockets=("openai", "azure.ai.openai")),
     Provider("otel_costs.providers.openai_realtime", sockets=("openai", "azure.ai.openai", "*")),
-    Provider("otel_costs.providers.openai_responses_socket", sockets=("openai", "azure.ai.openai", "x_ai")),
+    Provider("otel_costs.providers.openai.responses_socket", sockets=("openai", "azure.ai.openai", "x_ai")),
 )

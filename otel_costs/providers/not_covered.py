@@ -11,8 +11,8 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
-from otel_costs import plugins, telemetry
-from otel_costs.patching import Patches
+from otel_costs.runtime import plugins, telemetry
+from otel_costs.runtime.patching import Patches
 
 _SAID: Final = (
     "Calls of `%s` are not recorded. Record their usage with `otel_costs.record(...)`, or call the provider through "
@@ -156,10 +156,10 @@ def _pass(client: Client, wrapped: Any, instance: Any, args: tuple[Any, ...], kw
     return wrapped(*args, **kwargs)
 
 
-@telemetry.shielded("notice the use of a client")
+@telemetry.never_raises("notice the use of a client")
 def _notice(client: Client, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     if client.is_use(instance, args, kwargs) and not _is_recorded(client, instance, args, kwargs):
-        telemetry.complain_once(f"not covered:{client.name}", _SAID, client.name)
+        telemetry.warn_once(f"not covered:{client.name}", _SAID, client.name)
 
 
 def _is_recorded(client: Client, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

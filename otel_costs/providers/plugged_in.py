@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from otel_costs import plugins, sockets, telemetry
-from otel_costs.patching import Patches
-from otel_costs.providers import hosts, sdk_method, vendor_http
-from otel_costs.providers.vendor import Vendor
+from otel_costs import hosts
+from otel_costs.providers.kit import httpx_patch, sdk_method
+from otel_costs.providers.kit.vendor import Vendor
+from otel_costs.runtime import plugins, telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.transports import websocket
 
 
 def install(patches: Patches) -> None:
@@ -24,11 +26,11 @@ def put(patches: Patches, vendor: Vendor) -> None:
     """Record the calls of a vendor, whichever ways it has."""
     hosts.add(vendor.name, vendor.hosts)
     if vendor.endpoints:
-        vendor_http.install(patches, vendor)
+        httpx_patch.install(patches, vendor)
     if vendor.methods:
         sdk_method.install(patches, vendor.name, next(iter(vendor.hosts), ""), vendor.methods)
     if vendor.claim is not None:
-        sockets.claimed_by(vendor.claim, (vendor.name,))
+        websocket.claimed_by(vendor.claim, (vendor.name,))
 
 
 def records(module: str, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -37,6 +39,6 @@ def records(module: str, client: Any, args: tuple[Any, ...], kwargs: Mapping[str
         if any(method.partition(":")[0] == module for method in vendor.clients):
             url = getattr(client, "base_url", None)
             provider = hosts.provider_of(*hosts.address_of(str(url))) if url else vendor.name
-            if provider in (vendor.name, None) and vendor.endpoint(*vendor_http.route(args, kwargs)):
+            if provider in (vendor.name, None) and vendor.endpoint(*httpx_patch.route(args, kwargs)):
                 return True
     return False

@@ -7,10 +7,10 @@ used from then on: it takes the place of that record, under its id and its time.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs import telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
-from otel_costs.recent import Recent
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import telemetry
+from otel_costs.values.recent import Recent
 
 KEPT: Final = 10_000
 """Sessions that a process remembers for a sideband that joins; one that was forgotten stays without a cost."""
@@ -37,7 +37,7 @@ def begin(call: Call, path: str, body: object, headers: Mapping[str, str]) -> No
         call.as_job(session_id, created_s=created_s, ended_s=None, ended=False)
         _started[call.provider, session_id] = created_s
     call.bill.usage, call.bill.reasons = None, [CostReason.USAGE_NOT_VISIBLE]
-    telemetry.complain_once(
+    telemetry.warn_once(
         "realtime:unseen",
         "otel_costs does not see what a call over SIP or WebRTC uses: such calls are recorded without a cost (%s), but"
         " for those that this process joins with a sideband connection, connect(call_id=...)",

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import decision_log, telemetry
-from otel_costs.patching import Patches
+from otel_costs import semconv as names
+from otel_costs.runtime import decision_log, telemetry
+from otel_costs.runtime.patching import Patches
 
 _EXPORTERS: Final = (
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
@@ -73,7 +73,7 @@ def _export(wrapped: Any, exporter: Any, args: tuple[Any, ...], kwargs: dict[str
     return result
 
 
-@telemetry.shielded("count what was sent")
+@telemetry.never_raises("count what was sent")
 def _calls(batch: Iterable[Any]) -> int:
     """Return how many records of a batch, which was sent, are of calls of this process."""
     process_id = telemetry.process().id

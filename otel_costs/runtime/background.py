@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from otel_costs import telemetry
-from otel_costs.patching import Patches
+from otel_costs.runtime import telemetry
+from otel_costs.runtime.patching import Patches
 
 Job = Callable[[], object]
 
@@ -68,7 +68,7 @@ _STUCK: Final = (
 )
 
 
-class Outbox:
+class JobQueue:
     """A queue of jobs and the daemon thread that does them, one after the other, in the order they came."""
 
     def __init__(self) -> None:
@@ -173,7 +173,7 @@ class Outbox:
         if not self._busy.acquire(timeout=WAIT_S if waits else 0):
             if waits:
                 self._is_stuck = True
-                telemetry.complain_once("stuck", _STUCK, WAIT_S, MOST)
+                telemetry.warn_once("stuck", _STUCK, WAIT_S, MOST)
             return
         self._doing = threading.get_ident()
         end = time.perf_counter() + BATCH_S
@@ -246,18 +246,18 @@ def _do(job: Job) -> None:
     except KeyboardInterrupt:
         raise  # somebody waits at a terminal, and a drain is done in the application's own thread
     except BaseException as error:  # noqa: BLE001  # an exporter may raise anything, SystemExit too
-        telemetry.complain_once("bug:job", "otel_costs could not record a call", error=error)
+        telemetry.warn_once("bug:job", "otel_costs could not record a call", error=error)
 
 
-_outbox: Final = Outbox()
+_queue: Final = JobQueue()
 """That of the process."""
 
-put: Final = _outbox.put
-put_from_finalizer: Final = _outbox.put_from_finalizer
-open_for_finalizers: Final = _outbox.open
-drain: Final = _outbox.drain
-is_working: Final = _outbox.is_working
-waiting: Final = _outbox.waiting
+put: Final = _queue.put
+put_from_finalizer: Final = _queue.put_from_finalizer
+open_for_finalizers: Final = _queue.open
+drain: Final = _queue.drain
+is_working: Final = _queue.is_working
+waiting: Final = _queue.waiting
 
 
 def install(patches: Patches) -> None:
@@ -277,4 +277,4 @@ def _drained(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_outbox.pause, after_in_parent=_outbox.resume, after_in_child=_outbox.renew)
+    os.register_at_fork(before=_queue.pause, after_in_parent=_queue.resume, after_in_child=_queue.renew)

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from otel_costs import attributes as names
-from otel_costs import clean, telemetry
-from otel_costs.identity import random_id
+from otel_costs import semconv as names
+from otel_costs.runtime import telemetry
+from otel_costs.values import sanitize
+from otel_costs.values.ids import random_id
 
 if TYPE_CHECKING:
-    from otel_costs.call import Call
+    from otel_costs.calls.call import Call
     from otel_costs.pricing.cost import Cost
 
 _WORD: Final = re.compile(r"[a-z][a-z_.-]{0,31}|v\d+")
@@ -63,7 +64,7 @@ def usage(call: "Call") -> None:
     if found is None:
         _write(call.call_id, "usage not found: %s", _joined(call.bill.reasons) or "no reason")
         return
-    quantities = " ".join(f"{clean.label(unit)}={quantity}" for unit, quantity in found.quantities.items())
+    quantities = " ".join(f"{sanitize.label(unit)}={quantity}" for unit, quantity in found.quantities.items())
     _write(call.call_id, "usage found: %s%s", quantities or "(empty)", " (estimated)" if found.estimated else "")
 
 

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from otel_costs import telemetry
+from otel_costs.runtime import telemetry
 
 # From a provider of the SDK to its exporters' sessions, in the versions from 1.40 on.
 _WAY: Final = (
@@ -31,7 +31,7 @@ _WAY: Final = (
 _parents: Final[list[Any]] = []
 
 
-@telemetry.shielded("give a forked process connections of its own")
+@telemetry.never_raises("give a forked process connections of its own")
 def renew(providers: Iterable[object]) -> None:
     """Let go of the connections of the providers' exporters, without closing them."""
     for session in _sessions(providers):

@@ -7,8 +7,8 @@ from typing import Any, Final
 from opentelemetry._logs import NoOpLoggerProvider
 from opentelemetry._logs._internal import ProxyLoggerProvider
 
-from otel_costs import attributes as names
-from otel_costs import telemetry
+from otel_costs import semconv as names
+from otel_costs.runtime import telemetry
 
 _NO_LEDGER: Final = "%s, so no ledger is kept: cost reports will be empty. %s"
 _VARIABLE: Final = "Set OTEL_LOGS_EXPORTER=otlp (and OTEL_EXPORTER_OTLP_ENDPOINT)."
@@ -34,10 +34,10 @@ def check() -> bool:
     provider = telemetry.current().global_or_given()[2]
     lacking = _lacking(provider)
     if lacking is not None:
-        telemetry.complain_once("no ledger", _NO_LEDGER, *lacking)
+        telemetry.warn_once("no ledger", _NO_LEDGER, *lacking)
         return False
     if scrubs_session(provider):
-        telemetry.complain_once("scrubbed", _SCRUBBED, names.SESSION_ID)
+        telemetry.warn_once("scrubbed", _SCRUBBED, names.SESSION_ID)
     return True
 
 

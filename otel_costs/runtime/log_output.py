@@ -9,8 +9,8 @@ import os
 import sys
 from typing import Final
 
-from otel_costs.attributes import ENV_LOG
-from otel_costs.telemetry import log
+from otel_costs.runtime.telemetry import log
+from otel_costs.semconv import ENV_LOG
 
 ENV_SDK: Final = "OTEL_LOG_LEVEL"
 """OpenTelemetry's own variable. `debug` is for us, too; its other levels are those of every SDK by default."""

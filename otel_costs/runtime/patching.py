@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import wrapt
 
-from otel_costs import telemetry
+from otel_costs.runtime import telemetry
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -58,7 +58,7 @@ class Patches:
             if self.active:
                 install(self)
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once(f"patch:{module}", f"otel_costs could not patch {module}", error=error)
+            telemetry.warn_once(f"patch:{module}", f"otel_costs could not patch {module}", error=error)
 
     def wrap(self, module: str, path: str, wrapper: Wrapper, *, may_be_missing: bool = False) -> bool:
         """Wrap `module`'s `Class.method` or function; return whether it is there.
@@ -73,7 +73,7 @@ class Patches:
         if parent is None or name not in vars(parent):
             if may_be_missing:
                 return False
-            telemetry.complain_once(
+            telemetry.warn_once(
                 f"patch:{module}",
                 "%s.%s is not there in this version of %s: calls through it may not be recorded",
                 module,

@@ -11,11 +11,11 @@ from functools import cache
 from importlib.metadata import EntryPoint
 from typing import Any, Final
 
-from otel_costs import attributes
+from otel_costs import semconv
 
 GROUP: Final = "otel_costs_provider"
 
-_log: Final = logging.getLogger(attributes.SCOPE)
+_log: Final = logging.getLogger(semconv.SCOPE)
 
 
 @cache

@@ -14,10 +14,10 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
-from otel_costs import acknowledged, connections, ledger, open_ends, outbox, telemetry
-from otel_costs.attributes import ENV_SPOOL
-from otel_costs.patching import Patches
-from otel_costs.standby import Standby
+from otel_costs.runtime import acknowledged, background, fork_connections, ledger, telemetry, unfinished
+from otel_costs.runtime.patching import Patches
+from otel_costs.runtime.spare_threads import Standby
+from otel_costs.semconv import ENV_SPOOL
 
 DEADLINE_S: Final = 3.0
 SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := getattr(signal, name, None)) is not None)
@@ -98,7 +98,7 @@ def flush(*, final: bool = False) -> bool:
     if _until is None:
         _until = time.monotonic() + DEADLINE_S - _TELLING_S
     _end_open(_standby, _until)
-    outbox.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
+    background.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
     # In threads, side by side: `force_flush` ignores its timeout, and one collector may hang while another takes all.
     return _standby.run(_flushes(final), _until)
 
@@ -109,7 +109,7 @@ def _end_open(standby: Standby, until: float) -> bool:
     In a thread of its own: whatever that waits for, what is written already does not wait with it.
     """
     now = time.monotonic()
-    return standby.run([partial(open_ends.end_all, until - now)], min(until, now + open_ends.WAIT_S))
+    return standby.run([partial(unfinished.end_all, until - now)], min(until, now + unfinished.WAIT_S))
 
 
 def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
@@ -135,8 +135,8 @@ def _shuts_down_at_exit(provider: Any) -> bool:
 def _flush_and_tell(*, final: bool = False) -> None:
     """Flush, and say once how much of the ledger is lost: no collector took it in time, or one refused it."""
     in_time = flush(final=final)
-    if unwritten := outbox.waiting():
-        telemetry.complain_once(
+    if unwritten := background.waiting():
+        telemetry.warn_once(
             "unwritten",
             "What is done after a call did not come back in time at the end of the process, a redactor or an exporter, "
             "say: up to %d calls are not recorded.",
@@ -144,7 +144,7 @@ def _flush_and_tell(*, final: bool = False) -> None:
         )
     calls, written = acknowledged.lost()
     if calls:
-        telemetry.complain_once(
+        telemetry.warn_once(
             "lost",
             "The collector %s: the ledger records of %d of %d calls of this process are lost. %s keeps them on disk.",
             "refused records or dropped some" if in_time else f"did not take all within {DEADLINE_S:.0f} s at the end",
@@ -153,7 +153,7 @@ def _flush_and_tell(*, final: bool = False) -> None:
             ENV_SPOOL,
         )
     elif not in_time:
-        telemetry.complain_once(
+        telemetry.warn_once(
             "lost",
             "The collector did not take all telemetry within %.0f s at the end of the process. %s. Is it running?",
             DEADLINE_S,
@@ -195,7 +195,7 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
     if _standby is not None and not _flushed:
         _until = time.monotonic() + DEADLINE_S - _TELLING_S
         # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
-        if outbox.is_working() or not _end_open(_standby, _until):
+        if background.is_working() or not _end_open(_standby, _until):
             # It is in the middle of a call's record, or of a socket's message: it must go on for that to be written.
             _standby.run([partial(_flush_and_repeat, number)], 0)
             return
@@ -227,7 +227,7 @@ def _after_fork() -> None:
     global _standby, _until, _flushed
     _until, _flushed = None, False
     if _standby is not None:
-        connections.renew(_providers())
+        fork_connections.renew(_providers())
         _standby = Standby()
 
 

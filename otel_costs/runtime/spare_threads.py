@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import telemetry
+from otel_costs.runtime import telemetry
 
 THREADS: Final = 4
 """One for each provider, and one for who flushes them from a signal handler."""
@@ -51,6 +51,6 @@ def _do(action: Callable[[], Any], done: threading.Event) -> None:
     try:
         action()
     except BaseException as error:  # noqa: BLE001  # an exporter may raise anything, and the thread is needed again
-        telemetry.complain_once("flush", "otel_costs could not flush", error=error)
+        telemetry.warn_once("flush", "otel_costs could not flush", error=error)
     finally:
         done.set()

@@ -16,7 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Tracer, TracerProvider
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.usage import Usage
 
 log = logging.getLogger("otel_costs")
@@ -44,7 +44,7 @@ _complained: set[str] = set()
 _kinds: Counter[str] = Counter()
 
 
-def complain_once(key: str, message: str, *args: object, error: BaseException | None = None) -> None:
+def warn_once(key: str, message: str, *args: object, error: BaseException | None = None) -> None:
     """Log a warning the first time that `key` is seen in this process, for at most 256 keys of a kind: `kind:name`.
 
     Of `error` the type alone is logged: its text may quote a prompt or a key.
@@ -64,7 +64,7 @@ def complain_once(key: str, message: str, *args: object, error: BaseException | 
         log.debug("".join(traceback.format_tb(error.__traceback__)))  # where, and not what
 
 
-def shielded(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+def never_raises(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
     """Keep a bug of ours from the host: an exception becomes one warning that names `what`, and None."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R | None]:
@@ -73,9 +73,7 @@ def shielded(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
             try:
                 return function(*args, **kwargs)
             except Exception as error:  # noqa: BLE001
-                complain_once(
-                    f"bug:{what}", f"otel_costs could not {what}; the application is not affected", error=error
-                )
+                warn_once(f"bug:{what}", f"otel_costs could not {what}; the application is not affected", error=error)
                 return None
 
         return guarded

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, Protocol
 
-from otel_costs import outbox
+from otel_costs.runtime import background
 
 WAIT_S: Final = 0.5
 """How long the end of all waits for whoever is in the middle of something that is open."""
@@ -21,7 +21,7 @@ class OpenEnd(Protocol):
     """Something that has begun: `add` it then, and `discard` it when it ends."""
 
     def end_with_process(self, wait_s: float) -> None:
-        """End it with what is known, once, and leave what is to be done to `outbox.put_from_finalizer`.
+        """End it with what is known, once, and leave what is to be done to `background.put_from_finalizer`.
 
         It may be called while another thread stands still in the middle of anything: wait for none longer than `wait_s`
         seconds. Never raises.
@@ -49,7 +49,7 @@ def discard(found: OpenEnd) -> None:
 
 def when_collected(owner: Any, ending: Callable[[], object]) -> None:
     """Have `ending` called when `owner` is collected, by nobody else; it must not refer to it."""
-    outbox.open_for_finalizers()
+    background.open_for_finalizers()
     weakref.finalize(owner, ending).atexit = False
 
 

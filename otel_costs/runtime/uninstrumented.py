@@ -9,7 +9,7 @@ knows.
 import os
 from typing import Final
 
-from otel_costs import ledger, telemetry
+from otel_costs.runtime import ledger, telemetry
 
 SESSION: Final = "the calls of a session were not recorded"
 STEP: Final = "the calls of a step were not recorded"
@@ -34,7 +34,7 @@ def is_over() -> None:
 def warn(lost: str) -> None:
     """Say that the program is not instrumented, and what is `lost` by it, unless it is or does not want to be."""
     if not _instrumented and not _is_unwanted():
-        telemetry.complain_once("uninstrumented", _SAID, lost)
+        telemetry.warn_once("uninstrumented", _SAID, lost)
 
 
 def warn_without_ledger(lost: str) -> None:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
-from otel_costs.attributes import ENV_PROVIDERS, ENV_SPOOL
 from otel_costs.scenarios.errors import ScenarioError
+from otel_costs.semconv import ENV_PROVIDERS, ENV_SPOOL
 from otel_costs.stand_in import Provider
 
 NO_KEY: Final = (

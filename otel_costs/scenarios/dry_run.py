@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
-from otel_costs import pricing
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers import hosts
+from otel_costs import hosts, pricing
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.scenarios.sound import seconds_of
 from otel_costs.scenarios.steps import Scenario, Speech, Step, Talk, Transcription, quoted
 

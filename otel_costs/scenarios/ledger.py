@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs import CostsInstrumentor, outbox
-from otel_costs import attributes as names
+from otel_costs import CostsInstrumentor
+from otel_costs import semconv as names
+from otel_costs.runtime import background
 from otel_costs.scenarios.answering import shown
-from otel_costs.units import UNITS
+from otel_costs.usage.units import UNITS
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
@@ -49,7 +50,7 @@ class Ledger:
 
     def calls(self, session_id: str) -> list[LedgerCall]:
         """Return the calls of a session, in the order of their ends."""
-        outbox.drain()
+        background.drain()
         records = [data.log_record for data in self._exporter.get_finished_logs()]
         found = [record.attributes or {} for record in records if record.event_name == names.CALL_EVENT]
         return [_call(attributes) for attributes in found if attributes.get(names.SESSION_ID) == session_id]
@@ -97,7 +98,7 @@ def kept(*, here_alone: bool) -> Iterator[Ledger]:
     instrumentor.instrument(logger_provider=provider, **({} if sending else _silent()))
     try:
         yield Ledger(exporter, _destination() if sending else "")
-        outbox.drain()
+        background.drain()
         provider.force_flush()
     finally:
         instrumentor.uninstrument()

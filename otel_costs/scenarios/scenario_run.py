@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 import otel_costs
-from otel_costs.identity import random_id
 from otel_costs.scenarios.answering import shown
 from otel_costs.scenarios.errors import ScenarioError
 from otel_costs.scenarios.ledger import Ledger, LedgerCall
 from otel_costs.scenarios.sound import tone
 from otel_costs.scenarios.steps import RESPONSES, Scenario, Speech, Step, Talk, Transcription, filled
+from otel_costs.values.ids import random_id
 
 COMPLETED: Final = "completed"
 OVER_BUDGET: Final = "over_budget"

@@ -1,18 +1,12 @@
-"""Who a call belongs to, and by which id it is known."""
+"""Who a call belongs to."""
 
-import itertools
-import os
-import time
-import uuid
 from collections.abc import Mapping
-from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
-from otel_costs import attributes as names
-from otel_costs import baggage, clean
-from otel_costs.scope import current_scope
-
-_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "otel_costs")
+from otel_costs import semconv as names
+from otel_costs.sessions import baggage
+from otel_costs.sessions.scope import current_scope
+from otel_costs.values import sanitize
 
 
 def whose(user: str | None = None, session_id: str | None = None) -> Mapping[str, Any]:
@@ -31,34 +25,4 @@ def whose(user: str | None = None, session_id: str | None = None) -> Mapping[str
         names.SESSION_ID: found.get(names.SESSION_ID) or outside_session or session_id,
         names.USER_ID: outside_user or user,
     }
-    return {**found, **{name: clean.identifier(value) for name, value in chosen.items() if value}}
-
-
-_secret = os.urandom(32)
-_made: Final = itertools.count()
-
-
-def random_id() -> str:
-    """Return 32 hex digits shaped as a UUIDv4 that nobody repeats: `random.seed` cannot.
-
-    A hash of when it is made, where, and how many were made before, keyed by the system's own randomness. To ask that
-    for each id gives the interpreter to whoever waits for it, for up to 5 ms. The time tells machines apart that
-    were restored from one image.
-    """
-    made = b"%d %d %d" % (next(_made), time.time_ns(), os.getpid())
-    digits = blake2b(made, key=_secret, digest_size=16).hexdigest()
-    return f"{digits[:12]}4{digits[13:16]}8{digits[17:]}"
-
-
-def derived_id(provider: str, job_id: str) -> str:
-    """Return the id of a job, which may be seen more than once: 32 hex digits shaped as a UUIDv5."""
-    return uuid.uuid5(_NAMESPACE, f"{provider}/{clean.text(job_id)}").hex
-
-
-def _renew() -> None:
-    global _secret
-    _secret = os.urandom(32)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+    return {**found, **{name: sanitize.identifier(value) for name, value in chosen.items() if value}}

@@ -10,8 +10,8 @@ from typing import Final
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
-from otel_costs import attributes as names
-from otel_costs import clean
+from otel_costs import semconv as names
+from otel_costs.values import sanitize
 
 MODES: Final = ("none", "in", "out", "both")
 NOBODY: Final = (None, None)
@@ -62,8 +62,8 @@ def received() -> tuple[str | None, str | None]:
         return None, None
     session_id, user_id = (baggage.get_baggage(name) for name in _NAMES)
     return (
-        clean.identifier(session_id) if isinstance(session_id, str) else None,
-        clean.identifier(user_id) if isinstance(user_id, str) else None,
+        sanitize.identifier(session_id) if isinstance(session_id, str) else None,
+        sanitize.identifier(user_id) if isinstance(user_id, str) else None,
     )
 
 

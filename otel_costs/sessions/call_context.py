@@ -5,7 +5,8 @@ from typing import Final, Protocol
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from otel_costs import baggage, telemetry
+from otel_costs.runtime import telemetry
+from otel_costs.sessions import baggage
 
 _NONE: Final = Context()
 
@@ -40,11 +41,11 @@ class CallContext:
                 otel_context.attach(inner)
                 self._inner = inner
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
+            telemetry.warn_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
 
     def __exit__(self, *_: object) -> None:
         try:
             if self._inner is not None and otel_context.get_current() is self._inner:
                 otel_context.attach(self._outer)
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:leave", "otel_costs could not leave the context of a call", error=error)
+            telemetry.warn_once("bug:leave", "otel_costs could not leave the context of a call", error=error)

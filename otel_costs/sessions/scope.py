@@ -9,9 +9,9 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from otel_costs import attributes as names
-from otel_costs import baggage
-from otel_costs.decorator import Entering, decorated
+from otel_costs import semconv as names
+from otel_costs.sessions import baggage
+from otel_costs.sessions.decorator import Entering, decorated
 from otel_costs.usage import Usage
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -6,12 +6,14 @@ from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any, Final, Self
 
-from otel_costs import attributes as names
-from otel_costs import clean, outbox, telemetry, totals, uninstrumented
-from otel_costs.scope import Scope, Scoped, current_scope, entered
-from otel_costs.session_record import money, write
-from otel_costs.totals import EXACT, Totals
+from otel_costs import semconv as names
+from otel_costs.runtime import background, telemetry, uninstrumented
+from otel_costs.sessions import totals
+from otel_costs.sessions.scope import Scope, Scoped, current_scope, entered
+from otel_costs.sessions.summary import money, write
+from otel_costs.sessions.totals import EXACT, Totals
 from otel_costs.usage import Usage
+from otel_costs.values import sanitize
 
 __all__ = [
     "BudgetExceeded",
@@ -92,7 +94,7 @@ class Session(Scoped):
     @property
     def totals(self) -> Totals:
         """What was used and spent so far, in this process."""
-        outbox.drain()
+        background.drain()
         return self._totals
 
     @cached_property
@@ -117,7 +119,7 @@ class Session(Scoped):
             found.warned_budget_usd = budget_usd
             telemetry.log.warning(
                 "[COST] Session %s has spent $%s of its budget of $%s",
-                clean.printable(self.id),
+                sanitize.printable(self.id),
                 money(found.cost_usd),
                 money(budget_usd),
             )
@@ -139,7 +141,7 @@ class Session(Scoped):
         last_word = partial(copy_context().run, write, self.id, self.attributes, self._totals)
         if dropped:
             # Whoever collects garbage may hold any lock, and an interpreter that ends starts no thread.
-            outbox.put_from_finalizer(partial(self._end, last_word))
+            background.put_from_finalizer(partial(self._end, last_word))
         else:
             self._end(last_word)
             self._wait_for_calls()
@@ -151,10 +153,10 @@ class Session(Scoped):
         for action in endings:
             action()
         if self.id:
-            outbox.put(last_word)
+            background.put(last_word)
 
     def _wait_for_calls(self) -> None:
-        outbox.drain(_WRITING_S)
+        background.drain(_WRITING_S)
 
 
 class ConnectionSession(Session):
@@ -202,11 +204,11 @@ def _identifier(value: object) -> str:
     """Return what names a session, user, scenario, tag or step; never raises."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
-    return clean.identifier(value)
+    return sanitize.identifier(value)
 
 
 def _dollars(value: object) -> Decimal | None:
-    amount = clean.number(value)
+    amount = sanitize.number(value)
     if amount is None and value is not None:
         raise ValueError(f"budget_usd is {value!r}: give dollars, such as Decimal('0.50'), or None for no limit")
     return amount
@@ -215,5 +217,5 @@ def _dollars(value: object) -> Decimal | None:
 def _tags(given: Mapping[str, object]) -> dict[str, str]:
     kept = {_identifier(key): _identifier(value) for key, value in list(given.items())[:MAX_TAGS] if value is not None}
     if len(given) > MAX_TAGS:
-        telemetry.complain_once("tags", "A session has %d tags; the first %d are kept", len(given), MAX_TAGS)
+        telemetry.warn_once("tags", "A session has %d tags; the first %d are kept", len(given), MAX_TAGS)
     return kept

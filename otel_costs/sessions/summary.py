@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from otel_costs import attributes as names
-from otel_costs import clean, telemetry
-from otel_costs.totals import EXACT, Totals
-from otel_costs.units import COUNTS
+from otel_costs import semconv as names
+from otel_costs.runtime import telemetry
+from otel_costs.sessions.totals import EXACT, Totals
+from otel_costs.usage.units import COUNTS
+from otel_costs.values import sanitize
 
 
-@telemetry.shielded("write the record of a session")
+@telemetry.never_raises("write the record of a session")
 def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> None:
     """Log `[COST] Session abc-123: $0.002345` and the usage by unit, and write the record `otel_costs.session`.
 
@@ -19,7 +20,7 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
     One in which no call has finished, such as a stream that is read after the block, says so.
     """
     unpriced = 0 < totals.calls == totals.unpriced_calls
-    telemetry.log.info("[COST] Session %s: %s", clean.printable(session_id), _summary(totals, unpriced=unpriced))
+    telemetry.log.info("[COST] Session %s: %s", sanitize.printable(session_id), _summary(totals, unpriced=unpriced))
     record = {
         names.EVENT_NAME: names.SESSION_EVENT,
         names.PROCESS_ID: telemetry.process().id,

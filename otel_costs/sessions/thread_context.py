@@ -8,8 +8,8 @@ import threading
 from functools import partial
 from typing import Any
 
-from otel_costs.patching import Patches, Wrapper
-from otel_costs.scope import Scope, current_scope, entered
+from otel_costs.runtime.patching import Patches, Wrapper
+from otel_costs.sessions.scope import Scope, current_scope, entered
 
 
 def install(patches: Patches) -> None:

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otel_costs import acknowledged, telemetry
-from otel_costs.attributes import CALL_EVENT, ENV_SPOOL, PROCESS_EVENT
-from otel_costs.patching import Patches
+from otel_costs.runtime import acknowledged, telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.semconv import CALL_EVENT, ENV_SPOOL, PROCESS_EVENT
 
 if TYPE_CHECKING:
     from otel_costs.spool.sender import Spool
@@ -61,7 +61,7 @@ def _on_emit(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     return wrapped(*args, **kwargs)
 
 
-@telemetry.shielded("spool a ledger record")
+@telemetry.never_raises("spool a ledger record")
 def _kept(spool: "Spool", record: Any) -> bool:
     """Whether it is a ledger record, and on disk now. If not, it goes the SDK's way."""
     event = getattr(record.log_record, "event_name", None)

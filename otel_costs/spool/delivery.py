@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.util.re import parse_env_headers
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _REFUSED_STATUSES: Final = (400, 413, 422)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from otel_costs.filelock import identity, locked
+from otel_costs.values.filelock import identity, locked
 
 SEGMENT_BYTES: Final = 2**20
 LIMIT_BYTES: Final = 256 * 2**20
@@ -101,7 +101,7 @@ class Writer:
             self._look()
             if self._file is not None:
                 self._end_segment()
-        Left(self.folder, self.lock).close()
+        OrphanFolder(self.folder, self.lock).close()
 
     def _look(self) -> None:
         """Let go of what was closed under us, as an application that becomes a daemon does with all files."""
@@ -130,7 +130,7 @@ class Writer:
 
 
 @dataclass(slots=True)
-class Left:
+class OrphanFolder:
     """The folder of a process that is gone, locked by us now."""
 
     folder: Path
@@ -159,7 +159,7 @@ class Left:
         self.lock = None
 
 
-def left(root: Path) -> Iterator[Left]:
+def left(root: Path) -> Iterator[OrphanFolder]:
     """Lock the folders of processes that are gone, one after the other. The folders of other users are left alone."""
     for folder in sorted(root.glob(f"{PREFIX}*")):
         try:
@@ -169,7 +169,7 @@ def left(root: Path) -> Iterator[Left]:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             continue
         if (lock := _locked(folder)) is not None:
-            yield Left(folder, lock)
+            yield OrphanFolder(folder, lock)
 
 
 def is_in_use(folder: Path) -> bool:

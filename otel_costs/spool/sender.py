@@ -8,10 +8,10 @@ from typing import Final
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
-from otel_costs import decision_log, telemetry
-from otel_costs.attributes import ENV_SPOOL
+from otel_costs.runtime import decision_log, telemetry
+from otel_costs.semconv import ENV_SPOOL
 from otel_costs.spool import delivery, refusals, segments
-from otel_costs.spool.segments import Left, Writer
+from otel_costs.spool.segments import OrphanFolder, Writer
 
 REQUEST_BYTES: Final = 2**20
 GATHER_S: Final = 0.1
@@ -22,7 +22,7 @@ _LOOK_S: Final = 60.0  # between looks for what processes left that are gone
 _REFUSING_S: Final = 60.0
 """How long a collector that refuses everything is thought to be set up wrongly, and not the records."""
 
-Folder = Writer | Left
+Folder = Writer | OrphanFolder
 
 
 class Spool:
@@ -51,7 +51,7 @@ class Spool:
             try:
                 self._writer = self._writer or Writer(self._root)
             except OSError as error:
-                telemetry.complain_once(
+                telemetry.warn_once(
                     "spool:open",
                     "The folder %s (%s) cannot be used: %s. Ledger records go through the SDK's queue.",
                     self._root,
@@ -73,7 +73,7 @@ class Spool:
         except OSError:
             kept = False
         if not kept:
-            telemetry.complain_once(
+            telemetry.warn_once(
                 "spool:full", "The spool in %s is full: ledger records go through the SDK's queue.", self._root
             )
         elif not self._waiting:
@@ -133,7 +133,7 @@ class Spool:
                 pause_s = _RETRY_S[0]
                 self._rest(None, GATHER_S)
             except Exception as error:  # noqa: BLE001  # the thread must not end: the disk may be back in a minute
-                telemetry.complain_once("spool:send", "The spool could not be sent, and is kept", error=error)
+                telemetry.warn_once("spool:send", "The spool could not be sent, and is kept", error=error)
                 look_at = 0.0
                 with self._changed:
                     self._failures += 1
@@ -174,7 +174,7 @@ class Spool:
 
     def _warn_of_damage(self, segment: Path, places: int) -> None:
         kept = segments.set_aside(self._root, segment)
-        telemetry.complain_once(
+        telemetry.warn_once(
             f"spool:damaged:{segment}",
             "%d damaged places in %s were skipped: at least as many ledger records are lost, the others are sent. %s",
             places,
@@ -193,7 +193,7 @@ class Spool:
         try:
             refused = delivery.send_each(self._send, entries)
         except delivery.UnavailableError as error:
-            telemetry.complain_once(
+            telemetry.warn_once(
                 f"spool:{error}", "The collector does not take the ledger (%s): it is kept in %s", error, self._root
             )
             raise
@@ -208,7 +208,7 @@ class Spool:
                 raise delivery.UnavailableError(refused[0].reason)
         if refused:
             kept = refusals.put_aside(self._root, refused)
-            telemetry.complain_once(
+            telemetry.warn_once(
                 f"spool:refused:{refused[0].reason}",
                 "The collector refuses records (%s): %d of %d are kept in %s. See `otel-costs spool list`.",
                 refused[0].reason,

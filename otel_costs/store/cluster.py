@@ -102,7 +102,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TableLocation:
     """Where the rows of a table are: `table` is the one that holds them."""
 
     table: str
@@ -114,17 +114,17 @@ class Place:
         return Layout(self.cluster).on_cluster
 
 
-def places(client: "Client") -> dict[str, Place]:
+def places(client: "Client") -> dict[str, TableLocation]:
     """Return where the rows of each table of the current database are, by the name that reports have for it."""
     found = client.query(
         "select name, engine_full from system.tables where database = currentDatabase() and engine not like '%View'"
     ).result_rows
-    tables: dict[str, Place] = {}
+    tables: dict[str, TableLocation] = {}
     for name, engine in found:
         if over := _DISTRIBUTED.match(engine):
-            tables[name] = Place(over[3], over[1])
+            tables[name] = TableLocation(over[3], over[1])
         else:
-            tables.setdefault(name, Place(name))
+            tables.setdefault(name, TableLocation(name))
     return tables
 
 

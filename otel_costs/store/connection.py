@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.attributes import ENV_DSN
+from otel_costs.semconv import ENV_DSN
 from otel_costs.store.address import Address, AddressError, read
 
 if TYPE_CHECKING:

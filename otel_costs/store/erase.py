@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store.layout import Place, places
+from otel_costs.store.cluster import TableLocation, places
 from otel_costs.store.rows import rows, telling
 
 if TYPE_CHECKING:
@@ -135,13 +135,13 @@ def erase(client: "Client", whom: Whom) -> list[Erased]:
     return [Erased(table, rows_, after[table]) for table, rows_ in before.items()]
 
 
-def deletion(table: str, where: Mapping[str, Place]) -> str:
+def deletion(table: str, where: Mapping[str, TableLocation]) -> str:
     """Return the statement that takes them out of a table, on every server that has a part of it."""
     place = where[table]
     return f"alter table {place.table} {place.on_cluster} delete where {_condition(table, where, local=True)}"
 
 
-def _condition(table: str, where: Mapping[str, Place], *, local: bool) -> str:
+def _condition(table: str, where: Mapping[str, TableLocation], *, local: bool) -> str:
     condition = ERASED[table]
     for name in ("otel_traces", "session_days"):
         condition = condition.replace(f"{{{name}}}", where[name].table if local else name)
@@ -156,7 +156,7 @@ def _statements(whom: Whom) -> Iterator[dict[str, object]]:
         yield {"user": "" if start else whom.user, "sessions": batch or [""], "whole": whole}
 
 
-def _count(client: "Client", where: Mapping[str, Place], table: str, whom: Whom) -> int:
+def _count(client: "Client", where: Mapping[str, TableLocation], table: str, whom: Whom) -> int:
     sql = (
         f"select count() as n from {table} where {_condition(table, where, local=False)}"  # noqa: S608
         " settings distributed_product_mode = 'global'"
@@ -164,7 +164,7 @@ def _count(client: "Client", where: Mapping[str, Place], table: str, whom: Whom)
     return sum(rows(client, sql, parameters)[0]["n"] for parameters in _statements(whom))
 
 
-def _delete(client: "Client", where: Mapping[str, Place], table: str, whom: Whom) -> None:
+def _delete(client: "Client", where: Mapping[str, TableLocation], table: str, whom: Whom) -> None:
     statement = deletion(table, where)
     for parameters in _statements(whom):
         with telling(f"cannot erase from {table}"):
@@ -175,7 +175,7 @@ def _delete(client: "Client", where: Mapping[str, Place], table: str, whom: Whom
             )
 
 
-def _wait_for_refreshes(client: "Client", where: Mapping[str, Place]) -> None:
+def _wait_for_refreshes(client: "Client", where: Mapping[str, TableLocation]) -> None:
     """Wait until the refreshes of materialized views that are under way now have ended, on every server."""
     clusters = {place.cluster for place in where.values() if place.cluster}
     source = f"clusterAllReplicas(`{min(clusters)}`, system.view_refreshes)" if clusters else "system.view_refreshes"

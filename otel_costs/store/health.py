@@ -7,7 +7,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from otel_costs.attributes import ENV_DSN
+from otel_costs.semconv import ENV_DSN
 from otel_costs.store import address
 from otel_costs.store.connection import DEFAULT_DSN
 from otel_costs.store.rows import Row, rows

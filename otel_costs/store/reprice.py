@@ -10,9 +10,9 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs import attributes as names
-from otel_costs.bill import cost_attributes
-from otel_costs.store import recorded
+from otel_costs import semconv as names
+from otel_costs.calls.bill import cost_attributes
+from otel_costs.store import stored_call
 from otel_costs.store.rows import Row, between, rows, telling
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def reprice(client: "Client", chosen: Chosen, *, dry_run: bool = False) -> Resul
 
 def priced(row: Mapping[str, Any]) -> Row:
     """Return the columns that the price fills, of a row that has recorded.COLUMNS, as its ledger record would today."""
-    found = cost_attributes(recorded.bill(row), recorded.cost(row))
+    found = cost_attributes(stored_call.bill(row), stored_call.cost(row))
     prefix = names.COST_LINE_PREFIX
     return {
         "cost_usd": _decimal(found.get(names.COST_USD)),

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
+from otel_costs.store.cluster import Layout
 from otel_costs.store.files import Statement, statements
-from otel_costs.store.layout import Layout
 from otel_costs.store.rows import telling
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs.bill import Bill
-from otel_costs.cost_reason import CostReason
+from otel_costs.calls.bill import Bill
 from otel_costs.pricing.cost import Cost
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.usage import Usage
 
 UNITS: Final = (

@@ -11,8 +11,8 @@ from decimal import Decimal
 from numbers import Integral
 from typing import Final
 
-from otel_costs.units import SECONDS, UNITS, WHOLES
-from otel_costs.usage_numbers import EXACT, LIMIT, number
+from otel_costs.usage.numbers import EXACT, LIMIT, number
+from otel_costs.usage.units import SECONDS, UNITS, WHOLES
 
 MAX_UNKNOWN: Final = 16
 """Keys without a meaning that are named for each call."""

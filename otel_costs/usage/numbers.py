@@ -4,7 +4,7 @@ from decimal import Context, Decimal, InvalidOperation
 from numbers import Integral
 from typing import Any, Final
 
-from otel_costs.units import SECONDS, WHOLES
+from otel_costs.usage.units import SECONDS, WHOLES
 
 LIMIT: Final = 2**63
 """Quantities of this and more are refused: no column and no attribute holds them."""

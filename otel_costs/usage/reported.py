@@ -10,11 +10,11 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any, Final
 
-from otel_costs.units import UNITS
 from otel_costs.usage import MAX_UNKNOWN, Usage, is_unit_name
-from otel_costs.usage_keys import INPUT, KEYS, Beside, Kind, Part, is_free
-from otel_costs.usage_numbers import EXACT, LIMIT, is_number, is_within, number, whole
-from otel_costs.usage_totals import count_of, settle
+from otel_costs.usage.keys import INPUT, KEYS, Beside, Kind, Part, is_free
+from otel_costs.usage.numbers import EXACT, LIMIT, is_number, is_within, number, whole
+from otel_costs.usage.totals import count_of, settle
+from otel_costs.usage.units import UNITS
 
 _MAX_KEY: Final = 64  # characters of a path that is named
 _MAX_DEPTH: Final = 8

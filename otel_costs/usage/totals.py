@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
-from otel_costs.usage_numbers import LIMIT
+from otel_costs.usage.numbers import LIMIT
 
 _Quantities = dict[str, Any]
 

@@ -13,7 +13,8 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any, Final
 
-from otel_costs import media, usage_numbers
+from otel_costs.usage import numbers
+from otel_costs.values import media
 
 Value = str | bool | int | float | list[str] | list[bool] | list[int] | list[float]
 
@@ -252,7 +253,7 @@ def number(value: object) -> Decimal | None:
 
     What is 10**30 and more, or is written with more than 80 characters, is none: to write it out might take for ever.
     """
-    parsed = usage_numbers.number(value) if isinstance(value, int | float | str | Decimal) else None
+    parsed = numbers.number(value) if isinstance(value, int | float | str | Decimal) else None
     if parsed is None or parsed < 0:
         return None
     return parsed if abs(parsed.adjusted()) < _MAX_MAGNITUDE or not parsed else None
@@ -264,4 +265,4 @@ def money(value: object) -> Decimal | None:
     None is what no bill could be, too: negative, not finite, or a trillion and more.
     """
     amount = number(value)
-    return None if amount is None or amount >= _MAX_USD else amount.quantize(_USD, context=usage_numbers.EXACT)
+    return None if amount is None or amount >= _MAX_USD else amount.quantize(_USD, context=numbers.EXACT)

@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletion
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.stand_in import Fault, Provider
 from tests.support.collector import logs_of, spans_of

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import otel_costs
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.stand_in import Fault, Provider
 from tests.cases.conftest import WORDS, Case
@@ -67,7 +67,7 @@ def test_case_29_a_hundred_cycles_leave_the_originals(provider: Provider, monkey
     monkeypatch.setenv("OTEL_COSTS_PROVIDERS", "127.0.0.1=openai")
     recorded = Recorded()
     with instrumented(recorded):
-        pass  # the thread of the outbox is started once and stays
+        pass  # the thread in the background is started once and stays
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
     start = vars(threading.Thread)["start"]
     for _ in range(100):

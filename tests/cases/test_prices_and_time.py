@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
 from otel_costs import pricing
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from tests.cases.conftest import Case
 from tests.support.collector import Collector

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from tests.cases.conftest import Case
 from tests.local.support import Served, ask, export_logs, free_ports, send
 

@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletionChunk
 
 import otel_costs
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault
 from tests.cases.conftest import WORDS, Case
 

@@ -8,9 +8,9 @@ import openai
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs.clean import MAX_TEXT
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, tokens
+from otel_costs.values.sanitize import MAX_TEXT
 from tests.cases.conftest import WORDS, Case
 
 TEN_MB = 10 * 1024 * 1024

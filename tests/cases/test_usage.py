@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import REMOVED, Fault
 from tests.cases.conftest import Case, used
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs.cli import shipped, stage
+from otel_costs.cli import demo_env, package_files
 from otel_costs.cli.failure import Failure
 
 from .support import MAIN
@@ -174,7 +174,7 @@ def test_a_program_that_fails_is_told(tmp_path: Path) -> None:
     """What a program said last on standard error is kept for who looks for the reason."""
     program = tmp_path / "program.py"
     program.write_text("import sys; print('so far'); sys.exit('no more')")
-    ran = stage.run(
+    ran = demo_env.run(
         program, {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
     )
     assert (ran.returncode, ran.output) == (1, "so far\n")
@@ -184,4 +184,4 @@ def test_a_program_that_fails_is_told(tmp_path: Path) -> None:
 def test_what_is_not_here_says_what_to_do() -> None:
     """A file that neither the package nor the checkout has is named."""
     with pytest.raises(Failure, match="nothing/here is not here: run it from a checkout"):
-        shipped.path("nothing", "nothing/here")
+        package_files.path("nothing", "nothing/here")

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from otel_costs import plugins
 from otel_costs.cli.doctor import endpoint, instrumentation, settings, versions
 from otel_costs.cli.doctor.finding import Finding
-from otel_costs.cost_reason import CostReason
 from otel_costs.local import Stack
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import plugins
 from otel_costs.spool import delivery, refusals
 from otel_costs.store import connect
 from tests.support.collector import Collector

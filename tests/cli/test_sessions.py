@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from otel_costs.cost_reason import CostReason
 from otel_costs.local import Stack
+from otel_costs.pricing.cost_reason import CostReason
 
 from .support import DAY, Ledger, at, run
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs.cli import stage
+from otel_costs.cli import demo_env
 from otel_costs.cli.demo import PROGRAMS
 from otel_costs.local import Stack
 from tests.local.support import ask, send
@@ -34,7 +34,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def demonstrated(collector: Collector, stack: Stack, local: Stack) -> None:
     """Run the demo's programs before the collector, and send the very same requests to `otel-costs local`."""
-    with FaultProxy(collector.url) as wire, stage.answering(stand_in=True) as answering:
+    with FaultProxy(collector.url) as wire, demo_env.answering(stand_in=True) as answering:
         for service, name in PROGRAMS.items():
             program = ROOT / "examples" / "support_assistant" / name
             environ = instrumented_environ(

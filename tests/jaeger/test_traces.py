@@ -6,19 +6,19 @@ from typing import Any, Final
 
 import pytest
 
-from otel_costs.cli import shipped, stage
+from otel_costs.cli import demo_env, package_files
 from tests.jaeger.conftest import Jaeger
 
 pytestmark = pytest.mark.timeout(1800)  # the first time, Jaeger is built
 
-CALL: Final = shipped.path("examples", "examples") / "support_assistant" / "voice_call.py"
+CALL: Final = package_files.path("examples", "examples") / "support_assistant" / "voice_call.py"
 
 
 @pytest.fixture(scope="module")
 def spans(jaeger: Jaeger) -> list[dict[str, Any]]:
     """Hold the call of the demo, and return the spans of the trace that its connection is in, as Jaeger tells them."""
-    with stage.answering(stand_in=True) as provider:
-        ran = stage.run(
+    with demo_env.answering(stand_in=True) as provider:
+        ran = demo_env.run(
             CALL,
             {
                 **provider.environment,

@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from starlette.types import Message, Receive, Scope, Send
 
 from otel_costs.local import Stack, StartError
-from otel_costs.local.admission import Admission, Policy
+from otel_costs.local.auth import Admission, Policy
 
 from .support import ask, export_logs, ledger_record, logs_request, send
 

@@ -2,20 +2,20 @@
 
 import pytest
 
-from otel_costs.local import statement
-from otel_costs.local.statement import SeveralStatementsError, UnreadableError
+from otel_costs.local import sql_guard
+from otel_costs.local.sql_guard import SeveralStatementsError, UnreadableError
 
 
 @pytest.mark.parametrize("sql", ["select 1; drop table t", "select 1;;", "insert into t select 1; select 1"])
 def test_one_statement_at_a_time(sql: str) -> None:
     """A second statement is refused, as a server refuses it."""
     with pytest.raises(SeveralStatementsError):
-        statement.read(sql.encode())
+        sql_guard.read(sql.encode())
 
 
 def test_one_semicolon_may_end_a_statement() -> None:
     """People write one."""
-    assert statement.read(b"select 1 ;  -- done").verb == "select"
+    assert sql_guard.read(b"select 1 ;  -- done").verb == "select"
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_one_semicolon_may_end_a_statement() -> None:
 def test_what_cannot_be_cut_is_refused(sql: str) -> None:
     """Characters beyond ASCII stand in quotes and comments alone, and both end."""
     with pytest.raises(UnreadableError):
-        statement.read(sql.encode())
+        sql_guard.read(sql.encode())
 
 
 @pytest.mark.parametrize("sql", ["select 'ü\u00a0'", 'select 1 as "é"', "select 1 as `Ω` -- ü", "select $$ü$$ /* ü */"])
 def test_any_character_stands_in_quotes_and_comments(sql: str) -> None:
     """Data and names are in all languages."""
-    statement.read(sql.encode())
+    sql_guard.read(sql.encode())
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_any_character_stands_in_quotes_and_comments(sql: str) -> None:
 )
 def test_the_data_of_an_insert_begins_behind_its_format(sql: bytes, head: str, name: str, data: bytes) -> None:
     """Data is data: it is not read as SQL, and not one byte of it is lost."""
-    found = statement.read(sql)
+    found = sql_guard.read(sql)
     assert (found.head, found.data_format, found.data) == (head, name, data)
 
 
 def test_the_settings_of_an_insert_stand_apart() -> None:
     """The engine wants them between the name of a file and the format."""
-    found = statement.read(b"insert into t (a) settings b = 1 format CSV 1")
+    found = sql_guard.read(b"insert into t (a) settings b = 1 format CSV 1")
     assert found.before_settings == ("insert into t (a) ", "settings b = 1 ")
 
 
 @pytest.mark.parametrize("sql", ["insert into t (settings) ", "insert into settings ", "insert into d.settings (a) "])
 def test_a_name_may_be_settings(sql: str) -> None:
     """A table and a column may have that name."""
-    assert statement.read(f"{sql}format CSV 1".encode()).before_settings == (sql, "")
+    assert sql_guard.read(f"{sql}format CSV 1".encode()).before_settings == (sql, "")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_name_may_be_settings(sql: str) -> None:
 )
 def test_rows_stand_behind_values(sql: bytes, head: str, rows: bytes) -> None:
     """What stands there is run by the engine, unless it is constant."""
-    found = statement.read(sql)
+    found = sql_guard.read(sql)
     assert (found.head, found.has_rows, found.data) == (head, True, rows)
 
 
@@ -99,12 +99,12 @@ def test_rows_stand_behind_values(sql: bytes, head: str, rows: bytes) -> None:
 )
 def test_constants(rows: bytes, expected: bool) -> None:
     """Numbers, texts and their lists are constants; names are none."""
-    assert statement.are_constants(rows) is expected
+    assert sql_guard.are_constants(rows) is expected
 
 
 def test_an_insert_of_a_select_has_no_data() -> None:
     """The FORMAT of an INSERT SELECT belongs to its SELECT."""
-    assert statement.read(b"insert into t select 1 format TSV").data_format is None
+    assert sql_guard.read(b"insert into t select 1 format TSV").data_format is None
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_an_insert_of_a_select_has_no_data() -> None:
 )
 def test_the_format_of_the_output(sql: str, name: str | None) -> None:
     """The response's type is that of the statement's own FORMAT, if it has one."""
-    assert statement.read(sql.encode()).output_format == name
+    assert sql_guard.read(sql.encode()).output_format == name
 
 
 def test_reading_a_statement_takes_no_longer_than_its_text() -> None:
     """Nothing in it is gone through again for each word: a million words in an INSERT would take days."""
     sql = b"insert into t " + b"a " * 200_000
-    assert len(statement.read(sql).tokens) == 200_003
+    assert len(sql_guard.read(sql).tokens) == 200_003

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.stand_in import Fault, Provider
 

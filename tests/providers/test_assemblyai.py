@@ -11,11 +11,11 @@ import assemblyai as aai
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
 from otel_costs import pricing
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.assemblyai import sockets
-from otel_costs.sockets import Handshake
+from otel_costs.transports.websocket import Handshake
 from tests.support.recorded import Recorded
 from tests.support.speech import assemblyai as stand_in
 from tests.support.speech.assemblyai import HEARD, AssemblyAI

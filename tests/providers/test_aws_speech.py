@@ -17,10 +17,10 @@ from botocore.exceptions import (  # type: ignore[import-untyped, unused-ignore]
 )
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs import call as call_module
+from otel_costs import hosts
+from otel_costs import semconv as names
+from otel_costs.calls import call as call_module
 from otel_costs.messages import content
-from otel_costs.providers import hosts
 from otel_costs.providers.aws_speech import polly as polly_module
 from tests.support.recorded import Recorded, instrumented, wait_for_records
 from tests.support.speech.aws import SOUND, Aws
@@ -340,7 +340,7 @@ def test_a_package_that_is_not_there_costs_nothing() -> None:
 
 
 def test_the_call_is_written_elsewhere(recorded: Recorded, aws: Aws) -> None:
-    """What is expensive is done in the outbox."""
+    """What is expensive is done in the background."""
     speak(client(aws))
     wait_for_records()
 

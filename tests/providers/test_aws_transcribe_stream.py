@@ -16,7 +16,7 @@ from amazon_transcribe.handlers import TranscriptResultStreamHandler
 from awscrt import io  # type: ignore[import-untyped, unused-ignore]
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.aws_speech import transcribe_stream
 from tests.support.recorded import Recorded, instrumented

@@ -3,7 +3,7 @@
 import pytest
 
 from otel_costs.providers.azure_speech import characters, voices
-from otel_costs.providers.azure_speech.script import Document
+from otel_costs.providers.azure_speech.synthesis_input import Document
 
 HEAD = '<speak version="1.0" xmlns="http://www.w3.org/2001/10/synthesis" xml:lang="en-US">'
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from otel_costs import CostsInstrumentor, open_ends
-from otel_costs import attributes as names
+from otel_costs import CostsInstrumentor
+from otel_costs import semconv as names
 from otel_costs.providers import azure_speech
+from otel_costs.runtime import unfinished
 from tests.support.recorded import Recorded, wait_for_records
 from tests.support.selection import some
 from tests.support.speech.azure import AzureSpeech, Phrase
@@ -53,12 +54,12 @@ OUTERMOST = {
     "synthesizer._begin", "open_calls.asked", "synthesizer._speaks", "synthesizer.data_stream_made",
     "synthesizer.data_read", "synthesizer.data_saved", "_Counted.__init__", "_Counted.read",
     "OpenCall.give_up_from_finalizer", "OpenCall.end", "Speaking.unseen", "Speaking._reader_dropped",
-    "Mouth._dropped", "Ear._dropped", "OpenCall.forget", "OpenCall.give_up", "OpenCall.end_with_process",
+    "Mouth._dropped", "RecognizerState._dropped", "OpenCall.forget", "OpenCall.give_up", "OpenCall.end_with_process",
 }  # fmt: skip
 
 
 def places() -> Iterator[tuple[str, Any, str]]:
-    """Yield every function and method of ours that a call may pass, but for those that are shielded themselves."""
+    """Yield every function and method of ours that a call may pass, but for those that are never_raises themselves."""
     for module in MODULES:
         short = module.__name__.removeprefix(PREFIX)
         for name, found in vars(module).items():
@@ -163,7 +164,7 @@ def test_a_bug_is_logged_once(
     service: AzureSpeech, recorded: Recorded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A bug is one warning, which says nothing of what was said."""
-    monkeypatch.setattr(azure_speech.recognition.Hearing, "_sent_s", broken(None))
+    monkeypatch.setattr(azure_speech.recognition.Recognition, "_sent_s", broken(None))
     for _ in range(3):
         assert recognizer(service, Microphone().say(1.5)).recognize_once().text == "Hello there."
     wait_for_records()
@@ -247,7 +248,7 @@ def test_objects_are_collected(service: AzureSpeech, recorded: Recorded) -> None
     del microphone, found, future, speaker, result, stream
     assert [ref() for ref in watched] == [None] * 6
     wait_for_records()
-    assert open_ends._open == set()
+    assert unfinished._open == set()
 
 
 def test_fifty_cycles(service: AzureSpeech, recorded: Recorded) -> None:

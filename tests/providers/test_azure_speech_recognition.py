@@ -9,7 +9,7 @@ import pytest
 
 import otel_costs
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.azure_speech import recognition
 from tests.support.recorded import Recorded, wait_for_records

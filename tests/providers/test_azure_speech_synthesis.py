@@ -12,9 +12,9 @@ import pytest
 
 import otel_costs
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
-from otel_costs.providers.azure_speech import script
+from otel_costs.providers.azure_speech import synthesis_input
 from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
 from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.azure import AzureSpeech
@@ -264,7 +264,7 @@ def test_the_library_overtakes_itself(service: AzureSpeech, recorded: Recorded, 
     """Each text and each result is in one call, whatever the order in which they are told of."""
     found = synthesizer(service)
     mouth = Mouth()
-    asked = [Speaking(found, mouth, script.Text("x" * length)) for length in (10, 20)]
+    asked = [Speaking(found, mouth, synthesis_input.Text("x" * length)) for length in (10, 20)]
     for speaking in asked:
         speaking.take_place()
     for telling in told:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Provider, Turn
 from tests.support.recorded import Recorded
 

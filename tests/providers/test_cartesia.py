@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from tests.support.recorded import Recorded
 from tests.support.speech import cartesia as stand_in

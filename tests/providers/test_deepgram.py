@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.providers.deepgram import prices
 from tests.support.recorded import Recorded
 from tests.support.speech.deepgram import HEARD, Deepgram

@@ -11,9 +11,9 @@ import pytest
 
 import otel_costs
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
-from otel_costs.providers import vendor_socket
+from otel_costs.providers.kit import speech_socket
 from tests.support.recorded import Recorded
 from tests.support.speech import deepgram as stand_in
 from tests.support.speech.deepgram import HEARD
@@ -186,7 +186,7 @@ def test_speech_that_is_counted() -> None:
     CostsInstrumentor().instrument(**kept.providers)
     try:
         from otel_costs.providers.deepgram.sockets import claim
-        from otel_costs.sockets import Handshake
+        from otel_costs.transports.websocket import Handshake
 
         observer = claim(Handshake("api.deepgram.com", 443, "/v2/speak", "model=aura-2-thalia-en", {}))
         assert observer is not None
@@ -246,8 +246,8 @@ def test_a_budget_that_is_spent(kind: str, recorded: Recorded) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(vendor_socket.Listening, "__init__"), (vendor_socket.Listening, "takes"), (vendor_socket.Listening, "hears"),
-     (vendor_socket.Listening, "closed"), (vendor_socket.Listening, "_finish"), (vendor_socket, "_start")],
+    [(speech_socket.Listening, "__init__"), (speech_socket.Listening, "takes"), (speech_socket.Listening, "hears"),
+     (speech_socket.Listening, "closed"), (speech_socket.Listening, "_finish"), (speech_socket, "_start")],
 )  # fmt: skip
 def test_a_bug_of_ours(owner: Any, name: str, kind: str, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     """The application sends and receives what it would have, whatever of ours raises."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.providers.elevenlabs import options
 from tests.support.recorded import Recorded
 from tests.support.speech.driver import Driver

@@ -9,7 +9,7 @@ import pytest
 import websockets.sync.client
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.elevenlabs import sockets
 from tests.support.recorded import Recorded

@@ -18,9 +18,9 @@ from google.cloud.speech_v1.services.speech.client import SpeechClient
 from google.cloud.speech_v1.services.speech.transports import SpeechGrpcTransport
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import hosts
+from otel_costs import semconv as names
 from otel_costs.messages import content
-from otel_costs.providers import hosts
 from otel_costs.providers.google_speech import recognition
 from tests.support.recorded import Recorded, instrumented
 from tests.support.speech.google import Google

@@ -16,7 +16,7 @@ from google.cloud import texttospeech_v1
 from google.cloud.texttospeech_v1.services.text_to_speech.transports import TextToSpeechRestTransport
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.google_speech import synthesis
 from tests.support.recorded import Recorded, instrumented

@@ -7,8 +7,8 @@ from typing import Any
 import openai
 import pytest
 
-from otel_costs import telemetry
-from otel_costs.providers import hosts
+from otel_costs import hosts
+from otel_costs.runtime import telemetry
 
 
 @pytest.fixture(autouse=True)

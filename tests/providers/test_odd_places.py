@@ -7,10 +7,10 @@ from typing import Any, Final
 import openai
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.providers.openai.usage import read_usage
-from otel_costs.sockets import Handshake, observe
 from otel_costs.stand_in import Fault, Provider
+from otel_costs.transports.websocket import Handshake, observe
 from tests.providers.conftest import HELLO
 from tests.support.recorded import Recorded
 

@@ -8,7 +8,7 @@ import pytest
 
 import otel_costs
 from otel_costs import BudgetExceeded, CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import Driver, usd
 from tests.support.recorded import Recorded

@@ -14,7 +14,7 @@ import pytest
 from openai._base_client import AsyncAPIClient, SyncAPIClient
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider, tokens
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
 from tests.support.recorded import Recorded

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider, tokens
 from tests.providers.conftest import Driver, usd
 from tests.providers.test_openai_streams import close, settle

@@ -10,12 +10,15 @@ from typing import Any
 import openai
 import pytest
 
-from otel_costs import attributes as names
-from otel_costs import bill, call, conversation, identity, messages, pricing, streaming
-from otel_costs.providers import hosts, server_events, sound
+from otel_costs import hosts, messages, pricing
+from otel_costs import semconv as names
+from otel_costs.calls import bill, call, message_log
 from otel_costs.providers import openai as openai_package
 from otel_costs.providers.openai import usage
+from otel_costs.sessions import attribution
 from otel_costs.stand_in import Provider, tokens
+from otel_costs.transports.http import body, sse, streaming
+from otel_costs.values import audio_length, ids
 from tests.providers.conftest import HELLO, Driver
 from tests.support.recorded import Recorded, wait_for_records
 
@@ -24,17 +27,17 @@ PREFIX = openai_package.__name__ + "."
 MODULES = (
     openai_package,
     *(importlib.import_module(found.name) for found in pkgutil.iter_modules(openai_package.__path__, PREFIX)),
-    *(hosts, server_events, sound, streaming, bill, conversation, identity, messages, pricing, call),
+    *(hosts, body, sse, audio_length, streaming, ids, bill, message_log, attribution, messages, pricing, call),
 )
 
 # They are what keeps a bug from the application, or are the patches themselves.
 OUTERMOST = {
     "openai._request", "openai._request_async", "openai._process_response", "openai.install", "openai._begin",
     "openai._is_seen", "openai._notice", "openai._cover", "openai._build_request", "openai._make_status_error",
-    "_Sending.__init__", "_Sending.__enter__", "_Sending.__exit__", "_Sending._enter", "_Sending._leave",
+    "_Sending.__init__", "_Sending.__enter__", "_Sending.__exit__",
     "Exchange.failed", "Exchange.returned", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
-    "Watch.end_with_process",
+    "Watch.end_with_process", "Watch.read_out",
     "call.forget", "call.record", "openai.jobs.forget",
 }  # fmt: skip
 
@@ -52,7 +55,8 @@ class BugError(Exception):
 def places() -> Iterator[tuple[str, Any, str]]:
     """Yield every function and method of ours that a call may pass, as a name, its owner and its attribute."""
     for module in MODULES:
-        short = module.__name__.removeprefix("otel_costs.").removeprefix("providers.")
+        name = module.__name__
+        short = name.removeprefix("otel_costs.providers.") if name.startswith(PREFIX) else name.rpartition(".")[2]
         for name, found in vars(module).items():
             if getattr(found, "__module__", None) != module.__name__:
                 continue

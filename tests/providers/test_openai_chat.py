@@ -8,7 +8,7 @@ import pydantic
 import pytest
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
 from tests.support.recorded import Recorded

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from otel_costs import CostsInstrumentor, pricing
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs import session as otel_session
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd

@@ -10,7 +10,7 @@ import pytest
 from openai._response import APIResponse, AsyncAPIResponse
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import HELLO, Driver, usd
 from tests.support.recorded import Recorded

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import HELLO, Driver
 from tests.support.recorded import Recorded

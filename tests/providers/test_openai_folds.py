@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.providers.openai import chat_fold
-from otel_costs.providers.openai.chat_fold import ChatFold
-from otel_costs.providers.openai.folds import fold, folded
-from otel_costs.reported_usage import merged
+from otel_costs.providers.openai import chat_accumulator
+from otel_costs.providers.openai.accumulators import accumulated, accumulator
+from otel_costs.providers.openai.chat_accumulator import ChatAccumulator
+from otel_costs.usage.reported import merged
 
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o", "service_tier": "default"}
 
@@ -34,7 +34,7 @@ TAIL = {**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]
 def test_pieces_of_text(texts: list[str], spaced: bool, headed: bool) -> None:
     """Whatever is said, in whatever way it is written, the pieces are the text."""
     raw = written(*([HEAD] if headed else []), *map(piece, texts), TAIL, "[DONE]", spaced=spaced)
-    body = folded("chat/completions", raw)
+    body = accumulated("chat/completions", raw)
     assert body is not None
     (choice,) = body["choices"]
     assert (choice["message"]["content"] or "") == "".join(texts)
@@ -47,7 +47,7 @@ def test_what_is_more_than_text() -> None:
     last = piece("c", usage={"prompt_tokens": 1})
     ended = piece("d")
     ended["choices"][0]["finish_reason"] = "length"
-    body = folded("chat/completions", written(HEAD, two, last, ended))
+    body = accumulated("chat/completions", written(HEAD, two, last, ended))
     assert body is not None
     assert [choice["message"]["content"] for choice in body["choices"]] == ["acd", "b"]
     assert body["usage"] == {"prompt_tokens": 1}
@@ -66,7 +66,7 @@ def test_tool_calls() -> None:
         deltas({"index": 0, "function": {"arguments": '{"a":'}}, {"index": 1, "function": {"arguments": "}"}}),
         deltas({"index": 0, "function": {"arguments": "1}"}}),
     )
-    body = folded("chat/completions", raw)
+    body = accumulated("chat/completions", raw)
     assert body is not None
     found = [
         (c["id"], c["function"]["name"], c["function"]["arguments"])
@@ -87,7 +87,7 @@ def test_tool_calls() -> None:
 )
 def test_complete(said: list[Any], complete: bool) -> None:
     """A stream is complete when the provider says so, or has said why it ended and what it used."""
-    adding = ChatFold()
+    adding = ChatAccumulator()
     for event in said:
         adding.add("", event if isinstance(event, str) else json.dumps(event))
     assert adding.complete is complete
@@ -96,7 +96,7 @@ def test_complete(said: list[Any], complete: bool) -> None:
 def test_usage_in_a_choice() -> None:
     """Moonshot says the usage in the last choice."""
     last = {**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": {"prompt_tokens": 5}}]}
-    body = folded("chat/completions", written(HEAD, last))
+    body = accumulated("chat/completions", written(HEAD, last))
     assert body is not None
     assert body["usage"] == {"prompt_tokens": 5}
 
@@ -115,7 +115,7 @@ def test_responses(named: bool) -> None:
     def body(*events: Any) -> Any:
         names = [f"event: {event['type']}\n" if named else "" for event in events]
         raw = "".join(f"{name}data: {json.dumps(event)}\n\n" for name, event in zip(names, events, strict=True))
-        return folded("responses", raw.encode())
+        return accumulated("responses", raw.encode())
 
     assert body(*said, done)["usage"] == {"input_tokens": 3}
     (message,) = body(*said)["output"]
@@ -136,11 +136,11 @@ def test_items_of_responses() -> None:
     ]
     done = {"type": "response.completed", "response": {**response, "status": "completed", "output": []}}
     raw = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
-    cut = folded("responses", raw.encode())
+    cut = accumulated("responses", raw.encode())
     assert cut is not None
     assert cut["output"][0] == item
     assert cut["output"][1]["content"][0]["text"] == "And"
-    whole = folded("responses", f"{raw}data: {json.dumps(done)}\n\n".encode())
+    whole = accumulated("responses", f"{raw}data: {json.dumps(done)}\n\n".encode())
     assert whole is not None
     assert whole["output"] == [item]
 
@@ -163,7 +163,7 @@ json_values = st.recursive(
 )  # fmt: skip
 def test_nothing_raises(endpoint: str | None, said: list[tuple[str, Any]]) -> None:
     """Whatever a provider sends, adding it up raises nothing."""
-    adding = fold(endpoint)
+    adding = accumulator(endpoint)
     for name, value in said:
         adding.add(name, json.dumps(value))
     body = adding.body()
@@ -196,7 +196,7 @@ def test_an_empty_usage_replaces_no_true_one(empty: Any, times: int, spaced: boo
     """A chat's usage is the last of each number that is not zero, whatever follows it in whatever chunk."""
     last = [{**CHUNK, "model": "", "id": "", "choices": [], "usage": empty}] * times
     said = [HEAD, piece("a"), {**TAIL, "usage": USAGE}, *last, "[DONE]"]
-    body = folded("chat/completions", written(*said, spaced=spaced))
+    body = accumulated("chat/completions", written(*said, spaced=spaced))
     assert body is not None
     assert {name: body["usage"][name] for name in USAGE} == USAGE
     assert (body["model"], body["id"]) == ("gpt-4o", "c")
@@ -205,7 +205,7 @@ def test_an_empty_usage_replaces_no_true_one(empty: Any, times: int, spaced: boo
 def test_a_usage_that_grows_ends_with_the_last() -> None:
     """Some say the usage so far with every chunk, before the text or behind it."""
     chunks = [{"usage": {"prompt_tokens": 9, "completion_tokens": count}, **piece("a")} for count in range(1, 200)]
-    body = folded("chat/completions", written(HEAD, *chunks, TAIL, "[DONE]"))
+    body = accumulated("chat/completions", written(HEAD, *chunks, TAIL, "[DONE]"))
     assert body is not None
     assert body["usage"] == {"prompt_tokens": 9, "completion_tokens": 199}
     assert body["choices"][0]["message"]["content"] == "a" * 199
@@ -219,9 +219,9 @@ def test_a_usage_of_a_stream_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) 
         scanned.append(later)
         return merged(earlier, later)
 
-    monkeypatch.setattr(chat_fold, "merged", counting)
+    monkeypatch.setattr(chat_accumulator, "merged", counting)
     chunks = [{**piece("a"), "usage": {"prompt_tokens": 9, "completion_tokens": count}} for count in range(1, 200)]
-    folded("chat/completions", written(HEAD, *chunks, TAIL, "[DONE]"))
+    accumulated("chat/completions", written(HEAD, *chunks, TAIL, "[DONE]"))
     assert len(scanned) < 20
 
 
@@ -233,7 +233,7 @@ def test_an_empty_response_replaces_no_true_one(empty: Any) -> None:
         {"type": "response.in_progress", "response": true},
         {"type": "response.completed", "response": {"id": "r", "model": "", "status": "completed", "usage": empty}},
     ]
-    body = folded("responses", written(*events))
+    body = accumulated("responses", written(*events))
     assert body is not None
     assert {name: body["usage"][name] for name in USAGE} == USAGE
     assert (body["model"], body["status"]) == ("gpt-4o", "completed")
@@ -259,7 +259,7 @@ def test_nor_does_an_empty_event(endpoint: str | None, ending: str, name: str, e
         (f"event: {head}\n" if head else "") + f"data: {json.dumps(event)}\n\n"
         for head, event in zip(heads, said, strict=True)
     )
-    body = folded(endpoint, raw.encode())
+    body = accumulated(endpoint, raw.encode())
     assert body is not None
     assert {key: body["usage"][key] for key in USAGE} == USAGE
 
@@ -270,6 +270,6 @@ def test_the_parts_of_a_message_of_anthropics_are_put_together() -> None:
         {"type": "message_start", "message": {"model": "claude", "usage": {"input_tokens": 9, "output_tokens": 1}}},
         {"type": "message_delta", "usage": {"output_tokens": 50}},
     ]
-    body = folded(None, written(*events))
+    body = accumulated(None, written(*events))
     assert body is not None
     assert body["usage"] == {"input_tokens": 9, "output_tokens": 50}

@@ -14,10 +14,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
-from otel_costs.providers.openai.hiding import UsageHider
-from otel_costs.providers.server_events import events
+from otel_costs import semconv as names
+from otel_costs.providers.openai.usage_filter import UsageHider
 from otel_costs.stand_in import Fault, Provider
+from otel_costs.transports.http.sse import events
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
 from tests.support.recorded import Recorded
 

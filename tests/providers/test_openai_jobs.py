@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from otel_costs import BudgetExceeded, CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs import session as otel_session
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import Driver, usd

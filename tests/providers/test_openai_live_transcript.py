@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import clean
 from otel_costs.providers.openai_live.transcript import LONG_PAUSE_MS, PAUSE_MS, Transcript
+from otel_costs.values import sanitize
 
 
 def piece(role: str, delta: Any, start_ms: Any, end_ms: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def test_monologue() -> None:
     word = "x" * 1000
     found = said(*(piece("assistant", word, ms, ms + 10) for ms in range(0, 2000, 10)))
     assert [len(text) for _, text in found] == [65_000, 65_000, 65_000, 5_000]
-    assert max(len(text) for _, text in found) <= clean.MAX_TEXT
+    assert max(len(text) for _, text in found) <= sanitize.MAX_TEXT
 
 
 @given(

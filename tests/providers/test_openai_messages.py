@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from openai.types.responses import Response
 
-from otel_costs import messages, telemetry
+from otel_costs import messages
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.providers.openai.messages import count_request, count_response, read_request, read_response
+from otel_costs.runtime import telemetry
 
 ENDPOINTS = (
     "chat",

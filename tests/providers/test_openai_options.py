@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.stand_in import REMOVED, Fault, Provider
 from tests.providers.conftest import HELLO, Driver, usd

@@ -9,7 +9,7 @@ from openai._base_client import AsyncAPIClient, BaseClient, SyncAPIClient
 
 import otel_costs
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from tests.support.recorded import Recorded, instrumented, wait_for_records
 

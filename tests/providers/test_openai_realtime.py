@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.openai_realtime.turns import Turns
-from otel_costs.sockets import Handshake, Observer, observe
+from otel_costs.transports.websocket import Handshake, Observer, observe
 from tests.providers.conftest import usd
 from tests.support.recorded import Recorded, wait_for_records
 

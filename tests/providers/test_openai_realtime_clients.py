@@ -18,7 +18,7 @@ import websockets.asyncio.client
 import websockets.sync.client
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.connection import Connection

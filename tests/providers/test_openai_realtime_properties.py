@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs import attributes as names
-from otel_costs.call import Call
-from otel_costs.providers.openai_realtime import held, tools, transcriptions, turns
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
+from otel_costs.providers.openai_realtime import pending_items, tools, transcriptions, turns
 from otel_costs.providers.openai_realtime.connection import Connection
 from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.sound import Passing
-from otel_costs.sockets import Handshake, observe
+from otel_costs.transports.websocket import Handshake, observe
 from tests.support.recorded import Recorded, instrumented, wait_for_records
 from tests.support.selection import examples
 
@@ -332,8 +332,8 @@ def test_no_frame_raises(kept: Recorded, whose: str, steps: list[Step], data: st
 
 
 def _holds_no_more_than_it_may(connection: Connection) -> None:
-    assert len(connection._items._held) <= held.HELD
-    assert len(connection._items._held._wordless) <= held.HELD
+    assert len(connection._items._held) <= pending_items.HELD
+    assert len(connection._items._held._wordless) <= pending_items.HELD
     assert len(connection._turns._open) <= turns.OPEN
     assert len(connection._transcriptions._open) <= transcriptions.OPEN
     assert len(connection._tools._running) <= tools.WAITING
@@ -352,7 +352,7 @@ def test_many_things_under_way_are_bounded(kept: Recorded) -> None:
     for number in range(1000):
         talk.play([("server", {**begun, "item": {"id": f"item_more_{number}", "type": "message"}})])
     _holds_no_more_than_it_may(talk.connection)
-    assert len(talk.connection._turns._open[f"resp_199{talk.mark}"].items) <= held.HELD
+    assert len(talk.connection._turns._open[f"resp_199{talk.mark}"].items) <= pending_items.HELD
     talk.connection.closed(None)
     calls, messages = _finished(kept)
     assert len([call for call in calls if call[names.OPERATION_NAME] == "speech_to_text"]) == 200

@@ -10,10 +10,10 @@ import openai
 import pytest
 from openai._models import FinalRequestOptions
 
-from otel_costs.providers import sound
 from otel_costs.providers.openai.request import Request, with_usage
 from otel_costs.providers.openai.routes import find
 from otel_costs.stand_in import tokens
+from otel_costs.values import audio_length
 
 WAV = tokens.wav(15.0)
 
@@ -83,7 +83,7 @@ def test_length_of_an_upload(opened: Any, place: int) -> None:
     if hasattr(file, "seek"):
         assert file.tell() == place
         file.close()
-    assert sound.uploaded_seconds(request.body["file"]) == Decimal(15)
+    assert audio_length.uploaded_seconds(request.body["file"]) == Decimal(15)
 
 
 class Failing(io.BytesIO):
@@ -105,7 +105,7 @@ def test_what_has_no_length(file: Any) -> None:
     if isinstance(file, io.IOBase):
         file.seek(2)
     request = read(options("/audio/transcriptions", json_data={}, files={"file": ("a.wav", file)}))
-    assert sound.uploaded_seconds(request.body["file"]) is None
+    assert audio_length.uploaded_seconds(request.body["file"]) is None
     if isinstance(file, io.IOBase):
         assert file.tell() == 2
 

@@ -15,14 +15,13 @@ import websockets.sync.client
 from openai.lib.responses_websocket import ResponsesWebSocketLimits, ResponsesWebSocketSession
 
 import otel_costs
-from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import CostsInstrumentor, hosts
+from otel_costs import semconv as names
 from otel_costs.messages import content
-from otel_costs.providers import hosts, openai_responses_socket
-from otel_costs.providers.openai import lanes
-from otel_costs.session import BudgetExceeded
-from otel_costs.sockets import Handshake
+from otel_costs.providers.openai import response_streams, responses_socket
+from otel_costs.sessions.session import BudgetExceeded
 from otel_costs.stand_in import Fault, Provider
+from otel_costs.transports.websocket import Handshake
 from tests.providers.conftest import Driver, usd
 from tests.providers.test_openai_responses import COST, USAGE
 from tests.support.recorded import Recorded, instrumented, wait_for_records
@@ -429,7 +428,7 @@ def test_a_bug_of_ours(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A bug of ours is logged, and the application gets every event."""
-    monkeypatch.setattr(openai_responses_socket, "as_text", lambda frame: frame.nonsense)
+    monkeypatch.setattr(responses_socket, "as_text", lambda frame: frame.nonsense)
     line.ask()
     events = line.read()
     assert [events[0].type, events[-1].type] == ["response.created", "response.completed"]
@@ -443,7 +442,7 @@ HANDSHAKE = Handshake("127.0.0.1", 80, "/v1/responses", "", {})
 
 def follow(*frames: Any, asks: int = 1, error: str | None = None) -> None:
     """Ask, take the frames, and close."""
-    socket = openai_responses_socket.claim(HANDSHAKE)
+    socket = responses_socket.claim(HANDSHAKE)
     assert socket is not None
     for _ in range(asks):
         socket.sent(json.dumps({"type": "response.create", "model": "gpt-4o", "input": "Hello"}))
@@ -471,7 +470,7 @@ def event(kind: str, **fields: Any) -> dict[str, Any]:
 )
 def test_claim(path: str, followed: bool) -> None:
     """What is no connection for responses is left to others."""
-    assert (openai_responses_socket.claim(HANDSHAKE._replace(path=path)) is not None) is followed
+    assert (responses_socket.claim(HANDSHAKE._replace(path=path)) is not None) is followed
 
 
 @pytest.mark.parametrize(
@@ -528,7 +527,7 @@ def test_first_event_missed(recorded: Recorded) -> None:
 
 def test_error_without_its_lane(recorded: Recorded) -> None:
     """An error that does not name a lane belongs to the only question there is."""
-    socket = openai_responses_socket.ResponsesSocket(hosts.at("127.0.0.1", 80))
+    socket = responses_socket.ResponsesSocket(hosts.at("127.0.0.1", 80))
     socket.sent(json.dumps({"type": "response.create", "model": "gpt-4o", "input": "Hello", "stream_id": "a b"}))
     socket.received(json.dumps({"type": "error", "status": 400, "error": {"type": "invalid_request_error"}}))
     socket.closed(None)
@@ -537,14 +536,14 @@ def test_error_without_its_lane(recorded: Recorded) -> None:
 
 def test_many_pieces(recorded: Recorded) -> None:
     """Of a long response a few megabytes are kept at most, until its last event says everything."""
-    socket = openai_responses_socket.ResponsesSocket(hosts.at("127.0.0.1", 80))
+    socket = responses_socket.ResponsesSocket(hosts.at("127.0.0.1", 80))
     socket.sent(json.dumps({"type": "response.create", "model": "gpt-4o", "input": "Hello"}))
     socket.received(json.dumps(event("response.created")))
     piece = json.dumps({"type": "response.output_text.delta", "item_id": "m1", "delta": "x" * 100_000})
     for _ in range(200):
         socket.received(piece)
     (response,) = socket._lanes._begun.values()
-    assert sum(len(data) for _, data in response._pieces) < lanes.KEPT + 1000
+    assert sum(len(data) for _, data in response._pieces) < response_streams.KEPT + 1000
     socket.received(json.dumps(event("response.completed", usage=USAGE)))
     assert recorded.call[names.COST_USD] == COST
 

@@ -13,7 +13,7 @@ import pytest
 from opentelemetry import trace
 
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.providers.openai import stream as openai_stream
 from otel_costs.stand_in import Fault, Provider
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd

@@ -12,8 +12,8 @@ import pytest
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.reported_cost import reported_cost
 from otel_costs.providers.openai.usage import ENDPOINTS, ModelUsage, priced_model, read_others, read_usage
-from otel_costs.providers.sound import Sound
 from otel_costs.usage import Usage
+from otel_costs.values.audio_length import Sound
 
 TOKENS = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
 CHAT = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.providers.server_events import BOUNDARY, end_of_last, events, parsed
+from otel_costs.transports.http.sse import BOUNDARY, end_of_last, events, parsed
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

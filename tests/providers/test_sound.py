@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_costs.providers.sound import Sound, last_timestamp, seconds, uploaded_seconds
+from otel_costs.values.audio_length import Sound, last_timestamp, seconds, uploaded_seconds
 
 
 def wav(length_s: float, rate: int = 24_000) -> bytes:

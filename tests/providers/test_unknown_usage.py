@@ -13,12 +13,12 @@ import openai
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs import call as calls
-from otel_costs import telemetry
+from otel_costs import semconv as names
+from otel_costs.calls import call as calls
 from otel_costs.providers import openai_live
 from otel_costs.providers.openai import jobs as openai_jobs
-from otel_costs.sockets import Handshake, observe
+from otel_costs.runtime import telemetry
+from otel_costs.transports.websocket import Handshake, observe
 from otel_costs.usage import Usage
 from tests.providers.conftest import HELLO
 from tests.support.recorded import Recorded

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import CostsInstrumentor, telemetry
-from otel_costs import attributes as names
+from otel_costs import CostsInstrumentor
+from otel_costs import semconv as names
 from otel_costs.providers import openai_live
-from otel_costs.sockets import Handshake
+from otel_costs.runtime import telemetry
+from otel_costs.transports.websocket import Handshake
 from tests.providers.conftest import Driver
 from tests.providers.test_openai_realtime import COST, Wire
 from tests.support.recorded import Recorded

@@ -11,8 +11,8 @@ import openai
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
-from otel_costs.providers import vendor_http
+from otel_costs import semconv as names
+from otel_costs.providers.kit import httpx_patch
 from tests.support.recorded import Recorded
 from tests.support.speech.assemblyai import AssemblyAI
 from tests.support.speech.deepgram import Deepgram
@@ -56,8 +56,8 @@ def test_a_package_that_is_imported(vendor: str) -> None:
         "CostsInstrumentor().instrument()\n"
         "importlib.import_module(module)\n"
         "import httpx\n"
-        "from otel_costs.providers import vendor_http\n"
-        "print(hasattr(httpx.Client.send, '__wrapped__'), *vendor_http._vendors)\n"
+        "from otel_costs.providers.kit import httpx_patch\n"
+        "print(hasattr(httpx.Client.send, '__wrapped__'), *httpx_patch._vendors)\n"
     )
     found = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["True", vendor]
@@ -157,7 +157,7 @@ def test_one_patch_for_all(service: Deepgram, recorded: Recorded) -> None:
     import cartesia._base_client  # noqa: F401
     import elevenlabs.core.http_client  # noqa: F401
 
-    assert len(vendor_http._vendors) >= 3
+    assert len(httpx_patch._vendors) >= 3
     assert not hasattr(httpx.Client.send.__wrapped__, "__wrapped__")  # type: ignore[attr-defined]
     ask(service)
     assert len(recorded.calls) == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import outbox
+from otel_costs.runtime import background
 
 from .conftest import HELLO, Driver
 
@@ -27,7 +27,7 @@ class Way:
         sys.setprofile(self._note)
         try:
             action()
-            outbox.drain()
+            background.drain()
         finally:
             sys.setprofile(None)
         return self
@@ -47,7 +47,7 @@ class Way:
             self.functions.setdefault(code.co_filename.removeprefix(PACKAGE), {})[code.co_qualname] = None
 
 
-@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 26, 129), (True, 35, 187)])
+@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 27, 129), (True, 36, 187)])
 def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, modules: int, functions: int) -> None:
     """Once everything has been asked for that is asked for once."""
 
@@ -57,7 +57,7 @@ def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, mod
             driver.read(answer)
 
     ask()
-    outbox.drain()
+    background.drain()
     way = Way().follow(ask)
     assert way.size[0] <= modules, way
     assert way.size[1] <= functions, way

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import otel_costs
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.providers import openai_live
 from otel_costs.providers.openai_live.connection import LiveConnection
-from otel_costs.sockets import Handshake
+from otel_costs.transports.websocket import Handshake
 from tests.support.recorded import Recorded, instrumented
 
 from . import ledger

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs import sockets
+from otel_costs.transports import websocket
 from tests.support.recorded import Recorded
 
 from . import observer
@@ -24,7 +24,7 @@ def followed(recorded: Recorded) -> Iterator[list[observer.Kept]]:
     """Instrument, with an observer for `/ours`; the value has one for each socket that was opened there."""
     observer.opened.clear()
     observer.asked.clear()
-    sockets.claimed_by(observer.__name__, ["*"])
+    websocket.claimed_by(observer.__name__, ["*"])
     yield observer.opened
     observer.opened.clear()
 

@@ -3,7 +3,7 @@
 import contextvars
 from collections.abc import Callable
 
-from otel_costs.sockets import Handshake
+from otel_costs.transports.websocket import Handshake
 
 whose: contextvars.ContextVar[str] = contextvars.ContextVar("whose", default="nobody's")
 

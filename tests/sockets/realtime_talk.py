@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import openai
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Provider
 from tests.sockets.clients import CLIENTS
 from tests.sockets.realtime_turns import EAR, MODEL

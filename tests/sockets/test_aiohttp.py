@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from otel_costs import sockets
+from otel_costs.transports import websocket
 from tests.sockets import observer
 from tests.sockets.observer import Kept
 from tests.sockets.server import Server, answered
@@ -107,7 +107,7 @@ async def test_open_before_us(server: Server) -> None:
     async with aiohttp.ClientSession() as session, session.ws_connect(server.url("/ours/echo?a=b")) as socket:
         observer.opened.clear()
         with instrumented(Recorded()):
-            sockets.claimed_by(observer.__name__, ["*"])
+            websocket.claimed_by(observer.__name__, ["*"])
             await socket.send_str("hello")
             assert await socket.receive_str() == "hello"
             (kept,) = observer.opened

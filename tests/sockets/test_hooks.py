@@ -16,7 +16,9 @@ import websockets.sync.client
 import websockets.sync.connection
 from websockets.sync.client import connect
 
-from otel_costs import CostsInstrumentor, open_ends, sockets
+from otel_costs import CostsInstrumentor
+from otel_costs.runtime import unfinished
+from otel_costs.transports import websocket
 from tests.sockets import observer
 from tests.sockets.observer import Kept
 from tests.sockets.server import Server
@@ -60,7 +62,7 @@ def test_off_with_a_socket_open(server: Server) -> None:
     """A socket that is open when we go is at its end for us, and works on, told to nobody; when we come back, too."""
     observer.opened.clear()
     with instrumented(Recorded()):
-        sockets.claimed_by(observer.__name__, ["*"])
+        websocket.claimed_by(observer.__name__, ["*"])
         socket = connect(server.url("/ours/echo"), proxy=None, legacy=True)
         socket.send("followed")
         assert socket.recv() == "followed"
@@ -78,7 +80,7 @@ def test_off_with_a_socket_open(server: Server) -> None:
 def test_end_of_all(server: Server, followed: list[Kept]) -> None:
     """The end of everything can be told while sockets are open: before a last flush."""
     with connect(server.url("/ours/echo"), proxy=None) as socket:
-        open_ends.end_all()
+        unfinished.end_all()
         socket.send("hello")
         assert socket.recv() == "hello"
     assert followed[0].said == [("closed", None)]
@@ -89,7 +91,7 @@ def test_fork(server: Server, followed: list[Kept]) -> None:
     with connect(server.url("/ours/echo"), proxy=None) as socket:
         child = os.fork()
         if not child:
-            open_ends.end_all()
+            unfinished.end_all()
             os._exit(len(followed[0].said))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         socket.send("hello")
@@ -103,16 +105,17 @@ def test_nothing_is_imported() -> None:
         import sys
         from otel_costs import CostsInstrumentor
         CostsInstrumentor().instrument()
-        for name in ("websockets", "aiohttp", "otel_costs.sockets.websockets", "otel_costs.sockets.aiohttp"):
+        for name in ("websockets", "aiohttp"):
             assert name not in sys.modules, name
+            assert f"otel_costs.transports.websocket.{name}" not in sys.modules, name
         import websockets.sync.client
-        assert "otel_costs.sockets.websockets" in sys.modules
+        assert "otel_costs.transports.websocket.websockets" in sys.modules
         assert "websockets.asyncio.client" not in sys.modules
         assert hasattr(websockets.sync.client.ClientConnection.process_event, "__wrapped__")
         import websockets
         websockets.connect
         assert hasattr(websockets.asyncio.client.ClientConnection.process_event, "__wrapped__")
-        assert "otel_costs.sockets.aiohttp" not in sys.modules
+        assert "otel_costs.transports.websocket.aiohttp" not in sys.modules
         import aiohttp
         assert hasattr(aiohttp.ClientWebSocketResponse.receive, "__wrapped__")
     """
@@ -125,7 +128,9 @@ def test_nothing_is_imported() -> None:
 
 SIGNALLED = """
 import os, signal, sys, threading
-from otel_costs import CostsInstrumentor, outbox, sockets
+from otel_costs import CostsInstrumentor
+from otel_costs.runtime import background
+from otel_costs.transports import websocket as sockets
 from websockets.sync.client import connect
 
 class Kept:
@@ -140,7 +145,7 @@ class Kept:
             print(self.name, "was told", flush=True)
 
     def closed(self, error):
-        outbox.put(lambda: print(self.name, "closed", error, flush=True))
+        background.put(lambda: print(self.name, "closed", error, flush=True))
 
 def claim(handshake):
     return Kept(handshake.query)
@@ -179,11 +184,13 @@ def test_exit(server: Server, kind: str) -> None:
     """A process that ends with its socket open tells the observer of the end before the last flush, once."""
     source = f"""
         import asyncio, atexit, sys
-        from otel_costs import CostsInstrumentor, outbox, sockets
+        from otel_costs import CostsInstrumentor
+        from otel_costs.runtime import background
+        from otel_costs.transports import websocket as sockets
         from tests.sockets import observer
 
         def look():
-            assert outbox.drain(60)
+            assert background.drain(60)
             print(observer.opened[0].said)
 
         atexit.register(look)

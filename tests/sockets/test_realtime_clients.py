@@ -14,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs import session
 from otel_costs.stand_in import Provider
 from otel_costs.stand_in.realtime_turn import Turn

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from otel_costs.session import BudgetExceeded
+from otel_costs.sessions.session import BudgetExceeded
 from tests.sockets import observer
 from tests.sockets.observer import Kept
 from tests.sockets.server import Server, answered

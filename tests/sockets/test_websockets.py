@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection as SyncClientConnection
 from websockets.sync.client import connect as connect_sync
 
-from otel_costs import sockets
-from otel_costs.session import BudgetExceeded
-from otel_costs.sockets import watch
+from otel_costs.sessions.session import BudgetExceeded
+from otel_costs.transports import websocket
+from otel_costs.transports.websocket import watch
 from tests.sockets import observer
 from tests.sockets.clients import connect_legacy
 from tests.sockets.observer import Kept
@@ -210,7 +210,7 @@ async def test_open_before_us(server: Server) -> None:
     async with connect(server.url("/ours/echo"), proxy=None) as socket:
         observer.opened.clear()
         with instrumented(kept):
-            sockets.claimed_by(observer.__name__, ["*"])
+            websocket.claimed_by(observer.__name__, ["*"])
             await socket.send("hello")
             await socket.recv()
             assert observer.opened[0].said == [("sent", "hello"), ("received", "hello")]
@@ -235,7 +235,7 @@ async def test_server_side(server: Server, followed: list[Kept]) -> None:
 
 def test_dropped(server: Server, recorded: Recorded) -> None:
     """A loop that ends with its socket open leaves a socket that is collected: the observer hears of it once."""
-    sockets.claimed_by(observer.__name__, ["*"])
+    websocket.claimed_by(observer.__name__, ["*"])
     observer.opened.clear()
 
     async def leave_open() -> weakref.ref[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from otel_costs.store import erase, reports
-from otel_costs.store.layout import Place
+from otel_costs.store.cluster import TableLocation
 from tests.queries.engine import engine
 from tests.queries.ledger import LogRow, Store, at, call, job, message, only
 
@@ -198,7 +198,7 @@ def test_every_table_is_erased_from_or_names_nobody(store: Store) -> None:
 @pytest.mark.parametrize("table", erase.ERASED)
 def test_on_a_cluster_the_rows_are_erased_where_they_are(table: str) -> None:
     """Every server takes them out of its own table; ClickHouse's parser reads each statement."""
-    where = {name: Place(f"{name}_local", "costs") for name in erase.ERASED}
+    where = {name: TableLocation(f"{name}_local", "costs") for name in erase.ERASED}
     sql = erase.deletion(table, where)
     (parsed,) = engine().query("select formatQuery({sql:String})", parameters={"sql": sql}).result_rows[0]
     assert parsed.startswith(f"ALTER TABLE {table}_local ON CLUSTER costs")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from otel_costs.store import files, reports, schema
+from otel_costs.store.cluster import SHARDED_BY, Layout, TableLocation, places
 from otel_costs.store.files import Statement
-from otel_costs.store.layout import SHARDED_BY, Layout, Place, places
 from tests.queries.engine import beside, engine
 from tests.queries.ledger import Store, at, call, job, message
 
@@ -229,6 +229,6 @@ def test_a_shard_answers_as_one_server_does(shard: "Client") -> None:
 
 def test_where_rows_are(shard: "Client") -> None:
     """A table over all shards tells which one it is over; others hold their own."""
-    assert places(shard)["calls_local"] == Place("calls_local")
-    assert places(engine())["calls"] == Place("calls")
+    assert places(shard)["calls_local"] == TableLocation("calls_local")
+    assert places(engine())["calls"] == TableLocation("calls")
     assert "session_report" not in places(engine())

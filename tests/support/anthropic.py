@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from otel_costs import BudgetExceeded, CostsInstrumentor, outbox, session
+from otel_costs import BudgetExceeded, CostsInstrumentor, session
+from otel_costs.runtime import background
 from tests.support.recorded import Recorded
 from tests.support.speech.service import Answering, Asked, Said, Service
 
@@ -177,7 +178,7 @@ def doings(client: Client) -> Mapping[str, Callable[[], Awaitable[object]]]:
         """Return how many requests are sent after the budget is spent."""
         with session(f"budget {client.is_async}", budget_usd="0.000001"):
             await client.ask()
-            outbox.drain()
+            background.drain()
             sent = len(service.asked)
             for ask in (client.ask, client.stream, client.help_stream):
                 with suppress(BudgetExceeded):
@@ -229,7 +230,7 @@ def main() -> None:
                     ended = str(await do())
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
                 ended = type(error).__name__
-            outbox.drain()
+            background.drain()
             found[f"{kind} {name}"] = {
                 "ended": ended, "calls": recorded.calls, "messages": recorded.messages, "spans": len(recorded.spans),
                 "said": heard.said[:],

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
-from otel_costs.attributes import SCOPE
+from otel_costs.semconv import SCOPE
 
 PATIENCE_S = 60
 """How long a test waits for what must come. Only a failing test waits that long."""

@@ -107,7 +107,8 @@ def _tried(use: Callable[[], object]) -> str:
 
 def main() -> None:
     """Print what came of each use: without us, with us the first and the second time, and after we were taken back."""
-    from otel_costs import CostsInstrumentor, telemetry
+    from otel_costs import CostsInstrumentor
+    from otel_costs.runtime import telemetry
     from tests.support.recorded import Recorded
 
     heard, recorded = _Heard(), Recorded()

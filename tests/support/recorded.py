@@ -14,16 +14,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
-from otel_costs import CostsInstrumentor, outbox
-from otel_costs import attributes as names
-from otel_costs.cost_reason import CostReason
+from otel_costs import CostsInstrumentor
+from otel_costs import semconv as names
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import background
 
 from .collector import PATIENCE_S
 
 
 def wait_for_records() -> None:
     """Wait until what ended so far is recorded; fail when that never comes, so that nothing is read too early."""
-    assert outbox.drain(PATIENCE_S), "the work after the calls was not done in time"
+    assert background.drain(PATIENCE_S), "the work after the calls was not done in time"
 
 
 @dataclass

@@ -124,7 +124,8 @@ def _dictation(service: SocketService, connection: Any) -> None:
 
 
 def main() -> None:
-    from otel_costs import CostsInstrumentor, outbox, session
+    from otel_costs import CostsInstrumentor, session
+    from otel_costs.runtime import background
 
     heard, recorded, found = _Heard(), Recorded(), dict[str, Any]()
     logging.getLogger("otel_costs").addHandler(heard)
@@ -137,7 +138,7 @@ def main() -> None:
                     ended = str(await do())
             except Exception as error:  # noqa: BLE001
                 ended = type(error).__name__
-            outbox.drain()
+            background.drain()
             found[f"{way} {name}"] = {"ended": ended, "calls": recorded.calls, "messages": recorded.messages}
             recorded.log_exporter.clear()
 

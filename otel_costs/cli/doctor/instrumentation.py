@@ -9,8 +9,8 @@ from typing import Final
 
 from opentelemetry.util._importlib_metadata import entry_points  # in the order in which it loads them
 
-from otel_costs import plugins
 from otel_costs.cli.doctor.finding import Finding, note, ok, problem
+from otel_costs.runtime import plugins
 
 NAME: Final = "otel_costs"
 STARTER: Final = "opentelemetry-instrument"

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from otel_costs import attributes, pricing
+from otel_costs import hosts, pricing, semconv
 from otel_costs.cli.doctor.finding import Finding, note, ok, problem
 from otel_costs.cli.failure import nearest
 from otel_costs.pricing import PriceFileError
-from otel_costs.providers import hosts
 
-KNOWN: Final = frozenset(value for name, value in vars(attributes).items() if name.startswith("ENV_"))
+KNOWN: Final = frozenset(value for name, value in vars(semconv).items() if name.startswith("ENV_"))
 
 _CHECK: Final = "settings"
 _BASES: Final = ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT")
@@ -24,29 +23,29 @@ def findings(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield note(_CHECK, f"{name} is set, and nothing reads it.", meant[:1].upper() + meant[1:])
     yield from _prices(environ)
     yield from _providers(environ)
-    captured = environ.get(attributes.ENV_CAPTURE_CONTENT, "").strip().upper()
+    captured = environ.get(semconv.ENV_CAPTURE_CONTENT, "").strip().upper()
     if captured in ("", "NO_CONTENT", "FALSE"):
         yield ok(
             _CHECK,
             "What is said is not recorded, only that something was.",
-            f"{attributes.ENV_CAPTURE_CONTENT}=EVENT_ONLY records it.",
+            f"{semconv.ENV_CAPTURE_CONTENT}=EVENT_ONLY records it.",
         )
     else:
         yield ok(_CHECK, f"What is said is recorded ({captured}).")
-    if not environ.get(attributes.ENV_LOG):
+    if not environ.get(semconv.ENV_LOG):
         yield ok(
             _CHECK,
             "The line `[COST] Session ...` at the end of a session is seen where the program's logging shows INFO.",
-            f"{attributes.ENV_LOG}=info shows it in any program, {attributes.ENV_LOG}=debug each decision on a call.",
+            f"{semconv.ENV_LOG}=info shows it in any program, {semconv.ENV_LOG}=debug each decision on a call.",
         )
 
 
 def _prices(environ: Mapping[str, str]) -> Iterator[Finding]:
-    path = environ.get(attributes.ENV_PRICES)
+    path = environ.get(semconv.ENV_PRICES)
     try:
         book = pricing.load(path or None)
     except PriceFileError as error:
-        yield problem(_CHECK, f"{error}.", f"Correct the file, or unset {attributes.ENV_PRICES}.")
+        yield problem(_CHECK, f"{error}.", f"Correct the file, or unset {semconv.ENV_PRICES}.")
     else:
         above = f", under those of {path}" if path else ""
         yield ok(_CHECK, f"The price book {book.version} is in force{above}.")
@@ -65,7 +64,7 @@ def _providers(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield note(
                 _CHECK,
                 f"Nobody knows whose prices hold at {host}, where {name} sends calls: they will have no cost.",
-                f"Set {attributes.ENV_PROVIDERS}={host}=openai, or whoever is behind it.",
+                f"Set {semconv.ENV_PROVIDERS}={host}=openai, or whoever is behind it.",
             )
         else:
             yield ok(_CHECK, f"{name} sends calls to {host}, at the prices of {provider}.")

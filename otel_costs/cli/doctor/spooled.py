@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from otel_costs.attributes import ENV_SPOOL
 from otel_costs.cli import figures
 from otel_costs.cli.doctor.finding import Finding, note, ok, problem
+from otel_costs.semconv import ENV_SPOOL
 
 _CHECK: Final = "spool"
 

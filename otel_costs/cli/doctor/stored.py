@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.attributes import ENV_DSN
 from otel_costs.cli import figures
 from otel_costs.cli.doctor.finding import Finding, note, ok, problem
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.semconv import ENV_DSN
 from otel_costs.store import StoreError, connect, health, reports, schema
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import figures, output
-from otel_costs.cli.lines import label
+from otel_costs.cli.cost_lines import label
 from otel_costs.cli.reconciliation import comparison as states
 from otel_costs.cli.reconciliation.comparison import Comparison, DayCosts, Figure, ModelUsage
 from otel_costs.cli.reconciliation.reported import Number

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs.messages.drafts import CONTEXT
-from otel_costs.providers import kit, speech_usage
+from otel_costs.providers import kit
 from otel_costs.providers.assemblyai.gateway import CHAT
 from otel_costs.providers.assemblyai.sockets import claim
+from otel_costs.providers.kit import speech_usage
 from otel_costs.providers.openai.jobs import ENDED
 
 _BILLED: Final = (

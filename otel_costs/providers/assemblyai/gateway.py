@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from otel_costs.providers import kit
-from otel_costs.providers.openai import folds
+from otel_costs.providers.openai import accumulators
 from otel_costs.providers.openai import messages as openai_messages
 from otel_costs.providers.openai.usage import read_usage
 
 
 def _chat(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
     streamed = isinstance(answer.body, str)
-    body = (folds.folded("chat/completions", answer.body.encode()) if streamed else answer.body) or {}
+    body = (accumulators.accumulated("chat/completions", answer.body.encode()) if streamed else answer.body) or {}
     return kit.Reading(
         read_usage("chat/completions", body, asked.body, "assemblyai"),
         body.get("model"),

@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qs
 
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers import speech_usage
-from otel_costs.providers.vendor_socket import Listening, Speaking
-from otel_costs.reading import Reading
-from otel_costs.sockets.claims import Handshake, Observer
+from otel_costs.calls.reading import Reading
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.kit import speech_usage
+from otel_costs.providers.kit.speech_socket import Listening, Speaking
+from otel_costs.transports.websocket.claims import Handshake, Observer
 
 
 def claim(handshake: Handshake) -> Observer | None:

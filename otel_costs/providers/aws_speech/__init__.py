@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import outbox, reading, telemetry
-from otel_costs.call import Call
-from otel_costs.jobs import is_first_look
-from otel_costs.patching import Patches
+from otel_costs.calls import reading
+from otel_costs.calls.call import Call
+from otel_costs.calls.jobs import is_first_look
+from otel_costs.calls.reading import Reading
 from otel_costs.providers.aws_speech import polly, transcribe_jobs
-from otel_costs.providers.aws_speech.operation import Operation, Place
-from otel_costs.providers.speech_request import SpeechRequest
-from otel_costs.reading import Reading
+from otel_costs.providers.aws_speech.operation import AwsService, Operation
+from otel_costs.providers.kit.sdk_request import SpeechRequest
+from otel_costs.runtime import background, telemetry
+from otel_costs.runtime.patching import Patches
 
 _OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     **{("polly", name): operation for name, operation in polly.OPERATIONS.items()},
@@ -69,24 +70,24 @@ def _operation(client: Any, args: tuple[Any, ...]) -> Operation | None:
         service = client.meta.service_model.service_name
         return _OPERATIONS.get((service, args[0])) if service in _SERVICES and len(args) > 1 else None
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:operation", "otel_costs could not read an operation of AWS", error=error)
+        telemetry.warn_once("bug:operation", "otel_costs could not read an operation of AWS", error=error)
         return None
 
 
 def _start(operation: Operation, client: Any, asked: Mapping[str, Any]) -> Call:
-    return Place.of(client).call(operation.operation, operation.model(asked))
+    return AwsService.of(client).call(operation.operation, operation.model(asked))
 
 
 def _read(operation: Operation, client: Any, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
-    return Reading() if operation.read is None else operation.read(Place.of(client), asked, answer)
+    return Reading() if operation.read is None else operation.read(AwsService.of(client), asked, answer)
 
 
-@telemetry.shielded("look at a job")
+@telemetry.never_raises("look at a job")
 def _look(operation: Operation, client: Any, answer: Mapping[str, Any]) -> None:
     """Write each job that an answer shows to have ended, the first time."""
-    place = Place.of(client)
+    place = AwsService.of(client)
     for found in () if operation.looks is None else operation.looks(place, answer):
         if found.job is not None and found.job.ended and is_first_look(place.host.provider, found.job.id):
             call = place.call(operation.operation, found.request_model)
             call.stop()
-            outbox.put(partial(reading.finish, call, found))
+            background.put(partial(reading.finish, call, found))

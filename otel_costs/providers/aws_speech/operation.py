@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from otel_costs.call import Call
-from otel_costs.providers import hosts
-from otel_costs.providers.hosts import Host
-from otel_costs.reading import Reading
+from otel_costs import hosts
+from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
+from otel_costs.hosts import Host
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AwsService:
     """Where an operation goes: the host, and the region of the client."""
 
     host: Host
     region: str
 
     @classmethod
-    def of(cls, client: Any) -> "Place":
+    def of(cls, client: Any) -> "AwsService":
         """Return where a client of botocore sends its operations."""
         meta = client.meta
         return cls(hosts.at(*hosts.address_of(str(meta.endpoint_url))), str(meta.region_name))
@@ -37,11 +37,11 @@ class Operation:
 
     operation: str
     """`text_to_speech` or `speech_to_text`."""
-    read: Callable[[Place, Mapping[str, Any], Mapping[str, Any]], Reading] | None = None
+    read: Callable[[AwsService, Mapping[str, Any], Mapping[str, Any]], Reading] | None = None
     """What the parameters and the parsed answer say of the call; with an empty answer what the parameters say."""
     model: Callable[[Mapping[str, Any]], str | None] = lambda _: None
     """The model that the parameters ask for; of a look, each job tells."""
-    looks: Callable[[Place, Mapping[str, Any]], Iterable[Reading]] | None = None
+    looks: Callable[[AwsService, Mapping[str, Any]], Iterable[Reading]] | None = None
     """What the parsed answer says of the jobs that it shows."""
 
 

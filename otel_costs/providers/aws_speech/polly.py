@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs.providers import spoken
-from otel_costs.providers.aws_speech.operation import Operation, Place, epoch_s, text
-from otel_costs.reading import Job, Reading
+from otel_costs import semconv as names
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.providers.aws_speech.operation import AwsService, Operation, epoch_s, text
+from otel_costs.providers.kit import transcripts
 from otel_costs.usage import Usage
 
 _DEFAULT_ENGINE: Final = "standard"  # "If you don't provide an engine, the standard engine is selected by default."
@@ -24,10 +24,10 @@ def _engine(asked: Mapping[str, Any]) -> str:
     return text(asked.get("Engine")) or _DEFAULT_ENGINE
 
 
-def _read(_: Place, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
+def _read(_: AwsService, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
     voice = {names.OUTPUT_TYPE: "speech", names.SPEECH_VOICE: text(asked.get("VoiceId"))}
     usage = _usage(answer.get("RequestCharacters"), asked) if answer else None
-    return Reading(usage, inputs=spoken.synthesized(asked.get("Text")), attributes=voice)
+    return Reading(usage, inputs=transcripts.synthesized(asked.get("Text")), attributes=voice)
 
 
 def _usage(characters: object, asked: Mapping[str, Any]) -> Usage | None:
@@ -39,13 +39,13 @@ def _usage(characters: object, asked: Mapping[str, Any]) -> Usage | None:
     return Usage.of({"input_characters": len(plain)}, estimated=True)
 
 
-def _read_started(place: Place, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
+def _read_started(place: AwsService, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
     about = _read(place, asked, {})
     found = _task(answer.get("SynthesisTask") or {}, asked)
     return replace(found, inputs=about.inputs, attributes=about.attributes)
 
 
-def _looks(_: Place, answer: Mapping[str, Any]) -> Iterator[Reading]:
+def _looks(_: AwsService, answer: Mapping[str, Any]) -> Iterator[Reading]:
     one = answer.get("SynthesisTask")
     for task in [one] if one else answer.get("SynthesisTasks") or ():
         yield _task(task, {})

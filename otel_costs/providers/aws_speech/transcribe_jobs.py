@@ -9,13 +9,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from otel_costs import attributes as names
-from otel_costs import clean
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv as names
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.aws_speech.billed import add_on, audio_usage
-from otel_costs.providers.aws_speech.operation import Operation, Place, epoch_s, text
-from otel_costs.reading import Job, Reading
+from otel_costs.providers.aws_speech.operation import AwsService, Operation, epoch_s, text
 from otel_costs.usage import Usage
+from otel_costs.values import sanitize
 
 _ADD_ONS: Final = ("ContentRedaction", "ToxicityDetection")
 
@@ -30,7 +30,7 @@ class _Kind(NamedTuple):
     def asked_model(self, _: Mapping[str, Any]) -> str:
         return self.model
 
-    def read(self, place: Place, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
+    def read(self, place: AwsService, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Reading:
         """Return what the answer to a start says; with an empty one, what is asked."""
         language = {names.SPEECH_INPUT_LANGUAGE: text(asked.get("LanguageCode"))}
         return (
@@ -39,7 +39,7 @@ class _Kind(NamedTuple):
             else Reading(attributes=language)
         )
 
-    def looks(self, place: Place, answer: Mapping[str, Any]) -> Iterator[Reading]:
+    def looks(self, place: AwsService, answer: Mapping[str, Any]) -> Iterator[Reading]:
         """Yield what the answer to a look says of its job."""
         job = answer.get(self.name) or {}
         if text(job.get(f"{self.name}Name")):
@@ -47,7 +47,7 @@ class _Kind(NamedTuple):
             language = {names.SPEECH_INPUT_LANGUAGE: text(job.get("LanguageCode"))}
             yield replace(self._job(place, job), attributes=language, error="failed" if failed else None)
 
-    def _job(self, place: Place, job: Mapping[str, Any]) -> Reading:
+    def _job(self, place: AwsService, job: Mapping[str, Any]) -> Reading:
         status, name = job.get(self.status or f"{self.name}Status"), text(job.get(f"{self.name}Name"))
         ended, created_s = status in ("COMPLETED", "FAILED"), epoch_s(job.get("CreationTime"))
         usage = _usage(job) if ended else None
@@ -68,7 +68,7 @@ class _Kind(NamedTuple):
 
 def _usage(job: Mapping[str, Any]) -> Usage | None:
     """Return how long the languages were that were identified, together; None if the job does not say it."""
-    found = [clean.number(language.get("DurationInSeconds")) for language in job.get("LanguageCodes") or ()]
+    found = [sanitize.number(language.get("DurationInSeconds")) for language in job.get("LanguageCodes") or ()]
     seconds = [one for one in found if one is not None]
     return audio_usage(sum(seconds, Decimal(0))) if seconds else None
 

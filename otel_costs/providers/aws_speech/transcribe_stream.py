@@ -13,15 +13,18 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from otel_costs import attributes as names
-from otel_costs import clean, outbox, streaming, telemetry
-from otel_costs.call import Call
-from otel_costs.patching import Patches
+from otel_costs import hosts
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
 from otel_costs.pricing.rates import EXACT
-from otel_costs.providers import hosts, spoken
 from otel_costs.providers.aws_speech.billed import add_on, audio_usage
-from otel_costs.providers.speech_request import SpeechRequest, error_name, write
-from otel_costs.reading import Reading
+from otel_costs.providers.kit import transcripts
+from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, write
+from otel_costs.runtime import background, telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.transports.http import streaming
+from otel_costs.values import sanitize
 
 _SAMPLE_BYTES: Final = 2  # of pcm, which is 16 bits, its channels interleaved
 _ADD_ONS: Final = ("content_redaction_type", "language_model_name")
@@ -69,7 +72,7 @@ class Hearing:
             self._error = str(chunk.headers.get(":exception-type") or chunk.headers.get(":error-code"))
             return
         for result in json.loads(chunk.payload)["Transcript"]["Results"]:
-            self._end = max(self._end, clean.number(result.get("EndTime")) or Decimal(0))
+            self._end = max(self._end, sanitize.number(result.get("EndTime")) or Decimal(0))
             if not result.get("IsPartial") and result.get("Alternatives"):
                 self._said.append(str(result["Alternatives"][0].get("Transcript", "")))
 
@@ -78,7 +81,7 @@ class Hearing:
         """Whether the service said that it goes on no longer."""
         return self._error is not None
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         """Write the call: this is the end of the stream, or of its reader's patience."""
         call = self._call
         if call is None:
@@ -91,8 +94,8 @@ class Hearing:
             self.asked(),
             usage=audio_usage(self._seconds()),
             reasons=(add_on(self._options, *_ADD_ONS),),
-            inputs=[spoken.alone()],
-            outputs=[spoken.heard(" ".join(self._said), self._end or None)],
+            inputs=[transcripts.alone()],
+            outputs=[transcripts.heard(" ".join(self._said), self._end or None)],
             response_id=self.session_id,
         )
 
@@ -126,7 +129,7 @@ def _follow(hearing: Hearing, stream: Any) -> None:
         _hearings[stream.input_stream] = hearing
         streaming.end_with(events, watch)
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:stream", "otel_costs could not follow a stream of Transcribe", error=error)
+        telemetry.warn_once("bug:stream", "otel_costs could not follow a stream of Transcribe", error=error)
         watch.end(None)
 
 
@@ -151,7 +154,7 @@ async def _send_event(wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: 
     return result
 
 
-@telemetry.shielded("count the sound that is sent")
+@telemetry.never_raises("count the sound that is sent")
 def _count(stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     if (hearing := _hearings.get(stream)) is not None:
         event = args[0] if args else kwargs["audio_event"]

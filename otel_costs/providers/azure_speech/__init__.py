@@ -7,8 +7,8 @@ while the interpreter ends aborts the process (docs/decisions/azure-speech.md).
 
 from typing import Final
 
-from otel_costs.patching import Patches
-from otel_costs.providers.azure_speech import audio_input, recognition, results, script, synthesizer
+from otel_costs.providers.azure_speech import audio_input, recognition, results, synthesis_input, synthesizer
+from otel_costs.runtime.patching import Patches
 
 _SDK: Final = "azure.cognitiveservices.speech."
 
@@ -41,8 +41,8 @@ def _install_speech(patches: Patches) -> None:
         patches.wrap(module, f"SpeechSynthesizer.{began}{speak}_ssml_async", synthesizer.speak_ssml)
     patches.wrap(module, "SpeechSynthesizer.speak_async", synthesizer.speak)
     patches.wrap(module, "SpeechSynthesizer.start_speaking", synthesizer.start_speaking)
-    patches.wrap(module, "SpeechSynthesisRequest.InputStream.write", script.piece_written)
-    patches.wrap(module, "PersonalVoiceSynthesisRequest.__init__", script.personal_voice_made)
+    patches.wrap(module, "SpeechSynthesisRequest.InputStream.write", synthesis_input.piece_written)
+    patches.wrap(module, "PersonalVoiceSynthesisRequest.__init__", synthesis_input.personal_voice_made)
     patches.wrap(module, "AudioDataStream.__init__", synthesizer.data_stream_made)
     patches.wrap(module, "AudioDataStream.read_data", synthesizer.data_read)
     patches.wrap(module, "AudioDataStream.save_to_wav_file", synthesizer.data_saved)

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 import wrapt
 
-from otel_costs import telemetry
-from otel_costs.providers import sound
+from otel_costs.runtime import telemetry
+from otel_costs.values import audio_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Recording(Source):
     def seconds(self) -> Decimal | None:
         if not self._is_read:
             self._is_read = True
-            self._seconds = sound.uploaded_seconds(Path(self._path))
+            self._seconds = audio_length.uploaded_seconds(Path(self._path))
         return self._seconds
 
 
@@ -92,7 +92,7 @@ def format_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict
     _note_format(instance, *args, **kwargs)
 
 
-@telemetry.shielded("read the format of a stream")
+@telemetry.never_raises("read the format of a stream")
 def _note_format(
     instance: Any,
     samples_per_second: int | None = None,
@@ -117,7 +117,7 @@ def push_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs:
     _note_push_stream(instance, *args, **kwargs)
 
 
-@telemetry.shielded("follow a stream of audio")
+@telemetry.never_raises("follow a stream of audio")
 def _note_push_stream(instance: Any, stream_format: Any = None) -> None:
     _sources[instance] = Stream(_format_of(stream_format))
 
@@ -130,7 +130,7 @@ def written(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str
         if isinstance(stream, Stream):
             stream.size += len(args[0] if args else kwargs["buffer"])
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:write", "otel_costs could not count audio", error=error)
+        telemetry.warn_once("bug:write", "otel_costs could not count audio", error=error)
     return result
 
 
@@ -159,7 +159,7 @@ def pull_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs:
     return result
 
 
-@telemetry.shielded("follow a stream of audio")
+@telemetry.never_raises("follow a stream of audio")
 def _pull_stream(
     pull_stream_callback: Any, stream_format: Any = None
 ) -> tuple[_Counted, Stream, dict[str, Any]] | None:
@@ -169,7 +169,7 @@ def _pull_stream(
     return _Counted(pull_stream_callback, stream), stream, {"stream_format": stream_format}
 
 
-@telemetry.shielded("follow a stream of audio")
+@telemetry.never_raises("follow a stream of audio")
 def _note(instance: Any, source: Source) -> None:
     _sources[instance] = source
 
@@ -180,7 +180,7 @@ def config_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict
     _note_config(instance, *args, **kwargs)
 
 
-@telemetry.shielded("read where audio comes from")
+@telemetry.never_raises("read where audio comes from")
 def _note_config(
     instance: Any,
     use_default_microphone: bool = False,  # noqa: ARG001

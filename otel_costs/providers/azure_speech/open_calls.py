@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from otel_costs import open_ends, outbox, telemetry
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import background, telemetry, unfinished
 
 
 class OpenCall:
@@ -14,7 +14,7 @@ class OpenCall:
 
     def __init__(self) -> None:
         self._ended = threading.Lock()
-        open_ends.add(self)
+        unfinished.add(self)
 
     @property
     def is_over(self) -> bool:
@@ -29,19 +29,19 @@ class OpenCall:
         """Take an exception of the SDK's: nothing was started, or waiting for it was given up."""
         raise NotImplementedError
 
-    def close(self, reason: CostReason) -> outbox.Job:
+    def close(self, reason: CostReason) -> background.Job:
         """Note that nothing more will be known, and why; return what is left to do. It may be in a finalizer."""
         raise NotImplementedError
 
-    def end(self, job: Callable[[], outbox.Job], put: Callable[[outbox.Job], object] = outbox.put) -> None:
+    def end(self, job: Callable[[], background.Job], put: Callable[[background.Job], object] = background.put) -> None:
         """Put what `job` returns, unless the call has ended before. Never raises."""
         if not self._ended.acquire(blocking=False):
             return
-        open_ends.discard(self)
+        unfinished.discard(self)
         try:
             put(job())
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:speech", "otel_costs could not finish a call of Azure Speech", error=error)
+            telemetry.warn_once("bug:speech", "otel_costs could not finish a call of Azure Speech", error=error)
 
     def give_up(self, reason: CostReason) -> None:
         """End it with what is known."""
@@ -49,7 +49,7 @@ class OpenCall:
 
     def give_up_from_finalizer(self, reason: CostReason) -> None:
         """End it as the collector wants it: whatever else is to be done is done later, by somebody else."""
-        self.end(partial(self.close, reason), outbox.put_from_finalizer)
+        self.end(partial(self.close, reason), background.put_from_finalizer)
 
     def end_with_process(self, _wait_s: float) -> None:
         """End it with the process, or with what we follow."""
@@ -72,11 +72,11 @@ def asked(call: OpenCall | None, wrapped: Any, args: tuple[Any, ...], kwargs: di
         raise
 
 
-@telemetry.shielded("follow a call of Azure Speech")
+@telemetry.never_raises("follow a call of Azure Speech")
 def _take_place(call: OpenCall) -> None:
     call.take_place()
 
 
-@telemetry.shielded("record what was not started")
+@telemetry.never_raises("record what was not started")
 def _failed(call: OpenCall, error: BaseException) -> None:
     call.failed(error)

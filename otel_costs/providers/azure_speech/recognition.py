@@ -6,16 +6,16 @@ from time import perf_counter_ns
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from otel_costs import attributes as names
-from otel_costs import open_ends, outbox, telemetry
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv as names
 from otel_costs.messages.drafts import Draft
-from otel_costs.patching import Wrapper
-from otel_costs.providers import spoken
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.azure_speech import open_calls, results, service
 from otel_costs.providers.azure_speech.audio_input import Source, source_of
 from otel_costs.providers.azure_speech.open_calls import OpenCall
-from otel_costs.providers.speech_request import begun
+from otel_costs.providers.kit import transcripts
+from otel_costs.providers.kit.sdk_request import begun
+from otel_costs.runtime import background, telemetry, unfinished
+from otel_costs.runtime.patching import Wrapper
 from otel_costs.usage import Usage
 
 _TICKS: Final = 10_000_000  # per second
@@ -29,22 +29,22 @@ MAX_PHRASES: Final = 10_000
 """Phrases of one recognition that are kept as messages, until it ends."""
 
 
-class Ear:
+class RecognizerState:
     """What is known of a recognizer: the service that it talks to, the sound it is given, what it is doing."""
 
     def __init__(self, source: Source, *, is_offline: bool) -> None:
         self.source, self.is_offline = source, is_offline
         self.position_s = Decimal(0)
         """Where in the sound the next recognition begins."""
-        self.running: Hearing | None = None
-        self.place: service.Place | None = None
+        self.running: Recognition | None = None
+        self.place: service.SpeechService | None = None
         self.model = service.STANDARD
         self.price_model: str | None = None
         self.language: str | None = None
         self.channels = 1
         """Channels that are recognized apart."""
 
-    def look(self, recognizer: Any) -> service.Place:
+    def look(self, recognizer: Any) -> service.SpeechService:
         """Return where the recognizer talks to, and be told of its events and its end from now on.
 
         Its properties are read once: each takes 8 us.
@@ -59,7 +59,7 @@ class Ear:
             if self.source.channels > 1 and service.separates_channels(properties):
                 self.channels = self.source.channels
             results.listen(recognizer, self)
-            open_ends.when_collected(recognizer, self._dropped)
+            unfinished.when_collected(recognizer, self._dropped)
             self.place = place
         return self.place
 
@@ -73,10 +73,10 @@ class Ear:
             running.give_up_from_finalizer(CostReason.RECOGNIZER_DROPPED)
 
 
-class Hearing(OpenCall):
+class Recognition(OpenCall):
     """One recognition, from its start until its result, its stop, or the end of whoever could tell."""
 
-    def __init__(self, recognizer: Any, ear: Ear, *, once: bool) -> None:
+    def __init__(self, recognizer: Any, ear: RecognizerState, *, once: bool) -> None:
         place = ear.look(recognizer)
         self._call = place.call("speech_to_text", ear.model)
         super().__init__()
@@ -88,7 +88,7 @@ class Hearing(OpenCall):
         self._has_ended = False  # the sound, to its end
         self._error: str | None = None
         self._drafts: list[Draft] = []
-        self._call.inputs = [spoken.alone()]
+        self._call.inputs = [transcripts.alone()]
         self._call.set(names.SPEECH_INPUT_LANGUAGE, ear.language)
         self._call.bill.price_model = ear.price_model
 
@@ -100,7 +100,7 @@ class Hearing(OpenCall):
         if self._once or name in ("canceled", "session_stopped"):
             self.finish()
 
-    @telemetry.shielded("read the result of a recognition")
+    @telemetry.never_raises("read the result of a recognition")
     def observe(self, result: Any) -> None:
         """Take a final result."""
         if self.is_over:
@@ -112,7 +112,7 @@ class Hearing(OpenCall):
             return
         self._end_ticks = max(self._end_ticks, result.offset + result.duration)
         if len(self._drafts) < MAX_PHRASES:
-            self._drafts += spoken.heard(result.text, Decimal(result.duration) / _TICKS)
+            self._drafts += transcripts.heard(result.text, Decimal(result.duration) / _TICKS)
             translations = getattr(result, "translations", None) or {}
             self._drafts += [Draft("assistant", "text", said) for said in translations.values() if said]
 
@@ -138,13 +138,13 @@ class Hearing(OpenCall):
         """It is over."""
         self.end(self._close)
 
-    def close(self, reason: CostReason) -> outbox.Job:
+    def close(self, reason: CostReason) -> background.Job:
         if self._once and reason == CostReason.RECOGNIZER_DROPPED:
             self._error = self._error or "Canceled"  # as the application is told
         self._call.bill.reasons.append(reason)
         return self._close()
 
-    def _close(self) -> outbox.Job:
+    def _close(self) -> background.Job:
         self._call.stop()
         ear = self.ear
         if ear.running is self:
@@ -181,7 +181,7 @@ class Hearing(OpenCall):
         if self._drafts:
             self._call.choices = [self._drafts]
 
-    @telemetry.shielded("count the seconds of a recognition")
+    @telemetry.never_raises("count the seconds of a recognition")
     def _charge(self) -> None:
         """Bill the "hours of audio sent to the service, billed in second increments", each channel for itself."""
         if self._seconds is None:
@@ -197,7 +197,7 @@ class Hearing(OpenCall):
         bill.usage = Usage.of(quantities, estimated=bool(bill.reasons))
 
 
-_ears: WeakKeyDictionary[Any, Ear] = WeakKeyDictionary()
+_ears: WeakKeyDictionary[Any, RecognizerState] = WeakKeyDictionary()
 
 
 def recognizer_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -206,11 +206,11 @@ def recognizer_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: 
     _note(instance, (*args, *kwargs.values()))
 
 
-@telemetry.shielded("look at a recognizer")
+@telemetry.never_raises("look at a recognizer")
 def _note(recognizer: Any, given: tuple[Any, ...]) -> None:
     config = next((one for one in given if _is_a(one, "AudioConfig")), None)
     is_offline = any(_is_a(one, "EmbeddedSpeechConfig") for one in given)
-    _ears[recognizer] = Ear(source_of(config), is_offline=is_offline)
+    _ears[recognizer] = RecognizerState(source_of(config), is_offline=is_offline)
 
 
 def _is_a(found: Any, name: str) -> bool:
@@ -244,30 +244,30 @@ def stop(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, A
     return future
 
 
-@telemetry.shielded("follow the end of a recognition")
+@telemetry.never_raises("follow the end of a recognition")
 def _stop(recognizer: Any, future: Any) -> None:
     ear = _ears.get(recognizer)
     if ear is not None and (hearing := ear.running) is not None:
         results.wait(future, lambda _: hearing.finish(), lambda _: hearing.finish())
         if not results.is_connected(recognizer, "session_stopped"):
             # Nobody else will tell, if nobody waits.
-            open_ends.when_collected(future, partial(hearing.give_up_from_finalizer, CostReason.STOP_NOT_AWAITED))
+            unfinished.when_collected(future, partial(hearing.give_up_from_finalizer, CostReason.STOP_NOT_AWAITED))
 
 
-def _begin(recognizer: Any, *, once: bool) -> Hearing | None:
+def _begin(recognizer: Any, *, once: bool) -> Recognition | None:
     """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
     ear = _ears.get(recognizer)
     if ear is not None and ear.is_offline:
         return None
-    return begun(lambda: Hearing(recognizer, ear or _older(recognizer), once=once))
+    return begun(lambda: Recognition(recognizer, ear or _older(recognizer), once=once))
 
 
-def _older(recognizer: Any) -> Ear:
+def _older(recognizer: Any) -> RecognizerState:
     """Return what is known of a recognizer that is older than our patches."""
-    ear = _ears[recognizer] = Ear(Source(), is_offline=False)
+    ear = _ears[recognizer] = RecognizerState(Source(), is_offline=False)
     return ear
 
 
-@telemetry.shielded("follow the result of a recognition")
-def _wait(hearing: Hearing, future: Any) -> None:
+@telemetry.never_raises("follow the result of a recognition")
+def _wait(hearing: Recognition, future: Any) -> None:
     results.wait(future, hearing.got, hearing.failed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
-from otel_costs import telemetry
+from otel_costs.runtime import telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,13 @@ def future_got(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[
     return result
 
 
-@telemetry.shielded("read the result of a future")
+@telemetry.never_raises("read the result of a future")
 def _tell_result(future: Any, result: Any) -> None:
     if (waiting := _waiting.get(future)) is not None:
         waiting.got(result)
 
 
-@telemetry.shielded("read the error of a future")
+@telemetry.never_raises("read the error of a future")
 def _tell_error(future: Any, error: BaseException) -> None:
     if (waiting := _waiting.get(future)) is not None:
         waiting.failed(error)
@@ -81,7 +81,7 @@ def signalled(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[s
     return wrapped(*args, **kwargs)
 
 
-@telemetry.shielded("read an event")
+@telemetry.never_raises("read an event")
 def _tell(signal: Any, payload: Any) -> None:
     owner = signal._EventSignal__context.get()
     listening = None if owner is None else _listening.get(owner)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from otel_costs import attributes as names
-from otel_costs.call import Call
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
 
 PROVIDER: Final = "azure.speech"
 
@@ -31,7 +31,7 @@ _ids: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SpeechService:
     """The service that a recognizer or a synthesizer talks to."""
 
     address: str
@@ -68,17 +68,17 @@ def write(call: Call, error: str | None, fill: Callable[[], object], *, is_refus
         call.fail(error)
 
 
-def place_of(properties: Any, service: str) -> Place:
+def place_of(properties: Any, service: str) -> SpeechService:
     """Return where `properties` lead; `service` is `stt`, `tts` or `s2s`."""
     deployment = property_of(properties, _DEPLOYMENT) or None
     if given := property_of(properties, _ENDPOINT) or property_of(properties, _HOST):
         url = urlsplit(given)
-        return Place(url.hostname or "", url.port or (80 if url.scheme in ("ws", "http") else 443), deployment)
+        return SpeechService(url.hostname or "", url.port or (80 if url.scheme in ("ws", "http") else 443), deployment)
     region = property_of(properties, _REGION)
-    return Place(f"{region}.{service}.speech.microsoft.com" if region else "", 443, deployment)
+    return SpeechService(f"{region}.{service}.speech.microsoft.com" if region else "", 443, deployment)
 
 
-def model_of(recognizer: Any, place: Place) -> str:
+def model_of(recognizer: Any, place: SpeechService) -> str:
     """Return the model that a recognizer asks, by the name that it is priced under."""
     kind = type(recognizer)
     inherited = {base.__name__ for base in kind.__mro__}

@@ -7,13 +7,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import open_ends, outbox, telemetry
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers import spoken
+from otel_costs import semconv as names
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.azure_speech import results, service, voices
 from otel_costs.providers.azure_speech.open_calls import OpenCall
-from otel_costs.providers.azure_speech.script import Script
+from otel_costs.providers.azure_speech.synthesis_input import Script
+from otel_costs.providers.kit import transcripts
+from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.usage import Usage
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -29,7 +29,7 @@ class Mouth:
     """
 
     def __init__(self) -> None:
-        self.place: service.Place | None = None
+        self.place: service.SpeechService | None = None
         self._waiting: deque[Speaking] = deque()
         self._speaking: dict[str, Speaking] = {}
         self._over: deque[str] = deque(maxlen=_LATE)
@@ -38,12 +38,12 @@ class Mouth:
         self.is_gone = False
         """Whether the synthesizer is: then no events will tell of an end."""
 
-    def look(self, synthesizer: Any) -> service.Place:
+    def look(self, synthesizer: Any) -> service.SpeechService:
         """Return where the synthesizer talks to, and be told of its events and its end from now on."""
         if self.place is None:
             self.place = service.place_of(synthesizer.properties, "tts")
             results.listen(synthesizer, self)
-            open_ends.when_collected(synthesizer, self._dropped)
+            unfinished.when_collected(synthesizer, self._dropped)
         return self.place
 
     def add(self, speaking: "Speaking") -> None:
@@ -138,7 +138,7 @@ class Speaking(OpenCall):
         if not self.is_over and self.mouth.owns(self, result.result_id) and self._read(result) is not False:
             self.finish()
 
-    @telemetry.shielded("read the result of a synthesis")
+    @telemetry.never_raises("read the result of a synthesis")
     def _read(self, result: Any) -> bool:
         """Read a result and return whether it is the last."""
         reason = result.reason.name
@@ -158,7 +158,7 @@ class Speaking(OpenCall):
     def add_reader(self, reader: Any) -> None:
         """Wait for the end until the application has nothing left to read the sound with."""
         self.readers += 1
-        open_ends.when_collected(reader, self._reader_dropped)
+        unfinished.when_collected(reader, self._reader_dropped)
 
     def _reader_dropped(self) -> None:
         self.readers -= 1
@@ -182,11 +182,11 @@ class Speaking(OpenCall):
         """It is over."""
         self.end(self._close)
 
-    def close(self, reason: CostReason) -> outbox.Job:
+    def close(self, reason: CostReason) -> background.Job:
         self._call.bill.reasons.append(reason)
         return self._close()
 
-    def _close(self) -> outbox.Job:
+    def _close(self) -> background.Job:
         self._call.stop()
         self.mouth.forget(self, self._result_id)
         return partial(service.write, self._call, self._error, self._fill, is_refused=not self._has_sound)
@@ -195,7 +195,7 @@ class Speaking(OpenCall):
         self._charge()
         self._tell()
 
-    @telemetry.shielded("count the characters of a synthesis")
+    @telemetry.never_raises("count the characters of a synthesis")
     def _charge(self) -> None:
         bill, script = self._call.bill, self._script
         if self._error is not None:
@@ -207,6 +207,6 @@ class Speaking(OpenCall):
         seconds = {"audio_seconds": self._seconds, "output_audio_seconds": self._seconds}
         bill.usage = Usage.of({"input_characters": script.characters, **seconds}, estimated=bool(bill.reasons))
 
-    @telemetry.shielded("read what is spoken")
+    @telemetry.never_raises("read what is spoken")
     def _tell(self) -> None:
-        self._call.inputs = spoken.synthesized(self._script.words)
+        self._call.inputs = transcripts.synthesized(self._script.words)

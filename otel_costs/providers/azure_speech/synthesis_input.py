@@ -5,8 +5,8 @@ from html import unescape
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
-from otel_costs import telemetry
 from otel_costs.providers.azure_speech import characters, voices
+from otel_costs.runtime import telemetry
 
 _HEAD: Final = 16_384
 """Characters from the beginning of a document in which its first voice is looked for, while the application waits."""
@@ -109,7 +109,7 @@ def piece_written(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: di
     return result
 
 
-@telemetry.shielded("read a piece of text")
+@telemetry.never_raises("read a piece of text")
 def _note_piece(stream: Any, text: str) -> None:
     _streams.setdefault(stream, Pieces()).written.append(text)
 
@@ -120,6 +120,6 @@ def personal_voice_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwar
     _note_personal_voice(instance)
 
 
-@telemetry.shielded("read the voice of a request")
+@telemetry.never_raises("read the voice of a request")
 def _note_personal_voice(request: Any) -> None:
     of_request(request).kind = voices.PERSONAL

@@ -5,18 +5,18 @@ from functools import partial
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from otel_costs import open_ends, telemetry
-from otel_costs.patching import Wrapper
-from otel_costs.providers.azure_speech import open_calls, results, script
+from otel_costs.providers.azure_speech import open_calls, results, synthesis_input
 from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
-from otel_costs.providers.speech_request import begun
+from otel_costs.providers.kit.sdk_request import begun
+from otel_costs.runtime import telemetry, unfinished
+from otel_costs.runtime.patching import Wrapper
 
 _mouths: WeakKeyDictionary[Any, Mouth] = WeakKeyDictionary()
 _read_from: WeakKeyDictionary[Any, Speaking] = WeakKeyDictionary()
 """By the result of `start_speaking_*`, and by the AudioDataStream that is made of it."""
 
 
-def _speaks(read: Callable[..., script.Script]) -> Wrapper:
+def _speaks(read: Callable[..., synthesis_input.Script]) -> Wrapper:
     """Return the wrapper of a method that returns a ResultFuture."""
 
     def speak_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -29,14 +29,14 @@ def _speaks(read: Callable[..., script.Script]) -> Wrapper:
     return speak_async
 
 
-speak_text: Final = _speaks(lambda text: script.Text(text))
-speak_ssml: Final = _speaks(lambda ssml: script.Document(ssml))
-speak: Final = _speaks(lambda request: script.of_request(request))
+speak_text: Final = _speaks(lambda text: synthesis_input.Text(text))
+speak_ssml: Final = _speaks(lambda ssml: synthesis_input.Document(ssml))
+speak: Final = _speaks(lambda request: synthesis_input.of_request(request))
 
 
 def start_speaking(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap `start_speaking`, which returns a result and no future."""
-    speaking = _begin(instance, lambda request: script.of_request(request), args, kwargs)
+    speaking = _begin(instance, lambda request: synthesis_input.of_request(request), args, kwargs)
     result = open_calls.asked(speaking, wrapped, args, kwargs)
     if speaking is not None:
         _got(instance, speaking, result)
@@ -44,20 +44,20 @@ def start_speaking(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: d
 
 
 def _begin(
-    synthesizer: Any, read: Callable[..., script.Script], args: tuple[Any, ...], kwargs: dict[str, Any]
+    synthesizer: Any, read: Callable[..., synthesis_input.Script], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Speaking | None:
     """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
     return begun(lambda: Speaking(synthesizer, _mouths.setdefault(synthesizer, Mouth()), read(*args, **kwargs)))
 
 
-@telemetry.shielded("follow the result of a synthesis")
+@telemetry.never_raises("follow the result of a synthesis")
 def _follow(synthesizer: Any, future: Any, speaking: Speaking) -> None:
     speaking.is_told = results.is_connected(synthesizer, "synthesis_completed")
     results.wait(future, partial(_take, speaking), speaking.failed)
-    open_ends.when_collected(future, speaking.unseen)
+    unfinished.when_collected(future, speaking.unseen)
 
 
-@telemetry.shielded("follow the result of a synthesis")
+@telemetry.never_raises("follow the result of a synthesis")
 def _got(synthesizer: Any, speaking: Speaking, result: Any) -> None:
     speaking.is_told = results.is_connected(synthesizer, "synthesis_completed")
     _take(speaking, result)
@@ -77,7 +77,7 @@ def data_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs:
     _note_stream(instance, *args, **kwargs)
 
 
-@telemetry.shielded("follow a stream of sound")
+@telemetry.never_raises("follow a stream of sound")
 def _note_stream(stream: Any, result: Any) -> None:
     if (speaking := _read_from.get(result)) is not None and not speaking.is_over:
         _read_from[stream] = speaking
@@ -99,7 +99,7 @@ def data_saved(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[
     return result
 
 
-@telemetry.shielded("read the end of a stream of sound")
+@telemetry.never_raises("read the end of a stream of sound")
 def _read_out(stream: Any) -> None:
     if (speaking := _read_from.get(stream)) is None or speaking.is_over:
         return

@@ -6,8 +6,9 @@ seconds of a recording: characters are an estimate.
 
 from typing import Final
 
-from otel_costs.providers import kit, speech_usage
+from otel_costs.providers import kit
 from otel_costs.providers.cartesia.sockets import claim
+from otel_costs.providers.kit import speech_usage
 
 
 def _speech(asked: kit.Asked, _: kit.Answer) -> kit.Reading:

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qs
 
-from otel_costs.providers import speech_usage
-from otel_costs.providers.vendor_socket import Listening, Speaking, outline
-from otel_costs.reading import Reading
-from otel_costs.sockets.claims import Handshake, Observer
+from otel_costs.calls.reading import Reading
+from otel_costs.providers.kit import speech_usage
+from otel_costs.providers.kit.speech_socket import Listening, Speaking, outline
+from otel_costs.transports.websocket.claims import Handshake, Observer
 
 _BYTES: Final = {"pcm_s16le": 2, "pcm_s32le": 4, "pcm_f16le": 2, "pcm_f32le": 4, "pcm_mulaw": 1, "pcm_alaw": 1}
 

@@ -7,10 +7,11 @@ header `dg-char-count` of speech.
 from dataclasses import replace
 from typing import Final
 
-from otel_costs import attributes as names
-from otel_costs.providers import kit, speech_usage
+from otel_costs import semconv as names
+from otel_costs.providers import kit
 from otel_costs.providers.deepgram import prices
 from otel_costs.providers.deepgram.sockets import claim
+from otel_costs.providers.kit import speech_usage
 
 
 def _listen(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from otel_costs import clean
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers import speech_usage
-from otel_costs.reading import Reading
+from otel_costs.calls.reading import Reading
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.kit import speech_usage
 from otel_costs.usage import Usage
+from otel_costs.values import sanitize
 
 DEFAULT_MODEL: Final = "base-general"
 """The documented default where a request names none."""
@@ -36,7 +36,7 @@ def billed(
     """Return what `duration` seconds of each of `channels` are billed as; None where they are not known."""
     name = listed(model or DEFAULT_MODEL, query, live=live)
     price_model = None if name == (model or DEFAULT_MODEL) else name
-    seconds = clean.number(duration)
+    seconds = sanitize.number(duration)
     if seconds is None:
         unknown = None if duration is None else Usage({}, ("audio_seconds",))
         reason = CostReason.USAGE_NOT_REPORTED if duration is None else None

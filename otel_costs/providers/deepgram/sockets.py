@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from otel_costs.calls.reading import Reading
 from otel_costs.providers.deepgram import prices
-from otel_costs.providers.vendor_socket import Conversing, Listening, Speaking
-from otel_costs.reading import Reading
-from otel_costs.sockets.claims import Handshake, Observer
+from otel_costs.providers.kit.speech_socket import Conversing, Listening, Speaking
+from otel_costs.transports.websocket.claims import Handshake, Observer
 from otel_costs.usage import Usage
 
 _BYTES: Final = {"linear16": 2, "linear32": 4, "mulaw": 1, "alaw": 1}  # of a sample

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from otel_costs.providers import kit, speech_usage
+from otel_costs.providers import kit
 from otel_costs.providers.elevenlabs.options import BILLED, FREE
 from otel_costs.providers.elevenlabs.sockets import claim
+from otel_costs.providers.kit import speech_usage
 
 
 def _texts(asked: kit.Asked) -> list[str]:

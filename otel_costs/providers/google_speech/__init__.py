@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs.patching import Patches, Wrapper
 from otel_costs.providers.google_speech import operations, streams
 from otel_costs.providers.google_speech.recognition import Recognition
 from otel_costs.providers.google_speech.synthesis import Synthesis
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.speech_request import SpeechRequest
+from otel_costs.providers.kit.sdk_request import SpeechRequest
+from otel_costs.runtime.patching import Patches, Wrapper
 
 PACKAGES: Final[Mapping[str, tuple[Callable[[], Task], Mapping[str, Mapping[str, str]]]]] = {
     **{

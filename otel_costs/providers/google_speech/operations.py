@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import outbox, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
-from otel_costs.jobs import is_first_look
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
+from otel_costs.calls.jobs import is_first_look
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.fields import epoch_s
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.speech_request import SpeechRequest, write
-from otel_costs.reading import Job, Reading
+from otel_costs.providers.kit.sdk_request import SpeechRequest, write
+from otel_costs.runtime import background, telemetry
 
 _CODES: Final = (
     *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
@@ -42,9 +42,9 @@ class _Job:
         """Look at an operation as it is now; the first time that it is done it is billed."""
         try:
             if operation.done and is_first_look(self.started.provider, operation.name):
-                outbox.put(partial(self.place.run, self._finish, operation))
+                background.put(partial(self.place.run, self._finish, operation))
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:operation", "otel_costs could not read an operation", error=error)
+            telemetry.warn_once("bug:operation", "otel_costs could not read an operation", error=error)
 
     def _finish(self, operation: Any) -> None:
         started = self.started
@@ -90,7 +90,7 @@ def follow_async(request: SpeechRequest, task: Task, future: Any) -> None:
         future._refresh = partial(_refresh_async, future._refresh, job.look)
 
 
-@telemetry.shielded("follow an operation")
+@telemetry.never_raises("follow an operation")
 def _started(request: SpeechRequest, task: Task, future: Any) -> _Job | None:
     if (call := request.call) is None:
         return None

@@ -3,13 +3,13 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv as names
+from otel_costs.calls.reading import Reading
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.rates import EXACT
-from otel_costs.providers import spoken
 from otel_costs.providers.google_speech.fields import enum, field, seconds, text
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.reading import Reading
+from otel_costs.providers.kit import transcripts
 from otel_costs.usage import Usage
 
 _WIDTHS: Final = {"LINEAR16": 2, "MULAW": 1, "ALAW": 1}  # bytes of a sample
@@ -72,8 +72,8 @@ class Recognition(Task):
             price_model=None if model and model.startswith("medical") else f"{self._api}/{model or 'default'}",
             processing="batch" if enum(self.request, "processing_strategy") == "DYNAMIC_BATCHING" else None,
             reasons=(CostReason.BILLED_TIME_NOT_REPORTED if self._billed is None else None,),
-            inputs=[spoken.alone()],
-            outputs=[spoken.heard(" ".join(map(str.strip, self._said)), self._end or None)],
+            inputs=[transcripts.alone()],
+            outputs=[transcripts.heard(" ".join(map(str.strip, self._said)), self._end or None)],
             attributes={names.SPEECH_INPUT_LANGUAGE: language},
         )
 

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import wrapt
 
-from otel_costs import outbox, streaming, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal, write
+from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_refusal, write
+from otel_costs.runtime import background, telemetry
+from otel_costs.transports.http import streaming
 
 _END: Final[Any] = object()  # fed where a stream was read to its end
 
@@ -34,7 +35,7 @@ class _Reader:
         self._call.chunks += 1
         self._task.answered(chunk)
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         self._call.stop()
         if error is None:
             return partial(write, self._call, self._task.reading)
@@ -143,7 +144,7 @@ class _AskedAsync:
             yield request
 
 
-@telemetry.shielded("read what is sent in a stream")
+@telemetry.never_raises("read what is sent in a stream")
 def _tell(task: Task, request: Any) -> None:
     task.asked(request)
 
@@ -189,7 +190,7 @@ def _watch(request: SpeechRequest, task: Task) -> streaming.Watch | None:
 
 
 def _give_up(request: SpeechRequest, watch: streaming.Watch, error: Exception) -> None:
-    telemetry.complain_once("bug:stream", "otel_costs could not follow a stream of Google's", error=error)
+    telemetry.warn_once("bug:stream", "otel_costs could not follow a stream of Google's", error=error)
     if request.call is not None:
         request.call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
     watch.end(None)

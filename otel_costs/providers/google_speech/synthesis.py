@@ -7,12 +7,12 @@ not `<mark>`. Gemini-TTS is billed by tokens that no answer names: its character
 import re
 from typing import Any, Final, NamedTuple
 
-from otel_costs import attributes as names
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers import spoken
+from otel_costs import semconv as names
+from otel_costs.calls.reading import Reading
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.fields import field, text
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.reading import Reading
+from otel_costs.providers.kit import transcripts
 from otel_costs.usage import Usage
 
 _KIND: Final = re.compile(r"^[a-z]{2,3}-[A-Za-z]+-([A-Z][A-Za-z]*\d?(?:-HD)?)(?:-|$)")
@@ -60,7 +60,7 @@ class Synthesis(Task):
             Usage.of({"input_characters": sum(one.characters for one in said)}),
             request_model=model,
             reasons=(_reason(model), None if self.complete else CostReason.STREAM_NOT_FINISHED),
-            inputs=spoken.synthesized("".join(one.text for one in said)),
+            inputs=transcripts.synthesized("".join(one.text for one in said)),
             attributes={names.OUTPUT_TYPE: "speech", names.SPEECH_VOICE: text(self._voice, "name")},
         )
 

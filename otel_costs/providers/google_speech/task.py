@@ -4,13 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from otel_costs.call import Call
-from otel_costs.providers import hosts
-from otel_costs.reading import Reading
+from otel_costs import hosts
+from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
 
 
 class Task(ABC):
-    """Reads what is asked and what is answered; `reading` is called in the outbox, once all is known."""
+    """Reads what is asked and what is answered; `reading` is called in the background, once all is known."""
 
     operation: ClassVar[str]
 

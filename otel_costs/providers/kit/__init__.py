@@ -1,18 +1,18 @@
 """What a provider's module is written with, ours and those of other packages: see docs/adding-a-provider.md."""
 
-from otel_costs.cost_reason import CostReason
-from otel_costs.json_objects import mapping, objects, parsed
+from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages.drafts import Draft
-from otel_costs.providers.sdk_method import Answered, Method, MethodCall
-from otel_costs.providers.spoken import heard, synthesized
-from otel_costs.providers.vendor import Vendor, fern, stainless
-from otel_costs.providers.vendor_answer import Answer, read_usage
-from otel_costs.providers.vendor_request import Asked, Endpoint, asked_model, to_be_spoken
-from otel_costs.providers.vendor_socket import Conversing, Listening, Speaking
-from otel_costs.reading import Job, Reading
-from otel_costs.reported_usage import merged
-from otel_costs.sockets.claims import Handshake, Observer
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.kit.answer import Answer, read_usage
+from otel_costs.providers.kit.request import Asked, Endpoint, asked_model, to_be_spoken
+from otel_costs.providers.kit.sdk_method import Answered, Method, MethodCall
+from otel_costs.providers.kit.speech_socket import Conversing, Listening, Speaking
+from otel_costs.providers.kit.transcripts import heard, synthesized
+from otel_costs.providers.kit.vendor import Vendor, fern, stainless
+from otel_costs.transports.websocket.claims import Handshake, Observer
 from otel_costs.usage import Usage
+from otel_costs.usage.reported import merged
+from otel_costs.values.json_objects import mapping, objects, parsed
 
 __all__ = [
     "Answer",

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
 
-from otel_costs import reported_usage
-from otel_costs.json_objects import parsed, parsed_or_text
-from otel_costs.providers.server_events import events
-from otel_costs.usage import Usage
+from otel_costs.transports.http.sse import events
+from otel_costs.usage import Usage, reported
+from otel_costs.values.json_objects import parsed, parsed_or_text
 
 KEPT: Final = 32 * 1024 * 1024
 """Bytes of a body that are kept while the application streams it; the usage of a longer one is not read."""
@@ -57,7 +56,7 @@ class Answer:
 
 def read_usage(said: object, provider: str) -> Usage | None:
     """Return what a usage says that was used, in the dialect of `provider`; None where there is none. Never raises."""
-    return None if said is None else reported_usage.read(said, provider)
+    return None if said is None else reported.read(said, provider)
 
 
 def _is_events(headers: Mapping[str, str]) -> bool:

@@ -9,17 +9,20 @@ from typing import Any, Final, Self
 
 from opentelemetry.context import Context
 
-from otel_costs import attributes as names
-from otel_costs import jobs, outbox, reading, reported_usage, streaming, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers import vendor_request
-from otel_costs.providers.hosts import Host
-from otel_costs.providers.unfinished import unfinished
-from otel_costs.providers.vendor_answer import KEPT, Answer
-from otel_costs.providers.vendor_request import Asked, Endpoint
-from otel_costs.reading import Reading
-from otel_costs.scope import check_budget
+from otel_costs import semconv as names
+from otel_costs.calls import jobs, reading
+from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
+from otel_costs.hosts import Host
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.kit.answer import KEPT, Answer
+from otel_costs.providers.kit.request import Asked, Endpoint
+from otel_costs.providers.kit.request import read as read_request
+from otel_costs.providers.kit.unfinished import unfinished
+from otel_costs.runtime import background, telemetry
+from otel_costs.sessions.scope import check_budget
+from otel_costs.transports.http import streaming
+from otel_costs.usage import reported as reported_usage
 
 _FIRST_ERROR_STATUS: Final = 400  # it and those above: an answer that costs nothing
 
@@ -39,7 +42,7 @@ class VendorCall:
         """Start the call of a request; raises BudgetExceeded if the session has spent its budget."""
         if not endpoint.is_look:
             check_budget()
-        begun = cls(vendor_request.read(request, endpoint, host))
+        begun = cls(read_request(request, endpoint, host))
         if not endpoint.is_look:
             begun._call = begun._start()
         return begun
@@ -64,19 +67,19 @@ class VendorCall:
         """The context to send the request in; None if it has no call yet."""
         return None if self._call is None else self._call.context
 
-    @telemetry.shielded("record a failed call")
+    @telemetry.never_raises("record a failed call")
     def failed(self, error: BaseException | str, *, refused: bool = False) -> None:
         """No attempt got an answer, or the last one was an error status, which costs nothing."""
         if (call := self._call) is not None:
             call.stop()
             kind = error if isinstance(error, str) else type(error).__name__
-            outbox.put(partial(self._end, call, call.refuse if refused else call.fail, kind))
+            background.put(partial(self._end, call, call.refuse if refused else call.fail, kind))
 
     def _end(self, call: Call, end: Callable[..., object], *kind: str) -> None:
         self._read_inputs(call)
         end(*kind)
 
-    @telemetry.shielded("read the messages of a request")
+    @telemetry.never_raises("read the messages of a request")
     def _read_inputs(self, call: Call) -> None:
         call.inputs = self._asked.endpoint.inputs(self._asked)
 
@@ -85,7 +88,7 @@ class VendorCall:
         try:
             self._receive(response)
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:response", "otel_costs could not read a response", error=error)
+            telemetry.warn_once("bug:response", "otel_costs could not read a response", error=error)
             self._give_up()
 
     def _receive(self, response: Any) -> None:
@@ -93,16 +96,16 @@ class VendorCall:
         if response.is_closed:
             if call is not None:
                 call.stop()
-            outbox.put(partial(self._finish, headers, response.content if is_read else None, True, None))
+            background.put(partial(self._finish, headers, response.content if is_read else None, True, None))
         else:
             streaming.watch(response, _Reader(call, partial(self._finish, headers), KEPT if is_read else 0))
 
-    @telemetry.shielded("give a call up")
+    @telemetry.never_raises("give a call up")
     def _give_up(self) -> None:
         if (call := self._call) is not None:
             call.stop()
             call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
-            outbox.put(partial(self._end, call, call.finish))
+            background.put(partial(self._end, call, call.finish))
 
     def _finish(self, headers: Mapping[str, str], raw: bytes | None, read_out: bool, error: str | None) -> None:
         """Finish with the answer, in a job; `error` is the kind of error that ended it, None if none did."""
@@ -127,7 +130,7 @@ class VendorCall:
             if endpoint.is_read and not answer.is_whole:
                 found = unfinished(found, endpoint.operation, endpoint.inputs(asked), failed=failed)
         except Exception as bug:  # noqa: BLE001
-            telemetry.complain_once(f"bug:answer:{asked.host.provider}", _UNREAD, asked.host.provider, error=bug)
+            telemetry.warn_once(f"bug:answer:{asked.host.provider}", _UNREAD, asked.host.provider, error=bug)
             return Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
         return found
 
@@ -163,7 +166,7 @@ class _Reader:
     def read_out(self) -> None:
         self._read_out = True
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         if self._call is not None:
             self._call.stop()
         return partial(self._end, None if error is None else type(error).__name__)

@@ -13,15 +13,15 @@ from inspect import iscoroutinefunction
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from otel_costs import decision_log, shutdown, telemetry
-from otel_costs.call_context import CallContext
-from otel_costs.patching import Patches
-from otel_costs.providers import hosts
-from otel_costs.providers.hosts import Host
-from otel_costs.providers.vendor import Vendor
-from otel_costs.providers.vendor_call import VendorCall, is_refused
-from otel_costs.scope import check_budget, current_scope
-from otel_costs.session import BudgetExceeded
+from otel_costs import hosts
+from otel_costs.hosts import Host
+from otel_costs.providers.kit.exchange import VendorCall, is_refused
+from otel_costs.providers.kit.vendor import Vendor
+from otel_costs.runtime import decision_log, shutdown, telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.sessions.call_context import CallContext
+from otel_costs.sessions.scope import check_budget, current_scope
+from otel_costs.sessions.session import BudgetExceeded
 
 LIBRARIES: Final = ("httpx", "httpx2")
 
@@ -113,7 +113,7 @@ def _may_spend(vendor: Vendor, args: _Args, kwargs: _Options) -> None:
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:route", "otel_costs could not read a route", error=error)
+        telemetry.warn_once("bug:route", "otel_costs could not read a route", error=error)
 
 
 def route(args: _Args, kwargs: _Options) -> tuple[str, str]:
@@ -177,7 +177,7 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
     return call
 
@@ -214,7 +214,7 @@ def _by_agent(request: Any) -> _Found | None:
     return None if vendor is None else (vendor, hosts.at(url.host, url.port or (80 if url.scheme == "http" else 443)))
 
 
-@telemetry.shielded("note an answer")
+@telemetry.never_raises("note an answer")
 def _received(call: VendorCall, response: Any) -> None:
     refused = is_refused(response)
     if (attempts := _attempts.get()) is not None:
@@ -225,7 +225,7 @@ def _received(call: VendorCall, response: Any) -> None:
         call.received(response)
 
 
-@telemetry.shielded("note a failure")
+@telemetry.never_raises("note a failure")
 def _failed(call: VendorCall, error: BaseException) -> None:
     if (attempts := _attempts.get()) is not None:
         attempts.call, attempts.error = call, error

@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-from otel_costs.json_objects import parsed
+from otel_costs.hosts import Host
 from otel_costs.messages.drafts import Draft
-from otel_costs.providers import spoken
-from otel_costs.providers.hosts import Host
+from otel_costs.providers.kit import transcripts
+from otel_costs.values.json_objects import parsed
 
 if TYPE_CHECKING:
-    from otel_costs.providers.vendor_answer import Answer
-    from otel_costs.reading import Reading
+    from otel_costs.calls.reading import Reading
+    from otel_costs.providers.kit.answer import Answer
 
 _JSON_LIMIT: Final = 8 * 1024 * 1024  # bytes; of what is longer, the text is not read
 
@@ -67,12 +67,12 @@ def asked_model(asked: Asked) -> str | None:
 
 def says_nothing(_: Asked) -> Sequence[Draft]:
     """Return the messages of a request that says nothing in words: what comes back continues no history."""
-    return [spoken.alone()]
+    return [transcripts.alone()]
 
 
 def to_be_spoken(option: str) -> Callable[[Asked], Sequence[Draft]]:
     """Return what reads the messages of a request whose option `option` is a text that is to be spoken."""
-    return lambda asked: spoken.synthesized(asked.body.get(option))
+    return lambda asked: transcripts.synthesized(asked.body.get(option))
 
 
 @dataclass(frozen=True, slots=True)

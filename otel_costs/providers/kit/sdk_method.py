@@ -15,16 +15,19 @@ from typing import Any, Final
 
 import wrapt
 
-from otel_costs import outbox, reading, streaming, telemetry
-from otel_costs.call import Call
-from otel_costs.call_context import CallContext
-from otel_costs.cost_reason import CostReason
+from otel_costs import hosts
+from otel_costs.calls import reading
+from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
-from otel_costs.patching import Patches
-from otel_costs.providers import hosts, spoken
-from otel_costs.providers.speech_request import SpeechRequest, error_name, is_refusal
-from otel_costs.providers.unfinished import unfinished
-from otel_costs.reading import Reading
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.kit import transcripts
+from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_refusal
+from otel_costs.providers.kit.unfinished import unfinished
+from otel_costs.runtime import background, telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.sessions.call_context import CallContext
+from otel_costs.transports.http import streaming
 
 KEPT: Final = 10_000
 """Messages of one stream that are kept until its end: the last ones."""
@@ -62,7 +65,7 @@ def _no_model(_: MethodCall) -> str | None:
 
 
 def _says_nothing(_: MethodCall) -> Sequence[Draft]:
-    return [spoken.alone()]
+    return [transcripts.alone()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +132,7 @@ class _Calls:
                 read = unfinished(read, self.method.operation, call.inputs, failed=error is not None)
         except Exception as bug:  # noqa: BLE001
             said = "otel_costs could not read an answer of provider %s"
-            telemetry.complain_once(f"bug:answer:{call.provider}", said, call.provider, error=bug)
+            telemetry.warn_once(f"bug:answer:{call.provider}", said, call.provider, error=bug)
             read = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
         call.bill.refused = refused
         reading.finish(call, read, error)
@@ -159,9 +162,9 @@ def _answered(calls: _Calls, asked: MethodCall, request: SpeechRequest, found: A
         if calls.method.is_stream:
             return _followed(found, calls, asked, call)
         call.stop()
-        outbox.put(partial(calls.finish, call, asked, Answered((found,))))
+        background.put(partial(calls.finish, call, asked, Answered((found,))))
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:method", "otel_costs could not follow an answer", error=error)
+        telemetry.warn_once("bug:method", "otel_costs could not follow an answer", error=error)
     return found
 
 
@@ -181,7 +184,7 @@ class _Reader:
     def read_out(self) -> None:
         self._read_out = True
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         self._call.stop()
         answered = Answered(self._messages, self._read_out)
         kind = None if error is None else error_name(error)

@@ -6,13 +6,14 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from otel_costs import outbox, reading, shutdown, telemetry
-from otel_costs.call import Call
-from otel_costs.call_context import CallContext
-from otel_costs.cost_reason import CostReason
-from otel_costs.reading import Reading
-from otel_costs.scope import check_budget
-from otel_costs.session import BudgetExceeded
+from otel_costs.calls import reading
+from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import background, shutdown, telemetry
+from otel_costs.sessions.call_context import CallContext
+from otel_costs.sessions.scope import check_budget
+from otel_costs.sessions.session import BudgetExceeded
 
 T = TypeVar("T")
 
@@ -40,12 +41,12 @@ class SpeechRequest:
         """
         return cls(begun(start), asked)
 
-    @telemetry.shielded("finish a call")
+    @telemetry.never_raises("finish a call")
     def answered(self, read: Callable[[], Reading]) -> None:
         """The answer is here: in a job, `read` returns what it says of the call, which is written."""
         if self.call is not None:
             self.call.stop()
-            outbox.put(partial(write, self.call, read))
+            background.put(partial(write, self.call, read))
 
     def __enter__(self) -> Self:
         self._context.__enter__()
@@ -58,11 +59,11 @@ class SpeechRequest:
         if error is not None:
             self._failed(error)
 
-    @telemetry.shielded("record a failed call")
+    @telemetry.never_raises("record a failed call")
     def _failed(self, error: BaseException) -> None:
         if (call := self.call) is not None:
             call.stop()
-            outbox.put(partial(write, call, self._asked, error_name(error), refused=is_refusal(error)))
+            background.put(partial(write, call, self._asked, error_name(error), refused=is_refusal(error)))
 
 
 def begun(start: Callable[[], T]) -> T | None:
@@ -74,7 +75,7 @@ def begun(start: Callable[[], T]) -> T | None:
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
 
 
@@ -83,7 +84,7 @@ def write(call: Call, read: Callable[[], Reading], error: str | None = None, *, 
     try:
         found = read()
     except Exception as bug:  # noqa: BLE001
-        telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
+        telemetry.warn_once("bug:answer", "otel_costs could not read an answer", error=bug)
         found = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
     reading.finish(call, replace(found, refused=True) if refused else found, error)
 

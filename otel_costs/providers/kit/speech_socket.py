@@ -7,15 +7,18 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from otel_costs import attributes as names
-from otel_costs import clean, outbox, reading, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs import hosts
+from otel_costs import semconv as names
+from otel_costs.calls import reading
+from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
-from otel_costs.providers import hosts, speech_usage, spoken
-from otel_costs.reading import Reading
-from otel_costs.scope import check_budget
-from otel_costs.sockets.claims import Handshake
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.kit import speech_usage, transcripts
+from otel_costs.runtime import background, telemetry
+from otel_costs.sessions.scope import check_budget
+from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.values import sanitize
 
 KEPT: Final = 10_000
 """Messages that one connection keeps until its end; what is said after them is billed and not written."""
@@ -69,20 +72,20 @@ class Listening:
     def hears(self, transcript: object, until: object = None) -> None:
         """Note a transcript that is final, and the second of the sound at which it ends."""
         self.call.first_chunk()
-        self._last = max(self._last, clean.number(until) or self._last)
+        self._last = max(self._last, sanitize.number(until) or self._last)
         if len(self._heard) < KEPT:
-            self._heard += spoken.heard(transcript)
+            self._heard += transcripts.heard(transcript)
 
     def reports(self, seconds: object) -> None:
         """Note the seconds that the service bills."""
-        self.reported = clean.number(seconds)
+        self.reported = sanitize.number(seconds)
 
     def closed(self, error: str | None) -> None:
         """The socket has ended."""
         self.call.stop()
         if self._start_ns is not None:
             self._lasted = _since(self._start_ns)
-        outbox.put(partial(self._finish, error))
+        background.put(partial(self._finish, error))
 
     def _finish(self, error: str | None) -> None:
         seconds = self.reported
@@ -123,12 +126,12 @@ class Speaking:
         """
         self.call.stop()
         self._refused = refused
-        outbox.put(partial(self._finish, error, characters))
+        background.put(partial(self._finish, error, characters))
 
     def _finish(self, error: str | None, characters: object) -> None:
         text = "".join(self._pieces)
         usage = speech_usage.spoken(characters, text)
-        read = Reading(usage, inputs=spoken.synthesized(text), refused=self._refused)
+        read = Reading(usage, inputs=transcripts.synthesized(text), refused=self._refused)
         reading.finish(self.call, read, error)
 
 
@@ -150,7 +153,7 @@ class Conversing:
     def closed(self, error: str | None) -> None:
         """The socket has ended."""
         self.call.stop()
-        outbox.put(partial(self._finish, error, _since(self._start)))
+        background.put(partial(self._finish, error, _since(self._start)))
 
     def _finish(self, error: str | None, seconds: Decimal) -> None:
         reading.finish(self.call, _billed(self._bill, seconds, None, [self._said], reported=False), error)
@@ -180,10 +183,10 @@ def _billed(
     try:
         read = bill(seconds)
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:socket", "otel_costs could not bill a socket", error=error)
+        telemetry.warn_once("bug:socket", "otel_costs could not bill a socket", error=error)
         read = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
     usage = read.usage if reported or read.usage is None else replace(read.usage, estimated=True)
-    return replace(read, usage=usage, reasons=(reason, *read.reasons), inputs=[spoken.alone()], outputs=outputs)
+    return replace(read, usage=usage, reasons=(reason, *read.reasons), inputs=[transcripts.alone()], outputs=outputs)
 
 
 def _unknown(_: Decimal) -> Reading:

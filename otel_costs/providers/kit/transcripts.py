@@ -3,8 +3,8 @@
 import itertools
 import os
 
-from otel_costs import clean
 from otel_costs.messages.drafts import CONTEXT, Draft
+from otel_costs.values import sanitize
 
 _count = itertools.count()
 _secret = os.urandom(16).hex()
@@ -25,7 +25,7 @@ def heard(transcript: object, seconds: object = None) -> list[Draft]:
     """Return the messages of a transcript; nothing if there is none."""
     if not isinstance(transcript, str) or not transcript:
         return []
-    return [Draft("user", "audio", transcript, audio_seconds=clean.number(seconds))]
+    return [Draft("user", "audio", transcript, audio_seconds=sanitize.number(seconds))]
 
 
 def _renew() -> None:

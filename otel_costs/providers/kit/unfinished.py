@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from otel_costs.cost_reason import CostReason
+from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
-from otel_costs.reading import Reading
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.usage import Usage
 
 _IN_TOKENS: Final = frozenset({"chat", "text_completion", "generate_content"})

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from otel_costs.providers.sdk_method import Method
-from otel_costs.providers.vendor_request import Endpoint
-from otel_costs.sockets.claims import Handshake, Observer
+from otel_costs.providers.kit.request import Endpoint
+from otel_costs.providers.kit.sdk_method import Method
+from otel_costs.transports.websocket.claims import Handshake, Observer
 
 
 def stainless(module: str) -> tuple[str, str]:

@@ -18,13 +18,14 @@ from typing import Any, Final
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
-from otel_costs import baggage, shutdown, telemetry
-from otel_costs.patching import Patches
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import agent_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.exchange import Exchange, options_of
-from otel_costs.session import BudgetExceeded
+from otel_costs.runtime import shutdown, telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.sessions import baggage
+from otel_costs.sessions.session import BudgetExceeded
 
 MODULE: Final = "openai._base_client"
 
@@ -79,7 +80,7 @@ async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwa
     return result
 
 
-@telemetry.shielded("tell whether a request is seen")
+@telemetry.never_raises("tell whether a request is seen")
 def _is_seen(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
     """Whether a wrapper of ours further out has this very request in hand, and has not had its response yet."""
     exchange = _seen.get(id(options_of(args, kwargs)))
@@ -110,7 +111,7 @@ def _notice(patches: Patches, wrapped: Any, instance: Any, args: tuple[Any, ...]
     return wrapped(*args, **kwargs)
 
 
-@telemetry.shielded("patch what passes it by")
+@telemetry.never_raises("patch what passes it by")
 def _cover(patches: Patches, client: Any) -> None:
     """Patch what a request that passed by needs now, and the `request` that its client has, for the next."""
     patches.wrap(MODULE, "BaseClient._build_request", _build_request)
@@ -147,7 +148,7 @@ def _begin(
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
+        telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
 
 
@@ -166,7 +167,7 @@ class _Sending:
         self._context: Context | None = None
         self._sent = id(options_of(*((exchange.args, exchange.kwargs) if exchange else (args, kwargs))))
 
-    @telemetry.shielded("enter the context of a call")
+    @telemetry.never_raises("enter the context of a call")
     def __enter__(self) -> None:
         self._outer = _exchange.get()
         _exchange.set(self._exchange)
@@ -178,7 +179,7 @@ class _Sending:
             self._outer_context, self._context = outer, context
             otel_context.attach(context)
 
-    @telemetry.shielded("leave the context of a call")
+    @telemetry.never_raises("leave the context of a call")
     def __exit__(self, *_: object) -> None:
         _seen.pop(self._sent, None)
         if _exchange.get() is self._exchange:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, Final, Protocol
 
-from otel_costs.providers.openai.chat_fold import ChatFold
+from otel_costs.providers.openai.chat_accumulator import ChatAccumulator
 from otel_costs.providers.openai.jobs import ENDED
-from otel_costs.providers.server_events import events, parsed
-from otel_costs.reported_usage import in_one, merged, says
+from otel_costs.transports.http.sse import events, parsed
+from otel_costs.usage.reported import in_one, merged, says
 
 _Json = dict[str, Any]
 
@@ -19,7 +19,7 @@ _USAGES: Final = 64
 """Events with a usage that are kept of a run, or of a stream that we do not know: the last ones."""
 
 
-class Fold(Protocol):
+class Accumulator(Protocol):
     """Adds up the events of one stream."""
 
     def add(self, name: str, data: str, /) -> None:
@@ -36,20 +36,20 @@ class Fold(Protocol):
         ...
 
 
-def fold(endpoint: str | None) -> Fold:
+def accumulator(endpoint: str | None) -> Accumulator:
     """Return what adds up the events of an endpoint; None is one that we do not know."""
-    return _FOLDS.get(endpoint or "", UsageFold)()
+    return _ACCUMULATORS.get(endpoint or "", UsageAccumulator)()
 
 
-def folded(endpoint: str | None, raw: bytes) -> _Json | None:
+def accumulated(endpoint: str | None, raw: bytes) -> _Json | None:
     """Return what a stream that was read at once amounts to."""
-    adding = fold(endpoint)
+    adding = accumulator(endpoint)
     for name, data in events(raw):
         adding.add(name, data)
     return adding.body()
 
 
-class ResponsesFold:
+class ResponsesAccumulator:
     """Events of the Responses API: the last one has the whole response; the pieces matter only if it never comes.
 
     They matter, too, where the last one comes without its output, as those of a delegated response do.
@@ -107,7 +107,7 @@ class ResponsesFold:
         return "".join(str(delta.get("delta", "")) for delta in deltas if delta.get("item_id", self) not in finished)
 
 
-class LastFold:
+class LastAccumulator:
     """Streams whose last event has everything: transcriptions, images, speech."""
 
     def __init__(self, ending: str, empty: str) -> None:
@@ -142,7 +142,7 @@ class LastFold:
         return body
 
 
-class RunFold:
+class RunAccumulator:
     """Events of an assistant's run: each has the run as it is then."""
 
     def __init__(self) -> None:
@@ -166,7 +166,7 @@ class RunFold:
         return found
 
 
-class TurnFold:
+class TurnAccumulator:
     """Events of an agent's session: the turns that ended while they were watched, and the session as it was then."""
 
     _SNAPSHOTS: Final = ("created", "in_progress", "idle", "requires_action", "failed")
@@ -196,7 +196,7 @@ class TurnFold:
         return {"data": [*self._sessions, *turns]}
 
 
-class UsageFold:
+class UsageAccumulator:
     """Streams that we do not know: the last event that has a usage."""
 
     def __init__(self) -> None:
@@ -224,14 +224,14 @@ def _has_usage(data: str) -> bool:
     return '"usage":{"' in data or '"usage": {"' in data
 
 
-_FOLDS: Final[Mapping[str, Callable[[], Fold]]] = {
-    "chat/completions": ChatFold,
-    "completions": ChatFold,
-    "responses": ResponsesFold,
-    "audio/speech": lambda: LastFold("speech.audio.done", "speech.audio.delta"),
-    "audio/transcriptions": lambda: LastFold("transcript.text.done", "transcript.text.segment"),
-    "images/generations": lambda: LastFold("image_generation.completed", "image_generation.partial_image"),
-    "images/edits": lambda: LastFold("image_edit.completed", "image_edit.partial_image"),
-    "threads/runs": RunFold,
-    "agents/turns": TurnFold,
+_ACCUMULATORS: Final[Mapping[str, Callable[[], Accumulator]]] = {
+    "chat/completions": ChatAccumulator,
+    "completions": ChatAccumulator,
+    "responses": ResponsesAccumulator,
+    "audio/speech": lambda: LastAccumulator("speech.audio.done", "speech.audio.delta"),
+    "audio/transcriptions": lambda: LastAccumulator("transcript.text.done", "transcript.text.segment"),
+    "images/generations": lambda: LastAccumulator("image_generation.completed", "image_generation.partial_image"),
+    "images/edits": lambda: LastAccumulator("image_edit.completed", "image_edit.partial_image"),
+    "threads/runs": RunAccumulator,
+    "agents/turns": TurnAccumulator,
 }

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import reported_usage, telemetry
-from otel_costs.cost_reason import CostReason
-from otel_costs.jobs import Owner
+from otel_costs import semconv as names
+from otel_costs.calls.jobs import Owner
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import calls, hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
-from otel_costs.recent import Recent
-from otel_costs.usage import Usage
+from otel_costs.runtime import telemetry
+from otel_costs.usage import Usage, reported
+from otel_costs.values.recent import Recent
 
 KEPT: Final = 1_000
 """Sessions that a process remembers."""
@@ -62,7 +62,7 @@ def forget() -> None:
     _known = Recent(KEPT)
 
 
-@telemetry.shielded("read a session of agents")
+@telemetry.never_raises("read a session of agents")
 def read(request: Request, body: Mapping[str, Any]) -> None:
     """Bill what an answer tells of sessions and turns: one of them, a list of them, or the events of a stream."""
     found = body["data"] if isinstance(body.get("data"), list) else [body]
@@ -195,5 +195,5 @@ def _may_search(tools: Iterable[Mapping[str, Any]]) -> bool:
 
 def _tokens(usage: object) -> Usage | None:
     """Return the whole tokens that a usage says; None if it says none."""
-    found = reported_usage.read(usage, "openai") if usage is not None else None
+    found = reported.read(usage, "openai") if usage is not None else None
     return found if found is not None and found.quantities else None

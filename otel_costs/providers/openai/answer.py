@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import clean, messages, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs import messages
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
 from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import messages as openai_messages
@@ -16,12 +16,14 @@ from otel_costs.providers.openai import options, reported_cost
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
+from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
+from otel_costs.values import sanitize
 
 _ESTIMATED: Final = ("chat", "completions", "responses")
 
 
-@telemetry.shielded("read the messages of a request")
+@telemetry.never_raises("read the messages of a request")
 def read_inputs(call: Call, request: Request) -> None:
     """Read what a request says, before the application can change it. What is kept nowhere is counted.
 
@@ -34,7 +36,7 @@ def read_inputs(call: Call, request: Request) -> None:
     call.tools = request.body.get("tools") if content.on_spans() else None
 
 
-@telemetry.shielded("describe a request")
+@telemetry.never_raises("describe a request")
 def describe(call: Call, request: Request) -> None:
     """Tell on the span what was asked."""
     for name, value in request.attributes.items():
@@ -59,7 +61,7 @@ def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) ->
     return others
 
 
-@telemetry.shielded("read the head of an answer")
+@telemetry.never_raises("read the head of an answer")
 def _read_head(call: Call, body: Any) -> None:
     if not isinstance(body, dict):
         return
@@ -84,7 +86,7 @@ def _finish_reasons(body: dict[str, Any]) -> list[str] | None:
     return [reason for reason in found if isinstance(reason, str)] or None
 
 
-@telemetry.shielded("read what a call used")
+@telemetry.never_raises("read what a call used")
 def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> Sequence[ModelUsage]:
     name = request.endpoint.name
     call.bill.usage = openai_usage.read_usage(name, body, request.body, request.host.provider)
@@ -108,7 +110,7 @@ def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, s
     return others_left
 
 
-@telemetry.shielded("read the messages of an answer")
+@telemetry.never_raises("read the messages of an answer")
 def _read_outputs(call: Call, request: Request, body: Any) -> None:
     if body is None:
         return
@@ -118,7 +120,7 @@ def _read_outputs(call: Call, request: Request, body: Any) -> None:
         call.message_count += openai_messages.count_response(request.endpoint.said, body)
 
 
-@telemetry.shielded("estimate a usage")
+@telemetry.never_raises("estimate a usage")
 def _estimate(call: Call, request: Request) -> None:
     """Guess the tokens of a stream that does not say its usage: four characters a token, OpenAI's rule of thumb.
 
@@ -146,7 +148,7 @@ def _tokens(drafts: Sequence[Draft]) -> int:
     return -(-sum(map(len, texts)) // 4)
 
 
-@telemetry.shielded("tell a job from a call")
+@telemetry.never_raises("tell a job from a call")
 def _identify(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> None:
     if request.endpoint.free and call.bill.usage is None:
         call.billed = False
@@ -161,7 +163,7 @@ def failure(body: Any) -> str | None:
     error = (body.get("error") or body.get("last_error")) if isinstance(body, dict) else None
     if isinstance(error, dict):
         kind = error.get("code") or error.get("type")
-        return clean.identifier(kind) if isinstance(kind, str) else "error"
+        return sanitize.identifier(kind) if isinstance(kind, str) else "error"
     return None
 
 

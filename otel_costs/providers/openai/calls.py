@@ -5,17 +5,17 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 
-from otel_costs import attributes as names
-from otel_costs import telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
-from otel_costs.identity import whose
-from otel_costs.jobs import Owner
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
+from otel_costs.calls.jobs import Owner
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
-from otel_costs.scope import current_scope
+from otel_costs.runtime import telemetry
+from otel_costs.sessions.attribution import whose
+from otel_costs.sessions.scope import current_scope
 
 
 def owner(request: Request) -> Owner:
@@ -50,7 +50,7 @@ def write(call: Call, request: Request, body: Any, headers: Mapping[str, str], e
         others = openai_answer.read(call, request, body, headers)
         error = error or openai_answer.failure(body)
     except Exception as bug:  # noqa: BLE001
-        telemetry.complain_once("bug:answer", "otel_costs could not read an answer", error=bug)
+        telemetry.warn_once("bug:answer", "otel_costs could not read an answer", error=bug)
         if call.bill.usage is None:
             call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
     if error:
@@ -61,7 +61,7 @@ def write(call: Call, request: Request, body: Any, headers: Mapping[str, str], e
         _write_others(call, request, others, body)
 
 
-@telemetry.shielded("record what a call used of other models")
+@telemetry.never_raises("record what a call used of other models")
 def _write_others(call: Call, request: Request, others: Sequence[ModelUsage], body: Any) -> None:
     """Write a call for each other model that a call used: it has a price of its own."""
     operation = "image_generation" if call.operation == "chat" else call.operation

@@ -9,8 +9,8 @@ from functools import reduce
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from otel_costs.providers.server_events import parsed
-from otel_costs.reported_usage import merged, says
+from otel_costs.transports.http.sse import parsed
+from otel_costs.usage.reported import merged, says
 
 _Json = dict[str, Any]
 
@@ -23,7 +23,7 @@ _TEXT_AT: Final = len(_TEXT_DELTA)
 _NOTHING_ELSE: Final = ('},"logprobs":null,"finish_reason":null}]', '},"finish_reason":null}]')
 
 
-class ChatFold:
+class ChatAccumulator:
     """Chat completion chunks, and those of legacy completions."""
 
     def __init__(self) -> None:

@@ -7,20 +7,21 @@ from typing import Any, Self
 
 from opentelemetry.context import Context
 
-from otel_costs import decision_log, outbox, streaming, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import agent_sessions, calls
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import request as openai_request
-from otel_costs.providers.openai.body import BodyReader, is_text, read_body
-from otel_costs.providers.openai.folds import fold, folded
-from otel_costs.providers.openai.hiding import UsageHider
+from otel_costs.providers.openai.accumulators import accumulated, accumulator
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.stream import EventReader
-from otel_costs.scope import check_budget
+from otel_costs.providers.openai.usage_filter import UsageHider
+from otel_costs.runtime import background, decision_log, telemetry
+from otel_costs.sessions.scope import check_budget
+from otel_costs.transports.http import streaming
+from otel_costs.transports.http.body import BodyReader, is_text, read_body
 
 
 def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -127,13 +128,13 @@ class Exchange:
         asking = self._with_usage(options) if self._asks_for_usage else None
         return options if asking is None else asking
 
-    @telemetry.shielded("ask for the usage of a stream")
+    @telemetry.never_raises("ask for the usage of a stream")
     def _with_usage(self, options: Any) -> Any:
         asking = openai_request.with_usage(options)
         self._hides_usage = True
         return asking
 
-    @telemetry.shielded("record a failed call")
+    @telemetry.never_raises("record a failed call")
     def failed(self, error: BaseException) -> None:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
         if self.passed_by:
@@ -143,7 +144,7 @@ class Exchange:
             return
         call.stop()
         refused = isinstance(getattr(error, "status_code", None), int)
-        outbox.put(partial(self._write_error, call, type(error).__name__, refused=refused))
+        background.put(partial(self._write_error, call, type(error).__name__, refused=refused))
 
     def _write_error(self, call: Call, error: str, *, refused: bool) -> None:
         openai_answer.describe(call, self._request)
@@ -157,11 +158,11 @@ class Exchange:
         if self._call is not None and not self._seen:
             self._not_received()
 
-    @telemetry.shielded("finish a call")
+    @telemetry.never_raises("finish a call")
     def _not_received(self) -> None:
         # Said already, if the method was not there to be patched.
         unknown = "otel_costs saw no response: it does not know this version of openai"
-        telemetry.complain_once("patch:openai._base_client", unknown)
+        telemetry.warn_once("patch:openai._base_client", unknown)
         self._give_up(CostReason.RESPONSE_NOT_SEEN)
 
     def received(self, response: Any) -> None:
@@ -170,11 +171,11 @@ class Exchange:
         try:
             self._receive(response)
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:response", "otel_costs could not read a response", error=error)
+            telemetry.warn_once("bug:response", "otel_costs could not read a response", error=error)
             self._give_up(CostReason.RESPONSE_NOT_READ)
             self._hide_usage(response)
 
-    @telemetry.shielded("hide the usage of a stream")
+    @telemetry.never_raises("hide the usage of a stream")
     def _hide_usage(self, response: Any) -> None:
         if not self._hides_usage:
             return
@@ -199,11 +200,11 @@ class Exchange:
         if response.is_closed:
             if self._call is not None:
                 self._call.stop()
-            outbox.put(partial(self._read_whole, response.content, headers, events))
+            background.put(partial(self._read_whole, response.content, headers, events))
             if self._hides_usage:
                 self._hide_usage(response)
         elif events:
-            reader = EventReader(self._call, fold(self._request.endpoint.name), partial(self._finish, headers))
+            reader = EventReader(self._call, accumulator(self._request.endpoint.name), partial(self._finish, headers))
             streaming.watch(response, reader, UsageHider() if self._hides_usage else None)
         elif self._request.endpoint is not UNKNOWN or is_text(headers):
             streaming.watch(response, BodyReader(self._call, headers, partial(self._finish, headers)))
@@ -211,20 +212,20 @@ class Exchange:
     def _read_whole(self, raw: bytes, headers: Mapping[str, str], events: bool) -> None:
         body: Any = None
         try:
-            body = folded(self._request.endpoint.name, raw) if events else read_body(raw, headers)
+            body = accumulated(self._request.endpoint.name, raw) if events else read_body(raw, headers)
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:body", "otel_costs could not read a response", error=error)
+            telemetry.warn_once("bug:body", "otel_costs could not read a response", error=error)
             if self._call is not None:
                 self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
         self._finish(headers, body, None)
 
-    @telemetry.shielded("give a call up")
+    @telemetry.never_raises("give a call up")
     def _give_up(self, reason: CostReason) -> None:
         """Finish a call of which nothing more is known."""
         if (call := self._call) is not None:
             call.stop()
             call.bill.reasons.append(reason)
-            outbox.put(call.finish)
+            background.put(call.finish)
 
     def _finish(self, headers: Mapping[str, str], body: Any, error: str | None) -> None:
         """Finish with the answer, in a job; `error` is the kind of error that ended it, None if none did."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from otel_costs.reported_usage import says
+from otel_costs.usage.reported import says
 
 _Json = Mapping[str, Any]
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from otel_costs import clean
-from otel_costs.identity import random_id
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.providers.openai.parts import call, key, mapping, message, payload, result, sequence, text
+from otel_costs.values import sanitize
+from otel_costs.values.ids import random_id
 
 _ARGUMENTS: Final = ("arguments", "input", "action", "operation", "code", "queries")
 _RESULTS: Final = ("output", "outputs", "results")
@@ -22,10 +22,10 @@ def request(fields: Mapping[str, Any]) -> Iterator[Draft]:
     if isinstance(instructions := fields.get("instructions"), str):
         yield Draft("system", "text", text(instructions), instructions=True)
     if variables := mapping(fields.get("prompt")).get("variables"):
-        yield Draft("system", "text", clean.to_json(variables), instructions=True)
+        yield Draft("system", "text", sanitize.to_json(variables), instructions=True)
     yield from items(fields.get("input"))
     for question in sequence(fields.get("questions")):
-        yield Draft("user", "text", clean.to_json(question))
+        yield Draft("user", "text", sanitize.to_json(question))
 
 
 def response(fields: Mapping[str, Any]) -> Iterator[Draft]:

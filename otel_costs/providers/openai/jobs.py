@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs.call import Call
+from otel_costs.calls.call import Call
 from otel_costs.providers.openai.routes import Endpoint
-from otel_costs.recent import Recent
-from otel_costs.reported_usage import says
+from otel_costs.usage.reported import says
+from otel_costs.values.recent import Recent
 
 ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})
 """Statuses that will not change any more."""

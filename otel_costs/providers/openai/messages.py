@@ -6,11 +6,12 @@ Nothing here raises, changes a payload, or takes anything from an iterator that 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from otel_costs import clean, telemetry
-from otel_costs.identity import random_id
 from otel_costs.messages.drafts import CONTEXT, Draft, count
 from otel_costs.providers.openai import items as openai_items
 from otel_costs.providers.openai.parts import BESIDE, image, mapping, message, payload, sequence, text
+from otel_costs.runtime import telemetry
+from otel_costs.values import sanitize
+from otel_costs.values.ids import random_id
 
 Reader = Callable[[Mapping[str, Any]], Iterator[Draft]]
 
@@ -65,9 +66,7 @@ def _read(reader: Reader, payload: object) -> list[Draft]:
     try:
         return list(reader(mapping(payload)))
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once(
-            "messages", "otel_costs could not read the messages of a call (%s).", type(error).__name__
-        )
+        telemetry.warn_once("messages", "otel_costs could not read the messages of a call (%s).", type(error).__name__)
         return []
 
 
@@ -133,7 +132,7 @@ def _transcription_request(body: Mapping[str, Any]) -> Iterator[Draft]:
 def _transcription(body: Mapping[str, Any]) -> Iterator[Draft]:
     duration = body.get("duration") or mapping(body.get("usage")).get("seconds")
     if type(said := body.get("text")) is str:
-        yield Draft("user", "audio", said, audio_seconds=clean.number(duration))
+        yield Draft("user", "audio", said, audio_seconds=sanitize.number(duration))
 
 
 def _prompt_request(body: Mapping[str, Any]) -> Iterator[Draft]:
@@ -164,7 +163,7 @@ def _images(body: Mapping[str, Any]) -> Iterator[Draft]:
 
 def _decision(body: Mapping[str, Any]) -> Iterator[Draft]:
     for answer in sequence(body.get("answers")):
-        yield Draft("assistant", "text", clean.to_json(answer))
+        yield Draft("assistant", "text", sanitize.to_json(answer))
 
 
 _REQUESTS: Final[dict[str, Reader]] = {

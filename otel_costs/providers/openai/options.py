@@ -9,13 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from otel_costs import clean, pricing, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs import pricing
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.request import Request
+from otel_costs.runtime import telemetry
+from otel_costs.values import sanitize
 
 SOONEST: Final = "soonest"
 """The window of who names none, at the standard price."""
@@ -45,7 +47,7 @@ _TRAINED_BY_TOKENS: Final = frozenset({"supervised", "dpo"})
 _SEARCHES: Final = frozenset({"web_searches", "social_searches", "storage_searches", "code_executions"})
 
 
-@telemetry.shielded("read the options of a request")
+@telemetry.never_raises("read the options of a request")
 def read(call: Call, request: Request, body: Any) -> None:
     """Add to the bill of a call what its request asked for."""
     said = request.endpoint.said
@@ -91,7 +93,7 @@ def _read_tier(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
 
 
 def _tier(told: object) -> str:
-    return told if isinstance(told, str) else "" if told is None else clean.label(clean.to_json(told))
+    return told if isinstance(told, str) else "" if told is None else sanitize.label(sanitize.to_json(told))
 
 
 def _read_retention(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
@@ -146,7 +148,7 @@ def _read_window(call: Call, request: Request, answer: Mapping[str, Any]) -> Non
 def _window(body: Mapping[str, Any]) -> str | None:
     options = body.get("background_options")
     window = options.get("completion_window") if isinstance(options, Mapping) else None
-    return clean.label(window if isinstance(window, str) else clean.to_json(window)) if window else None
+    return sanitize.label(window if isinstance(window, str) else sanitize.to_json(window)) if window else None
 
 
 def _may_name_tools(call: Call, request: Request, answer: object) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import clean
 from otel_costs.messages.drafts import Draft
-from otel_costs.providers.sound import Sound, seconds
+from otel_costs.values import sanitize
+from otel_costs.values.audio_length import Sound, seconds
 
 _ROLES: Final = {
     "system": "system",
@@ -95,7 +95,7 @@ def parts(role: str, said: object) -> Iterator[Draft]:
 
 def call(call_id: object, name: object, arguments: object, *, part: bool = False) -> Draft:
     """Return a call of a function."""
-    said = None if arguments is None else text(arguments) if isinstance(arguments, str) else clean.to_json(arguments)
+    said = None if arguments is None else text(arguments) if isinstance(arguments, str) else sanitize.to_json(arguments)
     return Draft("assistant", "function_call", None, text(name), said, key=key(call_id), part=part)
 
 
@@ -119,7 +119,7 @@ def payload(role: str, kind: str, data: object, media_type: str, reference: obje
         return Draft(role, kind, None if reference is None else text(reference))
     data = text(data)
     if "://" in data[:40]:
-        return Draft(role, kind, clean.without_credentials(data))
+        return Draft(role, kind, sanitize.without_credentials(data))
     return Draft(role, kind, data, media_type=media_type)
 
 
@@ -127,7 +127,7 @@ def text(value: object) -> str:
     """Return a plain str of what should be one: of a subclass its text, of anything else its name."""
     if type(value) is str:
         return value
-    return str.__str__(value) if isinstance(value, str) else clean.identifier(value)
+    return str.__str__(value) if isinstance(value, str) else sanitize.identifier(value)
 
 
 def key(value: object) -> str | None:
@@ -147,7 +147,7 @@ def _part(role: str, part: object) -> Draft:
     return (
         reader(role, fields)
         if reader
-        else Draft(role, "text", clean.without_credentials(clean.to_json(fields or part)))
+        else Draft(role, "text", sanitize.without_credentials(sanitize.to_json(fields or part)))
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import clean
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.rates import EXACT
+from otel_costs.values import sanitize
 
 _Json = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ def _openrouter(usage: _Json) -> Iterator[Decimal | None]:
 
 def _x_ai(usage: _Json) -> Iterator[Decimal | None]:
     ticks = usage.get("cost_in_usd_ticks")
-    exact = clean.number(ticks)
+    exact = sanitize.number(ticks)
     yield _money(EXACT.divide(exact, _TICKS_PER_USD) if exact is not None else ticks)
 
 
@@ -79,7 +79,7 @@ def _money(value: object) -> Decimal | None:
     """Return `value` as an amount, `_REFUSED` if it is none, None if nothing is said."""
     if value is None:
         return None
-    amount = clean.money(value)
+    amount = sanitize.money(value)
     return _REFUSED if amount is None else amount
 
 

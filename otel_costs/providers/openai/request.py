@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from otel_costs import attributes as names
-from otel_costs.providers import hosts, sound
-from otel_costs.providers.hosts import Host
+from otel_costs import hosts
+from otel_costs import semconv as names
+from otel_costs.hosts import Host
 from otel_costs.providers.openai.routes import UNKNOWN, Endpoint
+from otel_costs.values import audio_length
 
 _ATTRIBUTES: Final = (
     ("temperature", names.REQUEST_TEMPERATURE),
@@ -168,14 +169,14 @@ def _glimpsed(file: Any) -> Any:
     """
     name, opened = file[:2] if isinstance(file, tuple) and len(file) > 1 else (None, file)
     if isinstance(opened, bytes | bytearray):
-        return (name, _Glimpse(bytes(opened[: sound.HEAD]), len(opened)))
+        return (name, _Glimpse(bytes(opened[: audio_length.HEAD]), len(opened)))
     if not hasattr(opened, "seek") or inspect.iscoroutinefunction(opened.seek):
         return None
     try:
         place = opened.tell()
         try:
             opened.seek(0)
-            return (name, _Glimpse(opened.read(sound.HEAD), opened.seek(0, io.SEEK_END)))
+            return (name, _Glimpse(opened.read(audio_length.HEAD), opened.seek(0, io.SEEK_END)))
         finally:
             opened.seek(place)
     except Exception:  # noqa: BLE001  # not seekable, closed, or no bytes in it: then the length is unknown

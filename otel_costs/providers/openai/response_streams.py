@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import outbox
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import answer as openai_answer
 from otel_costs.providers.openai import calls
-from otel_costs.providers.openai.folds import ResponsesFold
+from otel_costs.providers.openai.accumulators import ResponsesAccumulator
 from otel_costs.providers.openai.request import Request
-from otel_costs.providers.server_events import parsed
+from otel_costs.runtime import background
+from otel_costs.transports.http.sse import parsed
 
 KEPT: Final = 4 * 1024 * 1024
 """Characters of a response's pieces that are kept until its last event; they matter only if that never comes."""
@@ -29,7 +29,7 @@ class Lanes:
     """The responses on one connection, by lane: in each they come one after the other, in the order they are asked for.
 
     `unasked` returns the request of a response that nobody asked for, from the first that is known of it; `start` its
-    call. `identify` is told, in the outbox, what a response came to whose end was seen.
+    call. `identify` is told, in the background, what a response came to whose end was seen.
     """
 
     def __init__(
@@ -134,22 +134,22 @@ class _Response:
             self._pieces.append((kind, data))
 
     def finish(self, error: str | None) -> None:
-        """Note the end; the rest is done in the outbox."""
+        """Note the end; the rest is done in the background."""
         self._call.stop()
         self._call.chunks = self._chunks
-        outbox.put(partial(self._write, error))
+        background.put(partial(self._write, error))
 
     def refuse(self, error: str) -> None:
         """Finish what was answered with an error instead of a response: it costs nothing."""
         self._call.stop()
         openai_answer.describe(self._call, self._request)
-        outbox.put(partial(self._call.refuse, error))
+        background.put(partial(self._call.refuse, error))
 
     def _write(self, error: str | None) -> None:
-        fold = ResponsesFold()
+        accumulator = ResponsesAccumulator()
         for kind, data in self._pieces:
-            fold.add(kind, data)
-        body = fold.body()
+            accumulator.add(kind, data)
+        body = accumulator.body()
         if not self._is_over:
             failed = error is not None or openai_answer.failure(body) is not None
             self._call.bill.reasons.append(CostReason.STREAM_FAILED if failed else CostReason.STREAM_CLOSED_EARLY)

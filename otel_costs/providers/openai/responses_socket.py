@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from time import time_ns
 from typing import Any, Final
 
-from otel_costs.json_objects import parsed
-from otel_costs.providers import hosts
-from otel_costs.providers.hosts import Host
+from otel_costs import hosts
+from otel_costs.hosts import Host
 from otel_costs.providers.openai import calls
-from otel_costs.providers.openai.lanes import Lanes
 from otel_costs.providers.openai.request import Request
+from otel_costs.providers.openai.response_streams import Lanes
 from otel_costs.providers.openai.routes import Endpoint, find
-from otel_costs.scope import check_budget
-from otel_costs.sockets import Handshake
+from otel_costs.sessions.scope import check_budget
+from otel_costs.transports.websocket import Handshake
+from otel_costs.values.json_objects import parsed
 
 STEERED: Final = 64
 """Responses whose steering is remembered until its successor is created."""
@@ -32,7 +32,7 @@ def claim(handshake: Handshake) -> "ResponsesSocket | None":
 
 
 class ResponsesSocket:
-    """Follows one connection. What is not needed to tell the responses apart is read later, in the outbox."""
+    """Follows one connection. What is not needed to tell the responses apart is read later, in the background."""
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import outbox
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers.openai.folds import Fold
-from otel_costs.providers.server_events import end_of_last, events
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.openai.accumulators import Accumulator
+from otel_costs.runtime import background
+from otel_costs.transports.http.sse import end_of_last, events
 
 FOLD_AT: Final = 4 * 1024 * 1024
-"""Bytes kept before they are folded: a long stream does not stay in memory."""
+"""Bytes kept before they are accumulated: a long stream does not stay in memory."""
 
 _LOOK_AFTER: Final = 64  # chunks; a chunk has at most 64 KB
 
@@ -28,8 +28,8 @@ class EventReader:
     `call` is None where it starts only when the end is known.
     """
 
-    def __init__(self, call: Call | None, fold: Fold, finish: Finish) -> None:
-        self._call, self._fold, self._finish = call, fold, finish
+    def __init__(self, call: Call | None, accumulator: Accumulator, finish: Finish) -> None:
+        self._call, self._accumulator, self._finish = call, accumulator, finish
         self._kept: list[bytes] = []
         self._chunks = 0
 
@@ -41,7 +41,7 @@ class EventReader:
         if len(kept) % _LOOK_AFTER == 0 and sum(map(len, kept)) > FOLD_AT:
             self._read_whole_events()
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         if self._call is not None:
             self._call.stop()
         return partial(self._end, None if error is None else type(error).__name__)
@@ -52,11 +52,11 @@ class EventReader:
         finally:
             if self._call is not None:
                 self._call.chunks = self._chunks
-                if not self._fold.complete:
+                if not self._accumulator.complete:
                     self._call.bill.reasons.append(
                         CostReason.STREAM_CLOSED_EARLY if error is None else CostReason.STREAM_FAILED
                     )
-            self._finish(self._fold.body(), error)
+            self._finish(self._accumulator.body(), error)
 
     def _read_whole_events(self) -> None:
         raw = b"".join(self._kept)
@@ -66,7 +66,7 @@ class EventReader:
         self._read(raw[:end])
 
     def _read(self, raw: bytes) -> None:
-        add, chunks = self._fold.add, 0
+        add, chunks = self._accumulator.add, 0
         for name, data in events(raw):
             chunks += 1
             add(name, data)

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from otel_costs.providers import sound
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.jobs import is_over
-from otel_costs.providers.sound import Sound
-from otel_costs.reported_usage import in_one, read, says, unaccounted, with_reported
 from otel_costs.usage import Usage
+from otel_costs.usage.reported import in_one, read, says, unaccounted, with_reported
+from otel_costs.values import audio_length
+from otel_costs.values.audio_length import Sound
 
 __all__ = ["ENDPOINTS", "ModelUsage", "priced_model", "read_others", "read_usage"]
 
@@ -186,9 +186,9 @@ def _of_speech(body: object, request: _Json, provider: str | None) -> Usage | No
     text, model = request.get("input"), request.get("model")
     quantities: dict[str, object] = {"input_characters": len(text)} if isinstance(text, str) else {}
     if isinstance(body, (bytes, bytearray)):
-        body = Sound(bytes(body[: sound.HEAD]), len(body))
+        body = Sound(bytes(body[: audio_length.HEAD]), len(body))
     if isinstance(body, Sound) and isinstance(model, str) and model.startswith(("gpt-", "tts-1")):
-        length = sound.seconds(body, str(request.get("response_format") or ""))
+        length = audio_length.seconds(body, str(request.get("response_format") or ""))
         quantities |= {"audio_seconds": length, "output_audio_seconds": length}
     return Usage.of(quantities) if quantities else None
 
@@ -199,9 +199,9 @@ def _of_transcript(body: object, request: _Json, provider: str | None) -> Usage 
         return heard(found)
     if isinstance(body, dict) and (length := body.get("duration")) is not None:
         return _listened(length)
-    length = sound.uploaded_seconds(request.get("file"))
+    length = audio_length.uploaded_seconds(request.get("file"))
     if length is None and isinstance(body, str):
-        length = sound.last_timestamp(body)
+        length = audio_length.last_timestamp(body)
     return None if length is None else replace(_listened(length), estimated=True)
 
 

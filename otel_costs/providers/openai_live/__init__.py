@@ -7,11 +7,11 @@ models; what was said is written as messages. `docs/decisions/live.md` has the r
 import re
 from typing import Final
 
-from otel_costs.providers import hosts
+from otel_costs import hosts
 from otel_costs.providers.openai_live.connection import LiveConnection
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
-from otel_costs.sockets import Handshake
+from otel_costs.transports.websocket import Handshake
 
 _PATH: Final = re.compile(r"/live/sessions(?:/(?P<id>[^/]+)/(?P<how>attach|fork))?/?$")
 

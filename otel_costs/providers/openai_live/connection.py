@@ -6,12 +6,9 @@ from functools import partial
 from time import time_ns
 from typing import Any, Final
 
-from otel_costs import call as calls
-from otel_costs import outbox
-from otel_costs.identity import random_id
-from otel_costs.json_objects import parsed
+from otel_costs.calls import call as calls
+from otel_costs.hosts import Host
 from otel_costs.messages import Draft, Message, joined
-from otel_costs.providers.hosts import Host
 from otel_costs.providers.openai import items as openai_items
 from otel_costs.providers.openai.parts import key, mapping, sequence
 from otel_costs.providers.openai_live import meter as meters
@@ -21,6 +18,9 @@ from otel_costs.providers.openai_live.transcript import Transcript, Utterance
 from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.runtime import background
+from otel_costs.values.ids import random_id
+from otel_costs.values.json_objects import parsed
 
 Event = Mapping[str, Any]
 
@@ -190,7 +190,7 @@ class LiveConnection:
         session_id = self._owner.session_id
         if calls.is_new_message(session_id, message_id):
             message = Message(message_id, self._count, joined(session_id, draft))
-            outbox.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._meter.call_id))
+            background.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._meter.call_id))
 
 
 _RECEIVED: Final[Mapping[str, Callable[[LiveConnection, Event], None]]] = {

@@ -7,16 +7,16 @@ from functools import partial
 from time import time_ns
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import outbox
-from otel_costs.call import Call
-from otel_costs.providers.hosts import Host
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
+from otel_costs.hosts import Host
 from otel_costs.providers.openai import calls
-from otel_costs.providers.openai.lanes import READ, Lanes
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
+from otel_costs.providers.openai.response_streams import READ, Lanes
 from otel_costs.providers.openai.routes import Endpoint, find
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.runtime import background
 
 ITEMS: Final = 64
 """Items that the application gave to the backend and that no response has read yet."""
@@ -53,7 +53,7 @@ class Delegations:
         request = Request(_DECISIONS, self._host, {"model": decision.get("model")}, False, None, time_ns())
         call = self._start(request)
         call.stop()
-        outbox.put(partial(calls.write, call, request, dict(decision), {}, None))
+        background.put(partial(calls.write, call, request, dict(decision), {}, None))
 
     def end(self, error: str | None) -> None:
         """Finish what is under way: nobody will say more of it."""
@@ -69,7 +69,7 @@ class Delegations:
 
     def _start(self, request: Request) -> Call:
         call = self._owner.call(request.endpoint.operation, request.model, start_ns=request.start_ns)
-        call.recorded_apart = False
+        call.messages_logged_elsewhere = False
         call.set(names.OPENAI_API_TYPE, request.endpoint.api_type)
         return call
 

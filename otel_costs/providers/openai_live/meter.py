@@ -11,16 +11,16 @@ from functools import partial
 from time import time_ns
 from typing import Final
 
-from otel_costs import attributes as names
-from otel_costs import outbox
-from otel_costs.cost_reason import CostReason
-from otel_costs.identity import derived_id
+from otel_costs import semconv as names
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
-from otel_costs.recent import Recent
-from otel_costs.reported_usage import read
+from otel_costs.runtime import background
 from otel_costs.usage import Usage
+from otel_costs.usage.reported import read
+from otel_costs.values.ids import derived_id
+from otel_costs.values.recent import Recent
 
 SESSION_S: Final = 7200
 """How long a session may last: it expires so long after it began, by recordings of October 2026."""
@@ -175,4 +175,4 @@ class Meter:
         lasted_s = (time_ns() - self._began_ns) // 1_000_000_000
         call.as_job(self._key[1], created_s=self._start_s, ended_s=self._start_s + lasted_s, ended=ended)
         call.bill.usage, call.bill.reasons = usage, reasons
-        outbox.put(partial(call.fail, f"websocket_{error}") if error else call.finish)
+        background.put(partial(call.fail, f"websocket_{error}") if error else call.finish)

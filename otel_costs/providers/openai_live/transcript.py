@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import clean
 from otel_costs.messages import Draft
+from otel_costs.values import sanitize
 
 PAUSE_MS: Final = 1000
 LONG_PAUSE_MS: Final = 3000
@@ -60,7 +60,7 @@ class Transcript:
             if start_ms - other.end_ms > PAUSE_MS:
                 yield self._open.pop(other.role)
         mine = self._open.get(role)
-        if mine is not None and (self._is_over(mine, start_ms) or mine.size + len(text) > clean.MAX_TEXT):
+        if mine is not None and (self._is_over(mine, start_ms) or mine.size + len(text) > sanitize.MAX_TEXT):
             yield self._open.pop(role)
             mine = None
         if mine is None:

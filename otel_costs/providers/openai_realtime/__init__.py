@@ -8,12 +8,12 @@ connection's span is their parent, and its conversation is written as messages, 
 from typing import Final
 from urllib.parse import parse_qs
 
-from otel_costs.providers import hosts
+from otel_costs import hosts
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.connection import Connection
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.translation import Translation
-from otel_costs.sockets.claims import Handshake, Observer
+from otel_costs.transports.websocket.claims import Handshake, Observer
 
 _OTHERS: Final = frozenset({"speech-to-text", "text-to-speech", "transcriptions", "stt", "tts"})
 """What stands before `realtime` in the paths of those who speak another protocol."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs import clean
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.parts import key, mapping
+from otel_costs.values import sanitize
 
 PCM_BYTES_PER_SECOND: Final = 48_000  # 24,000 samples a second of 16 bits
 _G711_BYTES_PER_SECOND: Final = 8_000
@@ -64,7 +64,7 @@ class Configuration:
         self.told = True
         self.id = key(session.get("id")) or self.id
         if isinstance(model := key(session.get("model")), str):
-            self.model = clean.text(model)
+            self.model = sanitize.text(model)
         if type(expires_at := session.get("expires_at")) is int and expires_at in _TIMES:
             self.expires_at = expires_at
         self._read(session)

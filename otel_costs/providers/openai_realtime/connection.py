@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import telemetry
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai_realtime import frames
@@ -15,7 +14,8 @@ from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.providers.openai_realtime.transcriptions import Transcriptions
 from otel_costs.providers.openai_realtime.turns import Turns
-from otel_costs.session import current_scope
+from otel_costs.runtime import telemetry
+from otel_costs.sessions.session import current_scope
 
 Event = Mapping[str, Any]
 
@@ -75,7 +75,7 @@ class Connection:
             self._tools.end,
             partial(self._owner.end, error),
         ):
-            telemetry.shielded("end a Realtime connection")(end)()
+            telemetry.never_raises("end a Realtime connection")(end)()
 
     # The application's events.
 
@@ -166,7 +166,7 @@ def _parsed(frame: str) -> Event | None:
     try:
         event = json.loads(frame)
     except (ValueError, RecursionError):
-        telemetry.complain_once("realtime:json", "An event of a Realtime connection is no JSON; it is not recorded")
+        telemetry.warn_once("realtime:json", "An event of a Realtime connection is no JSON; it is not recorded")
         return None
     return event if isinstance(event, dict) else None
 

@@ -10,18 +10,20 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import call as calls
-from otel_costs import clean, messages, outbox
+from otel_costs import messages
+from otel_costs.calls import call as calls
 from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import key
 from otel_costs.providers.openai_realtime import items
 from otel_costs.providers.openai_realtime.configuration import Configuration
-from otel_costs.providers.openai_realtime.held import Held
 from otel_costs.providers.openai_realtime.input_buffer import InputBuffer, milliseconds
 from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.outgoing import Outgoing
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.pending_items import Held
 from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.runtime import background
+from otel_costs.values import sanitize
 
 COMMIT: Final = "commit"
 TRANSCRIPT: Final = "transcript"
@@ -105,7 +107,7 @@ class Items:
         draft = Draft("system", "text", said, instructions=True)
         (message,), _ = messages.identify(self._owner.session_id, [draft], index=self._held.next_index())
         if calls.is_new_message(self._owner.session_id, message.id):
-            outbox.put(partial(self._owner.conversation.say, message, time.time_ns()))
+            background.put(partial(self._owner.conversation.say, message, time.time_ns()))
 
     # Items that responses make.
 
@@ -120,7 +122,7 @@ class Items:
     def words_received(self, item_id: str, delta: str) -> None:
         """Take words of the assistant's, in case that nobody will say them whole."""
         item = self._held.get(item_id)
-        if item is not None and len(item.said) <= clean.MAX_TEXT:
+        if item is not None and len(item.said) <= sanitize.MAX_TEXT:
             item.said += delta
 
     def made(self, fields: Mapping[str, Any], call_id: str | None, interrupted: str | None) -> list[Draft]:

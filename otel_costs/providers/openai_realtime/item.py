@@ -4,10 +4,12 @@ import time
 from decimal import Decimal
 from typing import Final
 
-from otel_costs import clean, messages, telemetry
+from otel_costs import messages
 from otel_costs.messages import Draft, Message
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.runtime import telemetry
+from otel_costs.values import sanitize
 
 TRUNCATED: Final = "truncated"
 """Why a message was broken off: it was all made, and not all played."""
@@ -69,7 +71,7 @@ class Item:
         return self.heard_s is not None and (self.seconds is None or self.heard_s < self.seconds)
 
 
-@telemetry.shielded("write a message")
+@telemetry.never_raises("write a message")
 def say(owner: Owner, item: Item) -> None:
     """Write the messages of an item, one for each part of it, in a job; not again if it says no more than before."""
     if item.written is item.drafts:
@@ -83,6 +85,6 @@ def say(owner: Owner, item: Item) -> None:
             draft = draft._replace(recording=recording, audio_seconds=seconds)
         if interrupted:
             draft = draft._replace(interrupted=interrupted)
-        message_id = clean.identifier(item.message_id if number == 0 else f"{item.message_id}/{number}")
+        message_id = sanitize.identifier(item.message_id if number == 0 else f"{item.message_id}/{number}")
         message = Message(message_id, item.index + number, messages.joined(owner.session_id, draft))
         owner.conversation.say(message, item.at_ns, item.call_id)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import clean
 from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import call, image, key, mapping, result, sequence, text
 from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.values import sanitize
 
 _ROLES: Final = {"system": "system", "developer": "system", "assistant": "assistant"}
 
@@ -30,7 +30,7 @@ def drafts(item: Mapping[str, Any], bytes_per_second: int) -> Iterator[Draft]:
         yield call(item.get("id"), item.get("name"), item.get("arguments"))
         said = item.get("output") if item.get("output") is not None else item.get("error")
         if said is not None:
-            said = said if isinstance(said, str) else clean.to_json(said)
+            said = said if isinstance(said, str) else sanitize.to_json(said)
             yield from result(item.get("id"), said, name=item.get("name"))
 
 

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from otel_costs import telemetry, uninstrumented
-from otel_costs.session import BudgetExceeded, Scope, Session, entered
+from otel_costs.runtime import telemetry, uninstrumented
+from otel_costs.sessions.session import BudgetExceeded, Scope, Session, entered
 
 
 def observe_realtime_event(
@@ -30,7 +30,7 @@ def observe_realtime_event(
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
-        telemetry.complain_once("bug:event", "otel_costs could not record a Realtime event", error=error)
+        telemetry.warn_once("bug:event", "otel_costs could not record a Realtime event", error=error)
 
 
 class _Follower:
@@ -78,7 +78,7 @@ def _follower(session: Session, provider: str, model: str | None) -> _Follower:
     found = session.follower
     if not isinstance(found, _Follower) or not found.is_ours:
         found = session.follower = _Follower(session, provider, model)
-        session.before_end(telemetry.shielded("end a Realtime session")(found.end))
+        session.before_end(telemetry.never_raises("end a Realtime session")(found.end))
     return found
 
 

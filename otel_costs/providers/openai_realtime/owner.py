@@ -10,15 +10,17 @@ from typing import Any, Final
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from otel_costs import attributes as names
-from otel_costs import clean, outbox, telemetry
-from otel_costs.call import Call
-from otel_costs.conversation import Conversation
-from otel_costs.identity import random_id, whose
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
+from otel_costs.calls.message_log import Conversation
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
-from otel_costs.session import ConnectionSession, Scope, current_scope
+from otel_costs.runtime import background, telemetry
+from otel_costs.sessions.attribution import whose
+from otel_costs.sessions.session import ConnectionSession, Scope, current_scope
 from otel_costs.usage import Usage
+from otel_costs.values import sanitize
+from otel_costs.values.ids import random_id
 
 RANDOM: Final = 16
 """Characters of an id that nobody else has: OpenAI's are random, a local server's `resp_1` is another each time."""
@@ -95,7 +97,7 @@ class Owner:
             operation, self.provider, model, identity=identity, attributes=self._attributes, start_ns=start_ns,
             parent=self.context,
         )  # fmt: skip
-        call.scope, call.recorded_apart = self._scope, True
+        call.scope, call.messages_logged_elsewhere = self._scope, True
         call.bill.deployment = self.deployment
         call.bill.endpoint = self._attributes.get(names.SERVER_ADDRESS)
         if operation == "realtime_inference":
@@ -121,7 +123,7 @@ class Owner:
             call.as_job(name, created_s=self.begun_s, ended_s=None, ended=ended)
         else:
             call.call_id = call.call_id or random_id()
-            call.seen_as = f"{self.provider}/{name}" if ended else None
+            call.dedup_key = f"{self.provider}/{name}" if ended else None
 
     def joined(self, name: str) -> None:
         """Take the place of the record of a call over SIP or WebRTC that this process started: its use is seen here.
@@ -136,7 +138,7 @@ class Owner:
         call.stop()
         call.as_job(name, created_s=started_s, ended_s=None, ended=True)
         call.bill.usage = Usage.of({"input_tokens": 0, "output_tokens": 0})
-        outbox.put(call.finish)
+        background.put(call.finish)
 
     def end(self, error: str | None) -> None:
         """End the connection's span, in a job, after its calls; and its session, if that is its own."""
@@ -149,9 +151,9 @@ class Owner:
                 (names.ERROR_TYPE, error),
             ):
                 if value:
-                    span.set_attribute(name, clean.identifier(value))
+                    span.set_attribute(name, sanitize.identifier(value))
             if error:
-                span.set_status(Status(StatusCode.ERROR, clean.identifier(error)))
+                span.set_status(Status(StatusCode.ERROR, sanitize.identifier(error)))
         span.end()
         if self._own is not None:
             session, scope = self._own

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from otel_costs import call as calls
-from otel_costs import outbox
-from otel_costs.identity import random_id
+from otel_costs.calls import call as calls
 from otel_costs.messages import Draft, content
 from otel_costs.providers.openai_realtime.item import Item, say
 from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
-from otel_costs.recent import Recent
+from otel_costs.runtime import background
+from otel_costs.values.ids import random_id
+from otel_costs.values.recent import Recent
 
 HELD: Final = 32
 KNOWN: Final = 512
@@ -81,14 +81,14 @@ class Held:
                 self._wordless[item.id] = item
                 if len(self._wordless) > HELD:
                     self._wordless.popitem(last=False)
-            outbox.put(partial(say, self._owner, item))
+            background.put(partial(say, self._owner, item))
 
     def add_words(self, item_id: str, transcript: str, call_id: str | None) -> None:
         """Take the words of what was written without: in another copy of the message, of which the words count."""
         item = self._wordless.pop(item_id, None)
         if item is not None and content.on_events():
             item.understand(transcript, item.call_id or call_id)
-            outbox.put(partial(say, self._owner, item))
+            background.put(partial(say, self._owner, item))
 
     def _is_new(self, item: Item) -> bool:
         """Tell whether the item is no message of this session yet; a local server's `item_1` is another each time."""

@@ -6,8 +6,9 @@ from collections import deque
 from decimal import Decimal
 from typing import Final
 
-from otel_costs import messages, outbox
+from otel_costs import messages
 from otel_costs.messages import Recording
+from otel_costs.runtime import background
 
 BATCH: Final = 8
 """Pieces that are hashed together: so many of them, a second or two, exist a moment longer than for the application."""
@@ -40,7 +41,7 @@ class Passing:
         self._waiting.append(data)
         waiting = len(self._waiting)
         if waiting == BATCH:
-            outbox.put(self._digest)
+            background.put(self._digest)
         elif waiting >= WAITING:
             self._digest()
 

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from otel_costs import attributes as names
-from otel_costs import clean, telemetry
+from otel_costs import semconv as names
 from otel_costs.providers.openai.parts import key
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.runtime import telemetry
+from otel_costs.values import sanitize
 
 WAITING: Final = 64
 """Functions whose result is awaited; the oldest is given up."""
@@ -33,14 +34,14 @@ class Tools:
         while len(self._running) >= WAITING:
             _fail(self._running.popitem(last=False)[1])
         self._running[call_id] = telemetry.current().tracer.start_span(
-            f"execute_tool {clean.identifier(name)}",
+            f"execute_tool {sanitize.identifier(name)}",
             self._owner.context,
             kind=SpanKind.INTERNAL,
             attributes={
                 **self._owner.identity,
                 names.OPERATION_NAME: "execute_tool",
-                names.TOOL_NAME: clean.identifier(name),
-                names.TOOL_CALL_ID: clean.identifier(call_id),
+                names.TOOL_NAME: sanitize.identifier(name),
+                names.TOOL_CALL_ID: sanitize.identifier(call_id),
                 names.TOOL_TYPE: "function",
             },
         )

@@ -6,17 +6,17 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import outbox, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs.calls.call import Call
 from otel_costs.messages import Draft
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.conversation import Items
 from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
-from otel_costs.recent import Recent
+from otel_costs.runtime import background, telemetry
+from otel_costs.values.recent import Recent
 
 OPEN: Final = 64
 """Transcriptions that may be under way; the oldest is given up."""
@@ -51,7 +51,7 @@ class Transcriptions:
         self._items.transcribed(key(event.get("item_id")) or "", said, call.call_id)
         if said is not None:
             call.choices = [[Draft("user", "audio", said, audio_seconds=heard_s)]]
-        outbox.put(partial(_finish, call, event.get("usage"), heard_s))
+        background.put(partial(_finish, call, event.get("usage"), heard_s))
 
     def failed(self, event: Mapping[str, Any]) -> None:
         """End a transcription without a text; whether it is billed is not known."""
@@ -62,7 +62,7 @@ class Transcriptions:
         call.bill.reasons.append(CostReason.TRANSCRIPTION_FAILED)
         error = mapping(event.get("error"))
         kind = key(error.get("code")) or key(error.get("type")) or CostReason.TRANSCRIPTION_FAILED.value
-        outbox.put(partial(call.fail, kind))
+        background.put(partial(call.fail, kind))
 
     def end(self) -> None:
         """Give up what is under way: the connection has ended, and nobody will say what was used."""
@@ -95,14 +95,14 @@ class Transcriptions:
             self._owner.identify(call, name, shared=True, ended=False)
         call.bill.usage = usage.of_transcription(None, heard_s)
         call.bill.reasons = [CostReason.TRANSCRIPTION_NOT_SEEN]
-        outbox.put(call.finish)
+        background.put(call.finish)
 
 
 def _name(item_id: str, index: int) -> str:
     return f"{item_id}/{index}/transcription" if item_id else ""
 
 
-@telemetry.shielded("finish a transcription")
+@telemetry.never_raises("finish a transcription")
 def _finish(call: Call, said: object, heard_s: Decimal | None) -> None:
     try:
         call.bill.usage = usage.of_transcription(said, heard_s, call.provider)

@@ -5,16 +5,17 @@ It is one call for the whole connection, billed by the second of sound, silence 
 
 from functools import partial
 
-from otel_costs import call as calls
-from otel_costs import clean, outbox, telemetry
-from otel_costs.call import Call
-from otel_costs.json_objects import parsed
+from otel_costs.calls import call as calls
+from otel_costs.calls.call import Call
 from otel_costs.messages import Draft, Message
 from otel_costs.providers.openai.parts import mapping
 from otel_costs.providers.openai_realtime import frames, usage
 from otel_costs.providers.openai_realtime.configuration import PCM_BYTES_PER_SECOND, Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.runtime import background, telemetry
+from otel_costs.values import sanitize
+from otel_costs.values.json_objects import parsed
 
 
 class Translation:
@@ -59,7 +60,7 @@ class Translation:
 
     def _read(self, kind: str, words: str) -> None:
         # One character more than a message may have, so that it is seen to be cut.
-        if kind in self._words and len(self._words[kind]) <= clean.MAX_TEXT:
+        if kind in self._words and len(self._words[kind]) <= sanitize.MAX_TEXT:
             self._words[kind] += words
 
     def closed(self, error: str | None) -> None:
@@ -67,7 +68,7 @@ class Translation:
         try:
             call = self._begin()
             call.stop()
-            outbox.put(partial(self._finish, call, error))
+            background.put(partial(self._finish, call, error))
         finally:
             self._owner.end(error)
 
@@ -84,7 +85,7 @@ class Translation:
         self._begin().chunks += 1
         self._said.add(data)
 
-    @telemetry.shielded("finish a translation")
+    @telemetry.never_raises("finish a translation")
     def _finish(self, call: Call, error: str | None) -> None:
         seconds = self._entered.seconds(PCM_BYTES_PER_SECOND) or 0
         call.bill.usage = usage.of_sound_sent(seconds, self._said.seconds(PCM_BYTES_PER_SECOND))

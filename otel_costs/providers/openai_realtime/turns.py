@@ -5,23 +5,24 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import attributes as names
-from otel_costs import clean, outbox, telemetry
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
+from otel_costs import semconv as names
+from otel_costs.calls.call import Call
 from otel_costs.messages import Draft
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.parts import key, mapping, sequence
 from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.conversation import Items
-from otel_costs.providers.openai_realtime.held import HELD
 from otel_costs.providers.openai_realtime.items import drafts as drafts_of
 from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
+from otel_costs.providers.openai_realtime.pending_items import HELD
 from otel_costs.providers.openai_realtime.tools import Tools
-from otel_costs.recent import Recent
-from otel_costs.reported_usage import in_one
+from otel_costs.runtime import background, telemetry
+from otel_costs.usage.reported import in_one
+from otel_costs.values import sanitize
+from otel_costs.values.recent import Recent
 
 OPEN: Final = 64
 """Responses that may be under way; the oldest is given up."""
@@ -140,7 +141,7 @@ class Turns:
             self._items.unfinished(item_id, turn.call.call_id, interrupted)
         used = in_one((response.get("usage"), event.get("usage")))
         turn.call.bill.unknown += hosted_tools.unheard(map(mapping, sequence(response.get("output"))))
-        outbox.put(partial(_finish, turn.call, used, status, reason))
+        background.put(partial(_finish, turn.call, used, status, reason))
 
     def end(self, error: str | None) -> None:
         """Give up the responses that are under way: the connection has ended."""
@@ -154,7 +155,7 @@ class Turns:
         turn.call.bill.reasons = [CostReason.RESPONSE_NOT_DONE]
         for item_id in turn.items:
             self._items.unfinished(item_id, turn.call.call_id, error or CostReason.RESPONSE_NOT_DONE.value)
-        outbox.put(partial(turn.call.fail, error or CostReason.RESPONSE_NOT_DONE.value))
+        background.put(partial(turn.call.fail, error or CostReason.RESPONSE_NOT_DONE.value))
 
 
 def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -165,11 +166,11 @@ def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
     return key(response.get("status")) or "completed", reason
 
 
-@telemetry.shielded("finish a response")
+@telemetry.never_raises("finish a response")
 def _finish(call: Call, used: object, status: str, reason: str | None) -> None:
-    call.set(names.REALTIME_STATUS, clean.identifier(status))
-    call.set(names.REALTIME_STATUS_REASON, reason and clean.identifier(reason))
-    call.set(names.RESPONSE_FINISH_REASONS, [clean.identifier(reason or status)])
+    call.set(names.REALTIME_STATUS, sanitize.identifier(status))
+    call.set(names.REALTIME_STATUS_REASON, reason and sanitize.identifier(reason))
+    call.set(names.RESPONSE_FINISH_REASONS, [sanitize.identifier(reason or status)])
     try:
         call.bill.usage, doubt = usage.of_response(used, call.provider)
         if doubt:

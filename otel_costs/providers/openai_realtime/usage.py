@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs.cost_reason import CostReason
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai.usage import heard
-from otel_costs.reported_usage import read
 from otel_costs.usage import Usage
+from otel_costs.usage.reported import read
 
 _DETAILS: Final = (("input_tokens", "input_token_details"), ("output_tokens", "output_token_details"))
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import outbox
-from otel_costs.call import Call
-from otel_costs.cost_reason import CostReason
-from otel_costs.providers.sound import HEAD, Sound
+from otel_costs.calls.call import Call
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import background
+from otel_costs.values.audio_length import HEAD, Sound
 
 KEPT: Final = 32 * 1024 * 1024
 """Bytes of JSON or text that are kept while the application streams them; the usage of a longer one is not read."""
@@ -36,7 +36,7 @@ class BodyReader:
             self._kept.append(chunk)
         self._size += len(chunk)
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         if self._call is not None:
             self._call.stop()
         return partial(self._end, None if error is None else type(error).__name__)

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from otel_costs import open_ends, outbox, telemetry, watched_response
+from otel_costs.runtime import background, telemetry, unfinished
+from otel_costs.transports.http import response_tap
 
 
 class Reader(Protocol):
@@ -15,7 +16,7 @@ class Reader(Protocol):
         """Take the next bytes of the body."""
         ...
 
-    def end(self, error: BaseException | None) -> outbox.Job:
+    def end(self, error: BaseException | None) -> background.Job:
         """The body will not be read further: note the time, and return what is left to do. Called once.
 
         It may be called from a finalizer, that is inside any allocation, with any lock held by the thread.
@@ -67,20 +68,20 @@ class Watch:
             if self._reader is not None and not self.ended:
                 self._reader.feed(chunk)
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
+            telemetry.warn_once("bug:stream", "otel_costs could not follow a stream", error=error)
         if self._filter is None:
             return chunk
         try:
             return self._filter.feed(chunk)
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:filter", "otel_costs could not filter a stream", error=error)
+            telemetry.warn_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return chunk
 
     def flush(self) -> bytes:
         try:
             return b"" if self._filter is None else self._filter.flush()
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:filter", "otel_costs could not filter a stream", error=error)
+            telemetry.warn_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return b""
 
     def read_out(self) -> None:
@@ -90,23 +91,23 @@ class Watch:
             if not self.ended and (told := getattr(self._reader, "read_out", None)) is not None:
                 told()
         except Exception as error:  # noqa: BLE001
-            telemetry.complain_once("bug:stream", "otel_costs could not follow a stream", error=error)
+            telemetry.warn_once("bug:stream", "otel_costs could not follow a stream", error=error)
         self.end(None)
 
-    def end(self, error: BaseException | None, put: Callable[[outbox.Job], object] = outbox.put) -> None:
+    def end(self, error: BaseException | None, put: Callable[[background.Job], object] = background.put) -> None:
         """Tell the reader that this is the end, and `put` what it leaves; whoever comes second does nothing."""
         if not self._ended.acquire(blocking=False):
             return
-        open_ends.discard(self)
+        unfinished.discard(self)
         try:
             if self._reader is not None:
                 put(self._reader.end(error))
         except Exception as bug:  # noqa: BLE001
-            telemetry.complain_once("bug:stream end", "otel_costs could not finish a stream", error=bug)
+            telemetry.warn_once("bug:stream end", "otel_costs could not finish a stream", error=bug)
 
     def end_from_finalizer(self) -> None:
         """End as the collector wants it: whatever else is to be done is done later, by somebody else."""
-        self.end(None, outbox.put_from_finalizer)
+        self.end(None, background.put_from_finalizer)
 
     def end_with_process(self, _wait_s: float) -> None:
         """End with the process, or with what we follow; the application may still read on."""
@@ -136,11 +137,11 @@ def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) 
     Raises TypeError where the response's class cannot be extended.
     """
     state = Watch(reader, filtered)
-    watched_response.observe(response, state)
+    response_tap.observe(response, state)
     end_with(response, state)
 
 
 def end_with(owner: Any, state: Watch) -> None:
     """End a watch with its owner, or with the process, if nobody reads to the end before."""
-    open_ends.add(state)
-    open_ends.when_collected(owner, state.end_from_finalizer)
+    unfinished.add(state)
+    unfinished.when_collected(owner, state.end_from_finalizer)

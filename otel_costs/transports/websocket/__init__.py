@@ -6,16 +6,16 @@ that of each message. A socket has one observer at most, whatever stands on top 
 
 from typing import Final
 
-from otel_costs.sockets import claims
-from otel_costs.sockets.claims import Handshake, Observer, claimed_by, observe
+from otel_costs.transports.websocket import claims
+from otel_costs.transports.websocket.claims import Handshake, Observer, claimed_by, observe
 
 __all__ = ["LIBRARIES", "Handshake", "Observer", "claimed_by", "forget", "observe"]
 
 LIBRARIES: Final[tuple[tuple[str, str], ...]] = (
-    ("aiohttp.client_ws", "otel_costs.sockets.aiohttp"),
-    ("websockets.asyncio.client", "otel_costs.sockets.websockets"),
-    ("websockets.legacy.client", "otel_costs.sockets.websockets_legacy"),
-    ("websockets.sync.client", "otel_costs.sockets.websockets"),
+    ("aiohttp.client_ws", "otel_costs.transports.websocket.aiohttp"),
+    ("websockets.asyncio.client", "otel_costs.transports.websocket.websockets"),
+    ("websockets.legacy.client", "otel_costs.transports.websocket.websockets_legacy"),
+    ("websockets.sync.client", "otel_costs.transports.websocket.websockets"),
 )
 """Module of a library, and the module of ours that hooks it: it has `install(patches)`."""
 

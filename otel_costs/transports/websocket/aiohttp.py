@@ -7,11 +7,11 @@ import asyncio
 import sys
 from typing import Any, Final
 
-from otel_costs import telemetry
-from otel_costs.patching import Patches
-from otel_costs.sockets import watch
-from otel_costs.sockets.claims import Handshake
-from otel_costs.sockets.watch import MARK, Watch
+from otel_costs.runtime import telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.transports.websocket import watch
+from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.transports.websocket.watch import MARK, Watch
 
 _MODULE: Final = "aiohttp.client_ws"
 _TEXT: Final = 1  # WSMsgType
@@ -53,7 +53,7 @@ class _Reader:
             _arrived(self._watch, message)
         return message
 
-    @telemetry.shielded("see a socket close")
+    @telemetry.never_raises("see a socket close")
     def end(self, connection: Any) -> None:
         """Tell of what has arrived and will not be read any more, and of the end."""
         if not self._watch.ended:
@@ -148,7 +148,7 @@ def _watch_of(connection: Any) -> Watch | None:
     return found
 
 
-@telemetry.shielded("see a socket open")
+@telemetry.never_raises("see a socket open")
 def _opened(connection: Any) -> Watch | None:
     """Ask who follows a connection, and have its reader tell of what is read."""
 
@@ -163,7 +163,7 @@ def _opened(connection: Any) -> Watch | None:
     return found
 
 
-@telemetry.shielded("read a message")
+@telemetry.never_raises("read a message")
 def _arrived(found: Watch, read: Any) -> None:
     if read.type in (_TEXT, _BINARY):
         is_text = read.type == _TEXT and not isinstance(read.data, str)

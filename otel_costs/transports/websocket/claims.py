@@ -4,8 +4,8 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from otel_costs import telemetry
-from otel_costs.providers import hosts
+from otel_costs import hosts
+from otel_costs.runtime import telemetry
 
 
 class Handshake(NamedTuple):
@@ -63,7 +63,7 @@ def clear() -> None:
     _claims.clear()
 
 
-@telemetry.shielded("follow a socket")
+@telemetry.never_raises("follow a socket")
 def observe(handshake: Handshake) -> Observer | None:
     """Return who follows a socket: the first that claims it, by its provider before any host; None if nobody does."""
     provider = hosts.provider_of(handshake.host, handshake.port)

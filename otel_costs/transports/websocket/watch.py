@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, Final
 
-from otel_costs import open_ends, outbox, telemetry
-from otel_costs.session import BudgetExceeded
-from otel_costs.sockets.claims import Handshake, Observer, observe
+from otel_costs.runtime import background, telemetry, unfinished
+from otel_costs.sessions.session import BudgetExceeded
+from otel_costs.transports.websocket.claims import Handshake, Observer, observe
 
 FRAGMENTED_LIMIT: Final = 16 * 2**20
 """Bytes or characters up to which a message that comes in fragments is put together; a longer one is not told of."""
@@ -73,7 +73,7 @@ class Watch:
             return
         with self._lock:
             observer, self._observer = self._observer, None
-            open_ends.discard(self)
+            unfinished.discard(self)
             self.arriving.reset()
             try:
                 if observer is not None:
@@ -92,7 +92,7 @@ class Watch:
 
     def end_from_finalizer(self) -> None:
         """End as the collector wants it, inside any allocation: later, and by somebody else."""
-        outbox.put_from_finalizer(self.end)
+        background.put_from_finalizer(self.end)
 
     def forget(self) -> None:
         """Tell of nothing further: after a fork, the socket is the parent's."""
@@ -147,15 +147,15 @@ def open_for(socket: Any, handshake: Callable[[], Handshake], context: Context |
     if observer is None:
         return None
     watch = vars(socket)[MARK] = Watch(observer, context)
-    open_ends.add(watch)
-    open_ends.when_collected(socket, watch.end_from_finalizer)
+    unfinished.add(watch)
+    unfinished.when_collected(socket, watch.end_from_finalizer)
     return watch
 
 
-@telemetry.shielded("look at a socket")
+@telemetry.never_raises("look at a socket")
 def _observer(handshake: Callable[[], Handshake]) -> Observer | None:
     return observe(handshake())
 
 
 def _complain(error: Exception) -> None:
-    telemetry.complain_once("bug:socket", "otel_costs could not follow a socket's messages", error=error)
+    telemetry.warn_once("bug:socket", "otel_costs could not follow a socket's messages", error=error)

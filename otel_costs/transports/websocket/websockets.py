@@ -10,11 +10,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from contextvars import Context, copy_context
 from typing import Any, Final
 
-from otel_costs import telemetry
-from otel_costs.patching import Patches
-from otel_costs.sockets import watch
-from otel_costs.sockets.claims import Handshake
-from otel_costs.sockets.watch import MARK, Assembly, Watch
+from otel_costs.runtime import telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.transports.websocket import watch
+from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.transports.websocket.watch import MARK, Assembly, Watch
 
 _CONTEXT: Final = "_otel_costs_context"  # of a connection that is opening: the context of who opens it
 _TEXT: Final = 1  # opcodes of RFC 6455
@@ -85,7 +85,7 @@ def _sending(wrapped: Any, found: Watch, args: tuple[Any, ...], kwargs: dict[str
     return wrapped(told(found, args[0], kwargs.get("text")), *args[1:], **kwargs)
 
 
-@telemetry.shielded("see a socket open")
+@telemetry.never_raises("see a socket open")
 def _opened(connection: Any) -> Watch | None:
     """Ask who follows a connection, if it is open: at the answer to its handshake, or now, if we came later."""
     protocol = connection.protocol
@@ -102,7 +102,7 @@ def _opened(connection: Any) -> Watch | None:
     return watch.open_for(connection, handshake, context)
 
 
-@telemetry.shielded("read a frame")
+@telemetry.never_raises("read a frame")
 def _arrived(found: Watch, event: Any) -> None:
     """Tell of the message that a frame completes. The answer to a handshake is no frame, and has no opcode."""
     opcode = getattr(event, "opcode", None)
@@ -119,7 +119,7 @@ def _arrived(found: Watch, event: Any) -> None:
         found.received(message)
 
 
-@telemetry.shielded("see a socket close")
+@telemetry.never_raises("see a socket close")
 def _closed(connection: Any) -> None:
     vars(connection).pop(_CONTEXT, None)
     found = vars(connection).get(MARK)
@@ -165,7 +165,7 @@ async def _fragments_async(found: Watch, message: AsyncIterable[Any], text: bool
         found.sent(said)
 
 
-@telemetry.shielded("put a message together")
+@telemetry.never_raises("put a message together")
 def _add(assembly: Assembly, part: Any, text: bool | None) -> None:
     assembly.is_text = isinstance(part, str) if text is None else text
     assembly.add(part.encode() if isinstance(part, str) else bytes(part))

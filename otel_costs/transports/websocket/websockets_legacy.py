@@ -6,12 +6,12 @@ Sockets that opened before us are not followed.
 from contextvars import copy_context
 from typing import Any
 
-from otel_costs import telemetry
-from otel_costs.patching import Patches
-from otel_costs.sockets import watch
-from otel_costs.sockets.claims import Handshake
-from otel_costs.sockets.watch import MARK, Watch
-from otel_costs.sockets.websockets import told
+from otel_costs.runtime import telemetry
+from otel_costs.runtime.patching import Patches
+from otel_costs.transports.websocket import watch
+from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.transports.websocket.watch import MARK, Watch
+from otel_costs.transports.websocket.websockets import told
 
 
 def install(patches: Patches) -> None:
@@ -57,7 +57,7 @@ async def _close_connection(wrapped: Any, protocol: Any, args: tuple[Any, ...], 
             found.end(protocol.close_code)
 
 
-@telemetry.shielded("see a socket open")
+@telemetry.never_raises("see a socket open")
 def _opened(protocol: Any, uri: Any) -> None:
     def handshake() -> Handshake:
         path, _, query = protocol.path.partition("?")

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from otel_costs.local import Stack
-from otel_costs.local.intake import Intake, UnavailableError
+from otel_costs.local.ingest import Intake, UnavailableError
 from otel_costs.store.embedded import Engine
 
 from ..support import ask, export_logs, ledger_record, send

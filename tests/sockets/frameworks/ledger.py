@@ -6,7 +6,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.stand_in import Provider
 from tests.sockets.realtime_turns import TURNS
 from tests.support.recorded import Recorded, instrumented

@@ -11,9 +11,9 @@ import pytest
 
 import otel_costs
 from otel_costs import CostsInstrumentor
-from otel_costs import attributes as names
+from otel_costs import semconv as names
 from otel_costs.messages import content
-from otel_costs.providers import vendor_http
+from otel_costs.providers.kit import httpx_patch
 from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.driver import Driver
 from tests.support.speech.service import Said
@@ -122,9 +122,9 @@ class Promises:
         assert recorded.calls == []
 
     @pytest.mark.parametrize(
-        "place", ["vendor_call.VendorCall.begin", "vendor_call.VendorCall._receive", "vendor_request.read",
-                  "vendor_http._vendor", "vendor_http.is_refused", "vendor_call.Call", "vendor_call.Answer.of",
-                  "vendor_call._Reader.feed", "vendor_call._Reader.end", "spoken.alone"],
+        "place", ["exchange.VendorCall.begin", "exchange.VendorCall._receive", "exchange.read_request",
+                  "httpx_patch._vendor", "httpx_patch.is_refused", "exchange.Call", "exchange.Answer.of",
+                  "exchange._Reader.feed", "exchange._Reader.end", "transcripts.alone"],
     )  # fmt: skip
     def test_a_bug_of_ours(
         self, place: str, driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
@@ -134,7 +134,7 @@ class Promises:
         expected = [driver.transcribe(), b"".join(driver.read(driver.speak()))]
         CostsInstrumentor().instrument(**recorded.providers)
         module, *path, name = place.split(".")
-        owner: Any = importlib.import_module(f"otel_costs.providers.{module}")
+        owner: Any = importlib.import_module(f"otel_costs.providers.kit.{module}")
         for step in path:
             owner = getattr(owner, step)
         monkeypatch.setattr(owner, name, broken)
@@ -143,11 +143,11 @@ class Promises:
 
     def test_a_reader_that_fails(self, driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
         """A bug in reading an answer leaves a record that says so."""
-        vendors = vendor_http._vendors
+        vendors = httpx_patch._vendors
         vendor = vendors[driver.provider]
         endpoints = [replace(endpoint, read=broken) for endpoint in vendor.endpoints]
         monkeypatch.setitem(vendors, driver.provider, replace(vendor, endpoints=endpoints))
-        vendor_http._behind.cache_clear()
+        httpx_patch._behind.cache_clear()
         assert driver.transcribe() == driver.heard
         call = recorded.call
         assert (call[names.COST_STATUS], call[names.COST_REASON]) == ("unpriced", "response_not_read")

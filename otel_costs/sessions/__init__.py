@@ -1,0 +1,1 @@
+"""Whose a call is: session, step, user, budget and totals."""

@@ -1,0 +1,1 @@
+"""Responses over HTTP, watched while the application reads them."""
