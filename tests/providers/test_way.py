@@ -47,9 +47,9 @@ class Way:
             self.functions.setdefault(code.co_filename.removeprefix(PACKAGE), {})[code.co_qualname] = None
 
 
-@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 27, 129), (True, 36, 187)])
+@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 28, 132), (True, 38, 192)])
 def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, modules: int, functions: int) -> None:
-    """Once everything has been asked for that is asked for once."""
+    """When all is loaded that is loaded once; other tests may have loaded the clients of vendors."""
 
     def ask() -> None:
         answer = driver.run(driver.client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=stream))
@@ -59,5 +59,5 @@ def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, mod
     ask()
     background.drain()
     way = Way().follow(ask)
-    assert way.size[0] <= modules, way
-    assert way.size[1] <= functions, way
+    assert way.size[0] <= modules, f"{way.size}\n{way}"
+    assert way.size[1] <= functions, f"{way.size}\n{way}"
