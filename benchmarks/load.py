@@ -4,7 +4,8 @@ Each variant runs in a process of its own: openai's client over a transport that
 the real SDK with batch processors, content off, and exporters that drop it all. The variants take turns, a short round
 each, so that whatever else the machine does meets all of them; figures are medians over the rounds, relative to the
 round of `bare` and of `by hand`, a wrapper that makes one span. A round ends when what its calls left is written.
-Variants that are not installed are left out.
+Variants that are not installed are left out. `sdk alone` writes by hand what a call of ours leaves: less than that is
+not to be had for a span, a record and measurements.
 
 Where other programs are at work on the machine, the share of `bare` by processor time says more than that by the clock.
 
@@ -22,17 +23,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from benchmarks import _canned
 from benchmarks._candidates import NoSpans, finish_by_hand, instrumentor, providers, span_by_hand
+from benchmarks._sdk_alone import SdkAlone, left_by
 
 BARE: Final = "bare"
 BY_HAND: Final = "by hand"
+SDK_ALONE: Final = "sdk alone"
+"""What a call of ours leaves, written by hand: less is not to be had with the SDK."""
 BEFORE: Final = "before"
 """Our own code of another checkout."""
-VARIANTS: Final = (BARE, BY_HAND, "otel_costs", "genai-openai", "openinference", "langfuse")
-OURS: Final = VARIANTS[:3]
+VARIANTS: Final = (BARE, BY_HAND, SDK_ALONE, "otel_costs", "genai-openai", "openinference", "langfuse")
+OURS: Final = VARIANTS[:4]
 
 CONVERSATION: Final = [
     {"role": "system", "content": "You are a support assistant of a shop. Answer in one or two sentences."},
@@ -208,10 +213,9 @@ def _serve(variant: str) -> None:
     assert openai  # its import is the application's own, and so is the SDK's
     sdk = providers()
     begun = time.process_time()
-    wrap = _instrument(variant, sdk)
     transport = _transport()
     client = openai.AsyncOpenAI(api_key="sk-benchmark", http_client=openai.DefaultAsyncHttpxClient(transport=transport))
-    ask = wrap(client.chat.completions.create)
+    ask = _instrument(variant, sdk, client)
 
     def run(case: Case) -> Round:
         transport.answers_after_s = case.answers_after_s
@@ -274,16 +278,20 @@ def _transport() -> Any:
     return Transport()
 
 
-def _instrument(variant: str, sdk: dict[str, Any]) -> Callable[[Any], Any]:
-    """Switch a variant on, and return what wraps the function to be called."""
+def _instrument(variant: str, sdk: dict[str, Any], client: Any) -> Any:
+    """Switch a variant on, and return the function to be called."""
     if variant == BY_HAND:
         tracer = sdk["tracer_provider"].get_tracer("by hand")
-        return lambda create: _by_hand(tracer, create)
+        return _by_hand(partial(span_by_hand, tracer), finish_by_hand, client.chat.completions.create)
+    if variant == SDK_ALONE:
+        left = left_by(lambda: type(client.chat.completions)(client).create(model="gpt-4o", messages=CONVERSATION))
+        alone = SdkAlone(sdk, left)
+        return _by_hand(alone.start, alone.finish, client.with_options().chat.completions.create)
     if variant == "langfuse":
         _langfuse()
     elif variant != BARE:
         instrumentor("otel_costs" if variant == BEFORE else variant).instrument(**sdk)
-    return lambda create: create
+    return client.chat.completions.create
 
 
 def _langfuse() -> None:
@@ -298,15 +306,15 @@ def _langfuse() -> None:
     )  # fmt: skip
 
 
-def _by_hand(tracer: Any, create: Any) -> Any:
-    """One span with the tokens, and nothing else."""
+def _by_hand(start: Callable[[str], Any], finish: Callable[[Any, Any], None], create: Any) -> Any:
+    """What somebody writes around a call: something that starts, and is finished with the answer or the last chunk."""
 
     async def traced(**arguments: Any) -> Any:
-        span = span_by_hand(tracer, arguments["model"])
+        span = start(arguments["model"])
         answer = await create(**arguments)
         if arguments.get("stream"):
             return streamed(span, answer)
-        finish_by_hand(span, answer)
+        finish(span, answer)
         return answer
 
     async def streamed(span: Any, stream: Any) -> Any:
@@ -315,7 +323,7 @@ def _by_hand(tracer: Any, create: Any) -> Any:
             if chunk.usage is not None:
                 last = chunk
             yield chunk
-        finish_by_hand(span, last)
+        finish(span, last)
 
     return traced
 
