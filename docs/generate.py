@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs import sql_reference
+from docs import architecture, sql_reference
 from otel_costs.pricing.cost_reason import CostReason
 
 HERE: Final = Path(__file__).parent
@@ -29,7 +29,11 @@ def reasons() -> str:
     return "\n".join([_REASONS, *sections])
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {"reasons.md": reasons, "sql.md": sql_reference.page}
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "architecture.md": architecture.page,
+    "reasons.md": reasons,
+    "sql.md": sql_reference.page,
+}
 """File name -> what returns its text."""
 
 

@@ -8,22 +8,9 @@ from pathlib import Path
 import pytest
 
 import otel_costs
+from docs.architecture import LAYERS
 
 PACKAGE = Path(otel_costs.__file__).parent
-
-LAYERS = (
-    "semconv usage values",
-    "pricing runtime",
-    "sessions messages spool hosts",
-    "calls",
-    "transports store",
-    "providers",
-    "local stand_in",
-    "instrumentor otel_costs",
-    "scenarios",
-    "cli",
-)
-"""The folders, from the bottom to the top: a module imports from its own layer and from those below."""
 
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules.split()}
 

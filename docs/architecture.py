@@ -1,0 +1,87 @@
+"""The page of the package's layers, made from the folders and what each says of itself."""
+
+import ast
+from pathlib import Path
+from typing import Final
+
+import otel_costs
+
+LAYERS: Final = (
+    "semconv usage values",
+    "pricing runtime",
+    "sessions messages spool hosts",
+    "calls",
+    "transports store",
+    "providers",
+    "local stand_in",
+    "instrumentor otel_costs",
+    "scenarios",
+    "cli",
+)
+"""The folders and modules of the package, from the bottom to the top."""
+
+_PACKAGE: Final = Path(otel_costs.__file__).parent
+
+_HEAD: Final = """\
+# Architecture
+
+<!-- Made by `make docs` from docs/architecture.py and the folders of the package. -->
+
+```
+ the application ── opentelemetry-instrument ── otel_costs ──OTLP──▶ collector ──▶ ClickHouse
+   OpenAI, Realtime, Live, speech SDKs            │                     │            otel_logs, otel_traces
+                                                  │                     ▼                 │ queries/pipeline
+                                                  ▼                  Jaeger               ▼
+                                       session totals, budgets                      calls, messages
+                                                                                          │ queries/reports
+                                                                                          ▼
+                                                                                SQL, Grafana, otel-costs
+```
+
+`otel-costs local` is the right half of it in one process: an OTLP receiver, ClickHouse embedded, and the same files of
+`queries/`.
+
+## The way of a call
+
+1. The patches of a provider see a request. Its module reads what was asked, and `otel_costs/calls` starts a call with
+   its span.
+2. The response passes unchanged to the application; `otel_costs/transports` keeps what it says of usage.
+3. When the response is over, the application goes on. A job in `otel_costs/runtime/background.py` reads the answer,
+   finds its price in `otel_costs/pricing`, and writes the ledger record, the message records, the span and the
+   measurements.
+4. The SDK exports them; with `OTEL_COSTS_SPOOL`, ledger records lie on disk until they are acknowledged.
+
+`tests/providers/test_way.py` counts the modules and functions that a chat completion and a stream pass on that way.
+
+## The layers
+
+A module imports from its own layer and from those below; `tests/test_imports.py` holds every module to that, and that
+no import goes in a circle. From the top to the bottom:
+
+| Layer | What is in it |
+|---|---|
+"""
+
+
+def page() -> str:
+    """Return the text of the page."""
+    rows = [f"| {number} | {'<br>'.join(map(_said, names.split()))} |" for number, names in _numbered()]
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+def _numbered() -> list[tuple[int, str]]:
+    return list(enumerate(LAYERS, 1))[::-1]
+
+
+def _said(name: str) -> str:
+    if name == "otel_costs":
+        return f"`otel_costs/__init__.py`: {_first_line(_PACKAGE / '__init__.py')}"
+    folder = _PACKAGE / name
+    if folder.is_dir():
+        return f"`otel_costs/{name}`: {_first_line(folder / '__init__.py')}"
+    return f"`otel_costs/{name}.py`: {_first_line(folder.with_suffix('.py'))}"
+
+
+def _first_line(path: Path) -> str:
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(said.split("\n\n")[0].split())
