@@ -14,6 +14,7 @@ from otel_costs.cli import demo_env
 from otel_costs.cli.demo import PROGRAMS
 from otel_costs.local import Stack
 from tests.local.support import ask, send
+from tests.support.stack import empty
 
 from .fault_proxy import FaultProxy
 from .support import ROOT, Collector, instrumented_environ, wait_until
@@ -34,6 +35,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def demonstrated(collector: Collector, stack: Stack, local: Stack) -> None:
     """Run the demo's programs before the collector, and send the very same requests to `otel-costs local`."""
+    empty(stack)
     with FaultProxy(collector.url) as wire, demo_env.answering(stand_in=True) as answering:
         for service, name in PROGRAMS.items():
             program = ROOT / "examples" / "support_assistant" / name
