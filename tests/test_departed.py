@@ -172,11 +172,11 @@ def test_kill_9_in_the_middle_of_calls(provider: Provider, tmp_path: Path) -> No
     """What had not even been written is counted, where there is a spool; the next run of the application tells."""
     source = """
 import os, signal
-from otel_costs.runtime import background as outbox
+from otel_costs.runtime import background
 for _ in range(4):
     ask()
-assert outbox.drain(60)
-outbox._queue._busy.acquire()  # from now on nothing is written
+assert background.drain(60)
+background._queue._busy.acquire()  # from now on nothing is written
 for _ in range(3):
     ask()
 os.kill(os.getpid(), signal.SIGKILL)

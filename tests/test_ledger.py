@@ -149,7 +149,7 @@ handler.emit = lambda record: warnings.append(record.getMessage())
 logging.getLogger("otel_costs").addHandler(handler)
 import logfire, openai, otel_costs
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from otel_costs.runtime import background as outbox
+from otel_costs.runtime import background
 kept = InMemoryLogRecordExporter()
 def keep(match):
     return match.value if str(match.path[-1]).startswith(("session.id", "user.id", "otel_costs.")) else None
@@ -161,7 +161,7 @@ logfire.configure(
 otel_costs.CostsInstrumentor().instrument()
 with otel_costs.session("abc", user="secretary"):
     otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 8000})
-assert outbox.drain(60)
+assert background.drain(60)
 records = [data.log_record.attributes for data in kept.get_finished_logs()]
 print(records[0]["session.id"], records[0]["user.id"], records[0]["otel_costs.cost.usd"])
 print(*warnings, sep="\\n")

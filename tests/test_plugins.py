@@ -41,7 +41,7 @@ CALL = """
     import json, logging, sys
     import httpx, httpx2
     from otel_costs import CostsInstrumentor
-    from otel_costs.runtime import background as outbox
+    from otel_costs.runtime import background
     from tests.support.recorded import Recorded
     from tests.support.speech.service import Said, Service
 
@@ -61,7 +61,7 @@ CALL = """
     with Acme() as service:
         url = service.url + "/v1/chat"
         answers = [library.post(url, json={"model": "m"}).json() for library in (httpx, httpx2) * 2]
-    outbox.drain()
+    background.drain()
     calls = recorded.calls
     print(json.dumps({"calls": calls, "said": said, "answers": len(answers)}, default=str))
 """
@@ -155,7 +155,7 @@ def test_a_generator(tmp_path: Path) -> None:
     code = """
         import asyncio, json
         from otel_costs import CostsInstrumentor
-        from otel_costs.runtime import background as outbox
+        from otel_costs.runtime import background
         from tests.support.recorded import Recorded
         recorded = Recorded()
         CostsInstrumentor().instrument(**recorded.providers)
@@ -170,7 +170,7 @@ def test_a_generator(tmp_path: Path) -> None:
         left = acme_sdk.stream("a b")
         next(left)
         left.close()
-        outbox.drain()
+        background.drain()
         counts = [(call["otel_costs.usage.requests"], call["otel_costs.cost.status"]) for call in recorded.calls]
         print(json.dumps([begun, said, counts]))
     """

@@ -248,7 +248,7 @@ def test_abandoned() -> None:
 
 
 def test_collected_in_the_middle_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the collector ends is only put aside: it may interrupt whoever holds the locks of the outbox."""
+    """What the collector ends is only put aside: it may interrupt whoever holds the locks of the background."""
     jobs: list[Any] = []
     monkeypatch.setattr(background, "put", lambda job: pytest.fail("a finalizer may not do that"))
     monkeypatch.setattr(background, "put_from_finalizer", jobs.append)
@@ -403,8 +403,8 @@ def test_open_while_the_process_forks(provider: Provider) -> None:
             stream.close()
             del stream
             gc.collect()
-            from otel_costs.runtime import background as outbox
-            assert outbox.drain(60)
+            from otel_costs.runtime import background
+            assert background.drain(60)
             sys.exit(0)
         os.waitpid(child, 0)
         stream.close()

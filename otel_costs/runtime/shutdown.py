@@ -119,7 +119,7 @@ def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
             continue  # the application has shut it down
         flushing = getattr(provider, "shutdown" if final and adopted else "force_flush", None)
         if callable(flushing):
-            yield getattr(flushing, "__wrapped__", flushing)  # without our patch, which waits for the outbox
+            yield getattr(flushing, "__wrapped__", flushing)  # without our patch, which waits for the jobs
 
 
 def _providers() -> list[Any]:
