@@ -14,14 +14,6 @@ def parsed(text: str | bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def parsed_or_text(raw: bytes) -> Any:
-    """Return the JSON that `raw` is, or the text itself where it is none: transcriptions come as plain text, too."""
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return raw.decode("utf-8", "replace")
-
-
 def mapping(found: object, name: str) -> Mapping[str, Any]:
     """Return the object at `name` of an object; an empty one where there is none."""
     value = found.get(name) if isinstance(found, Mapping) else None

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
 
+from otel_costs.transports.http.body import json_or_text
 from otel_costs.transports.http.sse import events
 from otel_costs.usage import Usage, reported
-from otel_costs.values.json_objects import parsed, parsed_or_text
+from otel_costs.values.json_objects import parsed
 
 KEPT: Final = 32 * 1024 * 1024
 """Bytes of a body that are kept while the application streams it; the usage of a longer one is not read."""
@@ -29,7 +30,7 @@ class Answer:
         if raw is None:
             return cls(headers, None, read_out)
         if not _is_events(headers):
-            return cls(headers, parsed_or_text(raw), read_out)
+            return cls(headers, json_or_text(raw), read_out)
         ends = read_out if last_event is None else _has(raw, last_event)
         return cls(headers, raw.decode("utf-8", "replace"), ends)
 

@@ -10,8 +10,9 @@ from typing import Any, Final, Protocol
 
 from otel_costs.providers.openai.chat_accumulator import ChatAccumulator
 from otel_costs.providers.openai.jobs import ENDED
-from otel_costs.transports.http.sse import events, parsed
+from otel_costs.transports.http.sse import events
 from otel_costs.usage.reported import in_one, merged, says
+from otel_costs.values.json_objects import parsed
 
 _Json = dict[str, Any]
 

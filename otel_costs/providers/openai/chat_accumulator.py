@@ -9,8 +9,8 @@ from functools import reduce
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from otel_costs.transports.http.sse import parsed
 from otel_costs.usage.reported import merged, says
+from otel_costs.values.json_objects import parsed
 
 _Json = dict[str, Any]
 

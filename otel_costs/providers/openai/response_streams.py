@@ -12,7 +12,7 @@ from otel_costs.providers.openai import calls
 from otel_costs.providers.openai.accumulators import ResponsesAccumulator
 from otel_costs.providers.openai.request import Request
 from otel_costs.runtime import background
-from otel_costs.transports.http.sse import parsed
+from otel_costs.values.json_objects import parsed
 
 KEPT: Final = 4 * 1024 * 1024
 """Characters of a response's pieces that are kept until its last event; they matter only if that never comes."""

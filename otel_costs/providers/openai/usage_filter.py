@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs.transports.http.sse import BOUNDARY, end_of_last, events, parsed
+from otel_costs.transports.http.sse import BOUNDARY, end_of_last, events
+from otel_costs.values.json_objects import parsed
 
 _NULL_AS_WRITTEN: Final = b',"usage":null'
 # Outside strings only: within one, the quotes would be escaped.

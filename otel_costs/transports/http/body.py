@@ -47,7 +47,7 @@ class BodyReader:
         if not self._is_text:
             body = Sound(raw[:HEAD], self._size)
         elif len(raw) == self._size > 0:
-            body = _parsed(raw)
+            body = json_or_text(raw)
         if body is None and self._call is not None:
             self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
         self._finish(body, error)
@@ -55,7 +55,7 @@ class BodyReader:
 
 def read_body(raw: bytes, headers: Mapping[str, str]) -> Any:
     """Return what a whole body says: JSON, a text, or a `Sound`."""
-    return _parsed(raw) if is_text(headers) else Sound(raw[:HEAD], len(raw))
+    return json_or_text(raw) if is_text(headers) else Sound(raw[:HEAD], len(raw))
 
 
 def is_text(headers: Mapping[str, str]) -> bool:
@@ -64,7 +64,7 @@ def is_text(headers: Mapping[str, str]) -> bool:
     return "json" in kind or kind.startswith("text/")
 
 
-def _parsed(raw: bytes) -> Any:
+def json_or_text(raw: bytes) -> Any:
     """Return JSON, or the text itself where it is none: transcriptions come as text, srt and vtt too."""
     try:
         return json.loads(raw)

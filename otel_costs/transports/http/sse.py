@@ -1,9 +1,8 @@
 """Server-sent events: where one ends in the bytes of a stream, and what it says."""
 
-import json
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _ENDINGS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -39,12 +38,3 @@ def _fields(event: str) -> Iterator[tuple[str, str]]:
             name = value
     if data:
         yield name, "\n".join(data)
-
-
-def parsed(data: str) -> dict[str, Any] | None:
-    """Return the JSON object that an event says, None if it says none."""
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
