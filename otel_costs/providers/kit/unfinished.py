@@ -5,12 +5,11 @@ from dataclasses import replace
 from typing import Final
 
 from otel_costs.calls.reading import Reading
-from otel_costs.messages.drafts import Draft
+from otel_costs.messages.drafts import Draft, guessed_tokens
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.usage import Usage
 
 _IN_TOKENS: Final = frozenset({"chat", "text_completion", "generate_content"})
-_CHARACTERS: Final = 4  # a token: OpenAI's rule of thumb
 
 
 def unfinished(read: Reading, operation: str, inputs: Sequence[Draft], *, failed: bool) -> Reading:
@@ -31,13 +30,7 @@ def _at_least(known: Usage | None, inputs: Iterable[Draft], outputs: Iterable[Se
     Input tokens are those that were reported, if any were; output tokens those of the text where it has more of them.
     """
     found = dict(known.quantities) if known else {}
-    found.setdefault("input_tokens", _tokens(inputs))
-    found["output_tokens"] = max(sum(map(_tokens, outputs)), found.get("output_tokens", 0))
+    found.setdefault("input_tokens", guessed_tokens(inputs))
+    found["output_tokens"] = max(sum(map(guessed_tokens, outputs)), found.get("output_tokens", 0))
     guessed = Usage.of(found, estimated=True)
     return guessed if known is None else replace(guessed, invalid=known.invalid, unknown=known.unknown)
-
-
-def _tokens(drafts: Iterable[Draft]) -> int:
-    """Return the tokens of what was said in text; media have none that could be guessed."""
-    texts = (said for draft in drafts if not draft.media_type for said in (draft.content, draft.arguments) if said)
-    return -(-sum(map(len, texts)) // _CHARACTERS)

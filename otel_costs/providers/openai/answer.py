@@ -7,7 +7,7 @@ from otel_costs import messages
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
 from otel_costs.messages import content
-from otel_costs.messages.drafts import Draft
+from otel_costs.messages.drafts import guessed_tokens
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
@@ -132,20 +132,14 @@ def _estimate(call: Call, request: Request) -> None:
     if not bill.reasons:
         bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
     if CostReason.RESPONSE_NOT_READ not in bill.reasons:
-        said = sum(_tokens(choice) for choice in call.choices)
-        guessed = Usage.of({"input_tokens": _tokens(call.inputs), "output_tokens": said}, estimated=True)
+        said = sum(map(guessed_tokens, call.choices))
+        guessed = Usage.of({"input_tokens": guessed_tokens(call.inputs), "output_tokens": said}, estimated=True)
         bill.usage = guessed if bill.usage is None else bill.usage + guessed
 
 
 def _has_tokens(usage: Usage | None) -> bool:
     """Whether a usage says tokens, or what else there is to say: tools alone are counted without a usage."""
     return usage is not None and not (usage.quantities and usage.quantities.keys() <= options.TOOL_UNITS)
-
-
-def _tokens(drafts: Sequence[Draft]) -> int:
-    """Return the tokens of what was said in text; media have none that could be guessed."""
-    texts = (said for draft in drafts if not draft.media_type for said in (draft.content, draft.arguments) if said)
-    return -(-sum(map(len, texts)) // 4)
 
 
 @telemetry.never_raises("tell a job from a call")
