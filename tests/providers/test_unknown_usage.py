@@ -15,8 +15,8 @@ import pytest
 import otel_costs
 from otel_costs import semconv as names
 from otel_costs.calls import call as calls
+from otel_costs.calls import jobs
 from otel_costs.providers import openai_live
-from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.runtime import telemetry
 from otel_costs.transports.websocket import Handshake, observe
 from otel_costs.usage import Usage
@@ -256,7 +256,7 @@ def test_what_is_free_changes_no_status(
     """Times, costs, parts and zeros leave a call what it is without them."""
     free = {"queue_time": 0.2, "cost": 0.1, "holographic_tokens": 0, "light": {"waves": 0}, "service_tier": "standard"}
     service.ask(surface, {}, client)
-    openai_jobs.forget()  # or it is known that a job was billed
+    jobs.forget()  # or it is known that a job was billed
     calls.forget()
     service.ask(surface, free, client)
     said = [(call[names.COST_STATUS], call[names.COST_USD], call.get(names.COST_UNKNOWN)) for call in recorded.calls]

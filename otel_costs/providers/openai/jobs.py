@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_costs.calls.call import Call
+from otel_costs.calls.jobs import KEPT, is_first_look
 from otel_costs.providers.openai.routes import Endpoint
 from otel_costs.usage.reported import says
 from otel_costs.values.recent import Recent
@@ -21,17 +22,13 @@ _UNDER_WAY: Final = frozenset(
 
 _END_TIMES: Final = ("completed_at", "finished_at", "failed_at", "cancelled_at", "expired_at")
 
-KEPT: Final = 10_000
-"""Jobs that are remembered as found ended; a look at one that was forgotten leaves a span and no bill."""
-
-_found: Recent[tuple[str, str], bool] = Recent(KEPT)
 _windows: Recent[tuple[str, str], str] = Recent(KEPT)
 
 
 def forget() -> None:
-    """Forget which jobs were found ended, and in which window each was to end."""
-    global _found, _windows
-    _found, _windows = Recent(KEPT), Recent(KEPT)
+    """Forget in which window each job was to end."""
+    global _windows
+    _windows = Recent(KEPT)
 
 
 def keep_window(provider: str, response_id: str, window: str) -> None:
@@ -46,13 +43,7 @@ def window_of(provider: str, response_id: str) -> str | None:
 
 def is_due(provider: str, job: Mapping[str, Any]) -> bool:
     """Return whether this look is the first that finds that the job has ended; lists show old ones again and again."""
-    if not has_ended(job):
-        return False
-    found = (provider, str(job.get("id")))
-    if _found.get(found):
-        return False
-    _found[found] = True
-    return True
+    return has_ended(job) and is_first_look(provider, str(job.get("id")))
 
 
 def has_ended(job: Mapping[str, Any]) -> bool:
