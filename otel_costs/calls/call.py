@@ -286,8 +286,8 @@ class Call:
         self._telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=self._context)
         if self._is_logged:
             decision_log.written(self, seq, process.id)
-        if call_counter.current().place is not None:
-            crash_report.look()
+        if (files := call_counter.current().place) is not None:
+            crash_report.look(files)
 
     @telemetry.never_raises("count a call")
     def _settle(self, seq: int | None) -> None:

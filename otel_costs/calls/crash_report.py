@@ -14,8 +14,7 @@ from typing import Final
 from opentelemetry.context import Context
 
 from otel_costs import semconv as names
-from otel_costs.calls import call_counter
-from otel_costs.calls.call_counter import DeadProcess
+from otel_costs.calls.call_counter import DeadProcess, TallyFile
 from otel_costs.runtime import telemetry
 from otel_costs.values import sanitize
 from otel_costs.values.filelock import locked
@@ -33,11 +32,10 @@ _look_at = 0.0
 
 
 @telemetry.never_raises("tell of processes that are gone")
-def look() -> None:
-    """Tell of those that are due, when first called and then once a minute. It is, after the record of a call."""
+def look(place: TallyFile) -> None:
+    """Tell of those in `place` that are due, when first called, after the record of a call, and then once a minute."""
     global _look_at
-    place = call_counter.current().place
-    if place is None or (now := time.monotonic()) < _look_at:
+    if (now := time.monotonic()) < _look_at:
         return
     _look_at = now + LOOK_S
     told = 0
