@@ -14,7 +14,6 @@ from otel_costs.cli import demo_env
 from otel_costs.cli.demo import PROGRAMS
 from otel_costs.local import Stack
 from tests.local.support import ask, send
-from tests.support.stack import empty
 
 from .fault_proxy import FaultProxy
 from .support import ROOT, Collector, instrumented_environ, wait_until
@@ -33,9 +32,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def demonstrated(collector: Collector, stack: Stack, local: Stack) -> None:
+def demonstrated(collector: Collector, emptied_stack: Stack, local: Stack) -> None:
     """Run the demo's programs before the collector, and send the very same requests to `otel-costs local`."""
-    empty(stack)
     with FaultProxy(collector.url) as wire, demo_env.answering(stand_in=True) as answering:
         for service, name in PROGRAMS.items():
             program = ROOT / "examples" / "support_assistant" / name
@@ -50,7 +48,7 @@ def demonstrated(collector: Collector, stack: Stack, local: Stack) -> None:
             _send_again(local, head, body)
     for sql in (COUNTS, SPANS):
         direct = ask(local.http_url, sql)
-        wait_until(lambda sql=sql, direct=direct: ask(stack.http_url, sql) == direct, f"{direct} is stored")  # type: ignore[misc]
+        wait_until(lambda sql=sql, direct=direct: ask(emptied_stack.http_url, sql) == direct, f"{direct} is stored")  # type: ignore[misc]
 
 
 def _run(program: Path, environ: dict[str, str]) -> None:
