@@ -68,6 +68,7 @@ TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 # Whose call it is.
 SESSION_ID: Final = "session.id"
 USER_ID: Final = "user.id"
+SESSION_KIND: Final = "otel_costs.session.kind"  # conversation | creation | a word of the application
 SCENARIO: Final = "otel_costs.scenario"
 STEP: Final = "otel_costs.step"
 TAG_PREFIX: Final = "otel_costs.tag."

@@ -4,6 +4,7 @@
 -- are of five kinds that do not overlap. Audio in seconds.
 count() as call_count, -- billed calls
 countIf(c.cost_usd is null) as unpriced_calls, -- calls among them that have no price
+countIf(c.error_type != '') as error_count, -- calls among them that failed
 coalesce(sum(c.cost_usd), 0) as cost_usd, -- US dollars, exact: the sum of the calls that have a price
 sum(c.text_input_usd) as text_input_usd,
 sum(c.text_output_usd) as text_output_usd,

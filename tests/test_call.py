@@ -47,6 +47,7 @@ def test_a_call_leaves_one_record_with_exact_values_and_types(recorded: Recorded
         "server.address": "api.openai.com",
         "session.id": "abc-123",
         "user.id": "user-1",
+        "otel_costs.session.kind": "conversation",
         "otel_costs.scenario": "customer_service",
         "otel_costs.tag.kb_id": "kb_finance",
         "otel_costs.step": "analysis",

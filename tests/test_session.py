@@ -84,6 +84,7 @@ class TestPlaces:
         expected = {
             "session.id": "abc-123",
             "user.id": "user-1",
+            "otel_costs.session.kind": "conversation",
             "otel_costs.scenario": "customer_service",
             "otel_costs.tag.kb_id": "kb_finance",
         }
@@ -93,6 +94,18 @@ class TestPlaces:
         shown = [{name: (span.attributes or {})[name] for name in identity if name in (span.attributes or {})}
                  for span in recorded.spans]  # fmt: skip
         assert shown == found
+
+    def test_the_kind_of_a_session(self, recorded: Recorded, ask: Ask) -> None:
+        """A session is a conversation where nothing is said; calls outside of a session have no kind."""
+        for options in ({}, {"kind": None}, {"kind": "creation"}, {"kind": ""}):
+            with otel_costs.session("abc-123", **options):
+                ask()
+        with otel_costs.session(None, kind="creation"):
+            ask()
+        ask()
+        assert [call.get(names.SESSION_KIND) for call in recorded.calls] == [
+            "conversation", "conversation", "creation", "conversation", None, None,
+        ]  # fmt: skip
 
     def test_the_innermost_session_and_step_count(self, recorded: Recorded, ask: Ask) -> None:
         """Nested sessions and steps are left in order, by an exception too; a session begins without a step."""
@@ -529,6 +542,7 @@ class TestTotals:
             "otel_costs.process.id": recorded.calls[0]["otel_costs.process.id"],
             "session.id": "abc-123",
             "user.id": "user-1",
+            "otel_costs.session.kind": "conversation",
             "otel_costs.scenario": "support",
             "otel_costs.tag.kb_id": "kb",
             "otel_costs.session.calls": 3,

@@ -1,7 +1,7 @@
 """What was said in a call, or on a connection, written as message records, each once."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.context import Context
 
@@ -9,6 +9,9 @@ from otel_costs import messages
 from otel_costs import semconv as names
 from otel_costs.messages import Draft, Message, Seen, content
 from otel_costs.runtime import telemetry
+
+_SHARED: Final = (names.SESSION_ID, names.USER_ID, names.SESSION_KIND, names.SCENARIO)
+"""What a message record has of the call's session."""
 
 
 class Conversation:
@@ -19,9 +22,7 @@ class Conversation:
 
     def __init__(self, id: str, identity: Mapping[str, Any], call_id: str | None, context: Context) -> None:  # noqa: A002
         self._id, self._context = id, context
-        self._shared = {
-            name: identity[name] for name in (names.SESSION_ID, names.USER_ID, names.SCENARIO) if name in identity
-        }
+        self._shared = {name: identity[name] for name in _SHARED if name in identity}
         if call_id:
             self._shared[names.CALL_ID] = call_id
 

@@ -147,7 +147,8 @@ def _said(message: Row, *, full: bool) -> Text:
         found.append_text(text(_cut(content, shown, full=full)))
         return found.append(_truncated(metadata), "dim")
     kind = "" if message["type"] in ("text", "function_call", "audio") else f"{message['type']}, "
-    return found.append(f"({kind}content not recorded)", "dim")
+    why = "deleted: its retention is over" if metadata.get("content_state") == "deleted" else "not recorded"
+    return found.append(f"({kind}content {why})", "dim")
 
 
 def _sound(message: Row) -> str:

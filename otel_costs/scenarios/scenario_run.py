@@ -1,8 +1,9 @@
 """A run of a scenario: its requests, made with OpenAI's client, and what the ledger says of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import groupby
 from typing import Any, Final
 
 import otel_costs
@@ -47,14 +48,12 @@ def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | N
 
     session_id, stage = f"{scenario.name}-{random_id()[:8]}", _Stage(client)
     outcome, problem = COMPLETED, ""
-    with otel_costs.session(
-        session_id, user=scenario.user, scenario=scenario.name, budget_usd=budget_usd, **scenario.tags
-    ):
+    options = {"user": scenario.user, "scenario": scenario.name, "budget_usd": budget_usd, **scenario.tags}
+    with otel_costs.session(session_id, **options):
         try:
-            for step in scenario.steps:
-                stage.step = step.name
-                with otel_costs.step(step.name):
-                    stage.play(step)
+            for phase, steps in groupby(scenario.steps, lambda step: step.phase):
+                with otel_costs.session(session_id, kind=phase, **options):
+                    stage.play_all(steps)
         except otel_costs.BudgetExceeded as error:
             outcome, problem = OVER_BUDGET, f"step {stage.step} was not sent: {error}"
         except OpenAIError as error:
@@ -96,8 +95,14 @@ class _Stage:
     spoken: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     talks: dict[str, list[Any]] = field(default_factory=dict)
 
-    def play(self, step: Step) -> None:
-        """Make the requests of a step."""
+    def play_all(self, steps: Iterable[Step]) -> None:
+        """Make the requests of steps, one after the other."""
+        for step in steps:
+            self.step = step.name
+            with otel_costs.step(step.name):
+                self._play(step)
+
+    def _play(self, step: Step) -> None:
         call = step.call
         if isinstance(call, Talk):
             self._talk(step, call)

@@ -30,6 +30,9 @@ __all__ = [
 MAX_TAGS: Final = 32
 """Tags that a session keeps, and a call of the application's own: the SDK drops the oldest attributes past 128."""
 
+CONVERSATION: Final = "conversation"
+"""The kind of a session of which nothing else is said."""
+
 BUDGET_WARNING: Final = Decimal("0.8")
 
 # How long the end of a session may wait for its last calls to be written.
@@ -54,7 +57,8 @@ class Session(Scoped):
     """A conversation, training run or request whose calls are counted together.
 
     `id` is yours: calls of several processes with the same id are one session in every report, and without one (None or
-    empty) they belong to none. `user` and `scenario` are dimensions of the reports, further keyword arguments are tags.
+    empty) they belong to none. `user`, `kind` and `scenario` are dimensions of the reports: `kind` is
+    `conversation` where nothing is said, `creation`, or a word of yours. Further keyword arguments are tags.
     `budget_usd` warns once at 80 %, and from 100 % on the next call raises `BudgetExceeded` before it is sent. None
     sets no limit, and what is no amount raises ValueError.
 
@@ -66,6 +70,7 @@ class Session(Scoped):
         id: object,  # noqa: A002  the word of the contract
         *,
         user: object = None,
+        kind: object = None,
         scenario: object = None,
         budget_usd: Decimal | str | float | None = None,
         **tags: object,
@@ -73,6 +78,7 @@ class Session(Scoped):
         super().__init__()
         self.id = "" if id is None else _identifier(id)
         self.user = None if user is None else _identifier(user)
+        self.kind = None if not self.id else CONVERSATION if kind in (None, "") else _identifier(kind)
         self.scenario = None if scenario is None else _identifier(scenario)
         self.budget_usd = _dollars(budget_usd)
         self.tags = _tags(tags)
@@ -83,7 +89,7 @@ class Session(Scoped):
         """Who follows events that the application brings (`observe_realtime_event`)."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {"user": self.user, "scenario": self.scenario, "budget_usd": self.budget_usd}
+        options = {"user": self.user, "kind": self.kind, "scenario": self.scenario, "budget_usd": self.budget_usd}
         return _session, (self.id, {**self.tags, **options})
 
     @property
@@ -100,7 +106,12 @@ class Session(Scoped):
     @cached_property
     def attributes(self) -> Mapping[str, Any]:
         """The attributes of every call of this session."""
-        found = {names.SESSION_ID: self.id or None, names.USER_ID: self.user, names.SCENARIO: self.scenario}
+        found = {
+            names.SESSION_ID: self.id or None,
+            names.USER_ID: self.user,
+            names.SESSION_KIND: self.kind,
+            names.SCENARIO: self.scenario,
+        }
         found.update({names.TAG_PREFIX + key: value for key, value in self.tags.items()})
         return {name: value for name, value in found.items() if value is not None}
 

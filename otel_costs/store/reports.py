@@ -36,12 +36,12 @@ TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "ca
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_SUMS: Final = ("call_count", "unpriced_calls", "cost_usd", "audio_seconds", "characters")
+_SUMS: Final = ("call_count", "unpriced_calls", "error_count", "cost_usd", "audio_seconds", "characters")
 _COLUMNS: Final = (*_SUMS, *(f"{part}_usd" for part in BREAKDOWN), *TOKENS)
 
 _SESSION: Final = (
-    "session_id, user_id, scenario, tags, start_time, end_time, duration_seconds, message_count, call_count, cost_usd,"
-    " unpriced_calls"
+    "session_id, user_id, kind, scenario, tags, start_time, end_time, duration_seconds, message_count, call_count,"
+    " cost_usd, unpriced_calls, error_count"
 )
 _NEWEST_SESSIONS: Final = (
     f"select {_SESSION} from newest_sessions(user = {{user:Nullable(String)}},"  # noqa: S608
@@ -66,7 +66,7 @@ _PARTS: Final = {
 }
 """What a report of everybody has besides its total, and by what."""
 
-_MESSAGE: Final = "session_id, user_id, scenario, timestamp, role, type, content, message_index, message_id"
+_MESSAGE: Final = "session_id, user_id, kind, scenario, timestamp, role, type, content, message_index, message_id"
 _SEARCH_ANYWHERE: Final = (
     f"select {_MESSAGE} from session_messages where positionCaseInsensitiveUTF8(content, {{words:String}}) > 0"  # noqa: S608
     " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"

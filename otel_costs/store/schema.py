@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
-from otel_costs.store.cluster import Layout
+from otel_costs.store.cluster import LOCAL, Layout
 from otel_costs.store.files import Statement, statements
 from otel_costs.store.rows import telling
 
@@ -19,6 +19,9 @@ ONE_SERVER: Final = Layout()
 
 _CLUSTER: Final = ("cluster", "name")
 """What remembers the cluster, among what was applied."""
+
+COUNTS: Final = ("session_totals", "cost_rollups")
+"""Tables that only remember what was counted: emptied, they fill themselves."""
 
 _LIKE: Final = re.compile(r"^create table .* as (\w+)\s*$", re.MULTILINE)
 
@@ -100,6 +103,8 @@ def apply(
             if key in present and applied.get(key) == statement.checksum and _is_in_force(client, statement):
                 continue
             changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
+            if any(one.detail.startswith("column ") for one in changes if one.name == statement.name):
+                _empty_counts(client, statement, layout)
             grown = statement.target in counted & {one.name for one in changes if one.detail.startswith("column ")}
             if (key not in present or grown) and statement.target and not tables.isdisjoint(statement.reads):
                 _fill(client, statement, layout)
@@ -159,6 +164,12 @@ def _fill(client: "Client", statement: Statement, layout: Layout) -> None:
     columns = ", ".join(_columns(client, statement.name))
     filling = layout.of_all_servers(f"insert into {statement.target} ({columns}) {statement.query}")
     client.command(filling, settings={"max_partitions_per_insert_block": 0})
+
+
+def _empty_counts(client: "Client", statement: Statement, layout: Layout) -> None:
+    """Empty a table of counts that has a new column, so that all is counted again with it."""
+    if statement.name.removesuffix(LOCAL) in COUNTS and "MergeTree" in statement.sql:
+        client.command(f"truncate table {statement.name} {layout.on_cluster}")
 
 
 def _replacement(statement: Statement, on_cluster: str) -> str:

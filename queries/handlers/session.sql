@@ -10,6 +10,7 @@ with
 select
     session_id,
     user_id,
+    kind,
     scenario,
     tags,
     start_time,
@@ -19,6 +20,7 @@ select
     call_count,
     money(s.cost_usd) as cost_usd,
     unpriced_calls,
+    error_count,
     messages,
     tuple(
         money(s.cost.cost_usd),

@@ -12,6 +12,7 @@ with
         select
             session_id,
             user_id,
+            kind,
             scenario,
             tags,
             start_time,
@@ -20,7 +21,8 @@ with
             message_count,
             call_count,
             if(s.cost_usd = 0, '0', replaceRegexpOne(toDecimalString(s.cost_usd, 12), '0{1,6}$', '')) as cost_usd,
-            unpriced_calls
+            unpriced_calls,
+            error_count
         from newest_sessions(
             user = {user:Nullable(String)},
             scenario = {scenario:Nullable(String)},
@@ -37,6 +39,7 @@ select
         groupArray(tuple(*)::Tuple(
             session_id String,
             user_id String,
+            kind String,
             scenario String,
             tags Map(String, String),
             start_time DateTime64(3, 'UTC'),
@@ -45,7 +48,8 @@ select
             message_count UInt64,
             call_count UInt64,
             cost_usd Nullable(String),
-            unpriced_calls UInt64))) as sessions,
+            unpriced_calls UInt64,
+            error_count UInt64))) as sessions,
     (
         select count()
         from newest_sessions(

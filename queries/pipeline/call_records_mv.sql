@@ -34,6 +34,7 @@ select
     coalesce(nullIf(a['gen_ai.response.model'], ''), a['gen_ai.request.model']) as model,
     a['openai.response.service_tier'] as service_tier,
     a['server.address'] as server_address,
+    if(session_id = '', '', coalesce(nullIf(a['otel_costs.session.kind'], ''), 'conversation')) as kind,
     a['otel_costs.scenario'] as scenario,
     a['otel_costs.step'] as step,
     mapApply((k, v) -> (substring(k, length(tag) + 1), v), mapFilter((k, v) -> startsWith(k, tag), a)) as tags,
@@ -86,6 +87,9 @@ select
     a['otel_costs.price.processing'] as price_processing,
     toFloat64OrNull(a['otel_costs.duration_s']) as duration_s,
     toFloat64OrNull(a['gen_ai.response.time_to_first_chunk']) as time_to_first_chunk_s,
+    toFloat64OrNull(a['otel_costs.realtime.time_to_first_audio']) as time_to_first_audio_s,
+    a['otel_costs.realtime.status'] as realtime_status,
+    a['otel_costs.realtime.status_reason'] as realtime_status_reason,
     toUInt16OrZero(a['otel_costs.call.revision']) as revision,
     least(
         coalesce(fromUnixTimestamp64Nano(toInt64OrNull(a['otel_costs.start_time_unix_nano']), 'UTC'), Timestamp),

@@ -7,6 +7,7 @@ select
     a['otel_costs.message.id'] as message_id,
     a['user.id'] as user_id,
     lower(a['otel_costs.call.id']) as call_id,
+    if(session_id = '', '', coalesce(nullIf(a['otel_costs.session.kind'], ''), 'conversation')) as kind,
     a['otel_costs.scenario'] as scenario,
     toUInt32OrZero(a['otel_costs.message.index']) as message_index,
     a['otel_costs.message.role'] as role,

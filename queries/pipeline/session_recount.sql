@@ -16,8 +16,11 @@ with
         select
             session_id,
             '' as owner,
+            kind,
             scenario,
             tags,
+            [service, provider, model, operation, step] as labels,
+            error_type,
             not superseded as billed,
             cost_usd,
             start_time,
@@ -35,8 +38,11 @@ with
         select
             session_id,
             '',
+            argMinIf(kind, m.timestamp, kind != 'conversation'),
             argMin(scenario, m.timestamp),
             map(),
+            [],
+            '',
             false,
             null,
             min(m.timestamp),
@@ -50,7 +56,10 @@ with
             session_id,
             user_id,
             '',
+            '',
             map(),
+            [],
+            '',
             false,
             null,
             d.first_time,
@@ -63,15 +72,22 @@ with
 select
     c.session_id as session_id,
     argMinIf(c.owner, (c.start_time, c.owner), c.owner != '') as user_id,
+    coalesce(nullIf(argMinIf(c.kind, c.start_time, c.kind not in ('', 'conversation')), ''), 'conversation') as kind,
     argMinIf(c.scenario, c.start_time, c.scenario != '') as scenario,
     maxMap(c.tags)::Map(LowCardinality(String), LowCardinality(String)) as tags,
     sum(c.messages) as message_count,
     countIf(c.billed) as call_count,
     countIf(c.billed and c.cost_usd is null) as unpriced_calls,
+    countIf(c.billed and c.error_type != '') as error_count,
     coalesce(sumIf(c.cost_usd, c.billed), 0) as cost_usd,
     if(call_count + message_count > 0, minIf(c.start_time, c.billed or c.messages > 0), min(c.start_time))
         ::DateTime64(3, 'UTC') as start_time,
     if(call_count + message_count > 0, maxIf(c.end_time, c.billed or c.messages > 0), max(c.end_time))
-        ::DateTime64(3, 'UTC') as end_time
+        ::DateTime64(3, 'UTC') as end_time,
+    arraySort(groupUniqArrayIf(c.labels[1], c.billed and c.labels[1] != '')) as services,
+    arraySort(groupUniqArrayIf(c.labels[2], c.billed and c.labels[2] != '')) as providers,
+    arraySort(groupUniqArrayIf(c.labels[3], c.billed and c.labels[3] != '')) as models,
+    arraySort(groupUniqArrayIf(c.labels[4], c.billed and c.labels[4] != '')) as operations,
+    arraySort(groupUniqArrayIf(c.labels[5], c.billed and c.labels[5] != '')) as steps
 from counted as c
 group by c.session_id

@@ -17,6 +17,7 @@ with
 select
     session_id,
     user_id,
+    kind,
     scenario,
     tags,
     start_time,
@@ -27,11 +28,13 @@ select
     call_count,
     if(s.call_count > 0 and s.unpriced_calls = s.call_count, null, s.cost_usd)
         as cost_usd, -- US dollars, exact: the sum of the calls that have a price; null: no call has one
-    unpriced_calls
+    unpriced_calls,
+    error_count
 from (
     select
         session_id,
         user_id,
+        kind,
         scenario,
         tags,
         start_time,
@@ -39,7 +42,8 @@ from (
         message_count,
         call_count,
         cost_usd,
-        unpriced_calls
+        unpriced_calls,
+        error_count
     from session_totals final
     where session_id not in (select arrayJoin(changed))
         and call_count + message_count > 0
@@ -55,6 +59,7 @@ from (
     select
         session_id,
         user_id,
+        kind,
         scenario,
         tags,
         start_time,
@@ -62,7 +67,8 @@ from (
         message_count,
         call_count,
         cost_usd,
-        unpriced_calls
+        unpriced_calls,
+        error_count
     from session_recount
     where call_count + message_count > 0
         and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})

@@ -32,6 +32,7 @@ with
 select
     session_id,
     user_id,
+    kind,
     scenario,
     message_id,
     message_index,

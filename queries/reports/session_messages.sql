@@ -10,6 +10,7 @@ select
     message_id,
     argMin(m.user_id, m.timestamp) as user_id,
     argMin(m.call_id, m.timestamp) as call_id,
+    argMin(m.kind, m.timestamp) as kind,
     argMin(m.scenario, m.timestamp) as scenario,
     argMin(m.message_index, m.timestamp) as message_index,
     argMin(m.role, m.timestamp) as role,
@@ -18,6 +19,8 @@ select
     argMax(m.function_name, newest_known) as function_name,
     argMax(m.arguments, newest_known) as arguments,
     argMax(m.content, newest_known) as content,
+    multiIf(content != '' or arguments != '', 'recorded', max(m.had_content), 'deleted', 'not_recorded')
+        as content_state, -- recorded, deleted (its retention is over) or not_recorded (switched off, or there was none)
     argMax(m.audio_seconds, newest_known) as audio_seconds,
     argMax(m.bytes, newest_known) as bytes,
     argMax(m.sha256, newest_known) as sha256,

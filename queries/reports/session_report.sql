@@ -9,6 +9,7 @@ with
     said as (
         select
             count() as messages,
+            argMinIf(m.kind, m.timestamp, m.kind not in ('', 'conversation')) as kind,
             argMinIf(m.scenario, m.timestamp, m.scenario != '') as scenario,
             min(m.timestamp) as start_time,
             max(m.timestamp) as end_time,
@@ -18,6 +19,7 @@ with
                     'arguments', if(m.function_name = '', '', m.arguments),
                     'audio_seconds', coalesce(toString(m.audio_seconds), ''),
                     'interrupted', toString(m.interrupted),
+                    'content_state', if(m.content_state = 'recorded', '', m.content_state),
                     'truncated', if(m.truncated, 'true', ''),
                     'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
                     'sha256', if(m.truncated, m.sha256, ''))))))))
@@ -30,6 +32,8 @@ with
         select
             count() as calls,
             countIf(c.cost_usd is null) as unpriced,
+            argMinIf(c.kind, c.start_time, c.kind not in ('', 'conversation')) as kind,
+            countIf(c.error_type != '') as errors,
             argMinIf(c.scenario, c.start_time, c.scenario != '') as scenario,
             maxMap(c.tags) as tags,
             min(c.start_time) as start_time,
@@ -56,6 +60,8 @@ select
     {session_id:String} as session_id, -- the session that was asked for
     coalesce((select user_id from session_owners where session_id = {session_id:String}), '')
         as user_id, -- whose the session is; empty where it has no user
+    coalesce(nullIf(if(spent.kind != '' and (said.kind = '' or spent.start_time <= said.start_time),
+        spent.kind, said.kind), ''), 'conversation') as kind, -- the kind of the session
     if(spent.scenario != '' and (said.scenario = '' or spent.start_time <= said.start_time),
         spent.scenario, said.scenario) as scenario, -- the scenario of the session; empty outside of any
     spent.tags as tags,
@@ -67,6 +73,7 @@ select
     spent.calls as call_count, -- billed calls
     spent.usd as cost_usd, -- US dollars, exact: the sum of the calls that have a price; null: no call has one
     spent.unpriced as unpriced_calls, -- calls that have no price
+    spent.errors as error_count, -- calls that failed
     said.list as messages, -- the messages in order; metadata has what some messages have, as text
     (usd, tokens, audio_seconds, characters, (known(breakdown.1), known(breakdown.2), known(breakdown.3),
         known(breakdown.4), known(breakdown.5), known(breakdown.6), known(breakdown.7)))

@@ -8,6 +8,7 @@ with (select groupArray(session_id) from changed_sessions) as changed
 select
     session_id,
     user_id,
+    kind,
     scenario,
     tags,
     start_time,
@@ -18,11 +19,13 @@ select
     call_count,
     if(s.call_count > 0 and s.unpriced_calls = s.call_count, null, s.cost_usd)
         as cost_usd, -- US dollars, exact: the sum of the calls that have a price; null: no call has one
-    unpriced_calls
+    unpriced_calls,
+    error_count
 from (
     select
         session_id,
         user_id,
+        kind,
         scenario,
         tags,
         start_time,
@@ -30,13 +33,15 @@ from (
         message_count,
         call_count,
         cost_usd,
-        unpriced_calls
+        unpriced_calls,
+        error_count
     from session_totals final
     where session_id not in (select arrayJoin(changed))
     union all
     select
         session_id,
         user_id,
+        kind,
         scenario,
         tags,
         start_time,
@@ -44,7 +49,8 @@ from (
         message_count,
         call_count,
         cost_usd,
-        unpriced_calls
+        unpriced_calls,
+        error_count
     from session_recount
 ) as s
 where call_count + message_count > 0

@@ -22,6 +22,8 @@ create table if not exists calls
     model LowCardinality(String) comment 'the model that answered, or the one that was asked',
     service_tier LowCardinality(String), -- the service tier that the provider answered with
     server_address LowCardinality(String), -- the host that was called
+    kind LowCardinality(String) default if(session_id = '', '', 'conversation')
+        comment 'the kind of the session: conversation, creation, ...', -- empty outside of any session
     scenario LowCardinality(String), -- the scenario of the session; empty outside of any
     step LowCardinality(String), -- the step of the session; empty outside of any
     tags Map(LowCardinality(String), String) codec(ZSTD(1)), -- the session's tags, by name
@@ -131,6 +133,9 @@ create table if not exists calls
     price_processing LowCardinality(String), -- way of processing that the price is for: batch, ...
     duration_s Nullable(Float64) codec(ZSTD(1)), -- seconds from the request to the end of the answer
     time_to_first_chunk_s Nullable(Float64) codec(ZSTD(1)), -- seconds until a stream's first chunk
+    time_to_first_audio_s Nullable(Float64) codec(ZSTD(1)), -- seconds until a spoken answer's first sound
+    realtime_status LowCardinality(String), -- of a Realtime response: completed, cancelled, incomplete or failed
+    realtime_status_reason LowCardinality(String), -- why it was cancelled or incomplete: turn_detected, ...
     start_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)), -- when the call began
     end_time DateTime64(3, 'UTC') codec(Delta(8), ZSTD(1)), -- when the call ended, which decides its day
     revision UInt16 default 0 codec(T64, ZSTD(1))

@@ -8,6 +8,8 @@ create table if not exists messages
     message_id String codec(ZSTD(1)), -- identity of the message, the same however often it is sent again
     user_id String codec(ZSTD(1)), -- the user that the message's record names
     call_id String codec(ZSTD(1)), -- the call that sent or answered the message first, 32 hex digits
+    kind LowCardinality(String) default if(session_id = '', '', 'conversation')
+        comment 'the kind of the session: conversation, creation, ...', -- empty outside of any session
     scenario LowCardinality(String), -- the scenario of the session; empty outside of any
     message_index UInt32 codec(T64, ZSTD(1)), -- place of the message in its conversation
     role LowCardinality(String), -- system, user, assistant or function
@@ -21,6 +23,8 @@ create table if not exists messages
         toDateTime(if(
             dateDiff('day', timestamp, inserted_at) between -1 and /* content_days */ 30, timestamp, inserted_at))
         + interval /* content_days */ 30 day, -- what was said; empty where it is not recorded, or was forgotten
+    had_content Bool default content != '' or arguments != ''
+        comment 'whether content was recorded, also after it was deleted',
     audio_seconds Nullable(Decimal(18, 6)) codec(ZSTD(1)), -- seconds of audio of the message
     bytes Nullable(UInt64) codec(T64, ZSTD(1)), -- size of the content before it was cut
     sha256 String codec(ZSTD(1)), -- hash of the whole content, where it was cut

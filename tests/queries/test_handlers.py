@@ -57,6 +57,7 @@ def test_a_session_in_the_shape_of_the_design(filled: Store) -> None:
     assert get(filled, "session", id="abc-123") == {
         "session_id": "abc-123",
         "user_id": "user-1",
+        "kind": "conversation",
         "scenario": "customer_service",
         "tags": {"kb_id": "kb_finance"},
         "start_time": f"{day}T10:30:00.000Z",
@@ -66,6 +67,7 @@ def test_a_session_in_the_shape_of_the_design(filled: Store) -> None:
         "call_count": 1,
         "cost_usd": "0.074250",
         "unpriced_calls": 0,
+        "error_count": 0,
         "messages": [
             {
                 "timestamp": f"{day}T10:30:00.000Z",

@@ -43,6 +43,7 @@ def test_a_record_becomes_a_message(store: Store) -> None:
         "message_id": "item_1",
         "user_id": "u1",
         "call_id": "ab" * 16,
+        "kind": "conversation",
         "scenario": "weather",
         "message_index": 3,
         "role": "assistant",
@@ -50,6 +51,7 @@ def test_a_record_becomes_a_message(store: Store) -> None:
         "function_name": "",
         "arguments": "",
         "content": "It is sunny.",
+        "content_state": "recorded",
         "audio_seconds": Decimal("1.5"),
         "bytes": 70000,
         "sha256": "ab" * 32,
@@ -197,3 +199,21 @@ def test_a_search_reads_its_index_alone(store: Store) -> None:
     text = "\n".join(row["explain"] for row in plan)
     assert "Name: words" in text
     assert "Granules: 0/" in text.partition("Name: words")[2]
+
+
+def test_deleted_content_is_told_from_what_was_never_recorded(store: Store) -> None:
+    """After its retention a message says that it had content; one without content never says so."""
+    store.insert(message(content="hello", message_id="m1"), message(content="", message_id="m2"))
+    asked = "select message_id, content_state from session_messages order by message_id"
+    assert store.ask(asked) == [
+        {"message_id": "m1", "content_state": "recorded"},
+        {"message_id": "m2", "content_state": "not_recorded"},
+    ]
+    # What its time to live does, without waiting for thirty days.
+    store.client.command("alter table messages update content = '' where true settings mutations_sync = 2")
+    assert store.ask(asked) == [
+        {"message_id": "m1", "content_state": "deleted"},
+        {"message_id": "m2", "content_state": "not_recorded"},
+    ]
+    (report,) = store.ask("select messages from session_report(session_id = 's1')")
+    assert [one["metadata"]["content_state"] for one in report["messages"]] == ["deleted", "not_recorded"]

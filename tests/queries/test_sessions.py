@@ -48,6 +48,7 @@ def test_a_session_is_the_sum_of_its_calls(store: Store) -> None:
     assert store.one("select * from sessions") == {
         "session_id": "s1",
         "user_id": "u1",
+        "kind": "conversation",
         "scenario": "sales",
         "tags": {"kb": "law", "team": "west"},
         "start_time": at("10:30:00"),
@@ -57,6 +58,7 @@ def test_a_session_is_the_sum_of_its_calls(store: Store) -> None:
         "call_count": 2,
         "cost_usd": Decimal("0.07425"),
         "unpriced_calls": 0,
+        "error_count": 0,
     }
 
 
@@ -219,3 +221,43 @@ def _of(number: int) -> LogRow:
 def _let_pass(store: Store) -> None:
     """Let more than the half minute pass in which sessions count as changed."""
     store.pretend_earlier("session_days", "inserted_at", 60)
+
+
+def test_the_kind_of_a_session(store: Store) -> None:
+    """A session of which nothing is said is a conversation; what one process says counts for all of the session."""
+    store.insert(
+        call(at("10:00:00"), session="a", cost="1"),
+        call(at("10:00:00"), session="b", cost="2", otel_costs__session__kind="conversation"),
+        call(at("10:01:00"), session="b", cost="4", otel_costs__session__kind="creation"),
+        message(at("10:00:00"), session="c", otel_costs__session__kind="creation"),
+        call(at("10:00:00"), session="", cost="8"),
+    )
+    kinds = [("a", "conversation"), ("b", "creation"), ("c", "creation")]
+    for _ in range(2):
+        assert only(store.ask("select * from sessions order by session_id"), "session_id", "kind") == kinds
+        store.count_sessions()
+    for session_id, kind in kinds:
+        asked = "select kind from session_report(session_id = {session_id:String})"
+        assert store.one(asked, session_id=session_id) == {"kind": kind}
+    found = store.ask("select * from kind_costs order by kind")
+    assert only(found, "kind", "session_count", "call_count", "cost_usd") == [
+        ("", 0, 1, Decimal(8)),
+        ("conversation", 2, 2, Decimal(3)),
+        ("creation", 1, 1, Decimal(4)),
+    ]
+
+
+def test_what_a_session_is_made_of(store: Store) -> None:
+    """Services, providers, models, operations and steps of the billed calls, and how many of them failed."""
+    store.insert(
+        call(otel_costs__step="ask"),
+        {**call(gen_ai__operation__name="speech_to_text", error__type="timeout"), "ServiceName": "desk"},
+    )
+    store.count_sessions()
+    assert store.one("select services, providers, operations, steps, error_count from session_totals final") == {
+        "services": ["desk", "shop"],
+        "providers": ["openai"],
+        "operations": ["chat", "speech_to_text"],
+        "steps": ["ask"],
+        "error_count": 1,
+    }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 120
-LINES: Final = 80
+LINES: Final = 100
 
 _TOKEN: Final = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.)*'|\{\w+:[^}]*\}|\$?\w+|\S", re.S)
 _ENDS_A_LIST: Final = frozenset(

@@ -102,6 +102,20 @@ def test_a_table_that_counts_more_counts_what_came_before(empty: "Client") -> No
     assert empty.command("select user_id from session_owners") == "u2", "the first by time, not by name"
 
 
+def test_counts_with_a_new_column_are_counted_again(empty: "Client") -> None:
+    """An older store's counts of sessions, which lack a column, are not taken for complete ones."""
+    schema.apply(empty)
+    empty.command(
+        "insert into otel_logs (Timestamp, EventName, LogAttributes) select now64(9), 'otel_costs.call',"
+        " map('session.id', 's1', 'otel_costs.session.kind', 'creation')"
+    )
+    empty.command("alter table session_totals drop column kind")
+    empty.command("insert into session_totals (session_id, call_count, counted_at) values ('s1', 1, now64(3) + 60)")
+    schema._record(empty, "table", "session_totals", "that of an older version")
+    schema.apply(empty)
+    assert empty.query("select session_id, kind from sessions").result_rows == [("s1", "creation")]
+
+
 def test_a_handler_is_given_back(empty: "Client") -> None:
     """Handlers are the server's: who applies the schema last has them, and it is said."""
     schema.apply(empty)
