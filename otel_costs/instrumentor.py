@@ -54,7 +54,7 @@ class CostsInstrumentor:
         self._set_redactor(options.get("redact"))
 
     def uninstrument(self, **_: Any) -> None:
-        """Take all patches back, when what has begun is written; what was patched since by others stays."""
+        """Remove all patches, once what has begun is written; patches that others made since stay."""
         if self.is_instrumented_by_opentelemetry:
             self._uninstrument()
             self.is_instrumented_by_opentelemetry = False

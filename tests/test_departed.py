@@ -10,7 +10,7 @@ import pytest
 from otel_costs import semconv as names
 from otel_costs.calls import call_counter, crash_report
 from otel_costs.calls.call import Call
-from otel_costs.calls.call_counter import DeadProcess, Tally
+from otel_costs.calls.call_counter import CallCounter, DeadProcess
 from otel_costs.runtime import telemetry
 from otel_costs.stand_in import Provider
 
@@ -27,8 +27,8 @@ HERE = "http://collector:4318/v1/logs"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet, and looked for none."""
     monkeypatch.setattr(telemetry, "_process", telemetry.Process())
-    monkeypatch.setattr(call_counter, "_tally", Tally())
-    monkeypatch.setattr(crash_report, "_look_at", 0.0)
+    monkeypatch.setattr(call_counter, "_counter", CallCounter())
+    monkeypatch.setattr(crash_report, "_poll_at", 0.0)
     return tmp_path / "spool"
 
 
@@ -50,7 +50,7 @@ def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE
     with monkeypatch.context() as patch:
         patch.setattr(telemetry, "_telemetry", telemetry.Telemetry(logger_provider=kept.logger_provider))
         patch.setattr(telemetry, "_process", telemetry.Process())
-        one = Tally()
+        one = CallCounter()
         for _ in range(calls):
             one.ended()
         assert one.place is not None
@@ -61,7 +61,7 @@ def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE
 
 def make_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a call after a minute, so that it is time to look."""
-    monkeypatch.setattr(crash_report, "_look_at", 0.0)
+    monkeypatch.setattr(crash_report, "_poll_at", 0.0)
     Call("chat", "openai", "gpt-4o").finish()
     wait_for_records()
 

@@ -7,22 +7,22 @@ import uuid
 import pytest
 
 import otel_costs
-from otel_costs.sessions.attribution import whose
+from otel_costs.sessions.attribution import attribution
 from otel_costs.values.ids import derived_id, random_id
 
 
 def test_an_open_session_decides() -> None:
     """What a request says of its session does not move a call out of the one that is open."""
     with otel_costs.session("ours", user="anna"):
-        assert whose("request's user", "request's session") == {"session.id": "ours", "user.id": "anna"}
+        assert attribution("request's user", "request's session") == {"session.id": "ours", "user.id": "anna"}
 
 
 def test_a_request_may_name_what_nobody_else_does() -> None:
     """Outside a session, or in one without a user, the request's own fields are taken."""
-    assert whose("bert", "s-1") == {"session.id": "s-1", "user.id": "bert"}
+    assert attribution("bert", "s-1") == {"session.id": "s-1", "user.id": "bert"}
     with otel_costs.session("ours"):
-        assert whose("bert", "s-1") == {"session.id": "ours", "user.id": "bert"}
-    assert whose() == {}
+        assert attribution("bert", "s-1") == {"session.id": "ours", "user.id": "bert"}
+    assert attribution() == {}
 
 
 def test_ids_do_not_follow_the_seed_of_the_host() -> None:

@@ -155,7 +155,7 @@ def test_taking_it_back_never_raises(
         patch.setattr(Patches, "remove", lambda _: 1 // 0)
         CostsInstrumentor().uninstrument()
     assert "otel_costs could not take its patches back: integer division or modulo by zero" in caplog.text
-    assert shutdown._standby is None
+    assert shutdown._spare_threads is None
     CostsInstrumentor().instrument(**recorded.providers)
     CostsInstrumentor().uninstrument()
     assert not hasattr(SyncAPIClient.request, "__wrapped__")

@@ -22,7 +22,7 @@ from genai_prices.data import providers
 
 from otel_costs import pricing
 from otel_costs.pricing import daily_update, download, genai_prices_data, price, price_update, updates
-from otel_costs.pricing.download import fetch, shown
+from otel_costs.pricing.download import fetch, printable_url
 from otel_costs.pricing.price_book import PriceBook, builtin, updated
 from otel_costs.pricing.price_update import Change, prepare
 from otel_costs.pricing.updates import PriceUpdateError
@@ -382,7 +382,7 @@ def test_messages_and_what_is_stored_have_no_credentials(server: Server) -> None
         with pytest.raises(PriceUpdateError) as refused:
             fetch(wrong)
         assert "SECRET" not in str(refused.value)
-        assert "SECRET" not in shown(wrong)
+        assert "SECRET" not in printable_url(wrong)
     refusing = server.at("/no?k=SECRET", lambda handler: head(handler, {"Content-Length": "0"}, status=403))
     with pytest.raises(PriceUpdateError, match="status 403") as refused:
         fetch(refusing)

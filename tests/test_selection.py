@@ -10,7 +10,7 @@ from hypothesis import settings
 from .support.selection import COLLECTED, EXAMPLES, examples
 
 ROOT = Path(__file__).parents[1]
-ALONE = {"tests/local/engine/test_embedded.py", "tests/local/engine/test_intake.py"}
+ALONE = {"tests/local/engine/test_embedded.py", "tests/local/engine/test_ingest.py"}
 """What `tests/local/test_engine.py` runs in a process of its own."""
 
 

@@ -21,7 +21,7 @@ import otel_costs
 from otel_costs import semconv as names
 from otel_costs.calls import call_counter
 from otel_costs.calls.call import Call
-from otel_costs.calls.call_counter import DeadProcess, Tally
+from otel_costs.calls.call_counter import CallCounter, DeadProcess
 from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
 from otel_costs.values import filelock
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet."""
     monkeypatch.setattr(telemetry, "_process", telemetry.Process())
-    monkeypatch.setattr(call_counter, "_tally", Tally())
+    monkeypatch.setattr(call_counter, "_counter", CallCounter())
     return tmp_path / "spool"
 
 
@@ -146,7 +146,7 @@ def test_a_bug_of_ours_costs_one_number(recorded: Recorded, folder: Path, monkey
 def test_the_tally_costs_no_record(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the counting itself loses nothing but the count."""
     for method in ("_open", "settled"):
-        monkeypatch.setattr(Tally, method, lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(CallCounter, method, lambda *_, **__: 1 / 0)
     call = started()
     call.stop()
     call.finish()

@@ -72,7 +72,7 @@ def secrets(shown: Any, name: str = "") -> list[str]:
 def test_no_tool_shows_a_credential(tool: dict[str, Any]) -> None:
     """Of every type of tool that the SDK knows, each field filled: headers, tokens, secrets, keys in addresses."""
     before = copy.deepcopy(tool)
-    (shown,) = tool_definitions.shown([tool])
+    (shown,) = tool_definitions.for_span([tool])
     harmless = {"model", "size", "vector_store_ids", "container", "memory_limit", "environment"}
     assert set(secrets(shown)) <= harmless, shown
     assert tool == before
@@ -101,7 +101,7 @@ def test_what_a_tool_is_for_is_shown() -> None:
         },
     }
     mcp = {"type": "mcp", "server_label": "crm", "server_url": URL, "authorization": SECRET, "headers": {"x": SECRET}}
-    assert tool_definitions.shown([function, mcp, "no tool", {"type": "new_tool", "api_key": SECRET}]) == [
+    assert tool_definitions.for_span([function, mcp, "no tool", {"type": "new_tool", "api_key": SECRET}]) == [
         {
             "type": "function",
             "function": {

@@ -23,14 +23,14 @@ from otel_costs.calls.bill import (
     warn_unaccounted,
     warn_unpriced,
 )
-from otel_costs.calls.call_counter import Tally
+from otel_costs.calls.call_counter import CallCounter
 from otel_costs.calls.jobs import Jobs, Owner
 from otel_costs.calls.message_log import Conversation
 from otel_costs.messages import content
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import background, decision_log, telemetry, uninstrumented
 from otel_costs.sessions import baggage
-from otel_costs.sessions.attribution import whose
+from otel_costs.sessions.attribution import attribution
 from otel_costs.sessions.scope import current_scope
 from otel_costs.sessions.session import MAX_TAGS
 from otel_costs.usage import Usage
@@ -90,7 +90,7 @@ class Call:
         self.request_model = sanitize.text(model) if model else None
         self.response_model: str | None = None
         self.scope = current_scope()
-        self.identity = whose() if identity is None else identity
+        self.identity = attribution() if identity is None else identity
         self.bill = Bill()
         self.billed = True
         self.dedup_key: str | None = None
@@ -108,7 +108,7 @@ class Call:
         self._revision: int | None = None
         self._job_ns: tuple[int, int] | None = None
         self._stopped, self._done = threading.Lock(), threading.Lock()
-        self._tally: Tally | None = None
+        self._counter: CallCounter | None = None
         self._telemetry = telemetry.current()
         if self.request_model:
             self.attributes[names.REQUEST_MODEL] = self.request_model
@@ -179,8 +179,8 @@ class Call:
     def stop(self) -> None:
         """Note the end of the call, where `finish` comes later, in a job. If it never comes, the call is missing."""
         if self._stopped.acquire(blocking=False):
-            self._tally = call_counter.current()
-            self._tally.ended()
+            self._counter = call_counter.current()
+            self._counter.ended()
             if self._duration_s is None:
                 self._duration_s = self.elapsed_s()
 
@@ -287,13 +287,13 @@ class Call:
         if self._is_logged:
             decision_log.written(self, seq, process.id)
         if (files := call_counter.current().place) is not None:
-            crash_report.look(files)
+            crash_report.poll(files)
 
     @telemetry.never_raises("count a call")
     def _settle(self, seq: int | None) -> None:
         # Not counted here is a call that ended before this process was forked.
         own = call_counter.current()
-        own.settled(seq, counted=self._tally in (None, own))
+        own.settled(seq, counted=self._counter in (None, own))
 
     @telemetry.never_raises("write the messages of a call")
     def _write_messages(self) -> None:

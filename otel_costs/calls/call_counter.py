@@ -3,7 +3,7 @@
 A call has its number when its record is written, a moment after its end, and some calls come to no record. So the file
 has the last number that was given, and how many calls ended before and after that: together, the number of the last
 call. What was written is the kernel's, whatever becomes of the process; it is not mapped into memory, where a disk that
-refuses a write would kill the process. The process has it locked as long as it lives; then `departed` reads it.
+refuses a write would kill the process. The process has it locked as long as it lives; then `crash_report` reads it.
 
 A file is made in the spool's folder, when the first call ends. Without a spool there is none: each write gives the
 interpreter away. Nor is there one where no exporter says where the ledger goes, nor on Windows, which has no such lock.
@@ -45,7 +45,7 @@ _MAX_SEQ: Final = 2**53  # what no record could carry would take its whole batch
 
 
 @dataclass(frozen=True, slots=True)
-class TallyFile:
+class CounterFiles:
     """Where the files of processes are whose ledger goes to one address; `address` is a digest of it."""
 
     folder: Path
@@ -90,11 +90,11 @@ class DeadProcess:
         os.pwrite(file, _TOLD.pack(now_ns, self.tellings + 1), _TOLD_AT)
 
 
-class Tally:
+class CallCounter:
     """The count of one process."""
 
     def __init__(self) -> None:
-        self.place: TallyFile | None = None
+        self.place: CounterFiles | None = None
         """Where its file is, and those of others; None while it has none."""
         self._ended = count(1)
         self._given = self._settled = 0
@@ -144,7 +144,7 @@ class Tally:
             return
         folder = Path(spool).absolute()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place, process_id = TallyFile(folder, address), telemetry.process().id
+        place, process_id = CounterFiles(folder, address), telemetry.process().id
         about = {"process": process_id, "service": _service(provider)}
         file = _made(place.path(process_id), json.dumps(about).encode())
         self._identity, self.place = identity(file), place
@@ -185,18 +185,18 @@ def _service(provider: Any) -> str:
     return found[:_MAX_SERVICE] if isinstance(found, str) else ""
 
 
-_tally = Tally()
+_counter = CallCounter()
 
 
-def current() -> Tally:
+def current() -> CallCounter:
     """Return the count of this process; a forked child has one of its own."""
-    return _tally
+    return _counter
 
 
 def _renew() -> None:
-    global _tally
-    _tally.abandon()
-    _tally = Tally()
+    global _counter
+    _counter.abandon()
+    _counter = CallCounter()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""Processes that are gone: what their tallies say is written to the ledger, by whichever process comes after.
+"""Processes that are gone: what their counters say is written to the ledger, by whichever process comes after.
 
 The SDK tells nobody what was delivered: a record waits in a queue, and an outage or the end of this process loses it.
 So a process is told of three times, a minute and then ten after the time before, by whoever is there; only then its
@@ -14,32 +14,32 @@ from typing import Final
 from opentelemetry.context import Context
 
 from otel_costs import semconv as names
-from otel_costs.calls.call_counter import DeadProcess, TallyFile
+from otel_costs.calls.call_counter import CounterFiles, DeadProcess
 from otel_costs.runtime import telemetry
 from otel_costs.values import sanitize
 from otel_costs.values.filelock import locked
 
-LOOK_S: Final = 60.0
-"""Between two looks of a process."""
+POLL_S: Final = 60.0
+"""Between two polls of a process."""
 
 TELLINGS_S: Final = (0, 60, 600)
 """How long after the time before a process is told of again; after the last, never more."""
 
 MOST: Final = 64
-"""Processes told of at one look: they wait in the same queue as calls, which drops what is too much."""
+"""Processes told of at one poll: they wait in the same queue as calls, which drops what is too much."""
 
-_look_at = 0.0
+_poll_at = 0.0
 
 
 @telemetry.never_raises("tell of processes that are gone")
-def look(place: TallyFile) -> None:
-    """Tell of those in `place` that are due, when first called, after the record of a call, and then once a minute."""
-    global _look_at
-    if (now := time.monotonic()) < _look_at:
+def poll(counters: CounterFiles) -> None:
+    """Tell of those in `counters` that are due: when first called, after a call's record, then once a minute."""
+    global _poll_at
+    if (now := time.monotonic()) < _poll_at:
         return
-    _look_at = now + LOOK_S
+    _poll_at = now + POLL_S
     told = 0
-    for path in place.folder.glob(place.path("*").name):
+    for path in counters.folder.glob(counters.path("*").name):
         with contextlib.suppress(OSError):  # another process was faster
             told += _visited(path)
         if told == MOST:
@@ -77,8 +77,8 @@ def _tell(left: DeadProcess) -> None:
 
 
 def _forget() -> None:
-    global _look_at
-    _look_at = 0.0
+    global _poll_at
+    _poll_at = 0.0
 
 
 if hasattr(os, "register_at_fork"):

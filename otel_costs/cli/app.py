@@ -15,7 +15,7 @@ from otel_costs.store import StoreError
 # Command -> module that has it, in the order of the help.
 COMMANDS: Final = {
     "demo": "demo",
-    "local": "stack",
+    "local": "local",
     "schema": "schema",
     "sessions": "sessions",
     "session": "sessions",

@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import figures, options, output
+from otel_costs.cli import formatting, options, output
 
 Row = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,7 +72,7 @@ def set_(limit: str, user: str | None, scenario: str | None, everybody: bool, pe
             budgets.put(client, scope, name, period, usd)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-    output.show(output.text(f"{_whose(scope, name)} may spend {figures.exact(usd)} a {period}"))
+    output.show(output.text(f"{_whose(scope, name)} may spend {formatting.exact(usd)} a {period}"))
 
 
 @budget.command("remove", short_help="Remove a budget.")
@@ -106,7 +106,7 @@ def check(form: str, dsn: str | None) -> None:
     found = _status(dsn)
     full = [row for row in found if row["state"] != "ok"]
     if form == options.TABLE and found and not full:
-        output.show(f"{figures.many(len(found), 'budget')}, none with 80 % or more spent")
+        output.show(f"{formatting.many(len(found), 'budget')}, none with 80 % or more spent")
     else:
         _write(full, form, none_yet=not found)
     if any(row["state"] == "over" for row in full):
@@ -140,10 +140,10 @@ def _table(rows: Sequence[Row]) -> Table:
     for name in ("spent", "of", "used", ""):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        unpriced = f" + {row['unpriced_calls']:,} {figures.UNPRICED}" if row["unpriced_calls"] else ""
+        unpriced = f" + {row['unpriced_calls']:,} {formatting.UNPRICED}" if row["unpriced_calls"] else ""
         table.add_row(
-            output.text(_whose(row["scope"], row["name"])), row["period"], figures.usd(row["spent_usd"]) + unpriced,
-            figures.usd(row["limit_usd"]), "" if row["used"] is None else f"{row['used']:.0%}",
+            output.text(_whose(row["scope"], row["name"])), row["period"], formatting.usd(row["spent_usd"]) + unpriced,
+            formatting.usd(row["limit_usd"]), "" if row["used"] is None else f"{row['used']:.0%}",
             Text(row["state"], _STYLES[row["state"]]),
         )  # fmt: skip
     return table

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import figures
+from otel_costs.cli import formatting
 from otel_costs.cli.cost_lines import RecordedLine, label, recorded_lines
 from otel_costs.cli.output import inert, text
 from otel_costs.cli.reasons import explained
@@ -60,7 +60,7 @@ def conversation(
     behind = _behind(messages, calls, said_in)
     for place, message in enumerate((None, *messages)):
         if message is not None:
-            grid.add_row(figures.clock(message["timestamp"]), *_message_cells(message, full=full))
+            grid.add_row(formatting.clock(message["timestamp"]), *_message_cells(message, full=full))
         for call in behind[place]:
             for cells in _call_rows(call):
                 grid.add_row("", *cells)
@@ -85,9 +85,9 @@ def heading(session: Row) -> Text:
     found = Text.assemble(("Session ", "bold"), text(session["session_id"], "bold"))
     parts = [f"user {session['user_id']}" if session["user_id"] else "", session["scenario"]]
     parts += [f"{key} {value}" for key, value in sorted(session["tags"].items())]
-    parts += [figures.day(session["start_time"]) + " UTC", figures.duration(session["duration_seconds"])]
-    parts += [figures.many(session["message_count"], "message"), figures.many(session["call_count"], "call")]
-    found.append(" · ", "dim").append(figures.total(session["cost_usd"], session["unpriced_calls"]), "bold")
+    parts += [formatting.day(session["start_time"]) + " UTC", formatting.duration(session["duration_seconds"])]
+    parts += [formatting.many(session["message_count"], "message"), formatting.many(session["call_count"], "call")]
+    found.append(" · ", "dim").append(formatting.total(session["cost_usd"], session["unpriced_calls"]), "bold")
     for part in filter(None, parts):
         found.append(" · ", "dim").append_text(text(part))
     return found
@@ -103,10 +103,10 @@ def totals(session: Row, calls: Sequence[Row]) -> RenderableType:
     for kind in _KINDS:
         amount, from_cache = cost["cost_breakdown"][kind], cached.get(kind, Decimal())
         if amount is not None and amount != from_cache:
-            table.add_row(kind.replace("_", " "), figures.exact(amount - from_cache))
+            table.add_row(kind.replace("_", " "), formatting.exact(amount - from_cache))
         if from_cache:
-            table.add_row(f"cached {kind.removesuffix('_input')}", figures.exact(from_cache))
-    table.add_row(Text("total", "bold"), Text(figures.total(cost["cost_usd"], session["unpriced_calls"]), "bold"))
+            table.add_row(f"cached {kind.removesuffix('_input')}", formatting.exact(from_cache))
+    table.add_row(Text("total", "bold"), Text(formatting.total(cost["cost_usd"], session["unpriced_calls"]), "bold"))
     return Group(table, text(f"used: {', '.join(_used(cost)) or 'nothing'}", "dim"))
 
 
@@ -123,11 +123,11 @@ def _cached(calls: Iterable[Row]) -> Mapping[str, Decimal]:
 def _used(cost: Row) -> Iterator[str]:
     for kind, count in cost["tokens"].items():
         if count:
-            yield figures.many(count, f"{kind.replace('_', ' ')} token")
+            yield formatting.many(count, f"{kind.replace('_', ' ')} token")
     if cost["audio_seconds"]:
-        yield f"{figures.quantity(cost['audio_seconds'])} s of audio"
+        yield f"{formatting.quantity(cost['audio_seconds'])} s of audio"
     if cost["characters"]:
-        yield figures.many(cost["characters"], "character")
+        yield formatting.many(cost["characters"], "character")
 
 
 def _message_cells(message: Row, *, full: bool) -> tuple[RenderableType, ...]:
@@ -157,7 +157,7 @@ def _sound(message: Row) -> str:
     if message["type"] != "audio":
         return "[interrupted] " if interrupted else ""
     seconds = float(message["metadata"].get("audio_seconds") or 0)
-    said = f"{seconds:.1f} s" if seconds < 59.5 else figures.duration(seconds)
+    said = f"{seconds:.1f} s" if seconds < 59.5 else formatting.duration(seconds)
     words = ("interrupted after" if seconds else "interrupted") if interrupted else "audio"
     return f"[{words} {said}] " if seconds else f"[{words}] "
 
@@ -186,7 +186,7 @@ def _call_rows(call: Row) -> Iterator[tuple[RenderableType, ...]]:
 
 
 def _call_heading(call: Row) -> Text:
-    parts = [call["step"] and f"step {call['step']}", figures.duration(call["duration_s"])]
+    parts = [call["step"] and f"step {call['step']}", formatting.duration(call["duration_s"])]
     parts.append(call["error_type"] and f"failed: {call['error_type']}")
     if call["cost_status"] != "priced":
         unknown = f" ({', '.join(call['cost_unknown'])})" if call["cost_unknown"] else ""
@@ -200,11 +200,11 @@ def _call_heading(call: Row) -> Text:
 
 def _call_cost(call: Row) -> str:
     sign = _STATUS_SIGNS.get(call["cost_status"], "") if call["cost_usd"] is not None else ""
-    return sign + figures.exact(call["cost_usd"])
+    return sign + formatting.exact(call["cost_usd"])
 
 
 def _line_cells(line: RecordedLine) -> tuple[str, str, str, str]:
     if line.of is None:
-        return label(line.unit), "", "", figures.exact(line.usd)
-    rate = figures.rate(line.of.rate * line.of.multiplier, line.of.per)
-    return label(line.unit), figures.quantity(line.of.quantity), rate, figures.exact(line.usd)
+        return label(line.unit), "", "", formatting.exact(line.usd)
+    rate = formatting.rate(line.of.rate * line.of.multiplier, line.of.per)
+    return label(line.unit), formatting.quantity(line.of.quantity), rate, formatting.exact(line.usd)

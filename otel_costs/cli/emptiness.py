@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.cli import figures
+from otel_costs.cli import formatting
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -31,6 +31,6 @@ def outside(client: "Client") -> str:
     found = reports.sessionless_calls(client)
     if not found["call_count"]:
         return ""
-    cost = figures.total(found["cost_usd"], found["unpriced_calls"])
+    cost = formatting.total(found["cost_usd"], found["unpriced_calls"])
     are = "is" if found["call_count"] == 1 else "are"
-    return f"{figures.many(found['call_count'], 'call')} {are} in no session ({cost}): {NAME_THEM}"
+    return f"{formatting.many(found['call_count'], 'call')} {are} in no session ({cost}): {NAME_THEM}"

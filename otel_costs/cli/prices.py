@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs import pricing
-from otel_costs.cli import figures, options, output
+from otel_costs.cli import formatting, options, output
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.reasons import explained
@@ -142,7 +142,7 @@ def list_(model: str | None, provider: str | None, path: str | None, form: str) 
         now = datetime.now(UTC)
         output.show(output.text(f"Version {book.version}: each of these over the next."))
         output.show(*(output.text(f"{number}. {_source(source, now)}") for number, source in enumerate(sources, 1)))
-        output.show(_price_table(rows), figures.many(len(rows), "rate"))
+        output.show(_price_table(rows), formatting.many(len(rows), "rate"))
 
 
 @prices.command("update", short_help="Fetch a newer price book and store it.")
@@ -213,7 +213,13 @@ def _source(source: PriceSource, now: datetime) -> str:
 
 def _age(age: timedelta) -> str:
     hours = age.seconds // 3600
-    return figures.many(age.days, "day") if age.days else figures.many(hours, "hour") if hours else "less than an hour"
+    return (
+        formatting.many(age.days, "day")
+        if age.days
+        else formatting.many(hours, "hour")
+        if hours
+        else "less than an hour"
+    )
 
 
 def _change_table(rows: Iterable[Mapping[str, str]]) -> Table:
@@ -312,11 +318,13 @@ def _cost_table(cost: Cost) -> RenderableType:
         table.add_column(name, justify="right")
     for line in cost.lines:
         table.add_row(
-            label(line.unit), figures.quantity(line.quantity), figures.rate(line.rate * line.multiplier, line.per),
-            f"${figures.plain(line.amount)}",
-        )  # fmt: skip
+            label(line.unit),
+            formatting.quantity(line.quantity),
+            formatting.rate(line.rate * line.multiplier, line.per),
+            f"${formatting.plain(line.amount)}",
+        )
     table.add_section()
-    total = "unpriced" if cost.total is None else f"${figures.plain(cost.total)}"
+    total = "unpriced" if cost.total is None else f"${formatting.plain(cost.total)}"
     table.add_row(Text("total", "bold"), "", "", Text(total, "bold"))
     said = [f"{cost.status}: {cost.reason}" if cost.reason else cost.status, *filter(None, [cost.price_id]), cost.book]
     if cost.unpriced_units:
@@ -343,10 +351,10 @@ def _price_table(rows: Iterable[PriceRow]) -> Table:
 
 def _per(row: PriceRow) -> str:
     """Say what the rates of a row are for: "per 1M, from 2026-01-01 00:00:00"."""
-    limits = [f"{word} {figures.moment(when)}" for word, when in (("from", row.start), ("to", row.end)) if when]
-    times = f"× {figures.plain(row.multiplier)}" if row.usd is None else f"per {figures.short(row.per or 1)}"
+    limits = [f"{word} {formatting.moment(when)}" for word, when in (("from", row.start), ("to", row.end)) if when]
+    times = f"× {formatting.plain(row.multiplier)}" if row.usd is None else f"per {formatting.short(row.per or 1)}"
     return ", ".join([times, *limits])
 
 
 def _rate(row: PriceRow) -> str:
-    return "all" if row.usd is None else f"{label(row.unit)} {figures.plain(row.usd * row.multiplier)}"
+    return "all" if row.usd is None else f"{label(row.unit)} {formatting.plain(row.usd * row.multiplier)}"

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import figures, options, output
+from otel_costs.cli import formatting, options, output
 from otel_costs.cli.emptiness import NOTHING_YET, WHY_UNPRICED
 from otel_costs.cli.others import spans_of_others
 from otel_costs.cli.sessions import session_table
@@ -96,12 +96,12 @@ def report_tables(found: Row) -> RenderableType:
 
 def _heading(found: Row) -> Text:
     whose = output.text(f"User {found['user_id']}" if "user_id" in found else "All users", "bold")
-    parts = [figures.period(found["since"], found["until"])]
-    parts += [figures.many(found["session_count"], "session")] if "session_count" in found else []
-    parts += [figures.many(found["call_count"], "call")]
+    parts = [formatting.period(found["since"], found["until"])]
+    parts += [formatting.many(found["session_count"], "session")] if "session_count" in found else []
+    parts += [formatting.many(found["call_count"], "call")]
     for part in parts:
         whose.append(" · ", "dim").append(part)
-    return whose.append(" · ", "dim").append(figures.total(found["cost_usd"], found["unpriced_calls"]), "bold")
+    return whose.append(" · ", "dim").append(formatting.total(found["cost_usd"], found["unpriced_calls"]), "bold")
 
 
 def _table(group: str, rows: Sequence[Row]) -> Table:
@@ -125,7 +125,7 @@ def _table(group: str, rows: Sequence[Row]) -> Table:
 def _names(row: Row, keys: Sequence[str]) -> Iterator[RenderableType]:
     """Yield whose a row is; that of all the others is named by how many they are."""
     if others := row.get("others"):
-        yield Text(figures.many(others, "other"), "dim")
+        yield Text(formatting.many(others, "other"), "dim")
         yield from [Text()] * (len(keys) - 1)
     else:
         yield from (output.text(row[key] or "(none)") for key in keys)
@@ -138,7 +138,7 @@ def _figures(row: Row, *, unpriced: bool) -> Iterator[RenderableType]:
         yield f"{row['unpriced_calls']:,}"
     yield f"{tokens['text_input'] + tokens['audio_input'] + tokens['cached_input']:,}"
     yield f"{tokens['text_output'] + tokens['audio_output']:,}"
-    yield Text(figures.known(row), "bold")
+    yield Text(formatting.known(row), "bold")
 
 
 def _sum(rows: Sequence[Row]) -> Row:

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from otel_costs import pricing
-from otel_costs.cli import figures, options, output
+from otel_costs.cli import formatting, options, output
 
 COLUMNS: Final = (
     "provider", "model", "calls", "before_usd", "after_usd", "unpriced_before", "unpriced_after", "computed_only",
@@ -73,7 +73,7 @@ def reprice(
 def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) -> RenderableType:
     changed = sum(row["calls"] for row in rows)
     before, after = (sum((row[f"{when}_usd"] for row in rows), Decimal()) for when in ("before", "after"))
-    said = f"{figures.many(checked, 'call')} looked at, {changed:,} {'would change' if dry_run else 'changed'}"
+    said = f"{formatting.many(checked, 'call')} looked at, {changed:,} {'would change' if dry_run else 'changed'}"
     if not rows:
         return Text(said)
     table = output.table()
@@ -85,6 +85,6 @@ def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) ->
         unpriced = f"{row['unpriced_before']:,} → {row['unpriced_after']:,}"
         table.add_row(
             output.text(row["provider"]), output.text(row["model"]), f"{row['calls']:,}", unpriced,
-            figures.exact(row["before_usd"]), Text(figures.exact(row["after_usd"]), "bold"),
+            formatting.exact(row["before_usd"]), Text(formatting.exact(row["after_usd"]), "bold"),
         )  # fmt: skip
-    return Group(table, Text(f"{said}, from {figures.exact(before)} to {figures.exact(after)}"))
+    return Group(table, Text(f"{said}, from {formatting.exact(before)} to {formatting.exact(after)}"))

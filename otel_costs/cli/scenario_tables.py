@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import figures, output
+from otel_costs.cli import formatting, output
 from otel_costs.cli.cost_lines import label
 from otel_costs.pricing import ESTIMATED, PARTIAL, UNPRICED
 from otel_costs.scenarios.dry_run import UNKNOWN, Planned
@@ -34,7 +34,7 @@ def variant_parts(variant: Variant, *, sent: bool) -> Iterator[RenderableType]:
     yield _steps(variant, many=many)
     if many or sent:
         for number, run in enumerate(variant.runs, 1):
-            parts = [f"run {number}", _cost([run.calls], figures.exact)[0]]
+            parts = [f"run {number}", _cost([run.calls], formatting.exact)[0]]
             parts += [f"otel-costs session {run.session_id}"] if sent else []
             yield output.text(" · ".join(parts), "dim")
     if said := [words for sign, words in _LEGEND.items() if _sign(_flat(calls)) == sign]:
@@ -46,7 +46,7 @@ def variant_parts(variant: Variant, *, sent: bool) -> Iterator[RenderableType]:
 
 def _heading(variant: Variant) -> Text:
     found = Text.assemble(("Scenario ", "bold"), output.text(variant.scenario.name, "bold"))
-    parts = [f"with {variant.model}" if variant.model else "", figures.many(len(variant.runs), "run")]
+    parts = [f"with {variant.model}" if variant.model else "", formatting.many(len(variant.runs), "run")]
     for part in filter(None, parts):
         found.append(" · ", "dim").append_text(output.text(part))
     return found
@@ -98,18 +98,18 @@ def used(quantities: Mapping[str, int | Decimal]) -> str:
 
 
 def _rounded(quantity: int | Decimal) -> str:
-    return figures.quantity(quantity if isinstance(quantity, int) else round(quantity, 1))
+    return formatting.quantity(quantity if isinstance(quantity, int) else round(quantity, 1))
 
 
 def _costs(runs: Runs, *, many: bool) -> Iterator[str]:
-    found = _cost(runs, figures.usd if many else figures.exact)
+    found = _cost(runs, formatting.usd if many else formatting.exact)
     return iter(found if many else found[:1])
 
 
 def _cost(runs: Runs, written: Callable[[Decimal | None], str]) -> tuple[str, str, str]:
     calls = _flat(runs)
     if calls and all(call.cost_usd is None for call in calls):
-        return (figures.UNPRICED,) * 3
+        return (formatting.UNPRICED,) * 3
     found, sign = spread(runs), _sign(calls)
     mean, least, most = (sign + written(amount) for amount in (found.mean_usd, found.min_usd, found.max_usd))
     return mean, least, most
@@ -136,7 +136,7 @@ def comparison(variants: Sequence[Variant]) -> Table:
     for variant in variants:
         mean = spread(variant.calls()).mean_usd
         share = f"{mean / first:.2f} ×" if first else ""
-        costs = _cost(variant.calls(), figures.usd)
+        costs = _cost(variant.calls(), formatting.usd)
         table.add_row(output.text(variant.model or "the scenario's own"), f"{len(variant.counted)}", *costs, share)
     return table
 
@@ -152,9 +152,9 @@ def plan(steps: Sequence[Planned], model: str | None) -> Iterator[RenderableType
         table.add_row(output.text(step.step), call, output.text(step.sends), _planned(step))
     unknown = sum(step.cost_usd is None for step in steps)
     known = [step for step in steps if step.cost_usd is not None]
-    total = figures.exact(sum((step.cost_usd or Decimal() for step in known), Decimal())) if known else UNKNOWN
+    total = formatting.exact(sum((step.cost_usd or Decimal() for step in known), Decimal())) if known else UNKNOWN
     sign = _ESTIMATE if any(step.cost_status == ESTIMATED for step in known) else ""
-    more = f" + {figures.many(unknown, 'step')} {UNKNOWN}" if known and unknown else ""
+    more = f" + {formatting.many(unknown, 'step')} {UNKNOWN}" if known and unknown else ""
     table.add_section()
     table.add_row(Text("total", "bold"), "", "", Text(sign + total + more, "bold"))
     yield table
@@ -162,7 +162,7 @@ def plan(steps: Sequence[Planned], model: str | None) -> Iterator[RenderableType
 
 def _planned(step: Planned) -> str:
     if step.cost_status == UNPRICED:
-        return figures.UNPRICED
+        return formatting.UNPRICED
     if step.cost_usd is None:
         return UNKNOWN
-    return {ESTIMATED: _ESTIMATE, PARTIAL: _AT_LEAST}.get(step.cost_status, "") + figures.exact(step.cost_usd)
+    return {ESTIMATED: _ESTIMATE, PARTIAL: _AT_LEAST}.get(step.cost_status, "") + formatting.exact(step.cost_usd)

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import figures, options, output
+from otel_costs.cli import formatting, options, output
 from otel_costs.cli.emptiness import no_sessions, outside
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.others import spans_of_others
@@ -182,10 +182,10 @@ def session_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         cells: list[RenderableType] = [output.text(row["session_id"], "bold"), output.text(row["user_id"])]
         cells += [output.text(row["scenario"])] if scenario else []
-        cells += [figures.day(row["start_time"]), figures.duration(row["duration_seconds"])]
+        cells += [formatting.day(row["start_time"]), formatting.duration(row["duration_seconds"])]
         cells += [f"{row['message_count']:,}", f"{row['call_count']:,}"]
         cells += [f"{row['unpriced_calls']:,}"] if unpriced else []
-        table.add_row(*cells, Text(figures.known(row), "bold"))
+        table.add_row(*cells, Text(formatting.known(row), "bold"))
     return table
 
 
@@ -199,7 +199,7 @@ def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
         said = output.text(_around(row["content"], words[0]))
         for word in words:
             said.highlight_words([word], "bold reverse", case_sensitive=False)
-        table.add_row(figures.day(row["timestamp"]), output.text(row["session_id"]), output.text(row["role"]), said)
+        table.add_row(formatting.day(row["timestamp"]), output.text(row["session_id"]), output.text(row["role"]), said)
     return table
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 from rich.table import Table
 
-from otel_costs.cli import figures, options, output
+from otel_costs.cli import formatting, options, output
 from otel_costs.cli.failure import Failure
 from otel_costs.semconv import ENV_SPOOL
 
@@ -77,7 +77,7 @@ def resend(folder: Path | None) -> None:
         raise Failure(
             f"the collector does not take it ({error}); is it up, and does OTEL_EXPORTER_OTLP_ENDPOINT name it?"
         ) from error
-    output.show(output.text(f"{figures.many(taken, 'record')} sent, {refused:,} refused again"))
+    output.show(output.text(f"{formatting.many(taken, 'record')} sent, {refused:,} refused again"))
     if refused:
         output.note("`otel-costs spool list` says why")
         click.get_current_context().exit(1)
@@ -96,9 +96,11 @@ def drop(folder: Path | None, yes: bool) -> None:
         output.note("nothing to delete: no refused records, no damaged files")
         return
     if not yes:
-        click.confirm(f"Delete {figures.many(records, 'refused record')} and all damaged files?", abort=True)
+        click.confirm(f"Delete {formatting.many(records, 'refused record')} and all damaged files?", abort=True)
     dropped, copies = refusals.drop(root), inventory.drop_damaged(root)
-    output.show(output.text(f"{figures.many(dropped, 'record')} and {figures.many(copies, 'damaged file')} deleted"))
+    output.show(
+        output.text(f"{formatting.many(dropped, 'record')} and {formatting.many(copies, 'damaged file')} deleted")
+    )
 
 
 def _table(lots: list[dict[str, Any]]) -> Table:

@@ -55,7 +55,7 @@ class Policy:
         return followed and scope["path"] == "/" and not scope["query_string"]
 
 
-class Admission:
+class Authentication:
     """ASGI middleware that holds requests to a `Policy`. `public` paths need no token."""
 
     def __init__(self, app: ASGIApp, policy: Policy, public: frozenset[str] = frozenset()) -> None:

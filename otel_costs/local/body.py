@@ -49,7 +49,7 @@ class Place:
     timer: asyncio.Timeout | None = field(default=None)
 
     def grow(self, size: int) -> None:
-        """Take `size` bytes more, from the oldest unfinished bodies if there are no others. Raises NoRoomError."""
+        """Reserve `size` bytes more, from the oldest unfinished bodies if there are no others. Raises NoRoomError."""
         self.room.take(self, size)
 
     def shrink(self, size: int) -> None:

@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, request_response
 
 from otel_costs.local import body, compression, handlers, limits, page, query
-from otel_costs.local.auth import Admission, Policy
+from otel_costs.local.auth import Authentication, Policy
 from otel_costs.local.guard import ForbiddenError
-from otel_costs.local.limits import Lanes
+from otel_costs.local.limits import Queries
 from otel_costs.local.query import Query, Result, Runner
 from otel_costs.local.session_api import SessionApi
 from otel_costs.local.sql_guard import SeveralStatementsError, UnreadableError
@@ -64,7 +64,7 @@ class Interface:
         self._state = state
         self._trouble = trouble
         self._runner = Runner(engine)
-        self._lanes = Lanes(partial(limits.end, engine))
+        self._queries = Queries(partial(limits.end, engine))
         self._sessions = SessionApi(partial(clickhouse_connect.get_client, interface="chdb", path=str(engine.path)))
         self._closed = False
 
@@ -75,7 +75,9 @@ class Interface:
             Route("/state", self.state, methods=["GET"]),
             Route("/", self.root, methods=["GET", "POST"]),
         ]
-        made = Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy, public=frozenset({"/ping"}))])
+        made = Starlette(
+            routes=routes, middleware=[Middleware(Authentication, policy=policy, public=frozenset({"/ping"}))]
+        )
         # Not a route: its pattern for any path knows no newline, and a session's id may have one.
         made.router.default = request_response(self.handler)
         return made
@@ -83,7 +85,7 @@ class Interface:
     def close(self) -> None:
         """Give up the queries that run or wait."""
         self._closed = True
-        self._lanes.close()
+        self._queries.close()
         self._engine.execute("KILL QUERY WHERE query_kind = 'Select' ASYNC")
 
     async def ping(self, _request: Request) -> Response:
@@ -93,8 +95,8 @@ class Interface:
 
     async def state(self, request: Request) -> Response:
         """Tell what `State` knows."""
-        lane = limits.REPORT
-        return await self._in_lane(lane, lane.time_s, lambda _mark: JSONResponse(self._state.report()), _gone(request))
+        kind = limits.REPORT
+        return await self._in_class(kind, kind.time_s, lambda _mark: JSONResponse(self._state.report()), _gone(request))
 
     async def root(self, request: Request) -> Response:
         if request.method != "POST" and "query" not in request.query_params:
@@ -118,21 +120,21 @@ class Interface:
             return self._failed(413, 307, str(error))
         except (compression.UnreadableError, ValueError) as error:
             return self._failed(400, 33, str(error))
-        lane = limits.lane_of(request.headers.get("user-agent", ""), brings_data=asked.brings_data)
+        kind = limits.class_of(request.headers.get("user-agent", ""), brings_data=asked.brings_data)
         left = _gone(request) if asked.only_reads else asyncio.Event().wait()
-        return await self._answer(request, lane, lane.seconds(asked.settings), left, lambda: asked)
+        return await self._answer(request, kind, kind.seconds(asked.settings), left, lambda: asked)
 
     async def handler(self, request: Request) -> Response:
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
-        lane = limits.REPORT
+        kind = limits.REPORT
         if self._sessions.serves(raw_path):
             tell = partial(self._sessions.respond, request, raw_path)
-            return await self._in_lane(lane, lane.time_s, lambda mark: tell(lane.settings({}, mark)), _gone(request))
+            return await self._in_class(kind, kind.time_s, lambda mark: tell(kind.settings({}, mark)), _gone(request))
         parameters = dict(request.query_params)
         return await self._answer(
             request,
-            lane,
-            lane.time_s,
+            kind,
+            kind.time_s,
             _gone(request),
             lambda: handlers.find(self._engine, request.method, raw_path, parameters),
         )
@@ -140,19 +142,23 @@ class Interface:
     async def _answer(
         self,
         request: Request,
-        lane: limits.Lane,
+        kind: limits.QueryClass,
         time_s: float,
         left: Coroutine[Any, Any, object],
         find: Callable[[], Query | None],
     ) -> Response:
         """Run what `find` gives, within `time_s`, unless its client has `left`."""
-        return await self._in_lane(lane, time_s, partial(self._perform, request, lane, find), left)
+        return await self._in_class(kind, time_s, partial(self._perform, request, kind, find), left)
 
-    async def _in_lane(
-        self, lane: limits.Lane, time_s: float, perform: Callable[[str], Response], left: Coroutine[Any, Any, object]
+    async def _in_class(
+        self,
+        kind: limits.QueryClass,
+        time_s: float,
+        perform: Callable[[str], Response],
+        left: Coroutine[Any, Any, object],
     ) -> Response:
         try:
-            return await self._lanes.run(lane, time_s, perform, left)
+            return await self._queries.run(kind, time_s, perform, left)
         except EngineError as error:
             self._state.failed(error)
             return self._failed(_STATUSES.get(error.code, 500), error.code, error.message)
@@ -161,12 +167,14 @@ class Interface:
                 raise
             return self._failed(503, 236, "The server is stopping")
 
-    def _perform(self, request: Request, lane: limits.Lane, find: Callable[[], Query | None], mark: str) -> Response:
+    def _perform(
+        self, request: Request, kind: limits.QueryClass, find: Callable[[], Query | None], mark: str
+    ) -> Response:
         try:
             asked = find()
             if asked is None:
                 return PlainTextResponse(f"There is no handler for {request.method} {request.url.path}.\n", 404)
-            return self._write(request, asked, self._runner.run(asked, lane.settings(asked.settings, mark)))
+            return self._write(request, asked, self._runner.run(asked, kind.settings(asked.settings, mark)))
         except ForbiddenError as error:
             return self._failed(403, 497, str(error))
         except (SeveralStatementsError, UnreadableError) as error:

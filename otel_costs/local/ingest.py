@@ -21,7 +21,7 @@ _logger: Final = logging.getLogger("otel_costs")
 GROUP_BYTES: Final = 32 * 2**20
 PENDING_BYTES: Final = 256 * 2**20
 STUCK_S: Final = 60.0
-"""Seconds that one insert may take before the intake counts as stuck."""
+"""Seconds that one insert may take before the writer counts as stuck."""
 
 _SETTINGS: Final = {
     # Late records of a long outage fall into many days, and a day is a partition.
@@ -65,7 +65,7 @@ class _Request:
         return sum(map(len, self.rows))
 
 
-class Intake:
+class Ingest:
     """One thread that writes what `submit` brings. Close it to write what is left.
 
     `failed` is called, in that thread, when it ends for any other reason; everybody who waits is told before.
@@ -90,7 +90,7 @@ class Intake:
         self.refused = 0
         """Rows that were refused for what they hold, since the start."""
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="otel-costs-intake", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="otel-costs-ingest", daemon=True)
         self._thread.start()
 
     def submit(self, table: str, rows: Sequence[bytes]) -> Future[int]:

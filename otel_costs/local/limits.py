@@ -1,6 +1,6 @@
 """How long a query may take, how much memory it may have, and how many of a kind run at the same time.
 
-Each kind has a lane of its own, with places of its own, so that none waits for another. The engine ends a query when
+Each kind has places of its own, so that none waits for another. The engine ends a query when
 its time is over; what it does not end, it is told to, and what does not end even then gives its place back.
 """
 
@@ -53,7 +53,7 @@ _CHECKED: Final = OWN - {"max_execution_time"}
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class QueryClass:
     """One kind of queries: how many run at the same time, and what each of them may take at most."""
 
     name: str
@@ -84,21 +84,21 @@ class Lane:
         return _less(asked.get("max_execution_time"), self.time_s)
 
 
-SQL: Final = Lane("sql", places=16, time_s=30, memory_share=1 / 16)
+SQL: Final = QueryClass("sql", places=16, time_s=30, memory_share=1 / 16)
 """Queries of anybody."""
 
-INSERTS: Final = Lane("inserts", places=8, time_s=120, memory_share=1 / 8)
+INSERTS: Final = QueryClass("inserts", places=8, time_s=120, memory_share=1 / 8)
 """Inserts of anybody that bring their data, as the collector's exporter does."""
 
-REPORT: Final = Lane("reports", places=8, time_s=60, memory_share=1 / 8)
+REPORT: Final = QueryClass("reports", places=8, time_s=60, memory_share=1 / 8)
 """The page, the handlers of `queries/handlers/` and the commands that report."""
 
-WORK: Final = Lane("work", places=4, time_s=3600, memory_share=1 / 4, result_bytes=4096 * _MIB)
+WORK: Final = QueryClass("work", places=4, time_s=3600, memory_share=1 / 4, result_bytes=4096 * _MIB)
 """Commands that take long: export, reprice, erase, reconcile, schema."""
 
 
-def lane_of(user_agent: str, *, brings_data: bool) -> Lane:
-    """Return the lane of a query. A client says what it is; the places of a lane are few, so that it gains nothing."""
+def class_of(user_agent: str, *, brings_data: bool) -> QueryClass:
+    """Return the kind of a query. A client says what it is; the places of a kind are few, so that it gains nothing."""
     first = user_agent.partition(" ")[0]
     if first == LONG_WORK:
         return WORK
@@ -122,22 +122,22 @@ def check_changes(changes: Iterable[tuple[str, str]], settings: Mapping[str, str
             raise _error(CONSTRAINT_VIOLATION, f"{setting} is {most}. (SETTING_CONSTRAINT_VIOLATION)")
 
 
-class Lanes:
+class Queries:
     """Runs queries in threads. `end` is given the mark of one that is to end."""
 
     def __init__(self, end: Callable[[str], object]) -> None:
         self._end = end
         self._ending = ThreadPoolExecutor(2, thread_name_prefix="otel-costs-end")
         self._numbers = itertools.count(1)
-        lanes = (SQL, INSERTS, REPORT, WORK)
-        self._places = {lane: asyncio.Semaphore(lane.places) for lane in lanes}
+        kinds = (SQL, INSERTS, REPORT, WORK)
+        self._places = {kind: asyncio.Semaphore(kind.places) for kind in kinds}
         self._threads = {
-            lane: ThreadPoolExecutor(lane.places + _STUCK, thread_name_prefix=f"otel-costs-{lane.name}")
-            for lane in lanes
+            kind: ThreadPoolExecutor(kind.places + _STUCK, thread_name_prefix=f"otel-costs-{kind.name}")
+            for kind in kinds
         }
 
     async def run(
-        self, lane: Lane, time_s: float, job: Callable[[str], _Result], given_up: Awaitable[object]
+        self, kind: QueryClass, time_s: float, job: Callable[[str], _Result], given_up: Awaitable[object]
     ) -> _Result:
         """Run `job`, which gets the mark for its query, and return what it returns.
 
@@ -146,36 +146,36 @@ class Lanes:
         """
         leaving = asyncio.ensure_future(given_up)
         try:
-            async with self._place(lane):
-                return await self._run(lane, time_s, job, leaving)
+            async with self._place(kind):
+                return await self._run(kind, time_s, job, leaving)
         finally:
             leaving.cancel()
 
     def close(self) -> None:
-        """Take nothing more, and drop what waits for a thread."""
+        """Accept nothing more, and drop what waits for a thread."""
         for threads in (*self._threads.values(), self._ending):
             threads.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
-    async def _place(self, lane: Lane) -> AsyncIterator[None]:
-        """Wait for a place in `lane`, and give it back. Raises EngineError when there is none in time."""
+    async def _place(self, kind: QueryClass) -> AsyncIterator[None]:
+        """Wait for a place in `kind`, and give it back. Raises EngineError when there is none in time."""
         try:
             async with asyncio.timeout(WAIT_S):
-                await self._places[lane].acquire()
+                await self._places[kind].acquire()
         except TimeoutError:
-            taken = f"all {lane.places} places for {lane.name} are taken: ask again. (TOO_MANY_SIMULTANEOUS_QUERIES)"
+            taken = f"all {kind.places} places for {kind.name} are taken: ask again. (TOO_MANY_SIMULTANEOUS_QUERIES)"
             raise _error(TOO_MANY_QUERIES, taken) from None
         try:
             yield
         finally:
-            self._places[lane].release()
+            self._places[kind].release()
 
     async def _run(
-        self, lane: Lane, time_s: float, job: Callable[[str], _Result], leaving: "asyncio.Future[object]"
+        self, kind: QueryClass, time_s: float, job: Callable[[str], _Result], leaving: "asyncio.Future[object]"
     ) -> _Result:
         loop = asyncio.get_running_loop()
         mark = f"otel-costs-{next(self._numbers)}"
-        running = loop.run_in_executor(self._threads[lane], job, mark)
+        running = loop.run_in_executor(self._threads[kind], job, mark)
         either: set[asyncio.Future[Any]] = {running, leaving}
         await asyncio.wait(either, timeout=time_s + _GRACE_S, return_when=asyncio.FIRST_COMPLETED)
         if running.done():

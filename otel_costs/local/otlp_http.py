@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from otel_costs.local import body, compression, otlp
-from otel_costs.local.auth import Admission, Policy
+from otel_costs.local.auth import Authentication, Policy
 from otel_costs.local.ingest import UnavailableError
 from otel_costs.local.receiver import Receiver
 
@@ -28,7 +28,7 @@ def application(receiver: Receiver, policy: Policy, limit: int, room: body.Room)
         Route(f"/v1/{signal.value}", _Export(receiver, signal, limit, room).answer, methods=["POST"])
         for signal in otlp.Signal
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Admission, policy=policy)])
+    return Starlette(routes=routes, middleware=[Middleware(Authentication, policy=policy)])
 
 
 class _Export:

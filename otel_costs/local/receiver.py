@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from otel_costs.local import otlp, rows
-from otel_costs.local.ingest import PENDING_BYTES, Intake, UnavailableError
+from otel_costs.local.ingest import PENDING_BYTES, Ingest, UnavailableError
 
 WAITING: Final = 4096
 """Requests that wait at the same time to be read and stored; more are told to come again."""
@@ -14,10 +14,10 @@ _TABLES = {otlp.Signal.LOGS: "otel_logs", otlp.Signal.TRACES: "otel_traces"}
 
 
 class Receiver:
-    """Takes the bodies of OTLP requests. Metrics are read and let go: there is no table for them."""
+    """Stores the bodies of OTLP requests. Metrics are read and dropped: there is no table for them."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
         self._waiting = [0, 0]  # requests, and bytes of them
         # One thread: the work holds the interpreter's lock, and the loop must stay free to answer.
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="otel-costs-otlp")
@@ -25,7 +25,7 @@ class Receiver:
     async def receive(self, signal: otlp.Signal, body: bytes, content_type: str = otlp.PROTOBUF) -> int:
         """Return how many records were refused, once all others are stored.
 
-        Raises otlp.MalformedError for what is no request, intake.UnavailableError when it cannot be stored now.
+        Raises otlp.MalformedError for what is no request, ingest.UnavailableError when it cannot be stored now.
         """
         if self._waiting[0] >= WAITING or self._waiting[1] + len(body) > max(PENDING_BYTES, len(body)):
             raise UnavailableError("too many records wait to be stored")
@@ -35,7 +35,7 @@ class Receiver:
             lines = await read
             if not lines:
                 return 0
-            return await asyncio.wrap_future(self._intake.submit(_TABLES[signal], lines))
+            return await asyncio.wrap_future(self._ingest.submit(_TABLES[signal], lines))
         finally:
             self._count(-1, -len(body))
 

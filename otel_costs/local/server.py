@@ -22,7 +22,7 @@ from otel_costs.local import clickhouse_http, confinement, otlp_grpc, otlp_http
 from otel_costs.local.auth import Policy
 from otel_costs.local.body import Room
 from otel_costs.local.http_server import Server
-from otel_costs.local.ingest import Intake
+from otel_costs.local.ingest import Ingest
 from otel_costs.local.limits import MEMORY_SHARE, machine_memory
 from otel_costs.local.options import STOP_S, Addresses, EndedError, Options, StartError
 from otel_costs.local.receiver import Receiver
@@ -51,13 +51,13 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         unconfined = _confined(options.data, sockets)
         engine = opened.enter_context(_engine(options.data))
         writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        intake = Intake(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
-        receiver = Receiver(intake)
+        ingest = Ingest(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
+        receiver = Receiver(ingest)
         room = Room(max(machine_memory() // 8, 768 * 2**20))
         set_aside = map(str, engine.set_aside)
         notices = [*unconfined, *_shared(options.data), *set_aside, *map(str, damage.detached(engine))]
-        state = State(engine, intake, notices)
-        interface = clickhouse_http.Interface(engine, room, state, lambda: intake.trouble)
+        state = State(engine, ingest, notices)
+        interface = clickhouse_http.Interface(engine, room, state, lambda: ingest.trouble)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
@@ -79,7 +79,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
             for server in servers.values():
                 server.should_exit = True
             await _ended(asyncio.gather(rpc.stop(STOP_S / 2), *serving.values(), return_exceptions=True), interface)
-            await asyncio.to_thread(intake.close, STOP_S / 2)
+            await asyncio.to_thread(ingest.close, STOP_S / 2)
             receiver.close()
             await asyncio.to_thread(state.stop)
         if reason:
@@ -158,7 +158,7 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 @contextmanager
 def _listening(options: Options) -> Iterator[Mapping[str, socket.socket]]:
-    """Take all ports, before anything slow, to say at once that one is taken."""
+    """Bind all ports, before anything slow, to say at once that one is taken."""
     with ExitStack() as taken:
         yield {name: taken.enter_context(_listen(options.host, getattr(options, name), name)) for name in _OPTIONS}
 
@@ -234,7 +234,7 @@ def _shared(data: Path) -> Iterator[str]:
 
 
 def _allow_files() -> None:
-    """Take as many open files as this user may have: the engine has many, and each connection is one."""
+    """Raise the limit of open files to what this user may have: the engine has many, and each connection is one."""
     with suppress(OSError, ValueError):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

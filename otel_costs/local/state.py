@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from otel_costs.local import limits
-from otel_costs.local.ingest import Intake
+from otel_costs.local.ingest import Ingest
 from otel_costs.store import damage
 from otel_costs.store.damage import Damaged
 from otel_costs.store.embedded import Engine, EngineError
@@ -35,9 +35,9 @@ _REFRESHES: Final = (
 class State:
     """The state of the store over `engine`. Data is checked in a thread: at the start, daily, and after an error."""
 
-    def __init__(self, engine: Engine, intake: Intake, notices: Sequence[str] = ()) -> None:
+    def __init__(self, engine: Engine, ingest: Ingest, notices: Sequence[str] = ()) -> None:
         self._engine = engine
-        self._intake = intake
+        self._ingest = ingest
         self._notices = list(notices)
         self._unreadable: list[Damaged] = []
         self._checked: datetime | None = None
@@ -67,11 +67,11 @@ class State:
 
     def report(self) -> dict[str, Any]:
         """Return the state, as JSON has it. None: not known."""
-        trouble = self._intake.trouble
+        trouble = self._ingest.trouble
         return {
             "storing": not trouble,
             "trouble": trouble,
-            "refused_records": self._intake.refused,
+            "refused_records": self._ingest.refused,
             "misdated_calls": self._number(_MISDATED),
             "damaged_parts": [
                 {"table": one.table, "part": one.part, "rows": one.rows, "why": one.why, "detached": one.detached}

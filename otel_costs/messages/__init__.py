@@ -84,7 +84,7 @@ def hasher() -> "Hash":
 
 def _measure(found: dict[str, Any], draft: Draft) -> None:
     """Add what a record tells of content that it does not have."""
-    said = draft.said
+    said = draft.body
     if said is None:
         return
     if draft.media_type is not None:

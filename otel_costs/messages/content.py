@@ -71,7 +71,7 @@ NOTHING: Final = Kept()
 
 def of(draft: Draft) -> Kept:
     """Return the content of `draft`: redacted whole, then freed of base64, cleaned and cut to 64 KB. Never raises."""
-    said = draft.said
+    said = draft.body
     if draft.media_type is not None and said is not None:
         found = media.describe(said, draft.media_type)
         body = redaction.redacted(str(found), draft)

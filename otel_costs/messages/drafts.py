@@ -48,7 +48,7 @@ class Draft(NamedTuple):
     """Of the choice that begins with this draft."""
 
     @property
-    def said(self) -> str | bytes | None:
+    def body(self) -> str | bytes | None:
         """What it is about: a function call's arguments, anything else's content."""
         return self.arguments if self.type == "function_call" else self.content
 

@@ -31,7 +31,7 @@ def span_attributes(
         names.OUTPUT_MESSAGES: answers,
     }
     attributes = {name: json.dumps(value, ensure_ascii=False) for name, value in found.items() if value}
-    if defined_tools := tool_definitions.shown(tools):
+    if defined_tools := tool_definitions.for_span(tools):
         defined = content.of(Draft("system", "text", sanitize.to_json(defined_tools))).body
         if defined is not None:
             attributes[names.TOOL_DEFINITIONS] = defined

@@ -39,7 +39,7 @@ _MAX_DEPTH: Final = 24
 _MAX_ITEMS: Final = 256
 
 
-def shown(tools: object) -> list[Any]:
+def for_span(tools: object) -> list[Any]:
     """Return what may be shown of each tool; what is no object is left out. Never changes `tools`."""
     items = tools if isinstance(tools, list | tuple) else ()
     return [_tool(tool, _MAX_DEPTH) for tool in items[:_MAX_ITEMS] if isinstance(tool, Mapping)]

@@ -20,7 +20,7 @@ _CHUNK: Final = 65_536
 _MAX_REDIRECTS: Final = 5
 
 
-def shown(source: str) -> str:
+def printable_url(source: str) -> str:
     """Return a source as it may be shown and stored: without what may be a key, in its address or query."""
     if "://" not in source:
         return source
@@ -50,7 +50,7 @@ def _of_file(source: str) -> bytes:
 
 
 def _of_url(source: str) -> bytes:
-    name = shown(source)
+    name = printable_url(source)
     try:
         parts = urlsplit(source)
         host, _ = parts.hostname or "", parts.port
@@ -134,8 +134,8 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
         if (before.scheme, before.netloc) != (after.scheme, after.netloc):
             fp.close()
             raise PriceUpdateError(
-                f"{shown(req.full_url)} sends us to {after.hostname or 'another place'}, which is another host: "
-                "if that is meant, give its address"
+                f"{printable_url(req.full_url)} sends us to {after.hostname or 'another place'}, "
+                "which is another host: if that is meant, give its address"
             )
         found = super().redirect_request(req, fp, code, msg, headers, newurl)
         if found is not None and (authorization := req.get_header("Authorization")):

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from otel_costs.pricing import genai_prices_data, stored_book, updates
 from otel_costs.pricing.base_prices import BaseBook, Json
-from otel_costs.pricing.download import fetch, shown
+from otel_costs.pricing.download import fetch, printable_url
 from otel_costs.pricing.price_book import builtin_base
 from otel_costs.pricing.price_entry import Price, PriceFile, PriceFileError
 from otel_costs.pricing.rates import LATEST
@@ -78,10 +78,10 @@ def prepare(source: str | None = None, *, now: datetime | None = None, date_back
 
 def _of_base(raw: bytes, source: str, now: datetime, *, date_back: bool, whole: bool) -> Update:
     version = f"genai-prices-{now:%Y-%m-%d}.{hashlib.sha256(raw).hexdigest()[:8]}"
-    found = genai_prices_data.of_json(raw, shown(source), version)
+    found = genai_prices_data.of_json(raw, printable_url(source), version)
     here = updates.read().base or builtin_base()
     merged = _MergedBase(here, found, None if date_back else now.isoformat())
-    _refuse_worse(here, found, merged.changes, shown(source), whole=whole)
+    _refuse_worse(here, found, merged.changes, printable_url(source), whole=whole)
     base = BaseBook(version if merged.changes else here.version, merged.sections)
     return Update(StoredBook((), base, _header(raw, source, now)), updates.BASE, tuple(merged.changes))
 
@@ -89,11 +89,12 @@ def _of_base(raw: bytes, source: str, now: datetime, *, date_back: bool, whole: 
 def _of_file(raw: bytes, source: str, now: datetime, *, date_back: bool) -> Update:
     from otel_costs.pricing.price_file import parse  # noqa: PLC0415  # PyYAML
 
-    found = parse(raw, shown(source))
+    found = parse(raw, printable_url(source))
     here = next(iter(updates.read().files), PriceFile(found.name, "", ()))
     if here.version and _order(found.version) < _order(here.version):
         raise PriceUpdateError(
-            f"{shown(source)} has version {found.version}, and {here.version} is stored: it is older", refused=True
+            f"{printable_url(source)} has version {found.version}, and {here.version} is stored: it is older",
+            refused=True,
         )
     prices, changes = _merged_prices(here.prices, found.prices, now, date_back=date_back)
     version = found.version
@@ -107,7 +108,7 @@ def _of_file(raw: bytes, source: str, now: datetime, *, date_back: bool) -> Upda
 
 def _header(raw: bytes, source: str, now: datetime) -> dict[str, Json]:
     return {
-        "source": shown(source),
+        "source": printable_url(source),
         "fetched_at": now.isoformat(),
         "sha256": hashlib.sha256(raw).hexdigest(),
         "over": builtin_base().version,

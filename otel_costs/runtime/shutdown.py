@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from otel_costs.runtime import acknowledged, background, fork_connections, ledger, telemetry, unfinished
 from otel_costs.runtime.patching import Patches
-from otel_costs.runtime.spare_threads import Standby
+from otel_costs.runtime.spare_threads import SpareThreads
 from otel_costs.semconv import ENV_SPOOL
 
 DEADLINE_S: Final = 3.0
@@ -28,7 +28,7 @@ _TELLING_S: Final = 0.2
 # Of the deadline, for calls that are still being written: the rest is for what is written already.
 _WRITING_S: Final = DEADLINE_S / 2
 
-_standby: Standby | None = None
+_spare_threads: SpareThreads | None = None
 _adopted: dict[int, Any] = {}
 has_looked_again = False
 """Whether providers were looked for at the first call."""
@@ -38,11 +38,11 @@ _flushed = False
 
 
 def install(patches: Patches) -> None:
-    """Take over the end of this process; a second time does nothing but look for new providers."""
-    global _standby
+    """Flush at the end of this process from now on; called again, only new providers are looked for."""
+    global _spare_threads
     adopt()
-    if _standby is None:
-        _standby = Standby()
+    if _spare_threads is None:
+        _spare_threads = SpareThreads()
         atexit.register(_at_exit)
         _handle_signals()
     acknowledged.install(patches)
@@ -52,11 +52,11 @@ def install(patches: Patches) -> None:
 
 def remove() -> None:
     """Give the end of the process back to the SDK."""
-    global _standby, has_looked_again, _until, _flushed
-    if _standby is None:
+    global _spare_threads, has_looked_again, _until, _flushed
+    if _spare_threads is None:
         return
-    _standby.dismiss()
-    _standby, has_looked_again, _until, _flushed = None, False, None, False
+    _spare_threads.dismiss()
+    _spare_threads, has_looked_again, _until, _flushed = None, False, None, False
     atexit.unregister(_at_exit)
     for provider in _adopted.values():
         if _shuts_down_at_exit(provider):
@@ -70,7 +70,7 @@ def remove() -> None:
 
 
 def adopt() -> None:
-    """Take the providers in force from the SDK's own exit handlers, which know no deadline."""
+    """Unregister the SDK's own exit handlers of the providers in force: those know no deadline."""
     provider: Any
     for provider in telemetry.current().global_or_given():
         if id(provider) not in _adopted and _shuts_down_at_exit(provider):
@@ -93,23 +93,23 @@ def flush(*, final: bool = False) -> bool:
     All flushes of a process share one deadline. `final` shuts down the providers that the SDK would shut down.
     """
     global _until
-    if _standby is None:
+    if _spare_threads is None:
         return True
     if _until is None:
         _until = time.monotonic() + DEADLINE_S - _TELLING_S
-    _end_open(_standby, _until)
+    _end_open(_spare_threads, _until)
     background.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
     # In threads, side by side: `force_flush` ignores its timeout, and one collector may hang while another takes all.
-    return _standby.run(_flushes(final), _until)
+    return _spare_threads.run(_flushes(final), _until)
 
 
-def _end_open(standby: Standby, until: float) -> bool:
+def _end_open(spare_threads: SpareThreads, until: float) -> bool:
     """End what is open, and return whether all of it has ended.
 
     In a thread of its own: whatever that waits for, what is written already does not wait with it.
     """
     now = time.monotonic()
-    return standby.run([partial(unfinished.end_all, until - now)], min(until, now + unfinished.WAIT_S))
+    return spare_threads.run([partial(unfinished.end_all, until - now)], min(until, now + unfinished.WAIT_S))
 
 
 def _flushes(final: bool) -> Iterator[Callable[[], Any]]:
@@ -178,7 +178,13 @@ def _handle_signals() -> None:
 
 def _set_signal(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Flush at a signal that is given back to its default, too: gunicorn's workers for uvicorn do so after the fork."""
-    if _standby is not None and not kwargs and len(args) == 2 and args[0] in SIGNALS and args[1] == signal.SIG_DFL:
+    if (
+        _spare_threads is not None
+        and not kwargs
+        and len(args) == 2
+        and args[0] in SIGNALS
+        and args[1] == signal.SIG_DFL
+    ):
         return wrapped(args[0], _on_signal)
     return wrapped(*args, **kwargs)
 
@@ -192,14 +198,14 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
     global _until
     if _until is not None and not _flushed:
         return  # it ends already: a second signal would cut short what the first one waits for
-    if _standby is not None and not _flushed:
+    if _spare_threads is not None and not _flushed:
         _until = time.monotonic() + DEADLINE_S - _TELLING_S
         # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
-        if background.is_working() or not _end_open(_standby, _until):
+        if background.is_working() or not _end_open(_spare_threads, _until):
             # It is in the middle of a call's record, or of a socket's message: it must go on for that to be written.
-            _standby.run([partial(_flush_and_repeat, number)], 0)
+            _spare_threads.run([partial(_flush_and_repeat, number)], 0)
             return
-        _standby.run([_flush_and_tell], _until + _TELLING_S)
+        _spare_threads.run([_flush_and_tell], _until + _TELLING_S)
     _default(number)
     os.kill(os.getpid(), number)
 
@@ -224,11 +230,11 @@ def _bootstrap(wrapped: Any, _process: Any, args: tuple[Any, ...], kwargs: dict[
 
 
 def _after_fork() -> None:
-    global _standby, _until, _flushed
+    global _spare_threads, _until, _flushed
     _until, _flushed = None, False
-    if _standby is not None:
+    if _spare_threads is not None:
         fork_connections.renew(_providers())
-        _standby = Standby()
+        _spare_threads = SpareThreads()
 
 
 if hasattr(os, "register_at_fork"):

@@ -17,14 +17,14 @@ THREADS: Final = 4
 """One for each provider, and one for who flushes them from a signal handler."""
 
 
-class Standby:
+class SpareThreads:
     """Daemon threads that do what they are given, side by side."""
 
     def __init__(self) -> None:
         # SimpleQueue.put is reentrant: a signal may come in the middle of it.
         self._work: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._serve, name="otel_costs standby", daemon=True) for _ in range(THREADS)
+            threading.Thread(target=self._serve, name="otel_costs spare", daemon=True) for _ in range(THREADS)
         ]
         for thread in self._threads:
             thread.start()

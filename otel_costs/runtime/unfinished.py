@@ -17,7 +17,7 @@ WAIT_S: Final = 0.5
 """How long the end of all waits for whoever is in the middle of something that is open."""
 
 
-class OpenEnd(Protocol):
+class Unfinished(Protocol):
     """Something that has begun: `add` it then, and `discard` it when it ends."""
 
     def end_with_process(self, wait_s: float) -> None:
@@ -33,16 +33,16 @@ class OpenEnd(Protocol):
         ...
 
 
-_open: set[OpenEnd] = set()
+_open: set[Unfinished] = set()
 
 
-def add(found: OpenEnd) -> None:
+def add(found: Unfinished) -> None:
     """Have it ended with the process, unless it ends before."""
     _end_at_exit()
     _open.add(found)
 
 
-def discard(found: OpenEnd) -> None:
+def discard(found: Unfinished) -> None:
     """It has ended."""
     _open.discard(found)
 
@@ -68,7 +68,7 @@ def _leave_to_parent() -> None:
     _open.clear()
 
 
-def _now() -> set[OpenEnd]:
+def _now() -> set[Unfinished]:
     # Not `tuple`, which a finalizer can disturb: it may come when the tuple is made, and discard.
     return _open.copy()
 

@@ -36,7 +36,7 @@ def answering(*, stand_in: bool) -> Iterator[None]:
             yield
 
 
-def shown(url: str) -> str:
+def printable_url(url: str) -> str:
     """Return an address without what nobody is to see: a password or a key in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
 from otel_costs.runtime import background
-from otel_costs.scenarios.answering import shown
+from otel_costs.scenarios.answering import printable_url
 from otel_costs.usage.units import UNITS
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ def _destination() -> str:
     """Say where a provider of the environment's choice sends log records."""
     if os.environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none":
         return ""
-    return shown(next(filter(None, map(os.environ.get, ENDPOINTS)), "http://localhost:4317"))
+    return printable_url(next(filter(None, map(os.environ.get, ENDPOINTS)), "http://localhost:4317"))

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 import otel_costs
-from otel_costs.scenarios.answering import shown
+from otel_costs.scenarios.answering import printable_url
 from otel_costs.scenarios.errors import ScenarioError
 from otel_costs.scenarios.ledger import Ledger, LedgerCall
 from otel_costs.scenarios.sound import tone
@@ -72,7 +72,7 @@ def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | N
 
 def _said(error: Exception, client: Any) -> str:
     """Say what a provider answered, and what to do."""
-    address = shown(str(client.base_url))
+    address = printable_url(str(client.base_url))
     hints = {
         "AuthenticationError": "check OPENAI_API_KEY",
         "NotFoundError": "name another model with --model, or check OPENAI_BASE_URL",

@@ -9,7 +9,7 @@ from otel_costs.sessions.scope import current_scope
 from otel_costs.values import sanitize
 
 
-def whose(user: str | None = None, session_id: str | None = None) -> Mapping[str, Any]:
+def attribution(user: str | None = None, session_id: str | None = None) -> Mapping[str, Any]:
     """Return the attributes of the session and the user that a call made here belongs to.
 
     An open session decides; then baggage, where it is believed; then `user` and `session_id`, which the request names.

@@ -17,7 +17,7 @@ def begin(store: Store, kind: str, body: Json, stages: list[tuple[str, Json]]) -
     return body
 
 
-def look(store: Store, kind: str, key: str) -> Json:
+def poll(store: Store, kind: str, key: str) -> Json:
     """Return a job, a stage further than at the last look."""
     body = store.get(kind, key)
     stages: list[tuple[str, Json]] = store.get(f"{kind} stages", key)["stages"]
@@ -86,12 +86,12 @@ def _lines(store: Store, file_id: str) -> list[Json]:
 
 def get_batch(request: Request, store: Store) -> Answer:
     """Answer ``GET /batches/{id}``."""
-    return Answer(look(store, "batch", request.params["id"]))
+    return Answer(poll(store, "batch", request.params["id"]))
 
 
 def list_batches(_: Request, store: Store) -> Answer:
     """Answer ``GET /batches``."""
-    return Answer(page([look(store, "batch", batch["id"]) for batch in store.all("batch")]))
+    return Answer(page([poll(store, "batch", batch["id"]) for batch in store.all("batch")]))
 
 
 def cancel_batch(request: Request, store: Store) -> Answer:
@@ -128,7 +128,7 @@ def create_video(request: Request, store: Store) -> Answer:
 
 def get_video(request: Request, store: Store) -> Answer:
     """Answer ``GET /videos/{id}``."""
-    return Answer(look(store, "video", request.params["id"]))
+    return Answer(poll(store, "video", request.params["id"]))
 
 
 def list_videos(_: Request, store: Store) -> Answer:

@@ -117,7 +117,7 @@ class LiveSession:
                 self._sides.remove(socket)
 
     def take(self, socket: Socket, event: Json) -> None:
-        """Take an event of a client's."""
+        """Read an event of a client's."""
         kind = event.get("type")
         if kind == "session.input_audio.append":
             self._hear(event)

@@ -86,7 +86,7 @@ class Session:
             self._sockets = [(other, beta) for other, beta in self._sockets if other is not socket]
 
     def take(self, frame: str | bytes) -> None:
-        """Take what a client sends."""
+        """Read what a client sends."""
         with self._lock:
             try:
                 event = json.loads(frame)

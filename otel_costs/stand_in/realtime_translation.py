@@ -30,7 +30,7 @@ class Translation:
         self._send({"type": "session.created", "session": self._config})
 
     def take(self, frame: str | bytes) -> None:
-        """Take what the client sends."""
+        """Read what the client sends."""
         event = json.loads(frame)
         if event["type"] == "session.update":
             for side, changes in (event["session"].get("audio") or {}).items():

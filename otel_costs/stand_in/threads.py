@@ -153,7 +153,7 @@ def _shown(run: Json) -> Json:
 
 
 def _advance(run: Json, store: Store) -> Json | None:
-    """Take the next step: ask for tools, or say something; return the message that was said."""
+    """Do the next step, to ask for tools or to say something; return the message that was said."""
     said = _messages(store, run["thread_id"])
     question = next((text_of_message(m) for m in reversed(said) if m["role"] == "user"), "")
     functions = [tool["function"] for tool in run["tools"] if tool["type"] == "function"]

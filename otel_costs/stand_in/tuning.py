@@ -4,7 +4,7 @@ import json
 
 from otel_costs.stand_in import models, tokens
 from otel_costs.stand_in.exchange import Answer, Json, Request, Store, new_id, now
-from otel_costs.stand_in.jobs import begin, look, stop
+from otel_costs.stand_in.jobs import begin, poll, stop
 from otel_costs.stand_in.small import page
 
 
@@ -40,7 +40,7 @@ def create_tuning(request: Request, store: Store) -> Answer:
 
 def get_tuning(request: Request, store: Store) -> Answer:
     """Answer ``GET /fine_tuning/jobs/{id}``."""
-    return Answer(look(store, "job", request.params["id"]))
+    return Answer(poll(store, "job", request.params["id"]))
 
 
 def list_tunings(_: Request, store: Store) -> Answer:
@@ -104,7 +104,7 @@ def _model_usage(model: str, prompt: int, completion: int) -> Json:
 
 def get_eval_run(request: Request, store: Store) -> Answer:
     """Answer ``GET /evals/{eval}/runs/{id}``."""
-    return Answer(look(store, "run", request.params["id"]))
+    return Answer(poll(store, "run", request.params["id"]))
 
 
 def list_eval_runs(request: Request, store: Store) -> Answer:

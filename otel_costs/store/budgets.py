@@ -21,7 +21,7 @@ def put(client: "Client", scope: str, name: str, period: str, limit_usd: Decimal
 
 
 def remove(client: "Client", scope: str, name: str, period: str) -> bool:
-    """Take a budget away; return whether there was one. Raises ValueError for what is none, StoreError."""
+    """Delete a budget; return whether there was one. Raises ValueError for what is no budget, and StoreError."""
     found = rows(
         client,
         "select limit_usd from budgets final where toString(scope) = {scope:String} and name = {name:String}"

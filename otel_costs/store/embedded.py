@@ -287,7 +287,7 @@ class _Lock:
 
 
 def _lock(path: Path) -> _Lock:
-    """Take the folder, before the engine does: its own refusal names nobody and prints to standard error."""
+    """Lock the folder before the engine does: its own refusal names no process and prints to standard error."""
     descriptor = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

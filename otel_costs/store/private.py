@@ -10,7 +10,7 @@ UMASK: Final = 0o077
 
 
 def make_private(folder: Path) -> int:
-    """Take the rights of all others from `folder` and everything in it; return at how many files that failed.
+    """Remove the rights of other users to `folder` and all that is in it; return at how many files that failed.
 
     Links are left alone, and what they lead to outside of it.
     """

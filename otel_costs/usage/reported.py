@@ -75,19 +75,19 @@ def unaccounted(said: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(reading.unknown)
 
 
-def says(usage: object) -> bool:
+def has_usage(usage: object) -> bool:
     """Return whether a usage has a number that is not zero, at any depth."""
     if isinstance(usage, Mapping):
-        return any(map(says, usage.values()))
+        return any(map(has_usage, usage.values()))
     if isinstance(usage, list):
-        return any(map(says, usage))
+        return any(map(has_usage, usage))
     return is_number(usage)
 
 
 def in_one(usages: Iterable[object]) -> object:
     """Return what usages in several places say together, each key as the first says it; some stand in odd places."""
     found = [usage for usage in usages if usage is not None]
-    saying = [usage for usage in found if says(usage)] or found[:1]
+    saying = [usage for usage in found if has_usage(usage)] or found[:1]
     return reduce(merged, reversed(saying)) if saying else None
 
 
@@ -119,7 +119,7 @@ class _Reading:
         self._left = _MAX_NUMBERS
 
     def read(self, meanings: Mapping[Any, Any], said: Mapping[Any, Any], path: str, depth: int) -> None:
-        """Take a group of keys."""
+        """Read a group of keys."""
         quantities, meaning_of = self.quantities, meanings.get
         for key, value in said.items():
             if value is None:
@@ -193,7 +193,7 @@ class _Reading:
                 quantities["audio_seconds"] = EXACT.add(paused, active or 0)
 
     def _again(self, unit: str, value: Any) -> None:
-        """Take a unit that was said before: a zero says nothing then, and of two numbers the larger has all."""
+        """Merge a unit that was reported before: a zero says nothing then, and of two numbers the larger has all."""
         before, now = number(self.quantities[unit]), number(value)
         if before == now or not now:
             return
@@ -203,7 +203,7 @@ class _Reading:
             self.quantities[unit] = value
 
     def _group(self, meanings: Mapping[Any, Any], key: Any, value: Any, path: str, depth: int) -> None:
-        """Take what should be a group of details and is no plain dict."""
+        """Read what should be a group of details and is no plain dict."""
         if isinstance(value, Mapping):
             if depth < _MAX_DEPTH:
                 self.read(meanings, value, f"{path}{key}.", depth + 1)
@@ -244,27 +244,27 @@ class _Reading:
                 self._unknown(key, one, path, depth)
 
     def _by_modality(self, direction: str, key: Any, parts: Any, path: str, depth: int) -> None:
-        """Take Gemini's details: `[{"modality": "AUDIO", "token_count": 5}]`."""
+        """Read Gemini's details: `[{"modality": "AUDIO", "token_count": 5}]`."""
         for part in self._objects(key, parts, path, depth):
             modality = str(part.get("modality")).lower()
             unit = f"{direction}_{modality}_tokens" if modality in _MODALITIES else None
             self.read({"token_count": unit, "tokens": unit}, part, f"{path}{key}.", depth + 1)
 
     def _of_tools(self, key: Any, parts: Any, path: str, depth: int) -> None:
-        """Take Gemini's details of the input that tools made, which is counted in a number of its own."""
+        """Read Gemini's details of the input that tools made, which is counted in a number of its own."""
         for part in self._objects(key, parts, path, depth):
             text = str(part.get("modality")).lower() == "text"
             counted = Part("input_tool_tokens") if text else None
             self.read({"token_count": counted, "tokens": counted}, part, f"{path}{key}.", depth + 1)
 
     def _writes(self, key: Any, writes: Any, path: str, depth: int) -> None:
-        """Take Bedrock's details of what was cached: `[{"ttl": "1h", "inputTokens": 5}]`."""
+        """Read Bedrock's details of what was cached: `[{"ttl": "1h", "inputTokens": 5}]`."""
         for one in self._objects(key, writes, path, depth):
             unit = f"cache_write_{one.get('ttl')}_tokens"
             self.read({"inputTokens": unit} if unit in _WRITES else {}, one, f"{path}{key}.", depth + 1)
 
     def _rounds(self, key: Any, rounds: Any, path: str, depth: int) -> None:
-        """Take Anthropic's iterations: messages are in the totals, a compaction or an adviser's answer is not."""
+        """Read Anthropic's iterations: messages are in the totals, a compaction or an adviser's answer is not."""
         for one in self._objects(key, rounds, path, depth):
             known = _Reading()
             known.read(KEYS if one.get("type") == "message" else {}, one, f"{path}{key}.", depth + 1)

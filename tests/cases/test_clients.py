@@ -77,7 +77,7 @@ def test_case_29_a_hundred_cycles_leave_the_originals(provider: Provider, monkey
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == handlers
     assert vars(threading.Thread)["start"] is start
     for thread in threading.enumerate():
-        if thread.name == "otel_costs standby":
+        if thread.name == "otel_costs spare":
             thread.join()  # it is on its way
     with instrumented(recorded):
         Case(recorded, provider).ask()

@@ -130,7 +130,7 @@ def _answers(url: str) -> bool:
 
 
 class Jaeger(TraceServiceServicer):
-    """Takes traces over OTLP/gRPC, as Jaeger does, and keeps them."""
+    """Receives traces over OTLP/gRPC, as Jaeger does, and keeps them."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []

@@ -46,7 +46,7 @@ class Pipeline:
         self.made = 0
 
     def do(self, step: str, argument: int | Fault | None) -> None:
-        """Take a step of the schedule."""
+        """Do a step of the schedule."""
         if step == "send":
             assert isinstance(argument, int)
             self._send(argument)

@@ -37,7 +37,7 @@ threading.Event().wait()
 END_THE_WRITER = """
 import ctypes, signal, threading
 def end_the_writer(*_):
-    (writer,) = [thread for thread in threading.enumerate() if thread.name == "otel-costs-intake"]
+    (writer,) = [thread for thread in threading.enumerate() if thread.name == "otel-costs-ingest"]
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(writer.ident), ctypes.py_object(SystemExit))
     print('armed', flush=True)
 signal.signal(signal.SIGUSR1, end_the_writer)

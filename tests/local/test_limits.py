@@ -67,7 +67,7 @@ def test_less_time_can_be_asked_for(stack: Stack, asked: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lane", "asked", "seconds"),
+    ("kind", "asked", "seconds"),
     [
         (limits.SQL, None, 30),
         (limits.SQL, "0", 30),
@@ -82,11 +82,11 @@ def test_less_time_can_be_asked_for(stack: Stack, asked: str) -> None:
         (limits.REPORT, "3600", 60),
     ],
 )
-def test_more_time_cannot_be_asked_for(lane: limits.Lane, asked: str | None, seconds: float) -> None:
-    """What is larger than the limit of a lane, or no limit at all, is cut to it."""
+def test_more_time_cannot_be_asked_for(kind: limits.QueryClass, asked: str | None, seconds: float) -> None:
+    """What is larger than the limit of a kind, or no limit at all, is cut to it."""
     settings = {} if asked is None else {"max_execution_time": asked}
-    assert lane.seconds(settings) == seconds
-    assert float(lane.settings(settings, "m")["max_execution_time"]) == seconds
+    assert kind.seconds(settings) == seconds
+    assert float(kind.settings(settings, "m")["max_execution_time"]) == seconds
 
 
 def test_limits_reach_the_engine(stack: Stack) -> None:
@@ -206,37 +206,39 @@ def test_who_finds_no_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
 
     async def ask_for_one_too_many() -> None:
-        lanes = limits.Lanes(lambda _mark: None)
+        queries = limits.Queries(lambda _mark: None)
         wait, never = (lambda _mark: ended.wait()), asyncio.Event().wait
-        running = [asyncio.ensure_future(lanes.run(limits.WORK, 60, wait, never())) for _ in range(limits.WORK.places)]
+        running = [
+            asyncio.ensure_future(queries.run(limits.WORK, 60, wait, never())) for _ in range(limits.WORK.places)
+        ]
         await asyncio.sleep(0)
         with pytest.raises(EngineError, match="all 4 places for work are taken: ask again") as refused:
-            await lanes.run(limits.WORK, 60, wait, left := never())
+            await queries.run(limits.WORK, 60, wait, left := never())
         await asyncio.sleep(0)
         assert inspect.getcoroutinestate(left) == inspect.CORO_CLOSED
         assert refused.value.code == limits.TOO_MANY_QUERIES
         ended.set()
         assert await asyncio.gather(*running) == [True] * limits.WORK.places
-        assert await lanes.run(limits.WORK, 60, wait, never())
-        lanes.close()
+        assert await queries.run(limits.WORK, 60, wait, never())
+        queries.close()
 
     asyncio.run(ask_for_one_too_many())
 
 
 def test_lanes_by_who_asks() -> None:
     """Our commands say who they are; inserts that bring their data wait for no query."""
-    assert limits.lane_of("curl/8", brings_data=False) is limits.SQL
-    assert limits.lane_of("curl/8", brings_data=True) is limits.INSERTS
-    assert limits.lane_of("otel-costs-reports clickhouse-connect/1.12", brings_data=False) is limits.REPORT
-    assert limits.lane_of("otel-costs-work clickhouse-connect/1.12", brings_data=True) is limits.WORK
+    assert limits.class_of("curl/8", brings_data=False) is limits.SQL
+    assert limits.class_of("curl/8", brings_data=True) is limits.INSERTS
+    assert limits.class_of("otel-costs-reports clickhouse-connect/1.12", brings_data=False) is limits.REPORT
+    assert limits.class_of("otel-costs-work clickhouse-connect/1.12", brings_data=True) is limits.WORK
 
 
 def test_clients_of_ours_are_known(stack: Stack) -> None:
-    """What `connect` opens is given the memory of its lane."""
-    for long_work, lane in ((True, limits.WORK), (False, limits.REPORT)):
+    """What `connect` opens is given the memory of its kind."""
+    for long_work, kind in ((True, limits.WORK), (False, limits.REPORT)):
         client = connect(stack.http_url, long_work=long_work)
         memory = client.command("SELECT getSetting('max_memory_usage')")
-        assert memory == max(int(limits.machine_memory() * lane.memory_share), 256 * 2**20)
+        assert memory == max(int(limits.machine_memory() * kind.memory_share), 256 * 2**20)
         client.close()
     other = clickhouse_connect.get_client(dsn=stack.http_url)
     assert other.command("SELECT getSetting('max_memory_usage')") == max(limits.machine_memory() // 16, 256 * 2**20)

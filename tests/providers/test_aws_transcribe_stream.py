@@ -233,7 +233,7 @@ def test_a_bug_of_ours_leaves_the_stream_intact(
     def bug(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(transcribe_stream.Hearing, broken, bug)
+    monkeypatch.setattr(transcribe_stream.Transcription, broken, bug)
     with caplog.at_level(logging.WARNING, "otel_costs"), instrumented(Recorded()):
         assert len(run(lambda: transcribe(aws, 1))) == 2
     assert len([record for record in caplog.records if "RuntimeError" in record.getMessage()]) == 1

@@ -418,7 +418,7 @@ def test_not_started(service: AzureSpeech, recorded: Recorded) -> None:
 def test_offline(service: AzureSpeech, recorded: Recorded) -> None:
     """An embedded model costs nothing: it leaves no record, whatever is spent."""
     found = recognizer(service, Microphone().say(2.0))
-    recognition._ears[found].is_offline = True  # as of an EmbeddedSpeechConfig, which wants a model on disk
+    recognition._recognizers[found].is_offline = True  # as of an EmbeddedSpeechConfig, which wants a model on disk
     with otel_costs.session("abc-123", budget_usd=0):
         assert found.recognize_once().text == "Hello there."
     wait_for_records()

@@ -15,7 +15,7 @@ from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.azure_speech import synthesis_input
-from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
+from otel_costs.providers.azure_speech.synthesis import Synthesis, SynthesizerState
 from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.azure import AzureSpeech
 from tests.support.speech.azure_sdk import Heard, config, sdk
@@ -263,8 +263,8 @@ def result(result_id: str) -> Any:
 def test_the_library_overtakes_itself(service: AzureSpeech, recorded: Recorded, told: list[str]) -> None:
     """Each text and each result is in one call, whatever the order in which they are told of."""
     found = synthesizer(service)
-    mouth = Mouth()
-    asked = [Speaking(found, mouth, synthesis_input.Text("x" * length)) for length in (10, 20)]
+    state = SynthesizerState()
+    asked = [Synthesis(found, state, synthesis_input.Text("x" * length)) for length in (10, 20)]
     for speaking in asked:
         speaking.take_place()
     for telling in told:
@@ -273,7 +273,7 @@ def test_the_library_overtakes_itself(service: AzureSpeech, recorded: Recorded, 
             asked[int(which[0]) - 1].got(result(result_id))
         else:
             name = "synthesis_started" if kind == "started" else "synthesis_completed"
-            mouth.heard(name, SimpleNamespace(result=result(result_id)))
+            state.heard(name, SimpleNamespace(result=result(result_id)))
     assert sorted(call["otel_costs.usage.input_characters"] for call in recorded.calls) == [10, 20]
     assert sorted(call[names.RESPONSE_ID] for call in recorded.calls) == ["a", "b"]
 

@@ -14,6 +14,7 @@ from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.kit import speech_socket
+from otel_costs.providers.kit.speech_socket import TranscriptionCall
 from tests.support.recorded import Recorded
 from tests.support.speech import deepgram as stand_in
 from tests.support.speech.deepgram import HEARD
@@ -246,9 +247,11 @@ def test_a_budget_that_is_spent(kind: str, recorded: Recorded) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(speech_socket.Listening, "__init__"), (speech_socket.Listening, "takes"), (speech_socket.Listening, "hears"),
-     (speech_socket.Listening, "closed"), (speech_socket.Listening, "_finish"), (speech_socket, "_start")],
-)  # fmt: skip
+    [
+        *((TranscriptionCall, name) for name in ("__init__", "audio_sent", "transcript_received", "closed", "_finish")),
+        (speech_socket, "_start"),
+    ],
+)
 def test_a_bug_of_ours(owner: Any, name: str, kind: str, recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
     """The application sends and receives what it would have, whatever of ours raises."""
     monkeypatch.setattr(owner, name, broken)

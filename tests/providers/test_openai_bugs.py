@@ -43,8 +43,8 @@ OUTERMOST = {
 
 # What takes the usage out of a stream that we asked for it: without it the application sees one chunk more.
 HIDING = {
-    "UsageHider.__init__", "UsageHider.feed", "UsageHider.flush", "UsageHider._without_usage",
-    "UsageHider._shown", "UsageHider._is_usage_chunk", "streaming.watch", "Watch.__init__",
+    "UsageFilter.__init__", "UsageFilter.feed", "UsageFilter.flush", "UsageFilter._without_usage",
+    "UsageFilter._shown", "UsageFilter._is_usage_chunk", "streaming.watch", "Watch.__init__",
 }  # fmt: skip
 
 

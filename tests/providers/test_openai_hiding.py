@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
-from otel_costs.providers.openai.usage_filter import UsageHider
+from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.stand_in import Fault, Provider
 from otel_costs.transports.http.sse import events
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
@@ -78,36 +78,36 @@ def cut(raw: bytes, places: list[int]) -> Iterator[bytes]:
 def test_bytes_are_what_they_would_have_been(found: tuple[bytes, bytes], places: list[int]) -> None:
     """However the stream is cut, spaced and terminated, what is shown is to the byte what it would have been."""
     unasked, asked = found
-    hider = UsageHider()
-    assert b"".join([*(hider.feed(piece) for piece in cut(asked, places)), hider.flush()]) == unasked
+    usage_filter = UsageFilter()
+    assert b"".join([*(usage_filter.feed(piece) for piece in cut(asked, places)), usage_filter.flush()]) == unasked
 
 
 @given(streams())
 def test_byte_by_byte(found: tuple[bytes, bytes]) -> None:
     """One byte at a time is no different."""
     unasked, asked = found
-    hider = UsageHider()
-    assert b"".join([*(hider.feed(bytes([byte])) for byte in asked), hider.flush()]) == unasked
+    usage_filter = UsageFilter()
+    assert b"".join([*(usage_filter.feed(bytes([byte])) for byte in asked), usage_filter.flush()]) == unasked
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 10_000), max_size=5))
 def test_other_bytes_pass(raw: bytes, places: list[int]) -> None:
     """What says nothing of a usage comes out as it went in."""
     assume(b'"usage"' not in raw and b'"choices"' not in raw)
-    hider = UsageHider()
-    assert b"".join([*(hider.feed(piece) for piece in cut(raw, places)), hider.flush()]) == raw
+    usage_filter = UsageFilter()
+    assert b"".join([*(usage_filter.feed(piece) for piece in cut(raw, places)), usage_filter.flush()]) == raw
 
 
 def test_events_are_not_held_longer_than_needed() -> None:
     """A whole event is shown at once, whatever follows."""
-    hider = UsageHider()
+    usage_filter = UsageFilter()
     first, second = (
         event({"choices": [1], "usage": None}, None, "\n", False),
         event({"choices": [2]}, None, "\n", False),
     )
-    assert hider.feed(first) == event({"choices": [1]}, None, "\n", False)
-    assert hider.feed(second[:-1]) == b""
-    assert hider.feed(second[-1:] + first[:5]) == second
+    assert usage_filter.feed(first) == event({"choices": [1]}, None, "\n", False)
+    assert usage_filter.feed(second[:-1]) == b""
+    assert usage_filter.feed(second[-1:] + first[:5]) == second
 
 
 @pytest.mark.parametrize("ending", [b"\n\n", b"\r\n\r\n"])
@@ -115,8 +115,8 @@ def test_a_cut_usage_chunk_is_not_shown(ending: bytes) -> None:
     """A usage chunk that the connection's end cuts short is not shown in part either."""
     chunk = event({"choices": [], "usage": {"prompt_tokens": 3}}, None, "\n", False)
     for length in range(len(b'data: {"choices":[]'), len(chunk) - 1):
-        hider = UsageHider()
-        assert hider.feed(b"data: 1" + ending + chunk[:length]) + hider.flush() == b"data: 1" + ending
+        usage_filter = UsageFilter()
+        assert usage_filter.feed(b"data: 1" + ending + chunk[:length]) + usage_filter.flush() == b"data: 1" + ending
 
 
 DELTA: dict[str, Any] = {"content": "Hi"}
@@ -135,20 +135,22 @@ DELTA: dict[str, Any] = {"content": "Hi"}
 def test_a_chunk_that_says_something_stays(choice: dict[str, Any]) -> None:
     """A chunk with content, a call of a function or an end is the application's, though its usage stands in it."""
     said = event({"choices": [{"index": 0, **choice}], "usage": {"prompt_tokens": 3}}, None, "\n", False)
-    hider = UsageHider()
+    usage_filter = UsageFilter()
     begun = event({"choices": [{"index": 0, "delta": DELTA}]}, None, "\n", False)
-    assert hider.feed(begun) + hider.feed(said) + hider.flush() == begun + said
+    assert usage_filter.feed(begun) + usage_filter.feed(said) + usage_filter.flush() == begun + said
 
 
 @pytest.mark.parametrize("end", LINE_ENDS)
 @pytest.mark.parametrize("name", [None, "chunk"])
 def test_a_usage_beside_something_that_is_said(name: str | None, end: str) -> None:
     """A provider that puts null usages where it is asked puts the usage there, too: the chunk stays, without it."""
-    hider = UsageHider()
+    usage_filter = UsageFilter()
     said = {"choices": [{"index": 0, "delta": {"content": 'é "usage"'}, "finish_reason": "stop"}]}
     begun = {"choices": [{"index": 0, "delta": DELTA}]}
-    shown = hider.feed(event({**begun, "usage": None}, name, end, False))
-    shown += hider.feed(event({"id": "1", "usage": {"a": {"b": 1}}, **said}, name, end, False)) + hider.flush()
+    shown = usage_filter.feed(event({**begun, "usage": None}, name, end, False))
+    shown += (
+        usage_filter.feed(event({"id": "1", "usage": {"a": {"b": 1}}, **said}, name, end, False)) + usage_filter.flush()
+    )
     first, second = [json.loads(data) for _, data in events(shown)]
     assert (first, second) == (begun, {"id": "1", **said})
     assert shown.endswith(2 * end.encode())
@@ -156,26 +158,26 @@ def test_a_usage_beside_something_that_is_said(name: str | None, end: str) -> No
 
 def test_a_usage_of_something_else_stays() -> None:
     """What is no usage of the chunk itself is left as it is, to the byte."""
-    hider = UsageHider()
+    usage_filter = UsageFilter()
     begun = event({"choices": [{"index": 0, "delta": DELTA}]}, None, "\n", False)
-    hider.feed(event({"choices": [{"index": 0, "delta": DELTA}], "usage": None}, None, "\n", False))
+    usage_filter.feed(event({"choices": [{"index": 0, "delta": DELTA}], "usage": None}, None, "\n", False))
     for fields in ({"x_groq": {"usage": {"a": 1}}}, {"tools": [{"usage": "how"}]}):
         other = event({"choices": [{"index": 0, "delta": DELTA}], **fields}, None, "\n", True)
-        assert hider.feed(begun + other) == begun + other
+        assert usage_filter.feed(begun + other) == begun + other
 
 
 def test_a_provider_that_always_tells() -> None:
     """Where every chunk has a usage, nobody's question brought it: an empty text stays, also the first."""
     texts = [event({"choices": [{"index": 0, "delta": {"content": text}}], "usage": {"a": 1}}, None, "\n", False)
              for text in ("", "Hi", "", "!")]  # fmt: skip
-    hider = UsageHider()
-    assert b"".join(map(hider.feed, texts)) == b"".join(texts)
+    usage_filter = UsageFilter()
+    assert b"".join(map(usage_filter.feed, texts)) == b"".join(texts)
 
 
 def test_an_error_stays() -> None:
     """An error in a stream is shown, whatever was used until then."""
     error = event({"error": {"message": "overloaded"}, "usage": {"prompt_tokens": 3}}, None, "\n", False)
-    assert UsageHider().feed(error) == error
+    assert UsageFilter().feed(error) == error
 
 
 @pytest.mark.parametrize("extra", EXTRA)

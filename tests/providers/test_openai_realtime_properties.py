@@ -18,7 +18,7 @@ from otel_costs.calls.call import Call
 from otel_costs.providers.openai_realtime import pending_items, tools, transcriptions, turns
 from otel_costs.providers.openai_realtime.connection import Connection
 from otel_costs.providers.openai_realtime.item import Item
-from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.transports.websocket import Handshake, observe
 from tests.support.recorded import Recorded, instrumented, wait_for_records
 from tests.support.selection import examples
@@ -332,8 +332,8 @@ def test_no_frame_raises(kept: Recorded, whose: str, steps: list[Step], data: st
 
 
 def _holds_no_more_than_it_may(connection: Connection) -> None:
-    assert len(connection._items._held) <= pending_items.HELD
-    assert len(connection._items._held._wordless) <= pending_items.HELD
+    assert len(connection._items._pending) <= pending_items.HELD
+    assert len(connection._items._pending._wordless) <= pending_items.HELD
     assert len(connection._turns._open) <= turns.OPEN
     assert len(connection._transcriptions._open) <= transcriptions.OPEN
     assert len(connection._tools._running) <= tools.WAITING
@@ -383,4 +383,4 @@ def test_nothing_is_held_after_the_end(kept: Recorded, error: str | None) -> Non
 
 def _held() -> list[object]:
     """Return the calls, items and sounds of this process."""
-    return [found for found in gc.get_objects() if type(found) in (Call, Item, Passing)]
+    return [found for found in gc.get_objects() if type(found) in (Call, Item, PassingAudio)]

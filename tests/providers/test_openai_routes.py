@@ -75,7 +75,7 @@ def test_looks(url: str) -> None:
     """What is asked about a job is a look at it, and may be billed at any time."""
     found = find("get", url)
     assert found is not None
-    assert found.look
+    assert found.polls
     assert found.job
 
 

@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import figures, options, output
+from otel_costs.cli import formatting, options, output
 from otel_costs.cli.doctor.finding import NOTE, OK, PROBLEM, Finding, problem
 from otel_costs.cli.failure import fault
 
@@ -65,7 +65,7 @@ def _problems(found: Sequence[Finding]) -> int:
 
 def _summary(found: Sequence[Finding]) -> str:
     if count := _problems(found):
-        return f"{figures.many(count, 'problem')}. docs/troubleshooting.md goes from symptoms to causes."
+        return f"{formatting.many(count, 'problem')}. docs/troubleshooting.md goes from symptoms to causes."
     return "No problem found. Where calls are missing all the same, OTEL_COSTS_LOG=debug tells what is decided on each."
 
 

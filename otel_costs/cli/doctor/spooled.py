@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from otel_costs.cli import figures
+from otel_costs.cli import formatting
 from otel_costs.cli.doctor.finding import Finding, note, ok, problem
 from otel_costs.semconv import ENV_SPOOL
 
@@ -26,7 +26,7 @@ def findings(environ: Mapping[str, str]) -> Iterator[Finding]:
     if not lots:
         yield ok(_CHECK, f"Nothing lies in {folder}: all that was recorded is sent.")
     for lot in lots:
-        records = figures.many(lot.records, "record")
+        records = formatting.many(lot.records, "record")
         if lot.state == inventory.WAITING and lot.detail == "its process runs":
             yield note(
                 _CHECK,
@@ -48,6 +48,6 @@ def findings(environ: Mapping[str, str]) -> Iterator[Finding]:
         else:
             yield problem(
                 _CHECK,
-                f"{figures.many(lot.records, 'place')} of {lot.detail} is damaged; what is whole was sent.",
+                f"{formatting.many(lot.records, 'place')} of {lot.detail} is damaged; what is whole was sent.",
                 "`otel-costs spool list` lists the copies, `otel-costs spool drop` deletes them.",
             )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.cli import figures
+from otel_costs.cli import formatting
 from otel_costs.cli.doctor.finding import Finding, note, ok, problem
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.semconv import ENV_DSN
@@ -59,7 +59,7 @@ def _schema(client: "Client") -> Iterator[Finding]:
     names = ", ".join(outdated[:SHOWN]) + (", ..." if len(outdated) > SHOWN else "")
     yield problem(
         _CHECK,
-        f"{figures.many(len(outdated), 'table or view')} of this version's schema is not there, or another: {names}.",
+        f"{formatting.many(len(outdated), 'table or view')} of this version's schema is missing or another: {names}.",
         "Run `otel-costs schema`.",
     )
 
@@ -76,9 +76,9 @@ def _last(client: "Client") -> Iterator[Finding]:
     service = last["service"] or "(no service.name)"
     yield ok(
         _CHECK,
-        f"The last call arrived within five minutes from {figures.moment(last['arrived'])}: it ended at"
-        f" {figures.moment(last['last_time'])}, in process {last['process_id']} of service {service}, one of"
-        f" {figures.many(last['call_count'], 'call')} of that process.",
+        f"The last call arrived within five minutes from {formatting.moment(last['arrived'])}: it ended at"
+        f" {formatting.moment(last['last_time'])}, in process {last['process_id']} of service {service}, one of"
+        f" {formatting.many(last['call_count'], 'call')} of that process.",
     )
 
 
@@ -93,7 +93,7 @@ def _missing(client: "Client") -> Iterator[Finding]:
     services = ", ".join(f"{service} {count:,}" for service, count in lost.most_common(SHOWN))
     yield problem(
         _CHECK,
-        f"{figures.many(lost.total(), 'call')} were made and never arrived: {services}.",
+        f"{formatting.many(lost.total(), 'call')} were made and never arrived: {services}.",
         "`select * from missing_calls` names processes and times; OTEL_COSTS_SPOOL keeps records through outages.",
     )
 
@@ -102,7 +102,7 @@ def _misdated(client: "Client") -> Iterator[Finding]:
     if count := health.misdated(client):
         yield problem(
             _CHECK,
-            f"{figures.many(count, 'call')} have a time that no clock can have meant, and count at that time.",
+            f"{formatting.many(count, 'call')} have a time that no clock can have meant, and count at that time.",
             "Set the clock of the machine right; `select * from misdated_calls` names the service.",
         )
 
@@ -115,7 +115,7 @@ def _unpriced(client: "Client") -> Iterator[Finding]:
         yield ok(_CHECK, "Every call has a price.")
     for reasons, count in by_reason.most_common(SHOWN):
         known = [_REASONS[one] for one in reasons.split(",") if one in _REASONS]
-        said = f"{figures.many(count, 'call')} without a whole price: {reasons or 'no reason'}."
+        said = f"{formatting.many(count, 'call')} without a whole price: {reasons or 'no reason'}."
         yield note(_CHECK, said, known[0].remedy if known else "See docs/reasons.md.")
 
 
@@ -123,7 +123,7 @@ def _damaged(client: "Client") -> Iterator[Finding]:
     for table in health.detached(client):
         yield problem(
             _CHECK,
-            f"{figures.many(table['parts'], 'part')} of {table['table']} is set aside as damaged, and in no report.",
+            f"{formatting.many(table['parts'], 'part')} of {table['table']} is set aside as damaged, and in no report.",
             "See docs/local.md, `select * from system.detached_parts`, and restore a backup.",
         )
 
@@ -137,7 +137,7 @@ def _local(state: Mapping[str, Any] | None) -> Iterator[Finding]:
     if refused := state.get("refused_records"):
         yield problem(
             _CHECK,
-            f"`otel-costs local` has refused {figures.many(refused, 'record')} since its start.",
+            f"`otel-costs local` has refused {formatting.many(refused, 'record')} since its start.",
             "Its log names what they hold; the sender is told, too.",
         )
     for one in state.get("damaged_parts", ()):

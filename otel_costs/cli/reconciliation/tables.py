@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import figures, output
+from otel_costs.cli import formatting, output
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.reconciliation import comparison as states
 from otel_costs.cli.reconciliation.comparison import Comparison, DayCosts, Figure, ModelUsage
@@ -51,19 +51,19 @@ def comparison(found: Comparison, tolerance: Decimal, missing_calls: int, unavai
     said = dict.fromkeys([*(row.state for row in found.usage), *(row.state for row in found.costs)])
     parts += [_meaning(state) for state in said if state in MEANINGS]
     if missing_calls:
-        parts.append(Text(f"{figures.many(missing_calls, 'record')} never arrived: `missing_calls` has the gaps"))
+        parts.append(Text(f"{formatting.many(missing_calls, 'record')} never arrived: `missing_calls` has the gaps"))
     if unavailable:
         parts.append(output.text(f"not reported there: {', '.join(unavailable)}"))
     return Group(*parts, Text(_verdict(found, tolerance), "bold"))
 
 
 def _verdict(found: Comparison, tolerance: Decimal) -> str:
-    within = f"within {figures.plain(tolerance * 100) if tolerance else 0} %"
+    within = f"within {formatting.plain(tolerance * 100) if tolerance else 0} %"
     if not found.usage and not found.costs:
         return "neither side has anything in these days"
     if not found.findings:
-        return f"all is well: {figures.many(len(found.costs), 'day')}, usage and costs agree {within}"
-    return f"{figures.many(found.findings, 'finding')}: not {within}"
+        return f"all is well: {formatting.many(len(found.costs), 'day')}, usage and costs agree {within}"
+    return f"{formatting.many(found.findings, 'finding')}: not {within}"
 
 
 def _meaning(state: str) -> Text:
@@ -95,18 +95,18 @@ def _shown(row: ModelUsage) -> tuple[Figure, ...]:
 
 def _numbers(figure: Figure) -> Iterator[str]:
     for number in (figure.theirs, figure.ours):
-        yield "–" if number is None else figures.quantity(number)
+        yield "–" if number is None else formatting.quantity(number)
     yield "" if figure.difference is None else _signed(figure.difference)
 
 
 def _signed(number: Number) -> str:
-    return f"{'+' if number > 0 else ''}{figures.quantity(number)}" if number else "0"
+    return f"{'+' if number > 0 else ''}{formatting.quantity(number)}" if number else "0"
 
 
 def _costs_table(rows: Sequence[DayCosts]) -> Table:
     table = _table("Costs", "item")
     for row in rows:
-        unpriced = f" + {row.unpriced_calls:,} {figures.UNPRICED}" if row.unpriced_calls else ""
+        unpriced = f" + {row.unpriced_calls:,} {formatting.UNPRICED}" if row.unpriced_calls else ""
         reported, recorded, difference = _dollars(row)
         table.add_row(f"{row.day}", "all", reported, recorded + unpriced, difference, _state(row.state))
         for item in row.items if row.state != states.AGREES else ():
@@ -116,8 +116,8 @@ def _costs_table(rows: Sequence[DayCosts]) -> Table:
 
 def _dollars(row: Any) -> Iterator[str]:
     for usd in (row.theirs_usd, row.ours_usd):
-        yield "–" if usd is None else figures.usd(usd)
-    yield ("+" if row.difference_usd > 0 else "") + figures.usd(row.difference_usd)
+        yield "–" if usd is None else formatting.usd(usd)
+    yield ("+" if row.difference_usd > 0 else "") + formatting.usd(row.difference_usd)
 
 
 def _state(state: str) -> Text:

@@ -75,12 +75,12 @@ VENDOR: Final = kit.Vendor(
     claim=claim,
     endpoints=(
         kit.Endpoint("speech_to_text", "POST", "/v2/transcript$", _transcript, _model),
-        kit.Endpoint("speech_to_text", "GET", "/v2/transcript/[^/]+$", _transcript, is_look=True),
+        kit.Endpoint("speech_to_text", "GET", "/v2/transcript/[^/]+$", _transcript, is_poll=True),
         kit.Endpoint(
             "speech_to_text", "POST", "/v1/transcribe(/live)?$", _short, lambda asked: asked.headers.get("x-aai-model"),
             default_model="dictation",
         ),
-        kit.Endpoint("text_to_speech", "POST", "/v1/speech$", _speech, inputs=kit.to_be_spoken("text"), is_read=False),
+        kit.Endpoint("text_to_speech", "POST", "/v1/speech$", _speech, inputs=kit.text_to_speak("text"), is_read=False),
         CHAT,
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from otel_costs.calls.reading import Reading
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit import speech_usage
-from otel_costs.providers.kit.speech_socket import Listening, Speaking
+from otel_costs.providers.kit.speech_socket import SynthesisCall, TranscriptionCall
 from otel_costs.transports.websocket.claims import Handshake, Observer
 
 
@@ -34,23 +34,23 @@ class _Transcription:
             "voice_focus",
         }
         self._model = asked.get("speech_model") or "universal-streaming-english"
-        self._listening = Listening(handshake, self._model, self._bill, timed=True)
+        self._transcription = TranscriptionCall(handshake, self._model, self._bill, timed=True)
 
     def sent(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
-            self._listening.takes(len(frame))
+            self._transcription.audio_sent(len(frame))
 
     def received(self, frame: str | bytes) -> None:
         if not isinstance(frame, str) or not any(mark in frame for mark in _SAID):
             return
         event = json.loads(frame)
         if event.get("type") == "Termination":
-            self._listening.reports(event.get("session_duration_seconds"))
+            self._transcription.seconds_reported(event.get("session_duration_seconds"))
         elif event.get("type") == "Turn" and (event.get("turn_is_formatted") or not self._formats):
-            self._listening.hears(event.get("transcript"))
+            self._transcription.transcript_received(event.get("transcript"))
 
     def closed(self, error: str | None) -> None:
-        self._listening.closed(error)
+        self._transcription.closed(error)
 
     def _bill(self, seconds: Decimal) -> Reading:
         reasons = () if self._is_plain else (CostReason.FEATURE_NOT_PRICED,)
@@ -65,21 +65,21 @@ class _Speech:
 
     def __init__(self, handshake: Handshake) -> None:
         self._handshake = handshake
-        self._speaking: Speaking | None = None
+        self._synthesis: SynthesisCall | None = None
         self._characters: object = None
 
     def sent(self, frame: str | bytes) -> None:
         text = json.loads(frame).get("text")
         if isinstance(text, str) and text:
-            self._speaking = self._speaking or Speaking(self._handshake, None)
-            self._speaking.says(text)
+            self._synthesis = self._synthesis or SynthesisCall(self._handshake, None)
+            self._synthesis.text_sent(text)
 
     def received(self, frame: str | bytes) -> None:
-        if self._speaking is not None and isinstance(frame, str):
-            self._speaking.sounds()
+        if self._synthesis is not None and isinstance(frame, str):
+            self._synthesis.audio_received()
             if '"Termination"' in frame:
                 self._characters = json.loads(frame).get("total_input_char_length")
 
     def closed(self, error: str | None) -> None:
-        if self._speaking is not None:
-            self._speaking.closed(error, characters=self._characters)
+        if self._synthesis is not None:
+            self._synthesis.closed(error, characters=self._characters)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from otel_costs.calls import reading
 from otel_costs.calls.call import Call
-from otel_costs.calls.jobs import is_first_look
+from otel_costs.calls.jobs import is_first_poll
 from otel_costs.calls.reading import Reading
 from otel_costs.providers.aws_speech import polly, transcribe_jobs
 from otel_costs.providers.aws_speech.operation import AwsService, Operation
@@ -40,7 +40,7 @@ def _call(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, An
         return wrapped(*args, **kwargs)
     if operation.read is None:
         answer = wrapped(*args, **kwargs)
-        _look(operation, client, answer)
+        _poll(operation, client, answer)
         return answer
     asked = partial(_read, operation, client, args[1], {})
     with SpeechRequest.begin(partial(_start, operation, client, args[1]), asked) as request:
@@ -55,7 +55,7 @@ async def _call_async(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: 
         return await wrapped(*args, **kwargs)
     if operation.read is None:
         answer = await wrapped(*args, **kwargs)
-        _look(operation, client, answer)
+        _poll(operation, client, answer)
         return answer
     asked = partial(_read, operation, client, args[1], {})
     with SpeechRequest.begin(partial(_start, operation, client, args[1]), asked) as request:
@@ -83,11 +83,11 @@ def _read(operation: Operation, client: Any, asked: Mapping[str, Any], answer: M
 
 
 @telemetry.never_raises("look at a job")
-def _look(operation: Operation, client: Any, answer: Mapping[str, Any]) -> None:
+def _poll(operation: Operation, client: Any, answer: Mapping[str, Any]) -> None:
     """Write each job that an answer shows to have ended, the first time."""
     place = AwsService.of(client)
-    for found in () if operation.looks is None else operation.looks(place, answer):
-        if found.job is not None and found.job.ended and is_first_look(place.host.provider, found.job.id):
+    for found in () if operation.polled is None else operation.polled(place, answer):
+        if found.job is not None and found.job.ended and is_first_poll(place.host.provider, found.job.id):
             call = place.call(operation.operation, found.request_model)
             call.stop()
             background.put(partial(reading.finish, call, found))

@@ -1,4 +1,4 @@
-"""An operation of AWS that is billed, or that looks at what is."""
+"""An operation of AWS that is billed, or that polls one."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class AwsService:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation, and what is read of it: of one that is billed, or of one that looks at jobs."""
+    """An operation, and what is read of it: of one that is billed, or of one that polls jobs."""
 
     operation: str
     """`text_to_speech` or `speech_to_text`."""
@@ -41,7 +41,7 @@ class Operation:
     """What the parameters and the parsed answer say of the call; with an empty answer what the parameters say."""
     model: Callable[[Mapping[str, Any]], str | None] = lambda _: None
     """The model that the parameters ask for; of a look, each job tells."""
-    looks: Callable[[AwsService, Mapping[str, Any]], Iterable[Reading]] | None = None
+    polled: Callable[[AwsService, Mapping[str, Any]], Iterable[Reading]] | None = None
     """What the parsed answer says of the jobs that it shows."""
 
 

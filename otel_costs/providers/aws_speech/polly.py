@@ -1,7 +1,7 @@
 """Amazon Polly: the characters that it bills, by the engine that speaks them.
 
 Every answer names the characters that are billed, markup left out (`RequestCharacters`); the price is the engine's. A
-task that writes to S3 names them when it is started: until somebody looks at it, that is what it will probably cost.
+task that writes to S3 names them when it is started: until it is polled, that is what it will probably cost.
 """
 
 import re
@@ -45,7 +45,7 @@ def _read_started(place: AwsService, asked: Mapping[str, Any], answer: Mapping[s
     return replace(found, inputs=about.inputs, attributes=about.attributes)
 
 
-def _looks(_: AwsService, answer: Mapping[str, Any]) -> Iterator[Reading]:
+def _polled(_: AwsService, answer: Mapping[str, Any]) -> Iterator[Reading]:
     one = answer.get("SynthesisTask")
     for task in [one] if one else answer.get("SynthesisTasks") or ():
         yield _task(task, {})
@@ -68,6 +68,6 @@ def _task(task: Mapping[str, Any], asked: Mapping[str, Any]) -> Reading:
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "SynthesizeSpeech": Operation("text_to_speech", _read, _engine),
     "StartSpeechSynthesisTask": Operation("text_to_speech", _read_started, _engine),
-    "GetSpeechSynthesisTask": Operation("text_to_speech", looks=_looks),
-    "ListSpeechSynthesisTasks": Operation("text_to_speech", looks=_looks),
+    "GetSpeechSynthesisTask": Operation("text_to_speech", polled=_polled),
+    "ListSpeechSynthesisTasks": Operation("text_to_speech", polled=_polled),
 }

@@ -39,7 +39,7 @@ class _Kind(NamedTuple):
             else Reading(attributes=language)
         )
 
-    def looks(self, place: AwsService, answer: Mapping[str, Any]) -> Iterator[Reading]:
+    def polled(self, place: AwsService, answer: Mapping[str, Any]) -> Iterator[Reading]:
         """Yield what the answer to a look says of its job."""
         job = answer.get(self.name) or {}
         if text(job.get(f"{self.name}Name")):
@@ -82,5 +82,5 @@ _KINDS: Final = (
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     **{f"Start{name}": Operation("speech_to_text", kind.read, kind.asked_model) for name, kind in _KINDS},
-    **{f"Get{name}": Operation("speech_to_text", looks=kind.looks) for name, kind in _KINDS},
+    **{f"Get{name}": Operation("speech_to_text", polled=kind.polled) for name, kind in _KINDS},
 }

@@ -36,7 +36,7 @@ def install(patches: Patches) -> None:
     patches.wrap("amazon_transcribe.eventstream", "BaseStream.send_event", _send_event)
 
 
-class Hearing:
+class Transcription:
     """One stream: what is sent, and what is heard in it."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -64,7 +64,7 @@ class Hearing:
         self._bytes += size
 
     def feed(self, chunk: Any) -> None:
-        """Take an event of the service."""
+        """Read an event of the service."""
         if self._call is not None:
             self._call.first_chunk()
             self._call.chunks += 1
@@ -106,38 +106,40 @@ class Hearing:
         return EXACT.divide(Decimal(self._bytes), _SAMPLE_BYTES * rate * channels)
 
 
-_hearings: WeakKeyDictionary[Any, Hearing] = WeakKeyDictionary()
+_transcriptions: WeakKeyDictionary[Any, Transcription] = WeakKeyDictionary()
 """The streams that are sent to, by what the application sends with."""
 
 
 async def _start(wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    hearing = Hearing(kwargs)
-    with SpeechRequest.begin(partial(hearing.start, client), hearing.asked) as request:
+    transcription = Transcription(kwargs)
+    with SpeechRequest.begin(partial(transcription.start, client), transcription.asked) as request:
         stream = await wrapped(*args, **kwargs)
     if request.call is not None:
-        _follow(hearing, stream)
+        _follow(transcription, stream)
     return stream
 
 
-def _follow(hearing: Hearing, stream: Any) -> None:
-    watch = streaming.Watch(hearing, None)
+def _follow(transcription: Transcription, stream: Any) -> None:
+    watch = streaming.Watch(transcription, None)
     try:
-        hearing.session_id = stream.response.session_id
+        transcription.session_id = stream.response.session_id
         events = stream.output_stream
         # The SDK's generator of raw events, in one of the same kind.
-        events._event_generator = _followed(events._event_generator, hearing, watch)
-        _hearings[stream.input_stream] = hearing
+        events._event_generator = _followed(events._event_generator, transcription, watch)
+        _transcriptions[stream.input_stream] = transcription
         streaming.end_with(events, watch)
     except Exception as error:  # noqa: BLE001
         telemetry.warn_once("bug:stream", "otel_costs could not follow a stream of Transcribe", error=error)
         watch.end(None)
 
 
-async def _followed(events: AsyncIterator[Any], hearing: Hearing, watch: streaming.Watch) -> AsyncIterator[Any]:
+async def _followed(
+    events: AsyncIterator[Any], transcription: Transcription, watch: streaming.Watch
+) -> AsyncIterator[Any]:
     try:
         async for event in events:
             watch.feed(event)
-            if hearing.has_failed:
+            if transcription.has_failed:
                 watch.end(None)
             yield event
     except GeneratorExit:
@@ -156,9 +158,9 @@ async def _send_event(wrapped: Any, stream: Any, args: tuple[Any, ...], kwargs: 
 
 @telemetry.never_raises("count the sound that is sent")
 def _count(stream: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    if (hearing := _hearings.get(stream)) is not None:
+    if (transcription := _transcriptions.get(stream)) is not None:
         event = args[0] if args else kwargs["audio_event"]
-        hearing.sent(len(event.payload or b""))
+        transcription.sent(len(event.payload or b""))
 
 
 def _address(client: Any) -> tuple[str, int]:

@@ -26,7 +26,7 @@ class OpenCall:
         raise NotImplementedError
 
     def failed(self, error: BaseException) -> None:
-        """Take an exception of the SDK's: nothing was started, or waiting for it was given up."""
+        """End with an exception of the SDK's: nothing was started, or waiting for it was given up."""
         raise NotImplementedError
 
     def close(self, reason: CostReason) -> background.Job:

@@ -44,7 +44,7 @@ class RecognizerState:
         self.channels = 1
         """Channels that are recognized apart."""
 
-    def look(self, recognizer: Any) -> service.SpeechService:
+    def observe(self, recognizer: Any) -> service.SpeechService:
         """Return where the recognizer talks to, and be told of its events and its end from now on.
 
         Its properties are read once: each takes 8 us.
@@ -64,7 +64,7 @@ class RecognizerState:
         return self.place
 
     def heard(self, name: str, event: Any) -> None:
-        """Take an event, in a thread of the native library."""
+        """Read an event, in a thread of the native library."""
         if (running := self.running) is not None:
             running.heard(name, event)
 
@@ -76,24 +76,24 @@ class RecognizerState:
 class Recognition(OpenCall):
     """One recognition, from its start until its result, its stop, or the end of whoever could tell."""
 
-    def __init__(self, recognizer: Any, ear: RecognizerState, *, once: bool) -> None:
-        place = ear.look(recognizer)
-        self._call = place.call("speech_to_text", ear.model)
+    def __init__(self, recognizer: Any, state: RecognizerState, *, once: bool) -> None:
+        place = state.observe(recognizer)
+        self._call = place.call("speech_to_text", state.model)
         super().__init__()
-        self.ear, self._once = ear, once
+        self.state, self._once = state, once
         self._end_ticks = 0
-        self._begin_s = ear.position_s
+        self._begin_s = state.position_s
         self._started_ns = perf_counter_ns()
         self._seconds: Decimal | None = None
         self._has_ended = False  # the sound, to its end
         self._error: str | None = None
         self._drafts: list[Draft] = []
         self._call.inputs = [transcripts.alone()]
-        self._call.set(names.SPEECH_INPUT_LANGUAGE, ear.language)
-        self._call.bill.price_model = ear.price_model
+        self._call.set(names.SPEECH_INPUT_LANGUAGE, state.language)
+        self._call.bill.price_model = state.price_model
 
     def heard(self, name: str, event: Any) -> None:
-        """Take an event: a phrase, an error, the end."""
+        """Read an event: a phrase, an error, the end."""
         if name != "session_stopped":
             self.observe(event.result)
         self._call.set(names.RESPONSE_ID, event.result.result_id if self._once else event.session_id)
@@ -102,7 +102,7 @@ class Recognition(OpenCall):
 
     @telemetry.never_raises("read the result of a recognition")
     def observe(self, result: Any) -> None:
-        """Take a final result."""
+        """Read a final result."""
         if self.is_over:
             return
         if result.reason.name == "Canceled":
@@ -117,12 +117,12 @@ class Recognition(OpenCall):
             self._drafts += [Draft("assistant", "text", said) for said in translations.values() if said]
 
     def take_place(self) -> None:
-        before, self.ear.running = self.ear.running, self
+        before, self.state.running = self.state.running, self
         if before is not None:
             before.give_up(CostReason.STARTED_AGAIN)
 
     def got(self, result: Any) -> None:
-        """Take what a future has: the result of `recognize_once_async`, or nothing of a start."""
+        """Read what a future has: the result of `recognize_once_async`, or nothing of a start."""
         if not self._once:
             return
         self.observe(result)
@@ -146,22 +146,22 @@ class Recognition(OpenCall):
 
     def _close(self) -> background.Job:
         self._call.stop()
-        ear = self.ear
-        if ear.running is self:
-            ear.running = None
+        state = self.state
+        if state.running is self:
+            state.running = None
         self._seconds, doubt = self._sent_s()
         if doubt is not None:
             self._call.bill.reasons.append(doubt)
         heard_s = Decimal(self._end_ticks) / _TICKS
-        if self._has_ended and (given_s := ear.source.seconds) is not None:
-            ear.position_s = given_s
+        if self._has_ended and (given_s := state.source.seconds) is not None:
+            state.position_s = given_s
         elif heard_s:
-            ear.position_s = heard_s  # the SDK sends what came after it again
+            state.position_s = heard_s  # the SDK sends what came after it again
         return partial(service.write, self._call, self._error, self._fill, is_refused=not self._end_ticks)
 
     def _sent_s(self) -> tuple[Decimal | None, CostReason | None]:
         """Return the seconds that were sent, and why they are an estimate; None for what is not known."""
-        source, given_s = self.ear.source, self.ear.source.seconds
+        source, given_s = self.state.source, self.state.source.seconds
         heard_s = max(Decimal(0), Decimal(self._end_ticks) / _TICKS - self._begin_s)
         if self._error is not None and not heard_s:
             return None, None  # perhaps it was not even connected
@@ -187,9 +187,9 @@ class Recognition(OpenCall):
         if self._seconds is None:
             return
         bill = self._call.bill
-        if self.ear.channels > 1:
+        if self.state.channels > 1:
             bill.reasons.append(CostReason.BILLING_OF_CHANNELS_NOT_PUBLISHED)
-        sent_s = self._seconds * self.ear.channels
+        sent_s = self._seconds * self.state.channels
         quantities = {
             "audio_seconds": sent_s.to_integral_value(ROUND_CEILING),
             "input_audio_seconds": sent_s.quantize(_MILLI),
@@ -197,7 +197,7 @@ class Recognition(OpenCall):
         bill.usage = Usage.of(quantities, estimated=bool(bill.reasons))
 
 
-_ears: WeakKeyDictionary[Any, RecognizerState] = WeakKeyDictionary()
+_recognizers: WeakKeyDictionary[Any, RecognizerState] = WeakKeyDictionary()
 
 
 def recognizer_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -210,7 +210,7 @@ def recognizer_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: 
 def _note(recognizer: Any, given: tuple[Any, ...]) -> None:
     config = next((one for one in given if _is_a(one, "AudioConfig")), None)
     is_offline = any(_is_a(one, "EmbeddedSpeechConfig") for one in given)
-    _ears[recognizer] = RecognizerState(source_of(config), is_offline=is_offline)
+    _recognizers[recognizer] = RecognizerState(source_of(config), is_offline=is_offline)
 
 
 def _is_a(found: Any, name: str) -> bool:
@@ -221,10 +221,10 @@ def _starts(*, once: bool) -> Wrapper:
     """Return the wrapper of a method that starts a recognition, and returns a ResultFuture."""
 
     def start(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        hearing = _begin(instance, once=once)
-        future = open_calls.asked(hearing, wrapped, args, kwargs)
-        if hearing is not None:
-            _wait(hearing, future)
+        recognition = _begin(instance, once=once)
+        future = open_calls.asked(recognition, wrapped, args, kwargs)
+        if recognition is not None:
+            _wait(recognition, future)
         return future
 
     return start
@@ -246,28 +246,28 @@ def stop(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, A
 
 @telemetry.never_raises("follow the end of a recognition")
 def _stop(recognizer: Any, future: Any) -> None:
-    ear = _ears.get(recognizer)
-    if ear is not None and (hearing := ear.running) is not None:
-        results.wait(future, lambda _: hearing.finish(), lambda _: hearing.finish())
+    state = _recognizers.get(recognizer)
+    if state is not None and (recognition := state.running) is not None:
+        results.wait(future, lambda _: recognition.finish(), lambda _: recognition.finish())
         if not results.is_connected(recognizer, "session_stopped"):
             # Nobody else will tell, if nobody waits.
-            unfinished.when_collected(future, partial(hearing.give_up_from_finalizer, CostReason.STOP_NOT_AWAITED))
+            unfinished.when_collected(future, partial(recognition.give_up_from_finalizer, CostReason.STOP_NOT_AWAITED))
 
 
 def _begin(recognizer: Any, *, once: bool) -> Recognition | None:
     """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
-    ear = _ears.get(recognizer)
-    if ear is not None and ear.is_offline:
+    state = _recognizers.get(recognizer)
+    if state is not None and state.is_offline:
         return None
-    return begun(lambda: Recognition(recognizer, ear or _older(recognizer), once=once))
+    return begun(lambda: Recognition(recognizer, state or _older(recognizer), once=once))
 
 
 def _older(recognizer: Any) -> RecognizerState:
     """Return what is known of a recognizer that is older than our patches."""
-    ear = _ears[recognizer] = RecognizerState(Source(), is_offline=False)
-    return ear
+    state = _recognizers[recognizer] = RecognizerState(Source(), is_offline=False)
+    return state
 
 
 @telemetry.never_raises("follow the result of a recognition")
-def _wait(hearing: Recognition, future: Any) -> None:
-    results.wait(future, hearing.got, hearing.failed)
+def _wait(recognition: Recognition, future: Any) -> None:
+    results.wait(future, recognition.got, recognition.failed)

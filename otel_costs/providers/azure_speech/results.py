@@ -16,7 +16,7 @@ class Waiting:
     failed: Callable[[BaseException], object]
 
 
-class Listening(Protocol):
+class Listener(Protocol):
     """What is told of the events of a recognizer or a synthesizer."""
 
     def heard(self, name: str, event: Any) -> None:
@@ -25,7 +25,7 @@ class Listening(Protocol):
 
 
 _waiting: WeakKeyDictionary[Any, Waiting] = WeakKeyDictionary()
-_listening: WeakKeyDictionary[Any, Listening] = WeakKeyDictionary()
+_listeners: WeakKeyDictionary[Any, Listener] = WeakKeyDictionary()
 
 _SIGNALS: Final = (
     "recognized", "transcribed", "canceled", "session_stopped",
@@ -41,9 +41,9 @@ def wait(future: Any, got: Callable[[Any], object], failed: Callable[[BaseExcept
     _waiting[future] = Waiting(got, failed)
 
 
-def listen(owner: Any, listening: Listening) -> None:
-    """Tell `listening` of the events of a recognizer or synthesizer that the application is connected to."""
-    _listening[owner] = listening
+def listen(owner: Any, listener: Listener) -> None:
+    """Tell `listener` of the events of a recognizer or synthesizer that the application is connected to."""
+    _listeners[owner] = listener
 
 
 def is_connected(owner: Any, name: str) -> bool:
@@ -84,11 +84,11 @@ def signalled(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[s
 @telemetry.never_raises("read an event")
 def _tell(signal: Any, payload: Any) -> None:
     owner = signal._EventSignal__context.get()
-    listening = None if owner is None else _listening.get(owner)
-    if listening is not None:
+    listener = None if owner is None else _listeners.get(owner)
+    if listener is not None:
         name = next((name for name, known in _signals(owner).items() if known is signal), None)
         if name is not None:
-            listening.heard(name, payload)
+            listener.heard(name, payload)
 
 
 def _signals(owner: Any) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from otel_costs import semconv as names
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.azure_speech import results, service, voices
 from otel_costs.providers.azure_speech.open_calls import OpenCall
-from otel_costs.providers.azure_speech.synthesis_input import Script
+from otel_costs.providers.azure_speech.synthesis_input import SynthesisInput
 from otel_costs.providers.kit import transcripts
 from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.usage import Usage
@@ -22,7 +22,7 @@ _LATE: Final = 64
 """Results that are remembered until their event has come too."""
 
 
-class Mouth:
+class SynthesizerState:
     """What is known of a synthesizer: the service that it talks to, and what it has still to say.
 
     It says one thing after the other; what waits gets its result's id when it begins.
@@ -30,15 +30,15 @@ class Mouth:
 
     def __init__(self) -> None:
         self.place: service.SpeechService | None = None
-        self._waiting: deque[Speaking] = deque()
-        self._speaking: dict[str, Speaking] = {}
+        self._waiting: deque[Synthesis] = deque()
+        self._under_way: dict[str, Synthesis] = {}
         self._over: deque[str] = deque(maxlen=_LATE)
         # A finalizer may come while its own thread has it.
         self._changing = threading.RLock()
         self.is_gone = False
         """Whether the synthesizer is: then no events will tell of an end."""
 
-    def look(self, synthesizer: Any) -> service.SpeechService:
+    def observe(self, synthesizer: Any) -> service.SpeechService:
         """Return where the synthesizer talks to, and be told of its events and its end from now on."""
         if self.place is None:
             self.place = service.place_of(synthesizer.properties, "tts")
@@ -46,27 +46,27 @@ class Mouth:
             unfinished.when_collected(synthesizer, self._dropped)
         return self.place
 
-    def add(self, speaking: "Speaking") -> None:
+    def add(self, synthesis: "Synthesis") -> None:
         """Have it said after what was asked for before."""
-        self._waiting.append(speaking)
+        self._waiting.append(synthesis)
 
     def heard(self, name: str, event: Any) -> None:
-        """Take an event, in a thread of the native library."""
-        speaking = self._that_has(event.result.result_id)
-        if speaking is not None and name != "synthesis_started":
-            speaking.got(event.result)
+        """Read an event, in a thread of the native library."""
+        synthesis = self._that_has(event.result.result_id)
+        if synthesis is not None and name != "synthesis_started":
+            synthesis.got(event.result)
 
-    def _that_has(self, result_id: str) -> "Speaking | None":
+    def _that_has(self, result_id: str) -> "Synthesis | None":
         """Return what has the result; None if its future was faster."""
         with self._changing:
             if result_id in self._over:
                 return None
-            if result_id not in self._speaking and self._waiting:
-                self._speaking[result_id] = self._waiting.popleft()
-            return self._speaking.get(result_id)
+            if result_id not in self._under_way and self._waiting:
+                self._under_way[result_id] = self._waiting.popleft()
+            return self._under_way.get(result_id)
 
-    def owns(self, speaking: "Speaking", result_id: str) -> bool:
-        """Whether a result is that of `speaking`: not if another one took it, when an event told of it.
+    def owns(self, synthesis: "Synthesis", result_id: str) -> bool:
+        """Whether a result is that of `synthesis`: not if another one took it, when an event told of it.
 
         Events say no more than the result's id, and what was asked for first is taken to be said first. On a busy
         machine the library's own threads overtake each other; whoever has a result from its future is right then, and
@@ -75,50 +75,50 @@ class Mouth:
         with self._changing:
             if result_id in self._over:
                 return False
-            other = self._speaking.get(result_id)
-            if other is speaking:
+            other = self._under_way.get(result_id)
+            if other is synthesis:
                 return True
-            taken_for = next((known for known, one in self._speaking.items() if one is speaking), None)
+            taken_for = next((known for known, one in self._under_way.items() if one is synthesis), None)
             if taken_for is None:
-                self._stop_waiting(speaking)
+                self._stop_waiting(synthesis)
             else:
-                del self._speaking[taken_for]
-            self._speaking[result_id] = speaking
+                del self._under_way[taken_for]
+            self._under_way[result_id] = synthesis
             if other is not None and taken_for is not None:
-                self._speaking[taken_for] = other
+                self._under_way[taken_for] = other
             elif other is not None:
                 self._waiting.appendleft(other)
             return True
 
-    def forget(self, speaking: "Speaking", result_id: str | None) -> None:
+    def forget(self, synthesis: "Synthesis", result_id: str | None) -> None:
         """Wait no longer for what is over."""
         with self._changing:
             if result_id:
                 self._over.append(result_id)
-                self._speaking.pop(result_id, None)
-            self._stop_waiting(speaking)
+                self._under_way.pop(result_id, None)
+            self._stop_waiting(synthesis)
 
-    def _stop_waiting(self, speaking: "Speaking") -> None:
-        if speaking in self._waiting:
-            self._waiting.remove(speaking)
+    def _stop_waiting(self, synthesis: "Synthesis") -> None:
+        if synthesis in self._waiting:
+            self._waiting.remove(synthesis)
 
     def _dropped(self) -> None:
         self.is_gone = True
-        for speaking in (*self._waiting, *self._speaking.values()):
-            if not speaking.readers:
-                speaking.give_up_from_finalizer(CostReason.SYNTHESIZER_DROPPED)
+        for synthesis in (*self._waiting, *self._under_way.values()):
+            if not synthesis.readers:
+                synthesis.give_up_from_finalizer(CostReason.SYNTHESIZER_DROPPED)
 
 
-class Speaking(OpenCall):
+class Synthesis(OpenCall):
     """One synthesis. `got` its last result, `cut` with an error, or given up when nobody is left to tell."""
 
-    def __init__(self, synthesizer: Any, mouth: Mouth, script: Script) -> None:
-        place = mouth.look(synthesizer)
-        voice = script.voice or service.voice_of(synthesizer.properties)
-        kind = script.kind or voices.kind(voice, is_deployed=place.deployment is not None)
+    def __init__(self, synthesizer: Any, state: SynthesizerState, spoken: SynthesisInput) -> None:
+        place = state.observe(synthesizer)
+        voice = spoken.voice or service.voice_of(synthesizer.properties)
+        kind = spoken.kind or voices.kind(voice, is_deployed=place.deployment is not None)
         self._call = place.call("text_to_speech", kind)
         super().__init__()
-        self.mouth, self._script = mouth, script
+        self.state, self._spoken = state, spoken
         self._error: str | None = None
         self._seconds: Decimal | None = None
         self._has_sound = False
@@ -131,11 +131,11 @@ class Speaking(OpenCall):
         self._call.show(names.OUTPUT_TYPE, "speech")
 
     def take_place(self) -> None:
-        self.mouth.add(self)
+        self.state.add(self)
 
     def got(self, result: Any) -> None:
-        """Take a result: of the end, or of the beginning alone."""
-        if not self.is_over and self.mouth.owns(self, result.result_id) and self._read(result) is not False:
+        """Read a result: of the end, or of the beginning alone."""
+        if not self.is_over and self.state.owns(self, result.result_id) and self._read(result) is not False:
             self.finish()
 
     @telemetry.never_raises("read the result of a synthesis")
@@ -166,7 +166,7 @@ class Speaking(OpenCall):
 
     def unseen(self) -> None:
         """Give up if nobody is left to see the end; called from a finalizer."""
-        if not self.readers and (self.mouth.is_gone or not self.is_told):
+        if not self.readers and (self.state.is_gone or not self.is_told):
             self.give_up_from_finalizer(CostReason.RESULT_NOT_SEEN)
 
     def failed(self, error: BaseException) -> None:
@@ -174,7 +174,7 @@ class Speaking(OpenCall):
         self.finish()
 
     def cut(self, error: str) -> None:
-        """Take the error that ended the sound while it was read."""
+        """End with the error that came while the sound was read."""
         self._error, self._has_sound = error, True
         self.finish()
 
@@ -188,7 +188,7 @@ class Speaking(OpenCall):
 
     def _close(self) -> background.Job:
         self._call.stop()
-        self.mouth.forget(self, self._result_id)
+        self.state.forget(self, self._result_id)
         return partial(service.write, self._call, self._error, self._fill, is_refused=not self._has_sound)
 
     def _fill(self) -> None:
@@ -197,16 +197,16 @@ class Speaking(OpenCall):
 
     @telemetry.never_raises("count the characters of a synthesis")
     def _charge(self) -> None:
-        bill, script = self._call.bill, self._script
+        bill, spoken = self._call.bill, self._spoken
         if self._error is not None:
             if not self._has_sound:
                 return  # perhaps it was not even connected
             bill.reasons.append(CostReason.SYNTHESIS_NOT_FINISHED)
-        if script.has_several_kinds:
+        if spoken.has_several_kinds:
             bill.reasons.append(CostReason.SEVERAL_KINDS_OF_VOICES)
         seconds = {"audio_seconds": self._seconds, "output_audio_seconds": self._seconds}
-        bill.usage = Usage.of({"input_characters": script.characters, **seconds}, estimated=bool(bill.reasons))
+        bill.usage = Usage.of({"input_characters": spoken.characters, **seconds}, estimated=bool(bill.reasons))
 
     @telemetry.never_raises("read what is spoken")
     def _tell(self) -> None:
-        self._call.inputs = transcripts.synthesized(self._script.words)
+        self._call.inputs = transcripts.synthesized(self._spoken.words)

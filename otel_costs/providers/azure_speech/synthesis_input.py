@@ -14,7 +14,7 @@ _HEAD: Final = 16_384
 _TAG: Final = re.compile(r"<[^<>]*+>")
 
 
-class Script(Protocol):
+class SynthesisInput(Protocol):
     """What is to be spoken. Its length and its words are read after the call."""
 
     voice: str

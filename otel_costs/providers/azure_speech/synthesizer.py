@@ -6,24 +6,24 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from otel_costs.providers.azure_speech import open_calls, results, synthesis_input
-from otel_costs.providers.azure_speech.synthesis import Mouth, Speaking
+from otel_costs.providers.azure_speech.synthesis import Synthesis, SynthesizerState
 from otel_costs.providers.kit.sdk_request import begun
 from otel_costs.runtime import telemetry, unfinished
 from otel_costs.runtime.patching import Wrapper
 
-_mouths: WeakKeyDictionary[Any, Mouth] = WeakKeyDictionary()
-_read_from: WeakKeyDictionary[Any, Speaking] = WeakKeyDictionary()
+_synthesizers: WeakKeyDictionary[Any, SynthesizerState] = WeakKeyDictionary()
+_read_from: WeakKeyDictionary[Any, Synthesis] = WeakKeyDictionary()
 """By the result of `start_speaking_*`, and by the AudioDataStream that is made of it."""
 
 
-def _speaks(read: Callable[..., synthesis_input.Script]) -> Wrapper:
+def _speaks(read: Callable[..., synthesis_input.SynthesisInput]) -> Wrapper:
     """Return the wrapper of a method that returns a ResultFuture."""
 
     def speak_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        speaking = _begin(instance, read, args, kwargs)
-        future = open_calls.asked(speaking, wrapped, args, kwargs)
-        if speaking is not None:
-            _follow(instance, future, speaking)
+        synthesis = _begin(instance, read, args, kwargs)
+        future = open_calls.asked(synthesis, wrapped, args, kwargs)
+        if synthesis is not None:
+            _follow(instance, future, synthesis)
         return future
 
     return speak_async
@@ -36,39 +36,41 @@ speak: Final = _speaks(lambda request: synthesis_input.of_request(request))
 
 def start_speaking(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap `start_speaking`, which returns a result and no future."""
-    speaking = _begin(instance, lambda request: synthesis_input.of_request(request), args, kwargs)
-    result = open_calls.asked(speaking, wrapped, args, kwargs)
-    if speaking is not None:
-        _got(instance, speaking, result)
+    synthesis = _begin(instance, lambda request: synthesis_input.of_request(request), args, kwargs)
+    result = open_calls.asked(synthesis, wrapped, args, kwargs)
+    if synthesis is not None:
+        _got(instance, synthesis, result)
     return result
 
 
 def _begin(
-    synthesizer: Any, read: Callable[..., synthesis_input.Script], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Speaking | None:
+    synthesizer: Any, read: Callable[..., synthesis_input.SynthesisInput], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Synthesis | None:
     """Start a call; raise BudgetExceeded, and nothing else, if the session has spent its budget."""
-    return begun(lambda: Speaking(synthesizer, _mouths.setdefault(synthesizer, Mouth()), read(*args, **kwargs)))
+    return begun(
+        lambda: Synthesis(synthesizer, _synthesizers.setdefault(synthesizer, SynthesizerState()), read(*args, **kwargs))
+    )
 
 
 @telemetry.never_raises("follow the result of a synthesis")
-def _follow(synthesizer: Any, future: Any, speaking: Speaking) -> None:
-    speaking.is_told = results.is_connected(synthesizer, "synthesis_completed")
-    results.wait(future, partial(_take, speaking), speaking.failed)
-    unfinished.when_collected(future, speaking.unseen)
+def _follow(synthesizer: Any, future: Any, synthesis: Synthesis) -> None:
+    synthesis.is_told = results.is_connected(synthesizer, "synthesis_completed")
+    results.wait(future, partial(_take, synthesis), synthesis.failed)
+    unfinished.when_collected(future, synthesis.unseen)
 
 
 @telemetry.never_raises("follow the result of a synthesis")
-def _got(synthesizer: Any, speaking: Speaking, result: Any) -> None:
-    speaking.is_told = results.is_connected(synthesizer, "synthesis_completed")
-    _take(speaking, result)
+def _got(synthesizer: Any, synthesis: Synthesis, result: Any) -> None:
+    synthesis.is_told = results.is_connected(synthesizer, "synthesis_completed")
+    _take(synthesis, result)
 
 
-def _take(speaking: Speaking, result: Any) -> None:
-    """Take a result; if it is not the last, wait for the end: events tell of it, or who reads the sound, or nobody."""
-    speaking.got(result)
-    if not speaking.is_over and result not in _read_from:
-        _read_from[result] = speaking
-        speaking.add_reader(result)
+def _take(synthesis: Synthesis, result: Any) -> None:
+    """Read a result; where it is not the last, the end is told by an event, by a reader of the sound, or never."""
+    synthesis.got(result)
+    if not synthesis.is_over and result not in _read_from:
+        _read_from[result] = synthesis
+        synthesis.add_reader(result)
 
 
 def data_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -79,9 +81,9 @@ def data_stream_made(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs:
 
 @telemetry.never_raises("follow a stream of sound")
 def _note_stream(stream: Any, result: Any) -> None:
-    if (speaking := _read_from.get(result)) is not None and not speaking.is_over:
-        _read_from[stream] = speaking
-        speaking.add_reader(stream)
+    if (synthesis := _read_from.get(result)) is not None and not synthesis.is_over:
+        _read_from[stream] = synthesis
+        synthesis.add_reader(stream)
 
 
 def data_read(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -101,10 +103,10 @@ def data_saved(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[
 
 @telemetry.never_raises("read the end of a stream of sound")
 def _read_out(stream: Any) -> None:
-    if (speaking := _read_from.get(stream)) is None or speaking.is_over:
+    if (synthesis := _read_from.get(stream)) is None or synthesis.is_over:
         return
     details = stream.cancellation_details
     if details is None:
-        speaking.finish()
+        synthesis.finish()
     else:
-        speaking.cut(details.error_code.name)
+        synthesis.cut(details.error_code.name)

@@ -32,7 +32,7 @@ def _transcription(_: kit.Asked, answer: kit.Answer) -> kit.Reading:
     )
 
 
-_SAID: Final = kit.to_be_spoken("transcript")
+_SAID: Final = kit.text_to_speak("transcript")
 
 VENDOR: Final = kit.Vendor(
     name="cartesia",

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from otel_costs.calls.reading import Reading
 from otel_costs.providers.kit import speech_usage
-from otel_costs.providers.kit.speech_socket import Listening, Speaking, outline
+from otel_costs.providers.kit.speech_socket import SynthesisCall, TranscriptionCall, outline
 from otel_costs.transports.websocket.claims import Handshake, Observer
 
 _BYTES: Final = {"pcm_s16le": 2, "pcm_s32le": 4, "pcm_f16le": 2, "pcm_f32le": 4, "pcm_mulaw": 1, "pcm_alaw": 1}
@@ -28,36 +28,36 @@ class _Speech:
 
     def __init__(self, handshake: Handshake) -> None:
         self._handshake = handshake
-        self._speaking: dict[str, Speaking] = {}
+        self._synthesis: dict[str, SynthesisCall] = {}
 
     def sent(self, frame: str | bytes) -> None:
         message = json.loads(frame)
         context, text = str(message.get("context_id") or ""), message.get("transcript")
-        if not isinstance(text, str) or (not text and context not in self._speaking):
+        if not isinstance(text, str) or (not text and context not in self._synthesis):
             return
-        if context not in self._speaking:
-            self._speaking[context] = Speaking(self._handshake, message.get("model_id"))
-        self._speaking[context].says(text)
+        if context not in self._synthesis:
+            self._synthesis[context] = SynthesisCall(self._handshake, message.get("model_id"))
+        self._synthesis[context].text_sent(text)
 
     def received(self, frame: str | bytes) -> None:
         if not isinstance(frame, str):
             return
         around = outline(frame)
         if '"done":true' not in around and '"done": true' not in around:
-            for context, speaking in self._speaking.items():
+            for context, synthesis in self._synthesis.items():
                 if f'"{context}"' in around:
-                    speaking.sounds()
+                    synthesis.audio_received()
             return
         event = json.loads(frame)
-        if (ended := self._speaking.pop(str(event.get("context_id") or ""), None)) is not None:
+        if (ended := self._synthesis.pop(str(event.get("context_id") or ""), None)) is not None:
             # What fails costs nothing.
             failed = event.get("type") == "error"
             ended.closed(str(event.get("status_code") or "error") if failed else None, refused=failed)
 
     def closed(self, error: str | None) -> None:
-        for speaking in self._speaking.values():
-            speaking.closed(error)
-        self._speaking.clear()
+        for synthesis in self._synthesis.values():
+            synthesis.closed(error)
+        self._synthesis.clear()
 
 
 class _Transcription:
@@ -67,22 +67,22 @@ class _Transcription:
         asked = {name: values[0] for name, values in query.items()}
         rate = asked.get("sample_rate", "16000")
         per_second = _BYTES.get(asked.get("encoding", ""), 0) * int(rate if rate.isdecimal() else 0)
-        self._listening = Listening(handshake, asked.get("model"), self._bill, per_second or None)
+        self._transcription = TranscriptionCall(handshake, asked.get("model"), self._bill, per_second or None)
         self._price_model = f"{asked.get('model')}/streaming"
 
     def sent(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
-            self._listening.takes(len(frame))
+            self._transcription.audio_sent(len(frame))
 
     def received(self, frame: str | bytes) -> None:
         if isinstance(frame, str) and any(
             mark in frame for mark in ('"is_final":true', '"is_final": true', '"turn.end"')
         ):
             event = json.loads(frame)
-            self._listening.hears(event.get("text") or event.get("transcript"))
+            self._transcription.transcript_received(event.get("text") or event.get("transcript"))
 
     def closed(self, error: str | None) -> None:
-        self._listening.closed(error)
+        self._transcription.closed(error)
 
     def _bill(self, seconds: Decimal) -> Reading:
         return Reading(speech_usage.heard(seconds), price_model=self._price_model)

@@ -53,7 +53,9 @@ VENDOR: Final = kit.Vendor(
     clients=kit.fern("deepgram.core.http_client"),
     endpoints=(
         kit.Endpoint("speech_to_text", "POST", "/v1/listen$", _listen, default_model=prices.DEFAULT_MODEL),
-        kit.Endpoint("text_to_speech", "POST", "/v[12]/speak$", _speak, inputs=kit.to_be_spoken("text"), is_read=False),
+        kit.Endpoint(
+            "text_to_speech", "POST", "/v[12]/speak$", _speak, inputs=kit.text_to_speak("text"), is_read=False
+        ),
         kit.Endpoint("text_analysis", "POST", "/v1/read$", _analyze),
     ),
 )

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from otel_costs.calls.reading import Reading
 from otel_costs.providers.deepgram import prices
-from otel_costs.providers.kit.speech_socket import Conversing, Listening, Speaking
+from otel_costs.providers.kit.speech_socket import AgentCall, SynthesisCall, TranscriptionCall
 from otel_costs.transports.websocket.claims import Handshake, Observer
 from otel_costs.usage import Usage
 
@@ -41,11 +41,11 @@ class _Listen:
         sample = _BYTES.get(_first(query, "encoding") or "")
         rate = _whole(query, "sample_rate", 0) * sample * self._channels if sample else None
         model = _first(query, "model") or prices.DEFAULT_MODEL
-        self._listening = Listening(handshake, model, self._bill, rate or None)
+        self._transcription = TranscriptionCall(handshake, model, self._bill, rate or None)
 
     def sent(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
-            self._listening.takes(len(frame))
+            self._transcription.audio_sent(len(frame))
 
     def received(self, frame: str | bytes) -> None:
         # Most are guesses that the next one corrects: they are not parsed.
@@ -54,17 +54,17 @@ class _Listen:
         event = json.loads(frame)
         kind = event.get("type")
         if kind == "Metadata":
-            self._listening.reports(event.get("duration"))
+            self._transcription.seconds_reported(event.get("duration"))
             self._channels = event.get("channels") or self._channels
         elif kind == "Results" and event.get("is_final"):
             likeliest: Any = (event.get("channel") or {}).get("alternatives") or [{}]
             until = Decimal(str(event.get("start") or 0)) + Decimal(str(event.get("duration") or 0))
-            self._listening.hears(likeliest[0].get("transcript"), until)
+            self._transcription.transcript_received(likeliest[0].get("transcript"), until)
         elif kind == "TurnInfo" and event.get("event") == "EndOfTurn":
-            self._listening.hears(event.get("transcript"), event.get("audio_window_end"))
+            self._transcription.transcript_received(event.get("transcript"), event.get("audio_window_end"))
 
     def closed(self, error: str | None) -> None:
-        self._listening.closed(error)
+        self._transcription.closed(error)
 
     def _bill(self, seconds: Decimal) -> Reading:
         several = _first(self._query, "multichannel") == "true"
@@ -82,25 +82,25 @@ class _Speak:
     """
 
     def __init__(self, handshake: Handshake, model: str | None, *, counts: bool) -> None:
-        self._start = partial(Speaking, handshake, model)
+        self._start = partial(SynthesisCall, handshake, model)
         self._counts = counts
-        self._current: Speaking | None = None
-        self._flushed: deque[Speaking] = deque()
+        self._current: SynthesisCall | None = None
+        self._flushed: deque[SynthesisCall] = deque()
 
     def sent(self, frame: str | bytes) -> None:
         message = json.loads(frame)
         kind = message.get("type")
         if kind == "Speak":
             self._current = self._current or self._start()
-            self._current.says(message.get("text"))
+            self._current.text_sent(message.get("text"))
         elif kind in ("Flush", "Close") and self._current is not None:
             self._flushed.append(self._current)
             self._current = None
 
     def received(self, frame: str | bytes) -> None:
         if isinstance(frame, bytes):
-            if speaking := self._flushed[0] if self._flushed else self._current:
-                speaking.sounds()
+            if synthesis := self._flushed[0] if self._flushed else self._current:
+                synthesis.audio_received()
         elif "billable_character_count" in frame:
             self._counted(json.loads(frame))
         elif '"Flushed"' in frame and self._flushed and not self._counts:
@@ -125,15 +125,15 @@ class _Speak:
         left = [*self._flushed, *([self._current] if self._current else [])]
         self._flushed.clear()
         self._current = None
-        for speaking in left:
-            speaking.closed(error)
+        for synthesis in left:
+            synthesis.closed(error)
 
 
 class _Agent:
     """A conversation with a voice agent."""
 
     def __init__(self, handshake: Handshake) -> None:
-        self._conversing = Conversing(handshake, "voice-agent", _bill_agent)
+        self._agent = AgentCall(handshake, "voice-agent", _bill_agent)
 
     def sent(self, frame: str | bytes) -> None: ...
 
@@ -141,10 +141,10 @@ class _Agent:
         if isinstance(frame, str) and '"ConversationText"' in frame:
             event = json.loads(frame)
             role = "user" if event.get("role") == "user" else "assistant"
-            self._conversing.says(role, event.get("content"))
+            self._agent.message(role, event.get("content"))
 
     def closed(self, error: str | None) -> None:
-        self._conversing.closed(error)
+        self._agent.closed(error)
 
 
 def _bill_agent(seconds: Decimal) -> Reading:

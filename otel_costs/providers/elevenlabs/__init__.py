@@ -49,7 +49,7 @@ def _transcription(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
         response_id=answer.json.get("transcription_id") or answer.headers.get("request-id"),
         outputs=[[draft for one in channels for draft in kit.heard(one.get("text"), seconds)]],
         reasons=(kit.CostReason.USAGE_NOT_REPORTED if seconds is None else more,),
-        unknown=() if seconds is None else asked.beyond(known),
+        unknown=() if seconds is None else asked.unknown_options(known),
     )
 
 

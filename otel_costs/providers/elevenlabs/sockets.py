@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from otel_costs.calls.reading import Reading
 from otel_costs.providers.kit import speech_usage
-from otel_costs.providers.kit.speech_socket import Listening, Speaking, outline
+from otel_costs.providers.kit.speech_socket import SynthesisCall, TranscriptionCall, outline
 from otel_costs.transports.websocket.claims import Handshake, Observer
 
 _FINAL: Final = ('"isFinal":true', '"isFinal": true', '"is_final":true', '"is_final": true')
@@ -31,16 +31,16 @@ class _Speech:
 
     def __init__(self, handshake: Handshake, model: str) -> None:
         self._handshake, self._model = handshake, model
-        self._speaking: dict[str, Speaking] = {}
+        self._synthesis: dict[str, SynthesisCall] = {}
 
     def sent(self, frame: str | bytes) -> None:
         message = json.loads(frame)
         context = str(message.get("context_id") or message.get("contextId") or "")
         text = message.get("text")
         if isinstance(text, str) and text.strip():  # the first is a space, which opens it, the last is empty
-            if context not in self._speaking:
-                self._speaking[context] = Speaking(self._handshake, self._model)
-            self._speaking[context].says(text)
+            if context not in self._synthesis:
+                self._synthesis[context] = SynthesisCall(self._handshake, self._model)
+            self._synthesis[context].text_sent(text)
 
     def received(self, frame: str | bytes) -> None:
         if not isinstance(frame, str):
@@ -49,16 +49,16 @@ class _Speech:
         if any(mark in around for mark in _FINAL):
             event = json.loads(frame)
             context = str(event.get("contextId") or event.get("context_id") or "")
-            if (speaking := self._speaking.pop(context, None)) is not None:
-                speaking.closed()
+            if (synthesis := self._synthesis.pop(context, None)) is not None:
+                synthesis.closed()
         elif '"audio"' in around:
-            for speaking in self._speaking.values():
-                speaking.sounds()
+            for synthesis in self._synthesis.values():
+                synthesis.audio_received()
 
     def closed(self, error: str | None) -> None:
-        for speaking in self._speaking.values():
-            speaking.closed(error)
-        self._speaking.clear()
+        for synthesis in self._synthesis.values():
+            synthesis.closed(error)
+        self._synthesis.clear()
 
 
 class _Transcription:
@@ -68,18 +68,18 @@ class _Transcription:
         model = next(iter(query.get("model_id", ())), None)
         form, _, rate = next(iter(query.get("audio_format", ())), "pcm_16000").partition("_")
         per_second = _BYTES.get(form, 0) * int(rate if rate.isdecimal() else 0)
-        self._listening = Listening(handshake, model, _bill, per_second or None)
+        self._transcription = TranscriptionCall(handshake, model, _bill, per_second or None)
 
     def sent(self, frame: str | bytes) -> None:
         if isinstance(frame, str) and (place := frame.find(_SOUND)) >= 0:
-            self._listening.takes(_decoded(frame, place + len(_SOUND)))
+            self._transcription.audio_sent(_decoded(frame, place + len(_SOUND)))
 
     def received(self, frame: str | bytes) -> None:
         if isinstance(frame, str) and '"committed_transcript"' in frame:
-            self._listening.hears(json.loads(frame).get("text"))
+            self._transcription.transcript_received(json.loads(frame).get("text"))
 
     def closed(self, error: str | None) -> None:
-        self._listening.closed(error)
+        self._transcription.closed(error)
 
 
 def _decoded(frame: str, place: int) -> int:

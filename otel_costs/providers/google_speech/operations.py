@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
-from otel_costs.calls.jobs import is_first_look
+from otel_costs.calls.jobs import is_first_poll
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.fields import epoch_s
@@ -38,10 +38,10 @@ class _Job:
     metadata: Any
     place: Context
 
-    def look(self, operation: Any) -> None:
-        """Look at an operation as it is now; the first time that it is done it is billed."""
+    def poll(self, operation: Any) -> None:
+        """Read an operation as it is now; the first time that it is done it is billed."""
         try:
-            if operation.done and is_first_look(self.started.provider, operation.name):
+            if operation.done and is_first_poll(self.started.provider, operation.name):
                 background.put(partial(self.place.run, self._finish, operation))
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:operation", "otel_costs could not read an operation", error=error)
@@ -81,13 +81,13 @@ class _Job:
 def follow(request: SpeechRequest, task: Task, future: Any) -> None:
     """Write what was started, and look at the operation whenever the future does."""
     if (job := _started(request, task, future)) is not None:
-        future._refresh = partial(_refresh, future._refresh, job.look)
+        future._refresh = partial(_refresh, future._refresh, job.poll)
 
 
 def follow_async(request: SpeechRequest, task: Task, future: Any) -> None:
     """Do the same for the future of an async client."""
     if (job := _started(request, task, future)) is not None:
-        future._refresh = partial(_refresh_async, future._refresh, job.look)
+        future._refresh = partial(_refresh_async, future._refresh, job.poll)
 
 
 @telemetry.never_raises("follow an operation")
@@ -97,22 +97,22 @@ def _started(request: SpeechRequest, task: Task, future: Any) -> _Job | None:
     operation = future.operation
     job = _Job(call, task, future._result_type, future._metadata_type, copy_context())
     if operation.done:
-        is_first_look(call.provider, operation.name)
+        is_first_poll(call.provider, operation.name)
     request.answered(partial(job.read, operation, started=True))
     return job
 
 
-def _refresh(refresh: Callable[..., Any], look: Callable[[Any], None], *args: Any, **kwargs: Any) -> Any:
+def _refresh(refresh: Callable[..., Any], poll: Callable[[Any], None], *args: Any, **kwargs: Any) -> Any:
     operation = refresh(*args, **kwargs)
-    look(operation)
+    poll(operation)
     return operation
 
 
 async def _refresh_async(
-    refresh: Callable[..., Awaitable[Any]], look: Callable[[Any], None], *args: Any, **kwargs: Any
+    refresh: Callable[..., Awaitable[Any]], poll: Callable[[Any], None], *args: Any, **kwargs: Any
 ) -> Any:
     operation = await refresh(*args, **kwargs)
-    look(operation)
+    poll(operation)
     return operation
 
 

@@ -41,11 +41,11 @@ class Task(ABC):
 
     @abstractmethod
     def asked(self, request: Any) -> None:
-        """Take a message that the application sends in a stream."""
+        """Read a message that the application sends in a stream."""
 
     @abstractmethod
     def answered(self, answer: Any) -> None:
-        """Take an answer, or a part of one."""
+        """Read an answer, or a part of one."""
 
     @abstractmethod
     def reading(self) -> Reading:

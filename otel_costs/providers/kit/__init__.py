@@ -4,9 +4,9 @@ from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit.answer import Answer, read_usage
-from otel_costs.providers.kit.request import Asked, Endpoint, asked_model, to_be_spoken
+from otel_costs.providers.kit.request import Asked, Endpoint, asked_model, text_to_speak
 from otel_costs.providers.kit.sdk_method import Answered, Method, MethodCall
-from otel_costs.providers.kit.speech_socket import Conversing, Listening, Speaking
+from otel_costs.providers.kit.speech_socket import AgentCall, SynthesisCall, TranscriptionCall
 from otel_costs.providers.kit.transcripts import heard, synthesized
 from otel_costs.providers.kit.vendor import Vendor, fern, stainless
 from otel_costs.transports.websocket.claims import Handshake, Observer
@@ -15,21 +15,21 @@ from otel_costs.usage.reported import merged
 from otel_costs.values.json_objects import mapping, objects, parsed
 
 __all__ = [
+    "AgentCall",
     "Answer",
     "Answered",
     "Asked",
-    "Conversing",
     "CostReason",
     "Draft",
     "Endpoint",
     "Handshake",
     "Job",
-    "Listening",
     "Method",
     "MethodCall",
     "Observer",
     "Reading",
-    "Speaking",
+    "SynthesisCall",
+    "TranscriptionCall",
     "Usage",
     "Vendor",
     "asked_model",
@@ -42,5 +42,5 @@ __all__ = [
     "read_usage",
     "stainless",
     "synthesized",
-    "to_be_spoken",
+    "text_to_speak",
 ]

@@ -35,15 +35,15 @@ class VendorCall:
     def __init__(self, asked: Asked) -> None:
         self._asked, self._start_ns = asked, time_ns()
         self._call: Call | None = None
-        self._context = copy_context() if asked.endpoint.is_look else None
+        self._context = copy_context() if asked.endpoint.is_poll else None
 
     @classmethod
     def begin(cls, endpoint: Endpoint, host: Host, request: Any) -> Self:
         """Start the call of a request; raises BudgetExceeded if the session has spent its budget."""
-        if not endpoint.is_look:
+        if not endpoint.is_poll:
             check_budget()
         begun = cls(read_request(request, endpoint, host))
-        if not endpoint.is_look:
+        if not endpoint.is_poll:
             begun._call = begun._start()
         return begun
 
@@ -112,7 +112,7 @@ class VendorCall:
         endpoint = self._asked.endpoint
         read = self._read(headers, raw, read_out=read_out, failed=error is not None)
         if (call := self._call) is not None:
-            if not endpoint.is_look:
+            if not endpoint.is_poll:
                 self._read_inputs(call)
             reading.finish(call, read, error)
         elif self._context is not None and _is_due(self._asked, read):
@@ -140,7 +140,7 @@ _UNREAD: Final = "otel_costs could not read an answer of provider %s"
 
 def _is_due(asked: Asked, read: Reading) -> bool:
     """Whether a look is the first that finds that its job has ended."""
-    return read.job is not None and read.job.ended and jobs.is_first_look(asked.host.provider, read.job.id)
+    return read.job is not None and read.job.ended and jobs.is_first_poll(asked.host.provider, read.job.id)
 
 
 class _Reader:

@@ -108,7 +108,7 @@ def _may_spend(vendor: Vendor, args: _Args, kwargs: _Options) -> None:
         return
     try:
         endpoint = vendor.endpoint(*route(args, kwargs))
-        if endpoint is not None and not endpoint.is_look:
+        if endpoint is not None and not endpoint.is_poll:
             check_budget()
     except BudgetExceeded:
         raise

@@ -55,7 +55,7 @@ class Asked:
         """Return whether one of the options is switched on."""
         return any(map(self.has, options))
 
-    def beyond(self, known: Collection[str]) -> tuple[str, ...]:
+    def unknown_options(self, known: Collection[str]) -> tuple[str, ...]:
         """Return the options that are switched on and are none of `known`: nobody knows what they cost."""
         return tuple(name for name in dict.fromkeys((*self.body, *self.query)) if name not in known and self.has(name))
 
@@ -65,12 +65,12 @@ def asked_model(asked: Asked) -> str | None:
     return asked.text("model") or asked.text("model_id")
 
 
-def says_nothing(_: Asked) -> Sequence[Draft]:
+def no_messages(_: Asked) -> Sequence[Draft]:
     """Return the messages of a request that says nothing in words: what comes back continues no history."""
     return [transcripts.alone()]
 
 
-def to_be_spoken(option: str) -> Callable[[Asked], Sequence[Draft]]:
+def text_to_speak(option: str) -> Callable[[Asked], Sequence[Draft]]:
     """Return what reads the messages of a request whose option `option` is a text that is to be spoken."""
     return lambda asked: transcripts.synthesized(asked.body.get(option))
 
@@ -90,14 +90,14 @@ class Endpoint:
     """The model that is asked for."""
     default_model: str | None = None
     """The model that counts where a request names none."""
-    inputs: Callable[[Asked], Sequence[Draft]] = says_nothing
+    inputs: Callable[[Asked], Sequence[Draft]] = no_messages
     """What is said in a request."""
     is_read: bool = True
     """Whether the answer's body says what was used; where it does not, as a sound, nothing of it is kept."""
     last_event: str | None = None
     """The event that ends a stream: its name, its `type`, or its data (`[DONE]`). A stream without it was left or cut.
     None: a stream is whole when it was read to its end."""
-    is_look: bool = False
+    is_poll: bool = False
     """Whether it only looks at what was started before: the call starts when the answer says that a job has ended."""
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 

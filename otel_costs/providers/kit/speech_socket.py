@@ -30,7 +30,7 @@ Billing = Callable[[Decimal], Reading]
 """Returns what the seconds of a transcription, or of a conversation, are billed as."""
 
 
-class Listening:
+class TranscriptionCall:
     """The call of what is transcribed on one socket, from its opening to its end.
 
     Seconds are those that the service reports. Where it does not, they are those of the sound that was sent, or the
@@ -62,21 +62,21 @@ class Listening:
         self._bytes, self._last, self._checked = 0, Decimal(0), False
         self._heard: list[Draft] = []
 
-    def takes(self, size: int) -> None:
+    def audio_sent(self, size: int) -> None:
         """Note that bytes of sound are sent; the first raise BudgetExceeded if the session has spent its budget."""
         if not self._checked:
             check_budget()
             self._checked = True
         self._bytes += size
 
-    def hears(self, transcript: object, until: object = None) -> None:
+    def transcript_received(self, transcript: object, until: object = None) -> None:
         """Note a transcript that is final, and the second of the sound at which it ends."""
         self.call.first_chunk()
         self._last = max(self._last, sanitize.number(until) or self._last)
         if len(self._heard) < KEPT:
             self._heard += transcripts.heard(transcript)
 
-    def reports(self, seconds: object) -> None:
+    def seconds_reported(self, seconds: object) -> None:
         """Note the seconds that the service bills."""
         self.reported = sanitize.number(seconds)
 
@@ -98,7 +98,7 @@ class Listening:
         reading.finish(self.call, _billed(bill, seconds, reason, [self._heard], reported=reason is None), error)
 
 
-class Speaking:
+class SynthesisCall:
     """The call of one text that is spoken, which may be sent in pieces; starts with the first of them."""
 
     __slots__ = ("_pieces", "_refused", "call")
@@ -110,12 +110,12 @@ class Speaking:
         self._pieces: list[str] = []
         self._refused = False
 
-    def says(self, text: object) -> None:
+    def text_sent(self, text: object) -> None:
         """Note the next piece of the text."""
         if isinstance(text, str):
             self._pieces.append(text)
 
-    def sounds(self) -> None:
+    def audio_received(self) -> None:
         """Note that sound has come."""
         self.call.first_chunk()
 
@@ -135,7 +135,7 @@ class Speaking:
         reading.finish(self.call, read, error)
 
 
-class Conversing:
+class AgentCall:
     """The call of a conversation with an agent of the vendor's, which is billed by the time that it is connected."""
 
     __slots__ = ("_bill", "_said", "_start", "call")
@@ -145,7 +145,7 @@ class Conversing:
         self._bill, self._start = bill, time.perf_counter_ns()
         self._said: list[Draft] = []
 
-    def says(self, role: str, text: object) -> None:
+    def message(self, role: str, text: object) -> None:
         """Note what the user or the agent said."""
         if isinstance(text, str) and text and len(self._said) < KEPT:
             self._said.append(Draft(role, "audio", text))

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from otel_costs.providers.openai.chat_accumulator import ChatAccumulator
 from otel_costs.providers.openai.jobs import ENDED
 from otel_costs.transports.http.sse import events
-from otel_costs.usage.reported import in_one, merged, says
+from otel_costs.usage.reported import has_usage, in_one, merged
 from otel_costs.values.json_objects import parsed
 
 _Json = dict[str, Any]
@@ -24,7 +24,7 @@ class Accumulator(Protocol):
     """Adds up the events of one stream."""
 
     def add(self, name: str, data: str, /) -> None:
-        """Take one event: its `event:` field, empty if it has none, and its data."""
+        """Add one event: its `event:` field, empty if it has none, and its data."""
         ...
 
     def body(self) -> _Json | None:
@@ -83,9 +83,9 @@ class ResponsesAccumulator:
             self._text.append(data)
         elif kind == "response.output_item.done":
             self._items.append(data)
-        elif isinstance(event.get("response"), dict) or says(event.get("usage")):
+        elif isinstance(event.get("response"), dict) or has_usage(event.get("usage")):
             response = event["response"] if isinstance(event.get("response"), dict) else {}
-            if says(event.get("usage")):  # beside it, as xAI has it in its realtime events
+            if has_usage(event.get("usage")):  # beside it, as xAI has it in its realtime events
                 response = {**response, "usage": in_one((response.get("usage"), event["usage"]))}
             self._response = merged(self._response, response)
             self.complete = self.complete or kind in self._LAST

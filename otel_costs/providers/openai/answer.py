@@ -30,9 +30,9 @@ def read_inputs(call: Call, request: Request) -> None:
     That of a stream is read all the same: its length is what the tokens are estimated by, where no usage comes.
     """
     if call.keeps_messages or request.stream:
-        call.inputs = openai_messages.read_request(request.endpoint.said, request.body)
+        call.inputs = openai_messages.read_request(request.endpoint.messages, request.body)
     else:
-        call.message_count = openai_messages.count_request(request.endpoint.said, request.body)
+        call.message_count = openai_messages.count_request(request.endpoint.messages, request.body)
     call.tools = request.body.get("tools") if content.on_spans() else None
 
 
@@ -115,9 +115,9 @@ def _read_outputs(call: Call, request: Request, body: Any) -> None:
     if body is None:
         return
     if call.inputs is not None:
-        call.choices = openai_messages.read_response(request.endpoint.said, body)
+        call.choices = openai_messages.read_response(request.endpoint.messages, body)
     elif call.message_count is not None:
-        call.message_count += openai_messages.count_response(request.endpoint.said, body)
+        call.message_count += openai_messages.count_response(request.endpoint.messages, body)
 
 
 @telemetry.never_raises("estimate a usage")
@@ -127,7 +127,7 @@ def _estimate(call: Call, request: Request) -> None:
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
     bill = call.bill
-    if _has_tokens(bill.usage) or request.endpoint.said not in _ESTIMATED or not call.inputs:
+    if _has_tokens(bill.usage) or request.endpoint.messages not in _ESTIMATED or not call.inputs:
         return
     if not bill.reasons:
         bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
@@ -148,7 +148,7 @@ def _identify(call: Call, request: Request, body: Any, headers: Mapping[str, str
         call.billed = False
     elif request.endpoint.unseen:
         unseen_sessions.begin(call, request.path, body, headers)
-    elif request.endpoint.look or request.endpoint.job or (isinstance(body, dict) and body.get("background") is True):
+    elif request.endpoint.polls or request.endpoint.job or (isinstance(body, dict) and body.get("background") is True):
         openai_jobs.identify(call, request.endpoint, body)
 
 

@@ -14,13 +14,13 @@ from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
 from otel_costs.runtime import telemetry
-from otel_costs.sessions.attribution import whose
+from otel_costs.sessions.attribution import attribution
 from otel_costs.sessions.scope import current_scope
 
 
 def owner(request: Request) -> Owner:
     """Return whose a request is, by the place where it was made."""
-    return Owner(current_scope(), whose(request.user, request.session_id))
+    return Owner(current_scope(), attribution(request.user, request.session_id))
 
 
 def start(request: Request, shown_as: str | None = None) -> Call:
@@ -29,7 +29,7 @@ def start(request: Request, shown_as: str | None = None) -> Call:
         request.endpoint.operation,
         request.host.provider,
         request.model,
-        identity=whose(request.user, request.session_id),
+        identity=attribution(request.user, request.session_id),
         attributes=request.host.attributes,
         shown_as=shown_as,
         start_ns=request.start_ns,

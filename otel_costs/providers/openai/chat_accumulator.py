@@ -9,7 +9,7 @@ from functools import reduce
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from otel_costs.usage.reported import merged, says
+from otel_costs.usage.reported import has_usage, merged
 from otel_costs.values.json_objects import parsed
 
 _Json = dict[str, Any]
@@ -77,7 +77,7 @@ class ChatAccumulator:
                 self._add_usage_of_choice(index, usage)  # Moonshot
 
     def _add_usage(self, usage: Any) -> None:
-        if not usage or (self._usages and not says(usage)):
+        if not usage or (self._usages and not has_usage(usage)):
             return
         self._usages.append(usage)
         if len(self._usages) > _USAGES:

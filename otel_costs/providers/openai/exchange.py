@@ -17,7 +17,7 @@ from otel_costs.providers.openai.accumulators import accumulated, accumulator
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.stream import EventReader
-from otel_costs.providers.openai.usage_filter import UsageHider
+from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.http import streaming
@@ -53,7 +53,7 @@ class Exchange:
     def __init__(self, request: Request, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self._request, self.args, self.kwargs = request, args, kwargs
         self._call: Call | None = None
-        self._is_late = request.endpoint.look or request.endpoint is UNKNOWN
+        self._is_late = request.endpoint.polls or request.endpoint is UNKNOWN
         self._place = copy_context() if self._is_late else None
         self._asks_for_usage = self._hides_usage = False
         self._seen = False
@@ -93,7 +93,7 @@ class Exchange:
         if endpoint is None and not may_be_billed(options.method, options.url):
             decision_log.not_billed_route(options.method, options.url)
             return None
-        if endpoint is None or endpoint.begins or not endpoint.look:
+        if endpoint is None or endpoint.begins or not endpoint.polls:
             check_budget()
         exchange = cls(Request.read(client, options, endpoint, stream=stream), args, kwargs)
         if stream and not exchange._is_late:
@@ -179,12 +179,12 @@ class Exchange:
     def _hide_usage(self, response: Any) -> None:
         if not self._hides_usage:
             return
-        hider = UsageHider()
+        usage_filter = UsageFilter()
         if not response.is_closed:
-            streaming.watch(response, None, hider)
+            streaming.watch(response, None, usage_filter)
         elif hasattr(response, "_content"):
             # A hook of the application's has read it: httpx keeps what was read here, and streams it from here.
-            response._content = hider.feed(response.content) + hider.flush()
+            response._content = usage_filter.feed(response.content) + usage_filter.flush()
 
     def _start_passed_by(self) -> None:
         if self._call is None and not self._is_late:
@@ -205,7 +205,7 @@ class Exchange:
                 self._hide_usage(response)
         elif events:
             reader = EventReader(self._call, accumulator(self._request.endpoint.name), partial(self._finish, headers))
-            streaming.watch(response, reader, UsageHider() if self._hides_usage else None)
+            streaming.watch(response, reader, UsageFilter() if self._hides_usage else None)
         elif self._request.endpoint is not UNKNOWN or is_text(headers):
             streaming.watch(response, BodyReader(self._call, headers, partial(self._finish, headers)))
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from otel_costs.usage.reported import says
+from otel_costs.usage.reported import has_usage
 
 _Json = Mapping[str, Any]
 
@@ -165,7 +165,7 @@ def unknown(tools: Iterable[_Json], items: Iterable[_Json] = ()) -> list[str]:
 def undrawn(answer: _Json) -> bool:
     """Return whether images were made of which the answer does not say what they used."""
     spent = answer.get("tool_usage")
-    if isinstance(spent, Mapping) and says(spent.get("image_gen")):
+    if isinstance(spent, Mapping) and has_usage(spent.get("image_gen")):
         return False
     return any(
         item.get("type") == "image_generation_call" and item.get("status") != "failed" and not item.get("svg_usage")

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_costs.calls.call import Call
-from otel_costs.calls.jobs import KEPT, is_first_look
+from otel_costs.calls.jobs import KEPT, is_first_poll
 from otel_costs.providers.openai.routes import Endpoint
-from otel_costs.usage.reported import says
+from otel_costs.usage.reported import has_usage
 from otel_costs.values.recent import Recent
 
 ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})
@@ -43,7 +43,7 @@ def window_of(provider: str, response_id: str) -> str | None:
 
 def is_due(provider: str, job: Mapping[str, Any]) -> bool:
     """Return whether this look is the first that finds that the job has ended; lists show old ones again and again."""
-    return has_ended(job) and is_first_look(provider, str(job.get("id")))
+    return has_ended(job) and is_first_poll(provider, str(job.get("id")))
 
 
 def has_ended(job: Mapping[str, Any]) -> bool:
@@ -55,7 +55,7 @@ def is_over(status: object, usage: object) -> bool:
     """Return whether a job of this status has ended; of a status that is not known, whether it says what it used."""
     if not isinstance(status, str):
         return usage is not None
-    return status in ENDED or (status not in _UNDER_WAY and says(usage))
+    return status in ENDED or (status not in _UNDER_WAY and has_usage(usage))
 
 
 def identify(call: Call, endpoint: Endpoint, body: object, part: str | None = None) -> None:
@@ -64,17 +64,17 @@ def identify(call: Call, endpoint: Endpoint, body: object, part: str | None = No
     `part` names one of several models that a job used.
     """
     if not isinstance(body, Mapping):
-        call.billed = not endpoint.look
+        call.billed = not endpoint.polls
         return
     background = body.get("background") is True
     if endpoint.name == "responses" and not background:
         # It was billed when it was created; this may be only another look at it.
-        call.billed = not endpoint.look
+        call.billed = not endpoint.polls
         return
     if not (endpoint.job or background) or not isinstance(body.get("id"), str):
         return
     ended = has_ended(body)
-    if endpoint.look and not ended:
+    if endpoint.polls and not ended:
         call.billed = False  # who started it has written that it is pending
         return
     job_id = body["id"] if part is None else f"{body['id']}/{part}"

@@ -50,7 +50,7 @@ _SEARCHES: Final = frozenset({"web_searches", "social_searches", "storage_search
 @telemetry.never_raises("read the options of a request")
 def read(call: Call, request: Request, body: Any) -> None:
     """Add to the bill of a call what its request asked for."""
-    said = request.endpoint.said
+    said = request.endpoint.messages
     answer = openai_usage.response_of(body)
     if isinstance(answer, dict):
         if request.endpoint.name in _JOBS:
@@ -67,7 +67,7 @@ def read(call: Call, request: Request, body: Any) -> None:
 
 
 def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
-    """Take what a batch or a training is billed by beside its tokens."""
+    """Read what a batch or a training is billed by beside its tokens."""
     if endpoint == "batches" and call.provider in _HAVE_BATCHES and job.get("completion_window") not in (None, "24h"):
         call.bill.reasons.append(CostReason.WINDOW_NOT_PRICED)  # half the price is that of a day
     method = job.get("method") if endpoint == "fine_tuning/jobs" else None
@@ -77,7 +77,7 @@ def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
 
 
 def _read_tier(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
-    """Take the tier that the answer names, its usage too (Anthropic's tier and speed), else the one that was asked."""
+    """Read the tier that the answer or its usage names (Anthropic's tier and speed), else the one that was asked."""
     spent = openai_usage.usage_in(answer)
     spent = spent if isinstance(spent, dict) else {}
     if call.bill.service_tier is None:
@@ -97,7 +97,7 @@ def _tier(told: object) -> str:
 
 
 def _read_retention(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
-    """Take what was written to the cache for the time that was asked for, where the usage does not tell the times."""
+    """Bill what was written to the cache by the time that was asked for, where the usage does not tell the times."""
     usage = call.bill.usage
     written = usage.quantities.get("cache_write_tokens") if usage is not None else None
     if usage is None or not written or not _LASTING.keys().isdisjoint(usage.quantities):
@@ -126,13 +126,13 @@ def _retention(body: Mapping[str, Any]) -> str | None:
 
 
 def _read_window(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
-    """Take the window of a response in the background from its request, now or when it was made."""
+    """Read the window of a response in the background from its request, now or when it was made."""
     if (answer.get("background") if "background" in answer else request.body.get("background")) is not True:
         return
     asked = request.body.get("background_options")
     call.bill.unknown += [str(key) for key in asked if key != "completion_window"] if isinstance(asked, Mapping) else []
     response_id, window = str(answer.get("id")), _window(answer) or _window(request.body)
-    if request.endpoint.look:
+    if request.endpoint.polls:
         window = window or openai_jobs.window_of(call.provider, response_id)
     else:
         window = window or SOONEST
@@ -174,9 +174,11 @@ def _read_tools(call: Call, request: Request, answer: object) -> None:
         fallbacks = request.body.get("models")
         models = (call.request_model, call.response_model, *(fallbacks if isinstance(fallbacks, list) else ()))
         call.bill.unknown += hosted_tools.implied(call.provider, models)
-        if request.endpoint.said == "chat" and (hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)):
+        if request.endpoint.messages == "chat" and (
+            hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)
+        ):
             call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
-    if used.get("web_searches") and request.endpoint.said == "responses" and _kind_matters(call, tools):
+    if used.get("web_searches") and request.endpoint.messages == "responses" and _kind_matters(call, tools):
         call.bill.reasons.append(CostReason.SEARCH_KIND_UNKNOWN)
 
 

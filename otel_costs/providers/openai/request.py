@@ -51,7 +51,7 @@ class Request:
     def read(cls, client: Any, options: Any, endpoint: Endpoint | None, *, stream: bool) -> Self:
         """Read the options of a request that `client` is about to send."""
         body, host = _body(options), hosts.of(client, options.url)
-        if endpoint is not None and endpoint.said in ("transcription", "translation"):
+        if endpoint is not None and endpoint.messages in ("transcription", "translation"):
             body = {**body, "file": _glimpsed(body.get("file"))}
         deployment = None
         if host.has_deployments:

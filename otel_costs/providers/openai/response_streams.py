@@ -25,7 +25,7 @@ READ: Final = LAST | PIECES | {"response.created", "error"}
 Identify = Callable[[Call, Mapping[str, Any]], None]
 
 
-class Lanes:
+class ResponseStreams:
     """The responses on one connection, by lane: in each they come one after the other, in the order they are asked for.
 
     `unasked` returns the request of a response that nobody asked for, from the first that is known of it; `start` its
@@ -52,7 +52,7 @@ class Lanes:
         self._asked.setdefault(lane, deque()).append(self._begin(request))
 
     def tell(self, lane: object, kind: str, data: str) -> None:
-        """Take an event of a lane."""
+        """Read an event of a lane."""
         if kind == "response.created":
             self._finish(lane, None)  # its last event never came
             begun = self._begun[lane] = self._next(lane) or self._start(data)
@@ -99,7 +99,7 @@ class Lanes:
             response.finish(error)
 
     def _fail(self, lane: object, data: str) -> None:
-        """Take an error: of the response that is under way, or of the one that is asked for and will not begin."""
+        """End a response with an error: the one that is under way, or the one that is asked for and will not begin."""
         event, lanes = parsed(data) or {}, self.lanes
         if lane not in lanes and len(lanes) == 1:
             (lane,) = lanes  # a request that is not understood is answered without its lane

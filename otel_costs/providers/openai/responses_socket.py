@@ -9,7 +9,7 @@ from otel_costs import hosts
 from otel_costs.hosts import Host
 from otel_costs.providers.openai import calls
 from otel_costs.providers.openai.request import Request
-from otel_costs.providers.openai.response_streams import Lanes
+from otel_costs.providers.openai.response_streams import ResponseStreams
 from otel_costs.providers.openai.routes import Endpoint, find
 from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.websocket import Handshake
@@ -36,7 +36,7 @@ class ResponsesSocket:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._lanes = Lanes(self._unasked, calls.start)
+        self._lanes = ResponseStreams(self._unasked, calls.start)
         self._steered: dict[str, list[Any]] = {}
 
     def sent(self, frame: str | bytes) -> None:

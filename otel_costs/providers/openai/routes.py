@@ -12,14 +12,14 @@ class Endpoint:
 
     name: str
     operation: str
-    said: str = ""
-    """What the readers of messages call it; empty where nothing is said."""
+    messages: str = ""
+    """The name of the reader of its messages; empty where it has none."""
     job: bool = False
-    """Whether it starts something whose cost is known later, when a look at it finds that it has ended."""
-    look: bool = False
-    """Whether it only looks at what an earlier request started."""
+    """Whether it starts something whose cost is known later, when a poll of it finds that it has ended."""
+    polls: bool = False
+    """Whether it only polls what an earlier request started."""
     begins: bool = False
-    """Whether it starts something although its answer is read as a look: a spent budget stops it."""
+    """Whether it starts something although its answer is read as that of a poll: a spent budget stops it."""
     free: bool = False
     """Whether it costs nothing, unless the answer says what it used."""
     unseen: bool = False
@@ -33,7 +33,7 @@ UNKNOWN: Final = Endpoint("unknown", "unknown")
 
 _RESPONSES: Final = Endpoint("responses", "chat", "responses", api_type="responses")
 _RUN: Final = Endpoint("threads/runs", "invoke_agent", job=True)
-_TURN: Final = Endpoint("agents/turns", "invoke_agent", job=True, look=True)
+_TURN: Final = Endpoint("agents/turns", "invoke_agent", job=True, polls=True)
 _VIDEO: Final = Endpoint("videos", "video_generation", "videos", job=True, output_type="video")
 _BATCH: Final = Endpoint("batches", "batch", job=True)
 _TUNING: Final = Endpoint("fine_tuning/jobs", "fine_tuning", job=True)
@@ -70,28 +70,28 @@ _POSTS: Final = {
 }
 
 
-def _look(endpoint: Endpoint) -> Endpoint:
-    return replace(endpoint, look=True, job=True)
+def _poll(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, polls=True, job=True)
 
 
 # Compiled when they are first asked for: it would take milliseconds of each start.
 _PATTERNS: Final = (
-    ("get", r"/responses/[^/]+", _look(_RESPONSES)),
-    ("post", r"/responses/[^/]+/cancel", _look(_RESPONSES)),
+    ("get", r"/responses/[^/]+", _poll(_RESPONSES)),
+    ("post", r"/responses/[^/]+/cancel", _poll(_RESPONSES)),
     ("post", r"/threads/[^/]+/runs", _RUN),
-    ("get", r"/threads/[^/]+/runs(/[^/]+)?", _look(_RUN)),
-    ("post", r"/threads/[^/]+/runs/[^/]+(/(cancel|submit_tool_outputs))?", _look(_RUN)),
-    ("get", r"/batches(/[^/]+)?", _look(_BATCH)),
-    ("post", r"/batches/[^/]+/cancel", _look(_BATCH)),
-    ("get", r"/fine_tuning/jobs(/[^/]+)?", _look(_TUNING)),
-    ("post", r"/fine_tuning/jobs/[^/]+/(cancel|pause|resume)", _look(_TUNING)),
+    ("get", r"/threads/[^/]+/runs(/[^/]+)?", _poll(_RUN)),
+    ("post", r"/threads/[^/]+/runs/[^/]+(/(cancel|submit_tool_outputs))?", _poll(_RUN)),
+    ("get", r"/batches(/[^/]+)?", _poll(_BATCH)),
+    ("post", r"/batches/[^/]+/cancel", _poll(_BATCH)),
+    ("get", r"/fine_tuning/jobs(/[^/]+)?", _poll(_TUNING)),
+    ("post", r"/fine_tuning/jobs/[^/]+/(cancel|pause|resume)", _poll(_TUNING)),
     ("post", r"/evals/[^/]+/runs", _EVAL),
-    ("get", r"/evals/[^/]+/runs(/[^/]+)?", _look(_EVAL)),
-    ("post", r"/evals/[^/]+/runs/[^/]+(/cancel)?", _look(_EVAL)),
+    ("get", r"/evals/[^/]+/runs(/[^/]+)?", _poll(_EVAL)),
+    ("post", r"/evals/[^/]+/runs/[^/]+(/cancel)?", _poll(_EVAL)),
     ("post", r"/realtime/calls/[^/]+/accept", _CALL),
     ("post", r"/live/sessions/[^/]+/(accept|fork)", _LIVE),
     ("post", r"/videos/([^/]+/remix|edits|extensions)", _VIDEO),
-    ("get", r"/videos(/[^/]+)?", _look(_VIDEO)),
+    ("get", r"/videos(/[^/]+)?", _poll(_VIDEO)),
     # The usage of an agent's session grows with each turn; that of a turn is its own.
     ("get", r"/agents/sessions(/[^/]+)?", _TURN),
     ("get", r"/agents/sessions/[^/]+(/subagents/[^/]+)?/turns(/[^/]+)?", _TURN),

@@ -19,7 +19,7 @@ FOLD_AT: Final = 4 * 1024 * 1024
 _LOOK_AFTER: Final = 64  # chunks; a chunk has at most 64 KB
 
 Finish = Callable[[Mapping[str, Any] | None, str | None], object]
-"""Takes what a stream amounts to, and the kind of error that ended it, if one did."""
+"""Called with what a stream amounts to, and the kind of error that ended it, if one did."""
 
 
 class EventReader:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.jobs import is_over
 from otel_costs.usage import Usage
-from otel_costs.usage.reported import in_one, read, says, unaccounted, with_reported
+from otel_costs.usage.reported import has_usage, in_one, read, unaccounted, with_reported
 from otel_costs.values import audio_length
 from otel_costs.values.audio_length import Sound
 
@@ -277,7 +277,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[object, _Json, str | None], Usage | None
 def _image_tool(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     body = response_of(body)
     spent = _dig(body, "tool_usage", "image_gen")
-    if isinstance(spent, dict) and says(spent) and (usage := _drawn(spent)):
+    if isinstance(spent, dict) and has_usage(spent) and (usage := _drawn(spent)):
         tools = hosted_tools.objects(body.get("tools"))
         models = [_name(tool, "model") for tool in tools if _type(tool) == "image_generation"]
         named = next(filter(None, models), None)

@@ -26,8 +26,8 @@ _SILENT_KEYS: Final = frozenset({"index", "role", "content_filter_results", "con
 """Keys of a choice and of its delta that say nothing by themselves: an earlier chunk has said the role."""
 
 
-class UsageHider:
-    """Takes the usage out of a stream, byte by byte what it would have been.
+class UsageFilter:
+    """Removes the usage from a stream, which is byte by byte what it would have been without.
 
     An event that is not whole yet is held back until it is, as the application's decoder would do.
     """
@@ -39,7 +39,7 @@ class UsageHider:
         self._always_tells = False  # the provider has a usage in chunks that say something: it tells it unasked
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes and return those that may be seen."""
+        """Return those of the next bytes that the application gets."""
         if self._held or not chunk.endswith(b"\n\n"):
             chunk = self._whole(chunk)
         # The usual case, one chunk with a null usage near its end, without a look at each event: this runs for all.

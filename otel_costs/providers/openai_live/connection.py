@@ -49,7 +49,7 @@ class LiveConnection:
             self._meter = meters.join(self._view, seen)
 
     def sent(self, frame: str | bytes) -> None:
-        """Take what the application sends; raise `BudgetExceeded` where it starts more than its session may spend."""
+        """Read an event of the application's. Raises BudgetExceeded where it starts more than its session may spend."""
         text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
         if frames.kind(text) == _SOUND_SENT or (event := parsed(text)) is None:
             return
@@ -68,7 +68,7 @@ class LiveConnection:
             self._owner.check_budget()
 
     def received(self, frame: str | bytes) -> None:
-        """Take what the service sends."""
+        """Read an event that the service sends."""
         text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
         kind = frames.kind(text)
         if kind == _SOUND_SENT:
@@ -79,7 +79,7 @@ class LiveConnection:
             handler(self, event)
 
     def closed(self, error: str | None) -> None:
-        """Take the end: nothing more will become known here of what is under way."""
+        """Write what is under way: nothing more will become known of it here."""
         try:
             self._finish(error)
             if self._meter is not None:

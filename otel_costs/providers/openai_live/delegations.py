@@ -13,7 +13,7 @@ from otel_costs.hosts import Host
 from otel_costs.providers.openai import calls
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
-from otel_costs.providers.openai.response_streams import READ, Lanes
+from otel_costs.providers.openai.response_streams import READ, ResponseStreams
 from otel_costs.providers.openai.routes import Endpoint, find
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.runtime import background
@@ -30,23 +30,23 @@ class Delegations:
 
     def __init__(self, owner: Owner, host: Host) -> None:
         self._owner, self._host = owner, host
-        self._lanes = Lanes(self._unasked, self._start, self._identify)
+        self._lanes = ResponseStreams(self._unasked, self._start, self._identify)
         self._items: deque[Any] = deque(maxlen=ITEMS)
         self._previous: str | None = None
 
     def give(self, item: object) -> None:
-        """Take an item that the application gives to the backend: a user's message, a function's result."""
+        """Note an item that the application gives to the backend: a user's message, a function's result."""
         self._items.append(item)
 
     def respond(self, event: Mapping[str, Any]) -> None:
-        """Take `response.event`, which has an event of the Responses API in it."""
+        """Read `response.event`, which has an event of the Responses API in it."""
         inner = mapping(event.get("event"))
         kind = inner.get("type")
         if isinstance(kind, str):
             self._lanes.tell(event.get("delegation_id"), kind, json.dumps(inner) if kind in READ else "")
 
     def decide(self, event: Mapping[str, Any]) -> None:
-        """Take `decision.event`, which has a whole decision in it."""
+        """Read `decision.event`, which has a whole decision in it."""
         decision = mapping(mapping(event.get("event")).get("decision"))
         if not decision:
             return

@@ -75,7 +75,7 @@ class Meter:
         self._expires_at: int | None = None
 
     def know(self, configuration: Configuration) -> None:
-        """Take what a view was told of the session. Another one, which writes the bill, may be told nothing of it."""
+        """Note what a view was told of the session; the view that writes the bill may be told nothing of it."""
         self._model = configuration.model or self._model
         self._expires_at = configuration.expires_at or self._expires_at
 
@@ -94,7 +94,7 @@ class Meter:
         return event_id is None or len(event_id) < RANDOM or self._told.setdefault(event_id, mark) is mark
 
     def report(self, usage: object) -> bool:
-        """Take the usage that the service says; return whether it has seconds. Less than before is late, or wrong."""
+        """Note the usage that is reported and return whether it has seconds. Less than before is late, or wrong."""
         found = None if usage is None else read(usage, self._key[0])
         if found is None:
             return False
@@ -108,7 +108,7 @@ class Meter:
         return True
 
     def play(self, until_s: Decimal) -> None:
-        """Take how far the session has got by what was said in it; it is billed for no less."""
+        """Note how far the session has got by its transcripts; it is billed for no less."""
         self._played = max(self._played, until_s)
 
     def note(self, view: View) -> None:
@@ -128,7 +128,7 @@ class Meter:
             self._bill(view, self._so_far(), [CostReason.USAGE_NOT_REPORTED], reason=reason)
 
     def leave(self, view: View, error: str | None) -> None:
-        """Take that `view` sees no more, and write what is known if nobody here does."""
+        """Note that `view` sees no more, and write what is known if no other view is left."""
         with _lock:
             self.views.remove(view)
             self._lost_primary = self._lost_primary or view.is_primary

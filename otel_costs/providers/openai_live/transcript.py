@@ -49,7 +49,7 @@ class Transcript:
         """How far the session has got."""
 
     def add(self, event: Mapping[str, Any]) -> Iterator[Utterance]:
-        """Take an event; yield the utterances that are over with it."""
+        """Yield the utterances that are over with an event."""
         role, text = _ROLES.get(str(event.get("type"))), event.get("delta")
         if role is None or not isinstance(text, str):
             return

@@ -53,14 +53,14 @@ class Configuration:
         """Whether the server has said it: then what clients ask for counts only when the server repeats it."""
 
     def ask(self, session: Mapping[str, Any]) -> None:
-        """Take a client's `session.update`."""
+        """Read a client's `session.update`."""
         if isinstance(said := session.get("instructions"), str):
             self.instructions = said
         if not self.told:
             self._read(session)
 
     def tell(self, session: Mapping[str, Any]) -> None:
-        """Take what the server says, in `session.created` and `session.updated`."""
+        """Read the server's `session.created` or `session.updated`."""
         self.told = True
         self.id = key(session.get("id")) or self.id
         if isinstance(model := key(session.get("model")), str):

@@ -36,7 +36,7 @@ class Connection:
         self._transcriptions = Transcriptions(owner, configuration, self._items, shared=shared)
 
     def sent(self, frame: str | bytes) -> None:
-        """Take what the application sends; raise `BudgetExceeded` where it asks for more than its session may spend."""
+        """Read a frame of the application's. Raises BudgetExceeded where it asks for more than may be spent."""
         if isinstance(frame, bytes):
             frame = frame.decode("utf-8", "replace")
         if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
@@ -46,7 +46,7 @@ class Connection:
             self.event_sent(event)
 
     def received(self, frame: str | bytes) -> None:
-        """Take what the service sends."""
+        """Read a frame that the service sends."""
         if isinstance(frame, bytes):
             frame = frame.decode("utf-8", "replace")
         kind = frames.kind(frame)
@@ -58,16 +58,16 @@ class Connection:
             self.event_received(event)
 
     def event_sent(self, event: Event) -> None:
-        """Take an event of the application's."""
+        """Read an event of the application's."""
         self._owner.adopt()
         _handle(self, _SENT, event)
 
     def event_received(self, event: Event) -> None:
-        """Take an event of the service's."""
+        """Read an event of the service's."""
         _handle(self, _RECEIVED, event)
 
     def closed(self, error: str | None) -> None:
-        """Take the end: nothing more will become known of what is under way."""
+        """Write what is under way: nothing more will become known of it."""
         for end in (
             partial(self._turns.end, error),
             self._transcriptions.end,

@@ -20,8 +20,8 @@ from otel_costs.providers.openai_realtime.input_buffer import InputBuffer, milli
 from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.outgoing import Outgoing
 from otel_costs.providers.openai_realtime.owner import Owner
-from otel_costs.providers.openai_realtime.pending_items import Held
-from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.providers.openai_realtime.pending_items import PendingItems
+from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.runtime import background
 from otel_costs.values import sanitize
 
@@ -35,59 +35,59 @@ class Items:
 
     def __init__(self, owner: Owner, configuration: Configuration) -> None:
         self._owner, self._configuration = owner, configuration
-        self._held = Held(owner)
+        self._pending = PendingItems(owner)
         self._outgoing = Outgoing()
         self._instructions: str | None = None
         self.input = InputBuffer()
-        self.since_response = self._held.since_response
+        self.since_response = self._pending.since_response
 
     # What the user says.
 
     def committed(self, item_id: str) -> Item | None:
         """Make an item of what was heard since the last commit; None if this was said before."""
-        item = self._held.get(item_id)
-        if self._held.is_over(item_id) or (item is not None and item.waits_for != COMMIT):
+        item = self._pending.get(item_id)
+        if self._pending.is_over(item_id) or (item is not None and item.waits_for != COMMIT):
             return None
-        item = item or self._held.begin(item_id)
+        item = item or self._pending.begin(item_id)
         item.sound, item.seconds = self.input.take(self._configuration.input_rate)
         item.drafts = [Draft("user", "audio")]
         item.waits_for = TRANSCRIPT if self._configuration.transcriber else None
         self.playback_over()
         if item.waits_for is None:
-            self._held.write(item)
+            self._pending.write(item)
         return item
 
     def transcribed(self, item_id: str, transcript: str | None, call_id: str | None) -> None:
-        """Take what the user said; None if that will not become known."""
-        item = self._held.get(item_id)
+        """Note the user's words; None if they will not become known."""
+        item = self._pending.get(item_id)
         if item is not None and item.drafts and item.waits_for in (COMMIT, TRANSCRIPT):
             item.understand(transcript, call_id)
-            self._held.write(item)
+            self._pending.write(item)
         elif transcript is not None:
-            self._held.add_words(item_id, transcript, call_id)
+            self._pending.add_words(item_id, transcript, call_id)
 
     # Items that the application adds.
 
     def asked(self, fields: Mapping[str, Any], event_id: object) -> None:
-        """Take an item that the application sends; it is a message once the service has added it."""
+        """Note an item that the application sends; it is a message once the service has added it."""
         self._outgoing.put(fields, event_id, list(items.drafts(fields, self._configuration.input_rate)))
 
     def refused(self, event_id: object) -> None:
-        """Take that the service did not do what the application sent under this id."""
+        """Forget what the application sent under this id: the service refused it."""
         self._outgoing.refused(event_id)
 
     def added(self, fields: Mapping[str, Any]) -> None:
-        """Take an item that the service has added to the conversation."""
+        """Note an item that the service has added to the conversation."""
         item_id = key(fields.get("id"))
-        if item_id is None or self._held.is_over(item_id) or self._held.get(item_id) is not None:
+        if item_id is None or self._pending.is_over(item_id) or self._pending.get(item_id) is not None:
             return
         drafts = list(items.drafts(fields, self._configuration.input_rate))
         sent = self._outgoing.take(fields, drafts)
         if sent is None and fields.get("status") == "in_progress":
-            item = self._held.begin(item_id)  # of a response, which will say what is in it; or of what the user says
+            item = self._pending.begin(item_id)  # of a response, which will say what is in it; or of what the user says
             item.waits_for = COMMIT if fields.get("role") == "user" else None
         elif drafts := sent.drafts if sent else drafts:
-            item = self._held.begin(item_id)
+            item = self._pending.begin(item_id)
             item.drafts = drafts
             if sent is not None:
                 item.at_ns = sent.at_ns
@@ -96,7 +96,7 @@ class Items:
             if sent is None and item.is_wordless:
                 item.waits_for = COMMIT  # mostly that is said first
             else:
-                self._held.write(item)
+                self._pending.write(item)
 
     def instructed(self) -> None:
         """Write the instructions that the application has given, once for each wording."""
@@ -105,33 +105,33 @@ class Items:
             return
         self._instructions = said
         draft = Draft("system", "text", said, instructions=True)
-        (message,), _ = messages.identify(self._owner.session_id, [draft], index=self._held.next_index())
+        (message,), _ = messages.identify(self._owner.session_id, [draft], index=self._pending.next_index())
         if calls.is_new_message(self._owner.session_id, message.id):
             background.put(partial(self._owner.conversation.say, message, time.time_ns()))
 
     # Items that responses make.
 
     def sound_received(self, item_id: str, data: str) -> None:
-        """Take a piece of the assistant's sound."""
-        item = None if self._held.is_over(item_id) else self._held.begin(item_id)
+        """Note a piece of the assistant's sound."""
+        item = None if self._pending.is_over(item_id) else self._pending.begin(item_id)
         if item is not None:
             if item.sound is None:
-                item.sound = Passing()
+                item.sound = PassingAudio()
             item.sound.add(data)
 
     def words_received(self, item_id: str, delta: str) -> None:
-        """Take words of the assistant's, in case that nobody will say them whole."""
-        item = self._held.get(item_id)
+        """Note words of the assistant's, in case that no event has them whole."""
+        item = self._pending.get(item_id)
         if item is not None and len(item.said) <= sanitize.MAX_TEXT:
             item.said += delta
 
     def made(self, fields: Mapping[str, Any], call_id: str | None, interrupted: str | None) -> list[Draft]:
-        """Take an item as its response leaves it, and return what it says."""
+        """Return the drafts of an item as its response leaves it."""
         item_id = key(fields.get("id"))
         drafts = list(items.drafts(fields, self._configuration.output_rate))
-        if item_id is None or self._held.is_over(item_id):
+        if item_id is None or self._pending.is_over(item_id):
             return drafts
-        item = self._held.begin(item_id)
+        item = self._pending.begin(item_id)
         item.drafts, item.call_id = drafts, call_id
         item.interrupted = item.interrupted or (interrupted if fields.get("status") != "completed" else None)
         if item.sound is not None:
@@ -139,14 +139,14 @@ class Items:
         if any(draft.type == "audio" for draft in drafts):
             item.waits_for = PLAYBACK
         elif drafts:
-            self._held.write(item)
+            self._pending.write(item)
         else:
-            self._held.forget(item)
+            self._pending.forget(item)
         return drafts
 
     def unfinished(self, item_id: str, call_id: str | None, interrupted: str | None) -> None:
         """Write an item of which nobody will say more: what was heard of it so far."""
-        item = self._held.get(item_id)
+        item = self._pending.get(item_id)
         if item is None or item.drafts:
             return
         item.call_id, item.interrupted = call_id, interrupted
@@ -154,27 +154,27 @@ class Items:
             item.seconds = item.sound.seconds(self._configuration.output_rate)
         if item.sound is not None or item.said:
             item.drafts = [Draft("assistant", "audio" if item.sound else "text", item.said or None)]
-            self._held.write(item)
+            self._pending.write(item)
         else:
-            self._held.forget(item)
+            self._pending.forget(item)
 
     def truncated(self, item_id: object, heard_ms: object) -> None:
-        """Take that the user heard only the first `heard_ms` milliseconds of an item."""
-        item = self._held.get(item_id)
+        """Note that the user heard only the first `heard_ms` milliseconds of an item."""
+        item = self._pending.get(item_id)
         heard_ms = milliseconds(heard_ms)
         if item is not None and heard_ms is not None:
             item.heard_s = Decimal(heard_ms) / 1000
 
     def playback_over(self) -> None:
         """Write the assistant's messages that the user may have interrupted until now."""
-        for item in self._held:
+        for item in self._pending:
             if item.waits_for == PLAYBACK:
-                self._held.write(item)
+                self._pending.write(item)
 
     def end(self, interrupted: str) -> None:
         """Write what is left: the connection has ended."""
-        for item in self._held:
+        for item in self._pending:
             if item.drafts:
-                self._held.write(item)
+                self._pending.write(item)
             else:
                 self.unfinished(item.id, item.call_id, interrupted)

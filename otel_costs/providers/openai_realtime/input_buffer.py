@@ -4,36 +4,36 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.providers.openai_realtime.sound import PassingAudio
 
 
 class InputBuffer:
     """What the service has heard since it last made an item of it."""
 
     def __init__(self) -> None:
-        self._sound = Passing()
+        self._sound = PassingAudio()
         self._began_ms: int | None = None
         self._speech_s: Decimal | None = None
 
     def add(self, data: str) -> None:
-        """Take a piece of sound in base64."""
+        """Add a piece of sound in base64."""
         self._sound.add(data)
 
     def clear(self) -> None:
         """Forget what was sent since the last commit."""
-        self._sound, self._began_ms, self._speech_s = Passing(), None, None
+        self._sound, self._began_ms, self._speech_s = PassingAudio(), None, None
 
     def speech_started(self, event: Mapping[str, Any]) -> None:
-        """Take where the service heard speech begin, in milliseconds of all sound."""
+        """Note where the service heard speech begin, in milliseconds of all sound."""
         self._began_ms = milliseconds(event.get("audio_start_ms"))
 
     def speech_stopped(self, event: Mapping[str, Any]) -> None:
-        """Take where it heard it end."""
+        """Note where it heard speech end."""
         ended_ms = milliseconds(event.get("audio_end_ms"))
         if ended_ms is not None and self._began_ms is not None and ended_ms >= self._began_ms:
             self._speech_s = Decimal(ended_ms - self._began_ms) / 1000
 
-    def take(self, bytes_per_second: int) -> tuple[Passing, Decimal | None]:
+    def take(self, bytes_per_second: int) -> tuple[PassingAudio, Decimal | None]:
         """Return the sound since the last commit and its seconds, of speech if it is known; begin anew."""
         sound, seconds = self._sound, self._speech_s
         self.clear()

@@ -7,7 +7,7 @@ from typing import Final
 from otel_costs import messages
 from otel_costs.messages import Draft, Message
 from otel_costs.providers.openai_realtime.owner import Owner
-from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.runtime import telemetry
 from otel_costs.values import sanitize
 
@@ -40,7 +40,7 @@ class Item:
         """Of its message; another than its own where a local server gives each connection the same ids."""
         self.at_ns = time.time_ns()
         self.drafts: list[Draft] = []
-        self.sound: Passing | None = None
+        self.sound: PassingAudio | None = None
         self.seconds: Decimal | None = None
         self.heard_s: Decimal | None = None
         """Seconds of it after which the application stopped to play it; None if it did not."""
@@ -56,11 +56,11 @@ class Item:
     def is_wordless(self) -> bool:
         """Whether it is what the user said, and not in words yet."""
         return bool(self.drafts) and all(
-            draft.role == "user" and draft.type == "audio" and draft.said is None for draft in self.drafts
+            draft.role == "user" and draft.type == "audio" and draft.body is None for draft in self.drafts
         )
 
     def understand(self, transcript: str | None, call_id: str | None) -> None:
-        """Take its words, None if they will not become known, and the call that found them."""
+        """Set its words, None if they will not become known, and the call that found them."""
         self.call_id = call_id
         if transcript is not None:
             self.drafts = [draft._replace(content=transcript) for draft in self.drafts]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import call, image, key, mapping, result, sequence, text
-from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.values import sanitize
 
 _ROLES: Final = {"system": "system", "developer": "system", "assistant": "assistant"}
@@ -51,7 +51,7 @@ def _part(role: str, part: Mapping[str, Any], bytes_per_second: int) -> Draft | 
 def _recorded(draft: Draft, data: object, bytes_per_second: int) -> Draft:
     if not isinstance(data, str) or not data:
         return draft
-    sound = Passing()
+    sound = PassingAudio()
     sound.add(data)
     seconds: Decimal | None = sound.seconds(bytes_per_second)
     return draft._replace(recording=sound.recording(), audio_seconds=seconds)

@@ -55,7 +55,7 @@ class _Follower:
         return self._process is telemetry.process()
 
     def take(self, direction: str, event: Any) -> None:
-        """Take one event; those of several threads one after the other."""
+        """Read one event; those of several threads one after the other."""
         connection = self._connection
         with self._lock:
             if isinstance(event, str | bytes):
@@ -68,7 +68,7 @@ class _Follower:
                 raise ValueError("direction is 'server' or 'client'")
 
     def end(self) -> None:
-        """Take the end of the session."""
+        """Write what is under way when the session ends."""
         with self._lock:
             self._session.follower = None
             self._connection.closed(None)

@@ -30,11 +30,11 @@ class Outgoing:
         self._waiting: deque[Sent] = deque(maxlen=WAITING)
 
     def put(self, fields: Mapping[str, Any], event_id: object, drafts: list[Draft]) -> None:
-        """Take an item that the application sends now."""
+        """Note an item that the application sends now."""
         self._waiting.append(Sent(key(event_id), key(fields.get("id")), _kind(fields), drafts, time.time_ns()))
 
     def refused(self, event_id: object) -> None:
-        """Take that the service did not do what the application sent under this id."""
+        """Forget what the application sent under this id: the service refused it."""
         if event_id and isinstance(event_id, str):
             self._waiting = deque((sent for sent in self._waiting if sent.event_id != event_id), maxlen=WAITING)
 
@@ -60,4 +60,4 @@ def _kind(fields: Mapping[str, Any]) -> tuple[str | None, ...]:
 
 def _words(drafts: Iterable[Draft]) -> tuple[object, ...]:
     """Return what is repeated as it was sent: text, and a function's arguments and result."""
-    return tuple(draft.said for draft in drafts if draft.type not in ("audio", "image") and draft.said)
+    return tuple(draft.body for draft in drafts if draft.type not in ("audio", "image") and draft.body)

@@ -16,7 +16,7 @@ from otel_costs.calls.message_log import Conversation
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
 from otel_costs.runtime import background, telemetry
-from otel_costs.sessions.attribution import whose
+from otel_costs.sessions.attribution import attribution
 from otel_costs.sessions.session import ConnectionSession, Scope, current_scope
 from otel_costs.usage import Usage
 from otel_costs.values import sanitize
@@ -44,7 +44,7 @@ class Owner:
         self._attributes = attributes
         self._scope: Scope | None = current_scope()
         self._identity: Mapping[str, Any] | None = None
-        found = whose(user)
+        found = attribution(user)
         self._user: str | None = found.get(names.USER_ID)
         if names.SESSION_ID in found:
             self._identity = found
@@ -59,7 +59,7 @@ class Owner:
     def adopt(self) -> None:
         """Belong to the session in which the application sends something, if to none yet."""
         if self._identity is None and (scope := current_scope()) is not None and scope.session is not None:
-            self._scope, self._identity = scope, whose(self._user)
+            self._scope, self._identity = scope, attribution(self._user)
 
     def check_budget(self) -> None:
         """Raise `BudgetExceeded` if the session has spent its budget."""
@@ -126,7 +126,7 @@ class Owner:
             call.dedup_key = f"{self.provider}/{name}" if ended else None
 
     def joined(self, name: str) -> None:
-        """Take the place of the record of a call over SIP or WebRTC that this process started: its use is seen here.
+        """Replace the record of a call over SIP or WebRTC that this process started: its usage is seen here.
 
         What is used before or after this connection is not.
         """

@@ -18,7 +18,7 @@ KNOWN: Final = 512
 """Items that are remembered as written, and more."""
 
 
-class Held:
+class PendingItems:
     """What waits on one connection: at most `HELD` items; the oldest is written as it is."""
 
     def __init__(self, owner: Owner) -> None:
@@ -65,7 +65,7 @@ class Held:
         return self._count - count
 
     def forget(self, item: Item) -> None:
-        """Take that the item is no message."""
+        """Wait no longer for the item: it is no message."""
         self._items.pop(item.id, None)
         self._known[item.id] = True
 
@@ -84,7 +84,7 @@ class Held:
             background.put(partial(say, self._owner, item))
 
     def add_words(self, item_id: str, transcript: str, call_id: str | None) -> None:
-        """Take the words of what was written without: in another copy of the message, of which the words count."""
+        """Write a message without words once more, with its words: the store keeps the copy that has them."""
         item = self._wordless.pop(item_id, None)
         if item is not None and content.on_events():
             item.understand(transcript, item.call_id or call_id)

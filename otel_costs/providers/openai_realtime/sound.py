@@ -19,7 +19,7 @@ WAITING: Final = 256
 _MILLI: Final = Decimal("0.001")
 
 
-class Passing:
+class PassingAudio:
     """A sound that arrives, or is sent, piece by piece."""
 
     __slots__ = ("_bytes", "_hash", "_lock", "_waiting", "_whole", "size")
@@ -36,7 +36,7 @@ class Passing:
         self._whole = True
 
     def add(self, data: str) -> None:
-        """Take the next piece; its hash is made later."""
+        """Add the next piece; its hash is made later."""
         self.size += len(data) * 3 // 4 - data.count("=", -2)
         self._waiting.append(data)
         waiting = len(self._waiting)

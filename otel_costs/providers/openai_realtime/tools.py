@@ -27,7 +27,7 @@ class Tools:
         self._running: OrderedDict[str, Span] = OrderedDict()
 
     def called(self, item: Mapping[str, Any]) -> None:
-        """Take an item of a response; where it is a function's call, the application runs it from now on."""
+        """Begin a span for an item of a response that is a function's call: the application runs it from now on."""
         call_id, name = key(item.get("call_id")), key(item.get("name"))
         if item.get("type") != "function_call" or call_id is None or name is None or call_id in self._running:
             return
@@ -47,7 +47,7 @@ class Tools:
         )
 
     def answered(self, item: Mapping[str, Any]) -> None:
-        """Take an item that the application sends; where it is a function's result, the function has ended."""
+        """End the span of the function whose result is the item that the application sends."""
         span = self._running.pop(key(item.get("call_id")) or "", None)
         if span is not None:
             span.end()

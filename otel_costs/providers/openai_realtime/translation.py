@@ -12,7 +12,7 @@ from otel_costs.providers.openai.parts import mapping
 from otel_costs.providers.openai_realtime import frames, usage
 from otel_costs.providers.openai_realtime.configuration import PCM_BYTES_PER_SECOND, Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
-from otel_costs.providers.openai_realtime.sound import Passing
+from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.runtime import background, telemetry
 from otel_costs.values import sanitize
 from otel_costs.values.json_objects import parsed
@@ -24,11 +24,11 @@ class Translation:
     def __init__(self, owner: Owner, configuration: Configuration) -> None:
         self._owner, self._configuration = owner, configuration
         self._call: Call | None = None
-        self._entered, self._said = Passing(), Passing()
+        self._entered, self._said = PassingAudio(), PassingAudio()
         self._words = {"session.input_transcript.delta": "", "session.output_transcript.delta": ""}
 
     def sent(self, frame: str | bytes) -> None:
-        """Take what the application sends."""
+        """Read an event that the application sends."""
         if isinstance(frame, bytes):
             frame = frame.decode("utf-8", "replace")
         self._owner.adopt()
@@ -42,7 +42,7 @@ class Translation:
             self._configuration.ask(mapping(event.get("session")))
 
     def received(self, frame: str | bytes) -> None:
-        """Take what the service sends."""
+        """Read an event that the service sends."""
         if isinstance(frame, bytes):
             frame = frame.decode("utf-8", "replace")
         if frames.kind(frame) in frames.SOUND_RECEIVED and (sound := frames.sound(frame)):
@@ -64,7 +64,7 @@ class Translation:
             self._words[kind] += words
 
     def closed(self, error: str | None) -> None:
-        """Take the end, which is where the bill is made."""
+        """Write the call: its cost is known at the end alone."""
         try:
             call = self._begin()
             call.stop()

@@ -84,7 +84,7 @@ class Turns:
         return turn
 
     def item_begun(self, event: Mapping[str, Any]) -> None:
-        """Take an item that a response begins."""
+        """Note an item that a response begins."""
         turn = self._open.get(key(event.get("response_id")) or "")
         item = mapping(event.get("item"))
         if turn is None or (item_id := item_key(item)) is None:
@@ -94,7 +94,7 @@ class Turns:
             self._items.added({**item, "status": "in_progress"})
 
     def sound_received(self, response_id: str, item_id: str, data: str) -> None:
-        """Take a piece of sound."""
+        """Note a piece of sound."""
         turn = self._open.get(response_id)
         if turn is None:
             return
@@ -107,7 +107,7 @@ class Turns:
             self._items.sound_received(item_id, data)
 
     def words_received(self, event: Mapping[str, Any]) -> None:
-        """Take a piece of text, of a transcript, or of a function's arguments."""
+        """Note a piece of text, of a transcript, or of a function's arguments."""
         turn = self._open.get(key(event.get("response_id")) or "")
         if turn is None:
             return

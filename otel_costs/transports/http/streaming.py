@@ -13,7 +13,7 @@ class Reader(Protocol):
     """What is told of a body as the application reads it."""
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body."""
+        """Read the next bytes of the body."""
         ...
 
     def end(self, error: BaseException | None) -> background.Job:
@@ -36,7 +36,7 @@ class Filter(Protocol):
     """What stands between the body and the application."""
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes of the body and return those that the application gets."""
+        """Return those of the next bytes of the body that the application gets."""
         ...
 
     def flush(self) -> bytes:

@@ -28,14 +28,14 @@ class Observer(Protocol):
     """
 
     def sent(self, frame: str | bytes) -> None:
-        """Take a whole message that is about to be sent. It may fail to be: then the socket is closing.
+        """Read a whole message that is about to be sent. It may fail to be: then the socket is closing.
 
         `BudgetExceeded` goes on to the application, and the message is not sent.
         """
         ...
 
     def received(self, frame: str | bytes) -> None:
-        """Take a whole message that has arrived, before the application has it; it may never read it."""
+        """Read a whole message that has arrived, before the application has it; it may never read it."""
         ...
 
     def closed(self, error: str | None) -> None:

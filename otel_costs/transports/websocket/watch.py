@@ -114,7 +114,7 @@ class Assembly:
         self._size = 0
 
     def add(self, part: bytes) -> None:
-        """Take the next fragment; past the limit nothing is kept."""
+        """Add the next fragment; past the limit nothing is kept."""
         self._size += len(part)
         if self._size > FRAGMENTED_LIMIT:
             self._parts.clear()

@@ -76,7 +76,7 @@ class _Exchange:
             self._flush()
 
     def _take(self, event: Any) -> bool:
-        """Take an event of HTTP/2, and return whether the connection is cut now."""
+        """Read an event of HTTP/2, and return whether the connection is cut now."""
         service = self._service
         if isinstance(event, h2.events.RequestReceived):
             service.headers.append(dict(event.headers))  # type: ignore[arg-type, unused-ignore]

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from otel_costs.local import Stack
-from otel_costs.local.ingest import Intake, UnavailableError
+from otel_costs.local.ingest import Ingest, UnavailableError
 from otel_costs.store.embedded import Engine
 
 from ..support import ask, export_logs, ledger_record, send
@@ -27,10 +27,10 @@ def count(engine: Engine) -> int:
 
 def test_requests_that_wait_share_an_insert(engine: Engine) -> None:
     """What came while an insert ran is one insert, each request is answered, and every row is there once."""
-    intake = Intake(engine)
-    answers = [intake.submit("t", [f'{{"n":{number}}}'.encode()]) for number in range(500)]
+    ingest = Ingest(engine)
+    answers = [ingest.submit("t", [f'{{"n":{number}}}'.encode()]) for number in range(500)]
     assert [answer.result(60) for answer in answers] == [0] * 500
-    assert intake.close(60)
+    assert ingest.close(60)
     assert count(engine) == 500
     parts = int(engine.execute("SELECT max(max_block_number) FROM system.parts WHERE table = 't'"))
     assert parts < 250
@@ -38,49 +38,49 @@ def test_requests_that_wait_share_an_insert(engine: Engine) -> None:
 
 def test_a_bad_row_costs_itself_alone(engine: Engine) -> None:
     """Two bad rows are counted as refused; all others of their request and of those beside it are stored."""
-    intake = Intake(engine)
-    good = [intake.submit("t", [f'{{"n":{number}}}'.encode()]) for number in range(20)]
-    bad = intake.submit("t", [b'{"n":"x"}' if number in (3, 17) else b'{"n":7}' for number in range(20)])
+    ingest = Ingest(engine)
+    good = [ingest.submit("t", [f'{{"n":{number}}}'.encode()]) for number in range(20)]
+    bad = ingest.submit("t", [b'{"n":"x"}' if number in (3, 17) else b'{"n":7}' for number in range(20)])
     assert bad.result(60) == 2
     assert {answer.result(60) for answer in good} == {0}
-    assert intake.close(60)
+    assert ingest.close(60)
     assert count(engine) == 38
 
 
 def test_an_error_may_cut_a_character_in_two(engine: Engine) -> None:
     """The engine quotes a row that it cannot read up to some byte: that row is refused, the others are stored."""
-    intake = Intake(engine)
+    ingest = Ingest(engine)
     for before in ("", "x", "xx"):
         row = '{"n":"' + before + "€" * 4000 + '"}'
-        assert intake.submit("t", [row.encode(), b'{"n":7}']).result(60) == 1
-    assert intake.close(60)
+        assert ingest.submit("t", [row.encode(), b'{"n":7}']).result(60) == 1
+    assert ingest.close(60)
     assert count(engine) == 3
 
 
 def test_a_store_that_fails_is_told_to_all(engine: Engine) -> None:
     """When the table is not there the rows may come again: nobody is told that they are stored, or for ever refused."""
-    intake = Intake(engine)
+    ingest = Ingest(engine)
     with pytest.raises(UnavailableError, match="error 60"):
-        intake.submit("gone", [b'{"n":1}']).result(60)
-    assert intake.close(60)
+        ingest.submit("gone", [b'{"n":1}']).result(60)
+    assert ingest.close(60)
 
 
 def test_what_waits_is_bounded(engine: Engine) -> None:
-    """With too much under way a request is sent away, to come again; a closed intake takes nothing."""
-    intake = Intake(engine, pending_bytes=100)
+    """With too much under way a request is sent away, to come again; a closed one takes nothing."""
+    ingest = Ingest(engine, pending_bytes=100)
     row = b'{"n":1}'
     taken, refused = 0, 0
     for _ in range(2000):
         try:
-            intake.submit("t", [row])
+            ingest.submit("t", [row])
             taken += 1
         except UnavailableError:
             refused += 1
     assert refused > 0
-    assert intake.close(60)
+    assert ingest.close(60)
     assert count(engine) == taken
     with pytest.raises(UnavailableError, match="stopping"):
-        intake.submit("t", [row])
+        ingest.submit("t", [row])
 
 
 def test_a_record_that_a_view_throws_on_is_rejected_alone(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from starlette.types import Message, Receive, Scope, Send
 
 from otel_costs.local import Stack, StartError
-from otel_costs.local.auth import Admission, Policy
+from otel_costs.local.auth import Authentication, Policy
 
 from .support import ask, export_logs, ledger_record, logs_request, send
 
@@ -185,7 +185,7 @@ def test_a_fault_of_ours_is_logged_without_what_was_sent(caplog: pytest.LogCaptu
 
     sent: list[Message] = []
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-    asyncio.run(Admission(faulty, Policy(None, loopback=False))(scope, nothing, collect))
+    asyncio.run(Authentication(faulty, Policy(None, loopback=False))(scope, nothing, collect))
     assert sent[0]["status"] == 500
     assert "LookupError" in caplog.text
     assert "private" not in caplog.text + repr(sent)

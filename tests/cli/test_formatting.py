@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from otel_costs.cli import figures
+from otel_costs.cli import formatting
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from otel_costs.cli import figures
 )
 def test_dollars(amount: Decimal | None, shown: str) -> None:
     """A cost is never shown as nothing unless it is nothing, and an unknown one never as a number."""
-    assert figures.usd(amount) == shown
+    assert formatting.usd(amount) == shown
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_dollars(amount: Decimal | None, shown: str) -> None:
 )
 def test_durations(seconds: float | None, shown: str) -> None:
     """A duration is said in at most two units, rounded, never as 60 s."""
-    assert figures.duration(seconds) == shown
+    assert formatting.duration(seconds) == shown
 
 
 @pytest.mark.parametrize(
@@ -56,21 +56,21 @@ def test_durations(seconds: float | None, shown: str) -> None:
 )
 def test_rates(amount: Decimal, units: int, shown: str) -> None:
     """A rate says what it is for."""
-    assert figures.rate(amount, units) == shown
+    assert formatting.rate(amount, units) == shown
 
 
 def test_several_calls_without_a_price() -> None:
     """A sum is only `unpriced` if nothing of it is known."""
     row = {"call_count": 2, "unpriced_calls": 2, "cost_usd": Decimal(0)}
-    assert figures.known(row) == "unpriced"
-    assert figures.known(row | {"unpriced_calls": 1}) == "$0"
-    assert figures.total(Decimal("0.5"), 3) == "$0.500000 + 3 unpriced"
+    assert formatting.known(row) == "unpriced"
+    assert formatting.known(row | {"unpriced_calls": 1}) == "$0"
+    assert formatting.total(Decimal("0.5"), 3) == "$0.500000 + 3 unpriced"
 
 
 def test_a_day_of_another_year_says_the_year() -> None:
     """A time without a year is of this one."""
-    assert figures.day(datetime(2024, 3, 1, 9, 5, tzinfo=UTC)) == "1 Mar 2024 09:05"
-    assert figures.day(datetime(datetime.now(UTC).year, 3, 1, 9, 5, tzinfo=UTC)) == "1 Mar 09:05"
+    assert formatting.day(datetime(2024, 3, 1, 9, 5, tzinfo=UTC)) == "1 Mar 2024 09:05"
+    assert formatting.day(datetime(datetime.now(UTC).year, 3, 1, 9, 5, tzinfo=UTC)) == "1 Mar 09:05"
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_a_day_of_another_year_says_the_year() -> None:
 def test_period(since: str | None, until: str | None, shown: str) -> None:
     """Whole days are named as they were asked for: the last one is in the period, as `--to` has it."""
     first, last = (datetime.fromisoformat(end).replace(tzinfo=UTC) if end else None for end in (since, until))
-    assert figures.period(first, last) == shown
+    assert formatting.period(first, last) == shown
