@@ -15,9 +15,9 @@ from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.price_entry import PriceFile, PriceFileError
 from otel_costs.pricing.stored_book import StoredBook
 
-_PACKAGE: Final = Path(__file__).parents[1]
-SOURCES: Final = _PACKAGE / "prices"
-BUILT: Final = _PACKAGE / "_files" / "prices.book"
+_HERE: Final = Path(__file__).parent
+SOURCES: Final = _HERE / "data"
+BUILT: Final = _HERE.parent / "_files" / "prices.book"
 
 _READERS: Final = ("genai_prices_data", "price_entry", "price_fields", "price_file", "stored_book")
 
