@@ -3,6 +3,9 @@
 Start the application with `opentelemetry-instrument`; this module is for what it should know beyond that.
 """
 
+import importlib as _importlib
+import typing as _typing
+
 from otel_costs.calls.call import record
 from otel_costs.instrumentor import CostsInstrumentor
 from otel_costs.messages.redaction import redact
@@ -12,6 +15,9 @@ from otel_costs.sessions.session import BudgetExceeded
 from otel_costs.sessions.session import Session as session  # noqa: N813
 from otel_costs.sessions.session import Step as step  # noqa: N813
 from otel_costs.usage import Usage
+
+if _typing.TYPE_CHECKING:
+    from otel_costs import web as web
 
 __all__ = [
     "BudgetExceeded",
@@ -25,3 +31,13 @@ __all__ = [
     "session",
     "step",
 ]
+
+_LATER = ("web",)
+"""Modules that are attributes of the package, and imported when they are asked for: they need extras."""
+
+if not _typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            return _importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

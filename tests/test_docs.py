@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "otel_costs"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
-IS_FILE = re.compile(r"^[^=:<>$~]*\.(html|json|md|py|sh|sql|svg|toml|txt|ya?ml)$")
+IS_FILE = re.compile(r"^(?!/)[^=:<>$~]*\.(html|json|md|py|sh|sql|svg|toml|txt|ya?ml)$")
 OF_OTHERS = {
     "app.py",  # the reader's own, as the next four
     "acme_costs.py",

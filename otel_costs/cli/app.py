@@ -39,8 +39,9 @@ _EXTRAS: Final = {
     "chdb": "local",
     "clickhouse_cityhash": "local",
     "lz4": "local",
-    "starlette": "local",
-    "uvicorn": "local",
+    "fastapi": "web",
+    "starlette": "web",
+    "uvicorn": "web",
     "grpc": "local",
     "openai": "instruments",
 }

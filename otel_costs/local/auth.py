@@ -4,55 +4,17 @@ A page in the user's browser can send requests to loopback, and by DNS rebinding
 loopback the Host header must name loopback, and a request that a page of another origin made is refused.
 """
 
-import base64
-import binascii
-import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from otel_costs.web.access import Policy
+
 _logger: Final = logging.getLogger("otel_costs")
-
-_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a request must show. `token` None: nothing; `loopback`: the ports are bound to loopback."""
-
-    token: str | None
-    loopback: bool
-
-    def knows(self, headers: Headers) -> bool:
-        """Say whether the request brings the token: as bearer, as ClickHouse's key or as basic password."""
-        return self.token is None or any(self.is_token(offer) for offer in _offers(headers))
-
-    def is_token(self, offer: str) -> bool:
-        """Compare in constant time."""
-        return self.token is None or hmac.compare_digest(offer.encode(), self.token.encode())
-
-    def is_own_host(self, headers: Headers) -> bool:
-        """Say whether the Host header can only have come from who meant this server."""
-        if not self.loopback:
-            return True
-        name = urlsplit("//" + headers.get("host", "")).hostname
-        return name in _LOOPBACK_NAMES
-
-    def is_own_origin(self, scope: Scope, headers: Headers) -> bool:
-        """Say whether no web page made the request, or one of ours did."""
-        if (origin := headers.get("origin")) is not None:
-            return urlsplit(origin).netloc == headers.get("host", "")
-        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
-            return True
-        # A link to the page itself is harmless.
-        followed = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
-        return followed and scope["path"] == "/" and not scope["query_string"]
 
 
 class Authentication:
@@ -83,23 +45,6 @@ class Authentication:
         if scope["path"] not in self._public and not self._policy.knows(headers):
             return _refuse(401, "this server wants its token: as Authorization: Bearer, or as password")
         return None
-
-
-def _offers(headers: Headers) -> list[str]:
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    offers = [headers.get("x-clickhouse-key", "")]
-    if scheme.lower() == "bearer":
-        offers.append(value.strip())
-    if scheme.lower() == "basic":
-        offers.append(_password(value))
-    return offers
-
-
-def _password(credentials: str) -> str:
-    try:
-        return base64.b64decode(credentials).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
 
 
 def _refuse(status: int, text: str) -> ASGIApp:

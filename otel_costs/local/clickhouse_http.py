@@ -12,22 +12,25 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
-import clickhouse_connect
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, request_response
+from starlette.types import Receive, Scope, Send
 
 from otel_costs.local import body, compression, handlers, limits, page, query
-from otel_costs.local.auth import Authentication, Policy
+from otel_costs.local.auth import Authentication
 from otel_costs.local.guard import ForbiddenError
+from otel_costs.local.ingest import Ingest
 from otel_costs.local.limits import Queries
 from otel_costs.local.query import Query, Result, Runner
-from otel_costs.local.session_api import SessionApi
+from otel_costs.local.report_store import ReportStore
 from otel_costs.local.sql_guard import SeveralStatementsError, UnreadableError
 from otel_costs.local.state import State
 from otel_costs.store.embedded import Engine, EngineError
+from otel_costs.web.access import Access, Policy
+from otel_costs.web.application import application, serves
 
 _CONTENT_TYPES: Final = {
     "CSV": "text/csv; charset=UTF-8; header=absent",
@@ -56,16 +59,19 @@ _STATUSES: Final = {
 
 
 class Interface:
-    """The interface over `engine`. `trouble` says what keeps records from being stored, or ""; `room` is for bodies."""
+    """The interface over `engine`, into which `ingest` writes; `room` is for bodies."""
 
-    def __init__(self, engine: Engine, room: body.Room, state: State, trouble: Callable[[], str]) -> None:
+    def __init__(self, engine: Engine, room: body.Room, state: State, ingest: Ingest) -> None:
         self._engine = engine
         self._room = room
         self._state = state
-        self._trouble = trouble
+        self._ingest = ingest
         self._runner = Runner(engine)
         self._queries = Queries(partial(limits.end, engine))
-        self._sessions = SessionApi(partial(clickhouse_connect.get_client, interface="chdb", path=str(engine.path)))
+        # Whoever has passed the policy of the port may read and write everything by SQL, too.
+        self._web = application(
+            ReportStore(engine, self._queries, ingest, state, _gone), Access(content=True, write=True)
+        )
         self._closed = False
 
     def application(self, policy: Policy) -> Starlette:
@@ -79,7 +85,7 @@ class Interface:
             routes=routes, middleware=[Middleware(Authentication, policy=policy, public=frozenset({"/ping"}))]
         )
         # Not a route: its pattern for any path knows no newline, and a session's id may have one.
-        made.router.default = request_response(self.handler)
+        made.router.default = self._rest
         return made
 
     def close(self) -> None:
@@ -90,7 +96,7 @@ class Interface:
 
     async def ping(self, _request: Request) -> Response:
         """Say that all is well only while records are stored."""
-        trouble = self._trouble()
+        trouble = self._ingest.trouble
         return PlainTextResponse(f"{trouble}\n", 503) if trouble else PlainTextResponse("Ok.\n")
 
     async def state(self, request: Request) -> Response:
@@ -127,9 +133,6 @@ class Interface:
     async def handler(self, request: Request) -> Response:
         raw_path = request.scope["raw_path"].decode("ascii", "replace")
         kind = limits.REPORT
-        if self._sessions.serves(raw_path):
-            tell = partial(self._sessions.respond, request, raw_path)
-            return await self._in_class(kind, kind.time_s, lambda mark: tell(kind.settings({}, mark)), _gone(request))
         parameters = dict(request.query_params)
         return await self._answer(
             request,
@@ -138,6 +141,11 @@ class Interface:
             _gone(request),
             lambda: handlers.find(self._engine, request.method, raw_path, parameters),
         )
+
+    async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is for no port of ClickHouse's: reports, and endpoints that are defined in SQL."""
+        answering = self._web if serves(scope["path"]) else request_response(self.handler)
+        await answering(scope, receive, send)
 
     async def _answer(
         self,

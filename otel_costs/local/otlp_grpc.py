@@ -11,10 +11,10 @@ import grpc.aio
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 
 from otel_costs.local import otlp
-from otel_costs.local.auth import Policy
 from otel_costs.local.ingest import UnavailableError
 from otel_costs.local.otlp_http import REFUSED, RETRY_AFTER_S
 from otel_costs.local.receiver import Receiver
+from otel_costs.web.access import Policy
 
 _logger: Final = logging.getLogger("otel_costs")
 

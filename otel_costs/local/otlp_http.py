@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from otel_costs.local import body, compression, otlp
-from otel_costs.local.auth import Authentication, Policy
+from otel_costs.local.auth import Authentication
 from otel_costs.local.ingest import UnavailableError
 from otel_costs.local.receiver import Receiver
+from otel_costs.web.access import Policy
 
 RETRY_AFTER_S: Final = 5
 REFUSED: Final = "the store refused them for what they hold"

@@ -19,7 +19,6 @@ import clickhouse_connect
 import grpc.aio
 
 from otel_costs.local import clickhouse_http, confinement, otlp_grpc, otlp_http
-from otel_costs.local.auth import Policy
 from otel_costs.local.body import Room
 from otel_costs.local.http_server import Server
 from otel_costs.local.ingest import Ingest
@@ -29,6 +28,7 @@ from otel_costs.local.receiver import Receiver
 from otel_costs.local.state import State
 from otel_costs.store import damage, files, private, schema
 from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
+from otel_costs.web.access import Policy
 
 _BACKLOG: Final = 256
 _LAST_ANSWERS_S: Final = 2.0
@@ -57,7 +57,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         set_aside = map(str, engine.set_aside)
         notices = [*unconfined, *_shared(options.data), *set_aside, *map(str, damage.detached(engine))]
         state = State(engine, ingest, notices)
-        interface = clickhouse_http.Interface(engine, room, state, lambda: ingest.trouble)
+        interface = clickhouse_http.Interface(engine, room, state, ingest)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])

@@ -82,9 +82,9 @@ def statements(settings: Mapping[str, int], database: str) -> list[Statement]:
     where a handler finds the views that it reads: it is asked in none. Raises KeyError for a setting that is not given,
     ValueError for a file that creates nothing.
     """
-    shared = _shared()
+    filled = shared()
     tables, pipeline, reports, handlers = (
-        [_statement(path, settings, shared) for path in sorted((folder() / part).glob("*.sql"))]
+        [_statement(path, settings, filled) for path in sorted((folder() / part).glob("*.sql"))]
         for part in ("tables", "pipeline", "reports", "handlers")
     )
     views = _by_dependency([*pipeline, *reports])
@@ -102,7 +102,7 @@ def uncommented(sql: str) -> str:
     return _COMMENT.sub(lambda found: found[1] or "", sql)
 
 
-def _shared() -> dict[str, str]:
+def shared() -> dict[str, str]:
     """Return the measures of calls `c`, and the same of rows `r` that have them, added up."""
     measures = uncommented((folder() / "measures.sql").read_text(encoding="utf-8")).strip()
     names: list[str] = _MEASURE.findall(measures)

@@ -1,77 +1,112 @@
-"""Times as people write them: moments, days, and ranges of them."""
+"""Times as people write them: moments, days, and ranges of them, in a time zone."""
 
+import os
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from otel_costs.semconv import ENV_TZ
 
 RANGES: Final = "7d, 12h, today, yesterday, 2026-11, 2026-11-22, or two of them as 2026-11-01..2026-11-22T10:30:00Z"
 
-_AGO: Final = re.compile(r"(\d{1,5})(h|d|w)")
+UTC_ZONE: Final = ZoneInfo("UTC")
+
+_AGO: Final = re.compile(r"(\d{1,5})(h|d|w)", re.ASCII)
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
+_MONTH: Final = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 # A plus in a URL is a blank, unless it is written as %2B.
-_ZONE: Final = re.compile(r" (\d{2}:?\d{2})$")
+_OFFSET: Final = re.compile(r" (\d{2}:?\d{2})$")
 
 
-def moment(text: str, *, whole_day: bool = False) -> datetime:
-    """Read a day (its first moment, with `whole_day` its end) or a time in ISO 8601; without a zone it is UTC.
+def zone(name: str | None = None) -> ZoneInfo:
+    """Return the time zone of a name of IANA's; without one that of OTEL_COSTS_TZ, or else UTC.
+
+    Raises ValueError with what to write.
+    """
+    wanted = name or os.environ.get(ENV_TZ, "").strip() or "UTC"
+    if wanted not in _names():
+        raise ValueError(f"{wanted!r} is no time zone: give one of IANA's names, such as Europe/Berlin or UTC")
+    return ZoneInfo(wanted)
+
+
+def moment(text: str, *, whole_day: bool = False, tz: ZoneInfo = UTC_ZONE) -> datetime:
+    """Read a day (its first moment, with `whole_day` its end) or a time in ISO 8601; without an offset it is in `tz`.
 
     Raises ValueError with what to write.
     """
     try:
         if len(text) == 10:
-            day = datetime.combine(date.fromisoformat(text), time(), UTC)
-            return day + timedelta(days=1) if whole_day else day
-        found = datetime.fromisoformat(_ZONE.sub(r"+\1", text))
+            return _first_moment(date.fromisoformat(text) + timedelta(days=whole_day), tz)
+        found = datetime.fromisoformat(_OFFSET.sub(r"+\1", text))
+        return (found if found.tzinfo else found.replace(tzinfo=tz)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no date: give 2026-11-22 or 2026-11-22T10:30:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def period(text: str, now: datetime | None = None) -> tuple[datetime, datetime | None]:
-    """Read a range, as RANGES has them, days in UTC; return its first moment, and the one that it ends before.
+def period(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> tuple[datetime, datetime | None]:
+    """Read a range, as RANGES has them, days in `tz`; return its first moment, and the one that it ends before, in UTC.
 
     None is no end. Raises ValueError with what to write.
     """
     now = now or datetime.now(UTC)
     try:
         for read in (_ago, _named, _month, _two):
-            if found := read(text, now):
+            if found := read(text, now, tz):
                 return found
-        return moment(text), moment(text, whole_day=True) if len(text) == 10 else None
+        end = moment(text, whole_day=True, tz=tz) if len(text) == 10 else None
+        return moment(text, tz=tz), end
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no range: give {RANGES}") from None
+
+
+def month_of(now: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the first moment of the month of `now` in `tz`, and that of the next month, in UTC."""
+    first = now.astimezone(tz).date().replace(day=1)
+    return _first_moment(first, tz), _first_moment((first + timedelta(days=31)).replace(day=1), tz)
+
+
+@cache
+def _names() -> frozenset[str]:
+    # Without those that mean the machine's own zone, or none: the store knows them otherwise, or not.
+    return frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
+
+
+def _first_moment(day: date, tz: ZoneInfo) -> datetime:
+    """Return when a day begins: where a clock goes forward at midnight, the moment at which it does."""
+    return datetime.combine(day, time(), tz).astimezone(UTC)
 
 
 _Found = tuple[datetime, datetime | None] | None
 
 
-def _ago(text: str, now: datetime) -> _Found:
+def _ago(text: str, now: datetime, _tz: ZoneInfo) -> _Found:
     found = _AGO.fullmatch(text)
     return (now - int(found[1]) * _UNITS[found[2]], None) if found else None
 
 
-def _named(text: str, now: datetime) -> _Found:
+def _named(text: str, now: datetime, tz: ZoneInfo) -> _Found:
     days = {"today": 0, "yesterday": 1}.get(text)
     if days is None:
         return None
-    start = datetime.combine(now.astimezone(UTC).date() - timedelta(days=days), time(), UTC)
-    return start, start + timedelta(days=1)
+    day = now.astimezone(tz).date() - timedelta(days=days)
+    return _first_moment(day, tz), _first_moment(day + timedelta(days=1), tz)
 
 
-def _month(text: str, _now: datetime) -> _Found:
+def _month(text: str, _now: datetime, tz: ZoneInfo) -> _Found:
     found = _MONTH.fullmatch(text)
     if not found:
         return None
-    start = datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC)
-    return start, (start + timedelta(days=31)).replace(day=1)
+    first = date(int(found[1]), int(found[2]), 1)
+    return _first_moment(first, tz), _first_moment((first + timedelta(days=31)).replace(day=1), tz)
 
 
-def _two(text: str, _now: datetime) -> _Found:
+def _two(text: str, _now: datetime, tz: ZoneInfo) -> _Found:
     first, dots, last = text.partition("..")
     if not dots:
         return None
-    since, until = moment(first), moment(last, whole_day=True)
+    since, until = moment(first, tz=tz), moment(last, whole_day=True, tz=tz)
     if until <= since:
         raise ValueError(text)
     return since, until

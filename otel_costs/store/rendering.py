@@ -1,6 +1,8 @@
 """A report as JSON, in the shapes of the HTTP interface: money as exact strings, times in ISO 8601, milliseconds."""
 
 import json
+import re
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,19 +16,27 @@ def money(amount: Decimal) -> str:
     return f"{whole}.{fraction.rstrip('0'):0<6}"
 
 
-def as_json(report: object, *, indent: int | None = None) -> str:
-    """Write a report as JSON. Keys that end in `_usd` and those of `cost_breakdown` and `cost_lines` are money."""
-    return json.dumps(plain(report), indent=indent, ensure_ascii=False)
+def as_json(report: object, *, indent: int | None = None, numbers: bool = False) -> str:
+    """Write a report as JSON. Keys that end in `_usd` and those of `cost_breakdown` and `cost_lines` are money.
+
+    `numbers`: money as numbers, all digits of it, in the place of strings.
+    """
+    if not numbers:
+        return json.dumps(plain(report), indent=indent, ensure_ascii=False)
+    # As texts that begin with what no other text can have, for a float would lose digits.
+    mark = secrets.token_hex(16)
+    text = json.dumps(plain(report, mark=mark), indent=indent, ensure_ascii=False)
+    return re.sub(f'"{mark}(-?[0-9.]+)"', r"\1", text)
 
 
-def plain(value: object, *, is_money: bool = False) -> object:
-    """Return `value` in JSON's types."""
+def plain(value: object, *, is_money: bool = False, mark: str = "") -> object:
+    """Return `value` in JSON's types; money as a text that begins with `mark`."""
     if isinstance(value, Mapping):
-        return {key: plain(item, is_money=is_money or _is_money(key)) for key, item in value.items()}
+        return {key: plain(item, is_money=is_money or _is_money(key), mark=mark) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item, is_money=is_money) for item in value]
+        return [plain(item, is_money=is_money, mark=mark) for item in value]
     if isinstance(value, Decimal):
-        return money(value) if is_money else _number(value)
+        return f"{mark}{money(value)}" if is_money else _number(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else value

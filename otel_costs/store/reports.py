@@ -210,7 +210,7 @@ def report(client: "Client", *, since: date | None = None, until: date | None = 
     return {
         "since": parameters["since"] if since else None,
         "until": parameters["until"] if until else None,
-        **(_nested(total) if total else _sum([])),
+        **(nested(total) if total else _sum([])),
         "days": [_keyed(row, ("day",)) for row in sorted(parts.pop("days"), key=lambda row: row["day"])],
         **{part: _ordered(listed, _PARTS[part]) for part, listed in parts.items()},
     }
@@ -316,7 +316,7 @@ def _ordered(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:
 
 def _keyed(row: Row, keys: Sequence[str]) -> Row:
     others = {"others": row["others"]} if row.get("others") else {}
-    return {key: row[key] for key in keys} | others | _nested(row)
+    return {key: row[key] for key in keys} | others | nested(row)
 
 
 def _cursor(row: Row) -> str:
@@ -340,14 +340,14 @@ def _by(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:
 
 
 def _sum(found: Sequence[Row]) -> Row:
-    return _nested({column: sum((row[column] for row in found), start=_zero(column)) for column in _COLUMNS})
+    return nested({column: sum((row[column] for row in found), start=_zero(column)) for column in _COLUMNS})
 
 
 def _zero(column: str) -> int | Decimal:
     return Decimal() if column.endswith("_usd") or column == "audio_seconds" else 0
 
 
-def _nested(row: Row) -> Row:
+def nested(row: Row) -> Row:
     """Put the columns of a cost view into the shape that a session's cost has."""
     return {
         **{column: row[column] for column in _SUMS},

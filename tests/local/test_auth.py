@@ -17,7 +17,8 @@ from opentelemetry.sdk.resources import Resource
 from starlette.types import Message, Receive, Scope, Send
 
 from otel_costs.local import Stack, StartError
-from otel_costs.local.auth import Authentication, Policy
+from otel_costs.local.auth import Authentication
+from otel_costs.web.access import Policy
 
 from .support import ask, export_logs, ledger_record, logs_request, send
 

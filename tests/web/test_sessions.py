@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs.local import Stack
-from otel_costs.local.session_api import KNOWN, ParameterError, asked
 from otel_costs.store.periods import period
+from otel_costs.web.question import ParameterError
+from otel_costs.web.sessions_api import SESSIONS
+from tests.local.support import Answer, export_logs, ledger_record, send
 from tests.support.selection import examples
-
-from .support import Answer, export_logs, ledger_record, send
 
 SECOND = 10**9
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -101,12 +101,12 @@ def test_pages_of_any_size_are_the_whole_list(url: str) -> None:
         assert seen == [f"s{number}" for number in range(7)]
 
 
-@pytest.mark.parametrize("name", ["offset", "user_id", "usr", "format", "query", "tag.", "tags", "param_query", "USER"])
+@pytest.mark.parametrize("name", ["offset", "user_id", "usr", "query", "tag.", "tags", "param_query", "USER"])
 def test_what_is_not_known_is_refused(url: str, name: str) -> None:
     """With what is known, so that nobody believes that it was heeded."""
     said = refused(get(url, **{name: "x"}), 400)
     assert repr(name) in said
-    for known in (*KNOWN, "tag.NAME"):
+    for known in (*SESSIONS.known, "tag.NAME"):
         assert known in said
 
 
@@ -167,11 +167,13 @@ def test_other_ways_to_ask(url: str) -> None:
 
 
 @examples(200)
-@given(st.lists(st.tuples(st.sampled_from([*KNOWN, "tag.a", "tag.", "x", "param_from"]) | st.text(), st.text())))
+@given(
+    st.lists(st.tuples(st.sampled_from([*SESSIONS.known, "tag.a", "tag.", "x", "param_from"]) | st.text(), st.text()))
+)
 def test_any_parameters_are_read_or_refused(given_: list[tuple[str, str]]) -> None:
     """Nothing else comes of them."""
     with suppress(ParameterError):
-        assert 1 <= asked(given_)["limit"] <= 1000
+        assert 1 <= SESSIONS.read(given_).limit <= 1000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,161 @@
+"""What the calls of a selection cost, split by anything that a call has: rows that add up to the total.
+
+Every row has the measures of `queries/measures.sql`, in the shape of the other reports. SQL is made of the fixed texts
+of this module alone, and every value is bound.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_costs.store.files import shared
+from otel_costs.store.reports import BREAKDOWN, TOKENS, nested
+from otel_costs.store.rows import Row, rows
+from otel_costs.store.selection import CALL_COLUMNS, Condition, Selection, of_calls
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_LOCAL: Final = "toTimeZone(c.end_time, {tz:String})"
+
+TIMES: Final = {
+    # In milliseconds since 1970. By its minutes, for an hour of India's begins at half past one of UTC's.
+    "hour": "toUnixTimestamp64Milli(c.end_time) - toUnixTimestamp64Milli(c.end_time) % 1000"
+    f" - 1000 * (60 * toMinute({_LOCAL}) + toSecond({_LOCAL}))",
+    "day": f"toString(toDate32({_LOCAL}))",
+    "month": f"formatDateTime({_LOCAL}, '%Y-%m')",
+}
+"""Pieces of time, cut in the zone of the selection: an hour is its beginning, a day its date, a month like 2026-11."""
+
+MODALITY: Final = "modality"
+"""The key of cost_breakdown that a part of a call counts in; a call counts in each that it has."""
+
+TAG: Final = "tag."
+
+DIMENSIONS: Final = (*TIMES, *CALL_COLUMNS, MODALITY)
+"""What costs are split by, beside tags, which are `tag.` and a name."""
+
+
+def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit: int | None = None) -> list[Row]:
+    """Return what the calls of a selection cost, a row for each group `by` names of DIMENSIONS and `tag.NAME`.
+
+    By nothing it is one row, the total. Pieces of time are in order, the groups of each begin with the dearest.
+    `limit`: of the groups beside time those that cost most in all have rows, the others have one together in each
+    piece of time, whose keys are None; `others` is how many they are. By time alone, the last pieces have rows.
+    Raises ValueError for what is no dimension, StoreError.
+    """
+    check(by)
+    condition = of_calls(selection)
+    bound = {**condition.parameters, **{f"by_{n}": name.removeprefix(TAG) for n, name in enumerate(by)}}
+    keys = "".join(f"{_key(number, name)} as key_{number}, " for number, name in enumerate(by))
+    source = _by_modality(condition) if MODALITY in by else f"owned_calls as c where {condition.sql}"
+    grouped = f"select {keys}{shared()['measures']} from {source}"  # noqa: S608
+    if by:
+        grouped += f" group by {_keys(by)}"
+    if limit is not None and by:
+        grouped, bound = _cut(grouped, by), {**bound, "limit": limit}
+    found = sorted(rows(client, grouped, bound), key=lambda row: _order(row, by))
+    return [_row(row, by, selection) for row in found]
+
+
+def total(client: "Client", selection: Selection) -> Row:
+    """Return what the calls of a selection cost together. Raises StoreError."""
+    (found,) = costs(client, selection)
+    return found
+
+
+def check(by: Sequence[str]) -> None:
+    """Raise ValueError when one of `by` is no dimension, or one is there twice."""
+    for name in by:
+        if name not in DIMENSIONS and not (name.startswith(TAG) and len(name) > len(TAG)):
+            raise ValueError(f"{name!r} is nothing to split by: give {', '.join(DIMENSIONS)} or {TAG}NAME")
+    if len(set(by)) < len(by):
+        raise ValueError(f"what to split by is given twice: {', '.join(by)}")
+
+
+def _key(number: int, name: str) -> str:
+    if name in TIMES:
+        return TIMES[name]
+    if name == MODALITY:
+        return "toString(c.modality)"
+    return f"toString(c.{CALL_COLUMNS[name]})" if name in CALL_COLUMNS else f"toString(c.tags[{{by_{number}:String}}])"
+
+
+def _keys(by: Sequence[str], prefix: str = "", *, of_time: bool | None = None) -> str:
+    chosen = [n for n, name in enumerate(by) if of_time is None or (name in TIMES) == of_time]
+    return ", ".join(f"{prefix}key_{n}" for n in chosen)
+
+
+def _cut(grouped: str, by: Sequence[str]) -> str:
+    """Return the statement that leaves the first `limit` groups their rows, and adds the others up."""
+    groups = _keys(by, of_time=False)
+    if groups:
+        whole, first = f"sum(g.cost_usd) over (partition by {groups})", f"dearest desc, {groups}"
+    else:
+        whole, first = "0", ", ".join(f"key_{n} desc" for n in range(len(by)))
+    shown = ", ".join(
+        f"r.key_{n} as shown_{n}" if groups and name in TIMES else f"if(r.cut, null, r.key_{n}) as shown_{n}"
+        for n, name in enumerate(by)
+    )
+    others = _keys(by, "r.", of_time=False) if groups else _keys(by, "r.")
+    return (
+        f"select {shown}, {shared()['measures_added']}, uniqExactIf(tuple({others}), r.cut) as others from ("  # noqa: S608
+        f"select *, dense_rank() over (order by {first}) > {{limit:UInt64}} as cut"
+        f" from (select *, {whole} as dearest from ({grouped}) as g)) as r"
+        f" group by {', '.join(f'shown_{n}' for n in range(len(by)))}"
+    )
+
+
+@cache
+def _parts() -> str:
+    """Return the columns that have another value in the part of a call that is of one modality.
+
+    Money is where its line is; tokens are with their own kind, where the call has that, else with its first.
+    """
+    amounts = ", ".join(f"modality = '{part}', c.{part}_usd" for part in BREAKDOWN)
+    found = [
+        f"if(c.cost_usd is null, null, multiIf({amounts}, 0)) as cost_usd",
+        *(f"if(modality = '{part}', c.{part}_usd, 0) as {part}_usd" for part in BREAKDOWN),
+    ]
+    for kind in TOKENS:
+        homes = ["text_input", "audio_input"] if kind == "cached_input" else [kind]
+        at = "".join(f"has(c.kinds, '{home}'), '{home}', " for home in homes)
+        found.append(f"if(modality = multiIf({at}c.kinds[1]), c.{kind}, 0) as {kind}")
+    found += [f"if(modality = c.kinds[1], c.{name}, 0) as {name}" for name in ("all_audio_seconds", "input_characters")]
+    return ", ".join(found)
+
+
+def _by_modality(condition: Condition) -> str:
+    kinds = (
+        "if(c.itemized and notEmpty(c.line_kinds), arrayDistinct(arrayMap(kind -> toString(kind), c.line_kinds)),"
+        " [if(c.operation in ('speech_to_text', 'text_to_speech'), toString(c.operation), 'other')])"
+    )
+    return (
+        f"(select c.* replace ({_parts()}), modality from"  # noqa: S608
+        f" (select *, {kinds} as kinds from owned_calls as c where {condition.sql}) as c"
+        " array join c.kinds as modality) as c"
+    )
+
+
+def _row(row: Row, by: Sequence[str], selection: Selection) -> Row:
+    keys = {name: _shown(name, key, selection) for name, key in zip(by, _found(row, by), strict=True)}
+    return keys | ({"others": row["others"]} if row.get("others") else {}) | nested(row)
+
+
+def _found(row: Row, by: Sequence[str]) -> list[Any]:
+    """Return the keys of a row of the store."""
+    prefix = "shown" if "others" in row else "key"
+    return [row[f"{prefix}_{number}"] for number in range(len(by))]
+
+
+def _shown(name: str, key: Any, selection: Selection) -> Any:
+    if name != "hour" or key is None:
+        return key
+    return datetime.fromtimestamp(key // 1000, UTC).astimezone(selection.tz).isoformat(timespec="minutes")
+
+
+def _order(row: Row, by: Sequence[str]) -> tuple[Any, ...]:
+    keys = _found(row, by)
+    times = [(key is None, "" if key is None else key) for name, key in zip(by, keys, strict=True) if name in TIMES]
+    return (*times, bool(row.get("others")), -row["cost_usd"], *("" if key is None else key for key in keys))

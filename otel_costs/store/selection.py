@@ -1,0 +1,146 @@
+"""What is asked of the ledger: one value that says which calls and sessions are meant, and its conditions in SQL.
+
+A selection is read from the query of a URL or from the options of a command, and every report of it means the same
+calls: those that ended in [since, until) and match all that is given. A session is meant where it began in that time,
+and is of that user, kind and scenario, has those tags, and has a call that matches the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from otel_costs.store.periods import UTC_ZONE
+from otel_costs.store.rows import between
+
+CALL_COLUMNS: Final = {
+    "user": "user_id",
+    "kind": "kind",
+    "scenario": "scenario",
+    "step": "step",
+    "service": "service",
+    "provider": "provider",
+    "model": "model",
+    "operation": "operation",
+}
+"""The filters that are a column of calls, and its name."""
+
+_OF_SESSIONS: Final = ("user", "kind", "scenario")
+"""Those that are a column of sessions too, under the same name."""
+
+_FOUND: Final = 1_000_000
+"""How many messages that have the words of `q` are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which calls and sessions are meant. None, False and nothing are no condition; an empty text is one.
+
+    `tz`: the zone in which days and months are cut. `min_cost` in US dollars: of sessions that cost at least as much;
+    `q`: of sessions in which these words were said. `errors`: calls that failed. `unpriced`: calls without a price.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    tz: ZoneInfo = UTC_ZONE
+    user: str | None = None
+    kind: str | None = None
+    scenario: str | None = None
+    step: str | None = None
+    service: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    operation: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    errors: bool = False
+    unpriced: bool = False
+    min_cost: Decimal | None = None
+    q: str | None = None
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """The names of the conditions that are given, but for the time."""
+        found = (one.name for one in fields(self) if getattr(self, one.name) not in (None, False, ()))
+        return frozenset(found) - {"since", "until", "tz"}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition in SQL, made of fixed texts, and the values that are bound to its parameters."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+
+
+def of_calls(selection: Selection) -> Condition:
+    """Return the condition of calls `c`, rows of owned_calls."""
+    bound: dict[str, Any] = {**between(selection.since, selection.until), "tz": selection.tz.key}
+    parts = ["c.end_time >= {since:DateTime64(3, 'UTC')}", "c.end_time < {until:DateTime64(3, 'UTC')}"]
+    parts += _of_one_call(selection, bound, CALL_COLUMNS)
+    if selection.min_cost is not None:
+        bound["min_cost"] = selection.min_cost
+        parts.append(
+            "c.session_id global in (select session_id from sessions where cost_usd >= {min_cost:Decimal(38, 12)})"
+        )
+    if selection.q is not None:
+        parts.append(f"c.session_id global in ({_said(selection.q, bound)})")
+    return Condition(" and ".join(parts), bound)
+
+
+def of_sessions(selection: Selection) -> Condition:
+    """Return the condition of sessions `s`, rows of the view sessions."""
+    bound: dict[str, Any] = {**between(selection.since, selection.until), "tz": selection.tz.key}
+    parts = ["s.start_time >= {since:DateTime64(3, 'UTC')}", "s.start_time < {until:DateTime64(3, 'UTC')}"]
+    for name in _OF_SESSIONS:
+        if (value := getattr(selection, name)) is not None:
+            bound[name] = value
+            parts.append(f"s.{CALL_COLUMNS[name]} = {{{name}:String}}")
+    parts += _tagged("s", selection.tags, bound)
+    if selection.min_cost is not None:
+        bound["min_cost"] = selection.min_cost
+        parts.append("s.cost_usd >= {min_cost:Decimal(38, 12)}")
+    if selection.q is not None:
+        parts.append(f"s.session_id global in ({_said(selection.q, bound)})")
+    rest = {name: column for name, column in CALL_COLUMNS.items() if name not in _OF_SESSIONS}
+    # A call does not end before its session began.
+    of_call = _of_one_call(Selection(**_only(selection, *rest, "errors", "unpriced")), bound, rest)
+    if of_call:
+        parts.append(
+            "s.session_id global in (select session_id from owned_calls as c"  # noqa: S608
+            f" where c.end_time >= {{since:DateTime64(3, 'UTC')}} and {' and '.join(of_call)})"
+        )
+    return Condition(" and ".join(parts), bound)
+
+
+def _of_one_call(selection: Selection, bound: dict[str, Any], columns: Mapping[str, str]) -> list[str]:
+    parts = []
+    for name, column in columns.items():
+        if (value := getattr(selection, name)) is not None:
+            bound[name] = value
+            parts.append(f"c.{column} = {{{name}:String}}")
+    parts += _tagged("c", selection.tags, bound)
+    if selection.errors:
+        parts.append("c.error_type != ''")
+    if selection.unpriced:
+        parts.append("c.cost_usd is null")
+    return parts
+
+
+def _tagged(table: str, tags: Sequence[tuple[str, str]], bound: dict[str, Any]) -> list[str]:
+    parts = []
+    for number, (name, value) in enumerate(tags):
+        bound[f"tag_{number}"], bound[f"tagged_{number}"] = name, value
+        has = f"{{tag_{number}:String}}"
+        parts.append(f"mapContains({table}.tags, {has}) and {table}.tags[{has}] = {{tagged_{number}:String}}")
+    return parts
+
+
+def _said(words: str, bound: dict[str, Any]) -> str:
+    bound["q"], bound["found"] = words, _FOUND
+    return "select session_id from search_messages(words = {q:String}, up_to = {found:UInt64})"
+
+
+def _only(selection: Selection, *names: str) -> dict[str, Any]:
+    return {name: getattr(selection, name) for name in names}

@@ -1,0 +1,97 @@
+"""Lists of sessions: those of a selection, in any order, page by page."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_costs.store import reports
+from otel_costs.store.rows import Row, rows
+from otel_costs.store.selection import Selection, of_sessions
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+NEWEST: Final = "newest"
+
+_PICODOLLARS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """An order of sessions: what is compared, its type, and whether the least comes first."""
+
+    key: str
+    type: str = "Int64"
+    rising: bool = False
+
+
+_BEGAN: Final = "toUnixTimestamp64Milli(s.start_time)"
+_ORDERS: Final[Mapping[str, _Order]] = {
+    NEWEST: _Order(_BEGAN),
+    "oldest": _Order(_BEGAN, rising=True),
+    # What nothing is known of comes last.
+    "cost": _Order("coalesce(s.cost_usd, toDecimal128(-1, 12))", "Decimal(38, 12)"),
+    "duration": _Order(f"toUnixTimestamp64Milli(s.end_time) - {_BEGAN}"),
+    "calls": _Order("toInt64(s.call_count)"),
+    "messages": _Order("toInt64(s.message_count)"),
+}
+
+SORTS: Final = tuple(_ORDERS)
+"""How a list can be sorted: what began last, or first, or has most of something. Of equals the first by id."""
+
+_CURSOR: Final = re.compile(r"(-?[0-9]{1,25})\.(.*)", re.DOTALL)
+_MOST: Final = 2**63
+
+
+def sessions(
+    client: "Client", selection: Selection, *, sort: str = NEWEST, limit: int = 50, cursor: str | None = None
+) -> Row:
+    """Return `{"sessions": [...], "total": n}` of a selection, and `cursor` where there are more.
+
+    The cursor, given to the next call with the same selection and sort, goes on from there. Raises ValueError for a
+    cursor that is none, StoreError.
+    """
+    if sort == NEWEST and selection.filters <= {"user", "scenario", "tags"}:
+        return reports.sessions(
+            client,
+            user=selection.user,
+            scenario=selection.scenario,
+            tags=dict(selection.tags),
+            since=selection.since,
+            until=selection.until,
+            limit=limit,
+            cursor=cursor,
+        )
+    order, condition = _ORDERS[sort], of_sessions(selection)
+    bound: dict[str, Any] = {**condition.parameters, "limit": limit + 1}
+    after = ""
+    if cursor is not None:
+        bound |= dict(zip(("after", "after_id"), place(cursor, sort), strict=True))
+        sign, value = ">" if order.rising else "<", f"{{after:{order.type}}}"
+        after = f" and ({order.key} {sign} {value} or {order.key} = {value} and s.session_id > {{after_id:String}})"
+    found = rows(
+        client,
+        f"select s.*, {order.key} as place from sessions as s where {condition.sql}{after}"  # noqa: S608
+        f" order by place {'asc' if order.rising else 'desc'}, s.session_id limit {{limit:UInt64}}",
+        bound,
+    )
+    places = [row.pop("place") for row in found]
+    total = rows(client, f"select count() as total from sessions as s where {condition.sql}", condition.parameters)  # noqa: S608
+    listed = {"sessions": found[:limit], "total": total[0]["total"]}
+    return listed | ({"cursor": _cursor(places[limit - 1], found[limit - 1])} if len(found) > limit else {})
+
+
+def place(cursor: str, sort: str) -> tuple[int | Decimal, str]:
+    """Return behind which value and session a list goes on. Raises ValueError."""
+    found = _CURSOR.fullmatch(cursor)
+    value = int(found[1]) if found else 0
+    if found is None or (sort != "cost" and abs(value) >= _MOST) or (sort == NEWEST and not 0 <= value < 10**13):
+        raise ValueError(f"{cursor!r} is no cursor: give the one that came with a list, or none for the newest")
+    return Decimal(value).scaleb(-_PICODOLLARS) if sort == "cost" else value, found[2]
+
+
+def _cursor(value: int | Decimal, row: Row) -> str:
+    whole = int(value.scaleb(_PICODOLLARS)) if isinstance(value, Decimal) else value
+    return f"{whole}.{row['session_id']}"

@@ -1,0 +1,101 @@
+"""The figures of an overview: a period beside the one before it, its sessions, and where its month is going."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store import costs
+from otel_costs.store.periods import month_of
+from otel_costs.store.rows import Row, rows
+from otel_costs.store.selection import Selection, of_sessions
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_USD: Final = Decimal("1e-12")
+_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_LATELY: Final = timedelta(days=7)
+
+_SESSIONS: Final = (
+    "select count() as count, count(s.cost_usd) as priced, coalesce(sum(s.cost_usd), 0) as cost_usd,"
+    " arrayMap(usd -> assumeNotNull(usd), quantilesExactIf(0.5, 0.95)(assumeNotNull(s.cost_usd),"
+    " s.cost_usd is not null)) as quantiles from sessions as s where "
+)
+
+
+def summary(client: "Client", selection: Selection, now: datetime | None = None) -> Row:
+    """Return the figures of a selection; `before` is the period of the same length before it, None without a start.
+
+    Money is exact, but for means and the projection, which are rounded to twelve decimals. Raises StoreError.
+    """
+    now = now or datetime.now(UTC)
+    whole = costs.total(client, selection)
+    tokens = whole["tokens"]
+    read = tokens["text_input"] + tokens["audio_input"] + tokens["cached_input"]
+    return {
+        "since": selection.since,
+        "until": selection.until,
+        "tz": selection.tz.key,
+        **whole,
+        "cached_share": tokens["cached_input"] / read if read else None,
+        "before": _before(client, selection, whole, now),
+        "sessions": sessions(client, selection),
+        "month": month(client, selection, now),
+    }
+
+
+def sessions(client: "Client", selection: Selection) -> Row:
+    """Return how many sessions began, and what one of them that has a price cost: mean, median and 95th percentile.
+
+    A percentile is the cost of a session: the one at this place of all that are sorted by their cost.
+    """
+    condition = of_sessions(selection)
+    (found,) = rows(client, f"{_SESSIONS}{condition.sql}", condition.parameters)
+    priced = found["priced"]
+    median, most = found["quantiles"] if priced else (None, None)
+    return {
+        "count": found["count"],
+        "cost_usd": found["cost_usd"],
+        "mean_usd": _divided(found["cost_usd"], priced) if priced else None,
+        "p50_usd": median,
+        "p95_usd": most,
+    }
+
+
+def month(client: "Client", selection: Selection, now: datetime) -> Row:
+    """Return what the month of `now` cost so far, and what it will have cost if it goes on as in the last seven days.
+
+    Where the first call is younger than that, as since its day.
+    """
+    first, end = month_of(now, selection.tz)
+    so_far = costs.total(client, replace(selection, since=first, until=now))["cost_usd"]
+    lately = costs.costs(client, replace(selection, since=now - _LATELY, until=now), ("hour",))
+    spent = sum((row["cost_usd"] for row in lately), Decimal())
+    projected = so_far
+    if lately:
+        began = max(now - _LATELY, datetime.fromisoformat(lately[0]["hour"]).astimezone(UTC))
+        lasted = max((now - began).total_seconds(), 86_400.0)
+        projected += _divided(spent * int((end - now).total_seconds()), int(lasted))
+    return {"start": first, "end": end, "cost_usd": so_far, "projected_usd": projected}
+
+
+def _before(client: "Client", selection: Selection, whole: Row, now: datetime) -> Row | None:
+    if selection.since is None:
+        return None
+    until = min(selection.until or now, now)
+    if until <= selection.since:
+        return None
+    since = selection.since - (until - selection.since)
+    found = costs.total(client, replace(selection, since=since, until=selection.since))
+    return {
+        "since": since,
+        "until": selection.since,
+        "call_count": found["call_count"],
+        "cost_usd": found["cost_usd"],
+        "change_usd": whole["cost_usd"] - found["cost_usd"],
+    }
+
+
+def _divided(usd: Decimal, count: int) -> Decimal:
+    return _WIDE.quantize(_WIDE.divide(usd, Decimal(count)), _USD)

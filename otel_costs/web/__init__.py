@@ -1,0 +1,38 @@
+"""The API of reports over HTTP: an ASGI application that `otel-costs local` and `otel-costs web` serve, or a program.
+
+app.mount("/costs", otel_costs.web.app(dsn="http://reader:...@clickhouse:8123"))    # FastAPI, Starlette: /costs/api/v1/
+
+What it needs is in the extra `web`, and is imported when an application is made.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from otel_costs.web.access import Right
+
+__all__ = ["app"]
+
+
+def app(
+    *,
+    dsn: str | None = None,
+    writer_dsn: str | None = None,
+    token: str | None = None,
+    content: "Right" = False,
+    write: "Right" = False,
+) -> Any:
+    """Return the ASGI application over the store at `dsn`; None is that of OTEL_COSTS_DSN.
+
+    It is for everybody who reaches it, unless a `token` is given, which requests bring as `Authorization: Bearer`; in
+    a program it stands behind the login of the program. `content`: who may read what was said; `write`: who may record
+    calls and set budgets: a bool, or a function of the request, which may be async. `writer_dsn` is the address with a
+    user who may write; where it is None, nobody may, whatever `write` says.
+
+    The store is connected to with the first request, and again after it was away. Raises ImportError where the extra
+    `web` is not installed.
+    """
+    from otel_costs.web.access import Access  # noqa: PLC0415  # FastAPI takes half a second, and is an extra
+    from otel_costs.web.application import application  # noqa: PLC0415
+    from otel_costs.web.connected_store import ConnectedStore  # noqa: PLC0415
+
+    return application(ConnectedStore(dsn, writer_dsn), Access(token=token, content=content, write=write))

@@ -1,0 +1,123 @@
+"""Who may do what: the token of a request, the page that it came from, and the rights that a host gives it."""
+
+import base64
+import binascii
+import hmac
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import Scope
+
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Right = bool | Callable[[Request], bool | Awaitable[bool]]
+"""Whether a request may do something: the same for all, or what a function of the request says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a request may do, beside reading what calls cost: read what was said, and write."""
+
+    content: bool
+    write: bool
+
+
+class RefusedError(Exception):
+    """A request may not do what it asks for; `status` is 401 or 403, the message says what it would need."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a request must show. `token` None: nothing; `loopback`: the ports are bound to loopback."""
+
+    token: str | None
+    loopback: bool
+
+    def knows(self, headers: Headers) -> bool:
+        """Say whether the request brings the token: as bearer, as ClickHouse's key or as basic password."""
+        return self.token is None or any(self.is_token(offer) for offer in offers(headers))
+
+    def is_token(self, offer: str) -> bool:
+        """Compare in constant time."""
+        return self.token is None or hmac.compare_digest(offer.encode(), self.token.encode())
+
+    def is_own_host(self, headers: Headers) -> bool:
+        """Say whether the Host header can only have come from who meant this server."""
+        if not self.loopback:
+            return True
+        name = urlsplit("//" + headers.get("host", "")).hostname
+        return name in _LOOPBACK_NAMES
+
+    def is_own_origin(self, scope: Scope, headers: Headers) -> bool:
+        """Say whether no web page made the request, or one of ours did."""
+        if (origin := headers.get("origin")) is not None:
+            return urlsplit(origin).netloc == headers.get("host", "")
+        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return True
+        # A link to the page itself is harmless.
+        followed = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+        return followed and scope["path"] == "/" and not scope["query_string"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use an application: whoever brings the `token`, or everybody that its host lets through.
+
+    `content` and `write`: a bool, or a function of the request that returns one, or awaits it.
+    """
+
+    token: str | None = None
+    content: Right = False
+    write: Right = False
+
+    async def rights(self, request: Request) -> Rights:
+        """Return what a request may do. Raises RefusedError."""
+        if not Policy(self.token, loopback=False).knows(request.headers):
+            raise RefusedError(401, "this server wants its token: as Authorization: Bearer, or as password")
+        if request.method not in _SAFE_METHODS and not _is_own_page(request.headers):
+            raise RefusedError(403, "a web page of another origin may not write")
+        return Rights(await _granted(self.content, request), await _granted(self.write, request))
+
+
+def offers(headers: Headers) -> list[str]:
+    """Return what a request brings that may be a token."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    found = [headers.get("x-clickhouse-key", "")]
+    if scheme.lower() == "bearer":
+        found.append(value.strip())
+    if scheme.lower() == "basic":
+        found.append(_password(value))
+    return found
+
+
+async def _granted(right: Right, request: Request) -> bool:
+    found = right(request) if callable(right) else right
+    return bool(await found if inspect.isawaitable(found) else found)
+
+
+def _is_own_page(headers: Headers) -> bool:
+    """Say whether a browser sent the request for a page of the same origin, or no browser did.
+
+    No page can forge either header. A proxy may change Host, so that what the browser says of itself comes first.
+    """
+    if (site := headers.get("sec-fetch-site")) is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,109 @@
+"""The ASGI application: its endpoints, what goes before each of them, and how errors are told."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otel_costs.store import StoreError
+from otel_costs.web import costs_api, sessions_api
+from otel_costs.web.access import Access, RefusedError
+from otel_costs.web.answer import failed
+from otel_costs.web.entrance import Entrance
+from otel_costs.web.question import ParameterError
+from otel_costs.web.store import NoWriterError, Store, UnavailableError
+
+PREFIX: Final = "/api/v1"
+
+_ABOUT: Final = """\
+What AI conversations cost, to the last digit. Money is in US dollars, as exact text; times are in UTC, days in the
+zone that is asked for. A parameter that is not known is refused. docs/api.md has examples.
+"""
+
+_ACCESS_DENIED: Final = 497
+
+
+def application(store: Store, access: Access) -> Entrance:
+    """Return the application over `store`, for who has `access`."""
+    made = FastAPI(
+        title="otel_costs",
+        version=_version(),
+        description=_ABOUT,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=_HANDLERS,
+    )
+    made.state.store = store
+    for router in (costs_api.router, sessions_api.router):
+        made.include_router(router, prefix=PREFIX)
+    made.include_router(sessions_api.plain_router)
+    made.add_middleware(GZipMiddleware, minimum_size=1024)
+    return Entrance(made, access)
+
+
+def serves(path: str) -> bool:
+    """Say whether a path is one of the application's."""
+    return path == PREFIX or path == sessions_api.PATH or path.startswith((f"{PREFIX}/", f"{sessions_api.PATH}/"))
+
+
+def _version() -> str:
+    try:
+        return version("otel-costs")
+    except PackageNotFoundError:
+        return "0"
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, RefusedError) else 403
+    challenge = {"WWW-Authenticate": 'Basic realm="otel-costs"'} if status == 401 else None
+    return failed(status, str(error), challenge)
+
+
+async def _wrong(_request: Request, error: Exception) -> Response:
+    return failed(400, str(error))
+
+
+async def _malformed(_request: Request, error: Exception) -> Response:
+    """Say which field is wrong, and not what it holds."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    said = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    return failed(400, "; ".join(said[:5]))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 404:
+        return failed(404, f"there is nothing at {request.url.path}; {PREFIX}/openapi.json says what there is")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "GET")
+        return failed(405, f"{request.method} is not for this address: use {allowed}", error.headers)
+    return failed(error.status_code, str(error.detail), error.headers)
+
+
+async def _store_failed(_request: Request, error: Exception) -> Response:
+    if getattr(error.__cause__, "code", None) == _ACCESS_DENIED:
+        return failed(403, f"the user that this application asks the store as may not do that: {error}")
+    return failed(503, str(error), {"Retry-After": "5"})
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    return failed(500, "the request failed for a reason of the server's own")
+
+
+_HANDLERS: Final[dict[Any, Any]] = {
+    RefusedError: _refused,
+    NoWriterError: _refused,
+    ParameterError: _wrong,
+    RequestValidationError: _malformed,
+    HTTPException: _http,
+    StoreError: _store_failed,
+    UnavailableError: _store_failed,
+    Exception: _broken,
+}

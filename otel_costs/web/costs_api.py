@@ -1,0 +1,72 @@
+"""GET summary and costs: what calls cost in a period, beside the one before, and split by anything."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otel_costs.store import costs, summary
+from otel_costs.store.rows import Row
+from otel_costs.web import models
+from otel_costs.web.answer import answer
+from otel_costs.web.context import RightsOf, StoreOf
+from otel_costs.web.documented import documented, readable
+from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
+
+router: Final = APIRouter(tags=["costs"])
+
+GROUPS: Final = (100, 10_000)
+"""How many groups beside time have rows of their own if nothing is said, and at most."""
+
+_SUMMARY: Final = Asked((*PERIOD, *FILTERS, *FORM))
+_COSTS: Final = Asked((*PERIOD, *FILTERS, "by", *FORM), limit=GROUPS)
+
+
+@router.get("/summary", **documented(_SUMMARY, models.Summary))
+async def get_summary(
+    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(_SUMMARY)]
+) -> Response:
+    """Return the figures of an overview.
+
+    The cost of what ended in the period and that of the period before, the sessions that began in it and what one of
+    them costs, calls that failed or have no price, the share of cached input, and where the month is going.
+    """
+    readable(question, rights)
+    found = await store.ask(request, lambda client: summary.summary(client, question.selection))
+    return answer(question, found, [_figures(found)])
+
+
+@router.get("/costs", **documented(_COSTS, models.Costs))
+async def get_costs(
+    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(_COSTS)]
+) -> Response:
+    """Return what calls cost, split by what `by` names: rows that add up to the total.
+
+    Of the groups beside time those that cost most in all have rows, up to `limit`; the others have one row together in
+    each piece of time.
+    """
+    readable(question, rights)
+    selection, by = question.selection, question.by
+
+    def ask(client: Any) -> Row:
+        listed = costs.costs(client, selection, by, question.limit)
+        return {
+            "since": selection.since,
+            "until": selection.until,
+            "tz": selection.tz.key,
+            "by": list(by),
+            "total": listed[0] if not by else costs.total(client, selection),
+            "costs": listed,
+        }
+
+    found = await store.ask(request, ask)
+    return answer(question, found, found["costs"])
+
+
+def _figures(found: Row) -> Row:
+    """Return a summary as one row."""
+    flat = {name: value for name, value in found.items() if name not in ("before", "sessions", "month")}
+    for part in ("before", "sessions", "month"):
+        flat |= {f"{part}_{name}": value for name, value in (found[part] or {}).items()}
+    return flat

@@ -1,0 +1,232 @@
+"""What a URL's query asks: its parameters, read in one place, each with the sentence that documents it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from otel_costs.store import costs
+from otel_costs.store.periods import RANGES, moment, period, zone
+from otel_costs.store.selection import Selection
+
+TAG: Final = costs.TAG
+_PREFIX: Final = "param_"
+"""How the handlers of a ClickHouse server are given a parameter."""
+
+_MOST_USD: Final = Decimal(10) ** 12
+
+TEXTS: Final = {
+    "user": "calls and sessions of this user; a call without one is the first user's of its session",
+    "kind": "of this kind of session: conversation, creation, or a word of the application; empty is outside of any",
+    "scenario": "of this scenario",
+    "step": "calls of this step",
+    "service": "calls of this service",
+    "provider": "calls of this provider",
+    "model": "calls of this model",
+    "operation": "calls of this operation: chat, speech_to_text, ...",
+}
+"""The filters that are a text, an empty one too."""
+
+PERIOD: Final = ("range", "from", "to", "tz")
+FILTERS: Final = (*TEXTS, "tag", "errors", "unpriced", "min_cost", "q")
+FORM: Final = ("format", "money")
+
+_TEXT: Final[Mapping[str, Any]] = {"type": "string"}
+_FLAG: Final[Mapping[str, Any]] = {"type": "string", "enum": ["1", "0", "true", "false"]}
+
+DESCRIPTIONS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "range": (f"what ended, or began, in it: {RANGES}", {"type": "string", "examples": ["7d", "2026-11"]}),
+    "from": ("the same by its ends: from this day or time on", {"type": "string", "examples": ["2026-11-01"]}),
+    "to": ("up to and with this day, or up to this time", {"type": "string", "examples": ["2026-11-30"]}),
+    "tz": ("the time zone of days, an IANA name; OTEL_COSTS_TZ, or else UTC, by default", _TEXT),
+    **{name: (said, _TEXT) for name, said in TEXTS.items()},
+    "errors": ("1: calls that failed", _FLAG),
+    "unpriced": ("1: calls without a price", _FLAG),
+    "min_cost": ("sessions that cost at least so many US dollars", {"type": "string", "examples": ["0.5"]}),
+    "q": ("sessions in which all of these words were said; needs the right to read conversations", _TEXT),
+    "by": (
+        f"what to split by, separated by commas: {', '.join(costs.DIMENSIONS)}, tag.NAME",
+        {"type": "string", "examples": ["day,model"]},
+    ),
+    "cursor": ("where the page before ended, as it came with it", _TEXT),
+    "format": ("json, or csv with a header", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
+    "money": ("number: money as numbers in JSON", {"type": "string", "enum": ["text", "number"], "default": "text"}),
+}
+"""Each parameter that is the same wherever it is known: what it means, and its schema."""
+
+
+class ParameterError(ValueError):
+    """A parameter that is none, or has a value that it cannot have; the message says what can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks: which calls and sessions, and how the answer is cut, ordered and written."""
+
+    selection: Selection
+    by: tuple[str, ...] = ()
+    sort: str = ""
+    limit: int = 0
+    cursor: str | None = None
+    csv: bool = False
+    numbers: bool = False
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of one endpoint alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parameters of one endpoint: reads them out of a request, and describes them.
+
+    `limit`: the default and the most; `sorts`: the ways to sort, the default first; `own`: texts that it alone knows.
+    """
+
+    names: tuple[str, ...] = ()
+    limit: tuple[int, int] | None = None
+    sorts: tuple[str, ...] = ()
+    own: tuple[tuple[str, str], ...] = ()
+
+    def __call__(self, request: Request) -> Question:
+        """Read the query of a request. Raises ParameterError."""
+        return self.read(request.query_params.multi_items())
+
+    def read(self, given: Iterable[tuple[str, str]]) -> Question:
+        """Read parameters. Raises ParameterError for one that is not known, given twice, or has no such value."""
+        found = self._known(given)
+        tz = _read("tz", found.get("tz", ""), lambda text: zone(text or None))
+        since, until = _bounds(found, tz)
+        return Question(
+            Selection(
+                since=since,
+                until=until,
+                tz=tz,
+                **{name: found[name] for name in TEXTS if name in found},
+                tags=tuple(sorted((name[len(TAG) :], found[name]) for name in found if name.startswith(TAG))),
+                errors=_flag(found, "errors"),
+                unpriced=_flag(found, "unpriced"),
+                min_cost=_dollars(found.get("min_cost")),
+                q=found.get("q") or None,
+            ),
+            by=_read("by", found.get("by", ""), _by),
+            sort=_one_of("sort", found.get("sort"), self.sorts) if self.sorts else "",
+            limit=_limit(found.get("limit"), *self.limit) if self.limit else 0,
+            cursor=found.get("cursor") or None,
+            csv=_one_of("format", found.get("format"), ("json", "csv")) == "csv",
+            numbers=_one_of("money", found.get("money"), ("text", "number")) == "number",
+            texts={name: found[name] for name, _ in self.own if name in found},
+        )
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names of the parameters; of tags there are any number."""
+        more = (*(["sort"] if self.sorts else []), *(["limit"] if self.limit else []))
+        return (*(name for name in self.names if name != "tag"), *more, *(name for name, _ in self.own))
+
+    @property
+    def openapi(self) -> dict[str, Any]:
+        """What the OpenAPI description of the endpoint has of them."""
+        described = dict(DESCRIPTIONS) | {name: (said, _TEXT) for name, said in self.own}
+        if self.sorts:
+            described["sort"] = ("the order", {"type": "string", "enum": [*self.sorts], "default": self.sorts[0]})
+        if self.limit:
+            bounds = {"type": "integer", "minimum": 1, "maximum": self.limit[1], "default": self.limit[0]}
+            described["limit"] = ("how many rows at most", bounds)
+        found = [_parameter(name, *described[name]) for name in self.known]
+        if "tag" in self.names:
+            tags = {
+                "type": "object",
+                "propertyNames": {"pattern": r"^tag\..+$"},
+                "additionalProperties": {"type": "string"},
+                "examples": [{"tag.team": "sales"}],
+            }
+            said = "with this tag: tag.NAME=VALUE, as often as there are tags to ask for"
+            found.append(_parameter("tags", said, tags) | {"style": "form", "explode": True})
+        return {"parameters": found}
+
+    def _known(self, given: Iterable[tuple[str, str]]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for written, value in given:
+            name = written.removeprefix(_PREFIX)
+            is_tag = "tag" in self.names and name.startswith(TAG) and len(name) > len(TAG)
+            if name not in self.known and not is_tag:
+                raise ParameterError(f"unknown parameter {written!r}; {self._named}")
+            if name in found:
+                raise ParameterError(f"{written!r} is given twice")
+            found[name] = value
+        return found
+
+    @property
+    def _named(self) -> str:
+        if not self.known:
+            return "there are none here"
+        tags = f" and {TAG}NAME" if "tag" in self.names else ""
+        return f"known are {', '.join(self.known)}{tags}"
+
+
+def _parameter(name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": dict(schema)}
+
+
+def _read(name: str, text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ParameterError(f"{name}: {error}") from None
+
+
+def _bounds(found: Mapping[str, str], tz: Any) -> tuple[datetime | None, datetime | None]:
+    try:
+        if "range" not in found:
+            first, last = found.get("from"), found.get("to")
+            return (
+                moment(first, tz=tz) if first else None,
+                moment(last, whole_day=True, tz=tz) if last else None,
+            )
+        if "from" in found or "to" in found:
+            raise ValueError("give either range, or from and to")
+        return period(found["range"], tz=tz)
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
+
+
+def _by(text: str) -> tuple[str, ...]:
+    found = tuple(text.split(",")) if text else ()
+    costs.check(found)
+    return found
+
+
+def _flag(found: Mapping[str, str], name: str) -> bool:
+    return _one_of(name, found.get(name), ("0", "1", "false", "true")) in ("1", "true")
+
+
+def _one_of(name: str, text: str | None, choices: Sequence[str]) -> str:
+    if text is None:
+        return choices[0]
+    if text not in choices:
+        raise ParameterError(f"{text!r} is nothing for {name}: give {', '.join(choices)}")
+    return text
+
+
+def _dollars(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        found = Decimal(text)
+        if not text.isascii() or "_" in text or not 0 <= found < _MOST_USD or found != round(found, 12):
+            raise ValueError(text)
+    except (InvalidOperation, ValueError):
+        raise ParameterError(f"{text!r} is no amount: give dollars for min_cost, such as 0.25") from None
+    return found
+
+
+def _limit(text: str | None, default: int, most: int) -> int:
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+        raise ParameterError(
+            f"{text!r} is no limit: give 1 to {most}, and go on with the cursor that comes with a list"
+        )
+    return int(text)

@@ -1,0 +1,91 @@
+"""GET sessions and sessions/{id}, under /api/v1/ and, as `curl` has always asked for them, without it."""
+
+import json
+from contextlib import suppress
+from typing import Annotated, Any, Final
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otel_costs.store import reports, session_list
+from otel_costs.store.rows import Row
+from otel_costs.web import models
+from otel_costs.web.access import Rights
+from otel_costs.web.answer import answer, failed
+from otel_costs.web.context import RightsOf, StoreOf
+from otel_costs.web.documented import documented, readable
+from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, ParameterError, Question
+
+router: Final = APIRouter(tags=["sessions"])
+plain_router: Final = APIRouter(tags=["sessions"], include_in_schema=False)
+
+PATH: Final = "/sessions"
+LIMIT: Final = (50, 1000)
+"""How many sessions a page has if nothing is said, and at most."""
+
+SESSIONS: Final = Asked((*PERIOD, *FILTERS, "cursor", *FORM), limit=LIMIT, sorts=session_list.SORTS)
+SESSION: Final = Asked(("money",))
+
+
+@router.get(PATH, **documented(SESSIONS, models.Sessions))
+@plain_router.get(PATH, response_model=None)
+async def get_sessions(
+    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(SESSIONS)]
+) -> Response:
+    """Return the sessions that began in a period and match the filters, page by page."""
+    readable(question, rights)
+    if question.cursor is not None:
+        try:
+            session_list.place(question.cursor, question.sort)
+        except ValueError as error:
+            raise ParameterError(str(error)) from None
+
+    def ask(client: Any) -> Row:
+        return session_list.sessions(
+            client, question.selection, sort=question.sort, limit=question.limit, cursor=question.cursor
+        )
+
+    found = await store.ask(request, ask)
+    return answer(question, found, found["sessions"])
+
+
+@router.get(f"{PATH}/{{session_id:path}}", **documented(SESSION, models.SessionReport, 404))
+@plain_router.get(f"{PATH}/{{session_id:path}}", response_model=None)
+async def get_session(
+    session_id: str, request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(SESSION)]
+) -> Response:
+    """Return a session: its conversation, as far as the request may read it, and what its cost is made of."""
+    wanted = unquote(session_id)
+    found = await store.ask(request, lambda client: reports.session(client, wanted))
+    if found is None:
+        return failed(404, f"there is no session {wanted!r}; GET {PATH} lists them")
+    return answer(question, shown(found, rights))
+
+
+def shown(session: Row, rights: Rights) -> Row:
+    """Return a session as a request with `rights` may see it."""
+    about = {name: session[name] for name in ("session_id", "start_time", "duration_seconds")}
+    found = {**session, "cost": {**about, **session["cost"]}}
+    if rights.content:
+        return {**found, "messages": [{**message, "metadata": _read(message)} for message in session["messages"]]}
+    messages = [
+        {**{name: value for name, value in message.items() if name != "content"}, "metadata": _frame(message)}
+        for message in session["messages"]
+    ]
+    return {**found, "messages": messages, "content_withheld": True}
+
+
+def _frame(message: Row) -> Row:
+    return {name: value for name, value in message["metadata"].items() if name != "arguments"}
+
+
+def _read(message: Row) -> Row:
+    """Return the metadata of a message, the arguments of a function as an object where they are JSON."""
+    metadata = dict(message["metadata"])
+    if arguments := metadata.get("arguments"):
+        with suppress(ValueError, RecursionError):
+            if isinstance(read := json.loads(arguments), dict):
+                metadata["arguments"] = read
+    return metadata

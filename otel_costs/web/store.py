@@ -1,0 +1,41 @@
+"""The store as the API asks it: in threads, for a request that may go away, and written to by who may."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from starlette.requests import Request
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Result = TypeVar("Result")
+
+
+class UnavailableError(Exception):
+    """The store does not answer, or has no room for the question; the message says what to do next."""
+
+
+class NoWriterError(Exception):
+    """Nobody may write through this application; the message says why, and what it would need."""
+
+
+class Store(Protocol):
+    """A store: `ask` reads from it, `change` and `insert` write."""
+
+    async def ask(self, request: Request, job: "Callable[[Client], Result]") -> Result:
+        """Return what `job` returns, which is called in a thread with a client of its own.
+
+        Raises UnavailableError, and what `job` raises.
+        """
+        ...
+
+    async def change(self, request: Request, job: "Callable[[Client], Result]") -> Result:
+        """Do the same with a client of a user who may write. Raises NoWriterError too."""
+        ...
+
+    async def insert(self, lines: Sequence[bytes]) -> None:
+        """Store rows of otel_logs, each a line of JSON; when it returns, they count.
+
+        Raises UnavailableError, NoWriterError.
+        """
+        ...
