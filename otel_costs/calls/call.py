@@ -59,8 +59,8 @@ def is_new_message(conversation: str, message_id: str) -> bool:
 class Call:
     """One billable call: start it, set what becomes known, `stop` it when it is over, then `finish` or `fail` once.
 
-    `bill` has what its price depends on. `inputs` and `choices` are what was said, None where nothing was; unless the
-    call `keeps_messages` it is enough to say their number, `message_count`.
+    `bill` has what its price depends on. `inputs` and `choices` are what was said, None where nothing was; where
+    messages are not written it is enough to say their number, `message_count`.
     `billed` is False for a look at something that is billed elsewhere: it leaves a span and nothing more.
     `dedup_key` names what several in this process may see: it is billed to the first of them.
     `messages_logged_elsewhere`: what was said is for the span alone, as its records are written elsewhere.
@@ -74,12 +74,17 @@ class Call:
         *,
         identity: Mapping[str, Any] | None = None,
         attributes: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        deployment: str | None = None,
+        route: str = "",
         shown_as: str | None = None,
         start_ns: int | None = None,
         parent: Context | None = None,
     ) -> None:
         """Start the call and its span, now or at `start_ns`; `attributes` are what a sampler may ask for.
 
+        `endpoint` is the host, and `deployment` the name of a deployment there, where the price depends on them.
+        `route` names the route of the provider's API that its request was found to be, for debugging.
         `shown_as` is the operation of the span where it is another one: `fetch_response`, which has no tokens.
         `parent` is the context that the span begins in; None is the current one.
         """
@@ -91,7 +96,7 @@ class Call:
         self.response_model: str | None = None
         self.scope = current_scope()
         self.identity = attribution() if identity is None else identity
-        self.bill = Bill()
+        self.bill = Bill(endpoint=endpoint, deployment=deployment)
         self.billed = True
         self.dedup_key: str | None = None
         self.messages_logged_elsewhere = False
@@ -101,6 +106,7 @@ class Call:
         self.tools: Any = None
         self.chunks = 0
         self.attributes: dict[str, Any] = {names.OPERATION_NAME: operation, names.PROVIDER_NAME: provider}
+        self._given = attributes
         self._shown: dict[str, Any] = {}
         self._shown_as = shown_as
         self._duration_s: float | None = None
@@ -115,37 +121,44 @@ class Call:
         if attributes:
             self.attributes.update(attributes)
         self._begun_with = self.attributes.copy()
-        self.span = self._start_span(parent)
-        self._context = trace.set_span_in_context(self.span, parent)
-        self._is_logged = telemetry.log.isEnabledFor(logging.DEBUG)
-        self.call_id: str | None = decision_log.begun(self) if self._is_logged else None
-
-    def _start_span(self, parent: Context | None) -> Span:
-        attributes, operation = self.attributes, self._shown_as or self.operation
-        if self._shown_as:
-            attributes = {**attributes, names.OPERATION_NAME: operation}
-        return self._telemetry.tracer.start_span(
-            f"{operation} {self.request_model}" if self.request_model else operation,
+        begun = {**self.attributes, names.OPERATION_NAME: shown_as} if shown_as else self.attributes
+        shown = shown_as or operation
+        self.span: Span = self._telemetry.tracer.start_span(
+            f"{shown} {self.request_model}" if self.request_model else shown,
             parent,
             kind=SpanKind.CLIENT,
-            attributes=attributes,
+            attributes=begun,
             start_time=self.start_ns,
         )
+        self._context = trace.set_span_in_context(self.span, parent)
+        self._is_logged = telemetry.log.isEnabledFor(logging.DEBUG)
+        self.call_id: str | None = decision_log.begun(self, route) if self._is_logged else None
 
-    @property
-    def keeps_messages(self) -> bool:
-        """Whether messages are written: those of a session are, with content or without, others where content is on."""
-        return names.SESSION_ID in self.identity or content.capture() is not content.Capture.NO_CONTENT
+    def beside(self, operation: str, model: str | None) -> "Call":
+        """Start the call of another model that this one has used, at the same time, for the same session."""
+        return self._another(operation, model, start_ns=self.start_ns, parent=self.context)
+
+    def again(self) -> "Call":
+        """Start the call that finds the end of a job which this one has started, for the same session."""
+        return self._another(self.operation, self.request_model)
+
+    def _another(self, operation: str, model: str | None, **at: Any) -> "Call":
+        other = Call(
+            operation,
+            self.provider,
+            model,
+            identity=self.identity,
+            attributes=self._given,
+            endpoint=self.bill.endpoint,
+            **at,
+        )
+        other.scope = self.scope
+        return other
 
     @property
     def context(self) -> Context:
         """The context for the request: the call's span in it, our baggage not."""
         return self._context if baggage.mode == "none" else baggage.withheld(self._context)
-
-    def log_route(self, found: str) -> None:
-        """Log, for debugging, which route of a provider's API its request was found to be."""
-        if self._is_logged:
-            decision_log.route(self, found)
 
     def set(self, name: str, value: object) -> None:
         """Set an attribute of span and ledger; None is left out."""
@@ -299,7 +312,7 @@ class Call:
     def _write_messages(self) -> None:
         if self.inputs is None and not self.choices:
             return
-        if not self.messages_logged_elsewhere and self.keeps_messages:
+        if not self.messages_logged_elsewhere and content.is_written(self.identity):
             session_id = self.identity.get(names.SESSION_ID)
             conversation = Conversation(
                 session_id or self.call_id or random_id(), self.identity, self.call_id, self._context

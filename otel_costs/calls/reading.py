@@ -1,7 +1,7 @@
 """What a provider read of a call, of what was asked and what was answered: one frozen value, and its one writer."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from otel_costs import semconv as names
@@ -26,6 +26,8 @@ class Job:
     ended_s: int | None = None
     is_known: bool = False
     """Whether the usage is known before it has ended: it has its cost from its start, unless it fails."""
+    reason: CostReason = CostReason.JOB_NOT_ENDED
+    """Why it has no cost before it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Reading:
     """What was said in the request, where the answer alone tells; None leaves what the request told."""
     outputs: Sequence[Sequence[Draft]] = ()
     """What was said in the answer, a list for each of its alternatives."""
+    message_count: int | None = None
+    """How many messages were said, where they are only counted."""
+    tools: object = None
+    """The definitions of tools in the request, for the span."""
     reported_cost: object = None
     """What the provider itself says that the call costs, in USD; it counts before any price."""
     price_model: str | None = None
@@ -61,14 +67,30 @@ class Reading:
     refused: bool = False
     """Whether the provider did not do what was asked, and bills nothing."""
     job: Job | None = None
+    is_billed: bool = True
+    """Whether this is the bill of what was used; a look at what is billed elsewhere leaves a span and nothing more."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Of the span alone."""
+    others: "Sequence[Reading]" = ()
+    """What was used of other models, each a call of its own."""
+    operation: str | None = None
+    """What was done with another model; None is what its call does."""
+
+
+def write(call: Call, read: Callable[[], Reading], error: str | None = None, *, refused: bool = False) -> None:
+    """Read what is known of a call and write it; if it cannot be read, it is written all the same."""
+    try:
+        found = read()
+    except Exception as bug:  # noqa: BLE001
+        telemetry.warn_once("bug:answer", "otel_costs could not read an answer", error=bug)
+        found = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
+    finish(call, replace(found, refused=True) if refused else found, error)
 
 
 def finish(call: Call, reading: Reading, error: str | None = None) -> None:
     """Write a call with what was read of it; `error` is the kind of error that ended it, None if none did.
 
-    Never raises: of what cannot be written, the call says `response_not_read`.
+    Never raises: of what cannot be written, the call says `response_not_read`. What was used of other models follows.
     """
     try:
         _write(reading, call)
@@ -81,6 +103,15 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> None:
         call.fail(error)
     else:
         call.finish()
+    if reading.others and call.billed:
+        _finish_others(call, reading.others)
+
+
+@telemetry.never_raises("record what a call used of other models")
+def _finish_others(call: Call, others: Sequence[Reading]) -> None:
+    for reading in others:
+        other = call.beside(reading.operation or call.operation, reading.model)
+        finish(other, reading)
 
 
 def _write(reading: Reading, call: Call) -> None:
@@ -92,6 +123,9 @@ def _write(reading: Reading, call: Call) -> None:
         call.set(names.REQUEST_MODEL, reading.request_model)
     if reading.inputs is not None:
         call.inputs = reading.inputs
+    if reading.message_count is not None:
+        call.message_count = reading.message_count
+    call.tools, call.billed = reading.tools, reading.is_billed
     call.set(names.RESPONSE_ID, reading.response_id)
     call.set(names.RESPONSE_FINISH_REASONS, list(filter(None, reading.finish_reasons)) or None)
     for name, value in reading.attributes.items():
@@ -108,3 +142,5 @@ def _write(reading: Reading, call: Call) -> None:
         call.as_job(job.id, created_s=job.created_s, ended_s=job.ended_s, ended=job.ended)
         if job.is_known:
             bill.usage = reading.usage
+        if not job.ended:
+            bill.reasons = [job.reason]

@@ -2,13 +2,14 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from enum import Enum
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from otel_costs.messages import redaction
 from otel_costs.messages.drafts import Draft
-from otel_costs.semconv import ENV_CAPTURE_CONTENT
+from otel_costs.semconv import ENV_CAPTURE_CONTENT, SESSION_ID
 from otel_costs.values import media, sanitize
 
 MAX_HASHED: Final = 1 << 20  # characters of text
@@ -42,6 +43,12 @@ def configure(capture: Capture | None = None) -> Capture:
 def capture() -> Capture:
     """Return where content goes; the environment is read once."""
     return _capture or configure()
+
+
+def is_written(identity: Mapping[str, object]) -> bool:
+    """Tell whether the messages of a call of this session are written: those of any session, with content or without,
+    others where content is on."""
+    return SESSION_ID in identity or capture() is not Capture.NO_CONTENT
 
 
 def on_spans() -> bool:

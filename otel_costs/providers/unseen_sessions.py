@@ -7,7 +7,7 @@ used from then on: it takes the place of that record, under its id and its time.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Job
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import telemetry
 from otel_costs.values.recent import Recent
@@ -29,20 +29,21 @@ def started_s(provider: str, session_id: str) -> int | None:
     return _started.get((provider, session_id))
 
 
-def begin(call: Call, path: str, body: object, headers: Mapping[str, str]) -> None:
-    """Make `call` the record of a session that was started at `path`: without a cost, until a sideband joins it."""
+def begun(provider: str, created_s: int, path: str, body: object, headers: Mapping[str, str]) -> Job | None:
+    """Return the job of a session that was started at `path`: without a cost, until a sideband joins it.
+
+    None if the answer does not say its id.
+    """
     session_id = _session_id(path, body, headers)
     if session_id is not None:
-        created_s = call.start_ns // 1_000_000_000
-        call.as_job(session_id, created_s=created_s, ended_s=None, ended=False)
-        _started[call.provider, session_id] = created_s
-    call.bill.usage, call.bill.reasons = None, [CostReason.USAGE_NOT_VISIBLE]
+        _started[provider, session_id] = created_s
     telemetry.warn_once(
         "realtime:unseen",
         "otel_costs does not see what a call over SIP or WebRTC uses: such calls are recorded without a cost (%s), but"
         " for those that this process joins with a sideband connection, connect(call_id=...)",
         CostReason.USAGE_NOT_VISIBLE,
     )
+    return None if session_id is None else Job(session_id, False, created_s, reason=CostReason.USAGE_NOT_VISIBLE)
 
 
 def _session_id(path: str, body: object, headers: Mapping[str, str]) -> str | None:

@@ -22,17 +22,17 @@ _WORD: Final = re.compile(r"[a-z][a-z_.-]{0,31}|v\d+")
 """Parts of a path that are shown. Anything else may be an id, a name or a key."""
 
 
-def begun(call: "Call") -> str:
-    """Tell that a call has begun; return the id that it has from its beginning."""
+def begun(call: "Call", route: str) -> str:
+    """Tell that a call has begun, and the route of a provider's API that its request was found to be, if it is one.
+
+    Return the id that it has from its beginning.
+    """
     call_id = random_id()
     model, address = call.request_model or "(none)", call.attributes.get(names.SERVER_ADDRESS, "(none)")
     _write(call_id, "begun: %s of %s, model %s, server %s", call.operation, call.provider, model, address)
+    if route:
+        _write(call_id, "route found: %s", route)
     return call_id
-
-
-def route(call: "Call", found: str) -> None:
-    """Tell which route of a provider's API a request was found to be."""
-    _write(call.call_id, "route found: %s", found)
 
 
 def not_billed_route(method: str, url: str) -> None:

@@ -35,7 +35,7 @@ OUTERMOST = {
     "openai._request", "openai._request_async", "openai._process_response", "openai.install", "openai._begin",
     "openai._is_seen", "openai._notice", "openai._cover", "openai._build_request", "openai._make_status_error",
     "_Sending.__init__", "_Sending.__enter__", "_Sending.__exit__",
-    "Exchange.failed", "Exchange.returned", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
+    "Exchange.failed", "Exchange.not_received", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
     "Watch.end_with_process", "Watch.read_out",
     "call.forget", "call.record", "openai.jobs.forget",
@@ -163,7 +163,7 @@ def test_a_bug_is_logged_once(
     "place",
     [
         "openai.usage.read_usage", "openai.messages.read_request", "openai.messages.read_response",
-        "openai.answer._finish_reasons", "openai.answer.failure", "openai.jobs.identify", "pricing.price",
+        "openai.answer._finish_reasons", "openai.answer.failure", "openai.jobs.identified", "pricing.price",
     ],
 )  # fmt: skip
 def test_tokens_cost_and_words_fail_apart(

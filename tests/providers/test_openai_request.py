@@ -10,6 +10,7 @@ import openai
 import pytest
 from openai._models import FinalRequestOptions
 
+from otel_costs import semconv as names
 from otel_costs.providers.openai.request import Request, with_usage
 from otel_costs.providers.openai.routes import find
 from otel_costs.stand_in import tokens
@@ -42,7 +43,7 @@ def read(asked: Any) -> Request:
 def test_identity(body: Any, user: str | None, session: str | None) -> None:
     """User and session are taken from the fields that the provider has for them, if they are texts."""
     request = read(options(json_data=body))
-    assert (request.user, request.session_id) == (user, session)
+    assert (request.identity.get(names.USER_ID), request.identity.get(names.SESSION_ID)) == (user, session)
 
 
 @pytest.mark.parametrize("body", [None, [1], "text", {"model": 3}, {"model": ""}])

@@ -14,8 +14,8 @@ from opentelemetry import trace
 
 from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
-from otel_costs.providers.openai import stream as openai_stream
 from otel_costs.stand_in import Fault, Provider
+from otel_costs.transports.http import body
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd
 from tests.support.recorded import Recorded
 
@@ -398,7 +398,7 @@ def test_long_stream(
     client: openai.OpenAI, provider: Provider, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream that is too long to be kept is read in parts, and comes to the same."""
-    monkeypatch.setattr(openai_stream, "FOLD_AT", 100)
+    monkeypatch.setattr(body, "FOLD_AT", 100)
     provider.script(Fault(usage=USAGE, piece=50), Fault(usage=USAGE))
     list(client.chat.completions.create(**STREAM))
     list(client.chat.completions.create(**STREAM))

@@ -26,9 +26,8 @@ class AwsService:
 
     def call(self, operation: str, model: str | None) -> Call:
         """Start a call. A host that nobody knows, an emulator's say, has none of AWS's prices."""
-        call = Call(operation, self.host.provider, model, attributes=self.host.attributes)
-        call.bill.endpoint = self.host.address
-        return call
+        host = self.host
+        return Call(operation, host.provider, model, attributes=host.attributes, endpoint=host.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from weakref import WeakKeyDictionary
 from otel_costs import hosts
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
-from otel_costs.calls.reading import Reading
+from otel_costs.calls.reading import Reading, write
 from otel_costs.pricing.rates import EXACT
 from otel_costs.providers.aws_speech.billed import add_on, audio_usage
 from otel_costs.providers.kit import transcripts
-from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, write
+from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name
 from otel_costs.runtime import background, telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.transports.http import streaming
@@ -51,9 +51,10 @@ class Transcription:
     def start(self, client: Any) -> Call:
         """Start the call of the stream."""
         host = hosts.at(*_address(client))
-        call = self._call = Call("speech_to_text", host.provider, "standard", attributes=host.attributes)
-        call.bill.endpoint = host.address
-        return call
+        self._call = Call(
+            "speech_to_text", host.provider, "standard", attributes=host.attributes, endpoint=host.address
+        )
+        return self._call
 
     def asked(self) -> Reading:
         """Return what is known before anything is heard."""

@@ -41,11 +41,14 @@ class SpeechService:
 
     def call(self, operation: str, model: str) -> Call:
         """Start a call to here."""
-        call = Call(
-            operation, PROVIDER, model, attributes={names.SERVER_ADDRESS: self.address, names.SERVER_PORT: self.port}
+        return Call(
+            operation,
+            PROVIDER,
+            model,
+            attributes={names.SERVER_ADDRESS: self.address, names.SERVER_PORT: self.port},
+            endpoint=self.address,
+            deployment=self.deployment,
         )
-        call.bill.endpoint, call.bill.deployment = self.address, self.deployment
-        return call
 
 
 _REFUSED: Final = frozenset({"AuthenticationFailure", "BadRequest", "Forbidden", "TooManyRequests"})

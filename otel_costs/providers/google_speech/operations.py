@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import semconv as names
 from otel_costs.calls.call import Call
 from otel_costs.calls.jobs import is_first_poll
-from otel_costs.calls.reading import Job, Reading
+from otel_costs.calls.reading import Job, Reading, write
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.fields import epoch_s
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.kit.sdk_request import SpeechRequest, write
+from otel_costs.providers.kit.sdk_request import SpeechRequest
 from otel_costs.runtime import background, telemetry
 
 _CODES: Final = (
@@ -47,11 +46,7 @@ class _Job:
             telemetry.warn_once("bug:operation", "otel_costs could not read an operation", error=error)
 
     def _finish(self, operation: Any) -> None:
-        started = self.started
-        call = Call(started.operation, started.provider, started.request_model, identity=started.identity)
-        call.scope, call.bill.endpoint = started.scope, started.bill.endpoint
-        for name in (names.SERVER_ADDRESS, names.SERVER_PORT):
-            call.set(name, started.attributes.get(name))
+        call = self.started.again()
         call.stop()
         write(call, partial(self.read, operation, started=False), error=_error(operation))
 

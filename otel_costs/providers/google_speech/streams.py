@@ -11,9 +11,10 @@ from typing import Any, Final
 import wrapt
 
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import write
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.task import Task
-from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_refusal, write
+from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_refusal
 from otel_costs.runtime import background, telemetry
 from otel_costs.transports.http import streaming
 

@@ -26,9 +26,7 @@ class Task(ABC):
         self.request = kwargs if request is None else request
         host = hosts.at(*hosts.address_of(str(client.transport.host)))
         model = self.model() if self.request else None
-        call = Call(self.operation, host.provider, model, attributes=host.attributes)
-        call.bill.endpoint = host.address
-        return call
+        return Call(self.operation, host.provider, model, attributes=host.attributes, endpoint=host.address)
 
     def read_answer(self, answer: Any) -> Reading:
         """Return what a whole answer says of its call."""

@@ -54,10 +54,10 @@ class VendorCall:
             asked.host.provider,
             endpoint.model(asked) or endpoint.default_model,
             attributes=asked.host.attributes,
+            endpoint=asked.host.address,
+            route=endpoint.path,
             start_ns=self._start_ns,
         )
-        call.log_route(endpoint.path)
-        call.bill.endpoint = asked.host.address
         if endpoint.operation == "text_to_speech":
             call.show(names.OUTPUT_TYPE, "speech")
         return call

@@ -116,10 +116,14 @@ class _Calls:
         method = self.method
         host = hosts.at(*hosts.address_of(method.host(asked.client) if method.host else self.own_host))
         provider = host.provider if method.host else self.provider
-        call = Call(method.operation, provider, method.model(asked), attributes=host.attributes)
-        call.log_route(method.path)
-        call.bill.endpoint = host.address
-        return call
+        return Call(
+            method.operation,
+            provider,
+            method.model(asked),
+            attributes=host.attributes,
+            endpoint=host.address,
+            route=method.path,
+        )
 
     def finish(
         self, call: Call, asked: MethodCall, answered: Answered, error: str | None = None, *, refused: bool = False

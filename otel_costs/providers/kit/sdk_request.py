@@ -1,15 +1,12 @@
 """A request to a speech service through its own SDK, from before it is sent until its call is written."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from otel_costs.calls import reading
 from otel_costs.calls.call import Call
-from otel_costs.calls.reading import Reading
-from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.calls.reading import Reading, write
 from otel_costs.runtime import background, shutdown, telemetry
 from otel_costs.sessions.call_context import CallContext
 from otel_costs.sessions.scope import check_budget
@@ -77,16 +74,6 @@ def begun(start: Callable[[], T]) -> T | None:
     except Exception as error:  # noqa: BLE001
         telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
-
-
-def write(call: Call, read: Callable[[], Reading], error: str | None = None, *, refused: bool = False) -> None:
-    """Read what is known of a call and write it; if it cannot be read, it is written all the same."""
-    try:
-        found = read()
-    except Exception as bug:  # noqa: BLE001
-        telemetry.warn_once("bug:answer", "otel_costs could not read an answer", error=bug)
-        found = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
-    reading.finish(call, replace(found, refused=True) if refused else found, error)
 
 
 def error_name(error: BaseException) -> str:

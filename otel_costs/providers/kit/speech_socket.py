@@ -171,9 +171,7 @@ def _since(start_ns: int) -> Decimal:
 
 def _start(operation: str, handshake: Handshake, model: str | None) -> Call:
     host = hosts.at(handshake.host, handshake.port)
-    call = Call(operation, host.provider, model, attributes=host.attributes)
-    call.bill.endpoint = host.address
-    return call
+    return Call(operation, host.provider, model, attributes=host.attributes, endpoint=host.address)
 
 
 def _billed(

@@ -10,7 +10,7 @@ request is noticed that has not come by our wrapper, and recorded; what its clie
 next.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
@@ -51,7 +51,7 @@ def install(patches: Patches) -> None:
 def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if _is_seen(args, kwargs):
         return wrapped(*args, **kwargs)
-    exchange = _begin(Exchange.begin, instance, args, kwargs)
+    exchange = _begin(instance, args, kwargs)
     with _Sending(exchange, args, kwargs):
         if exchange is None:
             return wrapped(*args, **kwargs)
@@ -60,14 +60,15 @@ def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[st
         except BaseException as error:
             exchange.failed(error)
             raise
-    exchange.returned()
+    if not exchange.is_answered:
+        exchange.not_received()
     return result
 
 
 async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if _is_seen(args, kwargs):
         return await wrapped(*args, **kwargs)
-    exchange = _begin(Exchange.begin, instance, args, kwargs)
+    exchange = _begin(instance, args, kwargs)
     with _Sending(exchange, args, kwargs):
         if exchange is None:
             return await wrapped(*args, **kwargs)
@@ -76,7 +77,8 @@ async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwa
         except BaseException as error:
             exchange.failed(error)
             raise
-    exchange.returned()
+    if not exchange.is_answered:
+        exchange.not_received()
     return result
 
 
@@ -103,7 +105,7 @@ def _notice(patches: Patches, wrapped: Any, instance: Any, args: tuple[Any, ...]
     try:
         exchange = _seen[id(options)]
     except KeyError:
-        exchange = _begin(Exchange.begin_passed_by, instance, args, kwargs)
+        exchange = _begin(instance, args, kwargs, passed_by=True)
         _cover(patches, instance)
     if _exchange.get() is not exchange:
         # Another thread or task than that of our wrapper, or what an earlier request left here.
@@ -138,13 +140,13 @@ def _make_status_error(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict
 
 
 def _begin(
-    begin: Callable[..., Exchange | None], client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool = False
 ) -> Exchange | None:
     """Start an exchange; raise `BudgetExceeded`, and nothing else, if the session has spent its budget."""
     try:
         if not shutdown.has_looked_again:
             shutdown.adopt_once()
-        return begin(client, args, kwargs)
+        return Exchange.begin(client, args, kwargs, passed_by=passed_by)
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001

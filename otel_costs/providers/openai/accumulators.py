@@ -6,10 +6,11 @@ A stream is added up once, at its end.
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from otel_costs.providers.openai.chat_accumulator import ChatAccumulator
 from otel_costs.providers.openai.jobs import ENDED
+from otel_costs.transports.http.body import Accumulator
 from otel_costs.transports.http.sse import events
 from otel_costs.usage.reported import has_usage, in_one, merged
 from otel_costs.values.json_objects import parsed
@@ -20,29 +21,12 @@ _USAGES: Final = 64
 """Events with a usage that are kept of a run, or of a stream that we do not know: the last ones."""
 
 
-class Accumulator(Protocol):
-    """Adds up the events of one stream."""
-
-    def add(self, name: str, data: str, /) -> None:
-        """Add one event: its `event:` field, empty if it has none, and its data."""
-        ...
-
-    def body(self) -> _Json | None:
-        """Return what a call that does not stream would have returned, as far as it is known."""
-        ...
-
-    @property
-    def complete(self) -> bool:
-        """Whether the provider said all that it had to say."""
-        ...
-
-
 def accumulator(endpoint: str | None) -> Accumulator:
     """Return what adds up the events of an endpoint; None is one that we do not know."""
     return _ACCUMULATORS.get(endpoint or "", UsageAccumulator)()
 
 
-def accumulated(endpoint: str | None, raw: bytes) -> _Json | None:
+def accumulated(endpoint: str | None, raw: bytes) -> Mapping[str, Any] | None:
     """Return what a stream that was read at once amounts to."""
     adding = accumulator(endpoint)
     for name, data in events(raw):

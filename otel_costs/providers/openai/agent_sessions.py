@@ -7,18 +7,19 @@ agent, and how much of it was billed. A turn is billed once, under its id; what 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from otel_costs import semconv as names
+from otel_costs.calls import reading
 from otel_costs.calls.jobs import Owner
+from otel_costs.calls.reading import Job, Reading
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.providers.openai import answer as openai_answer
-from otel_costs.providers.openai import calls, hosted_tools
+from otel_costs.providers.openai import answer, hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
 from otel_costs.runtime import telemetry
+from otel_costs.sessions.scope import current_scope
 from otel_costs.usage import Usage, reported
 from otel_costs.values.recent import Recent
 
@@ -94,7 +95,7 @@ def _learn(request: Request, session: Mapping[str, Any]) -> None:
     session_id, agent = key(session.get("id")), mapping(session.get("agent"))
     if session_id is None or not agent:
         return
-    known = _known.setdefault((request.host.provider, session_id), _Session(calls.owner(request)))
+    known = _known.setdefault((request.host.provider, session_id), _Session(Owner(current_scope(), request.identity)))
     known.model = key(agent.get("model")) or known.model
     known.service_tier = key(agent.get("service_tier")) or known.service_tier
     known.tools = hosted_tools.asked(agent)
@@ -106,7 +107,7 @@ def _bill_turn(request: Request, turn: Mapping[str, Any]) -> None:
     usage = _tokens(turn.get("usage"))
     if turn_id is None or usage is None or not openai_jobs.is_due(request.host.provider, turn):
         return
-    known = _session(request, key(turn.get("session_id"))) or _Session(calls.owner(request))
+    known = _session(request, key(turn.get("session_id"))) or _Session(Owner(current_scope(), request.identity))
     told = Counter(usage.quantities)
     due = told - known.beyond_turns  # of a Counter: what is left of each unit, never less than nothing
     known.beyond_turns -= told
@@ -153,23 +154,25 @@ def _write(
     due: Usage | None,
 ) -> None:
     """Write the bill of a turn or a session; `due` None is a session whose use nobody knows yet."""
-    call = calls.start(request)
+    call = request.start()
     call.scope, call.identity = known.owner.scope, known.owner.identity
-    call.response_model = known.model
-    call.bill.service_tier = known.service_tier
-    call.set(names.RESPONSE_ID, key(thing.get("id")))
-    created_s, ended_s = openai_jobs.times_of(thing)
-    call.as_job(job_id, created_s=created_s, ended_s=ended_s, ended=due is not None)
+    found = Reading(
+        model=known.model,
+        service_tier=known.service_tier,
+        response_id=key(thing.get("id")),
+        error=answer.failure(thing),
+        job=Job(job_id, due is not None, *openai_jobs.times_of(thing)),
+    )
     if due is not None:
-        call.bill.usage = due + _tools(known, thing)
         items = hosted_tools.objects(thing.get("output"))
-        call.bill.unknown += hosted_tools.unknown(known.tools, items) + _unknown_environment(known)
-        if due is not _NOTHING and "output" not in thing and _may_search(known.tools):
-            call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
-    if error := openai_answer.failure(thing):
-        call.fail(error)
-    else:
-        call.finish()
+        is_untold = due is not _NOTHING and "output" not in thing and _may_search(known.tools)
+        found = replace(
+            found,
+            usage=due + _tools(known, thing),
+            unknown=(*hosted_tools.unknown(known.tools, items), *_unknown_environment(known)),
+            reasons=(CostReason.TOOL_USE_NOT_REPORTED,) if is_untold else (),
+        )
+    reading.finish(call, found)
 
 
 def _tools(known: _Session, thing: Mapping[str, Any]) -> Usage:

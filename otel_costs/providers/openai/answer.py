@@ -1,80 +1,151 @@
-"""What an answer tells of a call: its model, usage and cost, what was said, and whether it is final."""
+"""What a request and its answer tell of a call: its model, usage and cost, what was said, and whether it is final."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, NamedTuple
 
-from otel_costs import messages
 from otel_costs import semconv as names
+from otel_costs.calls import reading
 from otel_costs.calls.call import Call
-from otel_costs.messages import content
-from otel_costs.messages.drafts import guessed_tokens
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.messages import content, stop_sequences
+from otel_costs.messages.drafts import Draft, guessed_tokens
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import messages as openai_messages
 from otel_costs.providers.openai import options, reported_cost
 from otel_costs.providers.openai import usage as openai_usage
+from otel_costs.providers.openai.options import Terms
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import ModelUsage
 from otel_costs.runtime import telemetry
+from otel_costs.transports.http.body import Answered
 from otel_costs.usage import Usage
 from otel_costs.values import sanitize
 
 _ESTIMATED: Final = ("chat", "completions", "responses")
 
+_PROCESSING: Final[Mapping[str, str]] = {"batches": "batch", "decisions": "decisions"}
 
-@telemetry.never_raises("read the messages of a request")
-def read_inputs(call: Call, request: Request) -> None:
-    """Read what a request says, before the application can change it. What is kept nowhere is counted.
 
-    That of a stream is read all the same: its length is what the tokens are estimated by, where no usage comes.
-    """
-    if call.keeps_messages or request.stream:
-        call.inputs = openai_messages.read_request(request.endpoint.messages, request.body)
-    else:
-        call.message_count = openai_messages.count_request(request.endpoint.messages, request.body)
-    call.tools = request.body.get("tools") if content.on_spans() else None
+class _Head(NamedTuple):
+    """What an answer says of itself."""
+
+    model: str | None = None
+    service_tier: str | None = None
+    response_id: str | None = None
+    attributes: Mapping[str, object] = {}
+
+
+class _Used(NamedTuple):
+    """What an answer says that was used."""
+
+    terms: Terms
+    price_model: str | None = None
+    others: Sequence[ModelUsage] = ()
+
+
+class _Due(NamedTuple):
+    """What of a call is billed now."""
+
+    is_billed: bool = True
+    job: Job | None = None
+    reason: CostReason | None = None
+    """Why its usage is not to be known; None where it is."""
+
+
+def write(call: Call, request: Request, answered: Answered) -> None:
+    """Finish a call with its answer."""
+    reading.write(call, partial(read, request, answered), answered.error)
+
+
+def read(request: Request, answered: Answered) -> Reading:
+    """Return what is known of a call that was answered, each part even if another cannot be read."""
+    body = answered.body
+    head = _head(body) or _Head()
+    terms, price_model, others = _used(request, answered, head.service_tier) or _Used(Terms(reasons=answered.doubts))
+    model = head.model
+    if others and terms.usage is None:
+        # The call itself used nothing: it stands for the first of the models, by name, so that it is always the same.
+        first, *others = sorted(others, key=lambda used: used.model or "")
+        model, terms = first.model, terms._replace(usage=first.usage)
+    outputs, count = _outputs(request, body) or ((), request.message_count)
+    if request.stream:
+        terms = _estimated(request, outputs, terms) or terms
+    terms = options.read(request, body, model, terms) or terms
+    is_billed, job, reason = _due(request, answered, terms.usage) or _Due()
+    attributes, tools = _described(request) or ({}, None)
+    finish_reasons, error = _ended(body) or ((), None)
+    return Reading(
+        usage=None if reason else terms.usage,
+        model=model,
+        response_id=head.response_id,
+        inputs=request.inputs,
+        outputs=outputs,
+        message_count=count,
+        tools=tools,
+        reported_cost=terms.reported,
+        price_model=price_model,
+        service_tier=terms.service_tier,
+        processing=terms.processing,
+        reasons=(reason,) if reason else terms.reasons,
+        unknown=terms.unknown,
+        finish_reasons=finish_reasons,
+        error=error,
+        job=job,
+        is_billed=is_billed,
+        attributes={**attributes, **head.attributes},
+        others=[_other(request, used, job) for used in others],
+    )
+
+
+def unanswered(request: Request, *reasons: CostReason, refused: bool = False) -> Reading:
+    """Return what is known of a call that was not answered, or of whose answer nothing is known."""
+    attributes, tools = _described(request) or ({}, None)
+    return Reading(
+        inputs=request.inputs,
+        message_count=request.message_count,
+        tools=tools,
+        reasons=reasons,
+        refused=refused,
+        attributes=attributes,
+    )
 
 
 @telemetry.never_raises("describe a request")
-def describe(call: Call, request: Request) -> None:
-    """Tell on the span what was asked."""
-    for name, value in request.attributes.items():
-        call.show(name, value)
-    if content.on_spans():
-        call.show(names.REQUEST_STOP_SEQUENCES, messages.stop_sequences(request.body.get("stop")))
-
-
-def read(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> Sequence[ModelUsage]:
-    """Read an answer into its call, each part even if another fails; return what was used of other models.
-
-    `body` is JSON, a text, a `Sound`, or None when nothing is known of it.
-    """
-    describe(call, request)
-    _read_head(call, body)
-    others = _read_usage(call, request, body, headers) or ()
-    _read_outputs(call, request, body)
-    if request.stream:
-        _estimate(call, request)
-    options.read(call, request, body)
-    _identify(call, request, body, headers)
-    return others
+def _described(request: Request) -> tuple[Mapping[str, object], object]:
+    """Return what the span tells of what was asked, and the tools that were offered."""
+    if not content.on_spans():
+        return request.attributes, None
+    stop = stop_sequences(request.body.get("stop"))
+    return {**request.attributes, names.REQUEST_STOP_SEQUENCES: stop}, request.body.get("tools")
 
 
 @telemetry.never_raises("read the head of an answer")
-def _read_head(call: Call, body: Any) -> None:
+def _head(body: Any) -> _Head:
     if not isinstance(body, dict):
-        return
-    call.response_model = _text(body.get("model"))
-    call.bill.service_tier = _text(body.get("service_tier"))
-    call.set(names.RESPONSE_ID, _text(body.get("id")))
-    call.show(names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, _text(body.get("system_fingerprint")))
-    call.set(names.RESPONSE_FINISH_REASONS, _finish_reasons(body))
-    if isinstance(conversation := body.get("conversation"), dict):
-        call.show(names.CONVERSATION_ID, _text(conversation.get("id")))
+        return _Head()
+    fingerprint, conversation = body.get("system_fingerprint"), body.get("conversation")
+    return _Head(
+        _text(body.get("model")),
+        _text(body.get("service_tier")),
+        _text(body.get("id")),
+        {
+            names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: _text(fingerprint),
+            names.CONVERSATION_ID: _text(conversation.get("id")) if isinstance(conversation, dict) else None,
+        },
+    )
 
 
-def _finish_reasons(body: dict[str, Any]) -> list[str] | None:
+@telemetry.never_raises("read how an answer ended")
+def _ended(body: Any) -> tuple[tuple[str, ...], str | None]:
+    """Return why each choice ended, and the kind of error that the answer reports."""
+    return _finish_reasons(body) if isinstance(body, dict) else (), failure(body)
+
+
+def _finish_reasons(body: dict[str, Any]) -> tuple[str, ...]:
     """Return why each choice ended; a response says it of itself, by its status or what it lacks."""
     if isinstance(choices := body.get("choices"), list):
         found = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
@@ -82,74 +153,79 @@ def _finish_reasons(body: dict[str, Any]) -> list[str] | None:
         lacking = body.get("incomplete_details")
         found = [lacking.get("reason") if isinstance(lacking, dict) else body.get("status")]
     else:
-        return None
-    return [reason for reason in found if isinstance(reason, str)] or None
+        return ()
+    return tuple(reason for reason in found if isinstance(reason, str))
 
 
 @telemetry.never_raises("read what a call used")
-def _read_usage(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> Sequence[ModelUsage]:
-    name = request.endpoint.name
-    call.bill.usage = openai_usage.read_usage(name, body, request.body, request.host.provider)
-    call.bill.price_model = openai_usage.priced_model(name, body, request.body)
-    if reported_cost.HEADER in headers or request.host.provider in reported_cost.PROVIDERS:
-        call.bill.reported, refused = reported_cost.reported_cost(body, headers, request.host.provider)
-        call.bill.reasons += [refused] if refused else []
-    if name == "batches":
-        call.bill.processing = "batch"
-    elif name == "decisions":
-        call.bill.processing = "decisions"
-    elif name == "containers" and isinstance(body, dict):
-        call.bill.usage = Usage.of({"containers": 1})
-        call.bill.price_model = f"container/{options.memory_of_container(call, request, body)}"
-    others = openai_usage.read_others(name, body, request.body)
-    if call.bill.usage is not None or not others:
-        return others
-    # The call itself used nothing: it stands for the first of the models, by name, so that it is always the same one.
-    first, *others_left = sorted(others, key=lambda used: used.model or "")
-    call.bill.usage, call.response_model = first.usage, first.model
-    return others_left
+def _used(request: Request, answered: Answered, service_tier: str | None) -> _Used:
+    name, body, provider = request.endpoint.name, answered.body, request.host.provider
+    reported, doubts = None, answered.doubts
+    unknown: tuple[str, ...] = ()
+    price_model = openai_usage.priced_model(name, body, request.body)
+    if reported_cost.HEADER in answered.headers or provider in reported_cost.PROVIDERS:
+        reported, refused = reported_cost.reported_cost(body, answered.headers, provider)
+        doubts += (refused,) if refused else ()
+    if name == "containers" and isinstance(body, dict):
+        unknown, price_model = options.memory_of_container(request, body)
+        usage: Usage | None = Usage.of({"containers": 1})
+    else:
+        usage = openai_usage.read_usage(name, body, request.body, provider)
+    terms = Terms(usage, service_tier, _PROCESSING.get(name), reported, doubts, unknown)
+    return _Used(terms, price_model, openai_usage.read_others(name, body, request.body))
 
 
 @telemetry.never_raises("read the messages of an answer")
-def _read_outputs(call: Call, request: Request, body: Any) -> None:
-    if body is None:
-        return
-    if call.inputs is not None:
-        call.choices = openai_messages.read_response(request.endpoint.messages, body)
-    elif call.message_count is not None:
-        call.message_count += openai_messages.count_response(request.endpoint.messages, body)
+def _outputs(request: Request, body: Any) -> tuple[Sequence[Sequence[Draft]], int | None]:
+    """Return what was said, or, where it is not kept, how many messages were, with those of the request."""
+    said, count = request.endpoint.messages, request.message_count
+    if request.inputs is not None:
+        return () if body is None else openai_messages.read_response(said, body), None
+    return (), count if body is None or count is None else count + openai_messages.count_response(said, body)
 
 
 @telemetry.never_raises("estimate a usage")
-def _estimate(call: Call, request: Request) -> None:
+def _estimated(request: Request, outputs: Sequence[Sequence[Draft]], terms: Terms) -> Terms:
     """Guess the tokens of a stream that does not say its usage: four characters a token, OpenAI's rule of thumb.
 
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
-    bill = call.bill
-    if _has_tokens(bill.usage) or request.endpoint.messages not in _ESTIMATED or not call.inputs:
-        return
-    if not bill.reasons:
-        bill.reasons.append(CostReason.USAGE_NOT_REPORTED)
-    if CostReason.RESPONSE_NOT_READ not in bill.reasons:
-        said = sum(map(guessed_tokens, call.choices))
-        guessed = Usage.of({"input_tokens": guessed_tokens(call.inputs), "output_tokens": said}, estimated=True)
-        bill.usage = guessed if bill.usage is None else bill.usage + guessed
-
-
-def _has_tokens(usage: Usage | None) -> bool:
-    """Whether a usage says tokens, or what else there is to say: tools alone are counted without a usage."""
-    return usage is not None and not (usage.quantities and usage.quantities.keys() <= options.TOOL_UNITS)
+    usage = terms.usage
+    # Tools alone are counted without a usage.
+    says_tokens = usage is not None and not (usage.quantities and usage.quantities.keys() <= options.TOOL_UNITS)
+    if says_tokens or not request.inputs or request.endpoint.messages not in _ESTIMATED:
+        return terms
+    if not terms.reasons:
+        terms = terms.because(CostReason.USAGE_NOT_REPORTED)
+    if CostReason.RESPONSE_NOT_READ in terms.reasons:
+        return terms
+    said = {"input_tokens": guessed_tokens(request.inputs), "output_tokens": sum(map(guessed_tokens, outputs))}
+    guessed = Usage.of(said, estimated=True)
+    return terms._replace(usage=guessed if usage is None else usage + guessed)
 
 
 @telemetry.never_raises("tell a job from a call")
-def _identify(call: Call, request: Request, body: Any, headers: Mapping[str, str]) -> None:
-    if request.endpoint.free and call.bill.usage is None:
-        call.billed = False
-    elif request.endpoint.unseen:
-        unseen_sessions.begin(call, request.path, body, headers)
-    elif request.endpoint.polls or request.endpoint.job or (isinstance(body, dict) and body.get("background") is True):
-        openai_jobs.identify(call, request.endpoint, body)
+def _due(request: Request, answered: Answered, usage: Usage | None) -> _Due:
+    endpoint, body = request.endpoint, answered.body
+    if endpoint.free and usage is None:
+        return _Due(False)
+    if endpoint.unseen:
+        begun_s = request.start_ns // 1_000_000_000
+        job = unseen_sessions.begun(request.host.provider, begun_s, request.path, body, answered.headers)
+        return _Due(True, job, CostReason.USAGE_NOT_VISIBLE)
+    if endpoint.polls or endpoint.job or (isinstance(body, dict) and body.get("background") is True):
+        return _Due(*openai_jobs.identified(endpoint, body))
+    return _Due()
+
+
+def _other(request: Request, used: ModelUsage, job: Job | None) -> Reading:
+    """Return the reading of another model that a call used: it has a price of its own."""
+    return Reading(
+        usage=used.usage,
+        model=used.model,
+        job=job and replace(job, id=f"{job.id}/{used.model or ''}"),
+        operation="image_generation" if request.endpoint.operation == "chat" else None,
+    )
 
 
 def failure(body: Any) -> str | None:

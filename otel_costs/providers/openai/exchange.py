@@ -7,21 +7,20 @@ from typing import Any, Self
 
 from opentelemetry.context import Context
 
+from otel_costs.calls import reading
 from otel_costs.calls.call import Call
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.providers.openai import agent_sessions, calls
-from otel_costs.providers.openai import answer as openai_answer
+from otel_costs.providers.openai import agent_sessions, answer
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import request as openai_request
 from otel_costs.providers.openai.accumulators import accumulated, accumulator
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
-from otel_costs.providers.openai.stream import EventReader
 from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.http import streaming
-from otel_costs.transports.http.body import BodyReader, is_text, read_body
+from otel_costs.transports.http.body import Answered, BodyReader, EventReader, is_text, read_body
 
 
 def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -30,84 +29,59 @@ def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 
 class Exchange:
-    """A request of the SDK on its way: `begin`, then `received` or `failed`, then `returned`.
+    """A request of the SDK on its way: `begin`, then `received` or `failed`, or `not_received`.
 
     Its call starts with it. Of looks at jobs, and of endpoints that we do not know, most are not billed: their call
     starts when the answer says that it is, as if in the place where the request was made. So does that of a request
-    that `passed_by` our wrapper (`begin_passed_by`), of which nobody says how it ended where it was never answered.
+    that `passed_by` our wrapper, of which nobody says how it ended where it was never answered.
     """
 
     __slots__ = (
         "_asks_for_usage",
         "_call",
         "_hides_usage",
-        "_is_late",
         "_place",
         "_request",
-        "_seen",
         "args",
+        "is_answered",
         "kwargs",
         "passed_by",
     )
 
-    def __init__(self, request: Request, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._request, self.args, self.kwargs = request, args, kwargs
-        self._call: Call | None = None
-        self._is_late = request.endpoint.polls or request.endpoint is UNKNOWN
-        self._place = copy_context() if self._is_late else None
+    def __init__(self, request: Request, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool) -> None:
+        self._request, self.args, self.kwargs, self.passed_by = request, args, kwargs, passed_by
+        is_late = request.endpoint.polls or request.endpoint is UNKNOWN
+        self._place = copy_context() if is_late else None
+        self._call: Call | None = None if is_late or passed_by else request.start()
         self._asks_for_usage = self._hides_usage = False
-        self._seen = False
-        self.passed_by = False
+        self.is_answered = False
+        """Whether its response has been seen."""
 
     @classmethod
-    def begin(cls, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Self | None:
+    def begin(
+        cls, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool = False
+    ) -> Self | None:
         """Start the call of a request; return None if it is not billed.
 
+        `passed_by`: it is under way already, and `asking` returns what is to be sent.
         Raises BudgetExceeded if the session has spent its budget; a look at what was started before is not stopped.
         """
         options = options_of(args, kwargs)
-        exchange = cls._of(client, options, args, kwargs, stream=bool(kwargs.get("stream")))
-        if exchange is not None and not exchange._is_late:
-            exchange._start()
-            if exchange._asks_for_usage:
-                exchange._ask_for_usage(options)
-        return exchange
-
-    @classmethod
-    def begin_passed_by(cls, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Self | None:
-        """Begin as `begin` does with a request that is under way already; `asking` returns what is to be sent."""
-        options = options_of(args, kwargs)
-        body = options.json_data
-        exchange = cls._of(
-            client, options, args, kwargs, stream=isinstance(body, Mapping) and body.get("stream") is True
-        )
-        if exchange is not None:
-            exchange.passed_by = True
-        return exchange
-
-    @classmethod
-    def _of(
-        cls, client: Any, options: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, stream: bool
-    ) -> Self | None:
         endpoint = find(options.method, options.url)
         if endpoint is None and not may_be_billed(options.method, options.url):
             decision_log.not_billed_route(options.method, options.url)
             return None
         if endpoint is None or endpoint.begins or not endpoint.polls:
             check_budget()
-        exchange = cls(Request.read(client, options, endpoint, stream=stream), args, kwargs)
-        if stream and not exchange._is_late:
+        stream = bool(kwargs.get("stream"))
+        if passed_by:
+            stream = isinstance(options.json_data, Mapping) and options.json_data.get("stream") is True
+        exchange = cls(Request.read(client, options, endpoint, stream=stream), args, kwargs, passed_by=passed_by)
+        if stream and exchange._place is None:
             exchange._asks_for_usage = exchange._request.may_ask_for_usage(client)
+            if exchange._asks_for_usage and not passed_by:
+                exchange._ask_for_usage(options)
         return exchange
-
-    def _start(self) -> None:
-        self._call = calls.start(self._request)
-        openai_answer.read_inputs(self._call, self._request)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether its response has been seen."""
-        return self._seen
 
     @property
     def context(self) -> Context | None:
@@ -116,8 +90,6 @@ class Exchange:
 
     def _ask_for_usage(self, options: Any) -> None:
         asking = self.asking(options)
-        if asking is options:
-            return
         if "options" in self.kwargs:
             self.kwargs = {**self.kwargs, "options": asking}
         else:
@@ -125,49 +97,37 @@ class Exchange:
 
     def asking(self, options: Any) -> Any:
         """Return the options to send: they ask for the stream's usage if it may be."""
-        asking = self._with_usage(options) if self._asks_for_usage else None
-        return options if asking is None else asking
-
-    @telemetry.never_raises("ask for the usage of a stream")
-    def _with_usage(self, options: Any) -> Any:
-        asking = openai_request.with_usage(options)
+        if not self._asks_for_usage:
+            return options
+        try:
+            asking = openai_request.with_usage(options)
+        except Exception as error:  # noqa: BLE001
+            telemetry.warn_once("bug:ask", "otel_costs could not ask for the usage of a stream", error=error)
+            return options
         self._hides_usage = True
         return asking
 
     @telemetry.never_raises("record a failed call")
     def failed(self, error: BaseException) -> None:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
-        if self.passed_by:
-            self._start_passed_by()
-        call = self._call
-        if call is None or self._seen:
+        if (call := self._started()) is None or self.is_answered:
             return
         call.stop()
         refused = isinstance(getattr(error, "status_code", None), int)
-        background.put(partial(self._write_error, call, type(error).__name__, refused=refused))
+        read = partial(answer.unanswered, self._request, refused=refused)
+        background.put(partial(reading.write, call, read, type(error).__name__))
 
-    def _write_error(self, call: Call, error: str, *, refused: bool) -> None:
-        openai_answer.describe(call, self._request)
-        if refused:
-            call.refuse(error)
-        else:
-            call.fail(error)
-
-    def returned(self) -> None:
-        """The request returned; if its response never came by here, the SDK has changed."""
-        if self._call is not None and not self._seen:
-            self._not_received()
-
-    @telemetry.never_raises("finish a call")
-    def _not_received(self) -> None:
-        # Said already, if the method was not there to be patched.
-        unknown = "otel_costs saw no response: it does not know this version of openai"
-        telemetry.warn_once("patch:openai._base_client", unknown)
-        self._give_up(CostReason.RESPONSE_NOT_SEEN)
+    def not_received(self) -> None:
+        """The request returned, and its response never came by here: the SDK has changed."""
+        if self._call is not None:
+            # Said already, if the method was not there to be patched.
+            unknown = "otel_costs saw no response: it does not know this version of openai"
+            telemetry.warn_once("patch:openai._base_client", unknown)
+            self._give_up(CostReason.RESPONSE_NOT_SEEN)
 
     def received(self, response: Any) -> None:
         """The response's head is here, and its body unless the application streams it."""
-        self._seen = True
+        self.is_answered = True
         try:
             self._receive(response)
         except Exception as error:  # noqa: BLE001
@@ -186,58 +146,55 @@ class Exchange:
             # A hook of the application's has read it: httpx keeps what was read here, and streams it from here.
             response._content = usage_filter.feed(response.content) + usage_filter.flush()
 
-    def _start_passed_by(self) -> None:
-        if self._call is None and not self._is_late:
-            self._start()
+    def _started(self) -> Call | None:
+        """Return the call; that of a request that passed by starts when it is known how that goes on."""
+        if self._call is None and self.passed_by and self._place is None:
+            self._call = self._request.start()
+        return self._call
 
     def _receive(self, response: Any) -> None:
-        if self.passed_by:
-            self._start_passed_by()
-        headers = response.headers
+        call, headers = self._started(), response.headers
         kind = headers.get("content-type", "")
         # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.
         events = "text/event-stream" in kind or (self._request.stream and "json" not in kind)
         if response.is_closed:
-            if self._call is not None:
-                self._call.stop()
+            if call is not None:
+                call.stop()
             background.put(partial(self._read_whole, response.content, headers, events))
             if self._hides_usage:
                 self._hide_usage(response)
         elif events:
-            reader = EventReader(self._call, accumulator(self._request.endpoint.name), partial(self._finish, headers))
+            reader = EventReader(call, accumulator(self._request.endpoint.name), headers, self._finish)
             streaming.watch(response, reader, UsageFilter() if self._hides_usage else None)
         elif self._request.endpoint is not UNKNOWN or is_text(headers):
-            streaming.watch(response, BodyReader(self._call, headers, partial(self._finish, headers)))
+            streaming.watch(response, BodyReader(call, headers, self._finish))
 
     def _read_whole(self, raw: bytes, headers: Mapping[str, str], events: bool) -> None:
         body: Any = None
+        doubts: tuple[CostReason, ...] = ()
         try:
             body = accumulated(self._request.endpoint.name, raw) if events else read_body(raw, headers)
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:body", "otel_costs could not read a response", error=error)
-            if self._call is not None:
-                self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
-        self._finish(headers, body, None)
+            doubts = (CostReason.RESPONSE_NOT_READ,)
+        self._finish(Answered(headers, body, None, doubts))
 
     @telemetry.never_raises("give a call up")
     def _give_up(self, reason: CostReason) -> None:
         """Finish a call of which nothing more is known."""
         if (call := self._call) is not None:
             call.stop()
-            call.bill.reasons.append(reason)
-            background.put(call.finish)
+            background.put(partial(reading.write, call, partial(answer.unanswered, self._request, reason)))
 
-    def _finish(self, headers: Mapping[str, str], body: Any, error: str | None) -> None:
-        """Finish with the answer, in a job; `error` is the kind of error that ended it, None if none did."""
+    def _finish(self, answered: Answered) -> None:
+        """Finish with the answer, in a job."""
         if self._call is not None:
-            calls.write(self._call, self._request, body, headers, error)
-        elif self._place is not None:
-            self._place.run(self._finish_late, headers, body, error)
+            answer.write(self._call, self._request, answered)
+        elif self._place is not None and isinstance(answered.body, Mapping):
+            self._place.run(self._finish_late, answered.body, answered)
 
-    def _finish_late(self, headers: Mapping[str, str], body: Any, error: str | None) -> None:
+    def _finish_late(self, body: Mapping[str, Any], answered: Answered) -> None:
         request = self._request
-        if not isinstance(body, Mapping):
-            return
         if request.endpoint is UNKNOWN:
             found = [body] if isinstance(body.get("usage"), Mapping) else []
         elif request.endpoint.name == "agents/turns":
@@ -245,12 +202,12 @@ class Exchange:
             return
         elif request.endpoint.name == "responses":
             # A look for which there is a convention.
-            calls.write(calls.start(request, "fetch_response"), request, body, headers, error)
+            answer.write(request.start("fetch_response"), request, answered)
             return
         else:
             jobs = body["data"] if isinstance(body.get("data"), list) else [body]
             found = [job for job in jobs if isinstance(job, Mapping) and openai_jobs.is_due(request.host.provider, job)]
         if not found:
             decision_log.not_billed_answer(request.endpoint.name)
-        for answer in found:
-            calls.write(calls.start(request), request, answer, headers, error)
+        for one in found:
+            answer.write(request.start(), request, answered._replace(body=one))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs.calls.call import Call
 from otel_costs.calls.jobs import KEPT, is_first_poll
+from otel_costs.calls.reading import Job
 from otel_costs.providers.openai.routes import Endpoint
 from otel_costs.usage.reported import has_usage
 from otel_costs.values.recent import Recent
@@ -58,27 +58,20 @@ def is_over(status: object, usage: object) -> bool:
     return status in ENDED or (status not in _UNDER_WAY and has_usage(usage))
 
 
-def identify(call: Call, endpoint: Endpoint, body: object, part: str | None = None) -> None:
-    """Give what can be seen again an identity that it has every time, and bill nothing that is not due now.
-
-    `part` names one of several models that a job used.
-    """
+def identified(endpoint: Endpoint, body: object) -> tuple[bool, Job | None]:
+    """Return whether an answer is billed now, and the job that it is of; None if it is of none."""
     if not isinstance(body, Mapping):
-        call.billed = not endpoint.polls
-        return
+        return not endpoint.polls, None
     background = body.get("background") is True
     if endpoint.name == "responses" and not background:
         # It was billed when it was created; this may be only another look at it.
-        call.billed = not endpoint.polls
-        return
+        return not endpoint.polls, None
     if not (endpoint.job or background) or not isinstance(body.get("id"), str):
-        return
+        return True, None
     ended = has_ended(body)
     if endpoint.polls and not ended:
-        call.billed = False  # who started it has written that it is pending
-        return
-    job_id = body["id"] if part is None else f"{body['id']}/{part}"
-    call.as_job(job_id, created_s=_seconds(body, "created_at"), ended_s=_ended_s(body), ended=ended)
+        return False, None  # who started it has written that it is pending
+    return True, Job(body["id"], ended, *times_of(body))
 
 
 def times_of(job: Mapping[str, Any]) -> tuple[int | None, int | None]:

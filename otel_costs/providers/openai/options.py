@@ -4,19 +4,20 @@ What is asked for is accounted for, or the call says so: a tier or a window with
 does one that nobody confirms; a tool or a container that nobody knows makes a lower bound.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
 from otel_costs import pricing
-from otel_costs.calls.call import Call
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.request import Request
 from otel_costs.runtime import telemetry
+from otel_costs.usage import Usage
 from otel_costs.values import sanitize
 
 SOONEST: Final = "soonest"
@@ -47,67 +48,90 @@ _TRAINED_BY_TOKENS: Final = frozenset({"supervised", "dpo"})
 _SEARCHES: Final = frozenset({"web_searches", "social_searches", "storage_searches", "code_executions"})
 
 
+class Terms(NamedTuple):
+    """What the price of a call depends on beside its model, as far as it is known."""
+
+    usage: Usage | None = None
+    service_tier: str | None = None
+    processing: str | None = None
+    reported: Decimal | None = None
+    """What the provider itself says that the call costs, in USD."""
+    reasons: tuple[CostReason, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Options of which nobody here knows what they cost."""
+
+    def because(self, reason: CostReason) -> "Terms":
+        """Return these terms with one more reason why a figure is unknown, or an estimate."""
+        return self._replace(reasons=(*self.reasons, reason))
+
+    def without(self, options: Iterable[str]) -> "Terms":
+        """Return these terms without what more options cost, of which nobody knows it."""
+        return self._replace(unknown=(*self.unknown, *options))
+
+
 @telemetry.never_raises("read the options of a request")
-def read(call: Call, request: Request, body: Any) -> None:
-    """Add to the bill of a call what its request asked for."""
-    said = request.endpoint.messages
+def read(request: Request, body: object, model: str | None, terms: Terms) -> Terms:
+    """Return the terms of a call with what its request asked for; `model` is the one that answered."""
+    said, name = request.endpoint.messages, request.endpoint.name
     answer = openai_usage.response_of(body)
     if isinstance(answer, dict):
-        if request.endpoint.name in _JOBS:
-            _read_job(call, request.endpoint.name, answer)
-        elif request.endpoint.name in _TIERED:
-            _read_tier(call, request, answer)
-            _read_retention(call, request, answer)
+        if name in _JOBS:
+            terms = _of_job(request, answer, terms)
+        elif name in _TIERED:
+            terms = _with_tier(request, answer, terms)
+            terms = _with_retention(request, answer, terms)
         if said == "responses":
-            _read_window(call, request, answer)
-    if said in ("chat", "completions", "responses") and _may_name_tools(call, request, answer):
-        _read_tools(call, request, answer)
-    if said == "responses" and call.bill.usage is not None and call.bill.usage.quantities.keys() <= TOOL_UNITS:
-        call.bill.reasons += [CostReason.NO_USAGE] * bool(call.bill.usage.quantities)
+            terms = _with_window(request, answer, terms)
+    if said in ("chat", "completions", "responses") and _may_name_tools(request, answer):
+        terms = _with_tools(request, answer, model, terms)
+    if said == "responses" and terms.usage is not None and terms.usage.quantities.keys() <= TOOL_UNITS:
+        return terms.because(CostReason.NO_USAGE) if terms.usage.quantities else terms
+    return terms
 
 
-def _read_job(call: Call, endpoint: str, job: Mapping[str, Any]) -> None:
+def _of_job(request: Request, job: Mapping[str, Any], terms: Terms) -> Terms:
     """Read what a batch or a training is billed by beside its tokens."""
-    if endpoint == "batches" and call.provider in _HAVE_BATCHES and job.get("completion_window") not in (None, "24h"):
-        call.bill.reasons.append(CostReason.WINDOW_NOT_PRICED)  # half the price is that of a day
-    method = job.get("method") if endpoint == "fine_tuning/jobs" else None
+    is_batch, window = request.endpoint.name == "batches", job.get("completion_window")
+    if is_batch and request.host.provider in _HAVE_BATCHES and window not in (None, "24h"):
+        terms = terms.because(CostReason.WINDOW_NOT_PRICED)  # half the price is that of a day
+    method = None if is_batch else job.get("method")
     kind = method.get("type") if isinstance(method, Mapping) else None
-    if isinstance(kind, str) and kind not in _TRAINED_BY_TOKENS:
-        call.bill.unknown.append(kind)
+    return terms.without([kind]) if isinstance(kind, str) and kind not in _TRAINED_BY_TOKENS else terms
 
 
-def _read_tier(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
+def _with_tier(request: Request, answer: Mapping[str, Any], terms: Terms) -> Terms:
     """Read the tier that the answer or its usage names (Anthropic's tier and speed), else the one that was asked."""
     spent = openai_usage.usage_in(answer)
     spent = spent if isinstance(spent, dict) else {}
-    if call.bill.service_tier is None:
+    if terms.service_tier is None:
         told = map(_tier, (answer.get("service_tier"), spent.get("speed"), spent.get("service_tier")))
-        call.bill.service_tier = next((tier for tier in told if tier.strip().lower() not in _UNTOLD_TIERS), None)
+        tier = next((tier for tier in told if tier.strip().lower() not in _UNTOLD_TIERS), None)
+        terms = terms if tier is None else terms._replace(service_tier=tier)
     if isinstance(geo := spent.get("inference_geo"), str) and geo not in _ANYWHERE:
-        call.bill.reasons.append(CostReason.REGION_NOT_PRICED)
+        terms = terms.because(CostReason.REGION_NOT_PRICED)
     asked = request.body.get("service_tier") or request.body.get("speed")
-    if call.bill.service_tier is None and isinstance(asked, str) and asked.strip().lower() not in _UNTOLD_TIERS:
-        call.bill.service_tier = asked
-        if call.bill.reported is None:
-            call.bill.reasons.append(CostReason.TIER_NOT_TOLD)
+    if terms.service_tier is None and isinstance(asked, str) and asked.strip().lower() not in _UNTOLD_TIERS:
+        terms = terms._replace(service_tier=asked)
+        if terms.reported is None:
+            terms = terms.because(CostReason.TIER_NOT_TOLD)
+    return terms
 
 
 def _tier(told: object) -> str:
     return told if isinstance(told, str) else "" if told is None else sanitize.label(sanitize.to_json(told))
 
 
-def _read_retention(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
+def _with_retention(request: Request, answer: Mapping[str, Any], terms: Terms) -> Terms:
     """Bill what was written to the cache by the time that was asked for, where the usage does not tell the times."""
-    usage = call.bill.usage
+    usage = terms.usage
     written = usage.quantities.get("cache_write_tokens") if usage is not None else None
     if usage is None or not written or not _LASTING.keys().isdisjoint(usage.quantities):
-        return
+        return terms
     ttl = _retention(answer) or _retention(request.body) or _longest_mark(request.body)
     unit = next((unit for unit, lifetime in _LASTING.items() if lifetime == ttl), None)
     if unit is not None:
-        call.bill.usage = replace(usage, quantities={**usage.quantities, unit: written}, estimated=True)
-    elif ttl not in (None, *_ORDINARY):
-        call.bill.reasons.append(CostReason.CACHE_RETENTION_UNKNOWN)
+        return terms._replace(usage=replace(usage, quantities={**usage.quantities, unit: written}, estimated=True))
+    return terms if ttl in (None, *_ORDINARY) else terms.because(CostReason.CACHE_RETENTION_UNKNOWN)
 
 
 def _longest_mark(body: Mapping[str, Any]) -> str | None:
@@ -125,24 +149,24 @@ def _retention(body: Mapping[str, Any]) -> str | None:
     return ttl if isinstance(ttl, str) else None
 
 
-def _read_window(call: Call, request: Request, answer: Mapping[str, Any]) -> None:
+def _with_window(request: Request, answer: Mapping[str, Any], terms: Terms) -> Terms:
     """Read the window of a response in the background from its request, now or when it was made."""
     if (answer.get("background") if "background" in answer else request.body.get("background")) is not True:
-        return
-    asked = request.body.get("background_options")
-    call.bill.unknown += [str(key) for key in asked if key != "completion_window"] if isinstance(asked, Mapping) else []
+        return terms
+    asked, provider = request.body.get("background_options"), request.host.provider
+    if isinstance(asked, Mapping):
+        terms = terms.without(str(key) for key in asked if key != "completion_window")
     response_id, window = str(answer.get("id")), _window(answer) or _window(request.body)
     if request.endpoint.polls:
-        window = window or openai_jobs.window_of(call.provider, response_id)
+        window = window or openai_jobs.window_of(provider, response_id)
     else:
         window = window or SOONEST
-        openai_jobs.keep_window(call.provider, response_id, window)
-    if (call.bill.service_tier or "default").lower() not in _UNTOLD_TIERS:
-        return  # windows are of standard processing
+        openai_jobs.keep_window(provider, response_id, window)
+    if (terms.service_tier or "default").lower() not in _UNTOLD_TIERS:
+        return terms  # windows are of standard processing
     if window is not None:
-        call.bill.processing = None if window == SOONEST else f"window_{window}"
-    elif call.provider in _HAVE_WINDOWS:
-        call.bill.reasons.append(CostReason.COMPLETION_WINDOW_UNKNOWN)
+        return terms._replace(processing=None if window == SOONEST else f"window_{window}")
+    return terms.because(CostReason.COMPLETION_WINDOW_UNKNOWN) if provider in _HAVE_WINDOWS else terms
 
 
 def _window(body: Mapping[str, Any]) -> str | None:
@@ -151,35 +175,35 @@ def _window(body: Mapping[str, Any]) -> str | None:
     return sanitize.label(window if isinstance(window, str) else sanitize.to_json(window)) if window else None
 
 
-def _may_name_tools(call: Call, request: Request, answer: object) -> bool:
+def _may_name_tools(request: Request, answer: object) -> bool:
     """Whether a request or its answer has what may name a tool: most have nothing of the kind."""
     return not (
         hosted_tools.FIELDS.isdisjoint(request.body)
         and (not isinstance(answer, dict) or hosted_tools.FIELDS.isdisjoint(answer))
-        and call.provider not in hosted_tools.SEARCHING
+        and request.host.provider not in hosted_tools.SEARCHING
     )
 
 
-def _read_tools(call: Call, request: Request, answer: object) -> None:
-    if call.bill.reported is not None:
-        return  # who says the cost knows what its tools cost
+def _with_tools(request: Request, answer: object, model: str | None, terms: Terms) -> Terms:
+    if terms.reported is not None:
+        return terms  # who says the cost knows what its tools cost
+    said = request.endpoint.messages
     tools = hosted_tools.asked(answer, request.body)
     items = hosted_tools.objects(answer.get("output")) if isinstance(answer, dict) else []
     if tools or items:
-        call.bill.unknown += hosted_tools.unknown(tools, items)
+        terms = terms.without(hosted_tools.unknown(tools, items))
     if isinstance(answer, dict) and items and hosted_tools.undrawn(answer):
-        call.bill.unknown.append("image_generation_call")
-    used = call.bill.usage.quantities if call.bill.usage is not None else {}
+        terms = terms.without(["image_generation_call"])
+    used = terms.usage.quantities if terms.usage is not None else {}
     if not _tells_searches(openai_usage.usage_in(answer), used):
         fallbacks = request.body.get("models")
-        models = (call.request_model, call.response_model, *(fallbacks if isinstance(fallbacks, list) else ()))
-        call.bill.unknown += hosted_tools.implied(call.provider, models)
-        if request.endpoint.messages == "chat" and (
-            hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)
-        ):
-            call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
-    if used.get("web_searches") and request.endpoint.messages == "responses" and _kind_matters(call, tools):
-        call.bill.reasons.append(CostReason.SEARCH_KIND_UNKNOWN)
+        models = (request.model, model, *(fallbacks if isinstance(fallbacks, list) else ()))
+        terms = terms.without(hosted_tools.implied(request.host.provider, models))
+        if said == "chat" and (hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)):
+            terms = terms.because(CostReason.TOOL_USE_NOT_REPORTED)
+    if used.get("web_searches") and said == "responses" and _kind_matters(request, model, tools):
+        return terms.because(CostReason.SEARCH_KIND_UNKNOWN)
+    return terms
 
 
 def _tells_searches(usage: object, used: Mapping[str, object]) -> bool:
@@ -187,24 +211,23 @@ def _tells_searches(usage: object, used: Mapping[str, object]) -> bool:
     return not _SEARCHES.isdisjoint(used) or (isinstance(usage, dict) and "num_sources_used" in usage)
 
 
-def _kind_matters(call: Call, tools: list[Mapping[str, Any]]) -> bool:
+def _kind_matters(request: Request, model: str | None, tools: list[Mapping[str, Any]]) -> bool:
     if hosted_tools.preview_searches(tools) is not None:
         return False
     return pricing.costs_otherwise(
         "preview_web_searches",
         "web_searches",
-        provider=call.provider,
-        model=call.response_model,
-        at=datetime.fromtimestamp(call.start_ns / 1e9, UTC),
-        endpoint=call.bill.endpoint,
-        deployment=call.bill.deployment,
-        request_model=call.request_model,
+        provider=request.host.provider,
+        model=model,
+        at=datetime.fromtimestamp(request.start_ns / 1e9, UTC),
+        endpoint=request.host.address,
+        deployment=request.deployment,
+        request_model=request.model,
     )
 
 
-def memory_of_container(call: Call, request: Request, body: Mapping[str, Any]) -> str:
-    """Return the memory of a container that a request made, as its price is listed; the smallest where none is said."""
-    size = body.get("memory_limit") or request.body.get("memory_limit") or "1g"
-    if size not in hosted_tools.SIZES:
-        call.bill.unknown.append(str(size))
-    return str(size)
+def memory_of_container(request: Request, body: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Return the memory of a container that a request made where nobody knows what it costs, and what its price is
+    listed under: its memory, the smallest where none is said."""
+    size = str(body.get("memory_limit") or request.body.get("memory_limit") or "1g")
+    return () if size in hosted_tools.SIZES else (size,), f"container/{size}"

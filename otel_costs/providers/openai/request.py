@@ -4,14 +4,20 @@ import inspect
 import io
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from otel_costs import hosts
 from otel_costs import semconv as names
+from otel_costs.calls.call import Call
 from otel_costs.hosts import Host
+from otel_costs.messages import content
+from otel_costs.messages.drafts import Draft
+from otel_costs.providers.openai import messages
 from otel_costs.providers.openai.routes import UNKNOWN, Endpoint
+from otel_costs.runtime import telemetry
+from otel_costs.sessions.attribution import attribution
 from otel_costs.values import audio_length
 
 _ATTRIBUTES: Final = (
@@ -35,7 +41,7 @@ _ATTRIBUTES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: where it goes, and its body as it will be sent, a form's fields and files too."""
+    """One request: where it goes, whose it is, and its body as it will be sent, a form's fields and files too."""
 
     endpoint: Endpoint
     host: Host
@@ -44,8 +50,41 @@ class Request:
     deployment: str | None
     """The name of a deployment, where the host has those."""
     start_ns: int
-    path: str = ""
+    path: str
     """Of its URL, without the query."""
+    model: str | None
+    identity: Mapping[str, Any]
+    """The attributes of its session and user."""
+    inputs: Sequence[Draft] | None
+    """What it says; None where that is only counted, or said by an earlier request."""
+    message_count: int | None
+    """How many messages it says, where they are only counted."""
+
+    @classmethod
+    def of(
+        cls,
+        endpoint: Endpoint,
+        host: Host,
+        body: Mapping[str, Any],
+        *,
+        stream: bool = False,
+        deployment: str | None = None,
+        path: str = "",
+        identity: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return the request of a body, made now; `identity` None is that of the place where it is made.
+
+        What it says is read before the application can change it. That of a stream is read where it is kept nowhere,
+        too: its length is what the tokens are estimated by, where no usage comes.
+        """
+        get = body.get
+        model = _text(get("model")) or (_text(_session(body).get("model")) if "session" in body else None)
+        if identity is None:
+            identity = _identity(body)
+        inputs = count = None
+        if not endpoint.polls and endpoint is not UNKNOWN:
+            inputs, count = _said(endpoint.messages, body, kept=stream or content.is_written(identity)) or (None, None)
+        return cls(endpoint, host, body, stream, deployment, time.time_ns(), path, model, identity, inputs, count)
 
     @classmethod
     def read(cls, client: Any, options: Any, endpoint: Endpoint | None, *, stream: bool) -> Self:
@@ -57,24 +96,25 @@ class Request:
         if host.has_deployments:
             deployment = hosts.deployment_of(client, options.url) or _text(body.get("model"))
         path = str(options.url).partition("?")[0]
-        return cls(endpoint or UNKNOWN, host, body, stream, deployment, time.time_ns(), path)
+        return cls.of(endpoint or UNKNOWN, host, body, stream=stream, deployment=deployment, path=path)
 
-    @property
-    def model(self) -> str | None:
-        return _text(self.body.get("model")) or _text(_session(self.body).get("model"))
-
-    @property
-    def user(self) -> str | None:
-        """The user that the request itself names, in the fields that the provider has for it."""
-        return _text(self.body.get("safety_identifier")) or _text(self.body.get("user"))
-
-    @property
-    def session_id(self) -> str | None:
-        """The session that the request itself names; a conversation that the provider holds is one."""
-        metadata, conversation = self.body.get("metadata"), self.body.get("conversation")
-        named = metadata.get("session_id") if isinstance(metadata, Mapping) else None
-        held = conversation.get("id") if isinstance(conversation, Mapping) else conversation
-        return _text(named) or _text(held)
+    def start(self, shown_as: str | None = None) -> Call:
+        """Start its call, at the time and in the session that it was made."""
+        endpoint, host = self.endpoint, self.host
+        call = Call(
+            endpoint.operation,
+            host.provider,
+            self.model,
+            identity=self.identity,
+            attributes=host.attributes,
+            endpoint=host.address,
+            deployment=self.deployment,
+            route=endpoint.name,
+            shown_as=shown_as,
+            start_ns=self.start_ns,
+        )
+        call.set(names.OPENAI_API_TYPE, endpoint.api_type)
+        return call
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -112,6 +152,21 @@ def with_usage(options: Any) -> Any:
     asked = {**(body.get("stream_options") or {}), "include_usage": True}
     setattr(copied, place, {**body, "stream_options": asked})
     return copied
+
+
+def _identity(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return whose a request is, which may name its user and its session; a conversation that is held is one."""
+    metadata, conversation = body.get("metadata"), body.get("conversation")
+    named = metadata.get("session_id") if isinstance(metadata, Mapping) else None
+    held = conversation.get("id") if isinstance(conversation, Mapping) else conversation
+    user = _text(body.get("safety_identifier")) or _text(body.get("user"))
+    return attribution(user, _text(named) or _text(held))
+
+
+@telemetry.never_raises("read the messages of a request")
+def _said(endpoint: str, body: Mapping[str, Any], *, kept: bool) -> tuple[Sequence[Draft] | None, int | None]:
+    """Return what a request says, or, where it is not kept, how many messages it says."""
+    return (messages.read_request(endpoint, body), None) if kept else (None, messages.count_request(endpoint, body))
 
 
 def _session(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,16 +2,19 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from otel_costs.calls import reading
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Job, Reading
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.providers.openai import answer as openai_answer
-from otel_costs.providers.openai import calls
+from otel_costs.providers.openai import answer
 from otel_costs.providers.openai.accumulators import ResponsesAccumulator
 from otel_costs.providers.openai.request import Request
 from otel_costs.runtime import background
+from otel_costs.transports.http.body import Answered
 from otel_costs.values.json_objects import parsed
 
 KEPT: Final = 4 * 1024 * 1024
@@ -22,14 +25,14 @@ PIECES: Final = frozenset({"response.output_text.delta", "response.output_item.d
 READ: Final = LAST | PIECES | {"response.created", "error"}
 """Events whose data is read; of any other it is enough that it came."""
 
-Identify = Callable[[Call, Mapping[str, Any]], None]
+Identify = Callable[[Mapping[str, Any]], Job | None]
 
 
 class ResponseStreams:
     """The responses on one connection, by lane: in each they come one after the other, in the order they are asked for.
 
     `unasked` returns the request of a response that nobody asked for, from the first that is known of it; `start` its
-    call. `identify` is told, in the background, what a response came to whose end was seen.
+    call. `identify` returns the job of a response whose end was seen, where others may see it, too.
     """
 
     def __init__(
@@ -81,9 +84,7 @@ class ResponseStreams:
         return self._begin(self._unasked(said if isinstance(said, Mapping) else {}))
 
     def _begin(self, request: Request) -> "_Response":
-        call = self._start_call(request)
-        openai_answer.read_inputs(call, request)
-        return _Response(call, request, self._identify)
+        return _Response(self._start_call(request), request, self._identify)
 
     def _next(self, lane: object) -> "_Response | None":
         waiting = self._asked.get(lane)
@@ -107,7 +108,7 @@ class ResponseStreams:
             self._begun[lane].take("error", data)
             self._finish(lane, None)
         elif (refused := self._next(lane)) is not None:
-            refused.refuse(openai_answer.failure(event) or "error")
+            refused.refuse(answer.failure(event) or "error")
 
 
 class _Response:
@@ -142,19 +143,24 @@ class _Response:
     def refuse(self, error: str) -> None:
         """Finish what was answered with an error instead of a response: it costs nothing."""
         self._call.stop()
-        openai_answer.describe(self._call, self._request)
-        background.put(partial(self._call.refuse, error))
+        read = partial(answer.unanswered, self._request, refused=True)
+        background.put(partial(reading.write, self._call, read, error))
 
     def _write(self, error: str | None) -> None:
+        reading.write(self._call, partial(self._read, error), error and f"websocket_{error}")
+
+    def _read(self, error: str | None) -> Reading:
         accumulator = ResponsesAccumulator()
         for kind, data in self._pieces:
             accumulator.add(kind, data)
         body = accumulator.body()
+        doubts: tuple[CostReason, ...] = ()
         if not self._is_over:
-            failed = error is not None or openai_answer.failure(body) is not None
-            self._call.bill.reasons.append(CostReason.STREAM_FAILED if failed else CostReason.STREAM_CLOSED_EARLY)
-        elif self._identify is not None and body is not None:
-            self._identify(self._call, body)
+            failed = error is not None or answer.failure(body) is not None
+            doubts = (CostReason.STREAM_FAILED if failed else CostReason.STREAM_CLOSED_EARLY,)
         if body is None:
-            self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)  # nobody knows whether it was ever begun
-        calls.write(self._call, self._request, body, {}, error and f"websocket_{error}")
+            doubts += (CostReason.RESPONSE_NOT_READ,)  # nobody knows whether it was ever begun
+        found = answer.read(self._request, Answered({}, body, error, doubts))
+        if self._is_over and self._identify is not None and body is not None:
+            return replace(found, job=found.job or self._identify(body))
+        return found

@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from time import time_ns
 from typing import Any, Final
 
 from otel_costs import hosts
 from otel_costs.hosts import Host
-from otel_costs.providers.openai import calls
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.response_streams import ResponseStreams
 from otel_costs.providers.openai.routes import Endpoint, find
@@ -36,7 +34,7 @@ class ResponsesSocket:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._lanes = ResponseStreams(self._unasked, calls.start)
+        self._lanes = ResponseStreams(self._unasked, Request.start)
         self._steered: dict[str, list[Any]] = {}
 
     def sent(self, frame: str | bytes) -> None:
@@ -85,7 +83,7 @@ class ResponsesSocket:
             own = said if isinstance(said, list) else [{"type": "message", "role": "user", "content": said or ""}]
             body["input"] = [*steered, *(own if said else ())]
         deployment = body.get("model") if self._host.has_deployments else None
-        return Request(_ENDPOINT, self._host, body, True, deployment, time_ns())
+        return Request.of(_ENDPOINT, self._host, body, stream=True, deployment=deployment)
 
     def _unasked(self, response: Mapping[str, Any]) -> Request:
         """Return the request of a response that follows another by itself: it is continued as it was asked for."""

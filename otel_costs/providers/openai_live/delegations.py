@@ -4,19 +4,20 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from time import time_ns
 from typing import Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Job
 from otel_costs.hosts import Host
-from otel_costs.providers.openai import calls
+from otel_costs.providers.openai import answer
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.response_streams import READ, ResponseStreams
 from otel_costs.providers.openai.routes import Endpoint, find
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.runtime import background
+from otel_costs.transports.http.body import Answered
 
 ITEMS: Final = 64
 """Items that the application gave to the backend and that no response has read yet."""
@@ -50,10 +51,11 @@ class Delegations:
         decision = mapping(mapping(event.get("event")).get("decision"))
         if not decision:
             return
-        request = Request(_DECISIONS, self._host, {"model": decision.get("model")}, False, None, time_ns())
+        asked = {"model": decision.get("model")}
+        request = Request.of(_DECISIONS, self._host, asked, identity=self._owner.identity)
         call = self._start(request)
         call.stop()
-        background.put(partial(calls.write, call, request, dict(decision), {}, None))
+        background.put(partial(answer.write, call, request, Answered({}, dict(decision))))
 
     def end(self, error: str | None) -> None:
         """Finish what is under way: nobody will say more of it."""
@@ -65,7 +67,7 @@ class Delegations:
         if previous := key(response.get("previous_response_id")) or self._previous:
             body["previous_response_id"] = previous
         self._previous = key(response.get("id"))
-        return Request(_RESPONSES, self._host, body, True, None, time_ns())
+        return Request.of(_RESPONSES, self._host, body, stream=True, identity=self._owner.identity)
 
     def _start(self, request: Request) -> Call:
         call = self._owner.call(request.endpoint.operation, request.model, start_ns=request.start_ns)
@@ -73,8 +75,9 @@ class Delegations:
         call.set(names.OPENAI_API_TYPE, request.endpoint.api_type)
         return call
 
-    def _identify(self, call: Call, response: Mapping[str, Any]) -> None:
-        """Give a response that others may see, too, the same id and time wherever it is seen."""
+    def _identify(self, response: Mapping[str, Any]) -> Job | None:
+        """Return the job of a response that others may see, too: it has the same id and time wherever it is seen."""
         response_id, created_s = key(response.get("id")), response.get("created_at")
         if response_id is not None and isinstance(created_s, int | float) and created_s > 0:
-            call.as_job(response_id, created_s=int(created_s), ended_s=None, ended=True)
+            return Job(response_id, True, int(created_s))
+        return None

@@ -94,12 +94,17 @@ class Owner:
         """Start a call of this connection."""
         identity = self.identity
         call = Call(
-            operation, self.provider, model, identity=identity, attributes=self._attributes, start_ns=start_ns,
+            operation,
+            self.provider,
+            model,
+            identity=identity,
+            attributes=self._attributes,
+            endpoint=self._attributes.get(names.SERVER_ADDRESS),
+            deployment=self.deployment,
+            start_ns=start_ns,
             parent=self.context,
-        )  # fmt: skip
+        )
         call.scope, call.messages_logged_elsewhere = self._scope, True
-        call.bill.deployment = self.deployment
-        call.bill.endpoint = self._attributes.get(names.SERVER_ADDRESS)
         if operation == "realtime_inference":
             call.bill.unknown += self._configuration.unknown_tools
         call.set(names.REALTIME_SESSION_ID, self._configuration.id)

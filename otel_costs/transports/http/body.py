@@ -1,29 +1,49 @@
-"""Bodies that are no event streams: JSON, text, or audio, of which only the length is of interest."""
+"""Bodies of answers: followed as the application reads them, and read once, at their end.
+
+JSON and text are kept; of audio only the length is of interest. An event stream is kept as it came: 200 chunks parsed
+one by one would cost more than everything else that is done for a call.
+"""
 
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from otel_costs.calls.call import Call
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import background
+from otel_costs.transports.http.sse import end_of_last, events
 from otel_costs.values.audio_length import HEAD, Sound
 
 KEPT: Final = 32 * 1024 * 1024
 """Bytes of JSON or text that are kept while the application streams them; the usage of a longer one is not read."""
 
+FOLD_AT: Final = 4 * 1024 * 1024
+"""Bytes of a stream that are kept before they are accumulated: a long one does not stay in memory."""
+
+_LOOK_AFTER: Final = 64  # chunks; a chunk has at most 64 KB
+
+
+class Answered(NamedTuple):
+    """An answer, as far as it came."""
+
+    headers: Mapping[str, str]
+    body: Any = None
+    """JSON, a text, a `Sound`, or what a stream amounts to; None when nothing is known of it."""
+    error: str | None = None
+    """The kind of error that ended it; None if none did."""
+    doubts: tuple[CostReason, ...] = ()
+    """Why this is not the whole answer."""
+
 
 class BodyReader:
     """Follows a body that the application streams itself: keeps it if it may hold the usage, counts it if it is audio.
 
-    `finish` gets the body, None if it was too long or not read to its end, and the kind of error that ended it.
+    `finish` gets the answer, without a body where that was too long or not read to its end.
     """
 
-    def __init__(
-        self, call: Call | None, headers: Mapping[str, str], finish: Callable[[Any, str | None], object]
-    ) -> None:
-        self._call, self._finish = call, finish
+    def __init__(self, call: Call | None, headers: Mapping[str, str], finish: Callable[[Answered], object]) -> None:
+        self._call, self._headers, self._finish = call, headers, finish
         self._is_text = is_text(headers)
         self._limit = KEPT if self._is_text else HEAD
         self._kept: list[bytes] = []
@@ -48,9 +68,80 @@ class BodyReader:
             body = Sound(raw[:HEAD], self._size)
         elif len(raw) == self._size > 0:
             body = json_or_text(raw)
-        if body is None and self._call is not None:
-            self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
-        self._finish(body, error)
+        doubts = (CostReason.RESPONSE_NOT_READ,) if body is None else ()
+        self._finish(Answered(self._headers, body, error, doubts))
+
+
+class Accumulator(Protocol):
+    """Adds up the events of one stream."""
+
+    def add(self, name: str, data: str, /) -> None:
+        """Add one event: its `event:` field, empty if it has none, and its data."""
+        ...
+
+    def body(self) -> Mapping[str, Any] | None:
+        """Return what a call that does not stream would have returned, as far as it is known."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the provider said all that it had to say."""
+        ...
+
+
+class EventReader:
+    """Follows an event stream: keeps its bytes, and finishes with what they amount to.
+
+    `call` is None where it starts only when the end is known.
+    """
+
+    def __init__(
+        self,
+        call: Call | None,
+        accumulator: Accumulator,
+        headers: Mapping[str, str],
+        finish: Callable[[Answered], object],
+    ) -> None:
+        self._call, self._accumulator, self._headers, self._finish = call, accumulator, headers, finish
+        self._kept: list[bytes] = []
+        self._chunks = 0
+
+    def feed(self, chunk: bytes) -> None:
+        kept = self._kept
+        if not kept and self._call is not None:
+            self._call.first_chunk()
+        kept.append(chunk)
+        if len(kept) % _LOOK_AFTER == 0 and sum(map(len, kept)) > FOLD_AT:
+            self._read_whole_events()
+
+    def end(self, error: BaseException | None) -> background.Job:
+        if self._call is not None:
+            self._call.stop()
+        return partial(self._end, None if error is None else type(error).__name__)
+
+    def _end(self, error: str | None) -> None:
+        try:
+            self._read(b"".join(self._kept))
+        finally:
+            if self._call is not None:
+                self._call.chunks = self._chunks
+            left = CostReason.STREAM_CLOSED_EARLY if error is None else CostReason.STREAM_FAILED
+            doubts = () if self._accumulator.complete else (left,)
+            self._finish(Answered(self._headers, self._accumulator.body(), error, doubts))
+
+    def _read_whole_events(self) -> None:
+        raw = b"".join(self._kept)
+        end = end_of_last(raw)
+        # Never empty, so that the first chunk stays the first. A single event of any size is kept until it is whole.
+        self._kept = [raw[end:]]
+        self._read(raw[:end])
+
+    def _read(self, raw: bytes) -> None:
+        add, chunks = self._accumulator.add, 0
+        for name, data in events(raw):
+            chunks += 1
+            add(name, data)
+        self._chunks += chunks
 
 
 def read_body(raw: bytes, headers: Mapping[str, str]) -> Any:
