@@ -52,7 +52,7 @@ _HEAD: Final = """\
    measurements.
 4. The SDK exports them; with `OTEL_COSTS_SPOOL`, ledger records lie on disk until they are acknowledged.
 
-`tests/providers/test_way.py` counts the modules and functions that a chat completion and a stream pass on that way.
+`tests/providers/test_call_path.py` counts the modules and functions that a chat completion and a stream pass that way.
 
 ## The layers
 

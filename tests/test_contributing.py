@@ -83,7 +83,7 @@ def test_the_first_change(clone: Path) -> None:
         assert done.returncode == 0, (command, done.stdout, done.stderr)
     changed = run(clone, "git show --name-only --format=%s").stdout.split("\n")
     assert changed[0] == "Price devstral-9"
-    assert set(changed[2:]) >= {"otel_costs/pricing/data/mistral.yaml", "tests/test_pricing.py"}
+    assert set(changed[2:]) >= {"otel_costs/pricing/data/mistral.yaml", "tests/pricing/test_pricing.py"}
     assert run(clone, "git status --short").stdout == ""
 
 

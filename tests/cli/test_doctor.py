@@ -21,9 +21,9 @@ from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import plugins
 from otel_costs.spool import delivery, refusals
 from otel_costs.store import connect, connection
+from tests.spool.test_spool import abandoned, request
 from tests.support.collector import Collector
 from tests.support.program import _clean_environ
-from tests.test_spool import abandoned, request
 
 from .support import Ledger, fill, run
 

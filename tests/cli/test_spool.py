@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from otel_costs.spool import delivery, refusals, segments
+from tests.spool.test_spool import abandoned, request
 from tests.support.collector import Collector
-from tests.test_spool import abandoned, request
 
 from .support import run
 

@@ -1,4 +1,4 @@
-"""What every version of openai since 1.30 is recorded as; `tests/test_openai_versions.py` runs this under each of them.
+"""What every version of openai since 1.30 is recorded as; `test_openai_versions.py` runs this under each of them.
 
 Only what is there in all of them is used, or what is missing is left out where it is not.
 """
