@@ -71,6 +71,8 @@ class Reading:
     """Whether this is the bill of what was used; a look at what is billed elsewhere leaves a span and nothing more."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Of the span alone."""
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of span and ledger record."""
     others: "Sequence[Reading]" = ()
     """What was used of other models, each a call of its own."""
     operation: str | None = None
@@ -130,6 +132,8 @@ def _write(reading: Reading, call: Call) -> None:
     call.set(names.RESPONSE_FINISH_REASONS, list(filter(None, reading.finish_reasons)) or None)
     for name, value in reading.attributes.items():
         call.show(name, value)
+    for name, value in reading.recorded.items():
+        call.set(name, value)
     bill.usage, bill.price_model, bill.refused = reading.usage, reading.price_model, reading.refused
     bill.service_tier, bill.processing = reading.service_tier, reading.processing
     bill.reasons += filter(None, reading.reasons)

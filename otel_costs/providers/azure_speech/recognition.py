@@ -7,6 +7,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from otel_costs import semconv as names
+from otel_costs.calls.reading import Reading, write
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.azure_speech import open_calls, results, service
@@ -88,15 +89,14 @@ class Recognition(OpenCall):
         self._has_ended = False  # the sound, to its end
         self._error: str | None = None
         self._drafts: list[Draft] = []
-        self._call.inputs = [transcripts.alone()]
-        self._call.set(names.SPEECH_INPUT_LANGUAGE, state.language)
-        self._call.bill.price_model = state.price_model
+        self._reasons: tuple[CostReason, ...] = ()
+        self._response_id: str | None = None
 
     def heard(self, name: str, event: Any) -> None:
         """Read an event: a phrase, an error, the end."""
         if name != "session_stopped":
             self.observe(event.result)
-        self._call.set(names.RESPONSE_ID, event.result.result_id if self._once else event.session_id)
+        self._response_id = event.result.result_id if self._once else event.session_id
         if self._once or name in ("canceled", "session_stopped"):
             self.finish()
 
@@ -127,7 +127,7 @@ class Recognition(OpenCall):
             return
         self.observe(result)
         if not self.is_over:
-            self._call.set(names.RESPONSE_ID, getattr(result, "result_id", None))
+            self._response_id = getattr(result, "result_id", None)
         self.finish()
 
     def failed(self, error: BaseException) -> None:
@@ -141,7 +141,7 @@ class Recognition(OpenCall):
     def close(self, reason: CostReason) -> background.Job:
         if self._once and reason == CostReason.RECOGNIZER_DROPPED:
             self._error = self._error or "Canceled"  # as the application is told
-        self._call.bill.reasons.append(reason)
+        self._reasons += (reason,)
         return self._close()
 
     def _close(self) -> background.Job:
@@ -151,13 +151,13 @@ class Recognition(OpenCall):
             state.running = None
         self._seconds, doubt = self._sent_s()
         if doubt is not None:
-            self._call.bill.reasons.append(doubt)
+            self._reasons += (doubt,)
         heard_s = Decimal(self._end_ticks) / _TICKS
         if self._has_ended and (given_s := state.source.seconds) is not None:
             state.position_s = given_s
         elif heard_s:
             state.position_s = heard_s  # the SDK sends what came after it again
-        return partial(service.write, self._call, self._error, self._fill, is_refused=not self._end_ticks)
+        return partial(write, self._call, self._read, self._error)
 
     def _sent_s(self) -> tuple[Decimal | None, CostReason | None]:
         """Return the seconds that were sent, and why they are an estimate; None for what is not known."""
@@ -176,25 +176,34 @@ class Recognition(OpenCall):
             return max(elapsed_s, heard_s), CostReason.AUDIO_SENT_NOT_KNOWN
         return (heard_s, CostReason.AUDIO_SENT_NOT_KNOWN) if heard_s else (None, None)
 
-    def _fill(self) -> None:
-        self._charge()
-        if self._drafts:
-            self._call.choices = [self._drafts]
+    def _read(self) -> Reading:
+        is_refused = not self._end_ticks and service.is_refusal(self._error)
+        usage, reasons = (None if is_refused else self._used()) or (None, self._reasons)
+        return Reading(
+            usage=usage,
+            response_id=self._response_id,
+            inputs=[transcripts.alone()],
+            outputs=[self._drafts] if self._drafts and not is_refused else (),
+            price_model=self.state.price_model,
+            reasons=reasons,
+            refused=is_refused,
+            recorded={names.SPEECH_INPUT_LANGUAGE: self.state.language},
+        )
 
     @telemetry.never_raises("count the seconds of a recognition")
-    def _charge(self) -> None:
-        """Bill the "hours of audio sent to the service, billed in second increments", each channel for itself."""
+    def _used(self) -> tuple[Usage | None, tuple[CostReason, ...]]:
+        """Return the "hours of audio sent to the service, billed in second increments", each channel for itself."""
+        reasons = self._reasons
         if self._seconds is None:
-            return
-        bill = self._call.bill
+            return None, reasons
         if self.state.channels > 1:
-            bill.reasons.append(CostReason.BILLING_OF_CHANNELS_NOT_PUBLISHED)
+            reasons += (CostReason.BILLING_OF_CHANNELS_NOT_PUBLISHED,)
         sent_s = self._seconds * self.state.channels
         quantities = {
             "audio_seconds": sent_s.to_integral_value(ROUND_CEILING),
             "input_audio_seconds": sent_s.quantize(_MILLI),
         }
-        bill.usage = Usage.of(quantities, estimated=bool(bill.reasons))
+        return Usage.of(quantities, estimated=bool(reasons)), reasons
 
 
 _recognizers: WeakKeyDictionary[Any, RecognizerState] = WeakKeyDictionary()

@@ -1,7 +1,6 @@
 """Where a recognizer or a synthesizer talks to, as its properties say, and which of the service's models it asks."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -55,20 +54,9 @@ _REFUSED: Final = frozenset({"AuthenticationFailure", "BadRequest", "Forbidden",
 """Errors of a request that the service did not take."""
 
 
-def write(call: Call, error: str | None, fill: Callable[[], object], *, is_refused: bool) -> None:
-    """Finish a call that is over, in a job. `fill` says what it used and what was said, unless it was refused.
-
-    `is_refused` says that nothing had come of it before the error.
-    """
-    is_refused = is_refused and error in _REFUSED
-    if not is_refused:
-        fill()
-    if error is None:
-        call.finish()
-    elif is_refused:
-        call.refuse(error)
-    else:
-        call.fail(error)
+def is_refusal(error: str | None) -> bool:
+    """Return whether the service did not take a request, as its `error` says."""
+    return error in _REFUSED
 
 
 def place_of(properties: Any, service: str) -> SpeechService:

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, Final
 
 from otel_costs import semconv as names
+from otel_costs.calls.reading import Reading, write
+from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.azure_speech import results, service, voices
 from otel_costs.providers.azure_speech.open_calls import OpenCall
@@ -127,8 +129,8 @@ class Synthesis(OpenCall):
         """Whether the application listens to the event of the end, and so do we."""
         self.readers = 0
         """What the application has to read the sound as it comes: a result that is not the last, a stream of it."""
-        self._call.set(names.SPEECH_VOICE, voice or None)
-        self._call.show(names.OUTPUT_TYPE, "speech")
+        self._voice = voice
+        self._reasons: tuple[CostReason, ...] = ()
 
     def take_place(self) -> None:
         self.state.add(self)
@@ -143,7 +145,6 @@ class Synthesis(OpenCall):
         """Read a result and return whether it is the last."""
         reason = result.reason.name
         self._result_id = result.result_id
-        self._call.set(names.RESPONSE_ID, result.result_id)
         if reason == "SynthesizingAudioStarted":
             self._call.first_chunk()
             return False
@@ -183,30 +184,39 @@ class Synthesis(OpenCall):
         self.end(self._close)
 
     def close(self, reason: CostReason) -> background.Job:
-        self._call.bill.reasons.append(reason)
+        self._reasons += (reason,)
         return self._close()
 
     def _close(self) -> background.Job:
         self._call.stop()
         self.state.forget(self, self._result_id)
-        return partial(service.write, self._call, self._error, self._fill, is_refused=not self._has_sound)
+        return partial(write, self._call, self._reading, self._error)
 
-    def _fill(self) -> None:
-        self._charge()
-        self._tell()
+    def _reading(self) -> Reading:
+        is_refused = not self._has_sound and service.is_refusal(self._error)
+        usage, reasons = (None if is_refused else self._used()) or (None, self._reasons)
+        return Reading(
+            usage=usage,
+            response_id=self._result_id,
+            inputs=None if is_refused else self._said(),
+            reasons=reasons,
+            refused=is_refused,
+            attributes={names.OUTPUT_TYPE: "speech"},
+            recorded={names.SPEECH_VOICE: self._voice or None},
+        )
 
     @telemetry.never_raises("count the characters of a synthesis")
-    def _charge(self) -> None:
-        bill, spoken = self._call.bill, self._spoken
+    def _used(self) -> tuple[Usage | None, tuple[CostReason, ...]]:
+        reasons, spoken = self._reasons, self._spoken
         if self._error is not None:
             if not self._has_sound:
-                return  # perhaps it was not even connected
-            bill.reasons.append(CostReason.SYNTHESIS_NOT_FINISHED)
+                return None, reasons  # perhaps it was not even connected
+            reasons += (CostReason.SYNTHESIS_NOT_FINISHED,)
         if spoken.has_several_kinds:
-            bill.reasons.append(CostReason.SEVERAL_KINDS_OF_VOICES)
+            reasons += (CostReason.SEVERAL_KINDS_OF_VOICES,)
         seconds = {"audio_seconds": self._seconds, "output_audio_seconds": self._seconds}
-        bill.usage = Usage.of({"input_characters": spoken.characters, **seconds}, estimated=bool(bill.reasons))
+        return Usage.of({"input_characters": spoken.characters, **seconds}, estimated=bool(reasons)), reasons
 
     @telemetry.never_raises("read what is spoken")
-    def _tell(self) -> None:
-        self._call.inputs = transcripts.synthesized(self._spoken.words)
+    def _said(self) -> list[Draft]:
+        return transcripts.synthesized(self._spoken.words)
