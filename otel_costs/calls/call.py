@@ -170,14 +170,18 @@ class Call:
         if (kept := sanitize.attribute(value)) is not None:
             self._shown[name] = kept
 
+    def known_as(self, job_id: str, *, ended: bool) -> None:
+        """Give the call the id of a job, which it has wherever it is seen."""
+        before, self.call_id = self.call_id, derived_id(self.provider, job_id)
+        if self._is_logged and before != self.call_id:
+            decision_log.became_job(self, before, ended=ended)
+
     def as_job(self, job_id: str, *, created_s: int | None, ended_s: int | None, ended: bool) -> None:
         """Make this the bill of a job: whoever looks at it again has the same id and the same times, in seconds.
 
         A job that has not `ended` leaves a record without a cost: if nobody looks again, it is not lost silently.
         """
-        before, self.call_id = self.call_id, derived_id(self.provider, job_id)
-        if self._is_logged:
-            decision_log.became_job(self, before, ended=ended)
+        self.known_as(job_id, ended=ended)
         self._revision = FINAL if ended else PENDING
         if not ended:
             self.bill.usage, self.bill.reasons = None, [CostReason.JOB_NOT_ENDED]

@@ -12,6 +12,7 @@ from time import time_ns
 from typing import Final
 
 from otel_costs import semconv as names
+from otel_costs.calls.reading import Job, Reading, finish
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration
@@ -118,14 +119,16 @@ class Meter:
         if self._is_over or self._expires_at is None or seconds is None or seconds < self._next_note_s:
             return
         self._next_note_s = min(seconds * 2, seconds + NOTED_EVERY_S)
-        self._bill(view, self._so_far(), [CostReason.SESSION_NOT_ENDED], ended=False)
+        self._bill(view, self._so_far(), CostReason.SESSION_NOT_ENDED, ended=False)
 
     def end(self, view: View, usage: object, reason: object) -> None:
         """Write the bill: the service said that the session has ended, why, and what it used."""
         if self.report(usage):
-            self._bill(view, Usage.of(self._reported, invalid=self._invalid, unknown=self._unknown), [], reason=reason)
+            self._bill(
+                view, Usage.of(self._reported, invalid=self._invalid, unknown=self._unknown), None, reason=reason
+            )
         else:
-            self._bill(view, self._so_far(), [CostReason.USAGE_NOT_REPORTED], reason=reason)
+            self._bill(view, self._so_far(), CostReason.USAGE_NOT_REPORTED, reason=reason)
 
     def leave(self, view: View, error: str | None) -> None:
         """Note that `view` sees no more, and write what is known if no other view is left."""
@@ -136,9 +139,9 @@ class Meter:
                 return
             _open.pop(self._key, None)
         if self._lost_primary:
-            self._bill(view, self._so_far(), [CostReason.SOCKET_CLOSED_EARLY], error=error)
+            self._bill(view, self._so_far(), CostReason.SOCKET_CLOSED_EARLY, error=error)
         elif (used := self._so_far()) is not None:  # it goes on without us
-            self._bill(view, used, [CostReason.SESSION_NOT_ENDED], ended=False, error=error)
+            self._bill(view, used, CostReason.SESSION_NOT_ENDED, ended=False, error=error)
 
     def _so_far(self) -> Usage | None:
         """Return what is known to be used; the service says it four times a minute."""
@@ -151,7 +154,7 @@ class Meter:
         self,
         view: View,
         usage: Usage | None,
-        reasons: list[CostReason],
+        why: CostReason | None,
         *,
         ended: bool = True,
         error: str | None = None,
@@ -168,11 +171,22 @@ class Meter:
             # Of a session that this process began over HTTP, the bill takes the place of the record of then.
             self._start_s = unseen_sessions.started_s(*self._key) or began_s
         call = view.owner.call("realtime_inference", model, start_ns=self._began_ns)
-        call.response_model = model
-        if isinstance(reason, str):
-            call.set(names.REALTIME_STATUS_REASON, reason)
         call.stop()
         lasted_s = (time_ns() - self._began_ns) // 1_000_000_000
-        call.as_job(self._key[1], created_s=self._start_s, ended_s=self._start_s + lasted_s, ended=ended)
-        call.bill.usage, call.bill.reasons = usage, reasons
-        background.put(partial(call.fail, f"websocket_{error}") if error else call.finish)
+        found = Reading(
+            usage=usage,
+            model=model,
+            reasons=(why,) if why else (),
+            unknown=view.owner.unknown_tools,
+            error=f"websocket_{error}" if error else None,
+            job=Job(
+                self._key[1],
+                ended,
+                self._start_s,
+                self._start_s + lasted_s,
+                is_known=True,
+                reason=why or CostReason.SESSION_NOT_ENDED,
+            ),
+            recorded={names.REALTIME_STATUS_REASON: reason if isinstance(reason, str) else None},
+        )
+        background.put(partial(finish, call, found))

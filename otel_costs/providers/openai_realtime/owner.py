@@ -5,6 +5,7 @@ something; or else one of the connection's own, under the provider's session id.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -13,6 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
 from otel_costs.calls.message_log import Conversation
+from otel_costs.calls.reading import Job, Reading, finish
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
 from otel_costs.runtime import background, telemetry
@@ -92,23 +94,28 @@ class Owner:
 
     def call(self, operation: str, model: str | None, *, start_ns: int | None = None) -> Call:
         """Start a call of this connection."""
-        identity = self.identity
+        identity, session_id = self.identity, self._configuration.id
+        attributes = {**self._attributes} | (
+            {names.REALTIME_SESSION_ID: sanitize.text(session_id)} if session_id else {}
+        )
         call = Call(
             operation,
             self.provider,
             model,
             identity=identity,
-            attributes=self._attributes,
+            attributes=attributes,
             endpoint=self._attributes.get(names.SERVER_ADDRESS),
             deployment=self.deployment,
             start_ns=start_ns,
             parent=self.context,
         )
         call.scope, call.messages_logged_elsewhere = self._scope, True
-        if operation == "realtime_inference":
-            call.bill.unknown += self._configuration.unknown_tools
-        call.set(names.REALTIME_SESSION_ID, self._configuration.id)
         return call
+
+    @property
+    def unknown_tools(self) -> tuple[str, ...]:
+        """The tools that the session offers and that nobody here knows the cost of."""
+        return tuple(self._configuration.unknown_tools)
 
     @property
     def begun_s(self) -> int | None:
@@ -116,19 +123,22 @@ class Owner:
         expires_at = self._configuration.expires_at
         return None if expires_at is None else expires_at - SESSION_S
 
-    def identify(self, call: Call, name: str, *, shared: bool, ended: bool = True) -> None:
+    def identify(self, call: Call, name: str, *, shared: bool, ended: bool = True) -> Job | None:
         """Let what others see too, under the provider's `name` for it, be billed once.
 
         `shared`: connections of other processes may see it. Then its id follows from the name, and its time from the
-        one that all of them know, which is the session's. `ended` is False where its end was not seen here.
+        one that all of them know, which is the session's: that is a job, which is returned. `ended` is False where its
+        end was not seen here.
         """
         if len(name) < RANDOM:
             call.call_id = random_id()
         elif shared and self.begun_s is not None:
-            call.as_job(name, created_s=self.begun_s, ended_s=None, ended=ended)
+            call.known_as(name, ended=ended)
+            return Job(name, ended, self.begun_s)
         else:
             call.call_id = call.call_id or random_id()
             call.dedup_key = f"{self.provider}/{name}" if ended else None
+        return None
 
     def joined(self, name: str) -> None:
         """Replace the record of a call over SIP or WebRTC that this process started: its usage is seen here.
@@ -139,11 +149,14 @@ class Owner:
         if started_s is None:
             return
         call = self.call("realtime_inference", self.model or self._configuration.model)
-        call.response_model = self._configuration.model
         call.stop()
-        call.as_job(name, created_s=started_s, ended_s=None, ended=True)
-        call.bill.usage = Usage.of({"input_tokens": 0, "output_tokens": 0})
-        background.put(call.finish)
+        found = Reading(
+            usage=Usage.of({"input_tokens": 0, "output_tokens": 0}),
+            model=self._configuration.model,
+            unknown=self.unknown_tools,
+            job=Job(name, True, started_s),
+        )
+        background.put(partial(finish, call, found))
 
     def end(self, error: str | None) -> None:
         """End the connection's span, in a job, after its calls; and its session, if that is its own."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from otel_costs.calls import call as calls
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading, finish
 from otel_costs.messages import Draft, Message
 from otel_costs.providers.openai.parts import mapping
 from otel_costs.providers.openai_realtime import frames, usage
@@ -24,6 +25,7 @@ class Translation:
     def __init__(self, owner: Owner, configuration: Configuration) -> None:
         self._owner, self._configuration = owner, configuration
         self._call: Call | None = None
+        self._model: str | None = None
         self._entered, self._said = PassingAudio(), PassingAudio()
         self._words = {"session.input_transcript.delta": "", "session.output_transcript.delta": ""}
 
@@ -74,9 +76,8 @@ class Translation:
 
     def _begin(self) -> Call:
         if self._call is None:
-            model = self._configuration.model or self._owner.model
-            self._call = self._owner.call("realtime_inference", self._owner.model or model)
-            self._call.response_model = model
+            self._model = self._configuration.model or self._owner.model
+            self._call = self._owner.call("realtime_inference", self._owner.model or self._model)
             self._owner.identify(self._call, "", shared=False)
         return self._call
 
@@ -88,20 +89,20 @@ class Translation:
     @telemetry.never_raises("finish a translation")
     def _finish(self, call: Call, error: str | None) -> None:
         seconds = self._entered.seconds(PCM_BYTES_PER_SECOND) or 0
-        call.bill.usage = usage.of_sound_sent(seconds, self._said.seconds(PCM_BYTES_PER_SECOND))
         heard, said = self._drafts()
-        call.inputs, call.choices = [heard], [[said]]
         for index, draft in enumerate((heard, said)):
             self._say(draft, index, call)
-        if error:
-            call.fail(error)
-        else:
-            call.finish()
+        found = Reading(
+            usage=usage.of_sound_sent(seconds, self._said.seconds(PCM_BYTES_PER_SECOND)),
+            model=self._model,
+            inputs=[heard],
+            outputs=[[said]],
+            unknown=self._owner.unknown_tools,
+        )
+        finish(call, found, error)
         if (transcriber := self._configuration.transcriber) is not None and seconds:
             transcription = self._owner.call("speech_to_text", transcriber, start_ns=call.start_ns)
-            transcription.response_model = transcriber
-            transcription.bill.usage = usage.of_sound_sent(seconds)
-            transcription.finish()
+            finish(transcription, Reading(usage=usage.of_sound_sent(seconds), model=transcriber))
 
     def _drafts(self) -> tuple[Draft, Draft]:
         heard, said = self._words.values()

@@ -2,11 +2,13 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading, finish, write
 from otel_costs.messages import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
@@ -19,7 +21,7 @@ from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.pending_items import HELD
 from otel_costs.providers.openai_realtime.tools import Tools
-from otel_costs.runtime import background, telemetry
+from otel_costs.runtime import background
 from otel_costs.usage.reported import in_one
 from otel_costs.values import sanitize
 from otel_costs.values.recent import Recent
@@ -31,11 +33,12 @@ OPEN: Final = 64
 class Turn:
     """A response that is under way."""
 
-    __slots__ = ("aside", "call", "first_audio", "items")
+    __slots__ = ("aside", "asked", "call", "first_audio_s", "items")
 
-    def __init__(self, call: Call, *, aside: bool) -> None:
-        self.call, self.aside = call, aside
-        self.first_audio = False
+    def __init__(self, call: Call, asked: Reading, *, aside: bool) -> None:
+        """`asked` is what is known of it when it begins; `aside` says that it is no part of the conversation."""
+        self.call, self.asked, self.aside = call, asked, aside
+        self.first_audio_s: float | None = None
         self.items: deque[str] = deque(maxlen=HELD)
 
 
@@ -66,21 +69,24 @@ class Turns:
             oldest, turn = self._open.popitem(last=False)
             self._give_up(oldest, turn, None)
         call = self._owner.call("realtime_inference", self._owner.model or self._configuration.model)
-        self._owner.identify(call, response_id, shared=self._shared)
-        call.response_model = self._configuration.model
-        call.set(names.RESPONSE_ID, response_id or None)
+        job = self._owner.identify(call, response_id, shared=self._shared)
         if self.step is not None:
             call.identity = {**call.identity, names.STEP: self.step}
             self.step = None
-        call.bill.unknown += self.unknown_tools
-        if self.may_cost or self._configuration.may_cost:
-            call.bill.reasons.append(CostReason.TOOL_USE_NOT_REPORTED)
-        self.unknown_tools, self.may_cost = [], False
         aside = "conversation_id" in response and response["conversation_id"] is None
-        turn = self._open[response_id] = Turn(call, aside=aside)
+        may_cost = self.may_cost or self._configuration.may_cost
+        asked = Reading(
+            model=self._configuration.model,
+            response_id=response_id or None,
+            inputs=None if aside else tuple(self._items.since_response),
+            reasons=(CostReason.TOOL_USE_NOT_REPORTED,) if may_cost else (),
+            unknown=(*self._owner.unknown_tools, *self.unknown_tools),
+            job=job,
+        )
+        self.unknown_tools, self.may_cost = [], False
         if not aside:
-            call.inputs = tuple(self._items.since_response)
             self._items.since_response.clear()
+        turn = self._open[response_id] = Turn(call, asked, aside=aside)
         return turn
 
     def item_begun(self, event: Mapping[str, Any]) -> None:
@@ -98,10 +104,9 @@ class Turns:
         turn = self._open.get(response_id)
         if turn is None:
             return
-        if not turn.first_audio:
-            turn.first_audio = True
+        if turn.first_audio_s is None:
             turn.call.first_chunk()
-            turn.call.set(names.REALTIME_TIME_TO_FIRST_AUDIO, turn.call.elapsed_s())
+            turn.first_audio_s = turn.call.elapsed_s()
         turn.call.chunks += 1
         if item_id and not turn.aside:
             self._items.sound_received(item_id, data)
@@ -136,12 +141,23 @@ class Turns:
                 said += drafts_of(mapping(item), self._configuration.output_rate)
             else:
                 said += self._items.made(mapping(item), turn.call.call_id, interrupted)
-        turn.call.choices = [said] if said else ()
         for item_id in turn.items:
             self._items.unfinished(item_id, turn.call.call_id, interrupted)
         used = in_one((response.get("usage"), event.get("usage")))
-        turn.call.bill.unknown += hosted_tools.unheard(map(mapping, sequence(response.get("output"))))
-        background.put(partial(_finish, turn.call, used, status, reason))
+        unheard = hosted_tools.unheard(map(mapping, sequence(response.get("output"))))
+        found = replace(
+            turn.asked,
+            outputs=[said] if said else (),
+            unknown=(*turn.asked.unknown, *unheard),
+            finish_reasons=(sanitize.identifier(reason or status),),
+            error=(reason or "failed") if status == "failed" else None,
+            recorded={
+                names.REALTIME_TIME_TO_FIRST_AUDIO: turn.first_audio_s,
+                names.REALTIME_STATUS: sanitize.identifier(status),
+                names.REALTIME_STATUS_REASON: reason and sanitize.identifier(reason),
+            },
+        )
+        background.put(partial(write, turn.call, partial(_read, found, used, turn.call.provider)))
 
     def end(self, error: str | None) -> None:
         """Give up the responses that are under way: the connection has ended."""
@@ -151,11 +167,18 @@ class Turns:
 
     def _give_up(self, response_id: str, turn: Turn, error: str | None) -> None:
         turn.call.stop()
-        self._owner.identify(turn.call, response_id, shared=self._shared, ended=False)
-        turn.call.bill.reasons = [CostReason.RESPONSE_NOT_DONE]
+        why = CostReason.RESPONSE_NOT_DONE
+        job = self._owner.identify(turn.call, response_id, shared=self._shared, ended=False)
         for item_id in turn.items:
-            self._items.unfinished(item_id, turn.call.call_id, error or CostReason.RESPONSE_NOT_DONE.value)
-        background.put(partial(turn.call.fail, error or CostReason.RESPONSE_NOT_DONE.value))
+            self._items.unfinished(item_id, turn.call.call_id, error or why.value)
+        found = replace(
+            turn.asked,
+            reasons=(why,),
+            job=job and replace(job, reason=why),
+            error=error or why.value,
+            recorded={names.REALTIME_TIME_TO_FIRST_AUDIO: turn.first_audio_s},
+        )
+        background.put(partial(finish, turn.call, found))
 
 
 def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -166,17 +189,7 @@ def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
     return key(response.get("status")) or "completed", reason
 
 
-@telemetry.never_raises("finish a response")
-def _finish(call: Call, used: object, status: str, reason: str | None) -> None:
-    call.set(names.REALTIME_STATUS, sanitize.identifier(status))
-    call.set(names.REALTIME_STATUS_REASON, reason and sanitize.identifier(reason))
-    call.set(names.RESPONSE_FINISH_REASONS, [sanitize.identifier(reason or status)])
-    try:
-        call.bill.usage, doubt = usage.of_response(used, call.provider)
-        if doubt:
-            call.bill.reasons.append(doubt)
-    finally:
-        if status == "failed":
-            call.fail(reason or "failed")
-        else:
-            call.finish()
+def _read(found: Reading, used: object, provider: str) -> Reading:
+    """Return what is known of a response with what it used."""
+    spent, doubt = usage.of_response(used, provider)
+    return replace(found, usage=spent, reasons=(*found.reasons, doubt))
