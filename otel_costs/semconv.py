@@ -15,6 +15,7 @@ SCOPE: Final = "otel_costs"
 CALL_EVENT: Final = "otel_costs.call"
 MESSAGE_EVENT: Final = "otel_costs.message"
 SESSION_EVENT: Final = "otel_costs.session"
+SESSION_START_EVENT: Final = "otel_costs.session_start"
 PROCESS_EVENT: Final = "otel_costs.process"
 EVENT_NAME: Final = "event.name"
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import clickhouse_connect
 import grpc.aio
 
+from otel_costs import pricing
 from otel_costs.local import clickhouse_http, confinement, otlp_grpc, otlp_http
 from otel_costs.local.body import Room
 from otel_costs.local.http_server import Server
@@ -48,6 +49,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
     os.umask(private.UMASK)
     _allow_files()
     with _stopped_by_signals(stop), _listening(options) as sockets, ExitStack() as opened:
+        pricing.warm_up()  # calls are priced here too, by files that cannot be read once the process is confined
         unconfined = _confined(options.data, sockets)
         engine = opened.enter_context(_engine(options.data))
         writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()

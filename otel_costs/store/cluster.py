@@ -36,6 +36,7 @@ SHARDED_BY: Final[Mapping[str, str]] = {
     "call_sequences": "cityHash64(process_id)",
     "messages": _OWNER.format(rest="call_id"),
     "session_days": "cityHash64(if(user_id != '', user_id, session_id))",
+    "session_starts": "cityHash64(session_id)",
     "session_totals": "cityHash64(session_id)",
 }
 """Where a row goes that is written to the table over all shards. Tables that are not here are whole on every server."""

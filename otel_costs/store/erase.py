@@ -36,6 +36,7 @@ ERASED: Final = {
     "session_totals": f"({_OWN} or {{user:String}} != '' and session_id in"  # noqa: S608
     " (select session_id from {session_days} where user_id = {user:String}))",
     "session_days": _OWN,
+    "session_starts": _OWN,
     "budgets": "(scope = 'user' and name = {user:String} and {user:String} != '')",
 }
 """Every table that may name somebody, and what of it does."""

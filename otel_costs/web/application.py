@@ -1,5 +1,6 @@
 """The ASGI application: its endpoints, what goes before each of them, and how errors are told."""
 
+from asyncio import Lock
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otel_costs.store import StoreError
-from otel_costs.web import costs_api, sessions_api
+from otel_costs.web import costs_api, sessions_api, tracking_api
 from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
 from otel_costs.web.entrance import Entrance
@@ -41,7 +42,9 @@ def application(store: Store, access: Access) -> Entrance:
         exception_handlers=_HANDLERS,
     )
     made.state.store = store
-    for router in (costs_api.router, sessions_api.router):
+    # Calls with a key are looked for and stored by one request after the other.
+    made.state.one_at_a_time = Lock()
+    for router in (costs_api.router, sessions_api.router, tracking_api.router):
         made.include_router(router, prefix=PREFIX)
     made.include_router(sessions_api.plain_router)
     made.add_middleware(GZipMiddleware, minimum_size=1024)

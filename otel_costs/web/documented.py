@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from otel_costs.web.access import RefusedError, Rights
 from otel_costs.web.models import Error
 from otel_costs.web.question import Asked, Question
@@ -21,8 +19,11 @@ _ERRORS: Final = {
 }
 
 
-def documented(asked: Asked, shape: type[BaseModel], *more: int) -> dict[str, Any]:
-    """Return the options of an endpoint of FastAPI's; `more` are statuses that it has beside 200 and those of all."""
+def documented(asked: Asked, shape: Any, *more: int) -> dict[str, Any]:
+    """Return the options of an endpoint of FastAPI's whose answer has a `shape`.
+
+    `more` are statuses that it has beside 200 and those of all.
+    """
     found: dict[str, Any] = {"description": "the answer", "model": shape}
     if "format" in asked.names:
         found["content"] = {"text/csv": _CSV}

@@ -8,7 +8,6 @@ import logging
 from typing import Final
 from urllib.parse import quote
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,9 +21,7 @@ _logger: Final = logging.getLogger("otel_costs")
 BODY_BYTES: Final = 8 * 2**20
 """The largest body that is read."""
 
-
-class _TooLargeError(Exception):
-    """A body is larger than BODY_BYTES."""
+_DISCARDED: Final = 64 * 2**20
 
 
 class Entrance:
@@ -41,10 +38,7 @@ class Entrance:
             return
         answering = _Answering(send, has_body=scope["method"] != "HEAD")
         try:
-            await self._pass_on(scope, receive, answering)
-        except _TooLargeError:
-            refusal = failed(413, f"the body is larger than {BODY_BYTES:,} bytes")
-            await refusal(scope, receive, answering)
+            await self._pass_on(scope, _Limited(receive), answering)
         except Exception as error:  # noqa: BLE001
             # A traceback's text may hold what was sent.
             _logger.error("a request failed: %s", type(error).__name__)
@@ -65,7 +59,7 @@ class Entrance:
         inner = {**scope, **_as_written(scope), RIGHTS: rights}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
-        await self._app(inner, _Limited(receive, request.headers), send)
+        await self._app(inner, receive, send)
 
 
 class _Answering:
@@ -84,21 +78,21 @@ class _Answering:
 
 
 class _Limited:
-    """`receive`, which raises _TooLargeError."""
+    """`receive`, which raises HTTPException for a body that is too large, when it is over."""
 
-    def __init__(self, receive: Receive, headers: Headers) -> None:
+    def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        length = headers.get("content-length", "")
-        self._left = BODY_BYTES
-        self._is_too_large = length.isdigit() and int(length) > BODY_BYTES
+        self._size = 0
 
     async def __call__(self) -> Message:
-        if self._is_too_large:
-            raise _TooLargeError
         message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise _TooLargeError
+        self._size += len(message.get("body", b""))
+        if self._size > BODY_BYTES:
+            # A client that is still sending does not read the answer: it is let to end, within reason.
+            while message.get("more_body", False) and self._size < _DISCARDED:
+                message = await self._receive()
+                self._size += len(message.get("body", b""))
+            raise HTTPException(413, f"the body is larger than {BODY_BYTES:,} bytes")
         return message
 
 

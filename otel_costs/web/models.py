@@ -1,8 +1,14 @@
 """The shapes of answers and bodies, for the OpenAPI description: what each field is, and its unit."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from otel_costs.store.periods import moment
+
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)  # where the store's nanoseconds end
 
 Money = Annotated[
     str | float,
@@ -178,3 +184,100 @@ class SessionReport(Session):
     content_withheld: bool | None = Field(
         default=None, description="true where there may be content that the request has no right to read"
     )
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=1024)]
+_OptionalName = Annotated[str | None, Field(default=None, max_length=1024)]
+_GivenTags = Annotated[dict[str, str], Field(max_length=32)]
+
+
+class Body(BaseModel):
+    """What all bodies share: a field that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TrackedCall(Body):
+    """A call that a program made and tells of."""
+
+    operation: _Name = Field(description="what was done: chat, embeddings, speech_to_text, text_to_speech, ...")
+    provider: _Name = Field(description="who is paid: openai, azure.ai.openai, deepgram, ...")
+    model: _OptionalName = None
+    usage: dict[str, Any] = Field(
+        description="what was used, in the units of the price files (input_tokens, audio_seconds, input_characters),"
+        " or the usage as the provider reported it. What is not understood is named in the answer's `unknown`"
+    )
+    session: _OptionalName = Field(default=None, description="the session; none: a call outside of any")
+    user: _OptionalName = Field(default=None, description="the user; that of the session, where it was told")
+    scenario: _OptionalName = None
+    kind: _OptionalName = Field(default=None, description="the kind of the session; conversation if none is told")
+    step: _OptionalName = None
+    service: _OptionalName = Field(default=None, description="the program that made the call")
+    tags: _GivenTags = Field(default_factory=dict, description="tags of the session, 32 at most")
+    at: str | None = Field(
+        default=None,
+        max_length=64,
+        description="when the call was made, in ISO 8601, UTC without an offset; now by default. Its price is that of"
+        " this time",
+    )
+    service_tier: _OptionalName = Field(default=None, description="the service tier that the provider answered with")
+    cost_usd: str | float | None = Field(default=None, description="US dollars, where the provider itself reported it")
+    error: _OptionalName = Field(default=None, description="the kind of error with which the call failed")
+    idempotency_key: Annotated[str | None, Field(min_length=1, max_length=1024)] = Field(
+        default=None,
+        description="a key of your own: a call of the same session and user that is sent again with it is stored once."
+        " Where several processes of this server stand side by side, give `at` too",
+    )
+
+    @field_validator("at")
+    @classmethod
+    def _is_moment(cls, text: str | None) -> str | None:
+        if text is not None and not _EARLIEST <= moment(text) < _LATEST:
+            raise ValueError(f"{text!r} is no time that can be stored")
+        return text
+
+    @property
+    def moment(self) -> datetime | None:
+        """When the call was made; None is now."""
+        return None if self.at is None else moment(self.at)
+
+
+class SessionStartBody(Body):
+    """What is told of a session; what is left out stays as it was told before."""
+
+    user: _OptionalName = None
+    kind: _OptionalName = Field(default=None, description="creation, or a word of yours; conversation if none is told")
+    scenario: _OptionalName = None
+    tags: Annotated[dict[str, str] | None, Field(max_length=32)] = None
+
+
+class StartedSession(Shape):
+    """A session as it was told: its calls get what they do not say themselves."""
+
+    session_id: str
+    user_id: str
+    kind: str
+    scenario: str
+    tags: Tags
+
+
+class TrackedAnswer(Shape):
+    """What a call that was told of costs. It is stored when this is answered."""
+
+    call_id: str
+    session_id: str
+    at: Time
+    cost_usd: Money | None = Field(description="null: unpriced")
+    status: str = Field(description="priced, partial, estimated or unpriced")
+    reason: str = Field(description="why it is not simply priced (docs/reasons.md); empty where it is")
+    unknown: list[str] = Field(description="keys of the usage that the cost does not account for")
+    cost_lines: dict[str, Money] = Field(description="US dollars by unit")
+    price_id: str
+    price_book: str
+    repeated: bool = Field(description="whether it had been stored before, with the same key")
+
+
+class TrackedAnswers(Shape):
+    """The answers to several calls, in their order."""
+
+    calls: list[TrackedAnswer]

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
@@ -9,8 +10,10 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otel_costs.store import reports, session_list
+from otel_costs.sessions.session import CONVERSATION
+from otel_costs.store import reports, session_list, session_starts
 from otel_costs.store.rows import Row
+from otel_costs.store.session_starts import SessionStart
 from otel_costs.web import models
 from otel_costs.web.access import Rights
 from otel_costs.web.answer import answer, failed
@@ -58,10 +61,43 @@ async def get_session(
 ) -> Response:
     """Return a session: its conversation, as far as the request may read it, and what its cost is made of."""
     wanted = unquote(session_id)
-    found = await store.ask(request, lambda client: reports.session(client, wanted))
+    found = await store.ask(request, lambda client: report(client, wanted))
     if found is None:
         return failed(404, f"there is no session {wanted!r}; GET {PATH} lists them")
     return answer(question, shown(found, rights))
+
+
+def report(client: Any, session_id: str) -> Row | None:
+    """Return a session, also one that was begun and has no call yet; None when there is none. Raises StoreError."""
+    found = reports.session(client, session_id)
+    start = None if found else session_starts.find(client, [session_id]).get(session_id)
+    return _empty(start) if start else found
+
+
+def _empty(start: SessionStart) -> Row:
+    return {
+        "session_id": start.session_id,
+        "user_id": start.user,
+        "kind": start.kind or CONVERSATION,
+        "scenario": start.scenario,
+        "tags": dict(start.tags),
+        "start_time": start.told_at,
+        "end_time": start.told_at,
+        "duration_seconds": 0,
+        "message_count": 0,
+        "call_count": 0,
+        "cost_usd": Decimal(),
+        "unpriced_calls": 0,
+        "error_count": 0,
+        "messages": [],
+        "cost": {
+            "cost_usd": Decimal(),
+            "tokens": dict.fromkeys(reports.TOKENS, 0),
+            "audio_seconds": 0,
+            "characters": 0,
+            "cost_breakdown": dict.fromkeys(reports.BREAKDOWN, Decimal()),
+        },
+    }
 
 
 def shown(session: Row, rights: Rights) -> Row:

@@ -1,6 +1,7 @@
 -- The reader sees what calls cost, through views, and no word of what was said. Views run with the rights of the user
 -- who made them.
 create role if not exists otel_costs_reader;
+grant select on begun_sessions to otel_costs_reader;
 grant select on billed_calls to otel_costs_reader;
 grant select on budget_status to otel_costs_reader;
 grant select on call_lines to otel_costs_reader;

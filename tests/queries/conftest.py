@@ -7,7 +7,7 @@ from .ledger import Store
 
 _TABLES = (
     "otel_logs", "otel_traces", "calls", "derived_calls", "call_sequences", "messages", "session_days",
-    "session_totals",
+    "session_starts", "session_totals",
     "budgets",
 )  # fmt: skip
 

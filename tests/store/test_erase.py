@@ -24,6 +24,12 @@ def own_session(record: LogRow) -> LogRow:
     return {**record, "EventName": "otel_costs.session"}
 
 
+def begun(record: LogRow) -> LogRow:
+    """Return the record of a session that a program has begun by telling us of it."""
+    record["LogAttributes"]["event.name"] = "otel_costs.session_start"
+    return {**record, "EventName": "otel_costs.session_start"}
+
+
 @pytest.fixture
 def filled(store: Store) -> Store:
     """Return a store with three users, one session of two of them, and one that began without a user."""
@@ -39,6 +45,8 @@ def filled(store: Store) -> Store:
         message(at("11:00:01"), "from bob", user="bob", session="both", message_id="m3"),
         call(at("12:00:00"), user="bob", session="b", cost="2"),
         call(at("12:00:00"), user="", session="", cost="4"),
+        begun(call(at("09:59:00"), user="ada", session="a")),
+        begun(call(at("09:59:00"), user="bob", session="b")),
         job(user="ada", session="a", cost="1"),
         job(user="bob", session="b", cost="1"),
     )
@@ -71,8 +79,8 @@ def test_a_user_is_gone_from_every_table(filled: Store) -> None:
     before, after = found.pop("session_days")  # as many as have not been merged yet
     assert (before > 0, after) == (True, 0)
     assert found == {
-        "otel_logs": (6, 0), "otel_traces": (1, 0), "otel_traces_trace_id_ts": (1, 0), "messages": (2, 0),
-        "calls": (4, 0), "derived_calls": (1, 0), "session_totals": (2, 0), "budgets": (1, 0),
+        "otel_logs": (7, 0), "otel_traces": (1, 0), "otel_traces_trace_id_ts": (1, 0), "messages": (2, 0),
+        "calls": (4, 0), "derived_calls": (1, 0), "session_totals": (2, 0), "session_starts": (1, 0), "budgets": (1, 0),
     }  # fmt: skip
     left = everything(filled)
     for word in ("ada", "my secret", "from ada", '"a"', "t1"):

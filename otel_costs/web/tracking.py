@@ -1,0 +1,204 @@
+"""Calls and sessions that a program tells of: priced by the book in force, and written as their ledger records.
+
+They are the records that `otel_costs.record` writes, so that everything that reads the ledger reads them.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any, Final
+
+from otel_costs import semconv as names
+from otel_costs.calls.bill import Bill, cost_attributes, usage_attributes
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.sessions.session import CONVERSATION
+from otel_costs.store import stored_call
+from otel_costs.store.rows import Row
+from otel_costs.store.session_starts import SessionStart
+from otel_costs.usage import Usage
+from otel_costs.usage.reported import read_given
+from otel_costs.values import sanitize
+from otel_costs.values.ids import random_id
+from otel_costs.web.models import TrackedCall
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A call that was told of, read and priced: `attributes` are those of its ledger record."""
+
+    call_id: str
+    at: datetime
+    service: str
+    usage: Usage
+    attributes: Mapping[str, Any]
+
+    @property
+    def line(self) -> bytes:
+        """The record, as a row of otel_logs."""
+        return _line(names.CALL_EVENT, self.at, self.attributes, self.service)
+
+    @property
+    def answer(self) -> Row:
+        """What is answered about it."""
+        found, prefix = self.attributes, names.COST_LINE_PREFIX
+        usd = found.get(names.COST_USD)
+        return {
+            "call_id": self.call_id,
+            "session_id": found.get(names.SESSION_ID, ""),
+            "at": self.at,
+            "cost_usd": None if usd is None else Decimal(usd),
+            "status": found[names.COST_STATUS],
+            "reason": found.get(names.COST_REASON, ""),
+            "unknown": list(found.get(names.COST_UNKNOWN, ())),
+            "cost_lines": {k.removeprefix(prefix): Decimal(v) for k, v in found.items() if k.startswith(prefix)},
+            "price_id": found.get(names.PRICE_ID, ""),
+            "price_book": found.get(names.PRICE_BOOK, ""),
+            "repeated": False,
+        }
+
+    def is_same(self, row: Row) -> bool:
+        """Say whether a stored call, which has the same key, is this one."""
+        stored = (row["operation"], row["provider"], row["request_model"])
+        return self._said == stored and self.usage.quantities == stored_call.usage(row).quantities
+
+    def is_told_again(self, other: "Tracked") -> bool:
+        """Say whether another one of the same key is this one."""
+        return self._said == other._said and self.usage.quantities == other.usage.quantities
+
+    @property
+    def _said(self) -> tuple[str, ...]:
+        said = (names.OPERATION_NAME, names.PROVIDER_NAME, names.REQUEST_MODEL)
+        return tuple(self.attributes.get(name, "") for name in said)
+
+
+def call_id_of(call: TrackedCall) -> str:
+    """Return the id of a call: a random one, or that of its key, of its session and user."""
+    if call.idempotency_key is None:
+        return random_id()
+    said = json.dumps([call.session or "", call.user or "", call.idempotency_key]).encode()
+    digits = blake2b(said, person=b"otel_costs", digest_size=16).hexdigest()
+    return f"{digits[:12]}8{digits[13:]}"  # not a 5 there: that is the id of a provider's job
+
+
+def tracked(call: TrackedCall, call_id: str, start: SessionStart | None, now: datetime) -> Tracked:
+    """Read and price a call; what it does not say of its session, `start` says."""
+    at = call.moment or now
+    provider = sanitize.identifier(call.provider)
+    usage = read_given(call.usage, provider)
+    bill = Bill(usage=usage, service_tier=call.service_tier)
+    if call.cost_usd is not None:
+        bill.reported = sanitize.money(str(call.cost_usd))
+        if bill.reported is None:
+            bill.reasons.append(CostReason.REPORTED_COST_INVALID)
+    model = sanitize.text(call.model) if call.model else None
+    at_ns = _nanoseconds(at)
+    attributes: dict[str, Any] = {
+        names.EVENT_NAME: names.CALL_EVENT,
+        names.CALL_ID: call_id,
+        names.START_TIME_UNIX_NANO: at_ns,
+        names.OPERATION_NAME: sanitize.identifier(call.operation),
+        names.PROVIDER_NAME: provider,
+        names.REQUEST_MODEL: model,
+        names.OPENAI_RESPONSE_SERVICE_TIER: call.service_tier,
+        names.ERROR_TYPE: sanitize.identifier(call.error) or None,
+        **_identity(call, start),
+        **usage_attributes(usage),
+        **cost_attributes(bill, bill.cost(provider, (None, model), at_ns)),
+    }
+    kept = {name: value for name, value in attributes.items() if value is not None}
+    return Tracked(call_id, at, sanitize.identifier(call.service), usage, kept)
+
+
+def repeated(call_id: str, call: TrackedCall, row: Row) -> Row:
+    """Return what is answered about a call that is stored already."""
+    return {
+        "call_id": call_id,
+        "session_id": sanitize.identifier(call.session),
+        "at": row["end_time"],
+        "cost_usd": row["cost_usd"],
+        "status": row["cost_status"],
+        "reason": row["cost_reason"],
+        "unknown": list(row["cost_unknown"]),
+        "cost_lines": dict(row["cost_lines"]),
+        "price_id": row["price_id"],
+        "price_book": row["price_book"],
+        "repeated": True,
+    }
+
+
+def start_line(start: SessionStart, now: datetime) -> bytes:
+    """Return the record of a session that begins, as a row of otel_logs."""
+    found = {names.EVENT_NAME: names.SESSION_START_EVENT, **_session(start)}
+    return _line(names.SESSION_START_EVENT, now, found, "")
+
+
+def end_line(session: Row, now: datetime) -> bytes:
+    """Return the record of a session that has ended, with its totals, as a row of otel_logs."""
+    start = SessionStart(
+        session["session_id"], session["user_id"], session["kind"], session["scenario"], dict(session["tags"])
+    )
+    found = {
+        names.EVENT_NAME: names.SESSION_EVENT,
+        **_session(start),
+        names.SESSION_CALLS: session["call_count"],
+        names.SESSION_UNPRICED_CALLS: session["unpriced_calls"],
+    }
+    if session["cost_usd"] is not None:
+        found[names.COST_USD] = f"{session['cost_usd']:f}"
+    return _line(names.SESSION_EVENT, now, found, "")
+
+
+def _identity(call: TrackedCall, start: SessionStart | None) -> dict[str, Any]:
+    """Return whose a call is: what it says, and for the rest what was told of its session."""
+    known = start or SessionStart(sanitize.identifier(call.session))
+    own = SessionStart(
+        known.session_id,
+        sanitize.identifier(call.user) or known.user,
+        sanitize.identifier(call.kind) or known.kind,
+        sanitize.identifier(call.scenario) or known.scenario,
+        {**known.tags, **clean_tags(call.tags)},
+    )
+    return _session(own) | ({names.STEP: sanitize.identifier(call.step)} if call.step else {})
+
+
+def clean_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags as a record can carry them."""
+    return {sanitize.identifier(name): sanitize.identifier(value) for name, value in tags.items()}
+
+
+def _session(start: SessionStart) -> dict[str, Any]:
+    found = {
+        names.SESSION_ID: start.session_id,
+        names.USER_ID: start.user,
+        names.SESSION_KIND: (start.kind or CONVERSATION) if start.session_id else "",
+        names.SCENARIO: start.scenario,
+    }
+    tags = {names.TAG_PREFIX + name: value for name, value in start.tags.items()}
+    return {name: value for name, value in found.items() if value} | tags
+
+
+def _line(event: str, at: datetime, attributes: Mapping[str, Any], service: str) -> bytes:
+    seconds, nanoseconds = divmod(_nanoseconds(at), 1_000_000_000)
+    row = {
+        "Timestamp": f"{seconds:010}.{nanoseconds:09}",  # fewer digits would be read as a year
+        "ServiceName": service,
+        "ScopeName": names.SCOPE,
+        "ResourceAttributes": {names.SERVICE_NAME: service} if service else {},
+        "LogAttributes": {name: _text(value) for name, value in attributes.items()},
+        "EventName": event,
+    }
+    return json.dumps(row).encode()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _nanoseconds(at: datetime) -> int:
+    since = at - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
