@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import formatting
-from otel_costs.cli.cost_lines import RecordedLine, label, recorded_lines
+from otel_costs.cli.cost_lines import label
 from otel_costs.cli.output import inert, text
 from otel_costs.cli.reasons import explained
+from otel_costs.store.recorded_lines import RecordedLine, recorded_lines
 
 Row = Mapping[str, Any]
 

@@ -101,7 +101,7 @@ def _what_is_missing(client: "Client", found: Row) -> str:
 def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
     """Show the conversation of session ID, its calls, and their cost line by line."""
     from otel_costs.cli.conversation import conversation  # noqa: PLC0415
-    from otel_costs.store import reports  # noqa: PLC0415
+    from otel_costs.store import reports, session_shape  # noqa: PLC0415
 
     with options.opened(dsn) as client:
         found = reports.session(client, session_id)
@@ -110,7 +110,7 @@ def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
         calls = [] if form == options.JSON else reports.session_calls(client, session_id)
         said_in = reports.message_calls(client, session_id) if form == options.TABLE else []
     if form == options.JSON:
-        output.write_json(found)
+        output.write_json(session_shape.shaped(found))
     elif form == options.CSV:
         output.write_csv(_timeline(found["messages"], calls), TIMELINE_COLUMNS)
     else:

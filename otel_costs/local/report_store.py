@@ -36,6 +36,11 @@ class ReportStore:
         self._queries, self._ingest, self._state, self._gone = queries, ingest, state, gone
         self._own = local()
 
+    @property
+    def refused_records(self) -> int | None:
+        """See otel_costs.web.store.Store."""
+        return self._ingest.refused
+
     async def ask(self, request: Request, job: "Callable[[Client], Result]") -> Result:
         """See otel_costs.web.store.Store."""
         kind = limits.REPORT

@@ -21,16 +21,27 @@ def put(client: "Client", scope: str, name: str, period: str, limit_usd: Decimal
 
 
 def remove(client: "Client", scope: str, name: str, period: str) -> bool:
-    """Delete a budget; return whether there was one. Raises ValueError for what is no budget, and StoreError."""
+    """Take a budget away; return whether there was one. Raises ValueError for what is none, StoreError."""
+    limit_usd = limit_of(client, scope, name, period)
+    if limit_usd is not None:
+        take_away(client, scope, name, period, limit_usd)
+    return limit_usd is not None
+
+
+def limit_of(client: "Client", scope: str, name: str, period: str) -> Decimal | None:
+    """Return the limit of a budget; None when there is none. Raises StoreError."""
     found = rows(
         client,
-        "select limit_usd from budgets final where toString(scope) = {scope:String} and name = {name:String}"
-        " and toString(period) = {period:String} and not deleted",
+        "select limit_usd from budget_status where scope = {scope:String} and name = {name:String}"
+        " and period = {period:String}",
         {"scope": scope, "name": name, "period": period},
     )
-    if found:
-        _write(client, scope, name, period, found[0]["limit_usd"], deleted=True)
-    return bool(found)
+    return found[0]["limit_usd"] if found else None
+
+
+def take_away(client: "Client", scope: str, name: str, period: str, limit_usd: Decimal) -> None:
+    """Write that there is no such budget any more. Raises ValueError for what is none, StoreError."""
+    _write(client, scope, name, period, limit_usd, deleted=True)
 
 
 def _checked(limit_usd: Decimal) -> Decimal:

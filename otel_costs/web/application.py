@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otel_costs.store import StoreError
-from otel_costs.web import costs_api, sessions_api, tracking_api
+from otel_costs.web import budgets_api, costs_api, prices_api, reports_api, sessions_api, tracking_api
 from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
 from otel_costs.web.entrance import Entrance
@@ -44,8 +44,8 @@ def application(store: Store, access: Access) -> Entrance:
     made.state.store = store
     # Calls with a key are looked for and stored by one request after the other.
     made.state.one_at_a_time = Lock()
-    for router in (costs_api.router, sessions_api.router, tracking_api.router):
-        made.include_router(router, prefix=PREFIX)
+    for api in (costs_api, sessions_api, reports_api, tracking_api, budgets_api, prices_api):
+        made.include_router(api.router, prefix=PREFIX)
     made.include_router(sessions_api.plain_router)
     made.add_middleware(GZipMiddleware, minimum_size=1024)
     return Entrance(made, access)

@@ -33,6 +33,11 @@ class ConnectedStore:
         self._reader = _Clients(dsn)
         self._writer = None if writer_dsn is None else _Clients(writer_dsn)
 
+    @property
+    def refused_records(self) -> int | None:
+        """Not known: it is who sends records that is told."""
+        return None
+
     async def ask(self, request: Request, job: "Callable[[Client], Result]") -> Result:  # noqa: ARG002
         """See Store."""
         return await self._reader.run(job)

@@ -281,3 +281,189 @@ class TrackedAnswers(Shape):
     """The answers to several calls, in their order."""
 
     calls: list[TrackedAnswer]
+
+
+class Kind(Shape):
+    """The sessions of a kind that began, and its calls that ended."""
+
+    sessions: int
+    calls: int
+    cost_usd: Money
+
+
+class ReportSummary(Shape):
+    """The whole of a report."""
+
+    total_cost_usd: Money
+    sessions: int
+    conversations: int
+    creations: int
+    calls: int
+    unpriced_calls: int
+    error_count: int
+    tokens: Tokens
+    cost_breakdown: Breakdown
+    by_kind: dict[str, Kind] = Field(description="by kind of session; calls outside of any under an empty one")
+
+
+class Report(Shape):
+    """What a user, or everybody, cost in a time. Each part adds up to the total."""
+
+    user: str | None
+    from_: Time | None = Field(alias="from")
+    to: Time | None
+    tz: str
+    summary: ReportSummary
+    by_day: list[Measures]
+    by_model: list[Measures]
+    by_scenario: list[Measures]
+    sessions: list[Session]
+
+
+class NotPriced(Shape):
+    """Calls of one model that are not simply priced, for one reason."""
+
+    cost_status: str
+    cost_reason: str
+    provider: str
+    model: str
+    operation: str
+    call_count: int
+    cost_usd: Money
+    last_time: Time
+    last_call_id: str
+
+
+class Missing(Shape):
+    """Calls of a process whose records never arrived."""
+
+    process_id: str
+    service: str
+    first_seq: int
+    last_seq: int
+    missing_count: int
+    noticed_at: Time
+    first_time: Time
+    last_time: Time
+
+
+class DearSession(Session):
+    """A session that cost ten times the median of its kind."""
+
+    median_usd: Money
+
+
+class DearDay(Shape):
+    """A day that cost three times an average day of the four weeks before."""
+
+    day: str
+    cost_usd: Money
+    average_usd: Money
+
+
+class Inbox(Shape):
+    """What needs a look."""
+
+    not_priced: list[NotPriced]
+    missing_calls: list[Missing]
+    dear_sessions: list[DearSession]
+    dear_days: list[DearDay]
+    misdated_calls: int = Field(description="calls whose time no clock can have meant")
+    refused_records: int | None = Field(description="records that were refused since the start; null: not known here")
+
+
+class CallLine(Shape):
+    """A line of a call's cost. quantity and rate are null where today's prices do not come to the same amount."""
+
+    unit: str
+    quantity: float | None
+    rate_usd: Money | None
+    per: int | None
+    multiplier: str | None
+    amount_usd: Money
+
+
+class Call(Shape):
+    """All of a call: the columns of the view billed_calls (docs/sql.md), and its lines."""
+
+    call_id: str
+    session_id: str
+    user_id: str
+    operation: str
+    provider: str
+    model: str
+    cost_usd: Money | None
+    cost_status: str
+    cost_reason: str
+    revision: int = Field(description="rises where a call is recorded again, as by a re-price")
+    repriced: bool
+    lines: list[CallLine]
+
+
+class Budget(Shape):
+    """A budget, and what was spent of it in its current period."""
+
+    scope: str
+    name: str
+    period: str
+    period_start: Time
+    limit_usd: Money
+    spent_usd: Money
+    remaining_usd: Money
+    used: float | None = Field(description="the spent part, 1 is all of it; null for what was spent of nothing")
+    state: str = Field(description="ok, warning (80 % and more) or over")
+    unpriced_calls: int
+
+
+class Budgets(Shape):
+    """All budgets."""
+
+    budgets: list[Budget]
+
+
+class BudgetBody(Body):
+    """The limit of a budget."""
+
+    limit_usd: str | float = Field(description="US dollars, from 0 on")
+
+
+class Removed(Shape):
+    """Something is not there any more."""
+
+    removed: bool
+
+
+class PriceSource(Shape):
+    """A list of prices."""
+
+    name: str
+    version: str
+    fetched_at: Time | None
+
+
+class Price(Shape):
+    """A rate of the table in force."""
+
+    provider: str
+    model: str
+    unit: str
+    rate_usd: Money | None
+    per: int | None
+    multiplier: str
+    condition: str
+    start: Time | None
+    end: Time | None
+    price_id: str
+    source: str
+    checked: str
+    wins: bool | None
+    winner: str | None
+
+
+class Prices(Shape):
+    """The table in force; of its sources the first is over the others."""
+
+    version: str
+    sources: list[PriceSource]
+    prices: list[Price]
+    more: bool

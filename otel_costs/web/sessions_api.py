@@ -1,7 +1,5 @@
 """GET sessions and sessions/{id}, under /api/v1/ and, as `curl` has always asked for them, without it."""
 
-import json
-from contextlib import suppress
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
@@ -11,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otel_costs.sessions.session import CONVERSATION
-from otel_costs.store import reports, session_list, session_starts
+from otel_costs.store import reports, session_list, session_shape, session_starts
 from otel_costs.store.rows import Row
 from otel_costs.store.session_starts import SessionStart
 from otel_costs.web import models
@@ -102,26 +100,4 @@ def _empty(start: SessionStart) -> Row:
 
 def shown(session: Row, rights: Rights) -> Row:
     """Return a session as a request with `rights` may see it."""
-    about = {name: session[name] for name in ("session_id", "start_time", "duration_seconds")}
-    found = {**session, "cost": {**about, **session["cost"]}}
-    if rights.content:
-        return {**found, "messages": [{**message, "metadata": _read(message)} for message in session["messages"]]}
-    messages = [
-        {**{name: value for name, value in message.items() if name != "content"}, "metadata": _frame(message)}
-        for message in session["messages"]
-    ]
-    return {**found, "messages": messages, "content_withheld": True}
-
-
-def _frame(message: Row) -> Row:
-    return {name: value for name, value in message["metadata"].items() if name != "arguments"}
-
-
-def _read(message: Row) -> Row:
-    """Return the metadata of a message, the arguments of a function as an object where they are JSON."""
-    metadata = dict(message["metadata"])
-    if arguments := metadata.get("arguments"):
-        with suppress(ValueError, RecursionError):
-            if isinstance(read := json.loads(arguments), dict):
-                metadata["arguments"] = read
-    return metadata
+    return session_shape.shaped(session) if rights.content else session_shape.without_content(session)

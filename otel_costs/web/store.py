@@ -22,6 +22,11 @@ class NoWriterError(Exception):
 class Store(Protocol):
     """A store: `ask` reads from it, `change` and `insert` write."""
 
+    @property
+    def refused_records(self) -> int | None:
+        """How many records were refused for what they hold, since the start; None where that is not known."""
+        ...
+
     async def ask(self, request: Request, job: "Callable[[Client], Result]") -> Result:
         """Return what `job` returns, which is called in a thread with a client of its own.
 

@@ -1,0 +1,113 @@
+"""GET, PUT and DELETE budgets: what users, scenarios and all together may spend, and what they did."""
+
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otel_costs.store import budgets, reports
+from otel_costs.store.rows import Row
+from otel_costs.web import models
+from otel_costs.web.answer import answer, failed
+from otel_costs.web.context import MayWrite, StoreOf
+from otel_costs.web.documented import documented
+from otel_costs.web.question import FORM, Asked, ParameterError, Question
+from otel_costs.web.store import Store
+
+router: Final = APIRouter(tags=["budgets"])
+
+_LIST: Final = Asked(FORM)
+_ONE: Final = Asked(("money",))
+
+_Period = Literal["day", "week", "month"]
+_Scope = Literal["user", "scenario"]
+
+
+@router.get("/budgets", **documented(_LIST, models.Budgets))
+async def get_budgets(request: Request, store: StoreOf, question: Annotated[Question, Depends(_LIST)]) -> Response:
+    """Return every budget and what was spent of it in its current day, week or month (UTC), the fullest first."""
+    found = await store.ask(request, _status)
+    return answer(question, {"budgets": found}, found)
+
+
+@router.put("/budgets/all/{period}", dependencies=[MayWrite], **documented(_ONE, models.Budget, 413))
+async def put_budget_of_all(
+    period: _Period,
+    body: models.BudgetBody,
+    request: Request,
+    store: StoreOf,
+    question: Annotated[Question, Depends(_ONE)],
+) -> Response:
+    """Set what all users together may spend in a day, week or month, in the place of the budget before."""
+    return await _put(request, store, question, ("all", "", period), body)
+
+
+@router.put("/budgets/{scope}/{period}/{name:path}", dependencies=[MayWrite], **documented(_ONE, models.Budget, 413))
+async def put_budget(
+    scope: _Scope,
+    period: _Period,
+    name: str,
+    body: models.BudgetBody,
+    request: Request,
+    store: StoreOf,
+    question: Annotated[Question, Depends(_ONE)],
+) -> Response:
+    """Set what a user or a scenario may spend in a day, week or month, in the place of the budget before."""
+    return await _put(request, store, question, (scope, unquote(name), period), body)
+
+
+@router.delete("/budgets/all/{period}", dependencies=[MayWrite], **documented(_ONE, models.Removed, 404))
+async def delete_budget_of_all(
+    period: _Period, request: Request, store: StoreOf, question: Annotated[Question, Depends(_ONE)]
+) -> Response:
+    """Take the budget of all users together away."""
+    return await _delete(request, store, question, ("all", "", period))
+
+
+@router.delete(
+    "/budgets/{scope}/{period}/{name:path}", dependencies=[MayWrite], **documented(_ONE, models.Removed, 404)
+)
+async def delete_budget(
+    scope: _Scope,
+    period: _Period,
+    name: str,
+    request: Request,
+    store: StoreOf,
+    question: Annotated[Question, Depends(_ONE)],
+) -> Response:
+    """Take the budget of a user or a scenario away."""
+    return await _delete(request, store, question, (scope, unquote(name), period))
+
+
+async def _put(
+    request: Request, store: Store, question: Question, which: tuple[str, str, str], body: models.BudgetBody
+) -> Response:
+    try:
+        limit_usd = Decimal(str(body.limit_usd))
+        await store.change(request, lambda client: budgets.put(client, *which, limit_usd))
+    except (InvalidOperation, ValueError):
+        raise ParameterError(
+            f"no budget of {which[0]} {which[1]!r} with a limit of {str(body.limit_usd)[:40]!r}: give dollars, from 0"
+            " on, with at most twelve decimals, and a name"
+        ) from None
+    found = await store.ask(request, _status)
+    (set_,) = (row for row in found if (row["scope"], row["name"], row["period"]) == which)
+    return answer(question, set_)
+
+
+async def _delete(request: Request, store: Store, question: Question, which: tuple[str, str, str]) -> Response:
+    limit_usd = await store.ask(request, lambda client: budgets.limit_of(client, *which))
+    if limit_usd is None:
+        return failed(404, f"there is no budget of {which[0]} {which[1]!r} for a {which[2]}; GET budgets lists them")
+    await store.change(request, lambda client: budgets.take_away(client, *which, limit_usd))
+    return answer(question, {"removed": True})
+
+
+def _status(client: Any) -> list[Row]:
+    # What was spent of nothing is no fraction, and no number of JSON's.
+    found = reports.budget_status(client)
+    return [{**row, "used": row["used"] if isfinite(row["used"]) else None} for row in found]

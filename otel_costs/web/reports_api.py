@@ -1,0 +1,75 @@
+"""GET report, inbox and calls/{id}: what a user cost, what needs a look, and all of one call."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from otel_costs.store import inbox, one_call, user_report
+from otel_costs.store.rows import Row
+from otel_costs.web import models
+from otel_costs.web.answer import answer, failed
+from otel_costs.web.context import RightsOf, StoreOf
+from otel_costs.web.documented import documented, readable
+from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
+
+router: Final = APIRouter(tags=["reports"])
+
+_REPORT: Final = Asked((*PERIOD, *FILTERS, *FORM), limit=(100, 1000))
+_INBOX: Final = Asked((*PERIOD, *FILTERS, *FORM))
+_CALL: Final = Asked(("money",), own=(("session", "the session of the call: it is found faster"),))
+
+_CALL_ID: Final = re.compile(r"[0-9a-fA-F]{32}")
+
+
+@router.get("/report", **documented(_REPORT, models.Report))
+async def get_report(
+    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(_REPORT)]
+) -> Response:
+    """Return what a user, or everybody, cost in a time: by kind of session, day, model and scenario.
+
+    `sessions` are the newest, up to `limit`. As CSV the parts by day, model and scenario are one table, whose column
+    `part` tells them apart.
+    """
+    readable(question, rights)
+    found = await store.ask(request, lambda client: user_report.user_report(client, question.selection, question.limit))
+    return answer(question, found, list(_parts(found)))
+
+
+@router.get("/inbox", **documented(_INBOX, models.Inbox))
+async def get_inbox(
+    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(_INBOX)]
+) -> Response:
+    """Return what needs a look.
+
+    Calls that are unpriced, partial or estimated, by reason; calls that never arrived; sessions that cost ten times
+    the median of their kind; days that cost three times an average day of the four weeks before; records that were
+    refused. As CSV it is the calls that are not simply priced.
+    """
+    readable(question, rights)
+    found = await store.ask(request, lambda client: inbox.inbox(client, question.selection))
+    return answer(question, {**found, "refused_records": store.refused_records}, found["not_priced"])
+
+
+@router.get("/calls/{call_id:path}", **documented(_CALL, models.Call, 404))
+async def get_call(
+    call_id: str, request: Request, store: StoreOf, question: Annotated[Question, Depends(_CALL)]
+) -> Response:
+    """Return all that is stored of a call: what was used, what it cost line by line, the price and its revision."""
+    session, found = question.texts.get("session"), None
+    if _CALL_ID.fullmatch(call_id):
+        found = await store.ask(request, lambda client: one_call.call(client, call_id.lower(), session))
+    if found is None:
+        where = "" if session is None else f" in session {session!r}"
+        return failed(404, f"there is no call {call_id[:100]!r}{where}: give the 32 hex digits of its call_id")
+    return answer(question, found)
+
+
+def _parts(report: Row) -> Iterator[Row]:
+    keys = dict.fromkeys(key for by in user_report.PARTS.values() for key in by)
+    for part in user_report.PARTS:
+        for row in report[part]:
+            yield {"part": part, **keys, **row}

@@ -1,0 +1,154 @@
+"""Reports, calls, budgets, prices and what needs a look, as scripts ask for them."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from otel_costs import pricing
+from otel_costs.local import Stack
+from tests.local.support import send
+
+from .conftest import cookie
+from .support import asked, got, refusal, sent
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def call(session: str, *, days: int = 0, **more: Any) -> dict[str, Any]:
+    at = NOW - timedelta(days=days)
+    usage = {"input_tokens": 1500, "output_tokens": 800}
+    named = {"operation": "chat", "provider": "openai", "model": "gpt-4o", "usage": usage}
+    return {**named, "session": session, "user": "ada", "at": at.isoformat(), **more}
+
+
+@pytest.fixture(scope="module")
+def api(emptied_stack: Stack) -> str:
+    """Fill the store: conversations and a creation of ada's, one of bob's, a dear one, and calls without a price."""
+    api = f"{emptied_stack.http_url}/api/v1"
+    calls = [call(f"c{number}", days=number, scenario="sales") for number in range(10)]
+    calls += [call("made", days=1, kind="creation", step="analysis"), call("b", days=2, user="bob")]
+    calls += [call("dear", days=0, user="bob", usage={"input_tokens": 10**8})]
+    calls += [call("odd", days=3, model="nobody-knows"), call("odd", days=3, usage={"input_tokens": 1, "dreams": 2})]
+    calls += [call("", days=1, error="RateLimitError", usage={"input_tokens": 0})]
+    answer = sent(f"{api}/calls", calls)
+    assert answer.status == 200, answer.text
+    return api
+
+
+def test_a_users_report(api: str) -> None:
+    """In the shape that scripts of the older tools read; each part adds up to the total."""
+    found = got(f"{api}/report", user="ada", range="30d")
+    summary = found["summary"]
+    assert found["user"] == "ada"
+    assert (summary["sessions"], summary["conversations"], summary["creations"]) == (12, 11, 1)
+    assert (summary["calls"], summary["unpriced_calls"], summary["error_count"]) == (14, 1, 1)
+    assert summary["by_kind"]["creation"] == {"sessions": 1, "calls": 1, "cost_usd": "0.011750"}
+    assert summary["by_kind"][""] == {"sessions": 0, "calls": 1, "cost_usd": "0"}
+    total = Decimal(summary["total_cost_usd"])
+    assert total == 11 * Decimal("0.01175") + Decimal("0.0000025")
+    for part in ("by_day", "by_model", "by_scenario"):
+        assert sum(Decimal(row["cost_usd"]) for row in found[part]) == total
+    assert sum(Decimal(row["cost_usd"]) for row in summary["by_kind"].values()) == total
+    assert found["sessions"][0]["session_id"] == "c0"
+    rows = list(csv.DictReader(io.StringIO(asked(f"{api}/report", user="ada", format="csv").text)))
+    assert sum(Decimal(row["cost_usd"]) for row in rows if row["part"] == "by_day") == total
+    numbers = asked(f"{api}/report", user="ada", range="30d", money="number").text
+    assert json.loads(numbers, parse_float=Decimal)["summary"]["total_cost_usd"] == total
+
+
+def test_a_call_with_its_lines(api: str) -> None:
+    """Quantity times rate is the amount; with the session, and without."""
+    (row,) = got(f"{api}/sessions", user="ada", kind="creation")["sessions"]
+    found = sent(f"{api}/calls", call(row["session_id"], kind="creation", step="x", idempotency_key="k"))
+    call_id = json.loads(found.text)["call_id"]
+    one = got(f"{api}/calls/{call_id}")
+    assert one == got(f"{api}/calls/{call_id.upper()}", session="made")
+    assert (one["session_id"], one["kind"], one["step"], one["revision"]) == ("made", "creation", "x", 0)
+    assert [(line["unit"], line["quantity"]) for line in one["lines"]] == [
+        ("input_tokens", 1500),
+        ("output_tokens", 800),
+    ]
+    for line in one["lines"]:
+        assert Decimal(line["amount_usd"]) == line["quantity"] * Decimal(line["rate_usd"]) / line["per"]
+    assert sum(Decimal(line["amount_usd"]) for line in one["lines"]) == Decimal(one["cost_usd"])
+    assert "in session 'b'" in refusal(asked(f"{api}/calls/{call_id}", session="b"), 404)
+    for name in ("nonsense", "0" * 32, "a/b", "%00"):
+        assert "32 hex digits" in refusal(asked(f"{api}/calls/{name}"), 404)
+
+
+def test_what_needs_a_look(api: str) -> None:
+    """Each with its reason."""
+    found = got(f"{api}/inbox")
+    reasons = [(row["cost_status"], row["cost_reason"], row["call_count"]) for row in found["not_priced"]]
+    assert reasons == [("unpriced", "unknown_model", 1), ("partial", "unknown_usage", 1)]
+    assert [(row["session_id"], row["median_usd"]) for row in found["dear_sessions"]] == [("dear", "0.011750")]
+    assert [row["day"] for row in found["dear_days"]] == [NOW.date().isoformat()]
+    assert (found["missing_calls"], found["refused_records"], found["misdated_calls"]) == ([], 0, 0)
+    assert got(f"{api}/inbox", user="nobody")["dear_sessions"] == []
+    text = asked(f"{api}/inbox", format="csv").text
+    assert [row["cost_reason"] for row in csv.DictReader(io.StringIO(text))] == ["unknown_model", "unknown_usage"]
+
+
+def test_a_budget_from_set_to_gone(api: str) -> None:
+    """Its answer says what is spent of it; a name may have a slash."""
+    for path, spent in (("user/month/ada", True), (f"scenario/day/{quote('a/b', safe='')}", False), ("all/week", True)):
+        answer = sent(f"{api}/budgets/{path}", {"limit_usd": "12.50"}, method="PUT")
+        assert answer.status == 200, answer.text
+        one = json.loads(answer.text)
+        assert (one["limit_usd"], one["period"]) == ("12.500000", path.split("/")[1])
+        assert (Decimal(one["spent_usd"]) > 0) == spent
+    assert [row["name"] for row in got(f"{api}/budgets")["budgets"]].count("a/b") == 1
+    assert json.loads(sent(f"{api}/budgets/all/week", {"limit_usd": 0}, method="PUT").text)["used"] is None
+    assert "limit_usd" in asked(f"{api}/budgets", format="csv").text
+    for path in ("user/month/ada", "scenario/day/a%2Fb", "all/week"):
+        assert json.loads(send(f"{api}/budgets/{path}", method="DELETE").text) == {"removed": True}
+        assert "there is no budget" in refusal(send(f"{api}/budgets/{path}", method="DELETE"), 404)
+    assert got(f"{api}/budgets") == {"budgets": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("user/month/ada", {"limit_usd": "-1"}),
+        ("user/month/ada", {"limit_usd": "NaN"}),
+        ("user/month/ada", {"limit_usd": "1e30"}),
+        ("user/month/ada", {"limit_usd": "0.0000000000001"}),
+        ("user/month/ada", {"limit_usd": "a lot"}),
+        ("user/month/ada", {}),
+        ("user/year/ada", {"limit_usd": "1"}),
+        ("team/month/ada", {"limit_usd": "1"}),
+        ("user/month/", {"limit_usd": "1"}),
+    ],
+)
+def test_what_is_no_budget(api: str, path: str, body: dict[str, Any]) -> None:
+    """It is refused, and nothing is set."""
+    refusal(sent(f"{api}/budgets/{path}", body, method="PUT"), 400)
+    assert got(f"{api}/budgets") == {"budgets": []}
+
+
+def test_who_may_set_a_budget(program: str) -> None:
+    """Reading is for all, setting for who may write."""
+    path = f"{program}/api/v1/budgets/user/month/eve"
+    assert "may not write" in refusal(sent(path, {"limit_usd": 1}, cookie("clerk"), "PUT"), 403)
+    assert sent(path, {"limit_usd": 1}, cookie("robot"), "PUT").status == 200
+    assert got(f"{program}/api/v1/budgets", cookie("clerk"))["budgets"][0]["name"] == "eve"
+    assert "may not write" in refusal(send(path, headers=cookie("clerk"), method="DELETE"), 403)
+    assert send(path, headers=cookie("robot"), method="DELETE").status == 200
+
+
+def test_the_prices_in_force(api: str) -> None:
+    """Exact rates, with where they are from; the first of a model is the one that calls have."""
+    found = got(f"{api}/prices", provider="openai", model="gpt-4o-mini")
+    assert found["version"] == pricing.current().version
+    rates = {row["unit"]: row["rate_usd"] for row in found["prices"] if row["model"] == "gpt-4o-mini" and row["wins"]}
+    assert rates["input_tokens"] == "0.150000"
+    assert (found["more"], found["sources"][0]["fetched_at"]) == (False, None)
+    few = got(f"{api}/prices", limit=3)
+    assert (len(few["prices"]), few["more"]) == (3, True)
+    assert got(f"{api}/prices", provider="nobody")["prices"] == []
