@@ -2,12 +2,17 @@
 
 import gc
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tests.support import selection
+
+_IN_MEMORY = "/dev/shm"
+_ROOM = 4 * 2**30
+"""Bytes that have to be free there: a whole run leaves less than one GiB."""
 
 pytest_plugins = ["tests.support.fixtures", "tests.support.recorded", "tests.support.stack"]
 
@@ -20,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     selection.configure(long=config.getoption("long"))
+    if os.path.isdir(_IN_MEMORY) and shutil.disk_usage(_IN_MEMORY).free > _ROOM:
+        # Stores are made of many small files, and each insert waits for its own to be on the disk.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _IN_MEMORY)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -12,20 +11,19 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 import otel_costs
 from otel_costs import semconv as names
+from otel_costs.local import Stack
 from tests.cases.conftest import Case
-from tests.local.support import Served, ask, export_logs, free_ports, send
+from tests.local.support import ask, export_logs, send
 
 THREE_DAYS_NS = 3 * 86_400 * 10**9
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """Run the local stack in a process of its own, where no copy is merged away before it is counted."""
-    running = Served(tmp_path / "data", free_ports(3), {})
-    running.wait_until_ready()
-    assert send(running.http_url, b"system stop merges").status == 200
-    yield running
-    running.kill()
+def served(emptied_stack: Stack) -> Iterator[Stack]:
+    """Return a stack where no copy is merged away before it is counted."""
+    assert send(emptied_stack.http_url, b"system stop merges").status == 200
+    yield emptied_stack
+    assert send(emptied_stack.http_url, b"system start merges").status == 200
 
 
 COST_USD = Decimal("0.00018")
@@ -48,7 +46,7 @@ def written(case: Case, session: str, count: int) -> list[LogRecord]:
     return [record for record in records if record.event_name == names.CALL_EVENT]
 
 
-def billed(served: Served, session: str) -> tuple[int, Decimal]:
+def billed(served: Stack, session: str) -> tuple[int, Decimal]:
     """Return the calls and the cost of a session, which its report and the sum over its calls agree on."""
     found = {
         (int(row["calls"]), Decimal(row["usd"]))
@@ -62,7 +60,7 @@ def billed(served: Served, session: str) -> tuple[int, Decimal]:
     return agreed
 
 
-def test_case_36_what_is_delivered_eight_times_is_counted_once(case: Case, served: Served) -> None:
+def test_case_36_what_is_delivered_eight_times_is_counted_once(case: Case, served: Stack) -> None:
     """In other batches each time, as after a 503 or a connection that was cut."""
     records = written(case, "a", 6)
     shuffled = random.Random(36)
@@ -75,7 +73,7 @@ def test_case_36_what_is_delivered_eight_times_is_counted_once(case: Case, serve
     case.ask()
 
 
-def test_case_37_what_comes_late_and_out_of_order_has_the_same_totals(case: Case, served: Served) -> None:
+def test_case_37_what_comes_late_and_out_of_order_has_the_same_totals(case: Case, served: Stack) -> None:
     """Three days late, the last call first: the session is the one that came in time."""
     in_time, late = written(case, "in time", 4), written(case, "late", 4)
     assert export_logs(served.otlp_http_url, in_time).status == 200

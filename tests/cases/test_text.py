@@ -12,6 +12,7 @@ from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, tokens
 from otel_costs.values.sanitize import MAX_TEXT
 from tests.cases.conftest import WORDS, Case
+from tests.support.selection import long
 
 TEN_MB = 10 * 1024 * 1024
 
@@ -63,7 +64,7 @@ def test_case_11_bytes_are_recorded_by_their_length(with_content: Case) -> None:
     assert not [piece for piece in ("xyzzy", "RIFF", "\\x00") if piece in written]
 
 
-@pytest.mark.parametrize("letter", ["x", "日", "🎈"])
+@pytest.mark.parametrize("letter", ["🎈", long("x"), long("日")])
 def test_case_12_a_prompt_of_10_mb_is_cut(letter: str, with_content: Case) -> None:
     """To 64 KB that UTF-8 can carry, with a flag and its true size; the provider gets all of it."""
     prompt = letter * (TEN_MB // len(letter.encode()))

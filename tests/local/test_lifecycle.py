@@ -29,15 +29,6 @@ def count(url: str, session: str) -> int:
     return int(row["c"])
 
 
-def test_it_says_where_things_are(serve: Serve, tmp_path: Path) -> None:
-    """One look tells where to send, where to ask and where the data is."""
-    served = serve()
-    said = served.wait_until_ready()
-    for part in (served.otlp_http_url, served.otlp_grpc_url, served.http_url, str(tmp_path / "data")):
-        assert part in said
-    assert send(f"{served.http_url}/ping").text == "Ok.\n"
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_no_part_of_an_answer_waits_for_the_one_before(host: str) -> None:
     """Connections have TCP_NODELAY, which asyncio sets on some sockets alone."""
@@ -59,7 +50,8 @@ def test_no_part_of_an_answer_waits_for_the_one_before(host: str) -> None:
     assert asyncio.run(is_set())
 
 
-@pytest.mark.parametrize("number", [long(signal.SIGINT), signal.SIGTERM])
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(serve: Serve, tmp_path: Path, number: int) -> None:
     """It ends with code 0, says nothing on standard error, and leaves the folder to the next."""
     served = serve()
@@ -72,7 +64,7 @@ def test_a_signal_stops_it_cleanly(serve: Serve, tmp_path: Path, number: int) ->
 def test_the_data_folder_survives(tmp_path: Path) -> None:
     """What was stored is there after a restart, and the schema is applied again without harm."""
     session = uuid.uuid4().hex
-    for round_number in (1, 2, 3):
+    for round_number in (1, 2):
         with Stack(tmp_path / "data") as stack:
             assert export_logs(stack.otlp_http_url, [ledger_record(session)]).status == 200
             assert count(stack.http_url, session) == round_number
@@ -86,10 +78,16 @@ def test_the_data_folder_is_for_its_user_alone(tmp_path: Path) -> None:
 
 
 def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
-    """Every call of every request that was answered 200 is there after kill -9, once; others may be or not be."""
+    """Every call of every request that was answered 200 is there after kill -9, once; others may be or not be.
+
+    So are calls of 1970, of 500 days ago and of the next centuries.
+    """
     served = serve()
     served.wait_until_ready()
-    session = uuid.uuid4().hex
+    odd, session = uuid.uuid4().hex, uuid.uuid4().hex
+    times = [LATELY_NS, 0, LATELY_NS - 500 * 86_400 * 10**9, 4_500_000_000 * 10**9, 6_000_000_000 * 10**9, 2**64 - 1]
+    records = [ledger_record(odd, time_ns=time, seq=seq) for seq, time in enumerate(times)]
+    assert export_logs(served.otlp_http_url, records).status == 200
     acknowledged: list[int] = []
     enough = threading.Semaphore(0)
 
@@ -105,7 +103,7 @@ def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
     senders = [threading.Thread(target=export, args=(number,)) for number in range(4)]
     for sender in senders:
         sender.start()
-    for _ in range(100):
+    for _ in range(40):
         assert enough.acquire(timeout=60)
     served.process.kill()
     for sender in senders:
@@ -116,26 +114,13 @@ def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
     stored = [int(row["s"]) for row in rows]
     assert set(acknowledged) <= set(stored)
     assert len(stored) == len(set(stored))
-
-
-def test_killed_after_acknowledgement_nothing_of_an_odd_time_is_lost(serve: Serve) -> None:
-    """Calls of 1970, of 500 days ago and of the next centuries are there after kill -9 and a restart, as all others."""
-    served = serve()
-    served.wait_until_ready()
-    session = uuid.uuid4().hex
-    times = [LATELY_NS, 0, LATELY_NS - 500 * 86_400 * 10**9, 4_500_000_000 * 10**9, 6_000_000_000 * 10**9, 2**64 - 1]
-    records = [ledger_record(session, time_ns=time, seq=seq) for seq, time in enumerate(times)]
-    assert export_logs(served.otlp_http_url, records).status == 200
-    served.process.kill()
-    again = serve()
-    again.wait_until_ready()
-    assert count(again.http_url, session) == len(times)
+    assert count(again.http_url, odd) == len(times)
     (row,) = ask(again.http_url, "SELECT sum(calls) AS c FROM misdated_calls")
     assert int(row["c"]) == len(times) - 1
 
 
 def test_requests_under_way_are_answered_when_it_stops(serve: Serve, tmp_path: Path) -> None:
-    """A stop in the middle of a stream of requests loses none that was acknowledged."""
+    """A stop in the middle of a stream of requests loses none that was acknowledged, and leaves the folder free."""
     served = serve()
     served.wait_until_ready()
     session = uuid.uuid4().hex
@@ -155,7 +140,7 @@ def test_requests_under_way_are_answered_when_it_stops(serve: Serve, tmp_path: P
     sender = threading.Thread(target=export)
     sender.start()
     assert first.wait(60)
-    assert served.stop()[0] == 0
+    assert served.stop() == (0, "")
     sender.join()
     with Stack(tmp_path / "data") as stack:
         assert count(stack.http_url, session) >= len(acknowledged) > 0
@@ -191,7 +176,7 @@ def test_a_long_query_does_not_hold_the_stop(serve: Serve) -> None:
     assert 200 not in answers
 
 
-@pytest.mark.parametrize("name", ["otlp_http_port", "otlp_grpc_port", "http_port"])
+@pytest.mark.parametrize("name", ["otlp_http_port", long("otlp_grpc_port"), long("http_port")])
 def test_a_port_that_is_taken(tmp_path: Path, name: str) -> None:
     """The message names the port, what it is for and the option that chooses another."""
     with socket.socket() as taken:
@@ -204,12 +189,14 @@ def test_a_port_that_is_taken(tmp_path: Path, name: str) -> None:
             pass
 
 
-def test_a_folder_in_use(tmp_path: Path) -> None:
+def test_a_folder_in_use(stack: Stack) -> None:
     """The message names the folder and the process that has it, and the one that has it is not disturbed."""
-    with Stack(tmp_path) as first:
-        with pytest.raises(StartError, match=f"{tmp_path} is in use by process {first.pid}.*--data"), Stack(tmp_path):
-            pass
-        assert send(f"{first.http_url}/ping").status == 200
+    with (
+        pytest.raises(StartError, match=f"{stack.data} is in use by process {stack.pid}.*--data"),
+        Stack(stack.data),
+    ):
+        pass
+    assert send(f"{stack.http_url}/ping").status == 200
 
 
 def test_a_folder_that_chdb_alone_has_open(tmp_path: Path) -> None:
@@ -307,15 +294,15 @@ def test_a_full_disk_is_503_and_the_retry_is_stored_once(small_disk: Path) -> No
         assert count(stack.http_url, session) == 199
 
 
-def test_a_store_whose_inserts_fail_does_not_look_well(serve: Callable[..., Served]) -> None:
+def test_a_store_whose_inserts_fail_does_not_look_well(stack: Stack) -> None:
     """`/ping` and `/state` say so as long as the last records were not stored."""
-    served = serve()
-    served.wait_until_ready()
-    assert send(served.http_url, b"RENAME TABLE calls TO away").status == 200
-    assert export_logs(served.otlp_http_url, [ledger_record("s")]).status == 503
-    assert send(f"{served.http_url}/ping").status == 503
-    state = json.loads(send(f"{served.http_url}/state").body)
-    assert (state["storing"], "not stored" in state["trouble"]) == (False, True)
-    assert send(served.http_url, b"RENAME TABLE away TO calls").status == 200
-    assert export_logs(served.otlp_http_url, [ledger_record("s")]).status == 200
-    assert send(f"{served.http_url}/ping").status == 200
+    assert send(stack.http_url, b"RENAME TABLE calls TO away").status == 200
+    try:
+        assert export_logs(stack.otlp_http_url, [ledger_record("s")]).status == 503
+        assert send(f"{stack.http_url}/ping").status == 503
+        state = json.loads(send(f"{stack.http_url}/state").body)
+        assert (state["storing"], "not stored" in state["trouble"]) == (False, True)
+    finally:
+        assert send(stack.http_url, b"RENAME TABLE away TO calls").status == 200
+    assert export_logs(stack.otlp_http_url, [ledger_record("s")]).status == 200
+    assert send(f"{stack.http_url}/ping").status == 200

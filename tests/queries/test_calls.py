@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.selection import some
+
 from .ledger import NOON, Store, at, call, job, only
 
 
@@ -204,7 +206,7 @@ def test_a_job_in_one_session_counts_once(store: Store) -> None:
     assert total(store) == (1, Decimal("0.5"))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", some(range(6), 2))
 def test_a_job_in_two_sessions_counts_once_in_any_order(store: Store, seed: int) -> None:
     """Whoever looks at a job first keeps it, in whatever order and however often the records come."""
     copies = [
