@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Final
@@ -40,7 +41,7 @@ def moment(text: str, *, whole_day: bool = False, tz: ZoneInfo = UTC_ZONE) -> da
         if len(text) == 10:
             return _first_moment(date.fromisoformat(text) + timedelta(days=whole_day), tz)
         found = datetime.fromisoformat(_OFFSET.sub(r"+\1", text))
-        return (found if found.tzinfo else found.replace(tzinfo=tz)).astimezone(UTC)
+        return _in_utc(found if found.tzinfo else found.replace(tzinfo=tz))
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no date: give 2026-11-22 or 2026-11-22T10:30:00Z") from None
 
@@ -71,6 +72,12 @@ def month_of(now: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:
 def _names() -> frozenset[str]:
     # Without those that mean the machine's own zone, or none: the store knows them otherwise, or not.
     return frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
+
+
+def _in_utc(found: datetime) -> datetime:
+    with suppress(OverflowError):
+        return found.astimezone(UTC)
+    return found  # before the first year or after the last: everything is after it, or before it, in any zone
 
 
 def _first_moment(day: date, tz: ZoneInfo) -> datetime:

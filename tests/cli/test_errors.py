@@ -164,11 +164,10 @@ def test_somebody_else_answers(answer: Callable[[socket.socket], None], advice: 
         one_line(run("sessions", "--dsn", f"http://u:{SECRET}@127.0.0.1:{port}"), advice, "OTEL_COSTS_DSN")
 
 
-def test_tls_to_a_port_without(tmp_path: Path) -> None:
+def test_tls_to_a_port_without(shared_stack: Stack) -> None:
     """The scheme to try is said."""
-    with Stack(tmp_path) as stack:
-        dsn = stack.http_url.replace("http://", f"https://u:{SECRET}@")
-        one_line(run("sessions", "--dsn", dsn), "no TLS is spoken", "try http://")
+    dsn = shared_stack.http_url.replace("http://", f"https://u:{SECRET}@")
+    one_line(run("sessions", "--dsn", dsn), "no TLS is spoken", "try http://")
 
 
 def test_a_certificate_that_nobody_knows() -> None:
@@ -194,14 +193,14 @@ def test_wrong_password_database_and_tables(tmp_path: Path) -> None:
         one_line(run("sessions", "--dsn", f"{own}/system"), "run `otel-costs schema`")
 
 
-def test_tables_of_another_version(tmp_path: Path) -> None:
+def test_tables_of_another_version(shared_stack: Stack) -> None:
     """An older store is told to be brought up to date."""
-    with Stack(tmp_path) as stack:
-        client = connect(stack.http_url)
-        client.command("create database older")
-        client.command("create view older.newest_sessions as select 1 as session_id where {up_to:UInt64} > 0")
-        client.close()
-        one_line(run("sessions", "--dsn", f"{stack.http_url}/older"), "run `otel-costs schema`")
+    client = connect(shared_stack.http_url)
+    client.command("create database older")
+    client.command("create view older.newest_sessions as select 1 as session_id where {up_to:UInt64} > 0")
+    one_line(run("sessions", "--dsn", f"{shared_stack.http_url}/older"), "run `otel-costs schema`")
+    client.command("drop database older")
+    client.close()
 
 
 def test_a_store_that_goes_away(tmp_path: Path) -> None:
