@@ -6,7 +6,7 @@ Start the application with `opentelemetry-instrument`; this module is for what i
 import importlib as _importlib
 import typing as _typing
 
-from otel_costs.calls.call import record
+from otel_costs.calls.record import record
 from otel_costs.instrumentor import CostsInstrumentor
 from otel_costs.messages.redaction import redact
 from otel_costs.pricing import Cost, price

@@ -10,7 +10,7 @@ import wrapt
 from opentelemetry._logs._internal import ProxyLoggerProvider
 
 from otel_costs import hosts, pricing, providers, spool
-from otel_costs.calls import call, jobs
+from otel_costs.calls import jobs, message_log
 from otel_costs.messages import content, redaction
 from otel_costs.pricing import daily_update
 from otel_costs.providers import not_covered
@@ -116,7 +116,7 @@ class CostsInstrumentor:
         for forget in (
             log_output.remove,
             telemetry.forget,
-            call.forget,
+            message_log.forget,
             jobs.forget,
             forget_sessions,
             websocket.forget,

@@ -19,23 +19,6 @@ class Owner:
     identity: Mapping[str, Any]
 
 
-_ended: Recent[tuple[str, str], bool] = Recent(KEPT)
-
-
-def is_first_poll(provider: str, job_id: str) -> bool:
-    """Return whether this is the first look of this process that finds the job ended; lists show it again and again."""
-    if _ended.get((provider, job_id)):
-        return False
-    _ended[provider, job_id] = True
-    return True
-
-
-def forget() -> None:
-    """Forget which jobs were found ended."""
-    global _ended
-    _ended = Recent(KEPT)
-
-
 class Jobs:
     """The background responses, batches, runs and videos that this process has seen, by the id of their call."""
 
@@ -60,3 +43,23 @@ class Jobs:
             return False
         self._billed[call_id] = True
         return True
+
+
+known = Jobs()
+"""Those of this process."""
+
+_ended: Recent[tuple[str, str], bool] = Recent(KEPT)
+
+
+def is_first_poll(provider: str, job_id: str) -> bool:
+    """Return whether this is the first look of this process that finds the job ended; lists show it again and again."""
+    if _ended.get((provider, job_id)):
+        return False
+    _ended[provider, job_id] = True
+    return True
+
+
+def forget() -> None:
+    """Forget which jobs were billed, and which were found ended; as after a restart."""
+    global known, _ended
+    known, _ended = Jobs(), Recent(KEPT)

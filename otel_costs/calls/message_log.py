@@ -13,6 +13,19 @@ from otel_costs.runtime import telemetry
 _SHARED: Final = (names.SESSION_ID, names.USER_ID, names.SESSION_KIND, names.SCENARIO)
 """What a message record has of the call's session."""
 
+_seen = Seen()
+
+
+def forget() -> None:
+    """Forget which messages were written; as after a restart."""
+    global _seen
+    _seen = Seen()
+
+
+def is_new_message(conversation: str, message_id: str) -> bool:
+    """Return whether this process has not written the message yet, and remember it. The id is the provider's own."""
+    return _seen.first(conversation, f"{conversation}/{message_id}")
+
 
 class Conversation:
     """The messages of one call in their conversation, which is the session's, or the call's own outside any.
@@ -26,20 +39,18 @@ class Conversation:
         if call_id:
             self._shared[names.CALL_ID] = call_id
 
-    def write(
-        self, seen: Seen, inputs: Sequence[Draft], choices: Sequence[Sequence[Draft]], start_ns: int, end_ns: int
-    ) -> None:
+    def write(self, inputs: Sequence[Draft], choices: Sequence[Sequence[Draft]], start_ns: int, end_ns: int) -> None:
         """Write what was asked, at the call's start, and each choice of what was answered, at its end."""
         asked, prefix = messages.identify(self._id, inputs)
         for message in asked:
-            self._write_once(seen, message, start_ns)
+            self._write_once(message, start_ns)
         for drafts in choices:
             answer, _ = messages.identify(self._id, drafts, index=len(asked), prefix=prefix)
             for message in answer:
-                self._write_once(seen, message, end_ns)
+                self._write_once(message, end_ns)
 
-    def _write_once(self, seen: Seen, message: Message, at_ns: int) -> None:
-        if seen.first(self._id, message.id):
+    def _write_once(self, message: Message, at_ns: int) -> None:
+        if _seen.first(self._id, message.id):
             self.say(message, at_ns)
 
     def say(self, message: Message, at_ns: int, call_id: str | None = None) -> None:

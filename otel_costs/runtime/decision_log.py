@@ -6,8 +6,8 @@ A call asks once, when it begins, whether anybody listens, and leaves this modul
 
 import logging
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.runtime import telemetry
@@ -17,6 +17,7 @@ from otel_costs.values.ids import random_id
 if TYPE_CHECKING:
     from otel_costs.calls.call import Call
     from otel_costs.pricing.cost import Cost
+    from otel_costs.usage import Usage
 
 _WORD: Final = re.compile(r"[a-z][a-z_.-]{0,31}|v\d+")
 """Parts of a path that are shown. Anything else may be an id, a name or a key."""
@@ -47,39 +48,37 @@ def not_billed_answer(found: str) -> None:
         telemetry.log.debug("no call: route %s, the answer has nothing to bill", found)
 
 
-def became_job(call: "Call", before: str | None, *, ended: bool) -> None:
+def became_job(call_id: str | None, before: str | None, *, ended: bool) -> None:
     """Tell that a call is the bill of a job, by whose id it goes from now on; `before` is the id that it had."""
     state = "has ended" if ended else "has not ended: its cost is known later"
-    _write(before, "goes on as call %s, the bill of a job that %s", call.call_id, state)
+    _write(before, "goes on as call %s, the bill of a job that %s", call_id, state)
 
 
-def billed(call: "Call") -> None:
+def billed(call_id: str | None, is_billed: bool) -> None:
     """Tell whether a call is billed, or only looks at what is billed elsewhere."""
-    _write(call.call_id, "billed" if call.billed else "not billed: it is a look, or was billed before; no record")
+    _write(call_id, "billed" if is_billed else "not billed: it is a look, or was billed before; no record")
 
 
-def usage(call: "Call") -> None:
-    """Tell which usage was found."""
-    found = call.bill.usage
+def usage(call_id: str | None, found: "Usage | None", reasons: Iterable[str]) -> None:
+    """Tell which usage was found, or why none was."""
     if found is None:
-        _write(call.call_id, "usage not found: %s", _joined(call.bill.reasons) or "no reason")
+        _write(call_id, "usage not found: %s", _joined(reasons) or "no reason")
         return
     quantities = " ".join(f"{sanitize.label(unit)}={quantity}" for unit, quantity in found.quantities.items())
-    _write(call.call_id, "usage found: %s%s", quantities or "(empty)", " (estimated)" if found.estimated else "")
+    _write(call_id, "usage found: %s%s", quantities or "(empty)", " (estimated)" if found.estimated else "")
 
 
-def price(call: "Call", cost: "Cost | None") -> None:
+def price(call_id: str | None, found: Mapping[str, Any], cost: "Cost | None") -> None:
     """Tell which price was chosen, what came of it, and why it is not simply priced."""
-    found = call.attributes
     price_id = (cost and cost.price_id) or "(none)"
     usd, status = found.get(names.COST_USD, "(none)"), found.get(names.COST_STATUS, "unpriced")
     reasons = f": {found[names.COST_REASON]}" if names.COST_REASON in found else ""
-    _write(call.call_id, "price chosen: %s, cost %s USD, %s%s", price_id, usd, status, reasons)
+    _write(call_id, "price chosen: %s, cost %s USD, %s%s", price_id, usd, status, reasons)
 
 
-def written(call: "Call", seq: int, process_id: str) -> None:
+def written(call_id: str | None, seq: int, process_id: str) -> None:
     """Tell that the record of a call was handed to the SDK, as which one of this process."""
-    _write(call.call_id, "written: record %d of process %s", seq, process_id)
+    _write(call_id, "written: record %d of process %s", seq, process_id)
 
 
 def sent(call_ids: Iterable[object], to: str) -> None:

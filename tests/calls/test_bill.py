@@ -11,6 +11,8 @@ import pytest
 from otel_costs import semconv as names
 from otel_costs.calls.bill import Bill, cost_attributes
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Reading
+from otel_costs.calls.writer import finish
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
@@ -81,9 +83,7 @@ def test_a_name_is_warned_of_once(
     monkeypatch.setattr(telemetry, "_kinds", Counter())
     with caplog.at_level(logging.WARNING, "otel_costs"):
         for key in ("twice", "twice", *(f"key-{number}" for number in range(400))):
-            call = Call("chat", "openai", "gpt-4o")
-            call.bill.usage = Usage.of(TOKENS, unknown=(key,))
-            call.finish()
+            finish(Call("chat", "openai", "gpt-4o"), Reading(usage=Usage.of(TOKENS, unknown=(key,))))
     lines = [record.getMessage() for record in caplog.records]
     assert sum("'twice'" in line for line in lines) == 1
     assert len(lines) <= telemetry.MAX_OF_A_KIND

@@ -11,20 +11,21 @@ from opentelemetry.trace import StatusCode
 
 import otel_costs
 from otel_costs import semconv as names
+from otel_costs.calls import writer
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages import Draft
 from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
+from tests.support.read_call import ReadCall
 from tests.support.recorded import Recorded, instrumented
 
 GPT_4O = {"input_tokens": 1500, "output_tokens": 800}  # at 2.50 and 10 per million
 
 
-def chat(usage: Mapping[str, object] | None = GPT_4O, **options: Any) -> Call:
-    call = Call("chat", "openai", "gpt-4o", **options)
-    call.response_model = "gpt-4o-2024-08-06"
-    call.bill.usage = None if usage is None else Usage.of(usage)
-    return call
+def chat(usage: Mapping[str, object] | None = GPT_4O, **options: Any) -> ReadCall:
+    read = Reading(model="gpt-4o-2024-08-06", usage=None if usage is None else Usage.of(usage))
+    return ReadCall(Call("chat", "openai", "gpt-4o", **options), read)
 
 
 def test_a_call_leaves_one_record_with_exact_values_and_types(recorded: Recorded) -> None:
@@ -90,7 +91,7 @@ def test_a_call_is_finished_once(recorded: Recorded) -> None:
     """Whoever comes second changes nothing: a stream is closed by the SDK and by the application."""
     call = chat()
     call.finish()
-    call.fail(ValueError("late"))
+    call.finish("ValueError")
     call.finish()
     assert len(recorded.calls) == len(recorded.spans) == 1
     assert names.ERROR_TYPE not in recorded.call
@@ -107,9 +108,7 @@ def test_unknown_usage_is_no_zero(recorded: Recorded) -> None:
 def test_an_unpriced_model_is_said_once(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
     """No price is no zero: the cost is absent, and one warning for each model names the variable."""
     for _ in range(2):
-        call = Call("chat", "openai", "no-such-model")
-        call.bill.usage = Usage.of(GPT_4O)
-        call.finish()
+        writer.finish(Call("chat", "openai", "no-such-model"), Reading(usage=Usage.of(GPT_4O)))
     assert [names.COST_USD in call for call in recorded.calls] == [False, False]
     assert {call[names.COST_STATUS] for call in recorded.calls} == {"unpriced"}
     (warning,) = [record.getMessage() for record in caplog.records if "No price" in record.getMessage()]
@@ -119,9 +118,7 @@ def test_an_unpriced_model_is_said_once(recorded: Recorded, caplog: pytest.LogCa
 
 def test_what_the_provider_says_is_the_cost(recorded: Recorded) -> None:
     """A reported cost counts, the computed one stands beside it, and no line pretends to explain it."""
-    call = chat()
-    call.bill.reported = Decimal("0.0123")
-    call.finish()
+    chat().finish(reported_cost=Decimal("0.0123"))
     assert recorded.call[names.COST_USD] == "0.0123"
     assert recorded.call[names.COST_SOURCE] == "provider"
     assert recorded.call[names.COST_COMPUTED_USD] == "0.01175"
@@ -130,7 +127,7 @@ def test_what_the_provider_says_is_the_cost(recorded: Recorded) -> None:
 
 def test_a_refused_request_costs_nothing_and_says_so(recorded: Recorded) -> None:
     """An error status is not billed: that zero is known."""
-    chat(usage=None).refuse("RateLimitError")
+    chat(usage=None).finish("RateLimitError", refused=True)
     call = recorded.call
     assert (call[names.COST_STATUS], call[names.COST_REASON], call[names.COST_USD]) == (
         "priced",
@@ -142,7 +139,12 @@ def test_a_refused_request_costs_nothing_and_says_so(recorded: Recorded) -> None
 
 def test_the_text_of_an_error_is_nowhere(recorded: Recorded) -> None:
     """An exception's text may quote a prompt or a key: its type alone is recorded."""
-    chat(usage=None).fail(ValueError("sk-secret in my prompt"))
+    error = ValueError("sk-secret in my prompt")
+
+    def read() -> Reading:
+        raise error
+
+    writer.write(chat().call, read, "ValueError")
     (span,) = recorded.spans
     assert span.status.description == "ValueError"
     assert "sk-secret" not in str(recorded.calls) + span.to_json()
@@ -151,14 +153,10 @@ def test_the_text_of_an_error_is_nowhere(recorded: Recorded) -> None:
 def test_a_job_is_billed_once_to_who_started_it(recorded: Recorded) -> None:
     """However often a background job is looked at, it is counted once, in the session that started it."""
     with otel_costs.session("starter") as starter:
-        begun = chat()
-        begun.as_job("resp_1", created_s=1_795_000_000, ended_s=None, ended=False)
-        begun.finish()
+        chat().finish(job=Job("resp_1", False, 1_795_000_000))
     for _ in range(3):
         with otel_costs.session("somebody else") as other:
-            look = chat()
-            look.as_job("resp_1", created_s=1_795_000_000, ended_s=1_795_000_060, ended=True)
-            look.finish()
+            chat().finish(job=Job("resp_1", True, 1_795_000_000, 1_795_000_060))
     pending, final = recorded.calls
     assert pending[names.CALL_ID] == final[names.CALL_ID]
     assert final[names.CALL_ID][12] == "5"
@@ -186,9 +184,7 @@ def test_a_history_that_is_sent_again_is_stored_once(recorded: Recorded) -> None
     answered = Draft("assistant", "text", "Hi, how can I help?")
     with otel_costs.session("abc-123"):
         for inputs in (asked, [*asked, answered, Draft("user", "text", "Bye")]):
-            call = chat()
-            call.inputs, call.choices = inputs, [[answered]]
-            call.finish()
+            chat().finish(inputs=inputs, outputs=[[answered]])
     said = [(message[names.MESSAGE_ROLE], message["body"]) for message in recorded.messages]
     assert said == [("system", None), ("user", None), ("assistant", None), ("user", None), ("assistant", None)]
     assert len({message[names.MESSAGE_ID] for message in recorded.messages}) == 5
@@ -197,8 +193,8 @@ def test_a_history_that_is_sent_again_is_stored_once(recorded: Recorded) -> None
 def test_metrics_have_the_names_and_units_of_the_conventions(recorded: Recorded) -> None:
     """Duration, tokens by modality and cost; a sum that somebody charts is the ledger's."""
     call = chat({"input_tokens": 1500, "input_audio_tokens": 500, "output_tokens": 800})
-    call.first_chunk()
-    call.chunks = 3
+    call.call.first_chunk()
+    call.call.chunks = 3
     call.finish()
     found = recorded.metrics()
     assert {point.attributes["gen_ai.token.modality"]: point.value for point in found[names.USAGE_INPUT_TOKENS]} == {
@@ -219,11 +215,10 @@ def test_a_bug_of_ours_loses_that_part_alone(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr(f"otel_costs.calls.call.{part}", broken)
+    monkeypatch.setattr(f"otel_costs.calls.writer.{part}", broken)
     with otel_costs.session("s"):
         call = chat()
-    call.inputs = [Draft("user", "text", "Hello")]
-    call.fail("TimeoutError")
+    call.finish("TimeoutError", inputs=[Draft("user", "text", "Hello")])
     assert recorded.call[names.COST_STATUS] in ("priced", "unpriced", "estimated")
     (warning,) = [record for record in caplog.records if "RuntimeError" in record.getMessage()]
     assert "a bug of ours" not in warning.getMessage()
@@ -297,9 +292,8 @@ def test_an_attribute_has_one_type(
 
 def test_a_span_of_what_is_billed_elsewhere_has_no_usage(recorded: Recorded) -> None:
     """A look leaves a span alone, and no seconds on it that would be counted twice."""
-    call = Call("speech_to_text", "openai", "whisper-1")
-    call.bill.usage, call.billed = Usage.of({"audio_seconds": 13}), False
-    call.finish()
+    read = Reading(usage=Usage.of({"audio_seconds": 13}), is_billed=False)
+    writer.finish(Call("speech_to_text", "openai", "whisper-1"), read)
     (span,) = recorded.spans
     assert not [name for name in span.attributes or {} if "usage" in name]
 

@@ -22,9 +22,12 @@ from otel_costs import semconv as names
 from otel_costs.calls import call_counter
 from otel_costs.calls.call import Call
 from otel_costs.calls.call_counter import CallCounter, DeadProcess
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.calls.writer import finish
 from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
 from otel_costs.values import filelock
+from tests.support.read_call import ReadCall
 from tests.support.recorded import Recorded, instrumented
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")
@@ -62,45 +65,41 @@ def last_seq(path: Path) -> int:
     return found.last_seq if found else 0
 
 
-def started(**options: object) -> Call:
+def started(dedup_key: str | None = None, **read: Any) -> ReadCall:
     call = Call("chat", "openai", "gpt-4o")
-    call.bill.usage = Usage.of({"input_tokens": 10})
-    for name, value in options.items():
-        setattr(call, name, value)
-    return call
+    call.dedup_key = dedup_key
+    return ReadCall(call, Reading(usage=Usage.of({"input_tokens": 10}), **read))
 
 
-def job(name: str = "job", *, ended: bool = True) -> Call:
-    call = started()
-    call.as_job(name, created_s=1, ended_s=2, ended=ended)
-    return call
+def job(name: str = "job", *, ended: bool = True) -> ReadCall:
+    return started(job=Job(name, ended, 1, 2))
 
 
 def recorded_by_hand(**options: Any) -> None:
     otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 1}, **options)
 
 
-def finish_all(*open_calls: Call) -> None:
+def finish_all(*open_calls: ReadCall) -> None:
     for call in open_calls:
         call.finish()
 
 
-def end_many_times(call: Call) -> None:
+def end_many_times(call: ReadCall) -> None:
     call.stop()
     call.stop()
     call.finish()
-    call.fail("Error")
+    call.finish("Error")
     call.stop()
 
 
-KINDS: dict[str, Callable[[], None]] = {
+KINDS: dict[str, Callable[[], object]] = {
     "finished": lambda: started().finish(),
-    "failed": lambda: started().fail("Error"),
-    "refused": lambda: started().refuse("Error"),
+    "failed": lambda: started().finish("Error"),
+    "refused": lambda: started(refused=True).finish("Error"),
     "recorded": recorded_by_hand,
     "recorded for an earlier time": lambda: recorded_by_hand(at=datetime(2026, 11, 1, tzinfo=UTC)),
-    "without a bill": lambda: started(billed=False).finish(),
-    "without a price": lambda: Call("chat", "nobody", "unknown").finish(),
+    "without a bill": lambda: started(is_billed=False).finish(),
+    "without a price": lambda: finish(Call("chat", "nobody", "unknown"), Reading()),
     "a job that has begun": lambda: job(ended=False).finish(),
     "a job twice": lambda: finish_all(job("twice"), job("twice")),
     "seen by two": lambda: finish_all(started(dedup_key="one"), started(dedup_key="one")),
@@ -121,7 +120,7 @@ def test_what_is_written_is_what_is_counted(recorded: Recorded, folder: Path, ki
 def test_a_call_counts_from_its_end_on(recorded: Recorded, folder: Path) -> None:
     """A call that has ended is counted before it has a record, one under way is not; what needs none is taken back."""
     started().finish()
-    open_calls = [started(), started(billed=False), started()]
+    open_calls = [started(), started(is_billed=False), started()]
     assert last_seq(folder) == 1
     for call, expected in zip(open_calls[:2], (2, 3), strict=True):
         call.stop()
@@ -158,7 +157,7 @@ def test_threads_count_together(recorded: Recorded, folder: Path) -> None:
     started().finish()
     waiting = [[started() for _ in range(50)] for _ in range(8)]
 
-    def end(mine: list[Call]) -> None:
+    def end(mine: list[ReadCall]) -> None:
         for call in mine:
             call.stop()
 

@@ -11,6 +11,8 @@ from otel_costs import semconv as names
 from otel_costs.calls import call_counter, crash_report
 from otel_costs.calls.call import Call
 from otel_costs.calls.call_counter import CallCounter, DeadProcess
+from otel_costs.calls.reading import Reading
+from otel_costs.calls.writer import finish
 from otel_costs.runtime import telemetry
 from otel_costs.stand_in import Provider
 from tests.support.collector import Collector
@@ -61,7 +63,7 @@ def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE
 def make_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a call after a minute, so that it is time to look."""
     monkeypatch.setattr(crash_report, "_poll_at", 0.0)
-    Call("chat", "openai", "gpt-4o").finish()
+    finish(Call("chat", "openai", "gpt-4o"), Reading())
     wait_for_records()
 
 
@@ -111,7 +113,7 @@ def test_it_looks_once_a_minute(recorded: Recorded, folder: Path, monkeypatch: p
     make_call(monkeypatch)
     gone(monkeypatch)
     for _ in range(10):
-        Call("chat", "openai", "gpt-4o").finish()
+        finish(Call("chat", "openai", "gpt-4o"), Reading())
     assert told(recorded) == []
     make_call(monkeypatch)
     assert len(told(recorded)) == 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from otel_costs import pricing
 from otel_costs import semconv as names
-from otel_costs.calls.call import Call
+from otel_costs.calls.bill import Bill
 from otel_costs.pricing import Cost
 from otel_costs.pricing.model_names import is_form, spellings, undated
 from otel_costs.pricing.price_book import PriceBook, builtin, builtin_base, builtin_files
@@ -276,10 +276,7 @@ def table() -> tuple[tuple[str, str], ...]:
 
 def called(provider: str, asked: str, answered: str | None) -> Cost | None:
     """Return the cost of a call that is made, and answered, now."""
-    call = Call("chat", provider, asked)
-    call.response_model = answered
-    call.bill.usage = Usage.of(USAGE)
-    return call.bill.cost(call.provider, (call.response_model, call.request_model), time_ns())
+    return Bill(Usage.of(USAGE)).cost(provider, (answered, asked), time_ns())
 
 
 def said(provider: str, name: str) -> Cost:

@@ -12,7 +12,7 @@ import pytest
 
 from otel_costs import hosts, messages, pricing
 from otel_costs import semconv as names
-from otel_costs.calls import bill, call, message_log
+from otel_costs.calls import bill, call, message_log, writer
 from otel_costs.providers import openai as openai_package
 from otel_costs.providers.openai import usage
 from otel_costs.sessions import attribution
@@ -27,7 +27,7 @@ PREFIX = openai_package.__name__ + "."
 MODULES = (
     openai_package,
     *(importlib.import_module(found.name) for found in pkgutil.iter_modules(openai_package.__path__, PREFIX)),
-    *(hosts, body, sse, audio_length, streaming, ids, bill, message_log, attribution, messages, pricing, call),
+    *(hosts, body, sse, audio_length, streaming, ids, bill, message_log, attribution, messages, pricing, call, writer),
 )
 
 # They are what keeps a bug from the application, or are the patches themselves.
@@ -38,7 +38,7 @@ OUTERMOST = {
     "Exchange.failed", "Exchange.not_received", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
     "Watch.end_with_process", "Watch.read_out",
-    "call.forget", "call.record", "openai.jobs.forget",
+    "message_log.forget", "openai.jobs.forget",
 }  # fmt: skip
 
 # What takes the usage out of a stream that we asked for it: without it the application sees one chunk more.

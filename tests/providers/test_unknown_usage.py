@@ -14,7 +14,6 @@ import pytest
 
 import otel_costs
 from otel_costs import semconv as names
-from otel_costs.calls import call as calls
 from otel_costs.calls import jobs
 from otel_costs.providers import openai_live
 from otel_costs.runtime import telemetry
@@ -257,7 +256,6 @@ def test_what_is_free_changes_no_status(
     free = {"queue_time": 0.2, "cost": 0.1, "holographic_tokens": 0, "light": {"waves": 0}, "service_tier": "standard"}
     service.ask(surface, {}, client)
     jobs.forget()  # or it is known that a job was billed
-    calls.forget()
     service.ask(surface, free, client)
     said = [(call[names.COST_STATUS], call[names.COST_USD], call.get(names.COST_UNKNOWN)) for call in recorded.calls]
     assert said == [said[0]] * len(said)

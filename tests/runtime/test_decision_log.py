@@ -10,6 +10,8 @@ import pytest
 
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.calls.writer import finish
 from otel_costs.runtime import background, decision_log
 from otel_costs.stand_in import Fault, Provider
 from tests.support.collector import Collector
@@ -95,9 +97,7 @@ def test_an_answer_without_anything_to_bill_is_told(
 def test_a_second_sight_is_told(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
     """What is billed already, and the id that a job gives, are told as well."""
     for _ in range(2):
-        call = Call("batch", "openai", "gpt-4o")
-        call.as_job("batch_1", created_s=1, ended_s=2, ended=True)
-        call.finish()
+        finish(Call("batch", "openai", "gpt-4o"), Reading(job=Job("batch_1", True, 1, 2)))
     told = "\n".join(caplog.messages)
     assert told.count(f"goes on as call {recorded.call[names.CALL_ID]}, the bill of a job that has ended") == 2
     assert told.count("not billed: it is a look, or was billed before") == 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs.calls import reading
+from otel_costs.calls import writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.jobs import is_first_poll
 from otel_costs.calls.reading import Reading
@@ -90,4 +90,4 @@ def _poll(operation: Operation, client: Any, answer: Mapping[str, Any]) -> None:
         if found.job is not None and found.job.ended and is_first_poll(place.host.provider, found.job.id):
             call = place.call(operation.operation, found.request_model)
             call.stop()
-            background.put(partial(reading.finish, call, found))
+            background.put(partial(writer.finish, call, found))

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 from otel_costs import hosts
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
-from otel_costs.calls.reading import Reading, write
+from otel_costs.calls.reading import Reading
+from otel_costs.calls.writer import write
 from otel_costs.pricing.rates import EXACT
 from otel_costs.providers.aws_speech.billed import add_on, audio_usage
 from otel_costs.providers.kit import transcripts

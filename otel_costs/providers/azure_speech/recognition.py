@@ -7,7 +7,8 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from otel_costs import semconv as names
-from otel_costs.calls.reading import Reading, write
+from otel_costs.calls.reading import Reading
+from otel_costs.calls.writer import write
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.azure_speech import open_calls, results, service

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from otel_costs.calls.call import Call
 from otel_costs.calls.jobs import is_first_poll
-from otel_costs.calls.reading import Job, Reading, write
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.calls.writer import write
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.fields import epoch_s
 from otel_costs.providers.google_speech.task import Task

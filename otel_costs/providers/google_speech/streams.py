@@ -11,7 +11,7 @@ from typing import Any, Final
 import wrapt
 
 from otel_costs.calls.call import Call
-from otel_costs.calls.reading import write
+from otel_costs.calls.writer import write
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_refusal
@@ -193,7 +193,7 @@ def _watch(request: SpeechRequest, task: Task) -> streaming.Watch | None:
 def _give_up(request: SpeechRequest, watch: streaming.Watch, error: Exception) -> None:
     telemetry.warn_once("bug:stream", "otel_costs could not follow a stream of Google's", error=error)
     if request.call is not None:
-        request.call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
+        request.call.doubts.append(CostReason.RESPONSE_NOT_READ)
     watch.end(None)
 
 

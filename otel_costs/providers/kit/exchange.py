@@ -1,6 +1,6 @@
 """One request to a vendor and its answer: sync, async and streamed alike, however it ends."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
@@ -10,10 +10,11 @@ from typing import Any, Final, Self
 from opentelemetry.context import Context
 
 from otel_costs import semconv as names
-from otel_costs.calls import jobs, reading
+from otel_costs.calls import jobs, writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Reading
 from otel_costs.hosts import Host
+from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit.answer import KEPT, Answer
 from otel_costs.providers.kit.request import Asked, Endpoint
@@ -23,6 +24,8 @@ from otel_costs.runtime import background, telemetry
 from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.http import streaming
 from otel_costs.usage import reported as reported_usage
+
+_SPOKEN: Final[Mapping[str, object]] = {names.OUTPUT_TYPE: "speech"}
 
 _FIRST_ERROR_STATUS: Final = 400  # it and those above: an answer that costs nothing
 
@@ -49,7 +52,7 @@ class VendorCall:
 
     def _start(self) -> Call:
         asked, endpoint = self._asked, self._asked.endpoint
-        call = Call(
+        return Call(
             endpoint.operation,
             asked.host.provider,
             endpoint.model(asked) or endpoint.default_model,
@@ -58,9 +61,6 @@ class VendorCall:
             route=endpoint.path,
             start_ns=self._start_ns,
         )
-        if endpoint.operation == "text_to_speech":
-            call.show(names.OUTPUT_TYPE, "speech")
-        return call
 
     @property
     def context(self) -> Context | None:
@@ -73,15 +73,18 @@ class VendorCall:
         if (call := self._call) is not None:
             call.stop()
             kind = error if isinstance(error, str) else type(error).__name__
-            background.put(partial(self._end, call, call.refuse if refused else call.fail, kind))
+            background.put(partial(writer.write, call, partial(self._said, Reading()), kind, refused=refused))
 
-    def _end(self, call: Call, end: Callable[..., object], *kind: str) -> None:
-        self._read_inputs(call)
-        end(*kind)
+    def _said(self, read: Reading) -> Reading:
+        """Return a reading with what was said in the request, unless it says so itself."""
+        endpoint = self._asked.endpoint
+        attributes = {**_SPOKEN, **read.attributes} if endpoint.operation == "text_to_speech" else read.attributes
+        inputs = self._inputs() if read.inputs is None else read.inputs
+        return replace(read, inputs=inputs, attributes=attributes)
 
     @telemetry.never_raises("read the messages of a request")
-    def _read_inputs(self, call: Call) -> None:
-        call.inputs = self._asked.endpoint.inputs(self._asked)
+    def _inputs(self) -> Sequence[Draft]:
+        return self._asked.endpoint.inputs(self._asked)
 
     def received(self, response: Any) -> None:
         """The head of a good answer is here, and its body unless the application streams it."""
@@ -104,19 +107,16 @@ class VendorCall:
     def _give_up(self) -> None:
         if (call := self._call) is not None:
             call.stop()
-            call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)
-            background.put(partial(self._end, call, call.finish))
+            call.doubts.append(CostReason.RESPONSE_NOT_READ)
+            background.put(partial(writer.write, call, partial(self._said, Reading())))
 
     def _finish(self, headers: Mapping[str, str], raw: bytes | None, read_out: bool, error: str | None) -> None:
         """Finish with the answer, in a job; `error` is the kind of error that ended it, None if none did."""
-        endpoint = self._asked.endpoint
         read = self._read(headers, raw, read_out=read_out, failed=error is not None)
         if (call := self._call) is not None:
-            if not endpoint.is_poll:
-                self._read_inputs(call)
-            reading.finish(call, read, error)
+            writer.write(call, partial(self._said, read), error)
         elif self._context is not None and _is_due(self._asked, read):
-            self._context.run(lambda: reading.finish(self._start(), read))
+            self._context.run(lambda: writer.finish(self._start(), read))
 
     def _read(self, headers: Mapping[str, str], raw: bytes | None, *, read_out: bool, failed: bool) -> Reading:
         """Return what the answer says; of one that was not read to its end, what is known and what can be guessed."""
@@ -174,7 +174,7 @@ class _Reader:
     def _end(self, error: str | None) -> None:
         raw = b"".join(self._kept)
         if self._most and len(raw) < self._size and self._call is not None:
-            self._call.bill.reasons.append(CostReason.RESPONSE_NOT_READ)  # it is too long
+            self._call.doubts.append(CostReason.RESPONSE_NOT_READ)  # it is too long
         self._finish(raw if len(raw) == self._size and self._most else None, self._read_out, error)
 
 

@@ -9,14 +9,14 @@ from asyncio import CancelledError
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 import wrapt
 
 from otel_costs import hosts
-from otel_costs.calls import reading
+from otel_costs.calls import writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
@@ -129,17 +129,18 @@ class _Calls:
         self, call: Call, asked: MethodCall, answered: Answered, error: str | None = None, *, refused: bool = False
     ) -> None:
         """Read a call and write it, in a job."""
+        inputs: Sequence[Draft] | None = None
         try:
-            call.inputs = self.method.inputs(asked)
+            inputs = self.method.inputs(asked)
             read = Reading() if refused else self.method.read(asked, answered)
             if not answered.is_whole and not refused:
-                read = unfinished(read, self.method.operation, call.inputs, failed=error is not None)
+                read = unfinished(read, self.method.operation, inputs, failed=error is not None)
         except Exception as bug:  # noqa: BLE001
             said = "otel_costs could not read an answer of provider %s"
             telemetry.warn_once(f"bug:answer:{call.provider}", said, call.provider, error=bug)
             read = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
-        call.bill.refused = refused
-        reading.finish(call, read, error)
+        read = replace(read, inputs=inputs if read.inputs is None else read.inputs, refused=refused or read.refused)
+        writer.finish(call, read, error)
 
 
 def _called(calls: _Calls, wrapped: Any, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

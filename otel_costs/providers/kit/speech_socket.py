@@ -9,7 +9,7 @@ from typing import Final
 
 from otel_costs import hosts
 from otel_costs import semconv as names
-from otel_costs.calls import reading
+from otel_costs.calls import writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
@@ -95,7 +95,7 @@ class TranscriptionCall:
         # Else it was a sound of unknown length, and nothing was said in it.
         bill = self._bill if seconds or not self._bytes else _unknown
         reason = CostReason.USAGE_NOT_REPORTED if self.reported is None else None
-        reading.finish(self.call, _billed(bill, seconds, reason, [self._heard], reported=reason is None), error)
+        writer.finish(self.call, _billed(bill, seconds, reason, [self._heard], reported=reason is None), error)
 
 
 class SynthesisCall:
@@ -106,7 +106,6 @@ class SynthesisCall:
     def __init__(self, handshake: Handshake, model: str | None) -> None:
         check_budget()
         self.call = _start("text_to_speech", handshake, model)
-        self.call.show(names.OUTPUT_TYPE, "speech")
         self._pieces: list[str] = []
         self._refused = False
 
@@ -131,8 +130,9 @@ class SynthesisCall:
     def _finish(self, error: str | None, characters: object) -> None:
         text = "".join(self._pieces)
         usage = speech_usage.spoken(characters, text)
-        read = Reading(usage, inputs=transcripts.synthesized(text), refused=self._refused)
-        reading.finish(self.call, read, error)
+        spoken = {names.OUTPUT_TYPE: "speech"}
+        read = Reading(usage, inputs=transcripts.synthesized(text), refused=self._refused, attributes=spoken)
+        writer.finish(self.call, read, error)
 
 
 class AgentCall:
@@ -156,7 +156,7 @@ class AgentCall:
         background.put(partial(self._finish, error, _since(self._start)))
 
     def _finish(self, error: str | None, seconds: Decimal) -> None:
-        reading.finish(self.call, _billed(self._bill, seconds, None, [self._said], reported=False), error)
+        writer.finish(self.call, _billed(self._bill, seconds, None, [self._said], reported=False), error)
 
 
 def outline(message: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from otel_costs.calls import reading
+from otel_costs.calls import writer
 from otel_costs.calls.jobs import Owner
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.pricing.cost_reason import CostReason
@@ -172,7 +172,7 @@ def _write(
             unknown=(*hosted_tools.unknown(known.tools, items), *_unknown_environment(known)),
             reasons=(CostReason.TOOL_USE_NOT_REPORTED,) if is_untold else (),
         )
-    reading.finish(call, found)
+    writer.finish(call, found)
 
 
 def _tools(known: _Session, thing: Mapping[str, Any]) -> Usage:

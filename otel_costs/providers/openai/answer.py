@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from otel_costs import semconv as names
-from otel_costs.calls import reading
+from otel_costs.calls import writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages import content, stop_sequences
@@ -58,7 +58,7 @@ class _Due(NamedTuple):
 
 def write(call: Call, request: Request, answered: Answered) -> None:
     """Finish a call with its answer."""
-    reading.write(call, partial(read, request, answered), answered.error)
+    writer.write(call, partial(read, request, answered), answered.error)
 
 
 def read(request: Request, answered: Answered) -> Reading:
@@ -97,6 +97,7 @@ def read(request: Request, answered: Answered) -> Reading:
         job=job,
         is_billed=is_billed,
         attributes={**attributes, **head.attributes},
+        recorded={names.OPENAI_API_TYPE: request.endpoint.api_type},
         others=[_other(request, used, job) for used in others],
     )
 
@@ -111,6 +112,7 @@ def unanswered(request: Request, *reasons: CostReason, refused: bool = False) ->
         reasons=reasons,
         refused=refused,
         attributes=attributes,
+        recorded={names.OPENAI_API_TYPE: request.endpoint.api_type},
     )
 
 

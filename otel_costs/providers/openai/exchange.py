@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from opentelemetry.context import Context
 
-from otel_costs.calls import reading
+from otel_costs.calls import writer
 from otel_costs.calls.call import Call
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import agent_sessions, answer
@@ -115,7 +115,7 @@ class Exchange:
         call.stop()
         refused = isinstance(getattr(error, "status_code", None), int)
         read = partial(answer.unanswered, self._request, refused=refused)
-        background.put(partial(reading.write, call, read, type(error).__name__))
+        background.put(partial(writer.write, call, read, type(error).__name__))
 
     def not_received(self) -> None:
         """The request returned, and its response never came by here: the SDK has changed."""
@@ -184,7 +184,7 @@ class Exchange:
         """Finish a call of which nothing more is known."""
         if (call := self._call) is not None:
             call.stop()
-            background.put(partial(reading.write, call, partial(answer.unanswered, self._request, reason)))
+            background.put(partial(writer.write, call, partial(answer.unanswered, self._request, reason)))
 
     def _finish(self, answered: Answered) -> None:
         """Finish with the answer, in a job."""

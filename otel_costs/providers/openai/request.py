@@ -101,7 +101,7 @@ class Request:
     def start(self, shown_as: str | None = None) -> Call:
         """Start its call, at the time and in the session that it was made."""
         endpoint, host = self.endpoint, self.host
-        call = Call(
+        return Call(
             endpoint.operation,
             host.provider,
             self.model,
@@ -113,8 +113,6 @@ class Request:
             shown_as=shown_as,
             start_ns=self.start_ns,
         )
-        call.set(names.OPENAI_API_TYPE, endpoint.api_type)
-        return call
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from otel_costs.calls import reading
+from otel_costs.calls import writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.pricing.cost_reason import CostReason
@@ -144,10 +144,10 @@ class _Response:
         """Finish what was answered with an error instead of a response: it costs nothing."""
         self._call.stop()
         read = partial(answer.unanswered, self._request, refused=True)
-        background.put(partial(reading.write, self._call, read, error))
+        background.put(partial(writer.write, self._call, read, error))
 
     def _write(self, error: str | None) -> None:
-        reading.write(self._call, partial(self._read, error), error and f"websocket_{error}")
+        writer.write(self._call, partial(self._read, error), error and f"websocket_{error}")
 
     def _read(self, error: str | None) -> Reading:
         accumulator = ResponsesAccumulator()

@@ -6,7 +6,7 @@ from functools import partial
 from time import time_ns
 from typing import Any, Final
 
-from otel_costs.calls import call as calls
+from otel_costs.calls.message_log import is_new_message
 from otel_costs.hosts import Host
 from otel_costs.messages import Draft, Message, joined
 from otel_costs.providers.openai import items as openai_items
@@ -188,7 +188,7 @@ class LiveConnection:
         self._count += 1
         message_id = message_id or f"{self._configuration.id}/{self._name}/{self._count}"
         session_id = self._owner.session_id
-        if calls.is_new_message(session_id, message_id):
+        if is_new_message(session_id, message_id):
             message = Message(message_id, self._count, joined(session_id, draft))
             background.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._meter.call_id))
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import semconv as names
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Job
 from otel_costs.hosts import Host
@@ -72,7 +71,6 @@ class Delegations:
     def _start(self, request: Request) -> Call:
         call = self._owner.call(request.endpoint.operation, request.model, start_ns=request.start_ns)
         call.messages_logged_elsewhere = False
-        call.set(names.OPENAI_API_TYPE, request.endpoint.api_type)
         return call
 
     def _identify(self, response: Mapping[str, Any]) -> Job | None:

@@ -12,7 +12,8 @@ from time import time_ns
 from typing import Final
 
 from otel_costs import semconv as names
-from otel_costs.calls.reading import Job, Reading, finish
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.calls.writer import finish
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration

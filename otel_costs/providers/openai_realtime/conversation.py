@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from otel_costs import messages
-from otel_costs.calls import call as calls
+from otel_costs.calls.message_log import is_new_message
 from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import key
 from otel_costs.providers.openai_realtime import items
@@ -106,7 +106,7 @@ class Items:
         self._instructions = said
         draft = Draft("system", "text", said, instructions=True)
         (message,), _ = messages.identify(self._owner.session_id, [draft], index=self._pending.next_index())
-        if calls.is_new_message(self._owner.session_id, message.id):
+        if is_new_message(self._owner.session_id, message.id):
             background.put(partial(self._owner.conversation.say, message, time.time_ns()))
 
     # Items that responses make.

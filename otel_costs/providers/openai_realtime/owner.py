@@ -14,7 +14,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from otel_costs import semconv as names
 from otel_costs.calls.call import Call
 from otel_costs.calls.message_log import Conversation
-from otel_costs.calls.reading import Job, Reading, finish
+from otel_costs.calls.reading import Job, Reading
+from otel_costs.calls.writer import finish
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
 from otel_costs.runtime import background, telemetry

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from otel_costs.calls import call as calls
+from otel_costs.calls.message_log import is_new_message
 from otel_costs.messages import Draft, content
 from otel_costs.providers.openai_realtime.item import Item, say
 from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
@@ -92,9 +92,9 @@ class PendingItems:
 
     def _is_new(self, item: Item) -> bool:
         """Tell whether the item is no message of this session yet; a local server's `item_1` is another each time."""
-        if calls.is_new_message(self._owner.session_id, item.id):
+        if is_new_message(self._owner.session_id, item.id):
             return True
         if len(item.id) >= RANDOM:
             return False
         item.message_id = f"{item.id}~{self._mark}"
-        return calls.is_new_message(self._owner.session_id, item.message_id)
+        return is_new_message(self._owner.session_id, item.message_id)

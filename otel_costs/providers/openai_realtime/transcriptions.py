@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from otel_costs.calls.call import Call
-from otel_costs.calls.reading import Reading, finish, write
+from otel_costs.calls.reading import Reading
+from otel_costs.calls.writer import finish, write
 from otel_costs.messages import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai.parts import key, mapping

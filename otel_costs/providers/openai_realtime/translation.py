@@ -5,9 +5,10 @@ It is one call for the whole connection, billed by the second of sound, silence 
 
 from functools import partial
 
-from otel_costs.calls import call as calls
 from otel_costs.calls.call import Call
-from otel_costs.calls.reading import Reading, finish
+from otel_costs.calls.message_log import is_new_message
+from otel_costs.calls.reading import Reading
+from otel_costs.calls.writer import finish
 from otel_costs.messages import Draft, Message
 from otel_costs.providers.openai.parts import mapping
 from otel_costs.providers.openai_realtime import frames, usage
@@ -117,5 +118,5 @@ class Translation:
         if draft.recording is None and draft.content is None:
             return
         message_id = f"{call.call_id}/{index}"
-        if calls.is_new_message(self._owner.session_id, message_id):
+        if is_new_message(self._owner.session_id, message_id):
             self._owner.conversation.say(Message(message_id, index, draft), call.start_ns, call.call_id)

@@ -1,0 +1,273 @@
+"""The one writer of calls: of the span, the metrics, the ledger record and the messages of each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from opentelemetry.trace import Status, StatusCode
+
+from otel_costs import messages
+from otel_costs import semconv as names
+from otel_costs.calls import call_counter, crash_report, jobs
+from otel_costs.calls.bill import (
+    Bill,
+    cost_attributes,
+    usage_attributes,
+    usage_numbers,
+    warn_unaccounted,
+    warn_unpriced,
+)
+from otel_costs.calls.call import Call
+from otel_costs.calls.message_log import Conversation
+from otel_costs.calls.reading import Reading
+from otel_costs.messages import content
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.runtime import background, decision_log, telemetry
+from otel_costs.values import sanitize
+from otel_costs.values.ids import random_id
+
+PENDING: Final = 0
+FINAL: Final = 1
+
+
+def write(call: Call, read: Callable[[], Reading], error: str | None = None, *, refused: bool = False) -> None:
+    """Read what is known of a call and write it; if it cannot be read, it is written all the same.
+
+    `error` is the kind of error that ended it, None if none did; `refused` says that the provider bills nothing.
+    """
+    try:
+        found = read()
+    except Exception as bug:  # noqa: BLE001
+        key, said = f"bug:answer:{call.provider}", "otel_costs could not read an answer of provider %s"
+        telemetry.warn_once(key, said, call.provider, error=bug)
+        found = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
+    finish(call, replace(found, refused=True) if refused else found, error)
+
+
+def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | None:
+    """Write a call with what was read of it, once, and return its cost in USD; None where it is not known.
+
+    `error` is the kind of error that ended it, None if none did. Each part is written even if another one fails.
+    What was used of other models follows.
+    """
+    if not call.end():
+        return None
+    writing = _Writing(call, reading)
+    writing.describe(error or reading.error)
+    if writing.is_first_bill():
+        writing.charge()
+        writing.write_ledger()
+    else:
+        writing.is_billed = False
+        writing.settle(None)
+    writing.write_messages()
+    writing.end_span()
+    writing.measure()
+    if reading.others and writing.is_billed:
+        _finish_others(call, reading.others)
+    exact = writing.attributes.get(names.COST_USD)
+    return None if exact is None else Decimal(exact)
+
+
+@telemetry.never_raises("record what a call used of other models")
+def _finish_others(call: Call, others: Sequence[Reading]) -> None:
+    for reading in others:
+        finish(call.beside(reading.operation or call.operation, reading.model), reading)
+
+
+class _Writing:
+    """The writing of one call, which has ended."""
+
+    def __init__(self, call: Call, reading: Reading) -> None:
+        self.call, self.reading, self.is_billed = call, reading, reading.is_billed
+        self.attributes = call.attributes.copy()
+        """Those of span and ledger record."""
+        self.bill = Bill(endpoint=call.endpoint, deployment=call.deployment, reasons=[CostReason.RESPONSE_NOT_READ])
+        self.revision: int | None = None
+        self.end_ns = call.start_ns + int((call.duration_s or 0) * 1e9)
+        self.job_ns: tuple[int, int] | None = None
+        """A job's own start and duration, not those of who polls it; one that has not ended has a start only."""
+
+    @telemetry.never_raises("describe a call")
+    def describe(self, error: str | None) -> None:
+        """Take what was read of the call; what cannot be taken leaves a call that was not read."""
+        call, reading = self.call, self.reading
+        if error:
+            self.attributes[names.ERROR_TYPE] = sanitize.identifier(error)
+        if call.request_model is None and reading.request_model:
+            call.request_model = sanitize.text(reading.request_model)
+            self.attributes[names.REQUEST_MODEL] = call.request_model
+        count = reading.message_count
+        if count is None and (reading.inputs or reading.outputs):
+            count = messages.count(reading.inputs or (), *reading.outputs)
+        bill = self._bill()
+        found = {
+            names.RESPONSE_MODEL: reading.model,
+            names.RESPONSE_ID: reading.response_id,
+            names.RESPONSE_FINISH_REASONS: list(filter(None, reading.finish_reasons)) or None,
+            names.OPENAI_RESPONSE_SERVICE_TIER: bill.service_tier,
+            names.RESPONSE_TIME_TO_FIRST_CHUNK: call.first_chunk_s,
+            names.MESSAGE_COUNT: count,
+            **reading.recorded,
+        }
+        for name, value in found.items():
+            if (kept := sanitize.attribute(value)) is not None:
+                self.attributes[name] = kept
+        self.bill = bill
+
+    def _bill(self) -> Bill:
+        call, reading, job = self.call, self.reading, self.reading.job
+        usage, reasons = reading.usage, [*call.doubts, *filter(None, reading.reasons)]
+        reported = None if reading.reported_cost is None else sanitize.money(reading.reported_cost)
+        if reported is None and reading.reported_cost is not None:
+            reasons.append(CostReason.REPORTED_COST_INVALID)
+        if job is not None:
+            call.known_as(job.id, ended=job.ended)
+            self.revision = FINAL if job.ended else PENDING
+            if not job.ended:
+                usage, reasons = usage if job.is_known else None, [job.reason]
+            if job.created_s is not None:
+                lasted_s = max(0, (job.ended_s or job.created_s) - job.created_s)
+                self.job_ns = job.created_s * 1_000_000_000, lasted_s * 1_000_000_000
+        return Bill(
+            usage=usage,
+            price_model=reading.price_model,
+            service_tier=reading.service_tier,
+            processing=reading.processing,
+            endpoint=call.endpoint,
+            deployment=call.deployment,
+            reported=reported,
+            reasons=reasons,
+            refused=reading.refused,
+            unknown=[*reading.unknown],
+        )
+
+    def is_first_bill(self) -> bool:
+        """Whether it is billed, now and here: a job is once, to who started it."""
+        call = self.call
+        if self.is_billed:
+            self.is_billed = self._is_first()
+        if call.is_logged:
+            decision_log.billed(call.call_id, self.is_billed)
+        return self.is_billed
+
+    def _is_first(self) -> bool:
+        call = self.call
+        if call.call_id is None or self.revision is None:
+            call.call_id = call.call_id or random_id()
+            return call.dedup_key is None or jobs.known.bill(call.dedup_key)
+        if self.revision == PENDING:
+            jobs.known.started(call.call_id, jobs.Owner(call.scope, call.identity))
+            return True
+        if not jobs.known.bill(call.call_id):
+            return False
+        if (owner := jobs.known.owner(call.call_id)) is not None:
+            call.scope, call.identity = owner.scope, owner.identity
+        return True
+
+    @telemetry.never_raises("price a call")
+    def charge(self) -> None:
+        """Add what it used and what that costs, and count it in its session."""
+        call, bill, shared = self.call, self.bill, self.attributes
+        shared[names.COST_STATUS] = "unpriced"  # unless all goes well
+        if call.is_logged:
+            decision_log.usage(call.call_id, bill.usage, bill.reasons)
+        if bill.usage is not None:
+            shared.update(usage_attributes(bill.usage))
+        models = self.reading.model, call.request_model
+        cost = bill.cost(call.provider, models, self.job_ns[0] if self.job_ns else call.start_ns)
+        found = cost_attributes(bill, cost)
+        del shared[names.COST_STATUS]  # money goes last
+        shared.update(found)
+        if call.is_logged:
+            decision_log.price(call.call_id, shared, cost)
+        usd = shared.get(names.COST_USD)
+        if usd is None and cost is not None:
+            warn_unpriced(call.provider, models[0] or models[1], cost)
+        if names.COST_UNKNOWN in shared:
+            warn_unaccounted(call.provider, shared[names.COST_UNKNOWN])
+        if call.scope and call.scope.session and self.revision != PENDING:
+            call.scope.session.add(bill.usage, None if usd is None else Decimal(usd))
+
+    @telemetry.never_raises("write a ledger record")
+    def write_ledger(self) -> None:
+        """Write the ledger record, with the next number of this process."""
+        call, process = self.call, telemetry.process()
+        seq = process.next_seq()
+        self.settle(seq)
+        start_ns, duration_ns = self.job_ns or (call.start_ns, self.end_ns - call.start_ns)
+        record = {
+            names.EVENT_NAME: names.CALL_EVENT,
+            names.CALL_ID: call.call_id,
+            names.PROCESS_ID: process.id,
+            names.CALL_SEQ: seq,
+            names.START_TIME_UNIX_NANO: start_ns,
+            names.DURATION_S: duration_ns / 1e9,
+            **call.identity,
+        }
+        if self.revision is not None:
+            record[names.CALL_REVISION] = self.revision
+        record.update(self.attributes)
+        at_ns = start_ns if self.job_ns else self.end_ns
+        call.telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=call.own_context)
+        if call.is_logged:
+            decision_log.written(call.call_id, seq, process.id)
+        if (files := call_counter.current().place) is not None:
+            crash_report.poll(files)
+
+    @telemetry.never_raises("count a call")
+    def settle(self, seq: int | None) -> None:
+        """Count the call as one with a record, or as one without; not if it ended before this process was forked."""
+        own = call_counter.current()
+        own.settled(seq, counted=self.call.counter in (None, own))
+
+    @telemetry.never_raises("write the messages of a call")
+    def write_messages(self) -> None:
+        """Write what was said, to message records, and on the span where content goes there."""
+        call, inputs, outputs = self.call, self.reading.inputs, self.reading.outputs
+        if inputs is None and not outputs:
+            return
+        if not call.messages_logged_elsewhere and content.is_written(call.identity):
+            session_id = call.identity.get(names.SESSION_ID)
+            conversation = Conversation(
+                session_id or call.call_id or random_id(), call.identity, call.call_id, call.own_context
+            )
+            conversation.write(inputs or (), outputs, call.start_ns, self.end_ns)
+        if content.on_spans() and call.span.is_recording():
+            call.span.set_attributes(messages.span_attributes(inputs or (), outputs, self.reading.tools))
+
+    @telemetry.never_raises("end a span")
+    def end_span(self) -> None:
+        """End the span, with what only it has, and with what the ledger has."""
+        call, span = self.call, self.call.span
+        if span.is_recording():
+            asked = ((name, sanitize.attribute(value)) for name, value in self.reading.attributes.items())
+            shown = {name: value for name, value in asked if value is not None}
+            shown.update(call.identity)
+            if call.shown_as is None:
+                shown.update(self.attributes)
+                if self.bill.usage is not None and self.is_billed:
+                    shown.update(usage_numbers(self.bill.usage))
+                for name, value in call.attributes.items():  # the span has them
+                    if shown.get(name) is value:
+                        del shown[name]
+            span.set_attributes(shown)
+            if (error := self.attributes.get(names.ERROR_TYPE)) is not None:
+                span.set_attribute(names.ERROR_TYPE, error)
+                span.set_status(Status(StatusCode.ERROR, error))
+        span.end(self.end_ns)
+
+    @telemetry.never_raises("measure a call")
+    def measure(self) -> None:
+        """Add the call to the metrics."""
+        call, is_billed = self.call, self.is_billed and self.revision != PENDING
+        call.telemetry.measure(
+            self.attributes,
+            context=call.own_context,
+            duration_s=call.duration_s or 0.0,
+            first_chunk_s=call.first_chunk_s,
+            chunks=call.chunks,
+            usage=self.bill.usage if is_billed else None,
+            gathered=background.is_working(),
+        )
