@@ -2,10 +2,11 @@
 
 import asyncio
 import inspect
+import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import quote, urlencode, urlsplit
 
 import clickhouse_connect
@@ -21,8 +22,24 @@ FOR_HOURS = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
 
 
 @contextmanager
+def queries_that_are_left(stack: Stack, count: int) -> Iterator[list[socket.socket]]:
+    """Have queries that would run for hours run, and leave them afterwards: they end then."""
+    url = urlsplit(stack.http_url)
+    head = f"POST / HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(FOR_HOURS)}\r\n\r\n"
+    with ExitStack() as opened:
+        asking = [opened.enter_context(socket.create_connection((url.hostname, url.port))) for _ in range(count)]
+        for one in asking:
+            one.sendall((head + FOR_HOURS).encode())
+        while len(running(stack)) < count:
+            pass
+        yield asking
+    while running(stack):
+        pass
+
+
+@contextmanager
 def slow_queries(stack: Stack, count: int) -> Iterator[list[Answer]]:
-    """Have queries that would run for hours run, and end them afterwards."""
+    """Have queries that would run for hours run, and wait until their time is over."""
     answers: list[Answer] = []
     threads = [
         threading.Thread(target=lambda: answers.append(send(stack.http_url, FOR_HOURS.encode()))) for _ in range(count)
@@ -44,16 +61,28 @@ def running(stack: Stack, what: str = "%(sipHash64%") -> list[dict[str, str]]:
 
 
 def test_four_slow_queries_keep_nobody_waiting(stack: Stack) -> None:
-    """While they run, other queries, reports, commands and records are answered; and then each of them is ended."""
+    """While they run, other queries, reports, commands and records are answered; who leaves one ends it."""
+    with queries_that_are_left(stack, 4) as asking:
+        ask_meanwhile(stack)
+        assert select.select(asking, [], [], 0)[0] == []  # none is answered yet
+
+
+def ask_meanwhile(stack: Stack) -> None:
+    assert send(stack.http_url, b"SELECT 1").text == "1\n"
+    assert send(f"{stack.http_url}/sessions").status == 200
+    assert send(f"{stack.http_url}/ping").status == 200
+    assert export_logs(stack.otlp_http_url, [ledger_record("meanwhile")]).status == 200
+    for long_work in (True, False):
+        client = connect(stack.http_url, long_work=long_work)
+        assert client.command("SELECT 2") == 2
+        client.close()
+
+
+@pytest.mark.long
+def test_each_slow_query_is_ended(stack: Stack) -> None:
+    """After the half minute that a query may take, where it asks for no less; others are answered until then."""
     with slow_queries(stack, 4) as answers:
-        assert send(stack.http_url, b"SELECT 1").text == "1\n"
-        assert send(f"{stack.http_url}/sessions").status == 200
-        assert send(f"{stack.http_url}/ping").status == 200
-        assert export_logs(stack.otlp_http_url, [ledger_record("meanwhile")]).status == 200
-        for long_work in (True, False):
-            client = connect(stack.http_url, long_work=long_work)
-            assert client.command("SELECT 2") == 2
-            client.close()
+        ask_meanwhile(stack)
         assert answers == []
     assert {answer.status for answer in answers} == {408}
     assert {answer.headers["x-clickhouse-exception-code"] for answer in answers} == {"159"}
