@@ -16,6 +16,7 @@ from otel_costs.store import StoreError
 COMMANDS: Final = {
     "demo": "demo",
     "local": "local",
+    "web": "web",
     "schema": "schema",
     "sessions": "sessions",
     "session": "sessions",
@@ -40,8 +41,8 @@ _EXTRAS: Final = {
     "clickhouse_cityhash": "local",
     "lz4": "local",
     "fastapi": "web",
-    "starlette": "web",
-    "uvicorn": "web",
+    "starlette": "local",
+    "uvicorn": "local",
     "grpc": "local",
     "openai": "instruments",
 }

@@ -29,7 +29,7 @@ from otel_costs.local.report_store import ReportStore
 from otel_costs.local.sql_guard import SeveralStatementsError, UnreadableError
 from otel_costs.local.state import State
 from otel_costs.store.embedded import Engine, EngineError
-from otel_costs.web.access import Access, Policy
+from otel_costs.web.access import HostAccess, Policy
 from otel_costs.web.application import application, serves
 
 _CONTENT_TYPES: Final = {
@@ -70,7 +70,7 @@ class Interface:
         self._queries = Queries(partial(limits.end, engine))
         # Whoever has passed the policy of the port may read and write everything by SQL, too.
         self._web = application(
-            ReportStore(engine, self._queries, ingest, state, _gone), Access(content=True, write=True)
+            ReportStore(engine, self._queries, ingest, state, _gone), HostAccess(content=True, write=True)
         )
         self._closed = False
 

@@ -69,8 +69,12 @@ def _moment(day_or_time: date | None, otherwise: datetime) -> datetime:
         return otherwise
     if not isinstance(day_or_time, datetime):
         day_or_time = datetime.combine(day_or_time, time(), UTC)
-    found = day_or_time if day_or_time.tzinfo else day_or_time.replace(tzinfo=UTC)
-    return min(max(found, _EPOCH), _FOREVER).astimezone(UTC)
+    return storable(day_or_time if day_or_time.tzinfo else day_or_time.replace(tzinfo=UTC))
+
+
+def storable(moment: datetime) -> datetime:
+    """Return an aware moment in UTC; what is beyond all that the store can hold is where that ends."""
+    return min(max(moment, _EPOCH), _FOREVER).astimezone(UTC)
 
 
 def _to_millisecond(moment: datetime) -> datetime:

@@ -31,8 +31,8 @@ def app(
     The store is connected to with the first request, and again after it was away. Raises ImportError where the extra
     `web` is not installed.
     """
-    from otel_costs.web.access import Access  # noqa: PLC0415  # FastAPI takes half a second, and is an extra
+    from otel_costs.web.access import HostAccess  # noqa: PLC0415  # FastAPI takes half a second, and is an extra
     from otel_costs.web.application import application  # noqa: PLC0415
     from otel_costs.web.connected_store import ConnectedStore  # noqa: PLC0415
 
-    return application(ConnectedStore(dsn, writer_dsn), Access(token=token, content=content, write=write))
+    return application(ConnectedStore(dsn, writer_dsn), HostAccess(token=token, content=content, write=write))

@@ -6,7 +6,7 @@ import hmac
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -69,8 +69,16 @@ class Policy:
         return followed and scope["path"] == "/" and not scope["query_string"]
 
 
+class Access(Protocol):
+    """Who may use an application."""
+
+    async def rights(self, request: Request) -> Rights:
+        """Return what a request may do. Raises RefusedError, and HTTPException of a host's own."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Access:
+class HostAccess:
     """Who may use an application: whoever brings the `token`, or everybody that its host lets through.
 
     `content` and `write`: a bool, or a function of the request that returns one, or awaits it.
@@ -84,9 +92,14 @@ class Access:
         """Return what a request may do. Raises RefusedError."""
         if not Policy(self.token, loopback=False).knows(request.headers):
             raise RefusedError(401, "this server wants its token: as Authorization: Bearer, or as password")
-        if request.method not in _SAFE_METHODS and not _is_own_page(request.headers):
-            raise RefusedError(403, "a web page of another origin may not write")
+        check_origin(request)
         return Rights(await _granted(self.content, request), await _granted(self.write, request))
+
+
+def check_origin(request: Request) -> None:
+    """Raise RefusedError for a request that a web page of another origin made, to write something."""
+    if request.method not in _SAFE_METHODS and not _is_own_page(request.headers):
+        raise RefusedError(403, "a web page of another origin may not write")
 
 
 def offers(headers: Headers) -> list[str]:

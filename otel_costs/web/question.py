@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from otel_costs.store import costs
 from otel_costs.store.periods import RANGES, moment, period, zone
+from otel_costs.store.rows import storable
 from otel_costs.store.selection import Selection
 
 TAG: Final = costs.TAG
@@ -181,13 +182,13 @@ def _bounds(found: Mapping[str, str], tz: Any) -> tuple[datetime | None, datetim
     try:
         if "range" not in found:
             first, last = found.get("from"), found.get("to")
-            return (
-                moment(first, tz=tz) if first else None,
-                moment(last, whole_day=True, tz=tz) if last else None,
-            )
-        if "from" in found or "to" in found:
+            since = moment(first, tz=tz) if first else None
+            until = moment(last, whole_day=True, tz=tz) if last else None
+        elif "from" in found or "to" in found:
             raise ValueError("give either range, or from and to")
-        return period(found["range"], tz=tz)
+        else:
+            since, until = period(found["range"], tz=tz)
+        return since and storable(since), until and storable(until)
     except ValueError as error:
         raise ParameterError(str(error)) from None
 

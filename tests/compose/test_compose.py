@@ -35,7 +35,7 @@ def test_ports_are_on_loopback(project: Mapping[str, Any]) -> None:
     """Who wants them on the network says so."""
     ports = [port for service in project["services"].values() for port in service.get("ports") or []]
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
-    assert sorted(int(port["published"]) for port in ports) == [3000, 4317, 4318, 8123, 16686]
+    assert sorted(int(port["published"]) for port in ports) == [3000, 4317, 4318, 8123, 8124, 16686]
 
 
 def test_every_service_has_limits_and_a_pinned_image(project: Mapping[str, Any]) -> None:
