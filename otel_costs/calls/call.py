@@ -4,8 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, Protocol
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind
@@ -145,3 +147,52 @@ class Call:
             return False
         self.stop()
         return True
+
+
+class HasContext(Protocol):
+    """A request with the context that it is to be sent in; None if it has no call."""
+
+    @property
+    def context(self) -> Context | None: ...
+
+
+class CallContext:
+    """Makes the context of a call the current one in a `with` block, so that its span is; never raises.
+
+    It is undone by value: a coroutine may be closed in another context than it ran in, where a token is refused, and
+    somebody else's values stand.
+    """
+
+    __slots__ = ("_before", "_inner", "_outer", "_request", "_variable")
+
+    def __init__(self, request: HasContext | None, variable: "ContextVar[Any] | None" = None) -> None:
+        """`request` None, or without a call, is sent in the current context, without our baggage.
+
+        `variable` has the request, or None, while the block lasts.
+        """
+        self._request, self._variable = request, variable
+        self._inner: Context | None = None
+        self._outer: Context | None = None
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        try:
+            if self._variable is not None:
+                self._before = self._variable.get()
+                self._variable.set(self._request)
+            outer = otel_context.get_current()
+            inner = (None if self._request is None else self._request.context) or baggage.withheld(outer)
+            if inner is not outer:
+                otel_context.attach(inner)
+                self._inner, self._outer = inner, outer
+        except Exception as error:  # noqa: BLE001
+            telemetry.warn_once("bug:enter", "otel_costs could not enter the context of a call", error=error)
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._variable is not None and self._variable.get() is self._request:
+                self._variable.set(self._before)
+            if self._outer is not None and otel_context.get_current() is self._inner:
+                otel_context.attach(self._outer)
+        except Exception as error:  # noqa: BLE001
+            telemetry.warn_once("bug:leave", "otel_costs could not leave the context of a call", error=error)

@@ -14,12 +14,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from otel_costs import hosts
+from otel_costs.calls.call import CallContext
 from otel_costs.hosts import Host
 from otel_costs.providers.kit.exchange import VendorCall, is_refused
 from otel_costs.providers.kit.vendor import Vendor
 from otel_costs.runtime import decision_log, shutdown, telemetry
 from otel_costs.runtime.patching import Patches
-from otel_costs.sessions.call_context import CallContext
 from otel_costs.sessions.scope import check_budget, current_scope
 from otel_costs.sessions.session import BudgetExceeded
 

@@ -17,7 +17,7 @@ import wrapt
 
 from otel_costs import hosts
 from otel_costs.calls import writer
-from otel_costs.calls.call import Call
+from otel_costs.calls.call import Call, CallContext
 from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
@@ -26,7 +26,6 @@ from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_r
 from otel_costs.providers.kit.unfinished import unfinished
 from otel_costs.runtime import background, telemetry
 from otel_costs.runtime.patching import Patches
-from otel_costs.sessions.call_context import CallContext
 from otel_costs.transports.http import streaming
 
 KEPT: Final = 10_000

@@ -5,11 +5,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from otel_costs.calls.call import Call
+from otel_costs.calls.call import Call, CallContext
 from otel_costs.calls.reading import Reading
 from otel_costs.calls.writer import write
 from otel_costs.runtime import background, shutdown, telemetry
-from otel_costs.sessions.call_context import CallContext
 from otel_costs.sessions.scope import check_budget
 from otel_costs.sessions.session import BudgetExceeded
 

@@ -15,22 +15,20 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
-
+from otel_costs.calls.call import CallContext
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import agent_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.exchange import Exchange, options_of
 from otel_costs.runtime import shutdown, telemetry
 from otel_costs.runtime.patching import Patches
-from otel_costs.sessions import baggage
 from otel_costs.sessions.session import BudgetExceeded
 
 MODULE: Final = "openai._base_client"
 
 _exchange: ContextVar[Exchange | None] = ContextVar("otel_costs_exchange", default=None)
-"""The exchange of the request that is being sent here; None if that is not recorded."""
+"""The exchange of the request that is being sent here; None if that is not recorded: a request that is made from within
+another's hooks must not be taken for the other."""
 
 _seen: dict[int, Exchange | None] = {}
 """The requests whose options our wrapper of `request` has seen, while it runs, by the options' identity."""
@@ -52,15 +50,19 @@ def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[st
     if _is_seen(args, kwargs):
         return wrapped(*args, **kwargs)
     exchange = _begin(instance, args, kwargs)
-    with _Sending(exchange, args, kwargs):
-        if exchange is None:
-            return wrapped(*args, **kwargs)
-        try:
-            result = wrapped(*exchange.args, **exchange.kwargs)
-        except BaseException as error:
+    sent = (args, kwargs) if exchange is None else (exchange.args, exchange.kwargs)
+    key = id(options_of(*sent))
+    _seen[key] = exchange
+    try:
+        with CallContext(exchange, _exchange):
+            result = wrapped(*sent[0], **sent[1])
+    except BaseException as error:
+        if exchange is not None:
             exchange.failed(error)
-            raise
-    if not exchange.is_answered:
+        raise
+    finally:
+        _seen.pop(key, None)
+    if exchange is not None and not exchange.is_answered:
         exchange.not_received()
     return result
 
@@ -69,15 +71,19 @@ async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwa
     if _is_seen(args, kwargs):
         return await wrapped(*args, **kwargs)
     exchange = _begin(instance, args, kwargs)
-    with _Sending(exchange, args, kwargs):
-        if exchange is None:
-            return await wrapped(*args, **kwargs)
-        try:
-            result = await wrapped(*exchange.args, **exchange.kwargs)
-        except BaseException as error:
+    sent = (args, kwargs) if exchange is None else (exchange.args, exchange.kwargs)
+    key = id(options_of(*sent))
+    _seen[key] = exchange
+    try:
+        with CallContext(exchange, _exchange):
+            result = await wrapped(*sent[0], **sent[1])
+    except BaseException as error:
+        if exchange is not None:
             exchange.failed(error)
-            raise
-    if not exchange.is_answered:
+        raise
+    finally:
+        _seen.pop(key, None)
+    if exchange is not None and not exchange.is_answered:
         exchange.not_received()
     return result
 
@@ -152,39 +158,3 @@ def _begin(
     except Exception as error:  # noqa: BLE001
         telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
-
-
-class _Sending:
-    """While a request is sent, its exchange is that of the task, and its span the current one.
-
-    None too: a request that is not recorded, made from within another's hooks, must not be taken for the other, and
-    takes no baggage of ours along either. It is undone by value and not by token: a coroutine may be closed in another
-    context than it ran in, where a token is refused, and somebody else's values stand.
-    """
-
-    __slots__ = ("_context", "_exchange", "_outer", "_outer_context", "_sent")
-
-    def __init__(self, exchange: Exchange | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._exchange = exchange
-        self._context: Context | None = None
-        self._sent = id(options_of(*((exchange.args, exchange.kwargs) if exchange else (args, kwargs))))
-
-    @telemetry.never_raises("enter the context of a call")
-    def __enter__(self) -> None:
-        self._outer = _exchange.get()
-        _exchange.set(self._exchange)
-        _seen[self._sent] = self._exchange
-        context = None if self._exchange is None else self._exchange.context
-        outer = otel_context.get_current()
-        context = context or baggage.withheld(outer)
-        if context is not outer:
-            self._outer_context, self._context = outer, context
-            otel_context.attach(context)
-
-    @telemetry.never_raises("leave the context of a call")
-    def __exit__(self, *_: object) -> None:
-        _seen.pop(self._sent, None)
-        if _exchange.get() is self._exchange:
-            _exchange.set(self._outer)
-        if self._context is not None and otel_context.get_current() is self._context:
-            otel_context.attach(self._outer_context)
