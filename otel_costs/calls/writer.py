@@ -55,11 +55,13 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | 
         return None
     writing = _Writing(call, reading)
     writing.describe(error or reading.error)
-    if writing.is_first_bill():
+    writing.is_billed = reading.is_billed and writing.is_first_bill()
+    if call.is_logged:
+        decision_log.billed(call.call_id, writing.is_billed)
+    if writing.is_billed:
         writing.charge()
         writing.write_ledger()
     else:
-        writing.is_billed = False
         writing.settle(None)
     writing.write_messages()
     writing.end_span()
@@ -80,7 +82,7 @@ class _Writing:
     """The writing of one call, which has ended."""
 
     def __init__(self, call: Call, reading: Reading) -> None:
-        self.call, self.reading, self.is_billed = call, reading, reading.is_billed
+        self.call, self.reading, self.is_billed = call, reading, False
         self.attributes = call.attributes.copy()
         """Those of span and ledger record."""
         self.bill = Bill(endpoint=call.endpoint, deployment=call.deployment, reasons=[CostReason.RESPONSE_NOT_READ])
@@ -144,15 +146,7 @@ class _Writing:
         )
 
     def is_first_bill(self) -> bool:
-        """Whether it is billed, now and here: a job is once, to who started it."""
-        call = self.call
-        if self.is_billed:
-            self.is_billed = self._is_first()
-        if call.is_logged:
-            decision_log.billed(call.call_id, self.is_billed)
-        return self.is_billed
-
-    def _is_first(self) -> bool:
+        """Return whether this is no job, or one that is billed now for the first time; its starter pays."""
         call = self.call
         if call.call_id is None or self.revision is None:
             call.call_id = call.call_id or random_id()

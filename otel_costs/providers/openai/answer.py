@@ -97,7 +97,7 @@ def read(request: Request, answered: Answered) -> Reading:
         job=job,
         is_billed=is_billed,
         attributes={**attributes, **head.attributes},
-        recorded={names.OPENAI_API_TYPE: request.endpoint.api_type},
+        recorded={names.OPENAI_API_TYPE: request.route.api_type},
         others=[_other(request, used, job) for used in others],
     )
 
@@ -112,7 +112,7 @@ def unanswered(request: Request, *reasons: CostReason, refused: bool = False) ->
         reasons=reasons,
         refused=refused,
         attributes=attributes,
-        recorded={names.OPENAI_API_TYPE: request.endpoint.api_type},
+        recorded={names.OPENAI_API_TYPE: request.route.api_type},
     )
 
 
@@ -161,7 +161,7 @@ def _finish_reasons(body: dict[str, Any]) -> tuple[str, ...]:
 
 @telemetry.never_raises("read what a call used")
 def _used(request: Request, answered: Answered, service_tier: str | None) -> _Used:
-    name, body, provider = request.endpoint.name, answered.body, request.host.provider
+    name, body, provider = request.route.name, answered.body, request.host.provider
     reported, doubts = None, answered.doubts
     unknown: tuple[str, ...] = ()
     price_model = openai_usage.priced_model(name, body, request.body)
@@ -180,7 +180,7 @@ def _used(request: Request, answered: Answered, service_tier: str | None) -> _Us
 @telemetry.never_raises("read the messages of an answer")
 def _outputs(request: Request, body: Any) -> tuple[Sequence[Sequence[Draft]], int | None]:
     """Return what was said, or, where it is not kept, how many messages were, with those of the request."""
-    said, count = request.endpoint.messages, request.message_count
+    said, count = request.route.messages, request.message_count
     if request.inputs is not None:
         return () if body is None else openai_messages.read_response(said, body), None
     return (), count if body is None or count is None else count + openai_messages.count_response(said, body)
@@ -195,7 +195,7 @@ def _estimated(request: Request, outputs: Sequence[Sequence[Draft]], terms: Term
     usage = terms.usage
     # Tools alone are counted without a usage.
     says_tokens = usage is not None and not (usage.quantities and usage.quantities.keys() <= options.TOOL_UNITS)
-    if says_tokens or not request.inputs or request.endpoint.messages not in _ESTIMATED:
+    if says_tokens or not request.inputs or request.route.messages not in _ESTIMATED:
         return terms
     if not terms.reasons:
         terms = terms.because(CostReason.USAGE_NOT_REPORTED)
@@ -208,15 +208,15 @@ def _estimated(request: Request, outputs: Sequence[Sequence[Draft]], terms: Term
 
 @telemetry.never_raises("tell a job from a call")
 def _due(request: Request, answered: Answered, usage: Usage | None) -> _Due:
-    endpoint, body = request.endpoint, answered.body
-    if endpoint.free and usage is None:
+    route, body = request.route, answered.body
+    if route.free and usage is None:
         return _Due(False)
-    if endpoint.unseen:
+    if route.unseen:
         begun_s = request.start_ns // 1_000_000_000
         job = unseen_sessions.begun(request.host.provider, begun_s, request.path, body, answered.headers)
         return _Due(True, job, CostReason.USAGE_NOT_VISIBLE)
-    if endpoint.polls or endpoint.job or (isinstance(body, dict) and body.get("background") is True):
-        return _Due(*openai_jobs.identified(endpoint, body))
+    if route.polls or route.job or (isinstance(body, dict) and body.get("background") is True):
+        return _Due(*openai_jobs.identified(route, body))
     return _Due()
 
 
@@ -226,7 +226,7 @@ def _other(request: Request, used: ModelUsage, job: Job | None) -> Reading:
         usage=used.usage,
         model=used.model,
         job=job and replace(job, id=f"{job.id}/{used.model or ''}"),
-        operation="image_generation" if request.endpoint.operation == "chat" else None,
+        operation="image_generation" if request.route.operation == "chat" else None,
     )
 
 

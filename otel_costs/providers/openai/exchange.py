@@ -50,7 +50,7 @@ class Exchange:
 
     def __init__(self, request: Request, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool) -> None:
         self._request, self.args, self.kwargs, self.passed_by = request, args, kwargs, passed_by
-        is_late = request.endpoint.polls or request.endpoint is UNKNOWN
+        is_late = request.route.polls or request.route is UNKNOWN
         self._place = copy_context() if is_late else None
         self._call: Call | None = None if is_late or passed_by else request.start()
         self._asks_for_usage = self._hides_usage = False
@@ -67,16 +67,16 @@ class Exchange:
         Raises BudgetExceeded if the session has spent its budget; a look at what was started before is not stopped.
         """
         options = options_of(args, kwargs)
-        endpoint = find(options.method, options.url)
-        if endpoint is None and not may_be_billed(options.method, options.url):
+        route = find(options.method, options.url)
+        if route is None and not may_be_billed(options.method, options.url):
             decision_log.not_billed_route(options.method, options.url)
             return None
-        if endpoint is None or endpoint.begins or not endpoint.polls:
+        if route is None or route.begins or not route.polls:
             check_budget()
         stream = bool(kwargs.get("stream"))
         if passed_by:
             stream = isinstance(options.json_data, Mapping) and options.json_data.get("stream") is True
-        exchange = cls(Request.read(client, options, endpoint, stream=stream), args, kwargs, passed_by=passed_by)
+        exchange = cls(Request.read(client, options, route, stream=stream), args, kwargs, passed_by=passed_by)
         if stream and exchange._place is None:
             exchange._asks_for_usage = exchange._request.may_ask_for_usage(client)
             if exchange._asks_for_usage and not passed_by:
@@ -164,16 +164,16 @@ class Exchange:
             if self._hides_usage:
                 self._hide_usage(response)
         elif events:
-            reader = EventReader(call, accumulator(self._request.endpoint.name), headers, self._finish)
+            reader = EventReader(call, accumulator(self._request.route.name), headers, self._finish)
             streaming.watch(response, reader, UsageFilter() if self._hides_usage else None)
-        elif self._request.endpoint is not UNKNOWN or is_text(headers):
+        elif self._request.route is not UNKNOWN or is_text(headers):
             streaming.watch(response, BodyReader(call, headers, self._finish))
 
     def _read_whole(self, raw: bytes, headers: Mapping[str, str], events: bool) -> None:
         body: Any = None
         doubts: tuple[CostReason, ...] = ()
         try:
-            body = accumulated(self._request.endpoint.name, raw) if events else read_body(raw, headers)
+            body = accumulated(self._request.route.name, raw) if events else read_body(raw, headers)
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:body", "otel_costs could not read a response", error=error)
             doubts = (CostReason.RESPONSE_NOT_READ,)
@@ -195,12 +195,12 @@ class Exchange:
 
     def _finish_late(self, body: Mapping[str, Any], answered: Answered) -> None:
         request = self._request
-        if request.endpoint is UNKNOWN:
+        if request.route is UNKNOWN:
             found = [body] if isinstance(body.get("usage"), Mapping) else []
-        elif request.endpoint.name == "agents/turns":
+        elif request.route.name == "agents/turns":
             agent_sessions.read(request, body)
             return
-        elif request.endpoint.name == "responses":
+        elif request.route.name == "responses":
             # A look for which there is a convention.
             answer.write(request.start("fetch_response"), request, answered)
             return
@@ -208,6 +208,6 @@ class Exchange:
             jobs = body["data"] if isinstance(body.get("data"), list) else [body]
             found = [job for job in jobs if isinstance(job, Mapping) and openai_jobs.is_due(request.host.provider, job)]
         if not found:
-            decision_log.not_billed_answer(request.endpoint.name)
+            decision_log.not_billed_answer(request.route.name)
         for one in found:
             answer.write(request.start(), request, answered._replace(body=one))

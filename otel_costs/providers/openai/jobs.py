@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from otel_costs.calls.jobs import KEPT, is_first_poll
 from otel_costs.calls.reading import Job
-from otel_costs.providers.openai.routes import Endpoint
+from otel_costs.providers.openai.routes import Route
 from otel_costs.usage.reported import has_usage
 from otel_costs.values.recent import Recent
 
@@ -58,18 +58,18 @@ def is_over(status: object, usage: object) -> bool:
     return status in ENDED or (status not in _UNDER_WAY and has_usage(usage))
 
 
-def identified(endpoint: Endpoint, body: object) -> tuple[bool, Job | None]:
+def identified(route: Route, body: object) -> tuple[bool, Job | None]:
     """Return whether an answer is billed now, and the job that it is of; None if it is of none."""
     if not isinstance(body, Mapping):
-        return not endpoint.polls, None
+        return not route.polls, None
     background = body.get("background") is True
-    if endpoint.name == "responses" and not background:
+    if route.name == "responses" and not background:
         # It was billed when it was created; this may be only another look at it.
-        return not endpoint.polls, None
-    if not (endpoint.job or background) or not isinstance(body.get("id"), str):
+        return not route.polls, None
+    if not (route.job or background) or not isinstance(body.get("id"), str):
         return True, None
     ended = has_ended(body)
-    if endpoint.polls and not ended:
+    if route.polls and not ended:
         return False, None  # who started it has written that it is pending
     return True, Job(body["id"], ended, *times_of(body))
 

@@ -72,7 +72,7 @@ class Terms(NamedTuple):
 @telemetry.never_raises("read the options of a request")
 def read(request: Request, body: object, model: str | None, terms: Terms) -> Terms:
     """Return the terms of a call with what its request asked for; `model` is the one that answered."""
-    said, name = request.endpoint.messages, request.endpoint.name
+    said, name = request.route.messages, request.route.name
     answer = openai_usage.response_of(body)
     if isinstance(answer, dict):
         if name in _JOBS:
@@ -91,7 +91,7 @@ def read(request: Request, body: object, model: str | None, terms: Terms) -> Ter
 
 def _of_job(request: Request, job: Mapping[str, Any], terms: Terms) -> Terms:
     """Read what a batch or a training is billed by beside its tokens."""
-    is_batch, window = request.endpoint.name == "batches", job.get("completion_window")
+    is_batch, window = request.route.name == "batches", job.get("completion_window")
     if is_batch and request.host.provider in _HAVE_BATCHES and window not in (None, "24h"):
         terms = terms.because(CostReason.WINDOW_NOT_PRICED)  # half the price is that of a day
     method = None if is_batch else job.get("method")
@@ -157,7 +157,7 @@ def _with_window(request: Request, answer: Mapping[str, Any], terms: Terms) -> T
     if isinstance(asked, Mapping):
         terms = terms.without(str(key) for key in asked if key != "completion_window")
     response_id, window = str(answer.get("id")), _window(answer) or _window(request.body)
-    if request.endpoint.polls:
+    if request.route.polls:
         window = window or openai_jobs.window_of(provider, response_id)
     else:
         window = window or SOONEST
@@ -187,7 +187,7 @@ def _may_name_tools(request: Request, answer: object) -> bool:
 def _with_tools(request: Request, answer: object, model: str | None, terms: Terms) -> Terms:
     if terms.reported is not None:
         return terms  # who says the cost knows what its tools cost
-    said = request.endpoint.messages
+    said = request.route.messages
     tools = hosted_tools.asked(answer, request.body)
     items = hosted_tools.objects(answer.get("output")) if isinstance(answer, dict) else []
     if tools or items:

@@ -15,7 +15,7 @@ from otel_costs.hosts import Host
 from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
 from otel_costs.providers.openai import messages
-from otel_costs.providers.openai.routes import UNKNOWN, Endpoint
+from otel_costs.providers.openai.routes import UNKNOWN, Route
 from otel_costs.runtime import telemetry
 from otel_costs.sessions.attribution import attribution
 from otel_costs.values import audio_length
@@ -43,7 +43,7 @@ _ATTRIBUTES: Final = (
 class Request:
     """One request: where it goes, whose it is, and its body as it will be sent, a form's fields and files too."""
 
-    endpoint: Endpoint
+    route: Route
     host: Host
     body: Mapping[str, Any]
     stream: bool
@@ -63,7 +63,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        endpoint: Endpoint,
+        route: Route,
         host: Host,
         body: Mapping[str, Any],
         *,
@@ -82,34 +82,34 @@ class Request:
         if identity is None:
             identity = _identity(body)
         inputs = count = None
-        if not endpoint.polls and endpoint is not UNKNOWN:
-            inputs, count = _said(endpoint.messages, body, kept=stream or content.is_written(identity)) or (None, None)
-        return cls(endpoint, host, body, stream, deployment, time.time_ns(), path, model, identity, inputs, count)
+        if not route.polls and route is not UNKNOWN:
+            inputs, count = _said(route.messages, body, kept=stream or content.is_written(identity)) or (None, None)
+        return cls(route, host, body, stream, deployment, time.time_ns(), path, model, identity, inputs, count)
 
     @classmethod
-    def read(cls, client: Any, options: Any, endpoint: Endpoint | None, *, stream: bool) -> Self:
+    def read(cls, client: Any, options: Any, route: Route | None, *, stream: bool) -> Self:
         """Read the options of a request that `client` is about to send."""
         body, host = _body(options), hosts.of(client, options.url)
-        if endpoint is not None and endpoint.messages in ("transcription", "translation"):
+        if route is not None and route.messages in ("transcription", "translation"):
             body = {**body, "file": _glimpsed(body.get("file"))}
         deployment = None
         if host.has_deployments:
             deployment = hosts.deployment_of(client, options.url) or _text(body.get("model"))
         path = str(options.url).partition("?")[0]
-        return cls.of(endpoint or UNKNOWN, host, body, stream=stream, deployment=deployment, path=path)
+        return cls.of(route or UNKNOWN, host, body, stream=stream, deployment=deployment, path=path)
 
     def start(self, shown_as: str | None = None) -> Call:
         """Start its call, at the time and in the session that it was made."""
-        endpoint, host = self.endpoint, self.host
+        route, host = self.route, self.host
         return Call(
-            endpoint.operation,
+            route.operation,
             host.provider,
             self.model,
             identity=self.identity,
             attributes=host.attributes,
             endpoint=host.address,
             deployment=self.deployment,
-            route=endpoint.name,
+            route=route.name,
             shown_as=shown_as,
             start_ns=self.start_ns,
         )
@@ -125,15 +125,15 @@ class Request:
         reasoning = body.get("reasoning")
         if isinstance(reasoning, Mapping) and isinstance(reasoning.get("effort"), str):
             found[names.REQUEST_REASONING_LEVEL] = reasoning["effort"]
-        if self.endpoint.output_type:
-            found[names.OUTPUT_TYPE] = self.endpoint.output_type
+        if self.route.output_type:
+            found[names.OUTPUT_TYPE] = self.route.output_type
         if self.stream:
             found[names.REQUEST_STREAM] = True
         return found
 
     def may_ask_for_usage(self, client: Any) -> bool:
         """Whether to ask for the usage of this stream: nobody did, and the provider is known to take the question."""
-        if not self.stream or self.endpoint.name not in ("chat/completions", "completions"):
+        if not self.stream or self.route.name not in ("chat/completions", "completions"):
             return False
         options = self.body.get("stream_options")
         unsaid = options is None or (isinstance(options, Mapping) and "include_usage" not in options)

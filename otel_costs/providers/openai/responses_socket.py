@@ -8,7 +8,7 @@ from otel_costs import hosts
 from otel_costs.hosts import Host
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.response_streams import ResponseStreams
-from otel_costs.providers.openai.routes import Endpoint, find
+from otel_costs.providers.openai.routes import Route, find
 from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.websocket import Handshake
 from otel_costs.values.json_objects import parsed
@@ -19,7 +19,7 @@ STEERED: Final = 64
 _TYPE: Final = re.compile(r'"type"\s*:\s*"([^"\\]*)"')
 _LANE: Final = re.compile(r'"stream_id"\s*:\s*"([^"\\]*)"')
 
-_ENDPOINT: Final[Endpoint] = find("post", "/responses") or Endpoint("responses", "chat")
+_ROUTE: Final[Route] = find("post", "/responses") or Route("responses", "chat")
 
 
 def claim(handshake: Handshake) -> "ResponsesSocket | None":
@@ -83,7 +83,7 @@ class ResponsesSocket:
             own = said if isinstance(said, list) else [{"type": "message", "role": "user", "content": said or ""}]
             body["input"] = [*steered, *(own if said else ())]
         deployment = body.get("model") if self._host.has_deployments else None
-        return Request.of(_ENDPOINT, self._host, body, stream=True, deployment=deployment)
+        return Request.of(_ROUTE, self._host, body, stream=True, deployment=deployment)
 
     def _unasked(self, response: Mapping[str, Any]) -> Request:
         """Return the request of a response that follows another by itself: it is continued as it was asked for."""

@@ -7,7 +7,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Route:
     """One kind of billable call, named by its path without ids."""
 
     name: str
@@ -28,38 +28,38 @@ class Endpoint:
     api_type: str | None = None
 
 
-UNKNOWN: Final = Endpoint("unknown", "unknown")
-"""An endpoint that we do not know, whose answer said what it used."""
+UNKNOWN: Final = Route("unknown", "unknown")
+"""A route that we do not know, whose answer said what it used."""
 
-_RESPONSES: Final = Endpoint("responses", "chat", "responses", api_type="responses")
-_RUN: Final = Endpoint("threads/runs", "invoke_agent", job=True)
-_TURN: Final = Endpoint("agents/turns", "invoke_agent", job=True, polls=True)
-_VIDEO: Final = Endpoint("videos", "video_generation", "videos", job=True, output_type="video")
-_BATCH: Final = Endpoint("batches", "batch", job=True)
-_TUNING: Final = Endpoint("fine_tuning/jobs", "fine_tuning", job=True)
-_EVAL: Final = Endpoint("evals/runs", "evaluation", job=True)
+_RESPONSES: Final = Route("responses", "chat", "responses", api_type="responses")
+_RUN: Final = Route("threads/runs", "invoke_agent", job=True)
+_TURN: Final = Route("agents/turns", "invoke_agent", job=True, polls=True)
+_VIDEO: Final = Route("videos", "video_generation", "videos", job=True, output_type="video")
+_BATCH: Final = Route("batches", "batch", job=True)
+_TUNING: Final = Route("fine_tuning/jobs", "fine_tuning", job=True)
+_EVAL: Final = Route("evals/runs", "evaluation", job=True)
 
-_CALL: Final = Endpoint("realtime/calls", "realtime_inference", job=True, unseen=True)
-_LIVE: Final = Endpoint("live/sessions", "realtime_inference", job=True, unseen=True)
+_CALL: Final = Route("realtime/calls", "realtime_inference", job=True, unseen=True)
+_LIVE: Final = Route("live/sessions", "realtime_inference", job=True, unseen=True)
 
 _POSTS: Final = {
-    f"/{endpoint.name}": endpoint
-    for endpoint in (
-        Endpoint("chat/completions", "chat", "chat", api_type="chat_completions"),
-        Endpoint("completions", "text_completion", "completions"),
+    f"/{route.name}": route
+    for route in (
+        Route("chat/completions", "chat", "chat", api_type="chat_completions"),
+        Route("completions", "text_completion", "completions"),
         _RESPONSES,
-        Endpoint("responses/compact", "chat", api_type="responses"),
-        Endpoint("decisions", "decision", "decisions"),
-        Endpoint("embeddings", "embeddings"),
-        Endpoint("audio/speech", "text_to_speech", "speech", output_type="speech"),
-        Endpoint("audio/transcriptions", "speech_to_text", "transcription", output_type="text"),
-        Endpoint("audio/translations", "speech_to_text", "translation", output_type="text"),
-        Endpoint("images/generations", "image_generation", "images", output_type="image"),
-        Endpoint("images/edits", "image_generation", "images", output_type="image"),
-        Endpoint("images/variations", "image_generation", "images", output_type="image"),
-        Endpoint("moderations", "moderation", free=True),
-        Endpoint("containers", "create_container"),
-        Endpoint("fine_tuning/alpha/graders/run", "evaluation"),
+        Route("responses/compact", "chat", api_type="responses"),
+        Route("decisions", "decision", "decisions"),
+        Route("embeddings", "embeddings"),
+        Route("audio/speech", "text_to_speech", "speech", output_type="speech"),
+        Route("audio/transcriptions", "speech_to_text", "transcription", output_type="text"),
+        Route("audio/translations", "speech_to_text", "translation", output_type="text"),
+        Route("images/generations", "image_generation", "images", output_type="image"),
+        Route("images/edits", "image_generation", "images", output_type="image"),
+        Route("images/variations", "image_generation", "images", output_type="image"),
+        Route("moderations", "moderation", free=True),
+        Route("containers", "create_container"),
+        Route("fine_tuning/alpha/graders/run", "evaluation"),
         _CALL,
         _LIVE,
         _VIDEO,
@@ -70,8 +70,8 @@ _POSTS: Final = {
 }
 
 
-def _poll(endpoint: Endpoint) -> Endpoint:
-    return replace(endpoint, polls=True, job=True)
+def _poll(route: Route) -> Route:
+    return replace(route, polls=True, job=True)
 
 
 # Compiled when they are first asked for: it would take milliseconds of each start.
@@ -111,14 +111,14 @@ _DEPLOYMENT: Final = re.compile(r"^.*?/deployments/[^/]+(?=/)")
 
 
 @lru_cache(maxsize=512)
-def find(method: str, url: str) -> Endpoint | None:
-    """Return the endpoint of a request, or None if it is none that we know. `url` may be relative or absolute."""
+def find(method: str, url: str) -> Route | None:
+    """Return the route of a request, or None if it is none that we know. `url` may be relative or absolute."""
     method, path = method.lower(), _path(url)
     if method == "post" and (found := _POSTS.get(path)) is not None:
         return found
-    for known, pattern, endpoint in _PATTERNS:
+    for known, pattern, route in _PATTERNS:
         if known == method and re.fullmatch(pattern, path):
-            return endpoint
+            return route
     return None
 
 

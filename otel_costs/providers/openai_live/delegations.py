@@ -13,7 +13,7 @@ from otel_costs.providers.openai import answer
 from otel_costs.providers.openai.parts import key, mapping
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.response_streams import READ, ResponseStreams
-from otel_costs.providers.openai.routes import Endpoint, find
+from otel_costs.providers.openai.routes import Route, find
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.runtime import background
 from otel_costs.transports.http.body import Answered
@@ -21,8 +21,8 @@ from otel_costs.transports.http.body import Answered
 ITEMS: Final = 64
 """Items that the application gave to the backend and that no response has read yet."""
 
-_RESPONSES: Final[Endpoint] = find("post", "/responses") or Endpoint("responses", "chat")
-_DECISIONS: Final[Endpoint] = find("post", "/decisions") or Endpoint("decisions", "decision")
+_RESPONSES: Final[Route] = find("post", "/responses") or Route("responses", "chat")
+_DECISIONS: Final[Route] = find("post", "/decisions") or Route("decisions", "decision")
 
 
 class Delegations:
@@ -69,7 +69,7 @@ class Delegations:
         return Request.of(_RESPONSES, self._host, body, stream=True, identity=self._owner.identity)
 
     def _start(self, request: Request) -> Call:
-        call = self._owner.call(request.endpoint.operation, request.model, start_ns=request.start_ns)
+        call = self._owner.call(request.route.operation, request.model, start_ns=request.start_ns)
         call.messages_logged_elsewhere = False
         return call
 
