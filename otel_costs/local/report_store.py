@@ -41,18 +41,19 @@ class ReportStore:
         """See otel_costs.web.store.Store."""
         return self._ingest.refused
 
-    async def ask(self, request: Request, job: "Callable[[Client], Result]") -> Result:
+    async def ask(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:
         """See otel_costs.web.store.Store."""
         kind = limits.REPORT
+        left = asyncio.Event().wait() if request is None else self._gone(request)
         try:
-            return await self._queries.run(kind, kind.time_s, partial(self._run, job), self._gone(request))
+            return await self._queries.run(kind, kind.time_s, partial(self._run, job), left)
         except EngineError as error:
             self._state.failed(error)
             raise UnavailableError(error.message) from error
         except RuntimeError as error:  # its threads take nothing more
             raise UnavailableError("the server is stopping") from error
 
-    async def change(self, request: Request, job: "Callable[[Client], Result]") -> Result:
+    async def change(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:
         """See otel_costs.web.store.Store."""
         return await self.ask(request, job)
 

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otel_costs.store import StoreError
-from otel_costs.web import budgets_api, costs_api, prices_api, reports_api, sessions_api, tracking_api
+from otel_costs.web import budgets_api, costs_api, events_api, prices_api, reports_api, sessions_api, tracking_api
 from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
 from otel_costs.web.entrance import Entrance
+from otel_costs.web.feed import Feed
 from otel_costs.web.question import ParameterError
 from otel_costs.web.store import NoWriterError, Store, UnavailableError
 
@@ -29,8 +30,8 @@ zone that is asked for. A parameter that is not known is refused. docs/api.md ha
 _ACCESS_DENIED: Final = 497
 
 
-def application(store: Store, access: Access) -> Entrance:
-    """Return the application over `store`, for who has `access`."""
+def application(store: Store, access: Access, feed: Feed | None = None) -> Entrance:
+    """Return the application over `store`, for who has `access`; `feed` None is one that looks at the store."""
     made = FastAPI(
         title="otel_costs",
         version=_version(),
@@ -42,9 +43,10 @@ def application(store: Store, access: Access) -> Entrance:
         exception_handlers=_HANDLERS,
     )
     made.state.store = store
+    made.state.feed = feed or Feed(store)
     # Calls with a key are looked for and stored by one request after the other.
     made.state.one_at_a_time = Lock()
-    for api in (costs_api, sessions_api, reports_api, tracking_api, budgets_api, prices_api):
+    for api in (costs_api, sessions_api, reports_api, tracking_api, budgets_api, prices_api, events_api):
         made.include_router(api.router, prefix=PREFIX)
     made.include_router(sessions_api.plain_router)
     made.add_middleware(GZipMiddleware, minimum_size=1024)

@@ -38,11 +38,11 @@ class ConnectedStore:
         """Not known: it is who sends records that is told."""
         return None
 
-    async def ask(self, request: Request, job: "Callable[[Client], Result]") -> Result:  # noqa: ARG002
+    async def ask(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:  # noqa: ARG002
         """See Store."""
         return await self._reader.run(job)
 
-    async def change(self, request: Request, job: "Callable[[Client], Result]") -> Result:  # noqa: ARG002
+    async def change(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:  # noqa: ARG002
         """See Store."""
         return await self._writing().run(job)
 

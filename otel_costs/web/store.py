@@ -27,14 +27,16 @@ class Store(Protocol):
         """How many records were refused for what they hold, since the start; None where that is not known."""
         ...
 
-    async def ask(self, request: Request, job: "Callable[[Client], Result]") -> Result:
+    async def ask(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:
         """Return what `job` returns, which is called in a thread with a client of its own.
+
+        It is broken off where that is possible when the client of `request` is gone; None is nobody's.
 
         Raises UnavailableError, and what `job` raises.
         """
         ...
 
-    async def change(self, request: Request, job: "Callable[[Client], Result]") -> Result:
+    async def change(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:
         """Do the same with a client of a user who may write. Raises NoWriterError too."""
         ...
 
