@@ -33,7 +33,7 @@ MONTH = 30
 
 CALLS = """
 insert into call_records (user_id, session_id, call_id, process_id, call_seq, trace_id, span_id, service, operation, provider, request_model, model,
-    scenario, step, tags, input_tokens, output_tokens, cache_read_tokens, input_audio_tokens, output_audio_tokens, audio_seconds,
+    kind, scenario, step, tags, input_tokens, output_tokens, cache_read_tokens, input_audio_tokens, output_audio_tokens, audio_seconds,
     input_characters, cost_usd, cost_lines, cost_status, cost_source, price_id, price_book, duration_s, start_time, end_time)
 with
     intDiv(number, {per_session:UInt64}) as s,
@@ -67,6 +67,7 @@ select
     ['openai', 'openai', 'azure.ai.openai', 'gcp.gemini'][1 + rs % 4],
     concat(if(op = 'chat', 'gpt-4o', op), '-', toString(rs % 8)) as model,
     model,
+    ['conversation', 'conversation', 'creation'][1 + rs % 3],
     ['customer_service', 'sales', 'analysis', 'coding', ''][1 + rs % 5],
     ['', 'analysis', 'answer', 'check', 'search', 'summary'][1 + k % 6],
     map('kb_id', ['kb_finance', 'kb_law', 'kb_it'][1 + rs % 3]),
@@ -195,8 +196,8 @@ def main() -> None:
         client = connect(f"chdb://{arguments.folder or scratch}")
         schema.apply(client, Retention(raw_days=20_000, content_days=20_000, ledger_days=20_000))
         # Only what is measured runs.
-        client.command("system stop view session_totals_mv")
-        client.command("system stop view superseded_calls_sweep_mv")
+        for view in rows(client, "select view from system.view_refreshes"):
+            client.command(f"system stop view {view['view']}")
         if not rows(client, "select count() as calls from calls")[0]["calls"]:
             fill(client, arguments.calls)
         describe(client)

@@ -38,6 +38,9 @@ SHARDED_BY: Final[Mapping[str, str]] = {
     "session_days": "cityHash64(if(user_id != '', user_id, session_id))",
     "session_starts": "cityHash64(session_id)",
     "session_totals": "cityHash64(session_id)",
+    "call_arrivals": "cityHash64(shard)",
+    "cost_half_hours": "cityHash64(shard)",
+    "cost_days": "cityHash64(shard)",
 }
 """Where a row goes that is written to the table over all shards. Tables that are not here are whole on every server."""
 
@@ -45,6 +48,9 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _ENGINE: Final = re.compile(r"\bengine = (\w*MergeTree)(?:\(([^)]*)\))?")
 _LIKE: Final = re.compile(r"^(create table .* as \w+)$", re.M)
 _FILLED: Final = re.compile(r"^(create materialized view .* to \w+)", re.M)
+_SHARD: Final = "/* shard */ ''"
+"""What stands for the name of a server's shard, where there is one."""
+
 _EVERYWHERE: Final = "'/clickhouse/tables/everywhere/{database}/{table}', '{shard}_{replica}'"
 """One path of replication for all shards: every server has every row. Budgets are few, and each report reads all."""
 
@@ -99,7 +105,7 @@ class Layout:
             yield Statement(table.name, "table", sql)
 
     def _everywhere(self, sql: str) -> str:
-        return CREATED.sub(rf"\g<0> {self.on_cluster}", sql, count=1)
+        return CREATED.sub(rf"\g<0> {self.on_cluster}", sql.replace(_SHARD, "getMacro('shard')"), count=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,23 @@ ERASED: Final = {
     " (select session_id from {session_days} where user_id = {user:String}))",
     "session_days": _OWN,
     "session_starts": _OWN,
+    "cost_days": "({user:String} != '' and has(user_id, {user:String})"
+    " or hasAny(session_id, arrayFilter(id -> id != '', {sessions:Array(String)})))",
     "budgets": "(scope = 'user' and name = {user:String} and {user:String} != '')",
 }
 """Every table that may name somebody, and what of it does."""
 
-KEPT: Final = ("call_records", "call_sequences", "schema_versions")
-"""Tables that name nobody: one keeps nothing, one has numbers of calls, one says who made the tables."""
+KEPT: Final = ("call_arrivals", "call_records", "call_sequences", "cost_half_hours", "schema_versions")
+"""Tables that name nobody: one keeps nothing, others have numbers of calls, sums, and who made the tables."""
+
+_HALF_HOURS: Final = (
+    f"select distinct toInt32(floor(toUnixTimestamp64Milli(end_time) / 1800000)) as half_hour from calls where {_OWN}"  # noqa: S608
+)
+_COUNTS: Final = {
+    "cost_half_hours": "half_hour in {half_hours:Array(Int32)}",
+    "cost_days": "has(arrayMap(n -> toDate32(toDateTime64(n * 1800., 3, 'UTC')), {half_hours:Array(Int32)}), day)",
+}
+"""What remembers the sums of calls, and of it what those of some half hours are in."""
 
 _IN_THEM: Final = (
     "(session_id in (select session_id from calls where user_id = {user:String})"
@@ -124,11 +135,14 @@ def erase(client: "Client", whom: Whom) -> list[Erased]:
     """
     where = places(client)
     before = count(client, whom)
+    half_hours = _half_hours(client, whom)
     for table in before:
         _delete(client, where, table, whom)
+    _forget_sums(client, where, half_hours)
     _count_again(client, whom.shared)
     # What the store counts anew from time to time may have read them before, and writes them back when it is done.
     _wait_for_refreshes(client, where)
+    _forget_sums(client, where, half_hours)
     after = count(client, whom)
     for table in (table for table, left in after.items() if left):
         _delete(client, where, table, whom)
@@ -174,6 +188,26 @@ def _delete(client: "Client", where: Mapping[str, TableLocation], table: str, wh
                 parameters=parameters,
                 settings={"mutations_sync": 2, "allow_nondeterministic_mutations": 1},
             )
+
+
+def _half_hours(client: "Client", whom: Whom) -> list[int]:
+    """Return the half hours since 1970 in which their calls ended."""
+    found = (row["half_hour"] for parameters in _statements(whom) for row in rows(client, _HALF_HOURS, parameters))
+    return sorted(set(found))
+
+
+def _forget_sums(client: "Client", where: Mapping[str, TableLocation], half_hours: Sequence[int]) -> None:
+    """Forget the sums of calls of these half hours: until they are counted again, reports read the calls."""
+    for start in range(0, len(half_hours), _BATCH):
+        batch = list(half_hours[start : start + _BATCH])
+        for table, condition in _COUNTS.items():
+            place = where[table]
+            with telling(f"cannot forget the sums of {table}"):
+                client.command(
+                    f"alter table {place.table} {place.on_cluster} delete where {condition}",
+                    parameters={"half_hours": batch},
+                    settings={"mutations_sync": 2},
+                )
 
 
 def _wait_for_refreshes(client: "Client", where: Mapping[str, TableLocation]) -> None:

@@ -103,10 +103,15 @@ def uncommented(sql: str) -> str:
 
 
 def shared() -> dict[str, str]:
-    """Return the measures of calls `c`, and the same of rows `r` that have them, added up."""
+    """Return the measures of calls `c`, those of rows `r` added up, those of groups `g` as arrays, and their names."""
     measures = uncommented((folder() / "measures.sql").read_text(encoding="utf-8")).strip()
     names: list[str] = _MEASURE.findall(measures)
-    return {"measures": measures, "measures_added": ",\n".join(f"sum(r.{name}) as {name}" for name in names)}
+    return {
+        "measures": measures,
+        "measures_added": ",\n".join(f"sum(r.{name}) as {name}" for name in names),
+        "measures_as_arrays": ",\n".join(f"groupArrayIf(g.{name}, g.call_count > 0) as {name}" for name in names),
+        "measure_names": ",\n".join(names),
+    }
 
 
 def _statement(path: Path, settings: Mapping[str, int], shared: Mapping[str, str]) -> Statement:

@@ -9,6 +9,7 @@ grant select on changed_sessions to otel_costs_reader;
 grant select on costs_between to otel_costs_reader;
 grant select on costs_report to otel_costs_reader;
 grant select on daily_costs to otel_costs_reader;
+grant select on half_hour_costs to otel_costs_reader;
 grant select on kind_costs to otel_costs_reader;
 grant select on misdated_calls to otel_costs_reader;
 grant select on missing_calls to otel_costs_reader;

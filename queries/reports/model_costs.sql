@@ -1,14 +1,34 @@
 -- One row per provider, model, operation and day (UTC).
 -- Units: as in the measures.
--- Source: calls, the rows of billed_calls.
+-- Source: cost_days, and calls (the rows of billed_calls) on days of which it lacks something.
 create or replace view model_costs as
+with (select groupArray((day, partition)) from stale_days(dimensions = 'model')) as live
 select
-    toDate32(c.end_time) as day, -- day (UTC) on which the calls ended
+    day, -- day (UTC) on which the calls ended
+    provider,
+    model,
+    operation,
+    session_count, -- sessions that had such calls
+    $measure_names
+from cost_days final
+array join
+    provider,
+    model,
+    operation,
+    session_count,
+    $measure_names
+where dimensions = 'model'
+    and day not in (select arrayJoin(live).1)
+union all
+select
+    toDate32(c.end_time) as day,
     c.provider as provider,
     c.model as model,
     c.operation as operation,
-    uniqExactIf(c.session_id, c.session_id != '') as session_count, -- sessions that had such calls
+    uniqExactIf(c.session_id, c.session_id != '') as session_count,
     $measures
 from calls as c final
-where not c.superseded
+where toDate(c.end_time) in (select arrayJoin(live).2)
+    and day in (select arrayJoin(live).1)
+    and not c.superseded
 group by day, provider, model, operation

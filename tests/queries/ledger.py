@@ -18,6 +18,11 @@ PROCESS: Final = "c0ffee" + "0" * 26
 
 LogRow = dict[str, Any]
 
+COST_COUNTS: Final = (
+    ("cost_half_hours", "half_hour_recount"),
+    ("cost_days", "day_recount"),
+)
+
 _numbers = count(1)
 
 
@@ -120,6 +125,22 @@ class Store:
     def count_sessions(self) -> None:
         """Do what session_totals_mv does every ten seconds."""
         self.client.command("insert into session_totals select *, now64(3, 'UTC') as counted_at from session_recount")
+
+    def count_costs(self) -> None:
+        """Do what cost_half_hours_mv and those like it do once records have ceased to arrive."""
+        self.pretend_earlier("call_arrivals", "inserted_at", 3600)
+        for table in ("cost_half_hours", "cost_days"):
+            # When it was counted is the version of a row, which cannot be updated.
+            earlier = "counted_at - interval 1 hour as counted_at"
+            self.client.command(f"insert into {table} select * replace ({earlier}) from {table} final")
+            self.client.command(
+                f"alter table {table} delete where counted_at > now() - interval 1 hour",
+                settings={"mutations_sync": 1},
+            )
+        for table, recount in COST_COUNTS:
+            columns = "select groupArray(name) as names from system.columns where table = {view:String}"
+            names = ", ".join(self.one(f"{columns} and database = currentDatabase()", view=recount)["names"])
+            self.client.command(f"insert into {table} ({names}, counted_at) select *, now64(3, 'UTC') from {recount}")
 
     def reprice(self, where: str, *, usd: str, unit: str) -> None:
         """Insert the calls that `where` finds again, one revision higher, at another price."""
