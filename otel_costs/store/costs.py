@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_costs.store import rollups
 from otel_costs.store.files import shared
 from otel_costs.store.reports import BREAKDOWN, TOKENS, nested
+from otel_costs.store.rollups import Source
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import CALL_COLUMNS, Condition, Selection, of_calls
 
@@ -46,17 +48,16 @@ def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit:
     Raises ValueError for what is no dimension, StoreError.
     """
     check(by)
-    condition = of_calls(selection)
-    bound = {**condition.parameters, **{f"by_{n}": name.removeprefix(TAG) for n, name in enumerate(by)}}
+    found = _source(client, selection, by)
+    bound = {**found.parameters, **{f"by_{n}": name.removeprefix(TAG) for n, name in enumerate(by)}}
     keys = "".join(f"{_key(number, name)} as key_{number}, " for number, name in enumerate(by))
-    source = _by_modality(condition) if MODALITY in by else f"owned_calls as c where {condition.sql}"
-    grouped = f"select {keys}{shared()['measures']} from {source}"  # noqa: S608
+    grouped = f"select {keys}{found.measures} from {found.sql}"  # noqa: S608
     if by:
         grouped += f" group by {_keys(by)}"
     if limit is not None and by:
         grouped, bound = _cut(grouped, by), {**bound, "limit": limit}
-    found = sorted(rows(client, grouped, bound), key=lambda row: _order(row, by))
-    return [_row(row, by, selection) for row in found]
+    listed = sorted(rows(client, grouped, bound), key=lambda row: _order(row, by))
+    return [_row(row, by, selection) for row in listed]
 
 
 def total(client: "Client", selection: Selection) -> Row:
@@ -72,6 +73,15 @@ def check(by: Sequence[str]) -> None:
             raise ValueError(f"{name!r} is nothing to split by: give {', '.join(DIMENSIONS)} or {TAG}NAME")
     if len(set(by)) < len(by):
         raise ValueError(f"what to split by is given twice: {', '.join(by)}")
+
+
+def _source(client: "Client", selection: Selection, by: Sequence[str]) -> Source:
+    """Return what was counted before, where that tells these costs, or else the calls themselves."""
+    if (counted := rollups.of_half_hours(client, selection, by)) is not None:
+        return counted
+    condition = of_calls(selection)
+    called = _by_modality(condition) if MODALITY in by else f"owned_calls as c where {condition.sql}"
+    return Source(called, condition.parameters, shared()["measures"])
 
 
 def _key(number: int, name: str) -> str:

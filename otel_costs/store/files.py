@@ -7,6 +7,7 @@ behind a name, `/* raw_days */ 30`, which a store may have otherwise, and `$meas
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from graphlib import TopologicalSorter
 from hashlib import sha256
 from pathlib import Path
@@ -102,16 +103,26 @@ def uncommented(sql: str) -> str:
     return _COMMENT.sub(lambda found: found[1] or "", sql)
 
 
-def shared() -> dict[str, str]:
+@cache
+def measure_names() -> tuple[str, ...]:
+    """Return the names of the measures that all reports of costs have, in their order."""
+    return tuple(_MEASURE.findall(_measures()))
+
+
+@cache
+def shared() -> Mapping[str, str]:
     """Return the measures of calls `c`, those of rows `r` added up, those of groups `g` as arrays, and their names."""
-    measures = uncommented((folder() / "measures.sql").read_text(encoding="utf-8")).strip()
-    names: list[str] = _MEASURE.findall(measures)
+    names = measure_names()
     return {
-        "measures": measures,
+        "measures": _measures(),
         "measures_added": ",\n".join(f"sum(r.{name}) as {name}" for name in names),
         "measures_as_arrays": ",\n".join(f"groupArrayIf(g.{name}, g.call_count > 0) as {name}" for name in names),
         "measure_names": ",\n".join(names),
     }
+
+
+def _measures() -> str:
+    return uncommented((folder() / "measures.sql").read_text(encoding="utf-8")).strip()
 
 
 def _statement(path: Path, settings: Mapping[str, int], shared: Mapping[str, str]) -> Statement:

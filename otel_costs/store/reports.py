@@ -15,6 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_costs.store import rollups
+from otel_costs.store.files import shared
 from otel_costs.store.rows import Row, between, exactly_between, rows
 
 if TYPE_CHECKING:
@@ -218,6 +220,13 @@ def report(client: "Client", *, since: date | None = None, until: date | None = 
 
 def user_costs(client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 20) -> list[Row]:
     """Return the `limit` users that cost most in [since, until), and the others in one row."""
+    if (counted := rollups.of_users(client, since, until)) is not None:
+        sql = (
+            f"select if(r.cut, null, r.user_id) as user_id, countIf(r.cut) as others, {shared()['measures_added']} from"  # noqa: S608
+            " (select *, row_number() over (order by cost_usd desc, user_id) > {limit:UInt64} as cut from"
+            f" (select user_id, {counted.measures} from {counted.sql} group by user_id)) as r group by user_id"
+        )
+        return _ordered(rows(client, sql, {**counted.parameters, "limit": limit}), ("user_id",))
     found = rows(
         client,
         "select * from users_between(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"

@@ -3,7 +3,7 @@
 -- Units: none.
 -- Source: call_arrivals, cost_days (when it was counted).
 create or replace view stale_days as
-select distinct
+select
     a.day as day,
     a.partition as partition
 from (
@@ -25,3 +25,4 @@ left join (
     group by day, shard
 ) as c on c.day = a.day and c.shard = a.shard
 where a.inserted_at > c.counted_at - interval 30 second
+group by day, partition

@@ -4,7 +4,7 @@
 -- Units: none.
 -- Source: call_arrivals, cost_half_hours (when it was counted).
 create or replace view stale_half_hours as
-select distinct
+select
     a.half_hour as half_hour,
     a.day as day
 from (
@@ -26,3 +26,4 @@ left join (
     group by half_hour, shard
 ) as c on c.half_hour = a.half_hour and c.shard = a.shard
 where a.inserted_at > c.counted_at - interval 30 second
+group by half_hour, day

@@ -7,11 +7,7 @@ from .ledger import Store
 
 _TABLES = (
     "otel_logs", "otel_traces", "calls", "derived_calls", "call_sequences", "messages", "session_days",
-<<<<<<< HEAD
-    "session_starts", "session_totals",
-=======
-    "session_totals", "call_arrivals", "cost_half_hours", "cost_days",
->>>>>>> 1434a90 (Keep costs by half hour and by day, counted again where something changed)
+    "session_totals", "session_starts", "call_arrivals", "cost_half_hours", "cost_days",
     "budgets",
 )  # fmt: skip
 

@@ -75,12 +75,14 @@ def test_a_user_is_gone_from_every_table(filled: Store) -> None:
     whom = erase.of_user(filled.client, "ada")
     assert (whom.sessions, whom.shared) == (("a",), ("both",))
     assert "my secret" in everything(filled)
+    filled.count_costs()
     found = {one.table: (one.before, one.after) for one in erase.erase(filled.client, whom)}
     before, after = found.pop("session_days")  # as many as have not been merged yet
     assert (before > 0, after) == (True, 0)
     assert found == {
         "otel_logs": (7, 0), "otel_traces": (1, 0), "otel_traces_trace_id_ts": (1, 0), "messages": (2, 0),
         "calls": (4, 0), "derived_calls": (1, 0), "session_totals": (2, 0), "session_starts": (1, 0), "budgets": (1, 0),
+            "cost_days": (1, 0),
     }  # fmt: skip
     left = everything(filled)
     for word in ("ada", "my secret", "from ada", '"a"', "t1"):
