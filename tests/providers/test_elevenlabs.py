@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from otel_costs import semconv as names
-from otel_costs.providers.elevenlabs import options
+from otel_costs.providers.elevenlabs import transcription
 from tests.support.recorded import Recorded
 from tests.support.speech.driver import Driver
 from tests.support.speech.elevenlabs import HEARD, ElevenLabs
@@ -136,8 +136,8 @@ def test_every_option_of_a_transcription_is_known() -> None:
     from elevenlabs.speech_to_text.client import SpeechToTextClient
 
     asked = set(inspect.signature(SpeechToTextClient.convert).parameters) - {"self", "request_options"}
-    assert asked == options.FREE | options.BILLED
-    assert not options.FREE & options.BILLED
+    assert asked == transcription._FREE | transcription._BILLED
+    assert not transcription._FREE & transcription._BILLED
 
 
 @pytest.mark.parametrize(

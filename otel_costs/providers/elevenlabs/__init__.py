@@ -9,9 +9,8 @@ from functools import partial
 from typing import Final
 
 from otel_costs.providers import kit
-from otel_costs.providers.elevenlabs.options import BILLED, FREE
 from otel_costs.providers.elevenlabs.sockets import claim
-from otel_costs.providers.kit import speech_usage
+from otel_costs.providers.elevenlabs.transcription import read as read_transcription
 
 
 def _texts(asked: kit.Asked) -> list[str]:
@@ -35,26 +34,13 @@ def _sound(asked: kit.Asked, answer: kit.Answer, length: int | None = None) -> k
         return kit.Reading(usage, response_id=response_id, price_model=f"credits/{asked.endpoint.operation}")
     if length is None:
         return kit.Reading(response_id=response_id, reasons=(kit.CostReason.USAGE_NOT_REPORTED,))
-    return kit.Reading(
-        kit.Usage.of({"input_characters": length}, estimated=True), response_id=response_id
-    )  # or a multiple
-
-
-def _transcription(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
-    seconds, known = answer.json.get("audio_duration_secs"), BILLED | FREE
-    channels = kit.objects(answer.json, "transcripts") or [answer.json]
-    more = kit.CostReason.FEATURE_NOT_PRICED if asked.any_of(BILLED) else None
-    return kit.Reading(
-        None if seconds is None else speech_usage.heard(seconds),
-        response_id=answer.json.get("transcription_id") or answer.headers.get("request-id"),
-        outputs=[[draft for one in channels for draft in kit.heard(one.get("text"), seconds)]],
-        reasons=(kit.CostReason.USAGE_NOT_REPORTED if seconds is None else more,),
-        unknown=() if seconds is None else asked.unknown_options(known),
-    )
+    usage = kit.Usage.of({"input_characters": length}, estimated=True)  # or a multiple
+    return kit.Reading(usage, response_id=response_id)
 
 
 _speaks = partial(kit.Endpoint, "text_to_speech", "POST", read=_speech, inputs=_inputs, is_read=False)
 _makes = partial(kit.Endpoint, method="POST", read=_sound, is_read=False)
+_CHANGERS: Final = r"/v1/(speech-to-speech|voice-changer)/[^/]+(/stream)?$"
 
 VENDOR: Final = kit.Vendor(
     name="elevenlabs",
@@ -64,12 +50,8 @@ VENDOR: Final = kit.Vendor(
     endpoints=(
         _speaks(r"/v1/text-to-speech/[^/]+(/stream)?(/with-timestamps)?$", default_model="eleven_multilingual_v2"),
         _speaks(r"/v1/text-to-dialogue(/stream)?(/with-timestamps)?$", default_model="eleven_v3"),
-        kit.Endpoint("speech_to_text", "POST", r"/v1/speech-to-text$", _transcription),
-        _makes(
-            "speech_to_speech",
-            path=r"/v1/(speech-to-speech|voice-changer)/[^/]+(/stream)?$",
-            default_model="eleven_english_sts_v2",
-        ),
+        kit.Endpoint("speech_to_text", "POST", r"/v1/speech-to-text$", read_transcription),
+        _makes("speech_to_speech", path=_CHANGERS, default_model="eleven_english_sts_v2"),
         _makes("sound_generation", path=r"/v1/sound-generation$", default_model="eleven_text_to_sound_v2"),
         _makes("audio_isolation", path=r"/v1/audio-isolation(/stream)?$", default_model="audio_isolation"),  # our name
         _makes("music_generation", path=r"/v1/music(/detailed)?(/stream)?$", default_model="music_v1"),
