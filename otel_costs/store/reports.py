@@ -128,6 +128,12 @@ def session(client: "Client", session_id: str) -> Row | None:
     return found[0] if found else None
 
 
+def session_frame(client: "Client", session_id: str) -> Row | None:
+    """Return the same without what was said, for who may not read it: the store does not give it away."""
+    found = rows(client, "select * from session_frame(session_id = {session_id:String})", {"session_id": session_id})
+    return found[0] if found else None
+
+
 def session_lines(client: "Client", session_id: str) -> list[Row]:
     """Return what a session's money went to: a row per step, operation, model and cost line, in the order of their use.
 

@@ -12,22 +12,14 @@ def shaped(session: Row) -> Row:
     return {**_costed(session), "messages": messages}
 
 
-def without_content(session: Row) -> Row:
-    """Return the same for who may not read it: who spoke when, and no word; `content_withheld` says so."""
-    messages = [
-        {**{name: value for name, value in message.items() if name != "content"}, "metadata": _frame(message)}
-        for message in session["messages"]
-    ]
-    return {**_costed(session), "messages": messages, "content_withheld": True}
+def without_content(frame: Row) -> Row:
+    """Return the frame of a session, which says in `content_withheld` that the words are not in it."""
+    return {**_costed(frame), "content_withheld": True}
 
 
 def _costed(session: Row) -> Row:
     about = {name: session[name] for name in ("session_id", "start_time", "duration_seconds")}
     return {**session, "cost": {**about, **session["cost"]}}
-
-
-def _frame(message: Row) -> Row:
-    return {name: value for name, value in message["metadata"].items() if name != "arguments"}
 
 
 def _read(metadata: Row) -> Row:

@@ -59,17 +59,24 @@ async def get_session(
 ) -> Response:
     """Return a session: its conversation, as far as the request may read it, and what its cost is made of."""
     wanted = unquote(session_id)
-    found = await store.ask(request, lambda client: report(client, wanted))
+    found = await store.ask(request, lambda client: report(client, wanted, rights))
     if found is None:
         return failed(404, f"there is no session {wanted!r}; GET {PATH} lists them")
-    return answer(question, shown(found, rights))
+    return answer(question, found)
 
 
-def report(client: Any, session_id: str) -> Row | None:
-    """Return a session, also one that was begun and has no call yet; None when there is none. Raises StoreError."""
-    found = reports.session(client, session_id)
-    start = None if found else session_starts.find(client, [session_id]).get(session_id)
-    return _empty(start) if start else found
+def report(client: Any, session_id: str, rights: Rights) -> Row | None:
+    """Return a session as a request with `rights` may see it, also one that was begun and has no call yet.
+
+    None when there is none. Raises StoreError.
+    """
+    read = reports.session if rights.content else reports.session_frame
+    found = read(client, session_id)
+    if found is None and (start := session_starts.find(client, [session_id]).get(session_id)):
+        found = _empty(start)
+    if found is None:
+        return None
+    return session_shape.shaped(found) if rights.content else session_shape.without_content(found)
 
 
 def _empty(start: SessionStart) -> Row:
@@ -96,8 +103,3 @@ def _empty(start: SessionStart) -> Row:
             "cost_breakdown": dict.fromkeys(reports.BREAKDOWN, Decimal()),
         },
     }
-
-
-def shown(session: Row, rights: Rights) -> Row:
-    """Return a session as a request with `rights` may see it."""
-    return session_shape.shaped(session) if rights.content else session_shape.without_content(session)

@@ -20,7 +20,7 @@ from otel_costs.web.context import MayWrite, RightsOf, StoreOf
 from otel_costs.web.documented import documented
 from otel_costs.web.models import SessionStartBody, TrackedCall
 from otel_costs.web.question import Asked, ParameterError, Question
-from otel_costs.web.sessions_api import PATH, report, shown
+from otel_costs.web.sessions_api import PATH, report
 from otel_costs.web.store import Store
 
 router: Final = APIRouter(tags=["tracking"], dependencies=[MayWrite])
@@ -67,11 +67,11 @@ async def end_session(
 ) -> Response:
     """Say that a session has ended; the answer is its report. Calls that come later still count in it."""
     wanted = unquote(session_id)
-    found = await store.ask(request, lambda client: report(client, wanted))
+    found = await store.ask(request, lambda client: report(client, wanted, rights))
     if found is None:
         return failed(404, f"there is no session {wanted!r}: it has no call, and was not begun")
     await store.insert([tracking.end_line(found, datetime.now(UTC))])
-    return answer(question, shown(found, rights))
+    return answer(question, found)
 
 
 @router.post(f"{PATH}/{{session_id:path}}", **documented(_FORM, models.StartedSession, 413))

@@ -23,6 +23,7 @@ grant select on owned_calls to otel_costs_reader;
 grant select on scenario_costs to otel_costs_reader;
 grant select on session_calls to otel_costs_reader;
 grant select on session_costs to otel_costs_reader;
+grant select on session_frame to otel_costs_reader;
 grant select on session_owners to otel_costs_reader;
 grant select on session_recount to otel_costs_reader;
 grant select on sessions to otel_costs_reader;
