@@ -131,7 +131,7 @@ def attribute(value: object) -> Value | None:
     if type(value) is float:
         return value if math.isfinite(value) else str(value)
     try:
-        return _odd(value)
+        return _sequence(value) if type(value) is list else _odd(value)
     except Exception:  # noqa: BLE001
         return f"[{type(value).__name__}]"
 

@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from otel_costs.transports.http.body import json_or_text
 from otel_costs.transports.http.sse import events
 from otel_costs.usage import Usage, reported
 from otel_costs.values.json_objects import parsed
-
-KEPT: Final = 32 * 1024 * 1024
-"""Bytes of a body that are kept while the application streams it; the usage of a longer one is not read."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """One request to a vendor and its answer: sync, async and streamed alike, however it ends."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
@@ -16,13 +16,14 @@ from otel_costs.calls.reading import Reading
 from otel_costs.hosts import Host
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.providers.kit.answer import KEPT, Answer
+from otel_costs.providers.kit.answer import Answer
 from otel_costs.providers.kit.request import Asked, Endpoint
 from otel_costs.providers.kit.request import read as read_request
 from otel_costs.providers.kit.unfinished import unfinished
 from otel_costs.runtime import background, telemetry
 from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.http import streaming
+from otel_costs.transports.http.body import KEPT, Body, BodyReader
 from otel_costs.usage import reported as reported_usage
 
 _SPOKEN: Final[Mapping[str, object]] = {names.OUTPUT_TYPE: "speech"}
@@ -99,9 +100,10 @@ class VendorCall:
         if response.is_closed:
             if call is not None:
                 call.stop()
-            background.put(partial(self._finish, headers, response.content if is_read else None, True, None))
+            raw = response.content if is_read else b""
+            background.put(partial(self._finish, headers, Body(raw, len(raw), True, None)))
         else:
-            streaming.watch(response, _Reader(call, partial(self._finish, headers), KEPT if is_read else 0))
+            streaming.watch(response, BodyReader(call, KEPT if is_read else 0, partial(self._finish, headers)))
 
     @telemetry.never_raises("give a call up")
     def _give_up(self) -> None:
@@ -110,29 +112,31 @@ class VendorCall:
             call.doubts.append(CostReason.RESPONSE_NOT_READ)
             background.put(partial(writer.write, call, partial(self._said, Reading())))
 
-    def _finish(self, headers: Mapping[str, str], raw: bytes | None, read_out: bool, error: str | None) -> None:
-        """Finish with the answer, in a job; `error` is the kind of error that ended it, None if none did."""
-        read = self._read(headers, raw, read_out=read_out, failed=error is not None)
+    def _finish(self, headers: Mapping[str, str], body: Body) -> None:
+        """Finish with the answer, in a job."""
+        read = self._read(headers, body)
         if (call := self._call) is not None:
-            writer.write(call, partial(self._said, read), error)
+            writer.write(call, partial(self._said, read), body.error)
         elif self._context is not None and _is_due(self._asked, read):
             self._context.run(lambda: writer.finish(self._start(), read))
 
-    def _read(self, headers: Mapping[str, str], raw: bytes | None, *, read_out: bool, failed: bool) -> Reading:
+    def _read(self, headers: Mapping[str, str], body: Body) -> Reading:
         """Return what the answer says; of one that was not read to its end, what is known and what can be guessed."""
         asked, endpoint = self._asked, self._asked.endpoint
+        is_too_long = endpoint.is_read and len(body.kept) < body.size
         try:
-            answer = Answer.of(headers, raw, read_out=read_out, last_event=endpoint.last_event)
+            raw = body.kept if endpoint.is_read and not is_too_long else None
+            answer = Answer.of(headers, raw, read_out=body.is_read_out, last_event=endpoint.last_event)
             found = endpoint.read(asked, answer)
             if (reported := answer.json.get("usage")) and isinstance(reported, Mapping):
                 usage = reported_usage.with_reported(found.usage, reported, asked.host.provider)
                 found = replace(found, usage=usage)
             if endpoint.is_read and not answer.is_whole:
-                found = unfinished(found, endpoint.operation, endpoint.inputs(asked), failed=failed)
+                found = unfinished(found, endpoint.operation, endpoint.inputs(asked), failed=body.error is not None)
         except Exception as bug:  # noqa: BLE001
             telemetry.warn_once(f"bug:answer:{asked.host.provider}", _UNREAD, asked.host.provider, error=bug)
             return Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
-        return found
+        return replace(found, reasons=(CostReason.RESPONSE_NOT_READ, *found.reasons)) if is_too_long else found
 
 
 _UNREAD: Final = "otel_costs could not read an answer of provider %s"
@@ -141,41 +145,6 @@ _UNREAD: Final = "otel_costs could not read an answer of provider %s"
 def _is_due(asked: Asked, read: Reading) -> bool:
     """Whether a look is the first that finds that its job has ended."""
     return read.job is not None and read.job.ended and jobs.is_first_poll(asked.host.provider, read.job.id)
-
-
-class _Reader:
-    """Follows a body that the application streams: keeps at most so many bytes of it, and nothing of a sound."""
-
-    __slots__ = ("_call", "_finish", "_kept", "_most", "_read_out", "_size")
-
-    def __init__(
-        self, call: Call | None, finish: Callable[[bytes | None, bool, str | None], object], most: int
-    ) -> None:
-        self._call, self._finish, self._most = call, finish, most
-        self._kept: list[bytes] = []
-        self._size = 0
-        self._read_out = False
-
-    def feed(self, chunk: bytes) -> None:
-        if not self._size and self._call is not None:
-            self._call.first_chunk()
-        if self._size < self._most:
-            self._kept.append(chunk)
-        self._size += len(chunk)
-
-    def read_out(self) -> None:
-        self._read_out = True
-
-    def end(self, error: BaseException | None) -> background.Job:
-        if self._call is not None:
-            self._call.stop()
-        return partial(self._end, None if error is None else type(error).__name__)
-
-    def _end(self, error: str | None) -> None:
-        raw = b"".join(self._kept)
-        if self._most and len(raw) < self._size and self._call is not None:
-            self._call.doubts.append(CostReason.RESPONSE_NOT_READ)  # it is too long
-        self._finish(raw if len(raw) == self._size and self._most else None, self._read_out, error)
 
 
 def is_refused(response: Any) -> bool:

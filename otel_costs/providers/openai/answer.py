@@ -143,20 +143,19 @@ def _head(body: Any) -> _Head:
 
 @telemetry.never_raises("read how an answer ended")
 def _ended(body: Any) -> tuple[tuple[str, ...], str | None]:
-    """Return why each choice ended, and the kind of error that the answer reports."""
-    return _finish_reasons(body) if isinstance(body, dict) else (), failure(body)
+    """Return why each choice ended, and the kind of error that the answer reports.
 
-
-def _finish_reasons(body: dict[str, Any]) -> tuple[str, ...]:
-    """Return why each choice ended; a response says it of itself, by its status or what it lacks."""
+    A response says why it ended of itself, by its status or what it lacks.
+    """
+    found: list[object] = []
+    if not isinstance(body, dict):
+        return (), None
     if isinstance(choices := body.get("choices"), list):
         found = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
     elif body.get("object") == "response":
         lacking = body.get("incomplete_details")
         found = [lacking.get("reason") if isinstance(lacking, dict) else body.get("status")]
-    else:
-        return ()
-    return tuple(reason for reason in found if isinstance(reason, str))
+    return tuple(reason for reason in found if isinstance(reason, str)), failure(body)
 
 
 @telemetry.never_raises("read what a call used")
@@ -164,7 +163,9 @@ def _used(request: Request, answered: Answered, service_tier: str | None) -> _Us
     name, body, provider = request.route.name, answered.body, request.host.provider
     reported, doubts = None, answered.doubts
     unknown: tuple[str, ...] = ()
-    price_model = openai_usage.priced_model(name, body, request.body)
+    price_model = None
+    if name.startswith(openai_usage.PRICED_BY_SIZE):
+        price_model = openai_usage.priced_model(name, body, request.body)
     if reported_cost.HEADER in answered.headers or provider in reported_cost.PROVIDERS:
         reported, refused = reported_cost.reported_cost(body, answered.headers, provider)
         doubts += (refused,) if refused else ()
@@ -174,7 +175,8 @@ def _used(request: Request, answered: Answered, service_tier: str | None) -> _Us
     else:
         usage = openai_usage.read_usage(name, body, request.body, provider)
     terms = Terms(usage, service_tier, _PROCESSING.get(name), reported, doubts, unknown)
-    return _Used(terms, price_model, openai_usage.read_others(name, body, request.body))
+    others = openai_usage.read_others(name, body, request.body) if name in openai_usage.WITH_OTHERS else ()
+    return _Used(terms, price_model, others)
 
 
 @telemetry.never_raises("read the messages of an answer")

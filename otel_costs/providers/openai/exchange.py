@@ -20,7 +20,8 @@ from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.http import streaming
-from otel_costs.transports.http.body import Answered, BodyReader, EventReader, is_text, read_body
+from otel_costs.transports.http.body import KEPT, Answered, Body, BodyReader, EventReader, answered, is_text, read_body
+from otel_costs.values.audio_length import HEAD
 
 
 def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -167,7 +168,11 @@ class Exchange:
             reader = EventReader(call, accumulator(self._request.route.name), headers, self._finish)
             streaming.watch(response, reader, UsageFilter() if self._hides_usage else None)
         elif self._request.route is not UNKNOWN or is_text(headers):
-            streaming.watch(response, BodyReader(call, headers, self._finish))
+            most = KEPT if is_text(headers) else HEAD
+            streaming.watch(response, BodyReader(call, most, partial(self._finish_streamed, headers)))
+
+    def _finish_streamed(self, headers: Mapping[str, str], body: Body) -> None:
+        self._finish(answered(headers, body))
 
     def _read_whole(self, raw: bytes, headers: Mapping[str, str], events: bool) -> None:
         body: Any = None
@@ -186,14 +191,14 @@ class Exchange:
             call.stop()
             background.put(partial(writer.write, call, partial(answer.unanswered, self._request, reason)))
 
-    def _finish(self, answered: Answered) -> None:
+    def _finish(self, found: Answered) -> None:
         """Finish with the answer, in a job."""
         if self._call is not None:
-            answer.write(self._call, self._request, answered)
-        elif self._place is not None and isinstance(answered.body, Mapping):
-            self._place.run(self._finish_late, answered.body, answered)
+            writer.write(self._call, partial(answer.read, self._request, found), found.error)
+        elif self._place is not None and isinstance(found.body, Mapping):
+            self._place.run(self._finish_late, found.body, found)
 
-    def _finish_late(self, body: Mapping[str, Any], answered: Answered) -> None:
+    def _finish_late(self, body: Mapping[str, Any], whole: Answered) -> None:
         request = self._request
         if request.route is UNKNOWN:
             found = [body] if isinstance(body.get("usage"), Mapping) else []
@@ -202,7 +207,7 @@ class Exchange:
             return
         elif request.route.name == "responses":
             # A look for which there is a convention.
-            answer.write(request.start("fetch_response"), request, answered)
+            answer.write(request.start("fetch_response"), request, whole)
             return
         else:
             jobs = body["data"] if isinstance(body.get("data"), list) else [body]
@@ -210,4 +215,4 @@ class Exchange:
         if not found:
             decision_log.not_billed_answer(request.route.name)
         for one in found:
-            answer.write(request.start(), request, answered._replace(body=one))
+            answer.write(request.start(), request, whole._replace(body=one))

@@ -69,7 +69,7 @@ def read_others(endpoint: str, body: object, request: _Json | None = None) -> tu
 def priced_model(endpoint: str, body: object, request: _Json | None = None) -> str | None:
     """Return the name that a price is listed under where the model's is not enough: `dall-e-3/standard/1024x1024`,
     `sora-2-pro/1792x1024`. None where it is."""
-    if not endpoint.startswith(_PRICED_BY_SIZE):
+    if not endpoint.startswith(PRICED_BY_SIZE):
         return None
     asked: _Json = request or {}
     said: _Json = body if isinstance(body, dict) else {}
@@ -83,7 +83,8 @@ def priced_model(endpoint: str, body: object, request: _Json | None = None) -> s
     return f"{model}/{_chosen(size, '720x1280')}" if endpoint == "videos" else None
 
 
-_PRICED_BY_SIZE: Final = ("images/", "videos")
+PRICED_BY_SIZE: Final = ("images/", "videos")
+"""Beginnings of the endpoints whose prices may be listed under more than the model's name."""
 
 
 def usage_in(body: object) -> object:
@@ -313,6 +314,9 @@ _OTHERS: Final[Mapping[str, Callable[[_Json, _Json], Iterator[ModelUsage]]]] = {
     "evals/runs": _evaluated,
     "fine_tuning/alpha/graders/run": _graded,
 }
+
+WITH_OTHERS: Final = frozenset(_OTHERS)
+"""Endpoints whose answers may say what was used of other models."""
 
 
 def _counted(unit: str, value: object) -> Usage | None:

@@ -36,25 +36,36 @@ class Answered(NamedTuple):
     """Why this is not the whole answer."""
 
 
+class Body(NamedTuple):
+    """A body, as far as the application read it."""
+
+    kept: bytes
+    """Its beginning: all of it, unless it is longer than what was to be kept."""
+    size: int
+    is_read_out: bool
+    """Whether it was read to its end."""
+    error: str | None
+    """The kind of error that ended it; None if none did."""
+
+
 class BodyReader:
-    """Follows a body that the application streams itself: keeps it if it may hold the usage, counts it if it is audio.
+    """Follows a body that the application streams itself: keeps the first `most` bytes of it, and counts the others."""
 
-    `finish` gets the answer, without a body where that was too long or not read to its end.
-    """
-
-    def __init__(self, call: Call | None, headers: Mapping[str, str], finish: Callable[[Answered], object]) -> None:
-        self._call, self._headers, self._finish = call, headers, finish
-        self._is_text = is_text(headers)
-        self._limit = KEPT if self._is_text else HEAD
+    def __init__(self, call: Call | None, most: int, finish: Callable[[Body], object]) -> None:
+        self._call, self._most, self._finish = call, most, finish
         self._kept: list[bytes] = []
         self._size = 0
+        self._is_read_out = False
 
     def feed(self, chunk: bytes) -> None:
         if not self._size and self._call is not None:
             self._call.first_chunk()
-        if self._size < self._limit:
+        if self._size < self._most:
             self._kept.append(chunk)
         self._size += len(chunk)
+
+    def read_out(self) -> None:
+        self._is_read_out = True
 
     def end(self, error: BaseException | None) -> background.Job:
         if self._call is not None:
@@ -62,14 +73,7 @@ class BodyReader:
         return partial(self._end, None if error is None else type(error).__name__)
 
     def _end(self, error: str | None) -> None:
-        raw = b"".join(self._kept)
-        body: Any = None
-        if not self._is_text:
-            body = Sound(raw[:HEAD], self._size)
-        elif len(raw) == self._size > 0:
-            body = json_or_text(raw)
-        doubts = (CostReason.RESPONSE_NOT_READ,) if body is None else ()
-        self._finish(Answered(self._headers, body, error, doubts))
+        self._finish(Body(b"".join(self._kept), self._size, self._is_read_out, error))
 
 
 class Accumulator(Protocol):
@@ -142,6 +146,16 @@ class EventReader:
             chunks += 1
             add(name, data)
         self._chunks += chunks
+
+
+def answered(headers: Mapping[str, str], body: Body) -> Answered:
+    """Return the answer of a body, without what it says where that was too long or not read to its end."""
+    read: Any = None
+    if not is_text(headers):
+        read = Sound(body.kept[:HEAD], body.size)
+    elif len(body.kept) == body.size > 0:
+        read = json_or_text(body.kept)
+    return Answered(headers, read, body.error, () if read is not None else (CostReason.RESPONSE_NOT_READ,))
 
 
 def read_body(raw: bytes, headers: Mapping[str, str]) -> Any:

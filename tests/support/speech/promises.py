@@ -124,7 +124,7 @@ class Promises:
     @pytest.mark.parametrize(
         "place", ["exchange.VendorCall.begin", "exchange.VendorCall._receive", "exchange.read_request",
                   "httpx_patch._vendor", "httpx_patch.is_refused", "exchange.Call", "exchange.Answer.of",
-                  "exchange._Reader.feed", "exchange._Reader.end", "transcripts.alone"],
+                  "exchange.BodyReader.feed", "exchange.BodyReader.end", "transcripts.alone"],
     )  # fmt: skip
     def test_a_bug_of_ours(
         self, place: str, driver: Driver, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
