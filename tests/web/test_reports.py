@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -152,3 +154,12 @@ def test_the_prices_in_force(api: str) -> None:
     few = got(f"{api}/prices", limit=3)
     assert (len(few["prices"]), few["more"]) == (3, True)
     assert got(f"{api}/prices", provider="nobody")["prices"] == []
+
+
+def test_the_examples_of_the_page(api: str) -> None:
+    """Each address that docs/api.md asks for is answered; a session or a call of its names need not be there."""
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    found = re.findall(r"curl '?http://localhost:8123/api/v1/([^' \n]+)", page)
+    assert len(found) > 8
+    for path in found:
+        assert asked(f"{api}/{path}").status in (200, *([404] if path.startswith("sessions/") else [])), path
