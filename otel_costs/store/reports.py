@@ -41,12 +41,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SUMS: Final = ("call_count", "unpriced_calls", "error_count", "cost_usd", "audio_seconds", "characters")
 _COLUMNS: Final = (*_SUMS, *(f"{part}_usd" for part in BREAKDOWN), *TOKENS)
 
-_SESSION: Final = (
+SESSION: Final = (
     "session_id, user_id, kind, scenario, tags, start_time, end_time, duration_seconds, message_count, call_count,"
     " cost_usd, unpriced_calls, error_count"
 )
+"""The columns that lists of sessions have."""
+
 _NEWEST_SESSIONS: Final = (
-    f"select {_SESSION} from newest_sessions(user = {{user:Nullable(String)}},"  # noqa: S608
+    f"select {SESSION} from newest_sessions(user = {{user:Nullable(String)}},"  # noqa: S608
     " scenario = {scenario:Nullable(String)}, tags = {tags:Nullable(String)},"
     " since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},"
     " after_time = {after_time:Nullable(DateTime64(3, 'UTC'))}, after_id = {after_id:Nullable(String)},"

@@ -30,6 +30,9 @@ CALL_COLUMNS: Final = {
 _OF_SESSIONS: Final = ("user", "kind", "scenario")
 """Those that are a column of sessions too, under the same name."""
 
+_COUNTED: Final = {"errors": "error_count", "unpriced": "unpriced_calls"}
+"""The columns of sessions that count calls of a condition."""
+
 _FOUND: Final = 1_000_000
 """How many messages that have the words of `q` are looked at."""
 
@@ -104,6 +107,8 @@ def of_sessions(selection: Selection) -> Condition:
     if selection.q is not None:
         parts.append(f"s.session_id global in ({_said(selection.q, bound)})")
     rest = {name: column for name, column in CALL_COLUMNS.items() if name not in _OF_SESSIONS}
+    if (counted := _of_counted(selection, bound, rest)) is not None:
+        return Condition(" and ".join([*parts, *counted]), bound)
     # A call does not end before its session began.
     of_call = _of_one_call(Selection(**_only(selection, *rest, "errors", "unpriced")), bound, rest)
     if of_call:
@@ -112,6 +117,19 @@ def of_sessions(selection: Selection) -> Condition:
             f" where c.end_time >= {{since:DateTime64(3, 'UTC')}} and {' and '.join(of_call)})"
         )
     return Condition(" and ".join(parts), bound)
+
+
+def _of_counted(selection: Selection, bound: dict[str, Any], columns: Mapping[str, str]) -> list[str] | None:
+    """Return the conditions of what a session's calls are, where its row tells them; None where only the calls do.
+
+    A session has a call of each of two conditions, and perhaps none of both.
+    """
+    given = [name for name in columns if getattr(selection, name) is not None]
+    flags = [counted for name, counted in _COUNTED.items() if getattr(selection, name)]
+    if len(given) + len(flags) > 1 or any(getattr(selection, name) == "" for name in given):
+        return None
+    bound.update({name: getattr(selection, name) for name in given})
+    return [*(f"has(s.{columns[name]}s, {{{name}:String}})" for name in given), *(f"s.{one} > 0" for one in flags)]
 
 
 def _of_one_call(selection: Selection, bound: dict[str, Any], columns: Mapping[str, str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Lists of sessions: those of a selection, in any order, page by page."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -71,16 +71,23 @@ def sessions(
         bound |= dict(zip(("after", "after_id"), place(cursor, sort), strict=True))
         sign, value = ">" if order.rising else "<", f"{{after:{order.type}}}"
         after = f" and ({order.key} {sign} {value} or {order.key} = {value} and s.session_id > {{after_id:String}})"
-    found = rows(
+    places = rows(
         client,
-        f"select s.*, {order.key} as place from sessions as s where {condition.sql}{after}"  # noqa: S608
+        f"select s.session_id as session_id, {order.key} as place from sessions as s where {condition.sql}{after}"  # noqa: S608
         f" order by place {'asc' if order.rising else 'desc'}, s.session_id limit {{limit:UInt64}}",
         bound,
     )
-    places = [row.pop("place") for row in found]
+    found = _whole(client, [row["session_id"] for row in places])
     total = rows(client, f"select count() as total from sessions as s where {condition.sql}", condition.parameters)  # noqa: S608
     listed = {"sessions": found[:limit], "total": total[0]["total"]}
-    return listed | ({"cursor": _cursor(places[limit - 1], found[limit - 1])} if len(found) > limit else {})
+    return listed | ({"cursor": _cursor(places[limit - 1]["place"], found[limit - 1])} if len(found) > limit else {})
+
+
+def _whole(client: "Client", ids: Sequence[str]) -> list[Row]:
+    """Return sessions whole, in the order of their ids: of all others only what they are sorted by was read."""
+    sql = f"select {reports.SESSION} from sessions where session_id in {{ids:Array(String)}}"  # noqa: S608
+    found = {row["session_id"]: row for row in rows(client, sql, {"ids": list(ids)})} if ids else {}
+    return [found[session_id] for session_id in ids if session_id in found]
 
 
 def place(cursor: str, sort: str) -> tuple[int | Decimal, str]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _USD: Final = Decimal("1e-12")
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _LATELY: Final = timedelta(days=7)
+_HALF_HOUR: Final = timedelta(minutes=30)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SESSIONS: Final = (
     "select count() as count, count(s.cost_usd) as priced, coalesce(sum(s.cost_usd), 0) as cost_usd,"
@@ -69,12 +71,15 @@ def month(client: "Client", selection: Selection, now: datetime) -> Row:
     Where the first call is younger than that, as since its day.
     """
     first, end = month_of(now, selection.tz)
-    so_far = costs.total(client, replace(selection, since=first, until=now))["cost_usd"]
-    lately = costs.costs(client, replace(selection, since=now - _LATELY, until=now), ("hour",))
+    so_far = costs.total(client, replace(selection, since=first, until=end))["cost_usd"]
+    # From a whole half hour on: where no bound cuts one, what was counted before serves.
+    since = now - _LATELY
+    since -= (since - _EPOCH) % _HALF_HOUR
+    lately = costs.costs(client, replace(selection, since=since, until=None), ("hour",))
     spent = sum((row["cost_usd"] for row in lately), Decimal())
     projected = so_far
     if lately:
-        began = max(now - _LATELY, datetime.fromisoformat(lately[0]["hour"]).astimezone(UTC))
+        began = max(since, datetime.fromisoformat(lately[0]["hour"]).astimezone(UTC))
         lasted = max((now - began).total_seconds(), 86_400.0)
         projected += _divided(spent * int((end - now).total_seconds()), int(lasted))
     return {"start": first, "end": end, "cost_usd": so_far, "projected_usd": projected}

@@ -45,7 +45,7 @@ from (
         unpriced_calls,
         error_count
     from session_totals final
-    where session_id not in (select arrayJoin(changed))
+    where (empty(changed) or session_id not in (select arrayJoin(changed)))
         and call_count + message_count > 0
         and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
         and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})

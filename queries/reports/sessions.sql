@@ -20,7 +20,12 @@ select
     if(s.call_count > 0 and s.unpriced_calls = s.call_count, null, s.cost_usd)
         as cost_usd, -- US dollars, exact: the sum of the calls that have a price; null: no call has one
     unpriced_calls,
-    error_count
+    error_count,
+    services,
+    providers,
+    models,
+    operations,
+    steps
 from (
     select
         session_id,
@@ -34,9 +39,14 @@ from (
         call_count,
         cost_usd,
         unpriced_calls,
-        error_count
+        error_count,
+        services,
+        providers,
+        models,
+        operations,
+        steps
     from session_totals final
-    where session_id not in (select arrayJoin(changed))
+    where (empty(changed) or session_id not in (select arrayJoin(changed)))
     union all
     select
         session_id,
@@ -50,7 +60,12 @@ from (
         call_count,
         cost_usd,
         unpriced_calls,
-        error_count
+        error_count,
+        services,
+        providers,
+        models,
+        operations,
+        steps
     from session_recount
 ) as s
 where call_count + message_count > 0

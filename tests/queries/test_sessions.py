@@ -59,6 +59,11 @@ def test_a_session_is_the_sum_of_its_calls(store: Store) -> None:
         "cost_usd": Decimal("0.07425"),
         "unpriced_calls": 0,
         "error_count": 0,
+        "services": ["shop"],
+        "providers": ["openai"],
+        "models": ["gpt-4o-2024-08-06"],
+        "operations": ["chat"],
+        "steps": [],
     }
 
 
