@@ -96,8 +96,9 @@ def cost(row: Mapping[str, Any]) -> Cost | None:
     found, began = bill(row), row["start_time"]
     if found.refused:
         return None
-    return found.cost(row["provider"], (row["model"], row["request_model"]), _nanoseconds(began))
+    return found.cost(row["provider"], (row["model"], row["request_model"]), nanoseconds(began))
 
 
-def _nanoseconds(when: datetime) -> int:
+def nanoseconds(when: datetime) -> int:
+    """Return a moment in nanoseconds since 1970, exact to the microsecond."""
     return int(Decimal(str(when.timestamp())) * 1_000_000) * 1000

@@ -1,0 +1,62 @@
+"""The calls of a selection as they are stored, one after the other: a block of them in memory at a time."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store import stored_call
+from otel_costs.store.rows import Row, rows, telling
+from otel_costs.store.selection import Condition, Selection, of_calls
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+COLUMNS: Final = (
+    *stored_call.COLUMNS, "session_id", "kind", "end_time", "cost_status", "cost_lines", "itemized", "computed_usd",
+    "cached_input", "time_to_first_chunk_s",
+)  # fmt: skip
+"""What a call is read with: all that its price depends on, and what tells one from another."""
+
+
+def selected_calls(
+    client: "Client", selection: Selection, *, session: str | None = None, where: str = "", more: str = ""
+) -> Iterator[Row]:
+    """Yield every call of a selection, in no order, as rows of COLUMNS.
+
+    `session`: only of this session. `where` and `more` are fixed texts of SQL: another condition of calls `c`, and
+    columns that are read beside the others. Raises StoreError.
+    """
+    condition = _condition(selection, session)
+    names = ", ".join(f"c.{name} as {name}" for name in COLUMNS)
+    sql = f"select {names}{more} from {_calls(selection)} where {condition.sql}{where}"  # noqa: S608
+    with telling():
+        stream = client.query_rows_stream(sql, parameters=dict(condition.parameters), tz_mode="aware")
+        with stream:
+            columns = stream.source.column_names  # type: ignore[union-attr]  # a query's result, behind a base class
+            for row in stream:
+                yield dict(zip(columns, row, strict=True))
+
+
+def count(client: "Client", selection: Selection, *, session: str | None = None, where: str = "") -> int:
+    """Return how many calls those are. Raises StoreError."""
+    condition = _condition(selection, session)
+    sql = f"select count() as calls from {_calls(selection)} where {condition.sql}{where}"  # noqa: S608
+    (found,) = rows(client, sql, condition.parameters)
+    calls: int = found["calls"]
+    return calls
+
+
+def _calls(selection: Selection) -> str:
+    # Whose a call is need not be found out where nobody asks for it.
+    return "owned_calls as c" if selection.user is not None else "calls as c final"
+
+
+def _condition(selection: Selection, session: str | None) -> Condition:
+    condition = of_calls(selection)
+    sql, bound = f"{condition.sql} and not c.superseded", dict(condition.parameters)
+    if session is not None:
+        bound["session"] = session
+        sql += (
+            " and c.session_id = {session:String} and toDate(c.end_time) global in"
+            " (select day from session_days where session_id = {session:String})"
+        )
+    return Condition(sql, bound)
