@@ -12,7 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otel_costs.store import StoreError
-from otel_costs.web import budgets_api, costs_api, events_api, prices_api, reports_api, sessions_api, tracking_api
+from otel_costs.web import (
+    budgets_api,
+    costs_api,
+    events_api,
+    prices_api,
+    reports_api,
+    sessions_api,
+    tracking_api,
+    usage_api,
+    what_if_api,
+)
 from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
 from otel_costs.web.entrance import Entrance
@@ -26,6 +36,10 @@ _ABOUT: Final = """\
 What AI conversations cost, to the last digit. Money is in US dollars, as exact text; times are in UTC, days in the
 zone that is asked for. A parameter that is not known is refused. docs/api.md has examples.
 """
+
+_APIS: Final = (
+    costs_api, sessions_api, reports_api, usage_api, what_if_api, tracking_api, budgets_api, prices_api, events_api,
+)  # fmt: skip
 
 _ACCESS_DENIED: Final = 497
 
@@ -46,7 +60,7 @@ def application(store: Store, access: Access, feed: Feed | None = None) -> Entra
     made.state.feed = feed or Feed(store)
     # Calls with a key are looked for and stored by one request after the other.
     made.state.one_at_a_time = Lock()
-    for api in (costs_api, sessions_api, reports_api, tracking_api, budgets_api, prices_api, events_api):
+    for api in _APIS:
         made.include_router(api.router, prefix=PREFIX)
     made.include_router(sessions_api.plain_router)
     made.add_middleware(GZipMiddleware, minimum_size=1024)

@@ -15,6 +15,7 @@ grant select on due_half_hours to otel_costs_reader;
 grant select on half_hour_costs to otel_costs_reader;
 grant select on half_hour_recount to otel_costs_reader;
 grant select on kind_costs to otel_costs_reader;
+grant select on kind_sessions to otel_costs_reader;
 grant select on misdated_calls to otel_costs_reader;
 grant select on missing_calls to otel_costs_reader;
 grant select on model_costs to otel_costs_reader;

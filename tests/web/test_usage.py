@@ -1,0 +1,70 @@
+"""The usage report, as scripts ask for it."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from otel_costs.local import Stack
+from otel_costs.web import usage_api
+
+from .conftest import cookie
+from .support import asked, got, sent
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def api(emptied_stack: Stack) -> str:
+    """Fill the store: a conversation a day for three days, and a creation, each with cached tokens."""
+    api = f"{emptied_stack.http_url}/api/v1"
+    used = {"input_tokens": 2000, "cache_read_tokens": 1000, "output_tokens": 100}
+    named = {"operation": "chat", "provider": "openai", "model": "gpt-4o", "usage": used, "user": "ada"}
+    calls = [
+        {**named, "session": f"s{days}", "kind": kind, "at": (NOW - timedelta(days=days)).isoformat()}
+        for days, kind in enumerate(["conversation", "conversation", "conversation", "creation"])
+    ]
+    assert sent(f"{api}/calls", calls).status == 200
+    return api
+
+
+def test_usage(api: str) -> None:
+    """Averages, kinds, days, hours and the cache agree with the summary."""
+    found, whole = got(f"{api}/usage", user="ada", range="30d"), got(f"{api}/summary", user="ada", range="30d")
+    assert (found["user"], found["tz"], round(found["days"])) == ("ada", "UTC", 30)
+    assert found["total"]["cost_usd"] == whole["cost_usd"] == "0.019000"
+    assert Decimal(found["per_day"]["cost_usd"]).quantize(Decimal("1e-6")) == Decimal("0.000633")
+    assert [(row["kind"], row["session_count"], row["p95_usd"]) for row in found["by_kind"]] == [
+        ("conversation", 3, "0.004750"),
+        ("creation", 1, "0.004750"),
+    ]
+    assert len(found["by_day"]) == 4
+    assert sum(row["call_count"] for row in found["by_hour"]) == 4
+    assert (found["cache"]["share"], found["cache"]["saved_usd"]) == (0.5, "0.005000")
+    assert found["cache"]["share"] == whole["cached_share"]
+
+
+def test_filters_and_zone(api: str) -> None:
+    """Of a kind alone, in another zone; of nobody."""
+    assert got(f"{api}/usage", kind="creation", tz="Asia/Kolkata")["total"]["call_count"] == 1
+    assert got(f"{api}/usage", user="nobody")["by_kind"] == []
+
+
+def test_as_csv(api: str) -> None:
+    """One table, whose parts add up."""
+    rows = list(csv.DictReader(io.StringIO(asked(f"{api}/usage", format="csv").text)))
+    for part in ("total", "kind", "day", "hour"):
+        assert sum(Decimal(row["cost_usd"]) for row in rows if row["part"] == part) == Decimal("0.019")
+    (cache,) = (row for row in rows if row["part"] == "cache")
+    assert (cache["share"], cache["saved_usd"]) == ("0.5", "0.005000")
+
+
+@pytest.mark.usefixtures("api")
+def test_more_cached_calls_than_a_request_prices(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the cache saved is not told then, and that is said; the rest is."""
+    monkeypatch.setattr(usage_api, "MOST_CALLS", 2)
+    found = got(f"{program}/api/v1/usage", cookie("clerk"))
+    assert (found["cache"]["saved_usd"], found["cache"]["not_counted_calls"]) == (None, 4)
+    assert found["total"]["cost_usd"] == "0.019000"
