@@ -1,6 +1,7 @@
 """The ASGI application: its endpoints, what goes before each of them, and how errors are told."""
 
 from asyncio import Lock
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -89,11 +90,21 @@ async def _wrong(_request: Request, error: Exception) -> Response:
     return failed(400, str(error))
 
 
-async def _malformed(_request: Request, error: Exception) -> Response:
+async def _malformed(request: Request, error: Exception) -> Response:
     """Say which field is wrong, and not what it holds."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    said = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-    return failed(400, "; ".join(said[:5]))
+    if request.method in ("POST", "PUT") and "json" not in request.headers.get("content-type", ""):
+        return failed(400, "the body is to be JSON, with the header Content-Type: application/json")
+    found = error.errors()
+    # Of a body that may be one of two things: what it is not is of no use where it nearly is the other.
+    inner = [one for one in found if one["type"] not in ("list_type", "model_attributes_type", "model_type")] or found
+    said = [f"{'.'.join(_field(one['loc']))}: {one['msg']}" for one in inner]
+    return failed(400, "; ".join(dict.fromkeys(said[:5])))
+
+
+def _field(place: Sequence[object]) -> Iterator[str]:
+    """Yield the parts of a field's name, without those that name one of two things."""
+    return (str(part) for part in place if not str(part).endswith(("TrackedCall", "TrackedCall]")))
 
 
 async def _http(request: Request, error: Exception) -> Response:

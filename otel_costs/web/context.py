@@ -11,18 +11,20 @@ from otel_costs.web.store import Store
 RIGHTS: Final = "otel_costs.rights"
 """Where the rights of a request are in its scope; they are found out before anything of it is read."""
 
+# async, though they wait for nothing: FastAPI would call them in threads.
 
-def _store(request: Request) -> Store:
+
+async def _store(request: Request) -> Store:
     found: Store = request.app.state.store
     return found
 
 
-def _rights(request: Request) -> Rights:
+async def _rights(request: Request) -> Rights:
     found: Rights = request.scope[RIGHTS]
     return found
 
 
-def _writing(rights: Annotated[Rights, Depends(_rights)]) -> None:
+async def _writing(rights: Annotated[Rights, Depends(_rights)]) -> None:
     if not rights.write:
         raise RefusedError(403, "this request may not write: that is a right of its own")
 

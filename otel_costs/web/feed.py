@@ -93,7 +93,7 @@ class Feed:
         while self._watching or loop.time() - self._last_watched < _ALONE_S:
             try:
                 found = await self._store.ask(None, watch.look)
-            except (StoreError, UnavailableError) as error:
+            except (StoreError, UnavailableError, ValueError) as error:
                 watch = _Watch()  # what came meanwhile is in the totals, and in no event
                 self._tell("trouble", {"error": str(error)})
             except Exception as error:  # noqa: BLE001 - the next look has its own try
@@ -135,7 +135,6 @@ class _Watch:
         self._since: datetime | None = None
         self._seen: dict[tuple[str, int], datetime] = {}
         self._under_way: dict[str, datetime] = {}
-        self._tz = zone()
 
     def look(self, client: Any) -> list[tuple[str, Any]]:
         """Return the events since the last look, by their names. Raises StoreError."""
@@ -150,7 +149,7 @@ class _Watch:
             found.append(("calls", {"calls": fresh[::-1]}))
         if fresh or begins or self._ended(now):
             found.append(("sessions", {"sessions": live.sessions(client, list(self._under_way))}))
-        found.append(("totals", live.today(client, self._tz)) if fresh or begins else ("", None))
+        found.append(("totals", live.today(client, zone())) if fresh or begins else ("", None))
         return [one for one in found if one[0]]
 
     def _remember(self, fresh: Sequence[Row], now: datetime) -> None:

@@ -90,7 +90,7 @@ class Asked:
     sorts: tuple[str, ...] = ()
     own: tuple[tuple[str, str], ...] = ()
 
-    def __call__(self, request: Request) -> Question:
+    async def __call__(self, request: Request) -> Question:  # async, or FastAPI would call it in a thread
         """Read the query of a request. Raises ParameterError."""
         return self.read(request.query_params.multi_items())
 

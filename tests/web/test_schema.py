@@ -74,7 +74,7 @@ def test_whatever_is_asked_is_answered_as_described(
     operation = described[path][method]
     strategy = operation.as_strategy(generation_mode=mode)
 
-    @settings(examples(40), phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(examples(20), phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=strategy)
     def ask(case: Any) -> None:
         case.call_and_validate(checks=CHECKS)

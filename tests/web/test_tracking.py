@@ -157,7 +157,8 @@ def test_a_session_that_nobody_knows_has_no_end(api: str, session: str) -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ({"operation": "chat", "provider": "openai"}, "usage: Field required"),
+        ({"operation": "chat", "provider": "openai"}, '"error": "body.usage: Field required"'),
+        ([CHAT, {**CHAT, "provider": ""}], '"error": "body.1.provider: String should have at least 1 character"'),
         ({**CHAT, "usage": [1]}, "usage"),
         ({**CHAT, "operation": ""}, "operation"),
         ({**CHAT, "sesion": "s"}, "sesion"),
@@ -172,12 +173,15 @@ def test_a_session_that_nobody_knows_has_no_end(api: str, session: str) -> None:
 )
 def test_what_is_no_call_is_refused(api: str, call: Any, said: str) -> None:
     """With the field that is wrong; nothing of the request is stored."""
-    assert said in refusal(sent(f"{api}/calls", call), 400)
+    answer = sent(f"{api}/calls", call)
+    refusal(answer, 400)
+    assert said in answer.text
 
 
 def test_a_body_that_is_no_json_or_too_large(api: str) -> None:
     """Neither reaches the store."""
     assert "body" in refusal(send(f"{api}/calls", b"{", {"Content-Type": "application/json"}), 400)
+    assert "Content-Type: application/json" in refusal(send(f"{api}/calls", json.dumps(CHAT).encode()), 400)
     assert "larger than" in refusal(send(f"{api}/calls", b"[" * (9 * 2**20), {"Content-Type": "application/json"}), 413)
 
 
