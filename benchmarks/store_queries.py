@@ -13,15 +13,17 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-from otel_costs.store import connect, reports, schema
+from otel_costs.store import connect, costs, reports, schema, session_list, summary
 from otel_costs.store.rows import rows
 from otel_costs.store.schema import Retention
+from otel_costs.store.selection import Selection
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -30,6 +32,8 @@ DAYS = 90
 CALLS_PER_SESSION = 10
 CALLS_PER_USER = 200
 MONTH = 30
+
+ARRIVING = "select 1 from call_arrivals where inserted_at > now64(3, 'UTC') - interval 31 second limit 1"
 
 CALLS = """
 insert into call_records (user_id, session_id, call_id, process_id, call_seq, trace_id, span_id, service, operation, provider, request_model, model,
@@ -229,6 +233,7 @@ def fill(client: "Client", calls: int) -> None:
         "insert into session_totals select *, now64(3, 'UTC') + interval 1 minute as counted_at from session_recount"
     )
     client.command("optimize table session_totals final")
+    count_costs(client)
     client.command(
         "create table plain (cost_usd Nullable(Decimal(38, 12)) codec(ZSTD(1))) engine = MergeTree order by tuple()"
     )
@@ -246,7 +251,7 @@ def describe(client: "Client") -> None:
     sizes = rows(
         client,
         "select table, sum(rows) as count, sum(bytes_on_disk) / sum(rows) as bytes from system.parts where active and"
-        " database = currentDatabase() and table in ('calls', 'messages', 'session_days', 'session_totals') group by table order by table",
+        " database = currentDatabase() and table in ('calls', 'messages', 'session_days', 'session_totals', 'cost_half_hours', 'cost_days') group by table order by table",
     )
     for size in sizes:
         print(f"{size['table']:<16}{size['count']:>12,} rows {size['bytes']:>6.0f} bytes a row")
@@ -315,9 +320,47 @@ def through_views(client: "Client", user: str, session_id: str, month: dict[str,
             "one user's budget today",
             ask("select sum(cost_usd) from user_costs where user_id = {user:String} and day = today()", user=user),
         ),
+        *overview(client),
         Question("a rare word", lambda: reports.search(client, "word49999")),
         Question("a word of 1 % of them, the newest 50", lambda: reports.search(client, "word185"), 400),
     ]
+
+
+def overview(client: "Client") -> list[Question]:
+    """Return what an overview of 45 days shows, unfiltered and of one scenario; days in a zone that is not UTC."""
+    since = first_day() + timedelta(days=DAYS - 45)
+    found: list[Question] = []
+    for name, scenario in (("overview", None), ("overview of a scenario", "sales")):
+        chosen = Selection(since=since, tz=ZoneInfo("Asia/Kolkata"), scenario=scenario)
+        parts: list[tuple[str, Callable[[], object]]] = [
+            ("totals, the period before, sessions, month", partial(summary.summary, client, chosen)),
+            ("days by model", partial(costs.costs, client, chosen, ("day", "model"), 10)),
+            ("by step", partial(costs.costs, client, chosen, ("step",), 10)),
+            ("dearest sessions", partial(session_list.sessions, client, chosen, sort="cost", limit=10)),
+        ]
+        found.append(Question(name, partial(_all, [part[1] for part in parts]), 400))
+        found += [Question(f"  {part}", ask) for part, ask in parts]
+    return found
+
+
+def _all(asked: Iterable[Callable[[], object]]) -> None:
+    for ask in asked:
+        ask()
+
+
+def count_costs(client: "Client") -> None:
+    """Count the costs of every half hour and day, as the refreshed views do in time."""
+    for table, recount in (("cost_half_hours", "half_hour_recount"), ("cost_days", "day_recount")):
+        columns = rows(
+            client,
+            "select arrayStringConcat(groupArray(name), ', ') as names from system.columns"
+            " where database = currentDatabase() and table = {table:String}",
+            {"table": recount},
+        )[0]["names"]
+        # Nothing is due until thirty seconds after the last record.
+        while rows(client, f"select 1 from {recount} limit 1") or rows(client, ARRIVING):
+            client.command(f"insert into {table} ({columns}, counted_at) select *, now64(3, 'UTC') from {recount}")
+        client.command(f"optimize table {table} final")
 
 
 def report(client: "Client", runs: int) -> None:
