@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "report": "report",
     "search": "sessions",
     "export": "export",
-    "price": "prices",
+    "price": "price",
     "prices": "prices",
     "budget": "budget",
     "reprice": "reprice",

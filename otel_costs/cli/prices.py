@@ -1,6 +1,5 @@
-"""Commands about prices: what a usage costs, and the table in force. Neither needs a store."""
+"""The command `prices`: the table in force, its updates, and what is wrong with a file. It needs no store."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -9,85 +8,31 @@ from itertools import groupby
 from typing import Any, Final
 
 import click
-from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from otel_costs import pricing
 from otel_costs.cli import formatting, options, output
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.failure import Failure, nearest
-from otel_costs.cli.reasons import explained
-from otel_costs.pricing import Cost, PriceBook, price_book, price_check, price_file, price_table, price_update, updates
-from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.pricing import PriceBook, price_book, price_check, price_file, price_table, price_update, updates
 from otel_costs.pricing.price_table import PriceRow, PriceSource
 from otel_costs.pricing.price_update import Update
 from otel_costs.pricing.updates import PriceUpdateError
 from otel_costs.semconv import ENV_PRICES
-from otel_costs.usage import Usage
-from otel_costs.usage.units import UNITS
 
-LINE_COLUMNS: Final = ("unit", "quantity", "rate_usd", "per", "multiplier", "amount_usd")
 PRICE_COLUMNS: Final = (
     "provider", "model", "unit", "usd", "per", "multiplier", "condition", "start", "end", "price_id", "source",
     "checked", "wins", "winner",
 )  # fmt: skip
 
 _provider_option = click.option("--provider", metavar="NAME", help="Only of this provider.")
-_prices_option = click.option(
+prices_option = click.option(
     "--prices",
     "path",
     metavar="FILE",
     type=click.Path(),
     help="A price file over the built-in prices.  [default: OTEL_COSTS_PRICES]",
 )
-
-
-@click.command("price", short_help="Compute what a call costs, without making it.")
-@click.argument("model")
-@click.argument("usage", metavar="UNIT=QUANTITY...", nargs=-1, required=True)
-@click.option("--provider", metavar="NAME", default="openai", show_default=True, help="The provider that is called.")
-@click.option("--at", type=options.Moment(), help="The time of the call, in UTC.  [default: now]")
-@click.option("--service-tier", metavar="NAME", help="The service tier in the response: flex, priority, ...")
-@click.option("--processing", metavar="NAME", help="batch, for a call of the Batch API.")
-@click.option("--endpoint", metavar="HOST", help="The host or URL that is called: some prices are for one region.")
-@click.option("--deployment", metavar="NAME", help="The deployment of MODEL.")
-@click.option("--request-model", metavar="NAME", help="The requested model, if MODEL is another one that answered.")
-@_prices_option
-@options.format_option
-def price(
-    model: str,
-    usage: tuple[str, ...],
-    provider: str,
-    at: datetime | None,
-    service_tier: str | None,
-    processing: str | None,
-    endpoint: str | None,
-    deployment: str | None,
-    request_model: str | None,
-    path: str | None,
-    form: str,
-) -> None:
-    """Compute what a call of MODEL with this usage costs: otel-costs price gpt-4o input_tokens=1250 output_tokens=3400
-
-    Totals include their parts, as providers report them: input_tokens include cache_read_tokens and
-    input_audio_tokens. Exit code 1: a part of the usage has no price.
-    """
-    book = pricing.load(path)
-    cost = pricing.price(
-        _usage(usage), provider=provider, model=model, at=at, service_tier=service_tier, processing=processing,
-        endpoint=endpoint, deployment=deployment, request_model=request_model, prices=book,
-    )  # fmt: skip
-    if cost.reason == CostReason.UNKNOWN_MODEL:
-        raise Failure(_no_model(book, provider, model))
-    if form == options.JSON:
-        output.write_json(_cost_row(cost))
-    elif form == options.CSV:
-        output.write_csv(_line_rows(cost), LINE_COLUMNS)
-    else:
-        output.show(_cost_table(cost))
-    if cost.status in (pricing.PARTIAL, pricing.UNPRICED):
-        click.get_current_context().exit(1)
 
 
 class _Refused(Failure):
@@ -116,7 +61,7 @@ def prices() -> None:
 @prices.command("list", short_help="List the prices in force.")
 @click.argument("model", required=False)
 @_provider_option
-@_prices_option
+@prices_option
 @options.format_option
 def list_(model: str | None, provider: str | None, path: str | None, form: str) -> None:
     """List the prices in force, of all models or of those with MODEL in their name.
@@ -126,7 +71,7 @@ def list_(model: str | None, provider: str | None, path: str | None, form: str) 
     book = pricing.load(path)
     rows = list(price_table.rows(book, provider, model))
     if not rows:
-        raise Failure(_no_model(book, provider, model or ""))
+        raise Failure(no_model(book, provider, model or ""))
     sources = list(price_table.sources(book))
     if form == options.JSON:
         output.write_json(
@@ -244,31 +189,8 @@ def _changed(found: Update, *, dry_run: bool, date_back: bool) -> str:
     return " ".join(parts)
 
 
-def _usage(pairs: Iterable[str]) -> Usage:
-    """Read UNIT=QUANTITY; refuse what `Usage` would only flag."""
-    found: dict[str, object] = {}
-    for pair in pairs:
-        unit, sign, quantity = pair.partition("=")
-        if not sign:
-            raise click.UsageError(f"{pair!r} is no usage: give UNIT=QUANTITY, such as input_tokens=1250")
-        if unit not in UNITS:
-            units = nearest(unit, sorted(UNITS, key=_by_use), "the units are", most=5)
-            raise click.UsageError(f"{unit!r} is no unit; {units}")
-        found[unit] = re.sub(r"(?<=\d)[_,](?=\d{3})", "", quantity)
-    usage = Usage.of(found)
-    for unit in usage.invalid:
-        if unit not in usage.quantities:
-            raise click.UsageError(f"{found[unit]!r} is no quantity of {unit}")
-        raise click.UsageError(f"{unit} are more than the whole that they are a part of; totals include their parts")
-    return usage
-
-
-def _by_use(unit: str) -> tuple[bool, int, str]:
-    """Put units of plain tokens before the others, short names before long ones."""
-    return not unit.endswith("tokens"), len(unit), unit
-
-
-def _no_model(book: PriceBook, provider: str | None, model: str) -> str:
+def no_model(book: PriceBook, provider: str | None, model: str) -> str:
+    """Say that a model has no price, which names are near, and where one is added."""
     known = list(price_table.rows(book, provider))
     if provider and not known:
         names = sorted({row.provider for row in price_table.rows(book)})
@@ -280,57 +202,8 @@ def _no_model(book: PriceBook, provider: str | None, model: str) -> str:
     return f"no price of model {model!r}{whose}; {near} Or give --provider, or add it to the file of {ENV_PRICES}"
 
 
-def _cost_row(cost: Cost) -> Mapping[str, Any]:
-    return {
-        "cost_usd": cost.total,
-        "status": cost.status,
-        "reason": cost.reason,
-        "lines": _line_rows(cost),
-        "unpriced_units": list(cost.unpriced_units),
-        "price_id": cost.price_id,
-        "price_book": cost.book,
-        "currency": cost.currency,
-    }
-
-
-def _line_rows(cost: Cost) -> list[Mapping[str, Any]]:
-    return [
-        {
-            "unit": line.unit,
-            "quantity": line.quantity,
-            "rate_usd": line.rate,
-            "per": line.per,
-            "multiplier": str(line.multiplier),
-            "amount_usd": line.amount,
-        }
-        for line in cost.lines
-    ]
-
-
 def _price_row(row: PriceRow) -> Mapping[str, Any]:
     return {**asdict(row), "usd": None if row.usd is None else f"{row.usd:f}", "multiplier": f"{row.multiplier:f}"}
-
-
-def _cost_table(cost: Cost) -> RenderableType:
-    table = output.table()
-    table.add_column("")
-    for name in ("quantity", "rate", "cost"):
-        table.add_column(name, justify="right")
-    for line in cost.lines:
-        table.add_row(
-            label(line.unit),
-            formatting.quantity(line.quantity),
-            formatting.rate(line.rate * line.multiplier, line.per),
-            f"${formatting.plain(line.amount)}",
-        )
-    table.add_section()
-    total = "unpriced" if cost.total is None else f"${formatting.plain(cost.total)}"
-    table.add_row(Text("total", "bold"), "", "", Text(total, "bold"))
-    said = [f"{cost.status}: {cost.reason}" if cost.reason else cost.status, *filter(None, [cost.price_id]), cost.book]
-    if cost.unpriced_units:
-        said.insert(1, f"no price for {', '.join(map(label, cost.unpriced_units))}")
-    reasons = [output.text(line, "dim") for line in explained([cost.reason or ""])]
-    return Group(table, output.text(" · ".join(said), "dim"), *reasons)
 
 
 def _price_table(rows: Iterable[PriceRow]) -> Table:
