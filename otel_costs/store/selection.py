@@ -65,7 +65,9 @@ class Selection:
     @property
     def filters(self) -> frozenset[str]:
         """The names of the conditions that are given, but for the time."""
-        found = (one.name for one in fields(self) if getattr(self, one.name) not in (None, False, ()))
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        # Not by equality alone: an amount of 0 equals False.
+        found = (name for name, value in values.items() if not (value is None or value is False or value == ()))
         return frozenset(found) - {"since", "until", "tz"}
 
 

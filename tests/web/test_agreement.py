@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from otel_costs.local import Stack
@@ -203,6 +203,7 @@ def _values(chosen: Mapping[str, int]) -> dict[str, str]:
     bounds=st.tuples(st.none() | moments, st.none() | moments),
     limit=st.none() | st.integers(1, 4),
 )
+@example(chosen={"min_cost": "0"}, by=[], zone="UTC", bounds=(None, None), limit=None)
 def test_json_csv_and_sql_agree(
     url: str,
     chosen: dict[str, str],

@@ -79,6 +79,6 @@ def test_whatever_is_asked_is_answered_as_described(
     @settings(examples(20), phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
     @given(case=strategy)
     def ask(case: Any) -> None:
-        case.call_and_validate(checks=CHECKS)
+        case.call_and_validate(checks=CHECKS, timeout=60)
 
     ask()
