@@ -52,7 +52,7 @@ _ended: Recent[tuple[str, str], bool] = Recent(KEPT)
 
 
 def is_first_poll(provider: str, job_id: str) -> bool:
-    """Return whether this is the first look of this process that finds the job ended; lists show it again and again."""
+    """Return whether this is the first poll of this process that finds the job ended; lists show it again and again."""
     if _ended.get((provider, job_id)):
         return False
     _ended[provider, job_id] = True

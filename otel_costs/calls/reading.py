@@ -64,7 +64,7 @@ class Reading:
     """Whether the provider did not do what was asked, and bills nothing."""
     job: Job | None = None
     is_billed: bool = True
-    """Whether this is the bill of what was used; a look at what is billed elsewhere leaves a span and nothing more."""
+    """Whether this is the bill of what was used; a poll of what is billed elsewhere leaves a span and nothing more."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Of the span alone."""
     recorded: Mapping[str, Any] = field(default_factory=dict)

@@ -93,7 +93,7 @@ class _Writing:
 
     @telemetry.never_raises("describe a call")
     def describe(self, error: str | None) -> None:
-        """Take what was read of the call; what cannot be taken leaves a call that was not read."""
+        """Add what was read of the call; where that fails, it is written as one that was not read."""
         call, reading = self.call, self.reading
         if error:
             self.attributes[names.ERROR_TYPE] = sanitize.identifier(error)

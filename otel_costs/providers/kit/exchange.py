@@ -143,7 +143,7 @@ _UNREAD: Final = "otel_costs could not read an answer of provider %s"
 
 
 def _is_due(asked: Asked, read: Reading) -> bool:
-    """Whether a look is the first that finds that its job has ended."""
+    """Whether a poll is the first that finds that its job has ended."""
     return read.job is not None and read.job.ended and jobs.is_first_poll(asked.host.provider, read.job.id)
 
 

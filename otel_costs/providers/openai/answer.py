@@ -143,10 +143,7 @@ def _head(body: Any) -> _Head:
 
 @telemetry.never_raises("read how an answer ended")
 def _ended(body: Any) -> tuple[tuple[str, ...], str | None]:
-    """Return why each choice ended, and the kind of error that the answer reports.
-
-    A response says why it ended of itself, by its status or what it lacks.
-    """
+    """Return why each choice ended, or a response by its status or what it lacks, and the error that is reported."""
     found: list[object] = []
     if not isinstance(body, dict):
         return (), None

@@ -32,7 +32,7 @@ def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 class Exchange:
     """A request of the SDK on its way: `begin`, then `received` or `failed`, or `not_received`.
 
-    Its call starts with it. Of looks at jobs, and of endpoints that we do not know, most are not billed: their call
+    Its call starts with it. Of polls of jobs, and of routes that we do not know, most are not billed: their call
     starts when the answer says that it is, as if in the place where the request was made. So does that of a request
     that `passed_by` our wrapper, of which nobody says how it ended where it was never answered.
     """
@@ -65,7 +65,7 @@ class Exchange:
         """Start the call of a request; return None if it is not billed.
 
         `passed_by`: it is under way already, and `asking` returns what is to be sent.
-        Raises BudgetExceeded if the session has spent its budget; a look at what was started before is not stopped.
+        Raises BudgetExceeded if the session has spent its budget; a poll of what was started before is not stopped.
         """
         options = options_of(args, kwargs)
         route = find(options.method, options.url)
@@ -206,7 +206,7 @@ class Exchange:
             agent_sessions.read(request, body)
             return
         elif request.route.name == "responses":
-            # A look for which there is a convention.
+            # A poll for which there is a convention.
             answer.write(request.start("fetch_response"), request, whole)
             return
         else:

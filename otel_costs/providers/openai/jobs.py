@@ -1,4 +1,4 @@
-"""Jobs: what a request starts and a later look finds finished, such as background responses, batches and runs."""
+"""Jobs: what a request starts and a later poll finds finished, such as background responses, batches and runs."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -42,7 +42,7 @@ def window_of(provider: str, response_id: str) -> str | None:
 
 
 def is_due(provider: str, job: Mapping[str, Any]) -> bool:
-    """Return whether this look is the first that finds that the job has ended; lists show old ones again and again."""
+    """Return whether this poll is the first that finds that the job has ended; lists show old ones again and again."""
     return has_ended(job) and is_first_poll(provider, str(job.get("id")))
 
 
@@ -64,7 +64,7 @@ def identified(route: Route, body: object) -> tuple[bool, Job | None]:
         return not route.polls, None
     background = body.get("background") is True
     if route.name == "responses" and not background:
-        # It was billed when it was created; this may be only another look at it.
+        # It was billed when it was created; this may be only another poll of it.
         return not route.polls, None
     if not (route.job or background) or not isinstance(body.get("id"), str):
         return True, None
