@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "sessions": "sessions",
     "session": "sessions",
     "report": "report",
+    "usage": "usage",
+    "advise": "advise",
     "search": "sessions",
     "export": "export",
     "price": "price",
