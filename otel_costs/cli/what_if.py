@@ -1,6 +1,6 @@
 """What stored calls would have cost, as tables: the totals side by side, the lines, and what has no price."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -14,10 +14,17 @@ from otel_costs.cli import formatting, options, output
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.failure import Failure
 from otel_costs.cli.reasons import explained
-from otel_costs.store.alternative import Alternative
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.store.alternative import STAND_INS, Alternative
 from otel_costs.store.selection import Selection
 
 Row = Mapping[str, Any]
+
+_MISSING: Final[Mapping[str, str]] = {
+    CostReason.MODALITY_NOT_PRICED: "The model has no price for audio.",
+    CostReason.PROCESSING_NOT_PRICED: "The model has no price for this processing window.",
+    CostReason.TIER_NOT_PRICED: "The model has no price for this service tier.",
+}
 
 _NONE_TAKEN: Final = (
     "no call of these is one in which a model answers, which another model could take: give --operation, such as"
@@ -67,8 +74,15 @@ def _tables(found: Row) -> RenderableType:
     missing = [(one["label"], group) for one in found["alternatives"] for group in one["not_priced"]]
     if missing:
         parts += [Text(), _not_priced(missing)]
-        parts += [output.text(line, "dim") for line in explained(group["reason"] for _, group in missing)]
+        parts += [output.text(line, "dim") for line in _reasons({group["reason"] for _, group in missing})]
     return Group(*parts)
+
+
+def _reasons(said: Set[str]) -> Iterator[str]:
+    """Explain why calls have no price. What stands in for a missing price elsewhere is not applied here."""
+    for reason in sorted(said & STAND_INS):
+        yield f"{reason}: {_MISSING[reason]}"
+    yield from explained(said - STAND_INS)
 
 
 def _heading(found: Row) -> Text:

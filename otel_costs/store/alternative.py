@@ -18,7 +18,7 @@ ANSWERING: Final = frozenset(
 )
 """Operations in which a model answers. Another model takes these, and leaves those that transcribe, speak or embed."""
 
-_STAND_INS: Final = frozenset(
+STAND_INS: Final = frozenset(
     {CostReason.MODALITY_NOT_PRICED, CostReason.PROCESSING_NOT_PRICED, CostReason.TIER_NOT_PRICED}
 )
 """The price of something else was applied: of text for sound, of the standard tier for another one."""
@@ -77,7 +77,7 @@ def outcome(
     if cost is None or status not in (PRICED, ESTIMATED):
         units = (*(cost.unpriced_units if cost else ()), *said.get(names.COST_UNKNOWN, ()))
         return Outcome(None, reason=reason, units=tuple(dict.fromkeys(units)))
-    if cost.reason in _STAND_INS and alternative != _AS_IT_WAS:
+    if cost.reason in STAND_INS and alternative != _AS_IT_WAS:
         return Outcome(None, reason=str(cost.reason), units=_sound(bill) if _is_of_sound(cost.reason) else ())
     return Outcome(cost.total, cost.lines, status == ESTIMATED, reason)
 

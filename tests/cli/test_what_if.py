@@ -56,7 +56,7 @@ def test_a_period_with_filters(url: str) -> None:
         assert json.loads(said.stdout)["recorded"]["call_count"] == calls
     table = run("price", "--from", "30d", "--window", "window_99h", url=url)
     assert table.exit_code == 1
-    assert "processing_not_priced: " in table.stdout
+    assert "processing_not_priced: The model has no price for this processing window." in table.stdout
     only = run("price", "--of-model", "whisper-1", "--model", "gpt-4o-mini", url=url)
     assert (only.exit_code, "give --operation" in only.stderr) == (0, True)
 
