@@ -15,10 +15,8 @@ from otel_costs.providers.kit import speech_usage
 
 
 def _listen(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
-    metadata, channels = (
-        kit.mapping(answer.json, "metadata"),
-        kit.objects(kit.mapping(answer.json, "results"), "channels"),
-    )
+    metadata = kit.mapping(answer.json, "metadata")
+    channels = kit.objects(kit.mapping(answer.json, "results"), "channels")
     seconds = metadata.get("duration")
     number = len(channels) if asked.has("multichannel") else 1
     likeliest = [one for channel in channels for one in kit.objects(channel, "alternatives")[:1]]
