@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import formatting
+from otel_costs.cli import formatting, time_zone
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.output import inert, text
 from otel_costs.cli.reasons import explained
@@ -86,7 +86,10 @@ def heading(session: Row) -> Text:
     found = Text.assemble(("Session ", "bold"), text(session["session_id"], "bold"))
     parts = [f"user {session['user_id']}" if session["user_id"] else "", session["scenario"]]
     parts += [f"{key} {value}" for key, value in sorted(session["tags"].items())]
-    parts += [formatting.day(session["start_time"]) + " UTC", formatting.duration(session["duration_seconds"])]
+    parts += [
+        f"{formatting.day(session['start_time'])} {time_zone.name()}",
+        formatting.duration(session["duration_seconds"]),
+    ]
     parts += [formatting.many(session["message_count"], "message"), formatting.many(session["call_count"], "call")]
     found.append(" · ", "dim").append(formatting.total(session["cost_usd"], session["unpriced_calls"]), "bold")
     for part in filter(None, parts):

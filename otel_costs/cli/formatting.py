@@ -1,9 +1,11 @@
 """Figures as people read them. For display alone: what programs read is exact."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
+
+from otel_costs.cli import time_zone
 
 _MICRO: Final = Decimal("1e-6")
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -82,33 +84,35 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(when: datetime) -> str:
-    """Write a time to the second, in UTC."""
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    """Write a time to the second, in the zone of the command."""
+    return f"{when.astimezone(time_zone.current()):%Y-%m-%d %H:%M:%S}"
 
 
 def period(since: datetime | None, until: datetime | None) -> str:
     """Write the time from `since` to `until`, which is not in it: whole days as the first and the last one."""
     if since is None and until is None:
         return "all time"
-    if all(end is None or end.astimezone(UTC).time() == time() for end in (since, until)):
-        ends = (since, until and until - timedelta(days=1))
-        first, last = (end and f"{end.astimezone(UTC):%Y-%m-%d}" for end in ends)
+    tz = time_zone.current()
+    if all(end is None or end.astimezone(tz).time() == time() for end in (since, until)):
+        ends = (since, until and until - timedelta(microseconds=1))
+        first, last = (end and f"{end.astimezone(tz):%Y-%m-%d}" for end in ends)
     else:
         first, last = (end and moment(end) for end in (since, until))
     if first == last:
-        return f"{first} UTC"
-    return " ".join([*(["from", first] if first else []), *(["to", last] if last else []), "UTC"])
+        return f"{first} {tz.key}"
+    return " ".join([*(["from", first] if first else []), *(["to", last] if last else []), tz.key])
 
 
 def day(when: datetime) -> str:
-    """Write a time to the minute, in UTC, the year only if it is another one."""
-    when, year = when.astimezone(UTC), datetime.now(UTC).year
+    """Write a time to the minute, in the zone of the command, the year only if it is another one."""
+    tz = time_zone.current()
+    when, year = when.astimezone(tz), datetime.now(tz).year
     return f"{when.day} {when:%b %H:%M}" if when.year == year else f"{when.day} {when:%b %Y %H:%M}"
 
 
 def clock(when: datetime) -> str:
-    """Write the time of day, in UTC."""
-    return f"{when.astimezone(UTC):%H:%M:%S}"
+    """Write the time of day, in the zone of the command."""
+    return f"{when.astimezone(time_zone.current()):%H:%M:%S}"
 
 
 def many(count: int, thing: str) -> str:

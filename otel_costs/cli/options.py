@@ -1,15 +1,17 @@
 """The options that commands share, and what they are read as."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
-from otel_costs.semconv import ENV_DSN
-from otel_costs.store import DEFAULT_DSN, connect
-from otel_costs.store.periods import moment
+from otel_costs.cli import time_zone
+from otel_costs.semconv import ENV_DSN, ENV_TZ
+from otel_costs.store import DEFAULT_DSN, connect, periods
+from otel_costs.store.rows import storable
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -26,19 +28,24 @@ CSV: Final = "csv"
 
 
 class Moment(_MomentType):
-    """A day, or a time in ISO 8601; without a zone it is UTC. With `whole_day` a day means its end."""
+    """A day, a time in ISO 8601 or one end of a range; without an offset in the zone of the command, or in UTC.
 
-    name = "date"
+    `is_end`: it is where a time ends, so that a day or a month means its end.
+    """
 
-    def __init__(self, *, whole_day: bool = False) -> None:
-        self._whole_day = whole_day
+    name = "time"
+
+    def __init__(self, *, is_end: bool = False, in_utc: bool = False) -> None:
+        self._read = periods.end if is_end else periods.start
+        self._in_utc = in_utc
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read `value`."""
         if isinstance(value, datetime):
             return value
+        tz = periods.UTC_ZONE if self._in_utc else time_zone.current()
         try:
-            return moment(value, whole_day=self._whole_day)
+            return storable(self._read(value, tz=tz))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -59,17 +66,64 @@ format_option = click.option(
     help="A table to read, or exact figures for programs.",
 )
 user_option = click.option("--user", metavar="ID", help="Only of this user.")
-_from_option = click.option(
-    "--from", "since", type=Moment(), help="From this day or time on: 2026-11-22 or 2026-11-22T10:30:00Z, in UTC."
+tz_option = click.option(
+    "--tz",
+    metavar="ZONE",
+    expose_value=False,
+    is_eager=True,
+    callback=time_zone.chosen,
+    help=f"The time zone of days and times, such as Europe/Berlin.  [env var: {ENV_TZ}; default: UTC]",
 )
-_to_option = click.option(
-    "--to", "until", type=Moment(whole_day=True), help="Up to and with this day, or up to this time."
+_range_option = click.option(
+    "--range",
+    "within",
+    metavar="RANGE",
+    help="The same in one: today, 7d (up to now), 2026-11 or 2026-11-01..2026-11-07.",
 )
+
+
+def _ends(*, in_utc: bool) -> Callable[[F], F]:
+    since = click.option(
+        "--from",
+        "since",
+        type=Moment(in_utc=in_utc),
+        help="From here on: 2026-11-22, 2026-11-22T10:30:00Z, 2026-11, today, yesterday, or 7d ago.",
+    )
+    until = click.option(
+        "--to",
+        "until",
+        type=Moment(is_end=True, in_utc=in_utc),
+        help="Up to and with this day or month, or up to this time.",
+    )
+    return lambda function: since(until(function))
 
 
 def period_options(function: F) -> F:
-    """Add --from and --to, which become `since` (included) and `until` (not included)."""
-    return _from_option(_to_option(function))
+    """Add --from, --to, --range and --tz, which become `since` (included) and `until` (not included)."""
+
+    @wraps(function)
+    def with_range(*arguments: Any, within: str | None, **given: Any) -> Any:
+        if within is not None:
+            given |= _range(within, given)
+        return function(*arguments, **given)
+
+    options: Callable[[Any], Any] = _ends(in_utc=False)
+    return cast("F", options(_range_option(tz_option(with_range))))
+
+
+def utc_period_options(function: F) -> F:
+    """Add --from and --to of days in UTC, whatever the zone of other commands is."""
+    return _ends(in_utc=True)(function)
+
+
+def _range(text: str, given: Mapping[str, Any]) -> Mapping[str, datetime | None]:
+    if given["since"] is not None or given["until"] is not None:
+        raise click.UsageError("give either --range, or --from and --to")
+    try:
+        since, until = periods.period(text, tz=time_zone.current())
+    except ValueError as error:
+        raise click.UsageError(f"--range: {error}") from None
+    return {"since": storable(since), "until": until and storable(until)}
 
 
 def limit_option(default: int, what: str) -> Callable[[F], F]:

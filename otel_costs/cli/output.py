@@ -69,9 +69,15 @@ def write_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(name, row.get(name)) for name in columns] for row in rows)
+    writer.writerows([_cell(name, row.get(name)) for name in columns] for row in map(flat, rows))
     text = out.getvalue()
     _write(inert(text) if sys.stdout.isatty() else text)
+
+
+def flat(row: Row) -> Row:
+    """Return a row with the parts of its cost as columns, text_input_usd, and its tokens, text_input_tokens."""
+    parts = {f"{part}_usd": usd for part, usd in (row.get("cost_breakdown") or {}).items()}
+    return {**row, **parts, **{f"{kind}_tokens": count for kind, count in (row.get("tokens") or {}).items()}}
 
 
 def _cell(name: str, value: object) -> object:

@@ -49,7 +49,7 @@ class Percent(_PercentType):
 
 
 @click.command("reconcile", short_help="Compare with the usage and costs that OpenAI reports.")
-@options.period_options
+@options.utc_period_options
 @click.option("--project", "projects", metavar="ID", multiple=True, help="What OpenAI has of this project; repeatable.")
 @click.option("--api-key-id", "api_keys", metavar="ID", multiple=True, help="What OpenAI has of this key; repeatable.")
 @click.option("--service", "services", metavar="NAME", multiple=True, help="What we have of this program; repeatable.")

@@ -1,7 +1,6 @@
 """The command `report`: what a user, or everybody, cost in a time; by day, model and scenario."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,8 +11,12 @@ from rich.text import Text
 
 from otel_costs.cli import formatting, options, output
 from otel_costs.cli.emptiness import NOTHING_YET, WHY_UNPRICED
+from otel_costs.cli.groups import PARTS, TOKENS, add_figures, figures, group_columns, group_tables, grouped
 from otel_costs.cli.others import spans_of_others
+from otel_costs.cli.selecting import selection_options
 from otel_costs.cli.sessions import session_table
+from otel_costs.store import costs
+from otel_costs.store.selection import Selection
 
 Row = Mapping[str, Any]
 
@@ -25,60 +28,75 @@ _KEYS: Final = {
     "users": ("user_id",),
 }
 _NAMES: Final = {"days": "By day", "models": "By model", "scenarios": "By scenario", "users": "By user"}
-_TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "cached_input")
-_PARTS: Final = (
-    "text_input",
-    "text_output",
-    "audio_input",
-    "audio_output",
-    "speech_to_text",
-    "text_to_speech",
-    "other",
-)
 CSV_COLUMNS: Final = (
     "by", "user_id", "day", "provider", "model", "operation", "scenario", "call_count", "unpriced_calls", "cost_usd",
-    *(f"{part}_usd" for part in _PARTS), *(f"{kind}_tokens" for kind in _TOKENS), "audio_seconds", "characters",
+    *(f"{part}_usd" for part in PARTS), *(f"{kind}_tokens" for kind in TOKENS), "audio_seconds", "characters",
     "others",
 )  # fmt: skip
 
 
-@click.command("report", short_help="Report the cost of a user, or of all users.")
-@click.option("--user", metavar="ID", help="Only of this user.  [default: all users]")
-@options.period_options
-@options.limit_option(20, "sessions or users")
+def _by(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    found = tuple(text.split(",")) if text else ()
+    try:
+        costs.check(found)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+    return found
+
+
+@click.command("report", short_help="Report what calls cost, by anything that they have.")
+@click.option(
+    "--by",
+    metavar="NAME,...",
+    callback=_by,
+    help=f"Split by these alone: {', '.join(costs.DIMENSIONS)}, tag.NAME.",
+)
+@selection_options
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="How many users, sessions or groups at most.  [default: 20; --by: 100]"
+)
 @options.format_option
 @options.dsn_option
-def report(
-    user: str | None, since: datetime | None, until: datetime | None, limit: int, form: str, dsn: str | None
-) -> None:
-    """Report the cost of a user, or of all users, by day, model and scenario, with totals."""
-    from otel_costs.store import reports  # noqa: PLC0415
+def report(by: tuple[str, ...], selection: Selection, limit: int | None, form: str, dsn: str | None) -> None:
+    """Report what calls cost, of everybody or of those that are chosen: by day, model and scenario, with totals.
 
+    With --by it is one table, of the groups that are asked for. What --limit cuts off has one row.
+    """
+    from otel_costs.store.selected_report import selected_report  # noqa: PLC0415
+
+    others = None
     with options.opened(dsn) as client, output.working("Adding up"):
-        found: Row
-        if user is not None:
-            found = reports.user_report(client, user, since=since, until=until, limit=limit)
-        else:
-            found = reports.report(client, since=since, until=until, limit=limit)
-        others = spans_of_others(client, user=user, since=since, until=until) if form == options.TABLE else None
+        found = grouped(client, selection, by, limit or 100) if by else selected_report(client, selection, limit or 20)
+        if form == options.TABLE and selection.filters <= {"user"}:  # they know no more
+            others = spans_of_others(client, user=selection.user, since=selection.since, until=selection.until)
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
-        output.write_csv(_csv_rows(found), CSV_COLUMNS)
+        rows, columns = (found["costs"], group_columns(by)) if by else (_csv_rows(found), CSV_COLUMNS)
+        output.write_csv(rows, columns)
     else:
-        output.show(report_tables(found))
-        if others:
-            output.note(others)
-        if found["unpriced_calls"]:
-            output.show(output.text(WHY_UNPRICED, "dim"))
-        if not found["call_count"]:
-            output.note(_nothing(user, bounded=bool(since or until)))
+        output.show(group_tables(found) if by else report_tables(found))
+        _say(found["total"] if by else found, selection, others)
 
 
-def _nothing(user: str | None, *, bounded: bool) -> str:
-    if user is not None:
-        return f"no calls of user {user!r} in this period; `otel-costs report` lists the users"
-    return "no calls in this period; leave out --from and --to to count all" if bounded else NOTHING_YET
+def _say(total: Row, selection: Selection, others: str | None) -> None:
+    """Say beside the tables what is not in them."""
+    if others:
+        output.note(others)
+    if total["unpriced_calls"]:
+        output.show(output.text(WHY_UNPRICED, "dim"))
+    if not total["call_count"]:
+        output.note(_nothing(selection))
+
+
+def _nothing(selection: Selection) -> str:
+    if selection.filters == {"user"}:
+        return f"no calls of user {selection.user!r} in this period; `otel-costs report` lists the users"
+    if selection.filters:
+        return "no calls match in this period; `otel-costs report` lists all"
+    if selection.since or selection.until:
+        return "no calls in this period; leave out --from, --to and --range to count all"
+    return NOTHING_YET
 
 
 def report_tables(found: Row) -> RenderableType:
@@ -112,13 +130,12 @@ def _table(group: str, rows: Sequence[Row]) -> Table:
     table = output.table(_NAMES[group])
     for key in keys:
         table.add_column("user" if key == "user_id" else key, overflow="fold")
-    for name in ("calls", *(["unpriced"] if unpriced else []), "tokens in", "tokens out", "cost"):
-        table.add_column(name, justify="right", no_wrap=True)
+    add_figures(table, unpriced=unpriced)
     for row in rows:
-        table.add_row(*_names(row, keys), *_figures(row, unpriced=unpriced))
+        table.add_row(*_names(row, keys), *figures(row, unpriced=unpriced))
     if len(rows) > 1:
         table.add_section()
-        table.add_row(Text("total", "bold"), *[""] * (len(keys) - 1), *_figures(_sum(rows), unpriced=unpriced))
+        table.add_row(Text("total", "bold"), *[""] * (len(keys) - 1), *figures(_sum(rows), unpriced=unpriced))
     return table
 
 
@@ -131,22 +148,12 @@ def _names(row: Row, keys: Sequence[str]) -> Iterator[RenderableType]:
         yield from (output.text(row[key] or "(none)") for key in keys)
 
 
-def _figures(row: Row, *, unpriced: bool) -> Iterator[RenderableType]:
-    tokens = row["tokens"]
-    yield f"{row['call_count']:,}"
-    if unpriced:
-        yield f"{row['unpriced_calls']:,}"
-    yield f"{tokens['text_input'] + tokens['audio_input'] + tokens['cached_input']:,}"
-    yield f"{tokens['text_output'] + tokens['audio_output']:,}"
-    yield Text(formatting.known(row), "bold")
-
-
 def _sum(rows: Sequence[Row]) -> Row:
     return {
         "call_count": sum(row["call_count"] for row in rows),
         "unpriced_calls": sum(row["unpriced_calls"] for row in rows),
         "cost_usd": sum((row["cost_usd"] for row in rows), Decimal()),
-        "tokens": {kind: sum(row["tokens"][kind] for row in rows) for kind in _TOKENS},
+        "tokens": {kind: sum(row["tokens"][kind] for row in rows) for kind in TOKENS},
     }
 
 
@@ -157,6 +164,4 @@ def _csv_rows(found: Row) -> Iterator[Row]:
     """
     for group in _GROUPS:
         for row in found.get(group) or []:
-            nested = {f"{kind}_tokens": row["tokens"][kind] for kind in _TOKENS}
-            nested |= {f"{part}_usd": row["cost_breakdown"][part] for part in _PARTS}
-            yield {"by": group.removesuffix("s"), "user_id": found.get("user_id", ""), **row, **nested}
+            yield {"by": group.removesuffix("s"), "user_id": found.get("user_id", ""), **row}

@@ -9,10 +9,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import formatting, options, output
+from otel_costs.cli import formatting, options, output, time_zone
 from otel_costs.cli.emptiness import no_sessions, outside
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.others import spans_of_others
+from otel_costs.cli.selecting import selection_options
+from otel_costs.store import session_list
+from otel_costs.store.selection import Selection
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 SESSION_COLUMNS: Final = (
-    "session_id", "user_id", "scenario", "tags", "start_time", "end_time", "duration_seconds", "message_count",
-    "call_count", "cost_usd", "unpriced_calls",
+    "session_id", "user_id", "kind", "scenario", "tags", "start_time", "end_time", "duration_seconds", "message_count",
+    "call_count", "cost_usd", "unpriced_calls", "error_count",
 )  # fmt: skip
 SEARCH_COLUMNS: Final = ("timestamp", "session_id", "user_id", "scenario", "role", "type", "content", "message_id")
 TIMELINE_COLUMNS: Final = (
@@ -31,40 +34,33 @@ TIMELINE_COLUMNS: Final = (
 
 
 @click.command("sessions", short_help="List the sessions with what they cost.")
-@options.user_option
-@click.option("--scenario", metavar="NAME", help="Only of this scenario.")
-@click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="Only with this tag; repeatable.")
-@options.period_options
+@selection_options
+@click.option(
+    "--sort",
+    type=click.Choice(session_list.SORTS),
+    default=session_list.NEWEST,
+    show_default=True,
+    help="What comes first.",
+)
 @options.limit_option(50, "sessions")
 @click.option("--cursor", metavar="CURSOR", help="The next page: the `cursor` in the JSON of the page before.")
 @options.format_option
 @options.dsn_option
-def sessions(
-    user: str | None,
-    scenario: str | None,
-    tags: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
-    cursor: str | None,
-    form: str,
-    dsn: str | None,
-) -> None:
-    """List the newest sessions with what they cost."""
-    from otel_costs.store import reports  # noqa: PLC0415
+def sessions(selection: Selection, sort: str, limit: int, cursor: str | None, form: str, dsn: str | None) -> None:
+    """List sessions with what they cost, the newest first.
 
-    wanted = _tags(tags)
+    A session is listed where it began in the period; --step, --service, --provider, --model, --operation, --errors and
+    --unpriced choose those that have such a call.
+    """
     with options.opened(dsn) as client:
         try:
-            found = reports.sessions(
-                client, user=user, scenario=scenario, tags=wanted, since=since, until=until, limit=limit, cursor=cursor
-            )
+            found = session_list.sessions(client, selection, sort=sort, limit=limit, cursor=cursor)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        note = _what_is_missing(client, found) if form == options.TABLE and cursor is None else ""
+        note = _what_is_missing(client, found, sort) if form == options.TABLE and cursor is None else ""
         others = None
-        if form == options.TABLE and scenario is None and wanted is None:  # they know neither
-            others = spans_of_others(client, user=user, since=since, until=until)
+        if form == options.TABLE and selection.filters <= {"user"}:  # they know no more
+            others = spans_of_others(client, user=selection.user, since=selection.since, until=selection.until)
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
@@ -75,27 +71,21 @@ def sessions(
             output.note(said)
 
 
-def _tags(given: Iterable[str]) -> dict[str, str] | None:
-    pairs = [tag.partition("=") for tag in given]
-    for name, equals, _ in pairs:
-        if not name or not equals:
-            raise click.UsageError("a tag is given as NAME=VALUE")
-    return {name: value for name, _, value in pairs} or None
-
-
-def _what_is_missing(client: "Client", found: Row) -> str:
+def _what_is_missing(client: "Client", found: Row, sort: str) -> str:
     """Say what a list does not show: why it is empty, how many more there are, and what is in no session."""
     shown, total = len(found["sessions"]), found["total"]
     if not total:
         return no_sessions(client)
     if "cursor" not in found:
         return outside(client)
-    return f"the newest {shown:,} of {total:,} sessions; --limit {total} shows all"
+    first = sort if sort in (session_list.NEWEST, "oldest") else f"first by {sort}"
+    return f"the {first} {shown:,} of {total:,} sessions; --limit {total} shows all"
 
 
 @click.command("session", short_help="Show a conversation and its cost, line by line.")
 @click.argument("session_id", metavar="ID")
 @click.option("--full", is_flag=True, help="Show long messages whole.")
+@options.tz_option
 @options.format_option
 @options.dsn_option
 def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
@@ -176,7 +166,7 @@ def session_table(rows: Sequence[Row]) -> Table:
     table.add_column("session", overflow="fold", min_width=8)
     for name in ("user", *(["scenario"] if scenario else [])):
         table.add_column(name, overflow="fold", min_width=5)
-    table.add_column("began (UTC)", justify="right", no_wrap=True)
+    table.add_column(f"began ({time_zone.name()})", justify="right", no_wrap=True)
     for name in ("took", "msgs", "calls", *(["unpriced"] if unpriced else []), "cost"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
@@ -191,7 +181,7 @@ def session_table(rows: Sequence[Row]) -> Table:
 
 def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
     table = output.table()
-    table.add_column("time (UTC)", justify="right", no_wrap=True)
+    table.add_column(f"time ({time_zone.name()})", justify="right", no_wrap=True)
     table.add_column("session", overflow="fold", min_width=8)
     table.add_column("role", no_wrap=True)
     table.add_column("message", overflow="fold", ratio=1)

@@ -12,6 +12,8 @@ from otel_costs.semconv import ENV_TZ
 
 RANGES: Final = "7d, 12h, today, yesterday, 2026-11, 2026-11-22, or two of them as 2026-11-01..2026-11-22T10:30:00Z"
 
+ENDS: Final = "2026-11-22, 2026-11-22T10:30:00Z, 2026-11, today, yesterday, or 7d for seven days ago"
+
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 _AGO: Final = re.compile(r"(\d{1,5})(h|d|w)", re.ASCII)
@@ -27,6 +29,8 @@ def zone(name: str | None = None) -> ZoneInfo:
     Raises ValueError with what to write.
     """
     wanted = name or os.environ.get(ENV_TZ, "").strip() or "UTC"
+    if wanted == UTC_ZONE.key:
+        return UTC_ZONE
     if wanted not in _names():
         raise ValueError(f"{wanted!r} is no time zone: give one of IANA's names, such as Europe/Berlin or UTC")
     return ZoneInfo(wanted)
@@ -60,6 +64,32 @@ def period(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> t
         return moment(text, tz=tz), end
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no range: give {RANGES}") from None
+
+
+def start(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> datetime:
+    """Read where a time begins that goes on from there: a moment, or the first one of a range: 7d, today, 2026-11.
+
+    Raises ValueError with what to write.
+    """
+    return _one(text, now, tz)[0]
+
+
+def end(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> datetime:
+    """Read where a time ends: a moment, or behind the last one of a day, a month, yesterday; 7d is seven days ago.
+
+    Raises ValueError with what to write.
+    """
+    first, last = _one(text, now, tz)
+    return last or first
+
+
+def _one(text: str, now: datetime | None, tz: ZoneInfo) -> tuple[datetime, datetime | None]:
+    if ".." in text:
+        raise ValueError(f"{text!r} is a range of two: give one end of it, {ENDS}, or the whole as --range")
+    try:
+        return period(text, now, tz)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date: give {ENDS}") from None
 
 
 def month_of(now: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:

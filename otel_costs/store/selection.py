@@ -8,7 +8,7 @@ and is of that user, kind and scenario, has those tags, and has a call that matc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,20 @@ CALL_COLUMNS: Final = {
     "operation": "operation",
 }
 """The filters that are a column of calls, and its name."""
+
+TEXTS: Final[Mapping[str, str]] = {
+    "user": "calls and sessions of this user; a call without one is the first user's of its session",
+    "kind": "of this kind of session: conversation, creation, or a word of the application; empty is outside of any",
+    "scenario": "of this scenario",
+    "step": "calls of this step",
+    "service": "calls of this service",
+    "provider": "calls of this provider",
+    "model": "calls of this model",
+    "operation": "calls of this operation: chat, speech_to_text, ...",
+}
+"""The filters that are a text, an empty one too, and what each means."""
+
+_MOST_USD: Final = Decimal(10) ** 12
 
 _OF_SESSIONS: Final = ("user", "kind", "scenario")
 """Those that are a column of sessions too, under the same name."""
@@ -77,6 +91,17 @@ class Condition:
 
     sql: str
     parameters: Mapping[str, Any]
+
+
+def dollars(text: str) -> Decimal:
+    """Read an amount in US dollars, as `min_cost` is given. Raises ValueError with what to write."""
+    try:
+        found = Decimal(text)
+        if not text.isascii() or "_" in text or not 0 <= found < _MOST_USD or found != round(found, 12):
+            raise ValueError(text)
+    except (InvalidOperation, ValueError):
+        raise ValueError(f"{text!r} is no amount: give dollars, such as 0.25") from None
+    return found
 
 
 def of_calls(selection: Selection) -> Condition:

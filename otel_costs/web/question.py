@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -11,25 +11,11 @@ from starlette.requests import Request
 from otel_costs.store import costs
 from otel_costs.store.periods import RANGES, moment, period, zone
 from otel_costs.store.rows import storable
-from otel_costs.store.selection import Selection
+from otel_costs.store.selection import TEXTS, Selection, dollars
 
 TAG: Final = costs.TAG
 _PREFIX: Final = "param_"
 """How the handlers of a ClickHouse server are given a parameter."""
-
-_MOST_USD: Final = Decimal(10) ** 12
-
-TEXTS: Final = {
-    "user": "calls and sessions of this user; a call without one is the first user's of its session",
-    "kind": "of this kind of session: conversation, creation, or a word of the application; empty is outside of any",
-    "scenario": "of this scenario",
-    "step": "calls of this step",
-    "service": "calls of this service",
-    "provider": "calls of this provider",
-    "model": "calls of this model",
-    "operation": "calls of this operation: chat, speech_to_text, ...",
-}
-"""The filters that are a text, an empty one too."""
 
 PERIOD: Final = ("range", "from", "to", "tz")
 FILTERS: Final = (*TEXTS, "tag", "errors", "unpriced", "min_cost", "q")
@@ -212,15 +198,7 @@ def _one_of(name: str, text: str | None, choices: Sequence[str]) -> str:
 
 
 def _dollars(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        found = Decimal(text)
-        if not text.isascii() or "_" in text or not 0 <= found < _MOST_USD or found != round(found, 12):
-            raise ValueError(text)
-    except (InvalidOperation, ValueError):
-        raise ParameterError(f"{text!r} is no amount: give dollars for min_cost, such as 0.25") from None
-    return found
+    return None if text is None else _read("min_cost", text, dollars)
 
 
 def _limit(text: str | None, default: int, most: int) -> int:

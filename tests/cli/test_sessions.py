@@ -359,3 +359,41 @@ def test_a_list_that_is_empty(store: str) -> None:
     assert said.exit_code == 0
     assert "no session matches; `otel-costs sessions` lists all" in said.stderr
     assert json.loads(run("sessions", *since, "--format", "json", url=store).stdout) == {"sessions": [], "total": 0}
+
+
+def listed(*arguments: str, url: str) -> list[str]:
+    """Return the ids that `sessions` lists."""
+    said = run("sessions", "--format", "json", *arguments, url=url)
+    assert said.exit_code == 0, said.stderr
+    return [row["session_id"] for row in json.loads(said.stdout)["sessions"]]
+
+
+def test_sessions_that_match_in_an_order(url: str) -> None:
+    """By what they cost, and by what their calls were."""
+    mine = ["--tag", "team=west"]
+    assert listed(*mine, url=url) == ["parcel"]
+    assert listed("--user", "ada", "--user", "grace", "--sort", "cost", url=url) == ["voice"]
+    assert [one for one in listed("--sort", "cost", url=url) if one in ("parcel", "voice")] == ["parcel", "voice"]
+    assert [one for one in listed("--sort", "oldest", url=url) if one in ("parcel", "voice")] == ["parcel", "voice"]
+    assert listed("--min-cost", "0.008495", *mine, url=url) == ["parcel"]
+    assert listed("--min-cost", "$0.0085", *mine, url=url) == []
+    assert listed("--model", "whisper-1", "--user", "grace", url=url) == ["voice"]
+    assert listed("--errors", "--user", "grace", url=url) == ["voice"]
+    assert listed("--unpriced", "--user", "grace", url=url) == ["voice"]
+    assert listed("--service", "shop", "--user", "ada", url=url) == ["parcel"]
+    assert listed("--q", "transit", url=url) == ["parcel"]
+    assert listed("--kind", "creation", url=url) == []
+
+
+def test_an_amount_that_is_none(url: str) -> None:
+    """What to write is said."""
+    assert "--min-cost: 'much' is no amount: give dollars" in run("sessions", "--min-cost", "much", url=url).stderr
+
+
+def test_times_are_those_of_the_zone(url: str) -> None:
+    """In the list and in a session; programs get UTC."""
+    assert "began (Asia/Kolkata)" in run("sessions", "--tz", "Asia/Kolkata", url=url).stdout
+    said = run("session", "parcel", "--tz", "Asia/Kolkata", url=url).stdout
+    assert "16:00:03" in said
+    assert "16:00 Asia/Kolkata" in said
+    assert "T10:30:00.000Z" in run("session", "parcel", "--tz", "Asia/Kolkata", "--format", "json", url=url).stdout

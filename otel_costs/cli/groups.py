@@ -1,0 +1,95 @@
+"""What calls cost, split by anything that they have: one table of groups, which adds up to its total."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from otel_costs.cli import formatting, output
+from otel_costs.store import costs
+from otel_costs.store.selection import Selection
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Row = Mapping[str, Any]
+
+PARTS: Final = (
+    "text_input",
+    "text_output",
+    "audio_input",
+    "audio_output",
+    "speech_to_text",
+    "text_to_speech",
+    "other",
+)
+TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "cached_input")
+
+
+def grouped(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
+    """Return the groups and the total, in the shape of `GET /api/v1/costs`. Raises StoreError."""
+    return {
+        "since": selection.since,
+        "until": selection.until,
+        "tz": selection.tz.key,
+        "by": list(by),
+        "total": costs.total(client, selection),
+        "costs": costs.costs(client, selection, by, limit),
+    }
+
+
+def group_columns(by: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of the groups in CSV."""
+    measures = ("call_count", "unpriced_calls", "error_count", "cost_usd", "audio_seconds", "characters")
+    parts, tokens = (f"{part}_usd" for part in PARTS), (f"{kind}_tokens" for kind in TOKENS)
+    return (*by, "others", *measures, *parts, *tokens)
+
+
+def group_tables(found: Row) -> RenderableType:
+    """Return groups as a table, under what they are of."""
+    total, by = found["total"], found["by"]
+    heading = Text("Costs", "bold")
+    for part in (formatting.period(found["since"], found["until"]), formatting.many(total["call_count"], "call")):
+        heading.append(" · ", "dim").append(part)
+    heading.append(" · ", "dim").append(formatting.total(total["cost_usd"], total["unpriced_calls"]), "bold")
+    unpriced = any(row["unpriced_calls"] for row in found["costs"])
+    table = output.table()
+    for name in by:
+        table.add_column(name.removeprefix(costs.TAG), overflow="fold")
+    add_figures(table, unpriced=unpriced)
+    for row in found["costs"]:
+        table.add_row(*_names(row, by), *figures(row, unpriced=unpriced))
+    if len(found["costs"]) > 1:
+        table.add_section()
+        table.add_row(Text("total", "bold"), *[""] * (len(by) - 1), *figures(total, unpriced=unpriced))
+    return Group(heading, Text(), table)
+
+
+def add_figures(table: Table, *, unpriced: bool) -> None:
+    """Add the columns of what `figures` yields."""
+    for name in ("calls", *(["unpriced"] if unpriced else []), "tokens in", "tokens out", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+
+
+def figures(row: Row, *, unpriced: bool) -> Iterator[RenderableType]:
+    """Yield the cells of a row of costs."""
+    tokens = row["tokens"]
+    yield f"{row['call_count']:,}"
+    if unpriced:
+        yield f"{row['unpriced_calls']:,}"
+    yield f"{tokens['text_input'] + tokens['audio_input'] + tokens['cached_input']:,}"
+    yield f"{tokens['text_output'] + tokens['audio_output']:,}"
+    yield Text(formatting.known(row), "bold")
+
+
+def _names(row: Row, by: Sequence[str]) -> Iterator[RenderableType]:
+    """Yield the cells of what a group is; the first one without a value says how many others a row has."""
+    others = row.get("others")
+    for name in by:
+        if row[name] is not None:
+            yield output.text(row[name] or "(none)")
+        else:
+            yield Text(formatting.many(others, "other"), "dim") if others else Text()
+            others = 0

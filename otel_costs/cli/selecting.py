@@ -1,0 +1,75 @@
+"""The options that say which calls and sessions are meant: the words of a report's URL, as options of a command."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import wraps
+from typing import Any, Final, TypeVar
+
+import click
+
+from otel_costs.cli import options, time_zone
+from otel_costs.store.selection import TEXTS, Selection, dollars
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_METAVARS: Final = {"user": "ID"}
+
+
+def selection_options(function: F) -> Callable[..., Any]:
+    """Add the filters and the period, which become `selection`."""
+
+    @wraps(function)
+    def selected(*arguments: Any, **given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in TEXTS}
+        return function(*arguments, selection=_selection(given, chosen), **given)
+
+    decorated: Callable[..., Any] = selected
+    for option in reversed(_options()):
+        decorated = option(decorated)
+    return decorated
+
+
+def tags(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Read tags that are given as NAME=VALUE. Raises UsageError."""
+    pairs = [tag.partition("=") for tag in given]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise click.UsageError("a tag is given as NAME=VALUE")
+    return tuple(sorted({name: value for name, _, value in pairs}.items()))
+
+
+def _options() -> list[Callable[[Any], Any]]:
+    texts = [
+        click.option(f"--{name}", metavar=_METAVARS.get(name, "NAME"), help=f"{said[0].upper()}{said[1:]}.")
+        for name, said in TEXTS.items()
+    ]
+    return [
+        *texts,
+        click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="With this tag; repeatable."),
+        click.option("--errors", is_flag=True, help="Calls that failed, and sessions with such a call."),
+        click.option("--unpriced", is_flag=True, help="Calls without a price, and sessions with such a call."),
+        click.option("--min-cost", metavar="DOLLARS", help="Sessions that cost at least so many US dollars."),
+        click.option("--q", metavar="WORDS", help="Sessions in which all of these words were said."),
+        options.period_options,
+    ]
+
+
+def _selection(given: dict[str, Any], chosen: dict[str, str | None]) -> Selection:
+    least = given.pop("min_cost")
+    since: datetime | None = given.pop("since")
+    until: datetime | None = given.pop("until")
+    try:
+        min_cost = None if least is None else dollars(least.removeprefix("$"))
+    except ValueError as error:
+        raise click.UsageError(f"--min-cost: {error}") from None
+    return Selection(
+        since=since,
+        until=until,
+        tz=time_zone.current(),
+        **chosen,
+        tags=tags(given.pop("tags")),
+        errors=given.pop("errors"),
+        unpriced=given.pop("unpriced"),
+        min_cost=min_cost,
+        q=given.pop("q") or None,
+    )
