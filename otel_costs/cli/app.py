@@ -12,7 +12,7 @@ from otel_costs.pricing import PriceFileError
 from otel_costs.scenarios.errors import ScenarioError
 from otel_costs.store import StoreError
 
-# Command -> module that has it, in the order of the help.
+# Command -> module that has it, and its name there if that is another one, in the order of the help.
 COMMANDS: Final = {
     "demo": "demo",
     "local": "local",
@@ -24,6 +24,9 @@ COMMANDS: Final = {
     "usage": "usage",
     "advise": "advise",
     "search": "sessions",
+    "compare": "compare",
+    "watch": "watch",
+    "open": "browse:open_",
     "export": "export",
     "price": "price",
     "prices": "prices",
@@ -61,7 +64,8 @@ class App(click.Group):
         """Import the command; None if there is no such one."""
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"otel_costs.cli.{COMMANDS[name]}"), name)
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(import_module(f"otel_costs.cli.{module}"), attribute or name)
         return command
 
     def resolve_command(
@@ -109,11 +113,22 @@ def _told(error: Exception) -> click.ClickException:
     return fault(error)
 
 
-@click.command(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=App,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="otel-costs", prog_name="otel-costs", message="%(prog)s %(version)s")
-def app() -> None:
+@click.pass_context
+def app(context: click.Context) -> None:
     """Report what AI conversations cost, exactly, and show their messages.
+
+    Alone it tells what today, this week and this month cost, the dearest sessions, and what needs a look.
 
     Start a program under opentelemetry-instrument and it is recorded; these commands read the store that it was sent
     to. `otel-costs demo` shows all of it in a minute.
     """
+    if context.invoked_subcommand is None:
+        from otel_costs.cli.overview import overview  # noqa: PLC0415
+
+        overview()

@@ -135,7 +135,7 @@ def _write(rows: Sequence[Row], form: str, *, none_yet: bool = True) -> None:
 
 def _table(rows: Sequence[Row]) -> Table:
     table = output.table()
-    table.add_column("budget of", overflow="fold")
+    table.add_column("budget of", no_wrap=True)
     table.add_column("period", no_wrap=True)
     for name in ("spent", "of", "used", ""):
         table.add_column(name, justify="right", no_wrap=True)

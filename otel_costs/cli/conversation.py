@@ -12,8 +12,9 @@ from rich.text import Text
 
 from otel_costs.cli import formatting, time_zone
 from otel_costs.cli.cost_lines import label
-from otel_costs.cli.output import inert, text
+from otel_costs.cli.output import inert, name, text
 from otel_costs.cli.reasons import explained
+from otel_costs.cli.transcript import Transcript
 from otel_costs.store.recorded_lines import RecordedLine, recorded_lines
 
 Row = Mapping[str, Any]
@@ -52,21 +53,15 @@ def conversation(
     `said_in` are the ids of the calls that its messages were said in, in their order, empty where that is not known: a
     call stands behind the last message of it, and one that has none behind what was said until it ended.
     """
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(no_wrap=True, style="dim")
-    grid.add_column(no_wrap=True)
-    grid.add_column(ratio=1, overflow="fold")
-    grid.add_column(no_wrap=True)
+    rows: list[tuple[str, Text, Text, str]] = []
     messages = session["messages"]
     behind = _behind(messages, calls, said_in)
     for place, message in enumerate((None, *messages)):
         if message is not None:
-            grid.add_row(formatting.clock(message["timestamp"]), *_message_cells(message, full=full))
-        for call in behind[place]:
-            for cells in _call_rows(call):
-                grid.add_row("", *cells)
+            rows.append((formatting.clock(message["timestamp"]), *_message_cells(message, full=full), ""))
+        rows += [row for call in behind[place] for row in _call_rows(call)]
     reasons = [text(line, "dim") for line in explained(call["cost_reason"] for call in calls)]
-    return Group(heading(session), Text(), grid, Text(), totals(session, calls), *reasons)
+    return Group(heading(session), Text(), Transcript(rows), Text(), totals(session, calls), *reasons)
 
 
 def _behind(messages: Sequence[Row], calls: Sequence[Row], said_in: Sequence[str]) -> list[list[Row]]:
@@ -83,7 +78,7 @@ def _behind(messages: Sequence[Row], calls: Sequence[Row], said_in: Sequence[str
 
 def heading(session: Row) -> Text:
     """Return how much, who and when, in a line or two."""
-    found = Text.assemble(("Session ", "bold"), text(session["session_id"], "bold"))
+    found = Text.assemble(("Session ", "bold"), name(session["session_id"], "bold"))
     parts = [f"user {session['user_id']}" if session["user_id"] else "", session["scenario"]]
     parts += [f"{key} {value}" for key, value in sorted(session["tags"].items())]
     parts += [
@@ -134,17 +129,17 @@ def _used(cost: Row) -> Iterator[str]:
         yield formatting.many(cost["characters"], "character")
 
 
-def _message_cells(message: Row, *, full: bool) -> tuple[RenderableType, ...]:
+def _message_cells(message: Row, *, full: bool) -> tuple[Text, Text]:
     role = message["role"]
-    return text(role, _ROLE_STYLES.get(role, "bold")), _said(message, full=full), ""
+    return name(role, _ROLE_STYLES.get(role, "bold")), _said(message, full=full)
 
 
 def _said(message: Row, *, full: bool) -> Text:
     content, metadata = message["content"], message["metadata"]
-    name = metadata.get("function_name", "")
-    if name and message["role"] != "function":
-        return text(_cut(f"{name}({metadata.get('arguments', '')})", SHOWN, full=full), "yellow")
-    found = Text.assemble((inert(name), "yellow"), " → ") if name else Text()
+    function = metadata.get("function_name", "")
+    if function and message["role"] != "function":
+        return text(_cut(f"{function}({metadata.get('arguments', '')})", SHOWN, full=full), "yellow")
+    found = Text.assemble((inert(function), "yellow"), " → ") if function else Text()
     found.append(_sound(message), "dim")
     if content:
         shown = SHOWN_OF_SYSTEM if message["role"] == "system" else SHOWN
@@ -179,14 +174,14 @@ def _cut(content: str, shown: int, *, full: bool) -> str:
     return f"{content[:shown].rstrip()} … ({len(content):,} characters, --full shows all)"
 
 
-def _call_rows(call: Row) -> Iterator[tuple[RenderableType, ...]]:
-    yield "", _call_heading(call), Text(_call_cost(call), "bold")
+def _call_rows(call: Row) -> Iterator[tuple[str, Text, Text, str]]:
+    yield "", Text(), _call_heading(call), _call_cost(call)
     lines = list(recorded_lines(call))
     widths = [max((len(cell) for cell in column), default=0) for column in zip(*map(_line_cells, lines), strict=True)]
     for line in lines:
-        name, quantity, rate, usd = _line_cells(line)
+        unit, quantity, rate, usd = _line_cells(line)
         formula = f"{quantity:>{widths[1]}} × {rate:<{widths[2]}} = " if quantity else " " * (widths[1] + widths[2] + 6)
-        yield "", Text(f"  {name:<{widths[0]}}  {formula if any(widths[1:3]) else ''}{usd}", "dim"), ""
+        yield "", Text(), Text(f"  {unit:<{widths[0]}}  {formula if any(widths[1:3]) else ''}{usd}", "dim"), ""
 
 
 def _call_heading(call: Row) -> Text:

@@ -57,7 +57,7 @@ def group_tables(found: Row) -> RenderableType:
     unpriced = any(row["unpriced_calls"] for row in found["costs"])
     table = output.table()
     for name in by:
-        table.add_column(name.removeprefix(costs.TAG), overflow="fold")
+        table.add_column(name.removeprefix(costs.TAG), no_wrap=True)
     add_figures(table, unpriced=unpriced)
     for row in found["costs"]:
         table.add_row(*_names(row, by), *figures(row, unpriced=unpriced))
@@ -89,7 +89,7 @@ def _names(row: Row, by: Sequence[str]) -> Iterator[RenderableType]:
     others = row.get("others")
     for name in by:
         if row[name] is not None:
-            yield output.text(row[name] or "(none)")
+            yield output.name(row[name] or "(none)")
         else:
             yield Text(formatting.many(others, "other"), "dim") if others else Text()
             others = 0

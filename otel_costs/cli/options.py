@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
-from otel_costs.cli import time_zone
+from otel_costs.cli import completion, time_zone
 from otel_costs.semconv import ENV_DSN, ENV_TZ
 from otel_costs.store import DEFAULT_DSN, connect, periods
 from otel_costs.store.rows import storable
@@ -65,7 +65,7 @@ format_option = click.option(
     show_default=True,
     help="A table to read, or exact figures for programs.",
 )
-user_option = click.option("--user", metavar="ID", help="Only of this user.")
+user_option = click.option("--user", metavar="ID", shell_complete=completion.users, help="Only of this user.")
 tz_option = click.option(
     "--tz",
     metavar="ZONE",

@@ -209,7 +209,7 @@ def _price_row(row: PriceRow) -> Mapping[str, Any]:
 def _price_table(rows: Iterable[PriceRow]) -> Table:
     table = output.table()
     table.add_column("provider", no_wrap=True)
-    table.add_column("model", overflow="fold", max_width=36)
+    table.add_column("model", no_wrap=True)
     table.add_column("dollars", overflow="fold", ratio=1)
     for (provider, model, condition, winner), rates in groupby(
         rows, key=lambda row: (row.provider, row.model, row.condition, row.winner)

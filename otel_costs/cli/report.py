@@ -129,7 +129,7 @@ def _table(group: str, rows: Sequence[Row]) -> Table:
     unpriced = any(row["unpriced_calls"] for row in rows)
     table = output.table(_NAMES[group])
     for key in keys:
-        table.add_column("user" if key == "user_id" else key, overflow="fold")
+        table.add_column("user" if key == "user_id" else key, no_wrap=True)
     add_figures(table, unpriced=unpriced)
     for row in rows:
         table.add_row(*_names(row, keys), *figures(row, unpriced=unpriced))
@@ -145,7 +145,7 @@ def _names(row: Row, keys: Sequence[str]) -> Iterator[RenderableType]:
         yield Text(formatting.many(others, "other"), "dim")
         yield from [Text()] * (len(keys) - 1)
     else:
-        yield from (output.text(row[key] or "(none)") for key in keys)
+        yield from (output.name(row[key] or "(none)") for key in keys)
 
 
 def _sum(rows: Sequence[Row]) -> Row:

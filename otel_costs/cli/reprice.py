@@ -78,7 +78,7 @@ def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) ->
         return Text(said)
     table = output.table()
     table.add_column("provider", no_wrap=True)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     for name in ("calls", "unpriced", "from", "to"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:

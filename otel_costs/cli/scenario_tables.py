@@ -54,7 +54,7 @@ def _heading(variant: Variant) -> Text:
 
 def _steps(variant: Variant, *, many: bool) -> Table:
     table = output.table()
-    table.add_column("step", overflow="fold")
+    table.add_column("step", no_wrap=True)
     table.add_column("call", overflow="fold")
     table.add_column("used, mean" if many else "used", overflow="fold")
     for name in ("mean", "min", "max") if many else ("cost",):
@@ -129,7 +129,7 @@ def _flat(runs: Runs) -> list[LedgerCall]:
 def comparison(variants: Sequence[Variant]) -> Table:
     """Return models beside each other, each against the first."""
     table = output.table("By model")
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     for name in ("runs", "mean", "min", "max", "to the first"):
         table.add_column(name, justify="right", no_wrap=True)
     first = spread(variants[0].calls()).mean_usd

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from otel_costs.cli import options, time_zone
+from otel_costs.cli import completion, options, time_zone
 from otel_costs.store.selection import TEXTS, Selection, dollars
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_METAVARS: Final = {"user": "ID"}
 
 
 def selection_options(function: F) -> Callable[..., Any]:
@@ -40,7 +38,12 @@ def tags(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 def _options() -> list[Callable[[Any], Any]]:
     texts = [
-        click.option(f"--{name}", metavar=_METAVARS.get(name, "NAME"), help=f"{said[0].upper()}{said[1:]}.")
+        click.option(
+            f"--{name}",
+            metavar="ID" if name == "user" else "NAME",
+            shell_complete=completion.users if name == "user" else None,
+            help=f"{said[0].upper()}{said[1:]}.",
+        )
         for name, said in TEXTS.items()
     ]
     return [

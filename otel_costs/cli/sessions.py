@@ -1,7 +1,6 @@
 """Commands about conversations: list the sessions, show one, find what was said."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -9,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import formatting, options, output, time_zone
+from otel_costs.cli import completion, formatting, options, output, time_zone
 from otel_costs.cli.emptiness import no_sessions, outside
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.others import spans_of_others
@@ -83,7 +82,7 @@ def _what_is_missing(client: "Client", found: Row, sort: str) -> str:
 
 
 @click.command("session", short_help="Show a conversation and its cost, line by line.")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", shell_complete=completion.sessions)
 @click.option("--full", is_flag=True, help="Show long messages whole.")
 @options.tz_option
 @options.format_option
@@ -127,27 +126,24 @@ def _timeline(messages: Sequence[Row], calls: Sequence[Row]) -> Iterable[Row]:
 @click.argument("words", metavar="WORD...", nargs=-1, required=True)
 @click.option("--anywhere", is_flag=True, help="Find the text inside of words too; reads every message.")
 @options.user_option
+@click.option("--session", metavar="ID", shell_complete=completion.sessions, help="Only in this session.")
+@click.option("--role", metavar="ROLE", help="Only what this role said: user, assistant, function, system.")
+@click.option("--scenario", metavar="NAME", help="Only in this scenario.")
 @options.period_options
 @options.limit_option(20, "messages")
 @options.format_option
 @options.dsn_option
-def search(
-    words: tuple[str, ...],
-    anywhere: bool,
-    user: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    limit: int,
-    form: str,
-    dsn: str | None,
-) -> None:
-    """Find the messages that contain every WORD, the newest first."""
+def search(words: tuple[str, ...], limit: int, form: str, dsn: str | None, **narrowed: Any) -> None:
+    """Find the messages that contain every WORD, the newest first.
+
+    Words are whole ones, in any case; those of scripts without spaces between words, such as Chinese, Japanese and
+    Thai, are found inside of others.
+    """
     from otel_costs.store import reports  # noqa: PLC0415
 
+    anywhere = narrowed["anywhere"]
     with options.opened(dsn) as client:
-        found = reports.search(
-            client, " ".join(words), user=user, since=since, until=until, limit=limit, anywhere=anywhere
-        )
+        found = reports.search(client, " ".join(words), limit=limit, **narrowed)
     if form == options.JSON:
         output.write_json({"messages": found})
     elif form == options.CSV:
@@ -163,15 +159,15 @@ def session_table(rows: Sequence[Row]) -> Table:
     """Return sessions as a table, a row each; scenario and unpriced calls have a column where there are any."""
     scenario, unpriced = any(row["scenario"] for row in rows), any(row["unpriced_calls"] for row in rows)
     table = output.table()
-    table.add_column("session", overflow="fold", min_width=8)
+    table.add_column("session", no_wrap=True)
     for name in ("user", *(["scenario"] if scenario else [])):
-        table.add_column(name, overflow="fold", min_width=5)
+        table.add_column(name, no_wrap=True)
     table.add_column(f"began ({time_zone.name()})", justify="right", no_wrap=True)
     for name in ("took", "msgs", "calls", *(["unpriced"] if unpriced else []), "cost"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        cells: list[RenderableType] = [output.text(row["session_id"], "bold"), output.text(row["user_id"])]
-        cells += [output.text(row["scenario"])] if scenario else []
+        cells: list[RenderableType] = [output.name(row["session_id"], "bold"), output.name(row["user_id"])]
+        cells += [output.name(row["scenario"])] if scenario else []
         cells += [formatting.day(row["start_time"]), formatting.duration(row["duration_seconds"])]
         cells += [f"{row['message_count']:,}", f"{row['call_count']:,}"]
         cells += [f"{row['unpriced_calls']:,}"] if unpriced else []
@@ -182,14 +178,14 @@ def session_table(rows: Sequence[Row]) -> Table:
 def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
     table = output.table()
     table.add_column(f"time ({time_zone.name()})", justify="right", no_wrap=True)
-    table.add_column("session", overflow="fold", min_width=8)
+    table.add_column("session", no_wrap=True)
     table.add_column("role", no_wrap=True)
     table.add_column("message", overflow="fold", ratio=1)
     for row in rows:
         said = output.text(_around(row["content"], words[0]))
         for word in words:
             said.highlight_words([word], "bold reverse", case_sensitive=False)
-        table.add_row(formatting.day(row["timestamp"]), output.text(row["session_id"]), output.text(row["role"]), said)
+        table.add_row(formatting.day(row["timestamp"]), output.name(row["session_id"]), output.text(row["role"]), said)
     return table
 
 

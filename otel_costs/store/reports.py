@@ -71,9 +71,15 @@ _PARTS: Final = {
 """What a report of everybody has besides its total, and by what."""
 
 _MESSAGE: Final = "session_id, user_id, kind, scenario, timestamp, role, type, content, message_index, message_id"
+_NARROWED: Final = ", ".join(
+    f"{name} = {{{name}:Nullable(String)}}" for name in ("user", "session", "role", "scenario")
+)
 _SEARCH_ANYWHERE: Final = (
     f"select {_MESSAGE} from session_messages where positionCaseInsensitiveUTF8(content, {{words:String}}) > 0"  # noqa: S608
     " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
+    " and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})"
+    " and ({role:Nullable(String)} is null or role = {role:Nullable(String)})"
+    " and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})"
     " and timestamp >= {since:DateTime64(6, 'UTC')} and timestamp < {until:DateTime64(6, 'UTC')}"
     " order by timestamp desc, message_id limit {limit:UInt64}"
 )
@@ -270,6 +276,9 @@ def search(
     words: str,
     *,
     user: str | None = None,
+    session: str | None = None,
+    role: str | None = None,
+    scenario: str | None = None,
     since: date | None = None,
     until: date | None = None,
     limit: int = 50,
@@ -277,14 +286,16 @@ def search(
 ) -> list[Row]:
     """Return the newest messages that contain all of `words`: whole words, in any case.
 
-    `anywhere` finds the text inside of words too, as languages without spaces need it, and reads every message for it.
+    Words of scripts without spaces are found inside of others; `anywhere` finds the text so in all, and reads every
+    message for it.
     """
-    parameters = {"words": words, "user": user, **exactly_between(since, until), "limit": limit}
+    narrowed = {"user": user, "session": session, "role": role, "scenario": scenario}
+    parameters = {"words": words, **narrowed, **exactly_between(since, until), "limit": limit}
     if anywhere:
         return rows(client, _SEARCH_ANYWHERE, parameters)
     return rows(
         client,
-        f"select {_MESSAGE} from search_messages(words = {{words:String}}, user = {{user:Nullable(String)}},"  # noqa: S608
+        f"select {_MESSAGE} from search_messages(words = {{words:String}}, {_NARROWED},"  # noqa: S608
         " since = {since:DateTime64(6, 'UTC')}, until = {until:DateTime64(6, 'UTC')}, up_to = {limit:UInt64})"
         " order by timestamp desc, message_id",
         parameters,

@@ -25,7 +25,7 @@ MAIN = [sys.executable, "-c", "from otel_costs.cli import main; main()"]
 ANY_PORTS = ["--otlp-http-port", "0", "--otlp-grpc-port", "0", "--http-port", "0"]
 
 
-def run(*arguments: str, url: str | None = None, environ: Mapping[str, str] | None = None) -> Result:
+def run(*arguments: str, url: str | None = None, environ: Mapping[str, str | None] | None = None) -> Result:
     """Run a command of otel-costs in this process."""
     variables = {"OTEL_COSTS_DSN": url, "COLUMNS": "100", **(environ or {})}
     return CliRunner(env=variables).invoke(app, list(arguments), prog_name="otel-costs")

@@ -73,7 +73,7 @@ def scenario(provider: Provider, tmp_path: Path) -> Iterator[Command]:
         file = tmp_path / "scenario.yaml"
         file.write_text(text)
         name = str(file) if "\n" in text else text
-        return run("scenario", "run", name, *options, environ={**environ, **(more or {})})  # type: ignore[dict-item]
+        return run("scenario", "run", name, *options, environ={**environ, **(more or {})})
 
     yield command
     pricing.use(None)

@@ -397,3 +397,45 @@ def test_times_are_those_of_the_zone(url: str) -> None:
     assert "16:00:03" in said
     assert "16:00 Asia/Kolkata" in said
     assert "T10:30:00.000Z" in run("session", "parcel", "--tz", "Asia/Kolkata", "--format", "json", url=url).stdout
+
+
+def found(*arguments: str, url: str) -> list[str]:
+    """Return what `search` finds, from the newest."""
+    said = run("search", "--format", "json", *arguments, url=url)
+    assert said.exit_code == 0, said.stderr
+    return [row["content"] for row in json.loads(said.stdout)["messages"]]
+
+
+def test_search_in_a_session_of_a_role_or_a_scenario(url: str) -> None:
+    """Narrowed before it is cut to the newest, with and without --anywhere."""
+    ledger = Ledger(url)
+    whose = {"otel_costs__scenario": "claims"}
+    for second in range(5):
+        ledger.message("s-east", at(f"17:00:0{second}"), "user", f"zebra {second}", **whose)
+    ledger.message("s-west", at("16:00:00"), "assistant", "zebra 9")
+    for how in ([], ["--anywhere"]):
+        assert found("zebra", *how, "--session", "s-west", "--limit", "1", url=url) == ["zebra 9"]
+        assert found("zebra", *how, "--role", "assistant", "--limit", "1", url=url) == ["zebra 9"]
+        assert found("zebra", *how, "--scenario", "claims", "--limit", "2", url=url) == ["zebra 4", "zebra 3"]
+        assert found("zebra", *how, "--scenario", "claims", "--role", "assistant", url=url) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("订单", ["我的订单A-1001在哪里？"]),
+        ("荷物", ["荷物はどこですか"]),
+        ("ここ", []),
+        ("ครับ", ["สวัสดีครับ Anna"]),
+        ("anna ครับ", ["สวัสดีครับ Anna"]),
+        ("berta ครับ", []),
+        ("手机", ["iPhone手机"]),
+        ("nna", []),
+    ],
+)
+def test_words_of_scripts_without_spaces_are_found(url: str, words: str, expected: list[str]) -> None:
+    """Inside of others, beside whole words of other scripts, and without an option."""
+    where = f"scripts-{uuid.uuid4().hex[:6]}"
+    for text in ("我的订单A-1001在哪里？", "荷物はどこですか", "สวัสดีครับ Anna", "iPhone手机"):
+        Ledger(url).message(where, at("18:00:00"), "user", text)
+    assert found(words, "--session", where, url=url) == expected
