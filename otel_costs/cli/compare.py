@@ -28,7 +28,7 @@ COLUMNS: Final = ("part", "name", *_KEYS, "change_share", "a_calls", "b_calls")
 @click.command("compare", short_help="Lay two periods or two groups side by side.")
 @click.argument("sides", metavar="[A B]", nargs=-1)
 @click.option("--by", metavar="NAME", default="model", show_default=True, help="What the difference is split by.")
-@selection_options
+@selection_options()
 @options.limit_option(20, "groups")
 @options.format_option
 @options.dsn_option

@@ -5,19 +5,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Any, Final, Literal
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from otel_costs.cli import options, output
+from otel_costs.cli.conversations import conversations
 from otel_costs.cli.failure import Failure
 
 WHAT: Final = ("calls", "lines", "messages", "sessions")
 FORMATS: Final = ("csv", "json", "parquet")
 
 
-@click.command("export", short_help="Write calls, messages or sessions to a file.")
+class Export(click.Command):
+    """The command, and `export conversations`, which has options of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Return the context of the command that is meant."""
+        if args[:1] == [conversations.name]:
+            return conversations.make_context(f"{info_name} {conversations.name}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command("export", cls=Export, short_help="Write calls, messages, sessions or conversations.")
 @click.argument("what", type=click.Choice(WHAT), default="calls")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True, help="json is an object per line."
@@ -41,7 +54,11 @@ def export(
     until: datetime | None,
     dsn: str | None,
 ) -> None:
-    """Write every row of the calls, their cost lines, the messages or the sessions, the oldest first."""
+    """Write every row of the calls, their cost lines, the messages or the sessions, the oldest first.
+
+    Times are in ISO 8601; tags are columns of CSV. `otel-costs export conversations --to FOLDER` writes a file per
+    session; its --help tells more.
+    """
     from otel_costs.store import exports  # noqa: PLC0415
 
     if path is None and form == "parquet" and sys.stdout.isatty():

@@ -82,7 +82,7 @@ _range_option = click.option(
 )
 
 
-def _ends(*, in_utc: bool) -> Callable[[F], F]:
+def _ends(*, in_utc: bool, to: str = "--to") -> Callable[[F], F]:
     since = click.option(
         "--from",
         "since",
@@ -90,7 +90,7 @@ def _ends(*, in_utc: bool) -> Callable[[F], F]:
         help="From here on: 2026-11-22, 2026-11-22T10:30:00Z, 2026-11, today, yesterday, or 7d ago.",
     )
     until = click.option(
-        "--to",
+        to,
         "until",
         type=Moment(is_end=True, in_utc=in_utc),
         help="Up to and with this day or month, or up to this time.",
@@ -100,15 +100,24 @@ def _ends(*, in_utc: bool) -> Callable[[F], F]:
 
 def period_options(function: F) -> F:
     """Add --from, --to, --range and --tz, which become `since` (included) and `until` (not included)."""
+    decorated: F = period_options_until("--to")(function)
+    return decorated
 
-    @wraps(function)
-    def with_range(*arguments: Any, within: str | None, **given: Any) -> Any:
-        if within is not None:
-            given |= _range(within, given)
-        return function(*arguments, **given)
 
-    options: Callable[[Any], Any] = _ends(in_utc=False)
-    return cast("F", options(_range_option(tz_option(with_range))))
+def period_options_until(to: str) -> Callable[[F], F]:
+    """Return what adds the same, with another name of the option for the end."""
+
+    def decorator(function: F) -> F:
+        @wraps(function)
+        def with_range(*arguments: Any, within: str | None, **given: Any) -> Any:
+            if within is not None:
+                given |= _range(within, given)
+            return function(*arguments, **given)
+
+        options: Callable[[Any], Any] = _ends(in_utc=False, to=to)
+        return cast("F", options(_range_option(tz_option(with_range))))
+
+    return decorator
 
 
 def utc_period_options(function: F) -> F:

@@ -51,7 +51,7 @@ def _by(context: click.Context, parameter: click.Parameter, text: str | None) ->
     callback=_by,
     help=f"Split by these alone: {', '.join(costs.DIMENSIONS)}, tag.NAME.",
 )
-@selection_options
+@selection_options()
 @click.option(
     "--limit", type=click.IntRange(min=1), help="How many users, sessions or groups at most.  [default: 20; --by: 100]"
 )

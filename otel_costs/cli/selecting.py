@@ -3,28 +3,29 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from otel_costs.cli import completion, options, time_zone
 from otel_costs.store.selection import TEXTS, Selection, dollars
 
-F = TypeVar("F", bound=Callable[..., Any])
 
+def selection_options(*, until: str = "--to") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the filters and the period, which become `selection`; `until` is the name of the option for its end."""
 
-def selection_options(function: F) -> Callable[..., Any]:
-    """Add the filters and the period, which become `selection`."""
+    def decorator(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def selected(*arguments: Any, **given: Any) -> Any:
+            chosen = {name: given.pop(name) for name in TEXTS}
+            return function(*arguments, selection=_selection(given, chosen), **given)
 
-    @wraps(function)
-    def selected(*arguments: Any, **given: Any) -> Any:
-        chosen = {name: given.pop(name) for name in TEXTS}
-        return function(*arguments, selection=_selection(given, chosen), **given)
+        decorated: Callable[..., Any] = options.period_options_until(until)(selected)
+        for option in reversed(_options()):
+            decorated = option(decorated)
+        return decorated
 
-    decorated: Callable[..., Any] = selected
-    for option in reversed(_options()):
-        decorated = option(decorated)
-    return decorated
+    return decorator
 
 
 def tags(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -53,7 +54,6 @@ def _options() -> list[Callable[[Any], Any]]:
         click.option("--unpriced", is_flag=True, help="Calls without a price, and sessions with such a call."),
         click.option("--min-cost", metavar="DOLLARS", help="Sessions that cost at least so many US dollars."),
         click.option("--q", metavar="WORDS", help="Sessions in which all of these words were said."),
-        options.period_options,
     ]
 
 

@@ -33,7 +33,7 @@ TIMELINE_COLUMNS: Final = (
 
 
 @click.command("sessions", short_help="List the sessions with what they cost.")
-@selection_options
+@selection_options()
 @click.option(
     "--sort",
     type=click.Choice(session_list.SORTS),

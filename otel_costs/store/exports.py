@@ -1,10 +1,12 @@
 """Exports: every row of what the store knows, as dictionaries or as a file in ClickHouse's own formats, money exact."""
 
+import csv
+import io
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from otel_costs.store.rows import Row, between, telling
+from otel_costs.store.rows import Row, between, rows, telling
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -19,8 +21,16 @@ EXPORTS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What can be exported: the view, and the time that [since, until) speaks of."""
 
-_FORMATS: Final[Mapping[Format, str]] = {"csv": "CSVWithNames", "json": "JSONEachRow", "parquet": "Parquet"}
+_FORMATS: Final[Mapping[Format, str]] = {"csv": "CSV", "json": "JSONEachRow", "parquet": "Parquet"}
 _CHUNK: Final = 1 << 20
+_MOST_TAGS: Final = 500
+"""Tags that have a column each in CSV; where there are more, they are one column of JSON."""
+# A parser that reads numbers as doubles must not see money as one; \\N for null is ClickHouse's own, and so are times
+# without a zone.
+_WRITTEN: Final = (
+    " settings output_format_json_quote_decimals = 1, format_csv_null_representation = '',"
+    " date_time_output_format = 'iso'"
+)
 
 
 def export(
@@ -51,22 +61,53 @@ def export_file(
 ) -> Iterator[bytes]:
     """Yield `what` as a file: CSV with a header, a JSON object per line, or Parquet; ids in hex, times in UTC.
 
+    Times are in ISO 8601. Tags are an object in JSON, and columns `tag.NAME` in CSV, behind the others.
+
     Raises KeyError when `what` or the format is unknown, StoreError when the store fails.
     """
+    parameters = {"user": user, **between(since, until)}
+    columns, header = _columns(client, what, parameters) if file_format == "csv" else ("*", b"")
     with telling():
-        stream = client.raw_stream(
-            _query(what), parameters={"user": user, **between(since, until)}, fmt=_FORMATS[file_format]
-        )
+        stream = client.raw_stream(_query(what, columns), parameters=parameters, fmt=_FORMATS[file_format])
         with stream:
+            if header:
+                yield header
             while chunk := stream.read(_CHUNK):  # type: ignore[union-attr]
                 yield chunk
 
 
-def _query(what: str) -> str:
+def _columns(client: "Client", what: str, parameters: dict[str, Any]) -> tuple[str, bytes]:
+    """Return what is selected for CSV, and the header: a column for each tag, and what is nested as JSON.
+
+    Binds the names of the tags in `parameters`, for they come from outside.
+    """
+    view, _ = EXPORTS[what]
+    types = {row["name"]: row["type"] for row in rows(client, f"describe table {view}")}
+    tags: list[str] = []
+    if "tags" in types:
+        named = f"select distinct arrayJoin(mapKeys(tags)) as name {_source(what)} limit {_MOST_TAGS + 1}"
+        found = rows(client, named, parameters)
+        tags = sorted(row["name"] for row in found)
+    if len(tags) > _MOST_TAGS:
+        tags = []
+    elif "tags" in types:
+        del types["tags"]
+    parameters |= {f"tag_{number}": tag for number, tag in enumerate(tags)}
+    nested = ("Map(", "Array(", "Tuple(")
+    chosen = [f"toJSONString({name})" if kind.startswith(nested) else name for name, kind in types.items()]
+    chosen += [f"tags[{{tag_{number}:String}}]" for number in range(len(tags))]
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow([*types, *(f"tag.{tag}" for tag in tags)])
+    return ", ".join(chosen), header.getvalue().encode("utf-8", "replace")
+
+
+def _query(what: str, columns: str = "*") -> str:
+    return f"select {columns} {_source(what)} order by {EXPORTS[what][1]}{_WRITTEN}"
+
+
+def _source(what: str) -> str:
     view, time = EXPORTS[what]
     return (
-        f"select * from {view} where ({{user:Nullable(String)}} is null or user_id = {{user:Nullable(String)}})"  # noqa: S608
-        f" and {time} >= {{since:DateTime64(3, 'UTC')}} and {time} < {{until:DateTime64(3, 'UTC')}} order by {time}"
-        # A parser that reads numbers as doubles must not see money as one; \\N for null is ClickHouse's own.
-        " settings output_format_json_quote_decimals = 1, format_csv_null_representation = ''"
+        f"from {view} where ({{user:Nullable(String)}} is null or user_id = {{user:Nullable(String)}})"
+        f" and {time} >= {{since:DateTime64(3, 'UTC')}} and {time} < {{until:DateTime64(3, 'UTC')}}"
     )

@@ -45,7 +45,7 @@ def completed(url: str, *words: str) -> list[str]:
     environ = {**os.environ, **asked, "COMP_CWORD": str(len(words)), "OTEL_COSTS_DSN": url}
     done = subprocess.run(MAIN, capture_output=True, text=True, env=environ, check=False)
     assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
 def test_a_shell_completes_sessions_and_users(url: str) -> None:

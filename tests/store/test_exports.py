@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -34,7 +35,26 @@ def test_every_row_is_there(filled: Store, what: str, count: int) -> None:
     assert len(found) == count
     parsed = {file_format: _read(filled, what, file_format) for file_format in ("csv", "json", "parquet")}
     assert {file_format: len(parsed[file_format]) for file_format in parsed} == dict.fromkeys(parsed, count)
-    assert {tuple(rows[0]) for rows in parsed.values()} == {tuple(found[0])}
+    assert tuple(parsed["json"][0]) == tuple(parsed["parquet"][0]) == tuple(found[0])
+    assert [name for name in found[0] if name != "tags"] == list(parsed["csv"][0])
+
+
+def test_times_and_tags_have_one_shape(store: Store) -> None:
+    """Times in ISO 8601 with their zone; a tag is a column of CSV, whatever its name is, and what is nested is JSON."""
+    odd = 'it\'s `a`, "b"'
+    store.insert(
+        call(at("10:00:00"), session="a", cost="2", lines={"input_tokens": "2"}, otel_costs__tag__team="west"),
+        call(at("10:00:01"), session="b", cost="3", **tagged),
+    )
+    for what in ("calls", "sessions"):
+        first, second = _read(store, what, "csv")
+        assert (first["tag.team"], first[f"tag.{odd}"]) == ("west", "")
+        assert (second["tag.team"], second[f"tag.{odd}"]) == ("", "x,y")
+        assert _read(store, what, "json")[0]["tags"] == {"team": "west"}
+    for file_format in ("csv", "json"):
+        rows = _read(store, "calls", file_format)
+        assert [datetime.fromisoformat(row["end_time"]) for row in rows] == [at("10:00:00"), at("10:00:01")]
+    assert json.loads(_read(store, "calls", "csv")[0]["cost_lines"]) == {"input_tokens": "2"}
 
 
 @pytest.mark.parametrize("what", sorted(EXPORTS))
