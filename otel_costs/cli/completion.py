@@ -1,10 +1,14 @@
 """What a shell completes an argument with: ids of the store. Where there is none, nothing is said and nothing fails."""
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 import click
 from click.shell_completion import CompletionItem
+
+from otel_costs.cli import formatting, output
+from otel_costs.store import connect
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -17,10 +21,8 @@ Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem
 
 def _completion(read: "Callable[[Client], Iterable[tuple[str, str]]]") -> Completion:
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from otel_costs.cli import options  # noqa: PLC0415  # it names the completions of its options
-
         try:
-            with options.opened(context.params.get("dsn")) as client:
+            with closing(connect(context.params.get("dsn"))) as client:
                 found = dict(read(client))
         except Exception:  # noqa: BLE001  # a shell shows what is said here in the middle of a line
             return []
@@ -32,7 +34,6 @@ def _completion(read: "Callable[[Client], Iterable[tuple[str, str]]]") -> Comple
 
 
 def _read_sessions(client: "Client") -> Iterable[tuple[str, str]]:
-    from otel_costs.cli import formatting, output  # noqa: PLC0415
     from otel_costs.store import reports  # noqa: PLC0415
 
     for row in reports.sessions(client, limit=_MOST)["sessions"]:
@@ -41,7 +42,6 @@ def _read_sessions(client: "Client") -> Iterable[tuple[str, str]]:
 
 
 def _read_users(client: "Client") -> Iterable[tuple[str, str]]:
-    from otel_costs.cli import formatting  # noqa: PLC0415
     from otel_costs.store import reports  # noqa: PLC0415
 
     for row in reports.user_costs(client, limit=_MOST):

@@ -1,6 +1,6 @@
 """The options that commands share, and what they are read as."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
@@ -14,40 +14,15 @@ from otel_costs.store import DEFAULT_DSN, connect, periods
 from otel_costs.store.rows import storable
 
 if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
+    from zoneinfo import ZoneInfo
 
-    _MomentType = click.ParamType[datetime]
-else:
-    _MomentType = click.ParamType  # generic since click 8.4
+    from clickhouse_connect.driver.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 TABLE: Final = "table"
 JSON: Final = "json"
 CSV: Final = "csv"
-
-
-class Moment(_MomentType):
-    """A day, a time in ISO 8601 or one end of a range; without an offset in the zone of the command, or in UTC.
-
-    `is_end`: it is where a time ends, so that a day or a month means its end.
-    """
-
-    name = "time"
-
-    def __init__(self, *, is_end: bool = False, in_utc: bool = False) -> None:
-        self._read = periods.end if is_end else periods.start
-        self._in_utc = in_utc
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read `value`."""
-        if isinstance(value, datetime):
-            return value
-        tz = periods.UTC_ZONE if self._in_utc else time_zone.current()
-        try:
-            return storable(self._read(value, tz=tz))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 dsn_option = click.option(
@@ -78,24 +53,18 @@ _range_option = click.option(
     "--range",
     "within",
     metavar="RANGE",
-    help="The same in one: today, 7d (up to now), 2026-11 or 2026-11-01..2026-11-07.",
+    help="Both ends in one: today, 7d (up to now), 2026-11, 2026-11-22 or 2026-11-01..2026-11-07.",
+)
+_from_option = click.option(
+    "--from",
+    "since",
+    metavar="TIME",
+    help="From then on: 7d, 12h, today, 2026-11-22 or 2026-11-22T10:30:00Z; or in yesterday or 2026-11.",
 )
 
 
-def _ends(*, in_utc: bool, to: str = "--to") -> Callable[[F], F]:
-    since = click.option(
-        "--from",
-        "since",
-        type=Moment(in_utc=in_utc),
-        help="From here on: 2026-11-22, 2026-11-22T10:30:00Z, 2026-11, today, yesterday, or 7d ago.",
-    )
-    until = click.option(
-        to,
-        "until",
-        type=Moment(is_end=True, in_utc=in_utc),
-        help="Up to and with this day or month, or up to this time.",
-    )
-    return lambda function: since(until(function))
+def _to_option(name: str) -> Callable[[F], F]:
+    return click.option(name, "until", metavar="TIME", help="Up to and with this day or month, or up to this time.")
 
 
 def period_options(function: F) -> F:
@@ -109,30 +78,52 @@ def period_options_until(to: str) -> Callable[[F], F]:
 
     def decorator(function: F) -> F:
         @wraps(function)
-        def with_range(*arguments: Any, within: str | None, **given: Any) -> Any:
-            if within is not None:
-                given |= _range(within, given)
-            return function(*arguments, **given)
+        def with_period(*arguments: Any, since: str | None, until: str | None, within: str | None, **given: Any) -> Any:
+            if within is not None and (since is not None or until is not None):
+                raise click.UsageError(f"give either --range, or --from and {to}")
+            tz = time_zone.current()
+            ends = _range(within, tz) if within is not None else _ends(since, until, to, tz)
+            return function(*arguments, since=ends[0], until=ends[1], **given)
 
-        options: Callable[[Any], Any] = _ends(in_utc=False, to=to)
-        return cast("F", options(_range_option(tz_option(with_range))))
+        decorated: Callable[..., Any] = with_period
+        return cast("F", _from_option(_to_option(to)(_range_option(tz_option(decorated)))))
 
     return decorator
 
 
 def utc_period_options(function: F) -> F:
     """Add --from and --to of days in UTC, whatever the zone of other commands is."""
-    return _ends(in_utc=True)(function)
+
+    @wraps(function)
+    def with_period(*arguments: Any, since: str | None, until: str | None, **given: Any) -> Any:
+        ends = _ends(since, until, "--to", periods.UTC_ZONE)
+        return function(*arguments, since=ends[0], until=ends[1], **given)
+
+    decorated: Callable[..., Any] = with_period
+    return cast("F", _from_option(_to_option("--to")(decorated)))
 
 
-def _range(text: str, given: Mapping[str, Any]) -> Mapping[str, datetime | None]:
-    if given["since"] is not None or given["until"] is not None:
-        raise click.UsageError("give either --range, or --from and --to")
+Ends = tuple[datetime | None, datetime | None]
+
+
+def _ends(first: str | None, last: str | None, to: str, tz: "ZoneInfo") -> Ends:
+    since, until = _read("--from", first, lambda text: periods.began(text, tz=tz)) or (None, None)
+    until = _read(to, last, lambda text: periods.end(text, tz=tz)) or until
+    return since and storable(since), until and storable(until)
+
+
+def _range(text: str, tz: "ZoneInfo") -> Ends:
+    since, until = _read("--range", text, lambda given: periods.period(given, tz=tz))
+    return storable(since), until and storable(until)
+
+
+def _read(name: str, text: str | None, read: Callable[[str], Any]) -> Any:
+    if text is None:
+        return None
     try:
-        since, until = periods.period(text, tz=time_zone.current())
+        return read(text)
     except ValueError as error:
-        raise click.UsageError(f"--range: {error}") from None
-    return {"since": storable(since), "until": until and storable(until)}
+        raise click.UsageError(f"{name}: {error}") from None
 
 
 def limit_option(default: int, what: str) -> Callable[[F], F]:

@@ -1,14 +1,12 @@
 """The options that say which calls are meant: a period, its zone, and what a call has. Read as a Selection."""
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import click
 
 from otel_costs.semconv import ENV_TZ
-from otel_costs.store.periods import moment, period, zone
+from otel_costs.store.periods import began, moment, zone
 from otel_costs.store.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,8 +23,6 @@ _OF_MODELS: Final = {"provider": "Only calls of this provider.", "model": "Only 
 
 OPTIONS: Final = ("since", "until", "tz", *_TEXTS, "tags", "of_provider", "of_model")
 """The parameters that they become; those of `selection`."""
-
-_ENDING: Final = re.compile(r"yesterday|\d{4}-\d{2}", re.ASCII)
 
 
 def selection_options(prefix: str = "", default: str | None = None) -> Callable[[F], F]:
@@ -51,7 +47,7 @@ def selection(asked: Mapping[str, Any]) -> Selection:
     """Return what the options mean. Raises click.UsageError for a time, a zone or a tag that is none."""
     try:
         tz = zone(asked["tz"])
-        since, end = _began(asked["since"], tz)
+        since, end = began(asked["since"], tz=tz) if asked["since"] else (None, None)
         until = moment(asked["until"], whole_day=True, tz=tz) if asked["until"] else end
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -83,14 +79,6 @@ _TZ: Final = click.option(
     "--tz", metavar="ZONE", help=f"The zone of days and hours: Europe/Berlin.  [default: {ENV_TZ}, or else UTC]"
 )
 _TAG: Final = click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="Only with this tag; repeatable.")
-
-
-def _began(text: str | None, tz: Any) -> tuple[datetime | None, datetime | None]:
-    """Return the first moment that --from says, and the end of what ends by itself: yesterday, a month."""
-    if not text:
-        return None, None
-    since, end = period(text, tz=tz)
-    return since, end if _ENDING.fullmatch(text) or ".." in text else None
 
 
 def _tags(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

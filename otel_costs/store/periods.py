@@ -18,6 +18,7 @@ UTC_ZONE: Final = ZoneInfo("UTC")
 
 _AGO: Final = re.compile(r"(\d{1,5})(h|d|w)", re.ASCII)
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_ENDING: Final = re.compile(r"yesterday|\d{4}-\d{2}", re.ASCII)
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 # A plus in a URL is a blank, unless it is written as %2B.
 _OFFSET: Final = re.compile(r" (\d{2}:?\d{2})$")
@@ -66,12 +67,13 @@ def period(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> t
         raise ValueError(f"{text!r} is no range: give {RANGES}") from None
 
 
-def start(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> datetime:
-    """Read where a time begins that goes on from there: a moment, or the first one of a range: 7d, today, 2026-11.
+def began(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> tuple[datetime, datetime | None]:
+    """Read where a time begins, and the end of what ends by itself: yesterday, a month, a range of two; else None.
 
-    Raises ValueError with what to write.
+    A day goes on, as a moment does. Raises ValueError with what to write.
     """
-    return _one(text, now, tz)[0]
+    since, last = period(text, now, tz)
+    return since, last if _ENDING.fullmatch(text) or ".." in text else None
 
 
 def end(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> datetime:
@@ -79,17 +81,13 @@ def end(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> date
 
     Raises ValueError with what to write.
     """
-    first, last = _one(text, now, tz)
-    return last or first
-
-
-def _one(text: str, now: datetime | None, tz: ZoneInfo) -> tuple[datetime, datetime | None]:
     if ".." in text:
-        raise ValueError(f"{text!r} is a range of two: give one end of it, {ENDS}, or the whole as --range")
+        raise ValueError(f"{text!r} is a range of two: give one end of it, {ENDS}")
     try:
-        return period(text, now, tz)
+        first, last = period(text, now, tz)
     except ValueError:
         raise ValueError(f"{text!r} is no date: give {ENDS}") from None
+    return last or first
 
 
 def month_of(now: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:

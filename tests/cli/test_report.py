@@ -189,16 +189,20 @@ def test_a_time_zone_that_is_none(url: str, monkeypatch: pytest.MonkeyPatch) -> 
         (["--from", "7d"], 4),
         (["--from", "today"], 0),
         (["--from", "yesterday"], 2),
+        (["--from", "yesterday", "--to", "today"], 2),
         (["--to", "yesterday"], 4),
         (["--to", "2d"], 0),
         (["--range", f"{DAY:%Y-%m-%d}"], 2),
         (["--range", f"{DAY:%Y-%m-%d}..{DAY + timedelta(days=1):%Y-%m-%d}"], 4),
         (["--from", f"{DAY:%Y-%m}"], 4),
+        (["--from", "2020-01"], 0),
         (["--from", "2020-01", "--to", "2020-02"], 0),
+        (["--from", "2020-01-01"], 4),
+        (["--from", f"{DAY:%Y-%m-%d}..{DAY:%Y-%m-%d}"], 2),
     ],
 )
 def test_periods_in_words(url: str, period: list[str], calls: int) -> None:
-    """--from is the first moment of what is named, --to its last, and --range the whole of it."""
+    """--from goes on, but for what ends by itself; --to is the last moment of what is named, --range the whole."""
     now = datetime.now(UTC)
     if period == ["--to", "2d"] and now - timedelta(days=2) > DAY.replace(hour=10, minute=30):
         calls = 2
@@ -207,7 +211,8 @@ def test_periods_in_words(url: str, period: list[str], calls: int) -> None:
 
 def test_periods_that_are_none(url: str) -> None:
     """What to write is said."""
-    assert "'soon' is no date: give 2026-11-22" in run("report", "--from", "soon", url=url).stderr
+    assert "--from: 'soon' is no range: give 7d" in run("report", "--from", "soon", url=url).stderr
+    assert "--to: 'soon' is no date: give 2026-11-22" in run("report", "--to", "soon", url=url).stderr
     assert "give either --range, or --from and --to" in run("report", "--from", "7d", "--range", "7d", url=url).stderr
-    both = run("report", "--from", "2026-11-01..2026-11-02", url=url)
+    both = run("report", "--to", "2026-11-01..2026-11-02", url=url)
     assert "is a range of two: give one end of it" in both.stderr

@@ -41,6 +41,7 @@ def test_every_row_is_there(filled: Store, what: str, count: int) -> None:
 
 def test_times_and_tags_have_one_shape(store: Store) -> None:
     """Times in ISO 8601 with their zone; a tag is a column of CSV, whatever its name is, and what is nested is JSON."""
+    tagged: dict[str, Any] = {'otel_costs.tag.it\'s `a`, "b"': "x,y"}
     odd = 'it\'s `a`, "b"'
     store.insert(
         call(at("10:00:00"), session="a", cost="2", lines={"input_tokens": "2"}, otel_costs__tag__team="west"),
