@@ -88,6 +88,10 @@ class Interface:
         made.router.default = self._rest
         return made
 
+    def end_streams(self) -> None:
+        """End the answers that would last: the server stops."""
+        self._web.close()
+
     def close(self) -> None:
         """Give up the queries that run or wait."""
         self._closed = True

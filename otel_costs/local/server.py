@@ -78,6 +78,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         serving["otlp_grpc_port"] = asyncio.ensure_future(rpc.wait_for_termination())
         reason = await _until_end(stop, writer_failed, serving)
         with _ended_at_the_latest(reason):
+            interface.end_streams()
             for server in servers.values():
                 server.should_exit = True
             await _ended(asyncio.gather(rpc.stop(STOP_S / 2), *serving.values(), return_exceptions=True), interface)

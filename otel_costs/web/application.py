@@ -58,14 +58,14 @@ def application(store: Store, access: Access, feed: Feed | None = None) -> Entra
         exception_handlers=_HANDLERS,
     )
     made.state.store = store
-    made.state.feed = feed or Feed(store)
+    made.state.feed = feed = feed or Feed(store)
     # Calls with a key are looked for and stored by one request after the other.
     made.state.one_at_a_time = Lock()
     for api in _APIS:
         made.include_router(api.router, prefix=PREFIX)
     made.include_router(sessions_api.plain_router)
     made.add_middleware(GZipMiddleware, minimum_size=1024)
-    return Entrance(made, access)
+    return Entrance(made, access, feed.close)
 
 
 def serves(path: str) -> bool:

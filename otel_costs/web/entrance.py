@@ -5,6 +5,7 @@ ids themselves.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -25,11 +26,12 @@ _DISCARDED: Final = 64 * 2**20
 
 
 class Entrance:
-    """ASGI middleware before `app`, for who has `access`."""
+    """ASGI middleware before `app`, for who has `access`. Call `close` when the server begins to stop."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, close: Callable[[], None]) -> None:
         self._app = app
         self._access = access
+        self.close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 401, 403, 413 or, for a fault of our own, 500."""

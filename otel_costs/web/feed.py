@@ -54,8 +54,14 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._last_watched = 0.0
         self._watching = 0
+        self._closed = False
         self._state: dict[str, Any] = {}
         """The last data of events that who comes new is to know."""
+
+    def close(self) -> None:
+        """End all streams, and the looks: the server stops."""
+        self._closed = True
+        self._changed.set()
 
     async def stream(self, last: str | None) -> AsyncIterator[bytes]:
         """Yield events, behind the one with the id `last`; without one first how things are."""
@@ -76,7 +82,7 @@ class Feed:
                     after = event.number
                     yield event.written
                 changed = self._changed
-                if (left := until - loop.time()) <= 0:
+                if (left := until - loop.time()) <= 0 or self._closed:
                     return
                 try:
                     async with asyncio.timeout(min(left, 10)):
@@ -90,7 +96,7 @@ class Feed:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         watch = _Watch()
-        while self._watching or loop.time() - self._last_watched < _ALONE_S:
+        while not self._closed and (self._watching or loop.time() - self._last_watched < _ALONE_S):
             try:
                 found = await self._store.ask(None, watch.look)
             except (StoreError, UnavailableError, ValueError) as error:

@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -36,7 +37,8 @@ def run(
     """Serve. Port 0 is any free one; `announce` gets what there is to say when it is ready. Raises StartError."""
     with _listening(host, port) as taken:
         pricing.warm_up()
-        served = _Pinged(application(ConnectedStore(dsn, writer_dsn), roles))
+        made = application(ConnectedStore(dsn, writer_dsn), roles)
+        served = _Pinged(made)
         config = uvicorn.Config(
             served,
             http="h11",
@@ -52,7 +54,7 @@ def run(
         )
         shown = f"[{host}]" if ":" in host else host
         announce(f"otel-costs web is ready: http://{shown}:{taken.getsockname()[1]}/api/v1/openapi.json")
-        _Server(config).run(sockets=[taken])
+        _Server(config, made.close).run(sockets=[taken])
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -71,6 +73,15 @@ def _listening(host: str, port: int) -> socket.socket:
 
 class _Server(uvicorn.Server):
     """uvicorn, which ends well when it is told to end; its own way is to raise the signal again."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, and end the answers that would last."""
+        self._stopping()
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -34,7 +34,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def hosts(stack: Stack) -> list[str]:
-    return [f"{stack.http_url}/?query=SELECT+1", f"{stack.http_url}/sessions"]
+    return [f"{stack.http_url}/?query=SELECT+1", f"{stack.http_url}/sessions", f"{stack.http_url}/api/v1/budgets"]
 
 
 @pytest.mark.parametrize(

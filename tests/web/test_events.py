@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -156,3 +157,11 @@ def test_a_store_that_is_away_is_told() -> None:
 def test_who_may_watch(program: str) -> None:
     """Who may ask."""
     assert refusal(asked(f"{program}/api/v1/events"), 401) == "log in first"
+
+
+def test_a_server_that_stops_ends_its_streams(tmp_path: Path) -> None:
+    """Whoever watches keeps nobody from stopping; nothing is left to be broken off."""
+    with Stack(tmp_path) as stack, watched(f"{stack.http_url}/api/v1") as events:
+        next(events)
+        stack.stop()
+        assert [name for _, name, _ in events if name not in ("sessions", "totals")] == []
