@@ -17,6 +17,7 @@ from otel_costs.sessions.session import Step as step  # noqa: N813
 from otel_costs.usage import Usage
 
 if _typing.TYPE_CHECKING:
+    from otel_costs import scenarios as scenarios
     from otel_costs import web as web
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
     "step",
 ]
 
-_LATER = ("web",)
+_LATER = ("scenarios", "web")
 """Modules that are attributes of the package, and imported when they are asked for: they need extras."""
 
 if not _typing.TYPE_CHECKING:

@@ -8,13 +8,14 @@ import click
 
 from otel_costs import pricing
 from otel_costs.cli import options, output
-from otel_costs.cli import scenario_rows as rows
 from otel_costs.cli import scenario_tables as tables
 from otel_costs.cli.failure import Failure, nearest
+from otel_costs.scenarios import results as rows
 from otel_costs.scenarios.comparison import Comparison, compare
 from otel_costs.scenarios.dry_run import Planned, planned
 from otel_costs.scenarios.errors import UnknownScenarioError
 from otel_costs.scenarios.library import FOLDER, find, predefined
+from otel_costs.scenarios.own_text import NAMED, of_text
 from otel_costs.scenarios.scenario_file import load
 from otel_costs.scenarios.steps import Scenario, Talk
 from otel_costs.semconv import ENV_PRICES, ENV_PROVIDERS
@@ -67,7 +68,9 @@ def _listed(one: Scenario) -> Mapping[str, object]:
 
 
 @scenario.command("run", short_help="Run a scenario, and say what it costs.")
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("scenario", metavar="[NAME|FILE]", required=False)
+@click.option("--text", metavar="TEXT", help="A text of your own in the place of a scenario: what it is about.")
+@click.option("--name", metavar="NAME", help="What a text of your own is called.  [default: own_text]")
 @click.option(
     "--model",
     "models",
@@ -79,17 +82,31 @@ def _listed(one: Scenario) -> Mapping[str, object]:
 @click.option("--budget-usd", metavar="DOLLARS", help="What one run may cost; past it no request is sent.")
 @click.option("--dry-run", is_flag=True, help="Send nothing: show what would be sent, and the price of what is known.")
 @click.option("--stand-in", is_flag=True, help="Ask a stand-in on this machine in the place of models; for nothing.")
+@click.option(
+    "--output", "path", metavar="FILE", type=click.Path(dir_okay=False), help="Write the results here, as JSON."
+)
 @options.format_option
 def run(
-    name: str, models: tuple[str, ...], times: int, budget_usd: str | None, dry_run: bool, stand_in: bool, form: str
+    scenario: str | None,
+    text: str | None,
+    name: str | None,
+    path: str | None,
+    models: tuple[str, ...],
+    times: int,
+    budget_usd: str | None,
+    dry_run: bool,
+    stand_in: bool,
+    form: str,
 ) -> None:
     """Run a scenario of otel-costs by its NAME, or your own from a FILE, with OpenAI's client and your OPENAI_API_KEY.
+
+    With --text it is one of your own text: from it a role is written, and a conversation is heard, held and spoken.
 
     What it costs is what the instrumentation records, and with OTEL_EXPORTER_OTLP_ENDPOINT it is in all reports too.
     Exit code 1: it is over its budget, or something has no price.
     """
     budget = _dollars(budget_usd)
-    asked = _asked(_found(name), models)
+    asked = _asked(_found(scenario, text, name), models)
     pricing.reload()
     if dry_run:
         plans = {model: list(planned(one)) for model, one in asked.items()}
@@ -100,15 +117,23 @@ def run(
             click.get_current_context().exit(1)
         return
     found = compare(asked, times=times, budget_usd=budget, stand_in=stand_in, working=output.working)
+    if path is not None:
+        rows.write(path, rows.report(found.variants, budget_usd=budget, stand_in=stand_in, sent_to=found.sent_to))
     _show(found, budget, form, stand_in=stand_in)
     if found.problem:
         raise Failure(found.problem)
     click.get_current_context().exit(int(not found.is_complete))
 
 
-def _found(name: str) -> Scenario:
+def _found(scenario: str | None, text: str | None, name: str | None) -> Scenario:
+    if (scenario is None) == (text is None):
+        raise click.UsageError("give the name of a scenario, a file, or --text with what it is about")
+    if text is not None:
+        return of_text(text, name or NAMED)
+    if name is not None:
+        raise click.UsageError("--name is for --text alone")
     try:
-        return find(name)
+        return find(str(scenario))
     except UnknownScenarioError as error:
         near = nearest(error.name, error.known, "there are")
         hint = "Or give the path of a YAML file: `otel-costs scenario list`"

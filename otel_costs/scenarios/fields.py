@@ -8,7 +8,7 @@ import yaml
 
 from otel_costs.pricing.price_fields import Fields
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class ScenarioFields(Fields):
@@ -17,7 +17,7 @@ class ScenarioFields(Fields):
     def name(self, name: str) -> str:
         """Return a name: letters, digits, - and _."""
         text = self.text(name)
-        if not _NAME.fullmatch(text):
+        if not NAME.fullmatch(text):
             self.fail(name, f"is {text!r}; it must be letters, digits, - and _, at most 64")
         return text
 

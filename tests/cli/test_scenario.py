@@ -493,3 +493,70 @@ def test_ctrl_c_shows_what_was_spent(provider: Provider, tmp_path: Path) -> None
     gate.set()
     assert (process.returncode, errors) == (2, "Error: step talk: interrupted\n")
     assert "$0.006525" in out
+
+
+PHASES = {"creation", "conversation", "transcription", "speech"}
+
+
+@pytest.mark.parametrize("name", ["customer_service", "sales_training", "dei_training"])
+def test_the_scenarios_of_a_training(scenario: Command, name: str) -> None:
+    """Each is written, held, heard and spoken, and each of these has its cost."""
+    ran = scenario(name, "--format", "json")
+    assert ran.exit_code == 0
+    phases = of(ran)["variants"][0]["phases"]
+    assert {phase["phase"] for phase in phases} == PHASES
+    assert all(Decimal(phase["mean_cost_usd"]) > 0 for phase in phases)
+
+
+def test_a_text_of_ones_own(scenario: Command, provider: Provider, tmp_path: Path) -> None:
+    """It is what the first request asks of, as it was written, and the results are in a file."""
+    file = tmp_path / "results.json"
+    text = "A bakery, ${hear} and $${prices}."
+    ran = run_text(provider, "--text", text, "--name", "bakery", "--output", str(file), "--format", "json")
+    assert ran.exit_code == 0, ran.stderr
+    assert file.read_text() == ran.stdout
+    assert (of(ran)["scenario"], {phase["phase"] for phase in of(ran)["variants"][0]["phases"]}) == ("bakery", PHASES)
+    assert json.loads(provider.requests[0].body)["messages"][1] == {"role": "user", "content": text}
+
+
+def run_text(provider: Provider, *options: str) -> Result:
+    """Run `scenario run` without a name, with the client asking the stand-in at OpenAI's prices."""
+    environ = {
+        "OPENAI_API_KEY": "sk-test",
+        "OPENAI_BASE_URL": provider.base_url,
+        "OTEL_COSTS_PROVIDERS": f"127.0.0.1:{provider.port}=openai",
+    }
+    return run("scenario", "run", *options, environ=environ)
+
+
+def test_a_text_that_is_none(provider: Provider) -> None:
+    """What is wrong is said, and nothing is asked."""
+    for options, said in (
+        ([], "give the name of a scenario, a file, or --text"),
+        (["support-chat", "--text", "x"], "give the name of a scenario, a file, or --text"),
+        (["--text", " "], "the text is empty"),
+        (["--text", "x", "--name", "a b"], "'a b' is no name"),
+        (["support-chat", "--name", "x"], "--name is for --text alone"),
+    ):
+        ran = run_text(provider, *options)
+        assert ran.exit_code == 2
+        assert said in ran.stderr
+    assert provider.requests == []
+
+
+def test_in_python(tmp_path: Path) -> None:
+    """A scenario or a text is run by a function, which is loaded when it is asked for; the results are a file too."""
+    program = (
+        "import sys, decimal, otel_costs\n"
+        "assert not {name for name in sys.modules if name.startswith(('otel_costs.scenarios', 'openai'))}\n"
+        "found = otel_costs.scenarios.run(text='A bakery.', name='bakery', stand_in=True, output=sys.argv[1])\n"
+        "assert isinstance(found['cost_usd'], decimal.Decimal)\n"
+        "known = otel_costs.scenarios.run('sales_training', stand_in=True, times=2)\n"
+        "print(found['scenario'], found['cost_usd'] > 0, known['variants'][0]['run_count'])\n"
+        "try: otel_costs.scenarios.run('sales-trainin')\n"
+        "except Exception as error: print(type(error).__name__)\n"
+    )
+    file = tmp_path / "results.json"
+    done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["bakery True 2", "UnknownScenarioError"], done.stderr
+    assert json.loads(file.read_text())["scenario"] == "bakery"

@@ -85,3 +85,18 @@ def test_a_stand_in_is_in_no_report(place: Place, under: tuple[str, ...]) -> Non
     assert (found["stand_in"], found["sent_to"], place.provider.requests) == (True, "", [])
     assert Decimal(found["cost_usd"]) > 0
     assert place.scenarios() == []
+
+
+def test_the_phases_of_a_scenario_are_kinds_in_the_store(place: Place) -> None:
+    """What was written, held, heard and spoken is told apart in reports, and adds up to what the run said."""
+    found = place.run(name="customer_service")
+    said = run("report", "--by", "kind", "--scenario", "customer_service", "--format", "json", url=place.stack.http_url)
+    kinds = {row["kind"]: (row["call_count"], row["cost_usd"]) for row in json.loads(said.stdout)["costs"]}
+    phases = {phase["phase"]: phase["mean_cost_usd"] for phase in found["variants"][0]["phases"]}
+    assert kinds.keys() == phases.keys() == {"creation", "conversation", "transcription", "speech"}
+    assert {kind: Decimal(usd) for kind, (_, usd) in kinds.items()} == {
+        phase: Decimal(usd) for phase, usd in phases.items()
+    }
+    assert {kind: calls for kind, (calls, _) in kinds.items()} == {
+        "creation": 1, "conversation": 3, "transcription": 1, "speech": 2,
+    }  # fmt: skip

@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
+from os import PathLike
+from pathlib import Path
 from typing import Any, Final
 
 from otel_costs.scenarios.dry_run import Planned
+from otel_costs.scenarios.errors import ScenarioError
 from otel_costs.scenarios.ledger import LedgerCall
 from otel_costs.scenarios.scenario_run import Run
 from otel_costs.scenarios.steps import Scenario, Step
 from otel_costs.scenarios.variant import Variant, spread
+from otel_costs.store.rendering import as_json
 
 Row = Mapping[str, Any]
 
@@ -36,6 +40,14 @@ def report(variants: Sequence[Variant], *, budget_usd: Decimal | None, stand_in:
         "unpriced_calls": sum(run.unpriced_calls for run in runs),
         "variants": [_variant(variant) for variant in variants],
     }
+
+
+def write(path: "str | PathLike[str]", found: Row) -> None:
+    """Write a report of runs into a file, as JSON. Raises ScenarioError."""
+    try:
+        Path(path).write_text(f"{as_json(found, indent=2)}\n", encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _about(scenario: Scenario) -> Row:
