@@ -9,6 +9,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from math import floor, log10
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -24,8 +25,18 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 NOW: Final = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 CELL: Final = (50, 38)  # of Grafana's grid of 24 columns, in pixels
+LEFT, BELOW = 52, 26
+"""Room for the values beside an axis, and for the dates below the other, in pixels."""
 COLOURS: Final = ("#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0")
-CHOSEN: Final = {"user": [ALL], "scenario": [ALL], "model": [ALL], "service": [ALL], "session": ["call-7"]}
+CHOSEN: Final = {
+    "user": [ALL],
+    "scenario": [ALL],
+    "model": [ALL],
+    "service": [ALL],
+    "kind": [ALL],
+    "tag": [ALL],
+    "session": ["call-7"],
+}
 
 
 def main() -> None:
@@ -39,7 +50,7 @@ def main() -> None:
             dashboard = json.loads((ROOT / "grafana" / "dashboards" / f"{name}.json").read_text())
             drawn.append(f'<text x="8" y="{height + 24}" font-size="18">{dashboard["title"]}</text>')
             height += 34
-            panels = [panel for panel in dashboard["panels"] if panel["gridPos"]["y"] < 20]
+            panels = [panel for panel in dashboard["panels"] if panel["gridPos"]["y"] < 24 and panel["type"] != "table"]
             drawn += [f'<g transform="translate(0 {height})">{draw(client, panel)}</g>' for panel in panels]
             height += max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in panels) * CELL[1]
         client.close()
@@ -68,7 +79,8 @@ def fill(store: Store) -> None:
             records.append(call(
                 at, cost=f"{spent:.6f}", lines=lines, lasted=random.randrange(2, 9), **shared,
                 gen_ai__operation__name="realtime_inference", gen_ai__response__model="gpt-realtime",
-                gen_ai__response__time_to_first_chunk=f"0.{random.randrange(25, 90)}", otel_costs__scenario="voice",
+                gen_ai__response__time_to_first_chunk=f"0.{random.randrange(25, 60)}",
+                otel_costs__realtime__time_to_first_audio=f"0.{random.randrange(60, 95)}", otel_costs__scenario="voice",
                 gen_ai__response__finish_reasons='["turn_detected"]' if random.random() < 0.15 else '["completed"]',
                 gen_ai__usage__input_tokens=1000, gen_ai__usage__cache_read__input_tokens=8 * cached,
                 gen_ai__usage__audio__input_tokens=700, gen_ai__usage__output_tokens=300,
@@ -85,7 +97,7 @@ def draw(client: "Client", panel: Mapping[str, Any]) -> str:
     place = panel["gridPos"]
     x, y, width, height = (place[side] * size for side, size in zip("xywh", CELL * 2, strict=True))
     found = rows(client, expanded(panel["targets"][0]["rawSql"], NOW - timedelta(days=7), NOW, CHOSEN))
-    unit = panel["fieldConfig"]["defaults"]["unit"]
+    unit = panel["fieldConfig"]["defaults"].get("unit", "short")
     inside = {"stat": number, "timeseries": bars, "table": table}[panel["type"]](found, unit, width - 8, height - 34)
     frame = f'<rect width="{width - 8}" height="{height - 8}" rx="3" fill="#181b1f" stroke="#2c3235"/>'
     title = f'<text x="8" y="18" font-size="12">{html.escape(panel["title"])}</text>'
@@ -99,27 +111,59 @@ def number(found: Sequence[Row], unit: str, width: int, height: int) -> str:
 
 
 def bars(found: Sequence[Row], unit: str, width: int, height: int) -> str:
-    """Draw rows of time, label and value, or of time and a value per column, as bars on top of each other."""
+    """Draw rows of time, label and value, or of time and a value per column, between axes.
+
+    What can be added up is drawn as bars on top of each other, shares and times as points.
+    """
     points = [(row["time"], *pair) for row in found for pair in _series(row)]
     labels = sorted({label for _, label, _ in points})
+    adds_up = unit not in ("percentunit", "s")
     sums: dict[Any, float] = {}
     for time, _, value in points:
-        sums[time] = sums.get(time, 0.0) + value
-    most, begin = max(sums.values(), default=1.0) or 1.0, NOW - timedelta(days=7)
-    drawn, top = [], dict.fromkeys(sums, 0.0)
+        sums[time] = sums.get(time, 0.0) + value if adds_up else max(sums.get(time, 0.0), value)
+    most, begin = _rounded_up(max(sums.values(), default=0.0)), NOW - timedelta(days=7)
+    wide, tall = width - 150 - LEFT, height - BELOW
+    drawn, top = [axes(unit, most, wide, tall)], dict.fromkeys(sums, 0.0)
     for time, label, value in sorted(points, key=lambda point: point[1]):
-        at = (time - begin) / timedelta(days=7) * (width - 150)
-        tall, below = value / most * height, top[time] / most * height
-        top[time] += value
+        at = LEFT + (time - begin) / timedelta(days=7) * wide
+        size, below = value / most * tall, top[time] / most * tall
         colour = COLOURS[labels.index(label) % len(COLOURS)]
-        drawn.append(
-            f'<rect x="{at:.1f}" y="{height - below - tall:.1f}" width="4" height="{tall:.1f}" fill="{colour}"/>'
-        )
+        if adds_up:
+            top[time] += value
+            where = f'x="{at:.1f}" y="{tall - below - size:.1f}" width="3.5" height="{size:.1f}"'
+        else:
+            where = f'x="{at:.1f}" y="{tall - size:.1f}" width="3" height="2"'
+        drawn.append(f'<rect {where} fill="{colour}"/>')
     for line, label in enumerate(labels[:10]):
         colour = COLOURS[line % len(COLOURS)]
         drawn.append(f'<rect x="{width - 140}" y="{16 * line + 2}" width="8" height="8" fill="{colour}"/>')
         drawn.append(f'<text x="{width - 128}" y="{16 * line + 10}" font-size="10">{html.escape(label)}</text>')
-    return "".join(drawn) + f'<text x="4" y="8" font-size="9">{shown(most, unit)}</text>'
+    return "".join(drawn)
+
+
+def axes(unit: str, most: float, wide: int, tall: int) -> str:
+    """Draw a line for each quarter of the most, with its value, and one for each day, with its date."""
+    drawn = []
+    for quarter in range(5):
+        y = tall - tall * quarter / 4
+        drawn.append(f'<path d="M{LEFT} {y:.1f}h{wide}" stroke="#2c3235"/>')
+        value = shown(most * quarter / 4, unit)
+        drawn.append(f'<text x="{LEFT - 6}" y="{y + 3:.1f}" font-size="9" text-anchor="end">{value}</text>')
+    midnight = NOW.replace(hour=0)
+    for day in range(7):
+        at = LEFT + (midnight - timedelta(days=6 - day) - (NOW - timedelta(days=7))) / timedelta(days=7) * wide
+        date = midnight - timedelta(days=6 - day)
+        drawn.append(f'<path d="M{at:.1f} 0v{tall}" stroke="#2c3235"/>')
+        drawn.append(f'<text x="{at:.1f}" y="{tall + 13}" font-size="9" text-anchor="middle">{date:%m/%d}</text>')
+    return "".join(drawn)
+
+
+def _rounded_up(value: float) -> float:
+    """Return the next of 1, 2, 4, 6, 8 and 10 times a power of ten, of which quarters are easily read."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if value <= step * power)
 
 
 def _series(row: Row) -> Iterator[tuple[str, float]]:

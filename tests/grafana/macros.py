@@ -18,6 +18,7 @@ def expanded(sql: str, since: datetime, until: datetime, variables: Mapping[str,
     begin, end = (f"toDateTime({int(moment.timestamp())})" for moment in (since, until))
     sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= {begin} AND \1 <= {end}", sql)
     sql = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 3600 second)", sql)
+    sql = sql.replace("$__fromTime", begin).replace("$__toTime", end)
     if unknown := re.findall(r"\$\{?\w+", sql):
         raise ValueError(f"{unknown} is not replaced in {sql}")
     return sql

@@ -18,8 +18,24 @@ DASHBOARDS: Final = {path.stem: json.loads(path.read_text()) for path in sorted(
 ALERTS: Final = yaml.safe_load((GRAFANA / "provisioning/alerting/otel_costs.yaml").read_text())["groups"][0]["rules"]
 SOURCES: Final = yaml.safe_load((GRAFANA / "provisioning/datasources/otel_costs.yaml").read_text())["datasources"]
 
-EVERYTHING: Final = {"user": [ALL], "scenario": [ALL], "model": [ALL], "service": [ALL], "session": ["s1"]}
-ONE: Final = {**EVERYTHING, "user": ["it's u1", "u1"], "scenario": ["support"], "model": ["gpt-realtime"]}
+NAMES: Final = ("user", "scenario", "kind", "tag", "model", "service")
+EVERYTHING: Final[dict[str, list[str]]] = {**{name: [ALL] for name in NAMES}, "session": ["s1"]}
+ONE: Final = {
+    **EVERYTHING,
+    "user": ["it's u1", "u1"],
+    "scenario": ["support"],
+    "model": ["gpt-realtime"],
+    "kind": ["conversation"],
+    "tag": ["team=it's west", "team=east"],
+}
+
+NOTHING_BEFORE: Final = (
+    "Missing calls",
+    "The period before",
+    "Against the period before",
+    "Against the four weeks before",
+)
+"""Panels that have nothing to say of a store in which nothing is older than two hours."""
 
 PANELS: Final = [
     pytest.param(dashboard, panel, id=f"{name}: {panel['title']}")
@@ -44,13 +60,14 @@ def full(store: Store) -> Store:
     """Return a store that has something to show in every panel."""
     # Today, whenever it is: budgets begin at midnight.
     recently = max(now() - timedelta(hours=2), now().replace(hour=0, minute=0, second=0, microsecond=0))
-    support: dict[str, Any] = {"otel_costs__scenario": "support"}
+    support: dict[str, Any] = {"otel_costs__scenario": "support", "otel_costs__tag__team": "it's west"}
     speech = {**support, "gen_ai__provider__name": "azure.speech", "cost": "0.5"}
     turn: dict[str, Any] = {
         **support,
         "gen_ai__operation__name": "realtime_inference",
         "gen_ai__response__model": "gpt-realtime",
         "gen_ai__response__time_to_first_chunk": "0.4",
+        "otel_costs__realtime__time_to_first_audio": "0.6",
         "gen_ai__usage__input_tokens": 1000,
         "gen_ai__usage__audio__input_tokens": 800,
         "gen_ai__usage__cache_read__input_tokens": 200,
@@ -78,7 +95,7 @@ def test_panel(full: Store, dashboard: dict[str, Any], panel: dict[str, Any], ch
     """It is answered; and where everything is chosen, there is something to see."""
     for target in panel["targets"]:
         found = full.ask(expanded(target["rawSql"], now() - timedelta(days=1), now(), chosen))
-        if chosen is EVERYTHING and panel["title"] != "Missing calls":
+        if chosen is EVERYTHING and panel["title"] not in NOTHING_BEFORE:
             assert found
             assert any(value is not None for value in found[0].values())
 
@@ -91,6 +108,51 @@ def test_a_choice_narrows(full: Store) -> None:
     assert full.one(expanded(sql, *day, ONE))["cost"] == 10.0
     assert full.one(expanded(sql, *day, {**EVERYTHING, "user": ["it's u1"]}))["cost"] == 1.0
     assert full.one(expanded(sql, day[0], now() - timedelta(hours=3), EVERYTHING))["cost"] == 0.0
+
+
+def panel(dashboard: str, title: str) -> str:
+    """Return the statement of a panel."""
+    [found] = [one for one in DASHBOARDS[dashboard]["panels"] if one["title"] == title]
+    sql: str = found["targets"][0]["rawSql"]
+    return sql
+
+
+def test_kinds_and_tags_narrow(full: Store) -> None:
+    """Everywhere where a scenario does, in the lines of calls too."""
+    day = now() - timedelta(days=1), now()
+    west = {**EVERYTHING, "tag": ["team=it's west"]}
+    assert full.one(expanded(panel("costs", "Cost"), *day, west))["cost"] == 12.0
+    assert full.one(expanded(panel("costs", "Cost"), *day, {**EVERYTHING, "tag": ["team=east"]}))["cost"] == 0.0
+    assert full.one(expanded(panel("costs", "Cost"), *day, {**EVERYTHING, "kind": ["creation"]}))["cost"] == 0.0
+    by_modality = panel("costs", "Cost by modality")
+    assert sum(row["cost"] for row in full.ask(expanded(by_modality, *day, west))) > 0
+    assert full.ask(expanded(by_modality, *day, {**EVERYTHING, "kind": ["creation"]})) == []
+
+
+def test_against_what_was_before(store: Store) -> None:
+    """The period before is as long as this one; a day is held against those of the four weeks before it."""
+    end = now()
+    days = [call(end - timedelta(days=back, hours=1), cost="2", session=f"d{back}") for back in range(1, 11)]
+    store.insert(*days, call(end - timedelta(hours=1), cost="9", session="today"))
+    store.count_sessions()
+    day = end - timedelta(days=1), end
+    assert store.one(expanded(panel("costs", "The period before"), *day, EVERYTHING))["cost"] == 2.0
+    assert store.one(expanded(panel("costs", "Against the period before"), *day, EVERYTHING))["change"] == 3.5
+    assert store.one(expanded(panel("costs", "Against the four weeks before"), *day, EVERYTHING))["times"] == 4.5
+    dearest = store.ask(expanded(panel("sessions", "Dearest sessions"), end - timedelta(days=20), end, EVERYTHING))
+    assert (dearest[0]["session_id"], len(dearest)) == ("today", 11)
+    [rule] = [rule for rule in ALERTS if rule["uid"] == "otel-costs-spike"]
+    found = store.ask(expanded(rule["data"][0]["model"]["rawSql"], end - timedelta(days=29), end, {}))
+    assert [row["times"] for row in found] == [4.5]
+
+
+def test_every_panel_says_what_it_shows() -> None:
+    """In a sentence, and no legend adds up shares or times."""
+    for dashboard in DASHBOARDS.values():
+        for one in dashboard["panels"]:
+            assert one["description"].endswith(".")
+            if one["fieldConfig"]["defaults"].get("unit") in ("percentunit", "s"):
+                assert "sum" not in one["options"].get("legend", {}).get("calcs", [])
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
@@ -110,6 +172,7 @@ def test_variable(full: Store, variable: dict[str, Any]) -> None:
         ("otel-costs-budget-100", [("user", "u1", "month", 220.0)]),
         ("otel-costs-unpriced", [("openai", "acme-1", 1)]),
         ("otel-costs-missing", []),
+        ("otel-costs-spike", []),
     ],
 )
 def test_alert(full: Store, uid: str, rows: list[tuple[Any, ...]]) -> None:
