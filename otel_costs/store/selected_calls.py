@@ -25,9 +25,9 @@ def selected_calls(
     `session`: only of this session. `where` and `more` are fixed texts of SQL: another condition of calls `c`, and
     columns that are read beside the others. Raises StoreError.
     """
-    condition = _condition(selection, session)
+    condition = _condition(client, selection, session)
     names = ", ".join(f"c.{name} as {name}" for name in COLUMNS)
-    sql = f"select {names}{more} from {_calls(selection)} where {condition.sql}{where}"  # noqa: S608
+    sql = f"select {names}{more} from owned_calls as c where {condition.sql}{where}"  # noqa: S608
     with telling():
         stream = client.query_rows_stream(sql, parameters=dict(condition.parameters), tz_mode="aware")
         with stream:
@@ -38,25 +38,25 @@ def selected_calls(
 
 def count(client: "Client", selection: Selection, *, session: str | None = None, where: str = "") -> int:
     """Return how many calls those are. Raises StoreError."""
-    condition = _condition(selection, session)
-    sql = f"select count() as calls from {_calls(selection)} where {condition.sql}{where}"  # noqa: S608
+    condition = _condition(client, selection, session)
+    sql = f"select count() as calls from owned_calls as c where {condition.sql}{where}"  # noqa: S608
     (found,) = rows(client, sql, condition.parameters)
     calls: int = found["calls"]
     return calls
 
 
-def _calls(selection: Selection) -> str:
-    # Whose a call is need not be found out where nobody asks for it.
-    return "owned_calls as c" if selection.user is not None else "calls as c final"
-
-
-def _condition(selection: Selection, session: str | None) -> Condition:
+def _condition(client: "Client", selection: Selection, session: str | None) -> Condition:
     condition = of_calls(selection)
-    sql, bound = f"{condition.sql} and not c.superseded", dict(condition.parameters)
-    if session is not None:
-        bound["session"] = session
-        sql += (
-            " and c.session_id = {session:String} and toDate(c.end_time) global in"
-            " (select day from session_days where session_id = {session:String})"
-        )
-    return Condition(sql, bound)
+    if session is None:
+        return condition
+    # When its calls ended says in which days to look. What a reader may not see, the tables, is not read here.
+    (ends,) = rows(
+        client,
+        "select min(end_time) as first, max(end_time) as last from session_calls(session_id = {session:String})",
+        {"session": session},
+    )
+    sql = (
+        f"{condition.sql} and c.session_id = {{session:String}} and c.end_time >= {{first:DateTime64(3, 'UTC')}}"
+        " and c.end_time <= {last:DateTime64(3, 'UTC')}"
+    )
+    return Condition(sql, {**condition.parameters, **ends, "session": session})
