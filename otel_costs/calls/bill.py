@@ -41,6 +41,10 @@ class Bill:
     refused: bool = False
     unknown: list[str] = field(default_factory=list)
 
+    def accounts_for_all(self) -> bool:
+        """Return whether nothing but a price can make the cost less than priced."""
+        return not (self.reasons or self.unknown or self.usage is None or self.usage.unknown or self.usage.estimated)
+
     def unaccounted(self, cost: Cost | None) -> list[str]:
         """Return what `cost` does not account for: at most 16 names of keys and options, clean, of 64 characters."""
         keys = (*(cost.unknown if cost else ()), *(self.usage.unknown if self.usage else ()), *self.unknown)

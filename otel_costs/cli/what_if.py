@@ -26,6 +26,8 @@ _MISSING: Final[Mapping[str, str]] = {
     CostReason.TIER_NOT_PRICED: "The model has no price for this service tier.",
 }
 
+_OTHERS: Final = "what differs there is the list, too; --prices FILE gives the one that the programs had."
+
 _NONE_TAKEN: Final = (
     "no call of these is one in which a model answers, which another model could take: give --operation, such as"
     " --operation speech_to_text, to price others"
@@ -71,6 +73,13 @@ def _tables(found: Row) -> RenderableType:
         parts += [Text(), _lines(found)]
     if any(one["differences"] for one in found["alternatives"]):
         parts += [Text(), _differences(found["alternatives"])]
+    if others := found["recorded"]["other_price_calls"]:
+        parts += [
+            Text(),
+            Text(
+                f"{formatting.many(others, 'call')} of another price list, or priced by the provider: {_OTHERS}", "dim"
+            ),
+        ]
     missing = [(one["label"], group) for one in found["alternatives"] for group in one["not_priced"]]
     if missing:
         parts += [Text(), _not_priced(missing)]

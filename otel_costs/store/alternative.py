@@ -1,7 +1,7 @@
 """A stored call as it might have been made: with another model, tier or processing window, at its price."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -72,6 +72,8 @@ def outcome(
     if used is not None:
         bill.usage = used
     cost = bill.cost(provider, models, stored_call.nanoseconds(at or row["start_time"]))
+    if cost is not None and cost.status == PRICED and bill.accounts_for_all():
+        return Outcome(cost.total, cost.lines)
     said = cost_attributes(bill, cost)
     status, reason = said[names.COST_STATUS], said.get(names.COST_REASON, "")
     if cost is None or status not in (PRICED, ESTIMATED):
@@ -87,23 +89,25 @@ _AS_IT_WAS: Final = Alternative()
 
 def _bill(row: Mapping[str, Any], alternative: Alternative) -> tuple[Bill, tuple[str | None, str | None], str]:
     """Return the bill as it would have been, the models that would have answered and been asked, and the provider."""
-    bill = replace(stored_call.bill(row), reported=None)
+    bill = stored_call.bill(row)
+    bill.reported = None
     provider, model = alternative.provider or row["provider"], alternative.model or row["model"]
     models: tuple[str | None, str | None] = row["model"], row["request_model"]
     if provider != row["provider"]:
-        bill = replace(bill, endpoint=None)
+        bill.endpoint = None
     if (provider, model) != (row["provider"], row["model"]):
         models = model, None
         # A deployment has one model; a size is asked of any: `dall-e-3/hd/1024x1024`.
         listed, prefix = bill.price_model or "", f"{row['model']}/"
-        sized = f"{model}/{listed.removeprefix(prefix)}" if listed.startswith(prefix) else None
-        bill = replace(bill, deployment=None, price_model=sized)
+        bill.price_model = f"{model}/{listed.removeprefix(prefix)}" if listed.startswith(prefix) else None
+        bill.deployment = None
     if alternative.service_tier is not None:
         # A batch has no tier: to have one, a call is made by itself.
-        bill = replace(bill, service_tier=alternative.service_tier, processing=None)
+        bill.service_tier, bill.processing = alternative.service_tier, None
     if alternative.processing is not None:
-        tier = None if bill.service_tier == _BATCH else bill.service_tier  # as some providers report a batch
-        bill = replace(bill, service_tier=tier, processing=alternative.processing)
+        bill.processing = alternative.processing
+        if bill.service_tier == _BATCH:  # as some providers report a batch
+            bill.service_tier = None
     return bill, models, provider
 
 

@@ -33,7 +33,6 @@ class LineSums:
     """Sums of lines, in US dollars, exact: each is the sum of its calls' amounts, of twelve decimals each."""
 
     sums: dict[Key, _Sum] = field(default_factory=dict)
-    by_unit: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, provider: str, model: str, line: Line) -> None:
         """Count a line of a call that `model` of `provider` answers."""
@@ -47,11 +46,18 @@ class LineSums:
             else:
                 self.add(provider, model, line.of)
 
+    def by_unit(self) -> dict[str, Decimal]:
+        """Return the sums by unit alone."""
+        found: dict[str, Decimal] = {}
+        for key, one in self.sums.items():
+            found[key[2]] = EXACT.add(found.get(key[2], Decimal()), one.usd)
+        return found
+
     def total(self) -> Decimal:
         """Return the sum of all."""
         found = Decimal()
-        for usd in self.by_unit.values():
-            found = EXACT.add(found, usd)
+        for one in self.sums.values():
+            found = EXACT.add(found, one.usd)
         return found
 
     def rows(self) -> list[Row]:
@@ -74,15 +80,15 @@ class LineSums:
 
     def _add(self, key: Key, quantity: int | Decimal | None, usd: Decimal) -> None:
         of = place(self.sums, key, _OTHERS)
-        one = self.sums.setdefault(of, _Sum())
+        one = self.sums.get(of)
+        if one is None:
+            one = self.sums[of] = _Sum()
         if of is _OTHERS or one.quantity is None or quantity is None:
             one.quantity = None
         else:
             one.quantity = _sum(one.quantity, quantity)
         one.usd = EXACT.add(one.usd, usd)
         one.calls += 1
-        unit = place(self.by_unit, key[2], _OTHERS[2])
-        self.by_unit[unit] = EXACT.add(self.by_unit.get(unit, Decimal()), usd)
 
 
 def as_recorded(row: Mapping[str, Any]) -> tuple[RecordedLine, ...]:

@@ -106,7 +106,7 @@ class _Compared:
         group.recorded_usd = EXACT.add(group.recorded_usd, row["cost_usd"] or Decimal())
 
     def _differences(self) -> list[Row]:
-        before, after = self.recorded.by_unit, self.lines.by_unit
+        before, after = self.recorded.by_unit(), self.lines.by_unit()
         found = []
         for unit in dict.fromkeys((*before, *after)):
             was, would_be = before.get(unit, Decimal()), after.get(unit, Decimal())
@@ -143,21 +143,23 @@ def what_if(
 ) -> Row:
     """Return what the calls of a selection, or of a `session` among them, cost, and would have cost.
 
-    `recorded` is what they cost, with its lines; `alternatives` are in the order in which they were given. `at` is when
-    they would have been made, for the prices of that time; None is when each was. Raises TooManyCallsError where there
-    are more calls than `most`, ValueError for more alternatives than MOST_ALTERNATIVES, StoreError.
+    `recorded` is what they cost, with its lines; `other_price_calls` of them have a cost that does not come of the
+    prices that are known here, as one that the provider told. `alternatives` are in the order in which they were given.
+    `at` is when they would have been made, for the prices of that time; None is when each was. Raises TooManyCallsError
+    where there are more calls than `most`, ValueError for more alternatives than MOST_ALTERNATIVES, StoreError.
     """
     if len(alternatives) > MOST_ALTERNATIVES:
         raise ValueError(f"{len(alternatives)} alternatives: give {MOST_ALTERNATIVES} at most")
     if most is not None and (calls := count(client, selection, session=session)) > most:
         raise TooManyCallsError(f"these are {calls:,} calls, and {most:,} are looked at at most: give a shorter time")
     compared = [_Compared(alternative) for alternative in alternatives]
-    recorded, total, calls, unpriced = LineSums(), Decimal(), 0, 0
+    recorded, total, calls, unpriced, others = LineSums(), Decimal(), 0, 0, 0
     for row in selected_calls(client, selection, session=session):
         calls += 1
         unpriced += row["cost_usd"] is None
         total = EXACT.add(total, row["cost_usd"] or Decimal())
         lines = as_recorded(row)
+        others += any(line.of is None for line in lines)
         recorded.add_recorded(row["provider"], row["model"], lines)
         for one in compared:
             if one.alternative.takes(row, selection.operation):
@@ -174,6 +176,7 @@ def what_if(
         "recorded": {
             "call_count": calls,
             "unpriced_calls": unpriced,
+            "other_price_calls": others,
             "cost_usd": total,
             "lines": recorded.rows(),
         },

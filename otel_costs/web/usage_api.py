@@ -15,7 +15,7 @@ from otel_costs.web.usage_models import Usage
 
 router: Final = APIRouter(tags=["reports"])
 
-MOST_CALLS: Final = 100_000
+MOST_CALLS: Final = 50_000
 """Calls that one request prices again, to say what the cache saved: more take longer than a request may."""
 
 _USAGE: Final = Asked((*PERIOD, *FILTERS, *FORM))
@@ -28,7 +28,7 @@ async def get_usage(
     """Return how much was used, and when.
 
     What an average day has, sessions by day and kind, what one of a kind costs, the hours of the week, and what the
-    cache saved. That is exact; where more than 100,000 calls read from a cache it is not counted, and said
+    cache saved. That is exact; where more than 50,000 calls read from a cache it is not counted, and said
     (`otel-costs usage` counts any number). As CSV it is one table, whose column `part` tells its parts apart.
     """
     readable(question, rights)

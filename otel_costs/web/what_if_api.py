@@ -16,8 +16,8 @@ from otel_costs.web.what_if_models import WhatIf, WhatIfBody
 
 router: Final = APIRouter(tags=["what-if"])
 
-MOST_CALLS: Final = 100_000
-"""Calls that one request prices: more take longer than a request may."""
+MOST_PRICES: Final = 100_000
+"""Prices that one request computes, one for each call and alternative: more take longer than a request may."""
 
 _WHAT_IF: Final = Asked((*PERIOD, *FILTERS, *FORM), own=(("session", "only calls of this session"),))
 
@@ -33,16 +33,16 @@ async def post_what_if(
     """Return what the calls of a session or a selection cost, and would have cost with each alternative.
 
     The usage is taken as it is, call by call; nothing is stored. Each alternative is compared on the calls that have a
-    cost both ways, line by line; what has no price is named with its reason. At most 100,000 calls at a time:
-    `otel-costs price --from` takes any number. As CSV it is the lines.
+    cost both ways, line by line; what has no price is named with its reason. At most 100,000 calls at a time, divided
+    by the number of alternatives: `otel-costs price --from` takes any number. As CSV it is the lines.
     """
     readable(question, rights)
     asked = [one.alternative for one in body.alternatives]
-    session, at = question.texts.get("session"), body.at
+    session, at, most = question.texts.get("session"), body.at, MOST_PRICES // len(asked)
     try:
         found = await store.ask(
             request,
-            lambda client: what_if(client, question.selection, asked, session=session, at=at, most=MOST_CALLS),
+            lambda client: what_if(client, question.selection, asked, session=session, at=at, most=most),
         )
     except TooManyCallsError as error:
         raise ParameterError(f"{error}, or use otel-costs price") from None

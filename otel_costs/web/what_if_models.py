@@ -95,6 +95,9 @@ class Recorded(Shape):
 
     call_count: int
     unpriced_calls: int
+    other_price_calls: int = Field(
+        description="calls whose cost does not come of the prices that are known here, as one that the provider told"
+    )
     cost_usd: Money
     lines: list[LineSum]
 

@@ -182,7 +182,7 @@ def test_a_cost_that_the_provider_told(store: Store) -> None:
     """It stays what it is as it was recorded; otherwise the book's prices are applied."""
     store.insert(priced(gen_ai__usage__cost__source="provider", otel_costs__cost__usd="7"))
     found = what_if(store.client, ALL, [Alternative("gpt-4o-mini")])
-    assert found["recorded"]["cost_usd"] == 7
+    assert (found["recorded"]["cost_usd"], found["recorded"]["other_price_calls"]) == (7, 1)
     assert [(line["unit"], line["quantity"]) for line in found["recorded"]["lines"]] == [("", None)]
     assert only(found)["cost_usd"] == Decimal("0.00021")
     adds_up(found)

@@ -98,7 +98,7 @@ def test_prices_of_another_time(api: str) -> None:
 @pytest.mark.usefixtures("api")
 def test_too_many_calls(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than a request has the time for are refused, and what to do instead is said."""
-    monkeypatch.setattr(what_if_api, "MOST_CALLS", 2)
+    monkeypatch.setattr(what_if_api, "MOST_PRICES", 2)
     said = refusal(sent(f"{program}/api/v1/what-if", MINI, cookie("clerk")), 400)
     assert "5 calls" in said
     assert "otel-costs price" in said
