@@ -1,6 +1,6 @@
 """Draw what the dashboards of `grafana/` show, without Grafana: python -m docs.images.dashboards
 
-Each panel's own query is asked of a store with a week of made-up calls, and its answer is drawn where the panel
+Each panel's own query is asked of a store with two weeks of made-up calls, and its answer is drawn where the panel
 stands: numbers, bars over time, tables. Fonts, colours and controls are Grafana's own business.
 """
 
@@ -61,10 +61,10 @@ def main() -> None:
 
 
 def fill(store: Store) -> None:
-    """Write a week of calls of three kinds: chats, spoken conversations and speech."""
+    """Write two weeks of calls of three kinds: chats, spoken conversations and speech."""
     random = Random(7)  # noqa: S311  # a picture that is the same each time
     records = []
-    for hour in range(168):
+    for hour in range(336):
         at = NOW - timedelta(hours=hour, minutes=20)
         daily = 1 + 4 * (7 <= at.hour <= 19)
         for _ in range(daily):

@@ -16,6 +16,7 @@ from otel_costs.cli.output import inert, name, text
 from otel_costs.cli.reasons import explained
 from otel_costs.cli.transcript import Transcript
 from otel_costs.store.recorded_lines import RecordedLine, recorded_lines
+from otel_costs.store.reports import BREAKDOWN
 
 Row = Mapping[str, Any]
 
@@ -26,17 +27,6 @@ SHOWN_OF_SYSTEM: Final = 80
 
 _ROLE_STYLES: Final = {"user": "bold cyan", "assistant": "bold green", "function": "bold yellow", "system": "bold"}
 _STATUS_SIGNS: Final = {"partial": "≥ ", "estimated": "≈ "}
-_KINDS: Final = (
-    "text_input",
-    "text_output",
-    "audio_input",
-    "audio_output",
-    "speech_to_text",
-    "text_to_speech",
-    "other",
-)
-
-
 _CACHED_KINDS: Final = {
     "cache_read_tokens": "text_input",
     "cache_text_read_tokens": "text_input",
@@ -99,7 +89,7 @@ def totals(session: Row, calls: Sequence[Row]) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     cached = _cached(calls)
-    for kind in _KINDS:
+    for kind in BREAKDOWN:
         amount, from_cache = cost["cost_breakdown"][kind], cached.get(kind, Decimal())
         if amount is not None and amount != from_cache:
             table.add_row(kind.replace("_", " "), formatting.exact(amount - from_cache))

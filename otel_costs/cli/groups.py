@@ -1,7 +1,7 @@
 """What calls cost, split by anything that they have: one table of groups, which adds up to its total."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,23 +9,13 @@ from rich.text import Text
 
 from otel_costs.cli import formatting, output
 from otel_costs.store import costs
+from otel_costs.store.reports import BREAKDOWN, TOKENS
 from otel_costs.store.selection import Selection
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 Row = Mapping[str, Any]
-
-PARTS: Final = (
-    "text_input",
-    "text_output",
-    "audio_input",
-    "audio_output",
-    "speech_to_text",
-    "text_to_speech",
-    "other",
-)
-TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "cached_input")
 
 
 def grouped(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
@@ -43,7 +33,7 @@ def grouped(client: "Client", selection: Selection, by: Sequence[str], limit: in
 def group_columns(by: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of the groups in CSV."""
     measures = ("call_count", "unpriced_calls", "error_count", "cost_usd", "audio_seconds", "characters")
-    parts, tokens = (f"{part}_usd" for part in PARTS), (f"{kind}_tokens" for kind in TOKENS)
+    parts, tokens = (f"{part}_usd" for part in BREAKDOWN), (f"{kind}_tokens" for kind in TOKENS)
     return (*by, "others", *measures, *parts, *tokens)
 
 

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from otel_costs.cli import formatting, options, output
 from otel_costs.cli.emptiness import NOTHING_YET, WHY_UNPRICED
-from otel_costs.cli.groups import PARTS, TOKENS, add_figures, figures, group_columns, group_tables, grouped
+from otel_costs.cli.groups import add_figures, figures, group_columns, group_tables, grouped
 from otel_costs.cli.others import spans_of_others
 from otel_costs.cli.selecting import selection_options
 from otel_costs.cli.sessions import session_table
 from otel_costs.store import costs
+from otel_costs.store.reports import BREAKDOWN, TOKENS
 from otel_costs.store.selection import Selection
 
 Row = Mapping[str, Any]
@@ -30,7 +31,7 @@ _KEYS: Final = {
 _NAMES: Final = {"days": "By day", "models": "By model", "scenarios": "By scenario", "users": "By user"}
 CSV_COLUMNS: Final = (
     "by", "user_id", "day", "provider", "model", "operation", "scenario", "call_count", "unpriced_calls", "cost_usd",
-    *(f"{part}_usd" for part in PARTS), *(f"{kind}_tokens" for kind in TOKENS), "audio_seconds", "characters",
+    *(f"{part}_usd" for part in BREAKDOWN), *(f"{kind}_tokens" for kind in TOKENS), "audio_seconds", "characters",
     "others",
 )  # fmt: skip
 
