@@ -1,7 +1,7 @@
 """What a call is billed, as attributes: its cost by the price book, or by the provider's own word."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -58,7 +58,7 @@ class Bill:
         if self.usage is None:
             return None
         answered, asked = models
-        return pricing.price(
+        found = pricing.price(
             self.usage,
             provider=provider,
             model=answered,
@@ -70,6 +70,13 @@ class Bill:
             endpoint=self.endpoint,
             deployment=self.deployment,
         )
+        return found if found.total is None or found.total < sanitize.MAX_USD else _without_amount(found)
+
+
+def _without_amount(cost: Cost) -> Cost:
+    """Return a cost that no ledger holds as unpriced: what comes to a trillion dollars is a usage that nobody had."""
+    units = tuple(line.unit for line in cost.lines)
+    return replace(cost, total=None, status=UNPRICED, reason=CostReason.INVALID_USAGE, lines=(), unpriced_units=units)
 
 
 def usage_attributes(usage: Usage) -> dict[str, Any]:

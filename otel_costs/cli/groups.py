@@ -20,13 +20,14 @@ Row = Mapping[str, Any]
 
 def grouped(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
     """Return the groups and the total, in the shape of `GET /api/v1/costs`. Raises StoreError."""
+    listed, total = costs.split(client, selection, by, limit)
     return {
         "since": selection.since,
         "until": selection.until,
         "tz": selection.tz.key,
         "by": list(by),
-        "total": costs.total(client, selection),
-        "costs": costs.costs(client, selection, by, limit),
+        "total": total,
+        "costs": listed,
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import rollups
 from otel_costs.store.files import shared
-from otel_costs.store.reports import BREAKDOWN, TOKENS, nested
+from otel_costs.store.reports import BREAKDOWN, TOKENS, nested, summed
 from otel_costs.store.rollups import Source
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import CALL_COLUMNS, Condition, Selection, of_calls
@@ -66,6 +66,17 @@ def total(client: "Client", selection: Selection) -> Row:
     return found
 
 
+def split(client: "Client", selection: Selection, by: Sequence[str], limit: int | None = None) -> tuple[list[Row], Row]:
+    """Return the rows of `costs`, and the total, to which they add up also while calls arrive. Raises as `costs` does.
+
+    By modality a call is in several rows: then the total is asked for by itself.
+    """
+    listed = costs(client, selection, by, limit)
+    if not listed or MODALITY in by:
+        return listed, total(client, selection)
+    return listed, summed([_flat(row) for row in listed])
+
+
 def check(by: Sequence[str]) -> None:
     """Raise ValueError when one of `by` is no dimension, or one is there twice."""
     for name in by:
@@ -115,6 +126,11 @@ def _cut(grouped: str, by: Sequence[str]) -> str:
         f" from (select *, {whole} as dearest from ({grouped}) as g)) as r"
         f" group by {', '.join(f'shown_{n}' for n in range(len(by)))}"
     )
+
+
+def _flat(row: Row) -> Row:
+    """Return a row with the columns that `nested` has put into groups."""
+    return {**row, **row["tokens"], **{f"{part}_usd": usd for part, usd in row["cost_breakdown"].items()}}
 
 
 @cache

@@ -39,7 +39,7 @@ TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "ca
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SUMS: Final = ("call_count", "unpriced_calls", "error_count", "cost_usd", "audio_seconds", "characters")
-_COLUMNS: Final = (*_SUMS, *(f"{part}_usd" for part in BREAKDOWN), *TOKENS)
+MEASURES: Final = (*_SUMS, *(f"{part}_usd" for part in BREAKDOWN), *TOKENS)
 
 SESSION: Final = (
     "session_id, user_id, kind, scenario, tags, start_time, end_time, duration_seconds, message_count, call_count,"
@@ -200,7 +200,7 @@ def user_report(
         "since": parameters["since"] if since else None,
         "until": parameters["until"] if until else None,
         "session_count": listed["total"],
-        **_sum(found),
+        **summed(found),
         "days": _by(found, ("day",)),
         "models": _by(found, ("provider", "model", "operation")),
         "scenarios": _by(found, ("scenario",)),
@@ -226,7 +226,7 @@ def report(client: "Client", *, since: date | None = None, until: date | None = 
     return {
         "since": parameters["since"] if since else None,
         "until": parameters["until"] if until else None,
-        **(nested(total) if total else _sum([])),
+        **(nested(total) if total else summed([])),
         "days": [_keyed(row, ("day",)) for row in sorted(parts.pop("days"), key=lambda row: row["day"])],
         **{part: _ordered(listed, _PARTS[part]) for part, listed in parts.items()},
     }
@@ -329,7 +329,7 @@ def _costs(
     )
     found.sort(key=(lambda row: -row["day"].toordinal()) if by == "day" else _dearest(keys))
     listed, others = found[:limit], found[limit:]
-    cut = [{**dict.fromkeys(keys), "others": len(others), **_sum(others)}] if others else []
+    cut = [{**dict.fromkeys(keys), "others": len(others), **summed(others)}] if others else []
     return [*(_keyed(row, keys) for row in listed), *cut]
 
 
@@ -364,11 +364,12 @@ def _by(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in found:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    return [dict(zip(keys, group, strict=True)) | _sum(members) for group, members in groups.items()]
+    return [dict(zip(keys, group, strict=True)) | summed(members) for group, members in groups.items()]
 
 
-def _sum(found: Sequence[Row]) -> Row:
-    return nested({column: sum((row[column] for row in found), start=_zero(column)) for column in _COLUMNS})
+def summed(found: Sequence[Row]) -> Row:
+    """Add up rows that have MEASURES, in the shape of `nested`."""
+    return nested({column: sum((row[column] for row in found), start=_zero(column)) for column in MEASURES})
 
 
 def _zero(column: str) -> int | Decimal:

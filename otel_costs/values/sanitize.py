@@ -31,7 +31,7 @@ MAX_ITEMS: Final = 256  # of a list that is an attribute
 _INT_LIMIT: Final = 2**63
 _ADDRESS: Final = re.compile(r"(?<![\w+.-])([A-Za-z][\w+.-]{1,30}://)([^\s\"'<>`]*)")
 _MAX_MAGNITUDE: Final = 30  # digits before or behind the point of a number
-_MAX_USD: Final = Decimal(10**12)
+MAX_USD: Final = Decimal(10**12)  # dollars: from there on the ledger holds none
 _USD: Final = Decimal("1e-12")
 
 
@@ -265,4 +265,4 @@ def money(value: object) -> Decimal | None:
     None is what no bill could be, too: negative, not finite, or a trillion and more.
     """
     amount = number(value)
-    return None if amount is None or amount >= _MAX_USD else amount.quantize(_USD, context=numbers.EXACT)
+    return None if amount is None or amount >= MAX_USD else amount.quantize(_USD, context=numbers.EXACT)

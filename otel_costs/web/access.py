@@ -55,13 +55,16 @@ class Policy:
         """Say whether the Host header can only have come from who meant this server."""
         if not self.loopback:
             return True
-        name = urlsplit("//" + headers.get("host", "")).hostname
+        try:
+            name = urlsplit("//" + headers.get("host", "")).hostname
+        except ValueError:  # no host has such a name
+            return False
         return name in _LOOPBACK_NAMES
 
     def is_own_origin(self, scope: Scope, headers: Headers) -> bool:
         """Say whether no web page made the request, or one of ours did."""
         if (origin := headers.get("origin")) is not None:
-            return urlsplit(origin).netloc == headers.get("host", "")
+            return _is_host_of(origin, headers)
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
             return True
         # A link to the page itself is harmless.
@@ -126,7 +129,14 @@ def _is_own_page(headers: Headers) -> bool:
     if (site := headers.get("sec-fetch-site")) is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    return origin is None or _is_host_of(origin, headers)
+
+
+def _is_host_of(origin: str, headers: Headers) -> bool:
+    try:
+        return urlsplit(origin).netloc == headers.get("host", "")
+    except ValueError:  # an origin that no browser writes
+        return False
 
 
 def _password(credentials: str) -> str:

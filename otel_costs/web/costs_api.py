@@ -50,13 +50,13 @@ async def get_costs(
     selection, by = question.selection, question.by
 
     def ask(client: Any) -> Row:
-        listed = costs.costs(client, selection, by, question.limit)
+        listed, total = costs.split(client, selection, by, question.limit)
         return {
             "since": selection.since,
             "until": selection.until,
             "tz": selection.tz.key,
             "by": list(by),
-            "total": listed[0] if not by else costs.total(client, selection),
+            "total": total,
             "costs": listed,
         }
 

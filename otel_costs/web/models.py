@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, field_validator
 
 from otel_costs.store.periods import moment
 
@@ -186,6 +186,10 @@ class SessionReport(Session):
     )
 
 
+# Strict, for true would be one dollar.
+GivenDollars = StrictStr | StrictInt | StrictFloat
+"""An amount of US dollars as a client may write it."""
+
 _Name = Annotated[str, Field(min_length=1, max_length=1024)]
 _OptionalName = Annotated[str | None, Field(default=None, max_length=1024)]
 _GivenTags = Annotated[dict[str, str], Field(max_length=32)]
@@ -221,7 +225,7 @@ class TrackedCall(Body):
         " this time",
     )
     service_tier: _OptionalName = Field(default=None, description="the service tier that the provider answered with")
-    cost_usd: str | float | None = Field(default=None, description="US dollars, where the provider itself reported it")
+    cost_usd: GivenDollars | None = Field(default=None, description="US dollars, where the provider itself reported it")
     error: _OptionalName = Field(default=None, description="the kind of error with which the call failed")
     idempotency_key: Annotated[str | None, Field(min_length=1, max_length=1024)] = Field(
         default=None,
@@ -424,7 +428,7 @@ class Budgets(Shape):
 class BudgetBody(Body):
     """The limit of a budget."""
 
-    limit_usd: str | float = Field(description="US dollars, from 0 on")
+    limit_usd: GivenDollars = Field(description="US dollars, from 0 on")
 
 
 class Removed(Shape):

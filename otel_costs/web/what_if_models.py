@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from otel_costs.store.alternative import Alternative
 from otel_costs.store.periods import moment
+from otel_costs.store.rows import storable
 from otel_costs.store.what_if import MOST_ALTERNATIVES
 from otel_costs.web.models import Body, Money, Shape, Time
 
@@ -42,8 +43,8 @@ class WhatIfBody(Body):
     @field_validator("prices_at")
     @classmethod
     def _is_moment(cls, text: str | None) -> str | None:
-        if text is not None and text != NOW:
-            moment(text)
+        if text is not None and text != NOW and storable(moment(text)) != moment(text):
+            raise ValueError(f"{text!r} is no time that can be stored")
         return text
 
     @property

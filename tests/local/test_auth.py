@@ -38,7 +38,8 @@ def hosts(stack: Stack) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8123", "", "[::2]", "0.0.0.0"]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8123", "", "[::2]", "0.0.0.0", "[::1", "[v1.x]"],
 )
 def test_another_name_for_loopback_is_refused(stack: Stack, host: str) -> None:
     """A page that resolves its own name to 127.0.0.1 is not answered, on any port of HTTP."""
@@ -60,6 +61,7 @@ def test_loopback_may_be_called_by_its_names(stack: Stack, host: str) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://localhost:1"},
+        {"Origin": "http://[::1"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},

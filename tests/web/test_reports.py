@@ -4,16 +4,19 @@ import csv
 import io
 import json
 import re
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
 
 from otel_costs import pricing
 from otel_costs.local import Stack
+from otel_costs.store import connect, costs
+from otel_costs.store.selection import Selection
 from tests.local.support import send
 
 from .conftest import cookie
@@ -97,6 +100,24 @@ def test_what_needs_a_look(api: str) -> None:
     assert [row["cost_reason"] for row in csv.DictReader(io.StringIO(text))] == ["unknown_model", "unknown_usage"]
 
 
+def test_rows_add_up_to_the_total_while_calls_arrive(emptied_stack: Stack, api: str) -> None:
+    """Both are of one answer of the store: what arrives behind it is in neither."""
+
+    class Arriving:
+        """The client of a store to which a call comes before each question."""
+
+        def __getattr__(self, name: str) -> Any:
+            sent(f"{api}/calls", call("arrived", user="eve"))
+            return getattr(client, name)
+
+    with closing(connect(emptied_stack.http_url)) as client:
+        for by, limit in ((("day", "model"), None), (("step",), 1), ((), None)):
+            listed, total = costs.split(cast("Any", Arriving()), Selection(user="eve"), by, limit)
+            for measure in ("call_count", "cost_usd"):
+                assert sum(row[measure] for row in listed) == total[measure]
+            assert total["call_count"] > 0
+
+
 def test_a_budget_from_set_to_gone(api: str) -> None:
     """Its answer says what is spent of it; a name may have a slash."""
     for path, spent in (("user/month/ada", True), (f"scenario/day/{quote('a/b', safe='')}", False), ("all/week", True)):
@@ -122,6 +143,7 @@ def test_a_budget_from_set_to_gone(api: str) -> None:
         ("user/month/ada", {"limit_usd": "1e30"}),
         ("user/month/ada", {"limit_usd": "0.0000000000001"}),
         ("user/month/ada", {"limit_usd": "a lot"}),
+        ("user/month/ada", {"limit_usd": True}),
         ("user/month/ada", {}),
         ("user/year/ada", {"limit_usd": "1"}),
         ("team/month/ada", {"limit_usd": "1"}),

@@ -78,6 +78,16 @@ def test_a_call_costs_what_record_says(
     assert usd == answer["cost_usd"]
 
 
+def test_what_no_ledger_holds_is_no_cost(api: str, emptied_stack: Stack, session: str) -> None:
+    """From a trillion dollars on the answer says what the store has: unpriced, and why."""
+    call = {**CHAT, "usage": {"input_tokens": 10**18}, "session": session, "idempotency_key": "k"}
+    first, again = told(api, call), told(api, call)
+    assert (first["cost_usd"], first["status"], first["reason"]) == (None, "unpriced", "invalid_usage")
+    assert {**first, "repeated": True} == again
+    (row,) = stored(emptied_stack, session)
+    assert (row["cost_usd"], row["cost_status"], row["cost_reason"]) == (None, "unpriced", "invalid_usage")
+
+
 def test_several_calls_at_once(api: str, emptied_stack: Stack, session: str) -> None:
     """Their answers come in order; each has a place of its own in the ledger."""
     calls = [
@@ -160,6 +170,7 @@ def test_a_session_that_nobody_knows_has_no_end(api: str, session: str) -> None:
         ({"operation": "chat", "provider": "openai"}, '"error": "body.usage: Field required"'),
         ([CHAT, {**CHAT, "provider": ""}], '"error": "body.1.provider: String should have at least 1 character"'),
         ({**CHAT, "usage": [1]}, "usage"),
+        ({**CHAT, "cost_usd": True}, "cost_usd"),
         ({**CHAT, "operation": ""}, "operation"),
         ({**CHAT, "sesion": "s"}, "sesion"),
         ({**CHAT, "at": "soon"}, "is no date"),

@@ -80,6 +80,8 @@ def test_as_csv_and_as_numbers(api: str) -> None:
         ({"alternatives": [{"modell": "x"}]}, "modell"),
         ({"alternatives": [{"model": ""}]}, "at least 1"),
         ({**MINI, "prices_at": "soon"}, "is no date"),
+        ({**MINI, "prices_at": "0001-01-01T00:00:00+14:00"}, "no time that can be stored"),
+        ({**MINI, "prices_at": "9999-12-31T23:59:59-14:00"}, "no time that can be stored"),
     ],
 )
 def test_what_cannot_be_asked(api: str, body: object, said: str) -> None:
