@@ -17,6 +17,9 @@ TAG: Final = costs.TAG
 _PREFIX: Final = "param_"
 """How the handlers of a ClickHouse server are given a parameter."""
 
+MOST_TAGS: Final = 32
+"""As many tags as a session may be given: one question asks for no more, of which each makes it slower."""
+
 PERIOD: Final = ("range", "from", "to", "tz")
 FILTERS: Final = (*TEXTS, "tag", "errors", "unpriced", "min_cost", "q")
 FORM: Final = ("format", "money")
@@ -143,6 +146,8 @@ class Asked:
             if name in found:
                 raise ParameterError(f"{written!r} is given twice")
             found[name] = value
+        if sum(name.startswith(TAG) for name in found) > MOST_TAGS:
+            raise ParameterError(f"more than {MOST_TAGS} tags are asked for")
         return found
 
     @property
@@ -182,6 +187,8 @@ def _bounds(found: Mapping[str, str], tz: Any) -> tuple[datetime | None, datetim
 def _by(text: str) -> tuple[str, ...]:
     found = tuple(text.split(",")) if text else ()
     costs.check(found)
+    if len(found) > MOST_TAGS:
+        raise ValueError(f"give {MOST_TAGS} at most")
     return found
 
 

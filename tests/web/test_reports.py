@@ -118,6 +118,14 @@ def test_rows_add_up_to_the_total_while_calls_arrive(emptied_stack: Stack, api: 
             assert total["call_count"] > 0
 
 
+def test_no_more_tags_than_a_session_has(api: str) -> None:
+    """Each makes a question slower: more than a session is given are refused, in filters and in groups."""
+    most = {f"tag.t{number}": "x" for number in range(32)}
+    assert got(f"{api}/costs", None, **most, by=",".join(most))["costs"] == []
+    assert "more than 32 tags" in refusal(asked(f"{api}/costs", None, **most, tag_more="x"), 400)
+    assert "32 at most" in refusal(asked(f"{api}/costs", by=",".join([*most, "tag.more"])), 400)
+
+
 def test_a_budget_from_set_to_gone(api: str) -> None:
     """Its answer says what is spent of it; a name may have a slash."""
     for path, spent in (("user/month/ada", True), (f"scenario/day/{quote('a/b', safe='')}", False), ("all/week", True)):
