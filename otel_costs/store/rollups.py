@@ -29,14 +29,14 @@ _MOST_READ_ANEW: Final = 2000
 _YEARS: Final = range(2000, 2040)
 
 _CHANGED_HALF_HOURS: Final = (
-    "select half_hour, day from call_arrivals where half_hour in {cut:Array(Int64)}"
+    "select arrayJoin({cut:Array(Int32)}) as half_hour, toDate(toDateTime64(half_hour * 1800., 3, 'UTC')) as day"
     " union distinct select half_hour, day from stale_half_hours(dimensions = {dimensions:String})"
     " where half_hour >= {first:Int64} and half_hour <= {last:Int64}"
 )
 _CHANGED_DAYS: Final = (
-    "select toDate32(toDateTime64(half_hour * 1800., 3, 'UTC')) as d, any(day) as partition from call_arrivals"
-    " where d in {cut:Array(Date32)} or d in (select day from stale_days(dimensions = 'user')"
-    " where day >= {first:Date32} and day < {last:Date32}) group by d"
+    "select arrayJoin({cut:Array(Date32)}) as d, toDate(toDateTime64(d, 3, 'UTC')) as partition"
+    " union distinct select day, partition from stale_days(dimensions = 'user')"
+    " where day >= {first:Date32} and day < {last:Date32}"
 )
 """What is to be read from the calls: what has changed since it was counted, and what a bound cuts."""
 
@@ -73,16 +73,16 @@ def of_half_hours(client: "Client", selection: Selection, by: Collection[str]) -
     conditions = _conditions(selection, bound)
     names, columns = ", ".join(measure_names()), ", ".join(_LABELS)
     counted = (
-        f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {columns}, {names} from cost_half_hours final"  # noqa: S608
-        f" array join {columns}, {names} where dimensions = {{dimensions:String}} and half_hour >= {{first:Int64}}"
+        f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {columns}, {names} from counted_half_hours"  # noqa: S608
+        f" where dimensions = {{dimensions:String}} and half_hour >= {{first:Int64}}"
         f" and half_hour < {{last:Int64}} and half_hour not in {{anew:Array(Int64)}}{conditions}"
     )
     called = (
-        f"select c.end_time as end_time, {columns}, {shared()['measures']} from calls as c final"  # noqa: S608
+        f"select c.end_time as end_time, {columns}, {shared()['measures']} from named_calls as c"  # noqa: S608
         " where toDate(c.end_time) in {days:Array(Date)}"
         " and toInt32(floor(toUnixTimestamp64Milli(c.end_time) / 1800000)) in {anew:Array(Int64)}"
         " and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}"
-        f" and not c.superseded{conditions} group by end_time, {columns}"
+        f"{conditions} group by end_time, {columns}"
     )
     return _counted(f"{counted} union all {called}" if anew else counted, {**bound, "tz": selection.tz.key})
 
@@ -117,14 +117,14 @@ def _by_day(key: str, dimensions: str, condition: str, *, anew: bool) -> str:
     """Return the costs by `key`, of the days that are counted, and of the calls on the others that meet `condition`."""
     names = ", ".join(measure_names())
     counted = (
-        f"select {key}, {names} from cost_days final array join {key}, {names} where dimensions = '{dimensions}'"  # noqa: S608
+        f"select {key}, {names} from counted_days where dimensions = '{dimensions}'"  # noqa: S608
         " and day >= {first:Date32} and day < {last:Date32} and day not in {anew:Array(Date32)}"
     )
     called = (
-        f"select c.{key} as {key}, {shared()['measures']} from calls as c final"  # noqa: S608
+        f"select c.{key} as {key}, {shared()['measures']} from named_calls as c"  # noqa: S608
         " where toDate(c.end_time) in {days:Array(Date)} and toDate32(c.end_time) in {anew:Array(Date32)}"
         " and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}"
-        f" and {condition} and not c.superseded group by {key}"
+        f" and {condition} group by {key}"
     )
     return f"{counted} union all {called}" if anew else counted
 

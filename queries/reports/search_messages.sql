@@ -19,7 +19,7 @@ with
             message_id,
             timestamp
         from messages
-        where (notEmpty(parts) and empty(tokens(whole)) or hasAllTokens(lower(content), whole))
+        where if(notEmpty(parts) and empty(tokens(whole)), true, hasAllTokens(lower(content), whole))
             and arrayAll(part -> position(lowerUTF8(content), part) > 0, parts)
             and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
             and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})
@@ -58,7 +58,7 @@ where (session_id, message_id) global in (
         message_id
     from newest
 )
-    and (notEmpty(parts) and empty(tokens(whole)) or hasAllTokens(lower(content), whole))
+    and if(notEmpty(parts) and empty(tokens(whole)), true, hasAllTokens(lower(content), whole))
     and arrayAll(part -> position(lowerUTF8(content), part) > 0, parts)
     and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
     and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})
