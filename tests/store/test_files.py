@@ -83,7 +83,7 @@ def test_a_file_runs_as_it_is() -> None:
     for statement in files.statements(DAYS, "here"):
         if statement.kind != "handler":
             text = texts[statement.name]
-            client.command(statement.sql if "$measures" in text else text)
+            client.command(statement.sql if "$measure" in text else text)
     client.command("drop database files_test sync")
     client.close()
 
