@@ -32,9 +32,9 @@ _NOT_PRICED: Final = (
     " operation, cost_reason"
 )
 _DEAR: Final = (
-    "with medians as (select s.kind as kind, quantileExact(0.5)(assumeNotNull(s.cost_usd)) as median from sessions as s"
+    "with medians as (select s.kind as kind, quantileExact(0.5)(assumeNotNull(s.cost_usd)) as median from sessions as s"  # noqa: S608
     " where s.cost_usd is not null group by kind having count() >= {{enough:UInt64}} and median > 0)"
-    " select s.*, m.median as median_usd from sessions as s inner join medians as m on s.kind = m.kind"
+    f" select {reports.SESSION}, m.median as median_usd from sessions as s inner join medians as m using (kind)"
     " where {condition} and s.cost_usd >= m.median * {{times:UInt8}} order by s.cost_usd desc, s.session_id"
     " limit {{listed:UInt64}}"
 )

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from otel_costs.store import costs
 from otel_costs.store.periods import period
+from otel_costs.store.reports import SESSION
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection
 
@@ -40,7 +41,7 @@ def sessions(client: "Client", session_ids: Sequence[str]) -> list[Row]:
     wanted = sorted(set(session_ids) - {""})
     if not wanted:
         return []
-    sql = "select * from sessions where session_id in {ids:Array(String)} order by end_time desc, session_id"
+    sql = f"select {SESSION} from sessions where session_id in {{ids:Array(String)}} order by end_time desc, session_id"  # noqa: S608
     return rows(client, sql, {"ids": wanted})
 
 

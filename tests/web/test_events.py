@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from otel_costs.local import Stack
+from otel_costs.web import models
 from otel_costs.web.access import HostAccess
 from otel_costs.web.application import application
 from otel_costs.web.connected_store import ConnectedStore
@@ -89,6 +90,7 @@ def test_a_new_call_is_told_with_its_session_and_the_total(api: str) -> None:
         rest = until(events, lambda event: event[1] == "totals")
         (listed,) = [event[2] for event in rest if event[1] == "sessions"]
         (one,) = [row for row in listed["sessions"] if row["session_id"] == session]
+        assert {*one} == {*models.Session.model_fields}
         assert (one["call_count"], one["cost_usd"]) == (1, "0.003750")
         last = rest[-1][2]
         assert last["day"] == datetime.now(UTC).date().isoformat() or first["day"] != last["day"]

@@ -17,6 +17,7 @@ from otel_costs import pricing
 from otel_costs.local import Stack
 from otel_costs.store import connect, costs
 from otel_costs.store.selection import Selection
+from otel_costs.web import models
 from tests.local.support import send
 
 from .conftest import cookie
@@ -93,6 +94,7 @@ def test_what_needs_a_look(api: str) -> None:
     reasons = [(row["cost_status"], row["cost_reason"], row["call_count"]) for row in found["not_priced"]]
     assert reasons == [("unpriced", "unknown_model", 1), ("partial", "unknown_usage", 1)]
     assert [(row["session_id"], row["median_usd"]) for row in found["dear_sessions"]] == [("dear", "0.011750")]
+    assert {*found["dear_sessions"][0]} == {*models.DearSession.model_fields}
     assert [row["day"] for row in found["dear_days"]] == [NOW.date().isoformat()]
     assert (found["missing_calls"], found["refused_records"], found["misdated_calls"]) == ([], 0, 0)
     assert got(f"{api}/inbox", user="nobody")["dear_sessions"] == []
