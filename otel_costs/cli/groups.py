@@ -1,7 +1,7 @@
 """What calls cost, split by anything that they have: one table of groups, which adds up to its total."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,25 +10,8 @@ from rich.text import Text
 from otel_costs.cli import formatting, output
 from otel_costs.store import costs
 from otel_costs.store.reports import BREAKDOWN, TOKENS
-from otel_costs.store.selection import Selection
-
-if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
 
 Row = Mapping[str, Any]
-
-
-def grouped(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
-    """Return the groups and the total, in the shape of `GET /api/v1/costs`. Raises StoreError."""
-    listed, total = costs.split(client, selection, by, limit)
-    return {
-        "since": selection.since,
-        "until": selection.until,
-        "tz": selection.tz.key,
-        "by": list(by),
-        "total": total,
-        "costs": listed,
-    }
 
 
 def group_columns(by: Sequence[str]) -> tuple[str, ...]:

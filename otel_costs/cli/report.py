@@ -11,7 +11,7 @@ from rich.text import Text
 
 from otel_costs.cli import formatting, options, output
 from otel_costs.cli.emptiness import NOTHING_YET, WHY_UNPRICED
-from otel_costs.cli.groups import add_figures, figures, group_columns, group_tables, grouped
+from otel_costs.cli.groups import add_figures, figures, group_columns, group_tables
 from otel_costs.cli.others import spans_of_others
 from otel_costs.cli.selecting import selection_options
 from otel_costs.cli.sessions import session_table
@@ -67,7 +67,10 @@ def report(by: tuple[str, ...], selection: Selection, limit: int | None, form: s
 
     others = None
     with options.opened(dsn) as client, output.working("Adding up"):
-        found = grouped(client, selection, by, limit or 100) if by else selected_report(client, selection, limit or 20)
+        if by:
+            found = costs.report(client, selection, by, limit or 100)
+        else:
+            found = selected_report(client, selection, limit or 20)
         if form == options.TABLE and selection.filters <= {"user"}:  # they know no more
             others = spans_of_others(client, user=selection.user, since=selection.since, until=selection.until)
     if form == options.JSON:

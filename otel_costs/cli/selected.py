@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from otel_costs.cli.selecting import tags
 from otel_costs.semconv import ENV_TZ
 from otel_costs.store.periods import began, moment, zone
 from otel_costs.store.selection import Selection
@@ -58,7 +59,7 @@ def selection(asked: Mapping[str, Any]) -> Selection:
         **{name: asked[name] for name in _TEXTS},
         provider=asked["of_provider"],
         model=asked["of_model"],
-        tags=_tags(asked["tags"]),
+        tags=tags(asked["tags"]),
     )
 
 
@@ -79,13 +80,3 @@ _TZ: Final = click.option(
     "--tz", metavar="ZONE", help=f"The zone of days and hours: Europe/Berlin.  [default: {ENV_TZ}, or else UTC]"
 )
 _TAG: Final = click.option("--tag", "tags", metavar="NAME=VALUE", multiple=True, help="Only with this tag; repeatable.")
-
-
-def _tags(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    found = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not sign or not name:
-            raise click.UsageError(f"{pair!r} is no tag: give NAME=VALUE, such as team=sales")
-        found[name] = value
-    return tuple(sorted(found.items()))

@@ -30,11 +30,13 @@ def selection_options(*, until: str = "--to") -> Callable[[Callable[..., Any]], 
 
 def tags(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Read tags that are given as NAME=VALUE. Raises UsageError."""
-    pairs = [tag.partition("=") for tag in given]
-    for name, equals, _ in pairs:
+    found = {}
+    for tag in given:
+        name, equals, value = tag.partition("=")
         if not name or not equals:
-            raise click.UsageError("a tag is given as NAME=VALUE")
-    return tuple(sorted({name: value for name, _, value in pairs}.items()))
+            raise click.UsageError(f"{tag!r} is no tag: give NAME=VALUE, such as team=sales")
+        found[name] = value
+    return tuple(sorted(found.items()))
 
 
 def _options() -> list[Callable[[Any], Any]]:

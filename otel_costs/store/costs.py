@@ -60,6 +60,19 @@ def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit:
     return [_row(row, by, selection) for row in listed]
 
 
+def report(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
+    """Return groups and their total with what was asked, in the shape of `GET /api/v1/costs`. Raises as `split`."""
+    listed, whole = split(client, selection, by, limit)
+    return {
+        "since": selection.since,
+        "until": selection.until,
+        "tz": selection.tz.key,
+        "by": list(by),
+        "total": whole,
+        "costs": listed,
+    }
+
+
 def total(client: "Client", selection: Selection) -> Row:
     """Return what the calls of a selection cost together. Raises StoreError."""
     (found,) = costs(client, selection)

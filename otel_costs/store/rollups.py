@@ -8,6 +8,7 @@ on a half hour of UTC's, and more conditions than one, are for the calls alone.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -71,7 +72,7 @@ def of_half_hours(client: "Client", selection: Selection, by: Collection[str]) -
     anew = sorted({row["half_hour"] for row in changed})
     bound |= {"first": first, "last": last, "anew": anew, "days": sorted({row["day"] for row in changed})}
     conditions = _conditions(selection, bound)
-    names, columns = ", ".join(measure_names()), ", ".join(_LABELS)
+    names, columns = shared()["measure_names"], ", ".join(_LABELS)
     counted = (
         f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {columns}, {names} from counted_half_hours"  # noqa: S608
         f" where dimensions = {{dimensions:String}} and half_hour >= {{first:Int64}}"
@@ -115,7 +116,7 @@ def of_users(client: "Client", since: date | None, until: date | None) -> Source
 
 def _by_day(key: str, dimensions: str, condition: str, *, anew: bool) -> str:
     """Return the costs by `key`, of the days that are counted, and of the calls on the others that meet `condition`."""
-    names = ", ".join(measure_names())
+    names = shared()["measure_names"]
     counted = (
         f"select {key}, {names} from counted_days where dimensions = '{dimensions}'"  # noqa: S608
         " and day >= {first:Date32} and day < {last:Date32} and day not in {anew:Array(Date32)}"
@@ -129,6 +130,7 @@ def _by_day(key: str, dimensions: str, condition: str, *, anew: bool) -> str:
     return f"{counted} union all {called}" if anew else counted
 
 
+@cache
 def has_half_hours(tz: ZoneInfo) -> bool:
     """Tell whether the days of a zone begin on a half hour of UTC's."""
     moments = (datetime(year, month, 1, tzinfo=tz) for year in _YEARS for month in (1, 7))

@@ -2,28 +2,21 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import costs
+from otel_costs.store import costs, session_figures
 from otel_costs.store.periods import month_of
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
+from otel_costs.store.session_figures import divided, figures
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_USD: Final = Decimal("1e-12")
-_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _LATELY: Final = timedelta(days=7)
 _HALF_HOUR: Final = timedelta(minutes=30)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-_SESSIONS: Final = (
-    "select count() as count, count(s.cost_usd) as priced, coalesce(sum(s.cost_usd), 0) as cost_usd,"
-    " arrayMap(usd -> assumeNotNull(usd), quantilesExactIf(0.5, 0.95)(assumeNotNull(s.cost_usd),"
-    " s.cost_usd is not null)) as quantiles from sessions as s where "
-)
 
 
 def summary(client: "Client", selection: Selection, now: datetime | None = None) -> Row:
@@ -48,21 +41,11 @@ def summary(client: "Client", selection: Selection, now: datetime | None = None)
 
 
 def sessions(client: "Client", selection: Selection) -> Row:
-    """Return how many sessions began, and what one of them that has a price cost: mean, median and 95th percentile.
-
-    A percentile is the cost of a session: the one at this place of all that are sorted by their cost.
-    """
+    """Return how many sessions began, and what one of them that has a price cost: mean, median and 95th percentile."""
     condition = of_sessions(selection)
-    (found,) = rows(client, f"{_SESSIONS}{condition.sql}", condition.parameters)
-    priced = found["priced"]
-    median, most = found["quantiles"] if priced else (None, None)
-    return {
-        "count": found["count"],
-        "cost_usd": found["cost_usd"],
-        "mean_usd": _divided(found["cost_usd"], priced) if priced else None,
-        "p50_usd": median,
-        "p95_usd": most,
-    }
+    sql = f"select {session_figures.COLUMNS} from sessions as s where {condition.sql}"  # noqa: S608
+    (found,) = rows(client, sql, condition.parameters)
+    return {"count": found["session_count"], **figures(found)}
 
 
 def month(client: "Client", selection: Selection, now: datetime) -> Row:
@@ -81,7 +64,7 @@ def month(client: "Client", selection: Selection, now: datetime) -> Row:
     if lately:
         began = max(since, datetime.fromisoformat(lately[0]["hour"]).astimezone(UTC))
         lasted = max((now - began).total_seconds(), 86_400.0)
-        projected += _divided(spent * int((end - now).total_seconds()), int(lasted))
+        projected += divided(spent * int((end - now).total_seconds()), int(lasted))
     return {"start": first, "end": end, "cost_usd": so_far, "projected_usd": projected}
 
 
@@ -100,7 +83,3 @@ def _before(client: "Client", selection: Selection, whole: Row, now: datetime) -
         "cost_usd": found["cost_usd"],
         "change_usd": whole["cost_usd"] - found["cost_usd"],
     }
-
-
-def _divided(usd: Decimal, count: int) -> Decimal:
-    return _WIDE.quantize(_WIDE.divide(usd, Decimal(count)), _USD)

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import costs, periods
+from otel_costs.store import costs, periods, session_figures
 from otel_costs.store.cache_savings import savings
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
+from otel_costs.store.session_figures import WIDE, divided, figures
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -20,8 +21,6 @@ COLUMNS: Final = (
     "counted_calls", "not_counted_calls",
 )  # fmt: skip
 
-_USD: Final = Decimal("1e-12")
-_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _DAY: Final = timedelta(days=1)
 _SHARE: Final = Decimal("0.001")
 
@@ -30,11 +29,7 @@ _DAYS: Final = (
     " count() as session_count, coalesce(sum(s.cost_usd), 0) as cost_usd"
     " from sessions as s where "
 )
-_KINDS: Final = (
-    "select s.kind as kind, count() as session_count, count(s.cost_usd) as priced_sessions,"
-    " coalesce(sum(s.cost_usd), 0) as cost_usd, arrayMap(usd -> assumeNotNull(usd), quantilesExactIf(0.5, 0.95)"
-    "(assumeNotNull(s.cost_usd), s.cost_usd is not null)) as quantiles from sessions as s where "
-)
+_KINDS: Final = f"select s.kind as kind, {session_figures.COLUMNS} from sessions as s where "  # noqa: S608
 
 
 def usage(client: "Client", selection: Selection, *, now: datetime | None = None, most: int | None = None) -> Row:
@@ -58,7 +53,7 @@ def usage(client: "Client", selection: Selection, *, now: datetime | None = None
         "days": float(days),
         "total": total,
         "per_day": {
-            "cost_usd": _divided(total["cost_usd"], days),
+            "cost_usd": divided(total["cost_usd"], days),
             "call_count": _share(total["call_count"], days),
             "session_count": _share(sum(row["session_count"] for row in by_kind), days),
         },
@@ -102,17 +97,12 @@ def _by_kind(client: "Client", selection: Selection, days: Decimal) -> list[Row]
 
 
 def _of_kind(row: Row, days: Decimal) -> Row:
-    priced = row["priced_sessions"]
-    median, most = row["quantiles"] if priced else (None, None)
     return {
         "kind": row["kind"],
         "session_count": row["session_count"],
         "sessions_per_day": _share(row["session_count"], days),
-        "unpriced_sessions": row["session_count"] - priced,
-        "cost_usd": row["cost_usd"],
-        "mean_usd": _divided(row["cost_usd"], Decimal(priced)) if priced else None,
-        "p50_usd": median,
-        "p95_usd": most,
+        "unpriced_sessions": row["session_count"] - row["priced_sessions"],
+        **figures(row),
     }
 
 
@@ -141,13 +131,9 @@ def _days(selection: Selection, now: datetime, hours: list[str], days: list[str]
         first = min([*(hour[:10] for hour in hours), *days], default=None)
         since = until if first is None else periods.moment(first, tz=selection.tz)
     length = max(until - since, _DAY)
-    return _WIDE.divide(Decimal(length // timedelta(microseconds=1)), Decimal(_DAY // timedelta(microseconds=1)))
-
-
-def _divided(usd: Decimal, by: Decimal) -> Decimal:
-    return _WIDE.quantize(_WIDE.divide(usd, by), _USD)
+    return WIDE.divide(Decimal(length // timedelta(microseconds=1)), Decimal(_DAY // timedelta(microseconds=1)))
 
 
 def _share(count: int, days: Decimal) -> float:
     """Return how many there were a day, to three decimals."""
-    return float(_WIDE.quantize(_WIDE.divide(Decimal(count), days), _SHARE))
+    return float(WIDE.quantize(WIDE.divide(Decimal(count), days), _SHARE))

@@ -1,6 +1,6 @@
 """GET summary and costs: what calls cost in a period, beside the one before, and split by anything."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -47,20 +47,9 @@ async def get_costs(
     each piece of time.
     """
     readable(question, rights)
-    selection, by = question.selection, question.by
-
-    def ask(client: Any) -> Row:
-        listed, total = costs.split(client, selection, by, question.limit)
-        return {
-            "since": selection.since,
-            "until": selection.until,
-            "tz": selection.tz.key,
-            "by": list(by),
-            "total": total,
-            "costs": listed,
-        }
-
-    found = await store.ask(request, ask)
+    found = await store.ask(
+        request, lambda client: costs.report(client, question.selection, question.by, question.limit)
+    )
     return answer(question, found, found["costs"])
 
 
