@@ -81,7 +81,7 @@ def of_half_hours(client: "Client", selection: Selection, by: Collection[str]) -
     called = (
         f"select c.end_time as end_time, {columns}, {shared()['measures']} from named_calls as c"  # noqa: S608
         " where toDate(c.end_time) in {days:Array(Date)}"
-        " and toInt32(floor(toUnixTimestamp64Milli(c.end_time) / 1800000)) in {anew:Array(Int64)}"
+        " and c.half_hour in {anew:Array(Int64)}"
         " and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}"
         f"{conditions} group by end_time, {columns}"
     )

@@ -1,7 +1,7 @@
 -- One row per day (UTC) that is due and what its calls are grouped by: their costs, counted now. A day without calls
 -- has rows without groups, so that an earlier count does not stay.
 -- Units: as in the measures.
--- Source: due_days, calls (the rows of billed_calls).
+-- Source: due_days, named_calls.
 create or replace view day_recount as
 with
     due as (
@@ -29,10 +29,9 @@ with
             uniqExactIf(c.session_id, c.session_id != '') as session_count,
             groupUniqArrayIf(sipHash64(c.session_id), c.session_id != '') as sessions,
             $measures
-        from calls as c final
+        from named_calls as c
         where toDate(c.end_time) in (select partition from due)
             and day in (select day from due)
-            and not c.superseded
         group by grouping sets (
             (day),
             (day, kind),

@@ -1,7 +1,7 @@
 -- One row per half hour that is due and what its calls are grouped by: their costs, counted now. A half hour without
 -- calls has rows without groups, so that an earlier count does not stay.
 -- Units: as in the measures.
--- Source: due_half_hours, calls (the rows of billed_calls).
+-- Source: due_half_hours, named_calls.
 create or replace view half_hour_recount as
 with
     due as (
@@ -21,7 +21,7 @@ with
                         grouping(scenario), grouping(service), grouping(step)
                     ]),
                 ',') as dimensions,
-            toInt32(floor(toUnixTimestamp64Milli(c.end_time) / 1800000)) as half_hour,
+            half_hour,
             kind,
             scenario,
             step,
@@ -30,10 +30,9 @@ with
             model,
             operation,
             $measures
-        from calls as c final
+        from named_calls as c
         where toDate(c.end_time) in (select day from due)
             and half_hour in (select half_hour from due)
-            and not c.superseded
         group by grouping sets (
             (half_hour), (half_hour, kind), (half_hour, provider, model, operation), (half_hour, operation),
             (half_hour, scenario), (half_hour, service), (half_hour, step), (half_hour, kind, provider, model),

@@ -1,16 +1,13 @@
 -- One row per day (UTC).
 -- Units: as in the measures.
--- Source: cost_days, and calls (the rows of billed_calls) on days of which it lacks something.
+-- Source: counted_days, and named_calls on days of which it lacks something.
 create or replace view daily_costs as
 with (select groupArray((day, partition)) from stale_days(dimensions = '')) as live
 select
     day, -- day (UTC) on which the calls ended
     session_count, -- sessions that had calls
     $measure_names
-from cost_days final
-array join
-    session_count,
-    $measure_names
+from counted_days
 where dimensions = ''
     and day not in (select arrayJoin(live).1)
 union all
@@ -18,8 +15,7 @@ select
     toDate32(c.end_time) as day,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
     $measures
-from calls as c final
+from named_calls as c
 where toDate(c.end_time) in (select arrayJoin(live).2)
     and day in (select arrayJoin(live).1)
-    and not c.superseded
 group by day

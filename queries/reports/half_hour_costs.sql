@@ -5,7 +5,7 @@
 -- of them in that order, 'kind,model'; by model there is the operation too; since and until (null: no bound), to the
 -- millisecond.
 -- Units: as in the measures.
--- Source: cost_half_hours, and calls (the rows of billed_calls) where that is stale or a half hour is cut.
+-- Source: counted_half_hours, and named_calls where that is stale or a half hour is cut.
 create or replace view half_hour_costs as
 with
     coalesce(toUnixTimestamp64Milli({since:Nullable(DateTime64(3, 'UTC'))}), -1000000000000000) as since_ms,
@@ -34,23 +34,14 @@ select
     model,
     operation,
     $measure_names
-from cost_half_hours final
-array join
-    kind,
-    scenario,
-    step,
-    service,
-    provider,
-    model,
-    operation,
-    $measure_names
+from counted_half_hours
 where dimensions = {dimensions:String}
     and half_hour >= first
     and half_hour + 1 <= last
     and half_hour not in (select arrayJoin(live).1)
 union all
 select
-    toInt32(floor(toUnixTimestamp64Milli(c.end_time) / 1800000)) as half_hour,
+    half_hour,
     kind,
     scenario,
     step,
@@ -59,12 +50,11 @@ select
     model,
     operation,
     $measures
-from calls as c final
+from named_calls as c
 where toDate(c.end_time) in (select arrayJoin(live).2)
     and half_hour in (select arrayJoin(live).1)
     and toUnixTimestamp64Milli(c.end_time) >= since_ms
     and toUnixTimestamp64Milli(c.end_time) < until_ms
-    and not c.superseded
 group by
     half_hour,
     kind,

@@ -1,7 +1,7 @@
 -- One row per kind of session and day (UTC): conversation, creation, or a word of the application. Calls outside of any
 -- session have an empty one.
 -- Units: as in the measures.
--- Source: cost_days, and calls (the rows of billed_calls) on days of which it lacks something.
+-- Source: counted_days, and named_calls on days of which it lacks something.
 create or replace view kind_costs as
 with (select groupArray((day, partition)) from stale_days(dimensions = 'kind')) as live
 select
@@ -9,11 +9,7 @@ select
     kind,
     session_count, -- sessions that had such calls
     $measure_names
-from cost_days final
-array join
-    kind,
-    session_count,
-    $measure_names
+from counted_days
 where dimensions = 'kind'
     and day not in (select arrayJoin(live).1)
 union all
@@ -22,8 +18,7 @@ select
     c.kind as kind,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
     $measures
-from calls as c final
+from named_calls as c
 where toDate(c.end_time) in (select arrayJoin(live).2)
     and day in (select arrayJoin(live).1)
-    and not c.superseded
 group by day, kind

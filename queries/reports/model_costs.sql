@@ -1,6 +1,6 @@
 -- One row per provider, model, operation and day (UTC).
 -- Units: as in the measures.
--- Source: cost_days, and calls (the rows of billed_calls) on days of which it lacks something.
+-- Source: counted_days, and named_calls on days of which it lacks something.
 create or replace view model_costs as
 with (select groupArray((day, partition)) from stale_days(dimensions = 'model')) as live
 select
@@ -10,13 +10,7 @@ select
     operation,
     session_count, -- sessions that had such calls
     $measure_names
-from cost_days final
-array join
-    provider,
-    model,
-    operation,
-    session_count,
-    $measure_names
+from counted_days
 where dimensions = 'model'
     and day not in (select arrayJoin(live).1)
 union all
@@ -27,8 +21,7 @@ select
     c.operation as operation,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
     $measures
-from calls as c final
+from named_calls as c
 where toDate(c.end_time) in (select arrayJoin(live).2)
     and day in (select arrayJoin(live).1)
-    and not c.superseded
 group by day, provider, model, operation

@@ -2,6 +2,8 @@
 -- Units: as in calls; columns are as there.
 -- Source: calls.
 create or replace view named_calls as
-select *
-from calls final
-where not superseded
+select
+    *,
+    toInt32(floor(toUnixTimestamp64Milli(c.end_time) / 1800000)) as half_hour -- half hours since 1970 (UTC), of the end
+from calls as c final
+where not c.superseded

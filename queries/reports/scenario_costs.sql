@@ -1,6 +1,6 @@
 -- One row per scenario and day (UTC). Calls outside of any scenario have an empty one.
 -- Units: as in the measures.
--- Source: cost_days, and calls (the rows of billed_calls) on days of which it lacks something.
+-- Source: counted_days, and named_calls on days of which it lacks something.
 create or replace view scenario_costs as
 with (select groupArray((day, partition)) from stale_days(dimensions = 'scenario')) as live
 select
@@ -8,11 +8,7 @@ select
     scenario,
     session_count, -- sessions that had such calls
     $measure_names
-from cost_days final
-array join
-    scenario,
-    session_count,
-    $measure_names
+from counted_days
 where dimensions = 'scenario'
     and day not in (select arrayJoin(live).1)
 union all
@@ -21,8 +17,7 @@ select
     c.scenario as scenario,
     uniqExactIf(c.session_id, c.session_id != '') as session_count,
     $measures
-from calls as c final
+from named_calls as c
 where toDate(c.end_time) in (select arrayJoin(live).2)
     and day in (select arrayJoin(live).1)
-    and not c.superseded
 group by day, scenario

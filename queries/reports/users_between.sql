@@ -2,7 +2,7 @@
 -- row of all the others, so that the rows add up.
 -- Parameters: since and until (null: no bound); up_to, how many users have a row of their own (null: 20).
 -- Units: as in the measures.
--- Source: cost_days, and calls (the rows of billed_calls) on days that are cut, or of which it lacks something;
+-- Source: counted_days, and named_calls on days that are cut, or of which it lacks something;
 -- session_owners (whose the calls are that name no user).
 create or replace view users_between as
 with
@@ -27,12 +27,7 @@ with
             session_id,
             sessions,
             $measure_names
-        from cost_days final
-        array join
-            user_id,
-            session_id,
-            sessions,
-            $measure_names
+        from counted_days
         where dimensions in ('user', 'nobody')
             and (since is null or day >= toDate32(since))
             and (until is null or day < until)
@@ -43,12 +38,11 @@ with
             if(c.user_id = '', c.session_id, '') as nobody_in,
             groupUniqArrayIf(sipHash64(c.session_id), c.session_id != '') as sessions,
             $measures
-        from calls as c final
+        from named_calls as c
         where toDate(c.end_time) in (select arrayJoin(live).2)
             and toDate32(c.end_time) in (select arrayJoin(live).1)
             and (since is null or c.end_time >= since)
             and (until is null or c.end_time < until)
-            and not c.superseded
         group by user_id, nobody_in
     ),
     users as (

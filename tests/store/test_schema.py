@@ -170,7 +170,7 @@ def test_a_dropped_view_is_made_again(empty: "Client") -> None:
 
 def test_a_statement_that_fails_is_named(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says which; what was made before stays, and the next time goes on from there."""
-    _change(monkeypatch, "daily_costs", "from calls as c", "from no_such_table")
+    _change(monkeypatch, "daily_costs", "from named_calls as c", "from no_such_table")
     with pytest.raises(StoreError, match="cannot make view daily_costs"):
         schema.apply(empty)
     monkeypatch.undo()
