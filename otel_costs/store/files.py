@@ -140,7 +140,9 @@ def _in_database(handler: Statement, database: str, known: Collection[str]) -> S
 
 
 def _by_dependency(views: Iterable[Statement]) -> list[Statement]:
-    """Put every view behind the views that it reads."""
+    """Put every view behind the views that it reads, always in the same order."""
     named = {view.name: view for view in views}
-    reads = {view.name: (set(re.findall(r"\w+", view.body)) & named.keys()) - {view.name} for view in named.values()}
+    reads = {
+        view.name: sorted((set(re.findall(r"\w+", view.body)) & named.keys()) - {view.name}) for view in named.values()
+    }
     return [named[name] for name in TopologicalSorter(reads).static_order()]

@@ -1,7 +1,10 @@
 """The files of queries/: where they are, what is filled in, and in which order they run."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -64,6 +67,25 @@ def test_settings_are_filled_in() -> None:
     for path in SQL:
         for name, days in re.findall(r"/\* (\w+) \*/ (\d+)", path.read_text()):
             assert DAYS[name] == int(days), path.name
+
+
+def test_statements_are_always_in_the_same_order() -> None:
+    """Whatever the hashes of names are in a process: what is made first does not change from one to the next."""
+    program = (
+        "from otel_costs.store import files;"
+        f"print(*(statement.name for statement in files.statements({DAYS!r}, 'here')))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in map(str, range(6))
+    }
+    assert len(found) == 1
 
 
 def test_measures_are_listed_once() -> None:
