@@ -24,14 +24,6 @@ class Reader(Protocol):
         ...
 
 
-class WholeReader(Reader, Protocol):
-    """A reader that is told, too, whether a body was read to its end."""
-
-    def read_out(self) -> None:
-        """The body has been read to its end; `end` follows."""
-        ...
-
-
 class Filter(Protocol):
     """What stands between the body and the application."""
 
