@@ -17,9 +17,9 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, request_response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from otel_costs.local import body, compression, handlers, limits, page, query
+from otel_costs.local import body, compression, handlers, limits, query
 from otel_costs.local.auth import Authentication
 from otel_costs.local.guard import ForbiddenError
 from otel_costs.local.ingest import Ingest
@@ -31,6 +31,7 @@ from otel_costs.local.state import State
 from otel_costs.store.embedded import Engine, EngineError
 from otel_costs.web.access import HostAccess, Policy
 from otel_costs.web.application import application, serves
+from otel_costs.web.pages import is_browser
 
 _CONTENT_TYPES: Final = {
     "CSV": "text/csv; charset=UTF-8; header=absent",
@@ -108,10 +109,10 @@ class Interface:
         kind = limits.REPORT
         return await self._in_class(kind, kind.time_s, lambda _mark: JSONResponse(self._state.report()), _gone(request))
 
-    async def root(self, request: Request) -> Response:
+    async def root(self, request: Request) -> Response | ASGIApp:
         if request.method != "POST" and "query" not in request.query_params:
-            if "text/html" in request.headers.get("accept", ""):
-                return page.response()
+            if is_browser(request):
+                return self._web
             return PlainTextResponse("Ok.\n")
         async with self._room.place() as place:
             return await self._root(request, place)

@@ -28,6 +28,7 @@ from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
 from otel_costs.web.entrance import Entrance
 from otel_costs.web.feed import Feed
+from otel_costs.web.pages import ASSETS, Pages, is_page
 from otel_costs.web.question import ParameterError
 from otel_costs.web.store import NoWriterError, Store, UnavailableError
 
@@ -64,13 +65,14 @@ def application(store: Store, access: Access, feed: Feed | None = None) -> Entra
     for api in _APIS:
         made.include_router(api.router, prefix=PREFIX)
     made.include_router(sessions_api.plain_router)
+    made.add_middleware(Pages)
     made.add_middleware(GZipMiddleware, minimum_size=1024)
     return Entrance(made, access, feed.close)
 
 
 def serves(path: str) -> bool:
     """Say whether a path is one of the application's."""
-    return path == PREFIX or path == sessions_api.PATH or path.startswith((f"{PREFIX}/", f"{sessions_api.PATH}/"))
+    return path == PREFIX or path.startswith((f"{PREFIX}/", ASSETS)) or is_page(path)
 
 
 def _version() -> str:
