@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def call(client: "Client", call_id: str, session_id: str | None = None) -> Row | None:
-    """Return a billed call: every column of billed_calls, and `lines` with quantity and rate; None where it is not.
+    """Return a billed call: every column of billed_calls, its `lines` with quantity and rate, and its `revisions`.
+
+    None where it is not. A revision is how it was recorded: the first time, and by each re-price; the store forgets
+    those that do not count any more when it merges its parts.
 
     `session_id`, where it is known, says where to look: without it every day is looked through. Raises StoreError.
     """
@@ -32,7 +35,17 @@ def call(client: "Client", call_id: str, session_id: str | None = None) -> Row |
         " limit 1",
         {"call_id": call_id, "ended": ended},
     )
-    return {**found[0], "lines": lines(found[0])} if found else None
+    return {**found[0], "lines": lines(found[0]), "revisions": _revisions(client, found[0])} if found else None
+
+
+def _revisions(client: "Client", row: Row) -> list[Row]:
+    """Return what is stored of a call's revisions, the oldest first."""
+    return rows(
+        client,
+        "select * from call_revisions(call_id = {call_id:String}, session_id = {session_id:String},"
+        " end_time = {end_time:DateTime64(3, 'UTC')}) order by revision",
+        {name: row[name] for name in ("call_id", "session_id", "end_time")},
+    )
 
 
 def lines(row: Row) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ _PICODOLLARS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """An order of sessions: what is compared, its type, and whether the least comes first."""
+class Order:
+    """An order of a list: what is compared, its type, and whether the least comes first."""
 
     key: str
     type: str = "Int64"
@@ -28,14 +28,14 @@ class _Order:
 
 
 _BEGAN: Final = "toUnixTimestamp64Milli(s.start_time)"
-_ORDERS: Final[Mapping[str, _Order]] = {
-    NEWEST: _Order(_BEGAN),
-    "oldest": _Order(_BEGAN, rising=True),
+_ORDERS: Final[Mapping[str, Order]] = {
+    NEWEST: Order(_BEGAN),
+    "oldest": Order(_BEGAN, rising=True),
     # What nothing is known of comes last.
-    "cost": _Order("coalesce(s.cost_usd, toDecimal128(-1, 12))", "Decimal(38, 12)"),
-    "duration": _Order(f"toUnixTimestamp64Milli(s.end_time) - {_BEGAN}"),
-    "calls": _Order("toInt64(s.call_count)"),
-    "messages": _Order("toInt64(s.message_count)"),
+    "cost": Order("coalesce(s.cost_usd, toDecimal128(-1, 12))", "Decimal(38, 12)"),
+    "duration": Order(f"toUnixTimestamp64Milli(s.end_time) - {_BEGAN}"),
+    "calls": Order("toInt64(s.call_count)"),
+    "messages": Order("toInt64(s.message_count)"),
 }
 
 SORTS: Final = tuple(_ORDERS)
@@ -99,6 +99,11 @@ def place(cursor: str, sort: str) -> tuple[int | Decimal, str]:
     return Decimal(value).scaleb(-_PICODOLLARS) if sort == "cost" else value, found[2]
 
 
-def _cursor(value: int | Decimal, row: Row) -> str:
+def cursor_of(value: int | Decimal, place_id: str) -> str:
+    """Return the cursor behind a place in a list: what it is sorted by there, and the id."""
     whole = int(value.scaleb(_PICODOLLARS)) if isinstance(value, Decimal) else value
-    return f"{whole}.{row['session_id']}"
+    return f"{whole}.{place_id}"
+
+
+def _cursor(value: int | Decimal, row: Row) -> str:
+    return cursor_of(value, row["session_id"])

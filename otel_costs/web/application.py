@@ -15,6 +15,7 @@ from starlette.responses import Response
 from otel_costs.store import StoreError
 from otel_costs.web import (
     budgets_api,
+    calls_api,
     costs_api,
     events_api,
     prices_api,
@@ -40,7 +41,8 @@ zone that is asked for. A parameter that is not known is refused. docs/api.md ha
 """
 
 _APIS: Final = (
-    costs_api, sessions_api, reports_api, usage_api, what_if_api, tracking_api, budgets_api, prices_api, events_api,
+    costs_api, sessions_api, calls_api, reports_api, usage_api, what_if_api, tracking_api, budgets_api,
+    prices_api, events_api,
 )  # fmt: skip
 
 _ACCESS_DENIED: Final = 497

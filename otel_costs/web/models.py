@@ -161,6 +161,7 @@ class Message(Shape):
     type: str
     content: str | None = None
     metadata: dict[str, object]
+    call_id: str = Field(description="the call that sent or answered it first; empty where that is not known")
 
 
 class SessionCost(Shape):
@@ -374,34 +375,6 @@ class Inbox(Shape):
     dear_days: list[DearDay]
     misdated_calls: int = Field(description="calls whose time no clock can have meant")
     refused_records: int | None = Field(description="records that were refused since the start; null: not known here")
-
-
-class CallLine(Shape):
-    """A line of a call's cost. quantity and rate are null where today's prices do not come to the same amount."""
-
-    unit: str
-    quantity: float | None
-    rate_usd: Money | None
-    per: int | None
-    multiplier: str | None
-    amount_usd: Money
-
-
-class Call(Shape):
-    """All of a call: the columns of the view billed_calls (docs/sql.md), and its lines."""
-
-    call_id: str
-    session_id: str
-    user_id: str
-    operation: str
-    provider: str
-    model: str
-    cost_usd: Money | None
-    cost_status: str
-    cost_reason: str
-    revision: int = Field(description="rises where a call is recorded again, as by a re-price")
-    repriced: bool
-    lines: list[CallLine]
 
 
 class Budget(Shape):

@@ -1,6 +1,5 @@
-"""GET report, inbox and calls/{id}: what a user cost, what needs a look, and all of one call."""
+"""GET report and inbox: what a user cost, and what needs a look."""
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Final
 
@@ -8,10 +7,10 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otel_costs.store import inbox, one_call, user_report
+from otel_costs.store import inbox, user_report
 from otel_costs.store.rows import Row
 from otel_costs.web import models
-from otel_costs.web.answer import answer, failed
+from otel_costs.web.answer import answer
 from otel_costs.web.context import RightsOf, StoreOf
 from otel_costs.web.documented import documented, readable
 from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
@@ -20,9 +19,6 @@ router: Final = APIRouter(tags=["reports"])
 
 _REPORT: Final = Asked((*PERIOD, *FILTERS, *FORM), limit=(100, 1000))
 _INBOX: Final = Asked((*PERIOD, *FILTERS, *FORM))
-_CALL: Final = Asked(("money",), own=(("session", "the session of the call: it is found faster"),))
-
-_CALL_ID: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
 @router.get("/report", **documented(_REPORT, models.Report))
@@ -52,20 +48,6 @@ async def get_inbox(
     readable(question, rights)
     found = await store.ask(request, lambda client: inbox.inbox(client, question.selection))
     return answer(question, {**found, "refused_records": store.refused_records}, found["not_priced"])
-
-
-@router.get("/calls/{call_id:path}", **documented(_CALL, models.Call, 404))
-async def get_call(
-    call_id: str, request: Request, store: StoreOf, question: Annotated[Question, Depends(_CALL)]
-) -> Response:
-    """Return all that is stored of a call: what was used, what it cost line by line, the price and its revision."""
-    session, found = question.texts.get("session"), None
-    if _CALL_ID.fullmatch(call_id):
-        found = await store.ask(request, lambda client: one_call.call(client, call_id.lower(), session))
-    if found is None:
-        where = "" if session is None else f" in session {session!r}"
-        return failed(404, f"there is no call {call_id[:100]!r}{where}: give the 32 hex digits of its call_id")
-    return answer(question, found)
 
 
 def _parts(report: Row) -> Iterator[Row]:

@@ -7,8 +7,9 @@ create or replace view session_frame as
 select
     s.* except (messages),
     arrayMap(
-        m -> (m.1, m.2, m.3, mapFilter((key, value) -> key != 'arguments', m.5)),
+        m -> (m.1, m.2, m.3, mapFilter((key, value) -> key != 'arguments', m.5), m.6),
         s.messages)
-        ::Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, metadata Map(String, String)))
+        ::Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, metadata Map(String, String),
+            call_id String))
         as messages -- the messages in order, without what was said
 from session_report(session_id = {session_id:String}) as s

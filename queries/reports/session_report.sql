@@ -22,9 +22,9 @@ with
                     'content_state', if(m.content_state = 'recorded', '', m.content_state),
                     'truncated', if(m.truncated, 'true', ''),
                     'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
-                    'sha256', if(m.truncated, m.sha256, ''))))))))
+                    'sha256', if(m.truncated, m.sha256, ''))), m.call_id)))))
                 ::Array(Tuple(timestamp DateTime64(3, 'UTC'), role String, type String, content String,
-                    metadata Map(String, String))) as list
+                    metadata Map(String, String), call_id String)) as list
         from session_messages as m
         where m.session_id = {session_id:String}
     ),

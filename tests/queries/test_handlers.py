@@ -75,6 +75,7 @@ def test_a_session_in_the_shape_of_the_design(filled: Store) -> None:
                 "type": "text",
                 "content": "Wie geht's? 🙂",
                 "metadata": {},
+                "call_id": "",
             },
             {
                 "timestamp": f"{day}T10:30:01.000Z",
@@ -82,6 +83,7 @@ def test_a_session_in_the_shape_of_the_design(filled: Store) -> None:
                 "type": "function_call",
                 "content": "12 °C",
                 "metadata": {"function_name": "weather", "arguments": '{"city": "Oslo"}'},
+                "call_id": "",
             },
         ],
         "cost": {

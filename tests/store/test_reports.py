@@ -67,6 +67,7 @@ def test_a_session(filled: Store) -> None:
         "type": "text",
         "content": "Where is my order?",
         "metadata": {},
+        "call_id": "",
     }
     assert found["cost"]["tokens"] == {**dict.fromkeys(reports.TOKENS, 0), "text_input": 200}
     assert set(found["cost"]["cost_breakdown"]) == set(reports.BREAKDOWN)

@@ -29,6 +29,7 @@ OPERATIONS = [
     ("POST", "/api/v1/sessions/{session_id}"),
     ("POST", "/api/v1/sessions/{session_id}/end"),
     ("POST", "/api/v1/calls"),
+    ("GET", "/api/v1/calls"),
     ("GET", "/api/v1/calls/{call_id}"),
     ("GET", "/api/v1/report"),
     ("GET", "/api/v1/usage"),
