@@ -1,4 +1,4 @@
-"""How much is used, and when: averages per day, sessions by day and kind, hours of the week, and the cache."""
+"""How much is used, and when: averages per day, sessions by day, kind and cost, hours of the week, the cache."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import costs, periods, session_figures
 from otel_costs.store.cache_savings import savings
+from otel_costs.store.distribution import distribution
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
 from otel_costs.store.session_figures import WIDE, divided, figures
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 COLUMNS: Final = (
     "part", "day", "kind", "weekday", "hour", "days", "session_count", "unpriced_sessions", "call_count",
     "unpriced_calls", "cost_usd", "mean_usd", "p50_usd", "p95_usd", "cached_tokens", "share", "saved_usd",
-    "counted_calls", "not_counted_calls",
+    "counted_calls", "not_counted_calls", "from_usd", "to_usd", "count",
 )  # fmt: skip
 
 _DAY: Final = timedelta(days=1)
@@ -60,6 +61,7 @@ def usage(client: "Client", selection: Selection, *, now: datetime | None = None
         "by_kind": by_kind,
         "by_day": by_day,
         "by_hour": _by_hour(hours),
+        "distribution": distribution(client, selection),
         "cache": {
             "cached_tokens": tokens["cached_input"],
             "share": tokens["cached_input"] / sent if sent else None,
@@ -78,6 +80,7 @@ def usage_rows(found: Row) -> Iterator[Row]:
         "kind": found["by_kind"],
         "day": found["by_day"],
         "hour": found["by_hour"],
+        "bucket": found["distribution"],
         "cache": [cache],
     }
     for part, listed in parts.items():

@@ -16,11 +16,13 @@ from otel_costs.store import StoreError
 from otel_costs.web import (
     budgets_api,
     calls_api,
+    compare_api,
     costs_api,
     events_api,
     prices_api,
     reports_api,
     sessions_api,
+    tags_api,
     tracking_api,
     usage_api,
     what_if_api,
@@ -41,8 +43,8 @@ zone that is asked for. A parameter that is not known is refused. docs/api.md ha
 """
 
 _APIS: Final = (
-    costs_api, sessions_api, calls_api, reports_api, usage_api, what_if_api, tracking_api, budgets_api,
-    prices_api, events_api,
+    costs_api, sessions_api, calls_api, tags_api, reports_api, usage_api, what_if_api, compare_api, tracking_api,
+    budgets_api, prices_api, events_api,
 )  # fmt: skip
 
 _ACCESS_DENIED: Final = 497

@@ -27,9 +27,9 @@ async def get_usage(
 ) -> Response:
     """Return how much was used, and when.
 
-    What an average day has, sessions by day and kind, what one of a kind costs, the hours of the week, and what the
-    cache saved. That is exact; where more than 50,000 calls read from a cache it is not counted, and said
-    (`otel-costs usage` counts any number). As CSV it is one table, whose column `part` tells its parts apart.
+    What an average day has, sessions by day and kind, what one of a kind costs, how many cost how much, the hours of
+    the week, and what the cache saved. That is exact; where more than 50,000 calls read from a cache it is not counted,
+    and said (`otel-costs usage` counts any number). As CSV it is one table, whose column `part` tells its parts apart.
     """
     readable(question, rights)
     found = await store.ask(request, lambda client: usage(client, question.selection, most=MOST_CALLS))

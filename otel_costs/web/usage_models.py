@@ -44,6 +44,15 @@ class HourOfWeek(Shape):
     cost_usd: Money
 
 
+class Bucket(Shape):
+    """The sessions of a kind that cost from so much on to less than that: steps of 1, 2 and 5."""
+
+    kind: str
+    from_usd: Money
+    to_usd: Money | None = Field(description="null: the last bucket, which has no end")
+    count: int
+
+
 class CacheNotCounted(Shape):
     """Calls that read from a cache, of which it is not known what that saved."""
 
@@ -78,4 +87,5 @@ class Usage(Shape):
     by_kind: list[KindUsage]
     by_day: list[KindDay]
     by_hour: list[HourOfWeek]
+    distribution: list[Bucket] = Field(description="of each kind, from the first bucket that has any to the last")
     cache: CacheUsage

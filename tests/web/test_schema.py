@@ -31,6 +31,8 @@ OPERATIONS = [
     ("POST", "/api/v1/calls"),
     ("GET", "/api/v1/calls"),
     ("GET", "/api/v1/calls/{call_id}"),
+    ("GET", "/api/v1/tags"),
+    ("GET", "/api/v1/compare"),
     ("GET", "/api/v1/report"),
     ("GET", "/api/v1/usage"),
     ("POST", "/api/v1/what-if"),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -68,3 +69,45 @@ def test_more_cached_calls_than_a_request_prices(program: str, monkeypatch: pyte
     found = got(f"{program}/api/v1/usage", cookie("clerk"))
     assert (found["cache"]["saved_usd"], found["cache"]["not_counted_calls"]) == (None, 4)
     assert found["total"]["cost_usd"] == "0.019000"
+
+
+def test_how_many_sessions_cost_how_much(api: str) -> None:
+    """Each with a price is in one bucket of its kind; buckets between have a row, too, and one without end is last."""
+    for number, usd in enumerate(["0", "0.000001", "0.001", "1.999999999999", "2", "3000000000"]):
+        told = {"operation": "chat", "provider": "x", "model": "y", "usage": {"input_tokens": 1}, "cost_usd": usd}
+        assert sent(f"{api}/calls", {**told, "session": f"b{number}", "scenario": "dear"}).status == 200
+    found = got(f"{api}/usage", scenario="dear")["distribution"]
+    assert [(row["from_usd"], row["to_usd"]) for row in found if row["count"]] == [
+        ("0", "0.000001"),
+        ("0.000001", "0.000002"),
+        ("0.001000", "0.002000"),
+        ("1.000000", "2.000000"),
+        ("2.000000", "5.000000"),
+        ("1000000000.000000", None),
+    ]
+    assert all(row["to_usd"] == after["from_usd"] for row, after in itertools.pairwise(found))
+    kinds = got(f"{api}/usage", user="ada")["distribution"]
+    assert [(row["kind"], row["from_usd"], row["count"]) for row in kinds] == [
+        ("conversation", "0.002000", 3),
+        ("creation", "0.002000", 1),
+    ]
+    assert got(f"{api}/usage", user="nobody")["distribution"] == []
+
+
+def test_tags(api: str) -> None:
+    """The most frequent names and values; in the range, and of the sessions that are meant."""
+    named = {"operation": "chat", "provider": "openai", "model": "gpt-4o", "usage": {"input_tokens": 1}}
+    for number in range(30):
+        tags = {"team": "west" if number < 20 else "east", "run": f"r{number:02}"}
+        assert sent(f"{api}/calls", {**named, "session": f"t{number}", "user": "eve", "tags": tags}).status == 200
+    run, team = got(f"{api}/tags")["tags"]
+    assert (run["name"], run["session_count"], run["value_count"], len(run["values"])) == ("run", 30, 30, 20)
+    assert (team["name"], team["call_count"]) == ("team", 30)
+    assert team["values"] == [
+        {"value": "west", "session_count": 20, "call_count": 20},
+        {"value": "east", "session_count": 10, "call_count": 10},
+    ]
+    assert got(f"{api}/tags", user="ada") == {"tags": []}
+    assert [tag["session_count"] for tag in got(f"{api}/tags", tag_team="east", limit=1)["tags"]] == [10]
+    rows = list(csv.DictReader(io.StringIO(asked(f"{api}/tags", format="csv").text)))
+    assert [row["value"] for row in rows if row["name"] == "team"] == ["west", "east"]
