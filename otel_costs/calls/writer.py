@@ -9,7 +9,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from otel_costs import messages
 from otel_costs import semconv as names
-from otel_costs.calls import call_counter, crash_report, jobs
+from otel_costs.calls import admission, call_counter, crash_report, jobs
 from otel_costs.calls.bill import (
     Bill,
     cost_attributes,
@@ -63,6 +63,8 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | 
         writing.write_ledger()
     else:
         writing.settle(None)
+    if call.reservation is not None:
+        writing.release()
     writing.write_messages()
     writing.end_span()
     writing.measure()
@@ -152,12 +154,18 @@ class _Writing:
             call.call_id = call.call_id or random_id()
             return call.dedup_key is None or jobs.known.bill(call.dedup_key)
         if self.revision == PENDING:
-            jobs.known.started(call.call_id, jobs.Owner(call.scope, call.identity))
+            # What it may cost at most is reserved until its end is found. What is but a guess is not: that may be found
+            # elsewhere, or never.
+            kept = call.reservation if call.reservation is not None and call.reservation.bounded else None
+            if kept is not None:
+                call.reservation = None
+            jobs.known.started(call.call_id, jobs.Owner(call.scope, call.identity, kept))
             return True
         if not jobs.known.bill(call.call_id):
             return False
         if (owner := jobs.known.owner(call.call_id)) is not None:
             call.scope, call.identity = owner.scope, owner.identity
+            call.reservation = call.reservation or owner.reservation
         return True
 
     @telemetry.never_raises("price a call")
@@ -182,7 +190,17 @@ class _Writing:
         if names.COST_UNKNOWN in shared:
             warn_unaccounted(call.provider, shared[names.COST_UNKNOWN])
         if call.scope and call.scope.session and self.revision != PENDING:
-            call.scope.session.add(bill.usage, None if usd is None else Decimal(usd))
+            call.scope.count(bill.usage, None if usd is None else Decimal(usd))
+
+    @telemetry.never_raises("release what was reserved for a call")
+    def release(self) -> None:
+        """Release what the call has reserved: its cost is counted, or it has none."""
+        usd = self.attributes.get(names.COST_USD)
+        admission.settle(
+            self.call.reservation,
+            None if usd is None else Decimal(usd),
+            is_billed=self.is_billed and not self.bill.refused,
+        )
 
     @telemetry.never_raises("write a ledger record")
     def write_ledger(self) -> None:
