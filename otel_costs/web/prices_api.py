@@ -22,7 +22,7 @@ from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
 
 router: Final = APIRouter(tags=["prices"])
 
-_PRICES: Final = Asked(
+PRICES: Final = Asked(
     FORM,
     limit=(1000, 50_000),
     own=(
@@ -35,14 +35,14 @@ _PRICES: Final = Asked(
 _MISSING: Final = Asked((*PERIOD, *FILTERS, *FORM))
 
 
-@router.get("/prices", **documented(_PRICES, models.Prices))
-async def get_prices(question: Annotated[Question, Depends(_PRICES)]) -> Response:
+@router.get("/prices", **documented(PRICES, models.Prices))
+async def get_prices(question: Annotated[Question, Depends(PRICES)]) -> Response:
     """Return the prices in force: of several for a model the first is the one that calls have.
 
     `wins` says whether calls have a rate today, and `winner` which they have in its place; `more` is true where there
     are more than `limit`.
     """
-    found = await asyncio.to_thread(_prices, question)
+    found = await asyncio.to_thread(prices, question)
     return answer(question, found, found["prices"])
 
 
@@ -60,7 +60,8 @@ async def get_missing_prices(
     return answer(question, {"missing": found}, found)
 
 
-def _prices(question: Question) -> Row:
+def prices(question: Question) -> Row:
+    """Return the prices in force that are asked for."""
     book = pricing.current()
     asked = price_table.rows(book, question.texts.get("provider") or None, question.texts.get("model") or None)
     listed = [_row(row) for row in islice(asked, question.limit + 1)]
