@@ -43,25 +43,16 @@ class WhatIfBody(Body):
     @field_validator("prices_at")
     @classmethod
     def _is_moment(cls, text: str | None) -> str | None:
-        prices_at(text)
+        if text is not None and text != NOW and storable(moment(text)) != moment(text):
+            raise ValueError(f"{text!r} is no time that can be stored")
         return text
 
     @property
     def at(self) -> datetime | None:
         """The time whose prices are meant; None is that of each call."""
-        return prices_at(self.prices_at)
-
-
-def prices_at(text: str | None) -> datetime | None:
-    """Read a time whose prices are meant: now, or a moment; None is None. Raises ValueError."""
-    if text is None:
-        return None
-    if text == NOW:
-        return datetime.now(UTC)
-    found = moment(text)
-    if storable(found) != found:
-        raise ValueError(f"{text!r} is no time that can be stored")
-    return found
+        if self.prices_at is None:
+            return None
+        return datetime.now(UTC) if self.prices_at == NOW else moment(self.prices_at)
 
 
 class LineSum(Shape):
