@@ -9,7 +9,6 @@ import otel_costs
 LAYERS: Final = (
     "semconv usage values",
     "pricing runtime",
-    "privacy",
     "sessions messages spool hosts",
     "calls",
     "transports store",

@@ -10,7 +10,7 @@ import wrapt
 from opentelemetry._logs._internal import ProxyLoggerProvider
 
 from otel_costs import hosts, pricing, providers, spool
-from otel_costs.calls import jobs, message_log
+from otel_costs.calls import estimate, jobs, message_log
 from otel_costs.messages import content, redaction
 from otel_costs.pricing import daily_update
 from otel_costs.providers import not_covered
@@ -118,6 +118,7 @@ class CostsInstrumentor:
             telemetry.forget,
             message_log.forget,
             jobs.forget,
+            estimate.forget,
             forget_sessions,
             websocket.forget,
             hosts.forget,

@@ -19,6 +19,7 @@ from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import decision_log, telemetry
 from otel_costs.sessions import baggage
 from otel_costs.sessions.attribution import attribution
+from otel_costs.sessions.reservations import Reservation
 from otel_costs.sessions.scope import current_scope
 from otel_costs.values import sanitize
 from otel_costs.values.ids import derived_id
@@ -70,6 +71,8 @@ class Call:
         self.duration_s: float | None = None
         self.shown_as = shown_as
         self._stopped, self._ended = threading.Lock(), threading.Lock()
+        self.reservation: Reservation | None = None
+        """What it may cost, in the budgets that it counts in; None where it counts in none."""
         self.counter: CallCounter | None = None
         """In which it was counted when it was over; None until then."""
         self.telemetry = telemetry.current()

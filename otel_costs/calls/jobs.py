@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from otel_costs.sessions.reservations import Reservation
 from otel_costs.sessions.session import Scope
 from otel_costs.values.recent import Recent
 
@@ -17,6 +18,8 @@ class Owner:
 
     scope: Scope | None
     identity: Mapping[str, Any]
+    reservation: Reservation | None = None
+    """What the job may cost, until it has ended."""
 
 
 class Jobs:

@@ -9,7 +9,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from otel_costs import messages
 from otel_costs import semconv as names
-from otel_costs.calls import call_counter, crash_report, jobs
+from otel_costs.calls import admission, call_counter, crash_report, jobs
 from otel_costs.calls.bill import (
     Bill,
     cost_attributes,
@@ -63,6 +63,8 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | 
         writing.write_ledger()
     else:
         writing.settle(None)
+    if call.reservation is not None:
+        writing.release()
     writing.write_messages()
     writing.end_span()
     writing.measure()
@@ -152,12 +154,18 @@ class _Writing:
             call.call_id = call.call_id or random_id()
             return call.dedup_key is None or jobs.known.bill(call.dedup_key)
         if self.revision == PENDING:
-            jobs.known.started(call.call_id, jobs.Owner(call.scope, call.identity))
+            # What it may cost at most is reserved until its end is found. What is but a guess is not: that may be found
+            # elsewhere, or never.
+            kept = call.reservation if call.reservation is not None and call.reservation.bounded else None
+            if kept is not None:
+                call.reservation = None
+            jobs.known.started(call.call_id, jobs.Owner(call.scope, call.identity, kept))
             return True
         if not jobs.known.bill(call.call_id):
             return False
         if (owner := jobs.known.owner(call.call_id)) is not None:
             call.scope, call.identity = owner.scope, owner.identity
+            call.reservation = call.reservation or owner.reservation
         return True
 
     @telemetry.never_raises("price a call")
@@ -182,7 +190,17 @@ class _Writing:
         if names.COST_UNKNOWN in shared:
             warn_unaccounted(call.provider, shared[names.COST_UNKNOWN])
         if call.scope and call.scope.session and self.revision != PENDING:
-            call.scope.session.add(bill.usage, None if usd is None else Decimal(usd))
+            call.scope.count(bill.usage, None if usd is None else Decimal(usd))
+
+    @telemetry.never_raises("release what was reserved for a call")
+    def release(self) -> None:
+        """Release what the call has reserved: its cost is counted, or it has none."""
+        usd = self.attributes.get(names.COST_USD)
+        admission.settle(
+            self.call.reservation,
+            None if usd is None else Decimal(usd),
+            is_billed=self.is_billed and not self.bill.refused,
+        )
 
     @telemetry.never_raises("write a ledger record")
     def write_ledger(self) -> None:
@@ -222,34 +240,21 @@ class _Writing:
         call, inputs, outputs = self.call, self.reading.inputs, self.reading.outputs
         if inputs is None and not outputs:
             return
-        may = self._may_have_content
-        if not call.messages_logged_elsewhere and content.is_written(call.identity, may_have_content=may):
+        if not call.messages_logged_elsewhere and content.is_written(call.identity):
             session_id = call.identity.get(names.SESSION_ID)
             conversation = Conversation(
-                session_id or call.call_id or random_id(),
-                call.identity,
-                call.call_id,
-                call.own_context,
-                may_have_content=may,
+                session_id or call.call_id or random_id(), call.identity, call.call_id, call.own_context
             )
             conversation.write(inputs or (), outputs, call.start_ns, self.end_ns)
-        if may and content.on_spans() and call.span.is_recording():
+        if content.on_spans() and call.span.is_recording():
             call.span.set_attributes(messages.span_attributes(inputs or (), outputs, self.reading.tools))
-
-    @property
-    def _may_have_content(self) -> bool:
-        """Whether the session of the call lets what is said in it be recorded, where content is."""
-        return self.call.scope is None or self.call.scope.content
 
     @telemetry.never_raises("end a span")
     def end_span(self) -> None:
         """End the span, with what only it has, and with what the ledger has."""
         call, span = self.call, self.call.span
         if span.is_recording():
-            given = dict(self.reading.attributes)
-            if not self._may_have_content:
-                given.pop(names.REQUEST_STOP_SEQUENCES, None)  # words of a prompt
-            asked = ((name, sanitize.attribute(value)) for name, value in given.items())
+            asked = ((name, sanitize.attribute(value)) for name, value in self.reading.attributes.items())
             shown = {name: value for name, value in asked if value is not None}
             shown.update(call.identity)
             if call.shown_as is None:

@@ -36,7 +36,7 @@ _NO_MODEL: Final = {
 }
 # What the steps say by themselves, and what would make another answer of it than the one that is read.
 _OWN: Final = frozenset({"model", "messages", "input", "file", "voice", "stream", "stream_format", "background"})
-_SESSION: Final = frozenset({"self", "id", "user", "kind", "scenario", "budget_usd"})
+_SESSION: Final = frozenset({"self", "id", "user", "kind", "scenario", "budget_usd", "unpriced", "soft"})
 
 
 def load(path: Path) -> Scenario:

@@ -7,14 +7,18 @@ from contextvars import ContextVar, Token
 from decimal import Decimal
 from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from otel_costs import semconv as names
 from otel_costs.sessions import baggage
 from otel_costs.sessions.decorator import Entering, decorated
+from otel_costs.sessions.reservations import Limit
 from otel_costs.usage import Usage
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_AROUND: Final = 32
+"""Sessions with a budget around one that are remembered: a task may start the next one in its session for ever."""
 
 
 class Account(Protocol):
@@ -22,15 +26,15 @@ class Account(Protocol):
 
     id: str
     user: str | None
-    content: bool
 
     @property
     def attributes(self) -> Mapping[str, Any]:
         """The attributes of each of its calls."""
         ...
 
-    def check_budget(self) -> None:
-        """Raise `BudgetExceeded` if its budget is spent."""
+    @property
+    def limit(self) -> Limit | None:
+        """What it may spend; None where nobody said."""
         ...
 
     def add(self, usage: Usage | None, cost_usd: Decimal | None) -> None:
@@ -52,11 +56,11 @@ class Scope:
         self.left_behind = False  # closed from another context: where it was opened, it is the current one for ever
         self.token: Token[Scope | None] | None = None
         self.outside: baggage.Ids = outer.outside if outer else baggage.carried()
-        self.content: bool = (session is None or session.content) and (outer is None or outer.content)
-        """Whether content may be recorded here: a session that says no says it for all that is opened in it."""
+        self.sessions: tuple[Account, ...] = _counted_in(session, outer.sessions if outer else ())
+        """The session, and those around it that have a budget."""
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Account | None, str | None], dict[str, bool]]:
-        return type(self), (self.session, self.step), {"content": self.content}
+    def __reduce__(self) -> tuple[type[Self], tuple[Account | None, str | None]]:
+        return type(self), (self.session, self.step)
 
     @cached_property
     def attributes(self) -> Mapping[str, Any]:
@@ -65,6 +69,22 @@ class Scope:
         if self.step:
             found[names.STEP] = self.step
         return found
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The budgets that calls made here count in: that of the session, and those of the sessions around it."""
+        found = [limit for session in self.sessions if (limit := session.limit) is not None]
+        return tuple(dict.fromkeys(found))
+
+    def count(self, usage: Usage | None, cost_usd: Decimal | None) -> None:
+        """Count one call in the session, and its cost in the budgets of those around it."""
+        if self.session is None:
+            return
+        self.session.add(usage, cost_usd)
+        own = self.session.limit
+        for limit in self.limits:
+            if limit is not own and cost_usd is not None:
+                limit.add(cost_usd)
 
     @property
     def ids(self) -> baggage.Ids:
@@ -81,12 +101,6 @@ def current_scope() -> Scope | None:
     while scope is not None and scope.left_behind:
         scope = scope.outer
     return scope
-
-
-def check_budget() -> None:
-    """Raise `BudgetExceeded` if the session that is open here has spent its budget."""
-    if (scope := current_scope()) is not None and scope.session is not None:
-        scope.session.check_budget()
 
 
 @contextmanager
@@ -209,6 +223,12 @@ class Scoped:
         while scope is not None and (scope.owner is not self or scope.closed):
             scope = scope.outer
         return scope or (self._scopes[-1] if self._scopes else None)
+
+
+def _counted_in(session: Account | None, around: tuple[Account, ...]) -> tuple[Account, ...]:
+    if session is None or session in around[:1]:
+        return around
+    return (session, *[one for one in around if one.limit is not None][:MAX_AROUND])
 
 
 def _without(left: Scope, current: Scope | None) -> Scope | None:

@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from decimal import Decimal
 from functools import cached_property, partial
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.runtime import background, telemetry, uninstrumented
-from otel_costs.sessions import totals
+from otel_costs.sessions import dollars, totals
+from otel_costs.sessions.reservations import BudgetExceeded, Limit, unpriced_given
 from otel_costs.sessions.scope import Scope, Scoped, current_scope, entered
-from otel_costs.sessions.summary import money, write
-from otel_costs.sessions.totals import EXACT, Totals
+from otel_costs.sessions.summary import write
+from otel_costs.sessions.totals import Totals
 from otel_costs.usage import Usage
 from otel_costs.values import sanitize
 
@@ -33,24 +34,8 @@ MAX_TAGS: Final = 32
 CONVERSATION: Final = "conversation"
 """The kind of a session of which nothing else is said."""
 
-BUDGET_WARNING: Final = Decimal("0.8")
-
 # How long the end of a session may wait for its last calls to be written.
 _WRITING_S: Final = 1.0
-
-
-class BudgetExceeded(Exception):  # noqa: N818  the name is the public contract
-    """A call was not sent, since its session has spent its budget.
-
-    `session_id`, `budget_usd` and `spent_usd` (both Decimal) say which and how much.
-    """
-
-    def __init__(self, session_id: str, budget_usd: Decimal, spent_usd: Decimal) -> None:
-        super().__init__(f"session {session_id!r} has spent ${spent_usd:f} of its budget of ${budget_usd:f}")
-        self.session_id, self.budget_usd, self.spent_usd = session_id, budget_usd, spent_usd
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, Decimal, Decimal]]:
-        return type(self), (self.session_id, self.budget_usd, self.spent_usd)
 
 
 class Session(Scoped):
@@ -59,10 +44,10 @@ class Session(Scoped):
     `id` is yours: calls of several processes with the same id are one session in every report, and without one (None or
     empty) they belong to none. `user`, `kind` and `scenario` are dimensions of the reports: `kind` is
     `conversation` where nothing is said, `creation`, or a word of yours. Further keyword arguments are tags.
-    `budget_usd` warns once at 80 %, and from 100 % on the next call raises `BudgetExceeded` before it is sent. None
-    sets no limit, and what is no amount raises ValueError.
-    `content` False records nothing of what is said in it, or in sessions that are opened in it, wherever content goes
-    otherwise: say so each time that the session is opened. True or None is as OpenTelemetry's variable says.
+    `budget_usd` warns once at 80 %, and a call that does not fit raises `BudgetExceeded` before it is sent: what calls
+    under way may cost is reserved. Sessions that are opened in it count in its budget. None sets no limit, or leaves
+    the one that the session has; what is no amount raises ValueError. `soft` warns, and refuses nothing. `unpriced` is
+    `refuse` or `allow`, which is the default: whether a call may be sent whose price is not known.
 
     A generator that opens a session in its body shares it with its consumer, until it ends; decorate it instead.
     """
@@ -75,7 +60,8 @@ class Session(Scoped):
         kind: object = None,
         scenario: object = None,
         budget_usd: Decimal | str | float | None = None,
-        content: object = None,
+        unpriced: object = None,
+        soft: object = None,
         **tags: object,
     ) -> None:
         super().__init__()
@@ -83,8 +69,9 @@ class Session(Scoped):
         self.user = None if user is None else _identifier(user)
         self.kind = None if not self.id else CONVERSATION if kind in (None, "") else _identifier(kind)
         self.scenario = None if scenario is None else _identifier(scenario)
-        self.budget_usd = _dollars(budget_usd)
-        self.content = content is None or bool(content)
+        self.budget_usd = dollars.given("budget_usd", budget_usd)
+        self.unpriced = unpriced_given(unpriced)
+        self.soft = None if soft is None else bool(soft)
         self.tags = _tags(tags)
         self._totals = totals.of(self.id) if self.id else Totals()
         self._process = telemetry.process()
@@ -94,7 +81,7 @@ class Session(Scoped):
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = {"user": self.user, "kind": self.kind, "scenario": self.scenario, "budget_usd": self.budget_usd}
-        return _session, (self.id, {**self.tags, **options, "content": self.content})
+        return _session, (self.id, {**self.tags, **options, "unpriced": self.unpriced, "soft": self.soft})
 
     @property
     def cost_usd(self) -> Decimal:
@@ -119,34 +106,39 @@ class Session(Scoped):
         found.update({names.TAG_PREFIX + key: value for key, value in self.tags.items()})
         return {name: value for name, value in found.items() if value is not None}
 
-    def check_budget(self) -> None:
-        """Raise `BudgetExceeded` if the budget is spent."""
-        if self.budget_usd is not None and (spent_usd := self.cost_usd) >= self.budget_usd:
-            raise BudgetExceeded(self.id, self.budget_usd, spent_usd)
+    @property
+    def limit(self) -> Limit | None:
+        """What the session may spend, which it keeps when it is opened again; None where nobody said."""
+        if self._totals.limit is None and self._limits:
+            self._set_limit()
+        return self._totals.limit
+
+    @property
+    def _limits(self) -> bool:
+        return self.budget_usd is not None or self.unpriced is not None
+
+    def _set_limit(self) -> None:
+        found = self._totals.limited(self.id)
+        if self.budget_usd is not None:
+            found.limit_usd = self.budget_usd
+        found.unpriced = self.unpriced or found.unpriced
+        found.soft = found.soft if self.soft is None else self.soft
 
     def add(self, usage: Usage | None, cost_usd: Decimal | None) -> None:
         """Count one call; `cost_usd` None is a call without a known price."""
-        found, budget_usd = self._totals, self.budget_usd
-        found.add(usage, cost_usd)
-        if budget_usd is None or found.warned_budget_usd == budget_usd:
-            return
-        if found.cost_usd >= EXACT.multiply(budget_usd, BUDGET_WARNING):
-            found.warned_budget_usd = budget_usd
-            telemetry.log.warning(
-                "[COST] Session %s has spent $%s of its budget of $%s",
-                sanitize.printable(self.id),
-                money(found.cost_usd),
-                money(budget_usd),
-            )
+        limit = self.limit
+        self._totals.add(usage, cost_usd)
+        if limit is not None:
+            limit.warn()
 
     def before_end(self, action: Callable[[], object]) -> None:
         """Have `action`, which raises nothing, called when the session ends: for calls that end with it."""
         self._endings.append(action)
 
     def _place(self, outer: Scope | None) -> Scope:
-        if self.budget_usd is not None:
+        if self._limits:
             uninstrumented.warn(uninstrumented.BUDGET)
-        self.content = self.content and (outer is None or outer.content)
+            self._set_limit()
         return Scope(self, None, outer, self)
 
     def _ended(self, *, dropped: bool) -> None:
@@ -221,13 +213,6 @@ def _identifier(value: object) -> str:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     return sanitize.identifier(value)
-
-
-def _dollars(value: object) -> Decimal | None:
-    amount = sanitize.number(value)
-    if amount is None and value is not None:
-        raise ValueError(f"budget_usd is {value!r}: give dollars, such as Decimal('0.50'), or None for no limit")
-    return amount
 
 
 def _tags(given: Mapping[str, object]) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from otel_costs import semconv as names
 from otel_costs.runtime import telemetry
-from otel_costs.sessions.totals import EXACT, Totals
+from otel_costs.sessions.dollars import money
+from otel_costs.sessions.totals import Totals
 from otel_costs.usage.units import COUNTS
 from otel_costs.values import sanitize
 
@@ -33,13 +34,6 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
     if not unpriced:
         record[names.COST_USD] = f"{totals.cost_usd:f}"
     telemetry.emit(names.SESSION_EVENT, record, timestamp_ns=time.time_ns())
-
-
-def money(amount: Decimal) -> str:
-    """Write exactly, with at least six decimals."""
-    text = f"{amount.normalize(EXACT):f}"
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals:0<6}"
 
 
 def _summary(totals: Totals, *, unpriced: bool) -> str:

@@ -3,17 +3,16 @@
 import os
 import threading
 from collections import OrderedDict
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Final
 from weakref import WeakValueDictionary
 
+from otel_costs.sessions.reservations import Limit
 from otel_costs.usage import NOTHING, Usage
+from otel_costs.usage.numbers import EXACT
 
 SESSIONS_KEPT: Final = 10_000
 """Sessions that are not open, whose totals are kept: one that is opened again goes on counting."""
-
-# The host may have set the ambient decimal context to anything.
-EXACT: Final = Context(prec=60)
 
 # One lock for all, since a fork must be able to renew it. Reentrant: a finalizer may open a session anywhere.
 _lock = threading.RLock()
@@ -29,7 +28,8 @@ class Totals:
         self.calls = 0
         self.unpriced_calls = 0
         self.usage = NOTHING
-        self.warned_budget_usd: Decimal | None = None
+        self.limit: Limit | None = None
+        """What it may spend; None where nobody said."""
 
     def add(self, usage: Usage | None, cost_usd: Decimal | None) -> None:
         """Count one call; None is what is not known of it."""
@@ -39,8 +39,17 @@ class Totals:
                 self.unpriced_calls += 1
             else:
                 self.cost_usd = EXACT.add(self.cost_usd, cost_usd)
+                if self.limit is not None:
+                    self.limit.spend(cost_usd)
             if usage is not None:
                 self.usage += usage
+
+    def limited(self, session_id: str) -> Limit:
+        """Return the limit, which has one from now on: what was spent before counts in it."""
+        with _lock:
+            if self.limit is None:
+                self.limit = Limit(f"Session {session_id}", session_id=session_id, spent_usd=self.cost_usd)
+            return self.limit
 
 
 def of(session_id: str) -> Totals:

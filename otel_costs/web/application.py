@@ -19,6 +19,8 @@ from otel_costs.web import (
     compare_api,
     costs_api,
     events_api,
+    page_data,
+    page_paths,
     prices_api,
     reports_api,
     sessions_api,
@@ -31,7 +33,7 @@ from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
 from otel_costs.web.entrance import Entrance
 from otel_costs.web.feed import Feed
-from otel_costs.web.pages import ASSETS, Pages, is_page
+from otel_costs.web.pages import ASSETS, Pages
 from otel_costs.web.question import ParameterError
 from otel_costs.web.store import NoWriterError, Store, UnavailableError
 
@@ -68,7 +70,7 @@ def application(store: Store, access: Access, feed: Feed | None = None) -> Entra
     made.state.one_at_a_time = Lock()
     for api in _APIS:
         made.include_router(api.router, prefix=PREFIX)
-    made.include_router(sessions_api.plain_router)
+    made.include_router(page_data.router)
     made.add_middleware(Pages)
     made.add_middleware(GZipMiddleware, minimum_size=1024)
     return Entrance(made, access, feed.close)
@@ -76,7 +78,7 @@ def application(store: Store, access: Access, feed: Feed | None = None) -> Entra
 
 def serves(path: str) -> bool:
     """Say whether a path is one of the application's."""
-    return path == PREFIX or path.startswith((f"{PREFIX}/", ASSETS)) or is_page(path)
+    return path == PREFIX or path.startswith((f"{PREFIX}/", ASSETS)) or page_paths.find(path) is not None
 
 
 def _version() -> str:

@@ -30,7 +30,7 @@ _Scope = Literal["user", "scenario"]
 @router.get("/budgets", **documented(_LIST, models.Budgets))
 async def get_budgets(request: Request, store: StoreOf, question: Annotated[Question, Depends(_LIST)]) -> Response:
     """Return every budget and what was spent of it in its current day, week or month (UTC), the fullest first."""
-    found = await store.ask(request, _status)
+    found = await store.ask(request, status)
     return answer(question, {"budgets": found}, found)
 
 
@@ -94,7 +94,7 @@ async def _put(
             f"no budget of {which[0]} {which[1]!r} with a limit of {str(body.limit_usd)[:40]!r}: give dollars, from 0"
             " on, with at most twelve decimals, and a name"
         ) from None
-    found = await store.ask(request, _status)
+    found = await store.ask(request, status)
     (set_,) = (row for row in found if (row["scope"], row["name"], row["period"]) == which)
     return answer(question, set_)
 
@@ -107,7 +107,8 @@ async def _delete(request: Request, store: Store, question: Question, which: tup
     return answer(question, {"removed": True})
 
 
-def _status(client: Any) -> list[Row]:
+def status(client: Any) -> list[Row]:
+    """Return every budget, as the API has them. Raises StoreError."""
     # What was spent of nothing is no fraction, and no number of JSON's.
     found = reports.budget_status(client)
     return [{**row, "used": row["used"] if isfinite(row["used"]) else None} for row in found]

@@ -20,7 +20,7 @@ GROUPS: Final = (100, 10_000)
 """How many groups beside time have rows of their own if nothing is said, and at most."""
 
 _SUMMARY: Final = Asked((*PERIOD, *FILTERS, *FORM))
-_COSTS: Final = Asked((*PERIOD, *FILTERS, "by", *FORM), limit=GROUPS)
+COSTS: Final = Asked((*PERIOD, *FILTERS, "by", *FORM), limit=GROUPS)
 
 
 @router.get("/summary", **documented(_SUMMARY, models.Summary))
@@ -37,9 +37,9 @@ async def get_summary(
     return answer(question, found, [_figures(found)])
 
 
-@router.get("/costs", **documented(_COSTS, models.Costs))
+@router.get("/costs", **documented(COSTS, models.Costs))
 async def get_costs(
-    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(_COSTS)]
+    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(COSTS)]
 ) -> Response:
     """Return what calls cost, split by what `by` names: rows that add up to the total.
 

@@ -444,3 +444,23 @@ class Prices(Shape):
     sources: list[PriceSource]
     prices: list[Price]
     more: bool
+
+
+class MissingPrice(Shape):
+    """A model that has calls without a price, or without a whole one."""
+
+    provider: str
+    model: str = Field(description="what its price is listed under")
+    call_count: int
+    unpriced_calls: int = Field(description="calls among them that have no price at all")
+    last_time: Time
+    last_call_id: str
+    reasons: list[str] = Field(description="docs/reasons.md")
+    units: list[str] = Field(description="what lacks a rate today; none: a re-price gives the calls their price")
+    stanza: str | None = Field(description="YAML for the list `prices` of a price file, its rates to be filled in")
+
+
+class MissingPrices(Shape):
+    """The models that have calls without a price, those with most calls first."""
+
+    missing: list[MissingPrice]

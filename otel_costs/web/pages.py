@@ -18,15 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from otel_costs.web import page_paths
 from otel_costs.web.answer import failed
 
 ASSETS: Final = "/assets/"
-
-SINGLE: Final = frozenset({"/", "/sessions", "/budgets", "/what-if", "/prices", "/inbox", "/compare"})
-"""The pages that there are one of."""
-
-OF_ONE: Final = ("/sessions/", "/calls/", "/users/", "/scenarios/", "/models/")
-"""What the paths begin with of pages that show one session, call, user, scenario or model."""
 
 _MODULES: Final = {"preact": "vendor/preact.mjs", "preact/hooks": "vendor/preact-hooks.mjs", "htm": "vendor/htm.mjs"}
 """The modules that the published files name, and where they are."""
@@ -48,14 +43,9 @@ class Pages:
             path = below_root(scope)
             if path.startswith(ASSETS):
                 answer = asset(path.removeprefix(ASSETS))
-            elif is_page(path) and is_browser(request):
+            elif (page := page_paths.find(path)) and page.form is None and is_browser(request):
                 answer = document(request)
         await answer(scope, receive, send)
-
-
-def is_page(path: str) -> bool:
-    """Say whether a path, below where the application is mounted, is one of a page."""
-    return path in SINGLE or path.startswith(OF_ONE)
 
 
 def is_browser(request: Request) -> bool:

@@ -18,7 +18,7 @@ from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
 router: Final = APIRouter(tags=["reports"])
 
 _REPORT: Final = Asked((*PERIOD, *FILTERS, *FORM), limit=(100, 1000))
-_INBOX: Final = Asked((*PERIOD, *FILTERS, *FORM))
+INBOX: Final = Asked((*PERIOD, *FILTERS, *FORM))
 
 
 @router.get("/report", **documented(_REPORT, models.Report))
@@ -35,9 +35,9 @@ async def get_report(
     return answer(question, found, list(_parts(found)))
 
 
-@router.get("/inbox", **documented(_INBOX, models.Inbox))
+@router.get("/inbox", **documented(INBOX, models.Inbox))
 async def get_inbox(
-    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(_INBOX)]
+    request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(INBOX)]
 ) -> Response:
     """Return what needs a look.
 

@@ -1,4 +1,4 @@
-"""GET sessions and sessions/{id}, under /api/v1/ and, as `curl` has always asked for them, without it."""
+"""GET sessions and sessions/{id}: lists of sessions, and all of one."""
 
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -20,7 +20,6 @@ from otel_costs.web.documented import documented, readable
 from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, ParameterError, Question
 
 router: Final = APIRouter(tags=["sessions"])
-plain_router: Final = APIRouter(tags=["sessions"], include_in_schema=False)
 
 PATH: Final = "/sessions"
 LIMIT: Final = (50, 1000)
@@ -31,12 +30,27 @@ SESSION: Final = Asked(("money",))
 
 
 @router.get(PATH, **documented(SESSIONS, models.Sessions))
-@plain_router.get(PATH, response_model=None)
 async def get_sessions(
     request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(SESSIONS)]
 ) -> Response:
     """Return the sessions that began in a period and match the filters, page by page."""
     readable(question, rights)
+    found = await store.ask(request, asking(question))
+    return answer(question, found, found["sessions"])
+
+
+@router.get(f"{PATH}/{{session_id:path}}", **documented(SESSION, models.SessionReport, 404))
+async def get_session(
+    session_id: str, request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(SESSION)]
+) -> Response:
+    """Return a session: its conversation, as far as the request may read it, and what its cost is made of."""
+    wanted = unquote(session_id)
+    found = await store.ask(request, lambda client: report(client, wanted, rights))
+    return missing(wanted) if found is None else answer(question, found)
+
+
+def asking(question: Question) -> Any:
+    """Return what asks a store for a page of sessions. Raises ParameterError for a cursor that is none."""
     if question.cursor is not None:
         try:
             session_list.place(question.cursor, question.sort)
@@ -48,21 +62,12 @@ async def get_sessions(
             client, question.selection, sort=question.sort, limit=question.limit, cursor=question.cursor
         )
 
-    found = await store.ask(request, ask)
-    return answer(question, found, found["sessions"])
+    return ask
 
 
-@router.get(f"{PATH}/{{session_id:path}}", **documented(SESSION, models.SessionReport, 404))
-@plain_router.get(f"{PATH}/{{session_id:path}}", response_model=None)
-async def get_session(
-    session_id: str, request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(SESSION)]
-) -> Response:
-    """Return a session: its conversation, as far as the request may read it, and what its cost is made of."""
-    wanted = unquote(session_id)
-    found = await store.ask(request, lambda client: report(client, wanted, rights))
-    if found is None:
-        return failed(404, f"there is no session {wanted!r}; GET {PATH} lists them")
-    return answer(question, found)
+def missing(session_id: str) -> Response:
+    """Return the answer that there is no such session."""
+    return failed(404, f"there is no session {session_id!r}; GET {PATH} lists them")
 
 
 def report(client: Any, session_id: str, rights: Rights) -> Row | None:

@@ -1,11 +1,15 @@
 """POST what-if: what calls would have cost with other models, tiers and processing windows."""
 
-from typing import Annotated, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otel_costs.store.alternative import Alternative
+from otel_costs.store.rows import Row
 from otel_costs.store.what_if import TooManyCallsError, what_if
 from otel_costs.store.what_if_rows import what_if_rows
 from otel_costs.web.answer import answer
@@ -37,13 +41,18 @@ async def post_what_if(
     by the number of alternatives: `otel-costs price --from` takes any number. As CSV it is the lines.
     """
     readable(question, rights)
-    asked = [one.alternative for one in body.alternatives]
-    session, at, most = question.texts.get("session"), body.at, MOST_PRICES // len(asked)
-    try:
-        found = await store.ask(
-            request,
-            lambda client: what_if(client, question.selection, asked, session=session, at=at, most=most),
-        )
-    except TooManyCallsError as error:
-        raise ParameterError(f"{error}, or use otel-costs price") from None
+    found = await store.ask(request, asking(question, [one.alternative for one in body.alternatives], body.at))
     return answer(question, found, list(what_if_rows(found)))
+
+
+def asking(question: Question, alternatives: Sequence[Alternative], at: datetime | None) -> Any:
+    """Return what asks a store for a comparison, which raises ParameterError where there are too many calls."""
+    session, most = question.texts.get("session"), MOST_PRICES // max(1, len(alternatives))
+
+    def ask(client: Any) -> Row:
+        try:
+            return what_if(client, question.selection, alternatives, session=session, at=at, most=most)
+        except TooManyCallsError as error:
+            raise ParameterError(f"{error}, or use otel-costs price") from None
+
+    return ask

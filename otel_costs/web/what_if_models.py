@@ -43,16 +43,25 @@ class WhatIfBody(Body):
     @field_validator("prices_at")
     @classmethod
     def _is_moment(cls, text: str | None) -> str | None:
-        if text is not None and text != NOW and storable(moment(text)) != moment(text):
-            raise ValueError(f"{text!r} is no time that can be stored")
+        prices_at(text)
         return text
 
     @property
     def at(self) -> datetime | None:
         """The time whose prices are meant; None is that of each call."""
-        if self.prices_at is None:
-            return None
-        return datetime.now(UTC) if self.prices_at == NOW else moment(self.prices_at)
+        return prices_at(self.prices_at)
+
+
+def prices_at(text: str | None) -> datetime | None:
+    """Read a time whose prices are meant: now, or a moment; None is None. Raises ValueError."""
+    if text is None:
+        return None
+    if text == NOW:
+        return datetime.now(UTC)
+    found = moment(text)
+    if storable(found) != found:
+        raise ValueError(f"{text!r} is no time that can be stored")
+    return found
 
 
 class LineSum(Shape):

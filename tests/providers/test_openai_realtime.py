@@ -11,6 +11,7 @@ import threading
 import tracemalloc
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -999,6 +1000,29 @@ def test_brought_events_respect_the_budget_and_nothing_else(
         with pytest.raises(otel_costs.BudgetExceeded):
             otel_costs.observe_realtime_event(session, "client", {"type": "response.create"})
     assert len([text for text in caplog.messages if "Realtime event" in text]) == 1
+
+
+def test_a_spent_budget_ends_the_turn_and_then_stops(recorded: Recorded) -> None:
+    """Where the service itself begins each response: sound is sent until the last turn is over, and no further one."""
+    sound = {"type": "input_audio_buffer.append", "audio": "AAAA"}
+    response = {"id": "resp_0123456789abcdef"}
+    with otel_costs.session("spoken", budget_usd="0.01") as session:
+        bring = partial(otel_costs.observe_realtime_event, session)
+        bring("server", {"type": "session.created", "session": {"id": SESSION, "model": "gpt-realtime"}})
+        bring("client", sound)
+        bring("server", {"type": "response.created", "response": response})
+        limit = session.limit
+        assert limit is not None
+        assert limit.under_way == 1
+        otel_costs.record("chat", provider="p", model="m", usage={}, cost_usd="0.01")
+        bring("client", sound)
+        bring("server", {"type": "response.done", "response": {**response, "usage": USAGE}})
+        assert session.totals.calls == 2
+        assert limit.under_way == 0
+        with pytest.raises(otel_costs.BudgetExceeded):
+            bring("client", sound)
+        bring("client", {"type": "input_audio_buffer.clear"})
+    assert len(recorded.calls) == 2
 
 
 def test_a_responses_span_has_what_was_said_where_spans_may(recorded: Recorded) -> None:

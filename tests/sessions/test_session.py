@@ -639,8 +639,8 @@ class TestBudgets:
             assert "[COST] Session a has spent $0.080000 of its budget of $0.100000" in caplog.text
             with pytest.raises(otel_costs.BudgetExceeded) as raised:
                 ask()
-            with otel_costs.session("b"):
-                ask()
+        with otel_costs.session("b"):
+            ask()
         found = raised.value
         assert (found.session_id, found.budget_usd, found.spent_usd) == ("a", Decimal("0.10"), Decimal("0.10"))
         assert len(provider.requests) == len(recorded.calls) == 6

@@ -38,6 +38,7 @@ OPERATIONS = [
     ("POST", "/api/v1/what-if"),
     ("GET", "/api/v1/inbox"),
     ("GET", "/api/v1/prices"),
+    ("GET", "/api/v1/prices/missing"),
     ("GET", "/api/v1/budgets"),
     ("PUT", "/api/v1/budgets/all/{period}"),
     ("DELETE", "/api/v1/budgets/all/{period}"),

@@ -11,8 +11,11 @@ from opentelemetry.context import Context
 
 from otel_costs import semconv as names
 from otel_costs.calls import jobs, writer
+from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
+from otel_costs.calls.estimate import Kind
 from otel_costs.calls.reading import Reading
+from otel_costs.calls.request_size import of_request
 from otel_costs.hosts import Host
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
@@ -21,7 +24,7 @@ from otel_costs.providers.kit.request import Asked, Endpoint
 from otel_costs.providers.kit.request import read as read_request
 from otel_costs.providers.kit.unfinished import unfinished
 from otel_costs.runtime import background, telemetry
-from otel_costs.sessions.scope import check_budget
+from otel_costs.sessions.reservations import Reservation
 from otel_costs.transports.http import streaming
 from otel_costs.transports.http.body import KEPT, Body, BodyReader
 from otel_costs.usage import reported as reported_usage
@@ -42,14 +45,22 @@ class VendorCall:
         self._context = copy_context() if asked.endpoint.is_poll else None
 
     @classmethod
-    def begin(cls, endpoint: Endpoint, host: Host, request: Any) -> Self:
-        """Start the call of a request; raises BudgetExceeded if the session has spent its budget."""
-        if not endpoint.is_poll:
-            check_budget()
+    def begin(cls, endpoint: Endpoint, host: Host, request: Any, reservation: Reservation | None = None) -> Self:
+        """Start the call of a request; raises BudgetExceeded where it does not fit in a budget.
+
+        `reservation` is what was reserved for it before, when the SDK was asked.
+        """
         begun = cls(read_request(request, endpoint, host))
         if not endpoint.is_poll:
+            reservation = reservation or begun._admitted()
             begun._call = begun._start()
+            begun._call.reservation = reservation
         return begun
+
+    def _admitted(self) -> Reservation | None:
+        asked, endpoint = self._asked, self._asked.endpoint
+        kind = Kind(endpoint.operation, asked.host.provider, endpoint.model(asked) or endpoint.default_model)
+        return admit(kind, lambda: of_request(endpoint.operation, asked.body), endpoint=asked.host.address)
 
     def _start(self) -> Call:
         asked, endpoint = self._asked, self._asked.endpoint

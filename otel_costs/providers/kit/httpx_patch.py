@@ -14,14 +14,16 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from otel_costs import hosts
+from otel_costs.calls.admission import admit, has_budget
 from otel_costs.calls.call import CallContext
+from otel_costs.calls.estimate import Kind
+from otel_costs.calls.request_size import of_request
 from otel_costs.hosts import Host
 from otel_costs.providers.kit.exchange import VendorCall, is_refused
 from otel_costs.providers.kit.vendor import Vendor
 from otel_costs.runtime import decision_log, shutdown, telemetry
 from otel_costs.runtime.patching import Patches
-from otel_costs.sessions.scope import check_budget, current_scope
-from otel_costs.sessions.session import BudgetExceeded
+from otel_costs.sessions.reservations import BudgetExceeded, Reservation
 
 LIBRARIES: Final = ("httpx", "httpx2")
 
@@ -62,9 +64,10 @@ def _install_client(vendor: Vendor, module: str, method: str, patches: Patches) 
 class _Attempts:
     """The attempts of one request of an SDK, of which the last one counts."""
 
-    __slots__ = ("call", "error", "outer")
+    __slots__ = ("call", "error", "outer", "reservation")
 
-    def __init__(self) -> None:
+    def __init__(self, reservation: Reservation | None) -> None:
+        self.reservation = reservation  # which no call has taken yet
         self.call: VendorCall | None = None  # which no attempt has finished yet
         self.error: BaseException | str = ""
         self.outer: _Attempts | None = None
@@ -79,6 +82,13 @@ class _Attempts:
         if self.call is not None:
             refused = isinstance(self.error, str)
             self.call.failed(error or self.error, refused=refused)
+        if self.reservation is not None:
+            self.reservation.release()
+
+    def take(self) -> Reservation | None:
+        """Return what is reserved, once."""
+        found, self.reservation = self.reservation, None
+        return found
 
 
 _attempts: ContextVar[_Attempts | None] = ContextVar("otel_costs_attempts", default=None)
@@ -89,31 +99,44 @@ def _request(vendor: Vendor, wrapped: Any, instance: Any, args: _Args, kwargs: _
         return _request_async(vendor, wrapped, instance, args, kwargs)
     if _attempts.get() is not None:
         return wrapped(*args, **kwargs)  # it calls itself to try again
-    _may_spend(vendor, args, kwargs)
-    with _Attempts():
+    with _Attempts(_admitted(vendor, args, kwargs)):
         return wrapped(*args, **kwargs)
 
 
 async def _request_async(vendor: Vendor, wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
     if _attempts.get() is not None:
         return await wrapped(*args, **kwargs)
-    _may_spend(vendor, args, kwargs)
-    with _Attempts():
+    with _Attempts(_admitted(vendor, args, kwargs)):
         return await wrapped(*args, **kwargs)
 
 
-def _may_spend(vendor: Vendor, args: _Args, kwargs: _Options) -> None:
-    """Raise `BudgetExceeded`, and nothing else; raised from `send`, an SDK may take it for a broken connection."""
-    if current_scope() is None:
-        return
+def _admitted(vendor: Vendor, args: _Args, kwargs: _Options) -> Reservation | None:
+    """Return what is reserved; raise `BudgetExceeded`, and nothing else.
+
+    Raised from `send`, an SDK may take it for a broken connection.
+    """
+    if not has_budget():
+        return None
     try:
         endpoint = vendor.endpoint(*route(args, kwargs))
         if endpoint is not None and not endpoint.is_poll:
-            check_budget()
+            body = _body(args, kwargs)
+            model = body.get("model") or body.get("model_id") or endpoint.default_model
+            kind = Kind(endpoint.operation, vendor.name, model if isinstance(model, str) else None)
+            return admit(kind, partial(of_request, endpoint.operation, body))
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
         telemetry.warn_once("bug:route", "otel_costs could not read a route", error=error)
+    return None
+
+
+def _body(args: _Args, kwargs: _Options) -> Mapping[str, Any]:
+    """Return the JSON that a method of an SDK is asked to send, where the usual generators keep it."""
+    for found in (kwargs.get("json"), *(getattr(one, "json_data", None) for one in (*kwargs.values(), *args))):
+        if isinstance(found, Mapping):
+            return found
+    return {}
 
 
 def route(args: _Args, kwargs: _Options) -> tuple[str, str]:
@@ -173,7 +196,7 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
         if _OPENAI in request.headers.get("user-agent", "").lower():
             return None
         shutdown.adopt_once()
-        call = VendorCall.begin(endpoint, host, request)
+        call = VendorCall.begin(endpoint, host, request, None if attempts is None else attempts.take())
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001

@@ -18,6 +18,7 @@ import wrapt
 from otel_costs import hosts
 from otel_costs.calls import writer
 from otel_costs.calls.call import Call, CallContext
+from otel_costs.calls.estimate import Kind
 from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
@@ -109,7 +110,9 @@ class _Calls:
 
     def begin(self, asked: MethodCall) -> SpeechRequest:
         """Raise BudgetExceeded, and nothing else, where the budget is spent."""
-        return SpeechRequest.begin(partial(self._start, asked))
+        return SpeechRequest.begin(
+            partial(self._start, asked), kind=Kind(self.method.path, self.provider, self.method.model(asked))
+        )
 
     def _start(self, asked: MethodCall) -> Call:
         method = self.method

@@ -5,12 +5,13 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call, CallContext
+from otel_costs.calls.estimate import Kind
 from otel_costs.calls.reading import Reading
 from otel_costs.calls.writer import write
 from otel_costs.runtime import background, shutdown, telemetry
-from otel_costs.sessions.scope import check_budget
-from otel_costs.sessions.session import BudgetExceeded
+from otel_costs.sessions.reservations import BudgetExceeded
 
 T = TypeVar("T")
 
@@ -31,12 +32,13 @@ class SpeechRequest:
         self._context = CallContext(call)
 
     @classmethod
-    def begin(cls, start: Callable[[], Call], asked: Callable[[], Reading] = Reading) -> Self:
-        """Start the call of a request; raise `BudgetExceeded`, and nothing else, where the budget is spent.
+    def begin(cls, start: Callable[[], Call], asked: Callable[[], Reading] = Reading, kind: Kind | None = None) -> Self:
+        """Start the call of a request; raise `BudgetExceeded`, and nothing else, where it does not fit in a budget.
 
-        `asked` returns what is known of a request that is not answered.
+        `asked` returns what is known of a request that is not answered. `kind` tells what such calls cost lately; None
+        is that of the place where they start.
         """
-        return cls(begun(start), asked)
+        return cls(begun(start, kind), asked)
 
     @telemetry.never_raises("finish a call")
     def answered(self, read: Callable[[], Reading]) -> None:
@@ -63,17 +65,28 @@ class SpeechRequest:
             background.put(partial(write, call, self._asked, error_name(error), refused=is_refusal(error)))
 
 
-def begun(start: Callable[[], T]) -> T | None:
-    """Return what `start` starts, None if that fails; raise `BudgetExceeded`, and nothing else."""
+def begun(start: Callable[[], T], kind: Kind | None = None) -> T | None:
+    """Return what `start` starts, a call or what has one, None if that fails; raise `BudgetExceeded` and no other."""
     try:
         shutdown.adopt_once()
-        check_budget()
-        return start()
+        reservation = admit(kind or _kind(start))
+        started = start()
+        if reservation is not None:
+            call = started if isinstance(started, Call) else getattr(started, "_call", None)
+            if isinstance(call, Call):
+                call.reservation = reservation
+        return started
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
         telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
+
+
+def _kind(start: Any) -> Kind:
+    """Return the kind of what is started by one function: an SDK's method, before its arguments are read."""
+    function = getattr(start, "func", start)
+    return Kind(getattr(function, "__qualname__", ""), getattr(function, "__module__", None) or "", None)
 
 
 def error_name(error: BaseException) -> str:

@@ -10,13 +10,14 @@ from typing import Final
 from otel_costs import hosts
 from otel_costs import semconv as names
 from otel_costs.calls import writer
+from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
+from otel_costs.calls.estimate import Kind
 from otel_costs.calls.reading import Reading
 from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit import speech_usage, transcripts
 from otel_costs.runtime import background, telemetry
-from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.websocket.claims import Handshake
 from otel_costs.values import sanitize
 
@@ -65,7 +66,8 @@ class TranscriptionCall:
     def audio_sent(self, size: int) -> None:
         """Note that bytes of sound are sent; the first raise BudgetExceeded if the session has spent its budget."""
         if not self._checked:
-            check_budget()
+            call = self.call
+            call.reservation = admit(Kind(call.operation, call.provider, call.request_model), scope=call.scope)
             self._checked = True
         self._bytes += size
 
@@ -104,8 +106,10 @@ class SynthesisCall:
     __slots__ = ("_pieces", "_refused", "call")
 
     def __init__(self, handshake: Handshake, model: str | None) -> None:
-        check_budget()
+        host = hosts.at(handshake.host, handshake.port)
+        reservation = admit(Kind("text_to_speech", host.provider, model))
         self.call = _start("text_to_speech", handshake, model)
+        self.call.reservation = reservation
         self._pieces: list[str] = []
         self._refused = False
 

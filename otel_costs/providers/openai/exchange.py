@@ -18,7 +18,7 @@ from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.runtime import background, decision_log, telemetry
-from otel_costs.sessions.scope import check_budget
+from otel_costs.sessions.reservations import Reservation
 from otel_costs.transports.http import streaming
 from otel_costs.transports.http.body import KEPT, Answered, Body, BodyReader, EventReader, answered, is_text, read_body
 from otel_costs.values.audio_length import HEAD
@@ -43,6 +43,7 @@ class Exchange:
         "_hides_usage",
         "_place",
         "_request",
+        "_reservation",
         "args",
         "is_answered",
         "kwargs",
@@ -54,6 +55,7 @@ class Exchange:
         is_late = request.route.polls or request.route is UNKNOWN
         self._place = copy_context() if is_late else None
         self._call: Call | None = None if is_late or passed_by else request.start()
+        self._reservation: Reservation | None = None
         self._asks_for_usage = self._hides_usage = False
         self.is_answered = False
         """Whether its response has been seen."""
@@ -65,24 +67,31 @@ class Exchange:
         """Start the call of a request; return None if it is not billed.
 
         `passed_by`: it is under way already, and `asking` returns what is to be sent.
-        Raises BudgetExceeded if the session has spent its budget; a poll of what was started before is not stopped.
+        Raises BudgetExceeded where it does not fit in a budget; a poll of what was started before is not stopped.
         """
         options = options_of(args, kwargs)
         route = find(options.method, options.url)
         if route is None and not may_be_billed(options.method, options.url):
             decision_log.not_billed_route(options.method, options.url)
             return None
-        if route is None or route.begins or not route.polls:
-            check_budget()
         stream = bool(kwargs.get("stream"))
         if passed_by:
             stream = isinstance(options.json_data, Mapping) and options.json_data.get("stream") is True
-        exchange = cls(Request.read(client, options, route, stream=stream), args, kwargs, passed_by=passed_by)
+        request = Request.read(client, options, route, stream=stream)
+        reservation = request.admitted() if route is None or route.begins or not route.polls else None
+        exchange = cls(request, args, kwargs, passed_by=passed_by)
+        if reservation is not None:
+            exchange._reserve(reservation)
         if stream and exchange._place is None:
             exchange._asks_for_usage = exchange._request.may_ask_for_usage(client)
             if exchange._asks_for_usage and not passed_by:
                 exchange._ask_for_usage(options)
         return exchange
+
+    def _reserve(self, reservation: Reservation) -> None:
+        self._reservation = reservation
+        if self._call is not None:
+            self._call.reservation = reservation
 
     @property
     def context(self) -> Context | None:
@@ -112,6 +121,8 @@ class Exchange:
     def failed(self, error: BaseException) -> None:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
         if (call := self._started()) is None or self.is_answered:
+            if call is None and self._reservation is not None:
+                self._reservation.release()
             return
         call.stop()
         refused = isinstance(getattr(error, "status_code", None), int)
@@ -151,6 +162,7 @@ class Exchange:
         """Return the call; that of a request that passed by starts when it is known how that goes on."""
         if self._call is None and self.passed_by and self._place is None:
             self._call = self._request.start()
+            self._call.reservation = self._reservation
         return self._call
 
     def _receive(self, response: Any) -> None:

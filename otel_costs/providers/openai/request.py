@@ -6,11 +6,15 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Self
 
 from otel_costs import hosts
 from otel_costs import semconv as names
+from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
+from otel_costs.calls.estimate import Kind
+from otel_costs.calls.request_size import of_body
 from otel_costs.hosts import Host
 from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
@@ -18,6 +22,7 @@ from otel_costs.providers.openai import messages
 from otel_costs.providers.openai.routes import UNKNOWN, Route
 from otel_costs.runtime import telemetry
 from otel_costs.sessions.attribution import attribution
+from otel_costs.sessions.reservations import Reservation
 from otel_costs.values import audio_length
 
 _ATTRIBUTES: Final = (
@@ -112,6 +117,16 @@ class Request:
             route=route.name,
             shown_as=shown_as,
             start_ns=self.start_ns,
+        )
+
+    def admitted(self) -> Reservation | None:
+        """Return what is reserved for its call, None where no budget holds; raises BudgetExceeded."""
+        route, host = self.route, self.host
+        return admit(
+            Kind(route.operation, host.provider, self.model),
+            partial(of_body, route.operation, self.body),
+            endpoint=host.address,
+            deployment=self.deployment,
         )
 
     @property

@@ -14,6 +14,7 @@ from otel_costs.providers.openai import answer
 from otel_costs.providers.openai.accumulators import ResponsesAccumulator
 from otel_costs.providers.openai.request import Request
 from otel_costs.runtime import background
+from otel_costs.sessions.reservations import Reservation
 from otel_costs.transports.http.body import Answered
 from otel_costs.values.json_objects import parsed
 
@@ -50,9 +51,9 @@ class ResponseStreams:
         """The lanes on which something is asked for or under way."""
         return {*self._asked, *self._begun}
 
-    def ask(self, lane: object, request: Request) -> None:
-        """Start the call of a response that is asked for."""
-        self._asked.setdefault(lane, deque()).append(self._begin(request))
+    def ask(self, lane: object, request: Request, reservation: Reservation | None = None) -> None:
+        """Start the call of a response that is asked for, for which so much is reserved."""
+        self._asked.setdefault(lane, deque()).append(self._begin(request, reservation))
 
     def tell(self, lane: object, kind: str, data: str) -> None:
         """Read an event of a lane."""
@@ -83,8 +84,10 @@ class ResponseStreams:
         said = (parsed(data) or {}).get("response")
         return self._begin(self._unasked(said if isinstance(said, Mapping) else {}))
 
-    def _begin(self, request: Request) -> "_Response":
-        return _Response(self._start_call(request), request, self._identify)
+    def _begin(self, request: Request, reservation: Reservation | None = None) -> "_Response":
+        call = self._start_call(request)
+        call.reservation = reservation
+        return _Response(call, request, self._identify)
 
     def _next(self, lane: object) -> "_Response | None":
         waiting = self._asked.get(lane)

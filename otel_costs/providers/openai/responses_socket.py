@@ -9,7 +9,6 @@ from otel_costs.hosts import Host
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.response_streams import ResponseStreams
 from otel_costs.providers.openai.routes import Route, find
-from otel_costs.sessions.scope import check_budget
 from otel_costs.transports.websocket import Handshake
 from otel_costs.values.json_objects import parsed
 
@@ -45,10 +44,13 @@ class ResponsesSocket:
         if body.get("type") == "response.steer":
             self._steer(body)
         elif body.get("type") == "response.create":
-            check_budget()
             lane = body.pop("stream_id", None)
             del body["type"]
-            self._lanes.ask(lane, self._request(body, self._steered.pop(str(body.get("previous_response_id")), [])))
+            steered = self._steered.get(previous := str(body.get("previous_response_id")), [])
+            request = self._request(body, steered)
+            reservation = request.admitted()
+            self._steered.pop(previous, None)
+            self._lanes.ask(lane, request, reservation)
 
     def received(self, frame: str | bytes) -> None:
         text = as_text(frame)

@@ -41,7 +41,7 @@ class Connection:
             frame = frame.decode("utf-8", "replace")
         if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
             self._owner.adopt()
-            self._items.input.add(sound.data)
+            self._hears(sound.data)
         elif (event := _parsed(frame)) is not None:
             self.event_sent(event)
 
@@ -84,7 +84,13 @@ class Connection:
 
     def _sends_sound(self, event: Event) -> None:
         if isinstance(data := event.get("audio"), str):
-            self._items.input.add(data)
+            self._hears(data)
+
+    def _hears(self, data: str) -> None:
+        """Note sound that is sent; it begins the next turn, which a spent budget stops once the last one is over."""
+        if self._turns.is_idle:
+            self._owner.check_spent()
+        self._items.input.add(data)
 
     def _clears_sound(self, _: Event) -> None:
         self._items.input.clear()

@@ -12,7 +12,9 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_costs import semconv as names
+from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
+from otel_costs.calls.estimate import Kind
 from otel_costs.calls.message_log import Conversation
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.calls.writer import finish
@@ -65,9 +67,27 @@ class Owner:
             self._scope, self._identity = scope, attribution(self._user)
 
     def check_budget(self) -> None:
-        """Raise `BudgetExceeded` if the session has spent its budget."""
-        if self._scope is not None and self._scope.session is not None:
-            self._scope.session.check_budget()
+        """Raise `BudgetExceeded` if what the application asks for does not fit in a budget.
+
+        What it costs is reserved when it begins, which a service may do by itself, too.
+        """
+        if self._scope is not None and (reservation := admit(self._kind, scope=self._scope)) is not None:
+            reservation.release()
+
+    def check_spent(self) -> None:
+        """Raise `BudgetExceeded` if a budget is spent; this waits for nothing, and is for every piece of sound."""
+        if self._scope is not None:
+            for limit in self._scope.limits:
+                limit.check()
+
+    @property
+    def _kind(self) -> Kind:
+        return Kind("realtime_inference", self.provider, self.model or self._configuration.model)
+
+    def reserve(self, call: Call) -> None:
+        """Reserve what a response may cost that has begun, whoever asked for it."""
+        if self._scope is not None:
+            call.reservation = admit(self._kind, scope=self._scope, refusing=False)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -90,8 +110,7 @@ class Owner:
     def conversation(self) -> Conversation:
         """Where messages are written."""
         if self._conversation is None:
-            session_id, may = self.session_id, self._scope is None or self._scope.content
-            self._conversation = Conversation(session_id, self.identity, None, self.context, may_have_content=may)
+            self._conversation = Conversation(self.session_id, self.identity, None, self.context)
         return self._conversation
 
     def call(self, operation: str, model: str | None, *, start_ns: int | None = None) -> Call:

@@ -59,6 +59,11 @@ class Turns:
         self.may_cost = False
         """Whether it asked for one that costs something."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no response is under way."""
+        return not self._open
+
     def created(self, response: Mapping[str, Any]) -> None:
         """Begin a response."""
         response_id = key(response.get("id")) or ""
@@ -70,6 +75,7 @@ class Turns:
             oldest, turn = self._open.popitem(last=False)
             self._give_up(oldest, turn, None)
         call = self._owner.call("realtime_inference", self._owner.model or self._configuration.model)
+        self._owner.reserve(call)
         job = self._owner.identify(call, response_id, shared=self._shared)
         if self.step is not None:
             call.identity = {**call.identity, names.STEP: self.step}

@@ -1,0 +1,110 @@
+"""Whether a call may be sent: what it may cost is reserved in every budget that it counts in, or it is refused."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Final
+
+from otel_costs.calls.estimate import Estimate, Kind, estimate, note
+from otel_costs.calls.request_size import Size
+from otel_costs.runtime import background, telemetry
+from otel_costs.sessions.reservations import BudgetExceeded, Limit, Reservation, release_dropped, reserve
+from otel_costs.sessions.scope import Scope, current_scope
+
+DRAIN_S: Final = 0.5
+"""How long a call waits at most for calls that have ended to be counted; for those under way it never does."""
+
+
+def admit(
+    kind: Kind,
+    size: Callable[[], Size | None] | None = None,
+    *,
+    scope: Scope | None = None,
+    endpoint: str | None = None,
+    deployment: str | None = None,
+    refusing: bool = True,
+) -> Reservation | None:
+    """Return what is reserved for a call, None where it counts in no budget. Raises BudgetExceeded, and nothing else.
+
+    `scope` is where it is made, None is here; `size` is asked only where there is a budget.
+    `refusing` False is a call that somebody else has begun.
+    """
+    scope = scope or current_scope()
+    limits = scope.limits if scope is not None else ()
+    if not limits:
+        return None
+    return _admit(limits, kind, size, endpoint, deployment, refusing=refusing)
+
+
+def has_budget() -> bool:
+    """Return whether what is done here counts in any budget."""
+    return (scope := current_scope()) is not None and bool(scope.limits)
+
+
+def settle(reservation: Reservation | None, usd: Decimal | None, *, is_billed: bool) -> None:
+    """Release what was reserved for a call whose cost is counted, and remember what such calls cost."""
+    if reservation is None:
+        return
+    if is_billed:
+        note(reservation.kind, reservation.usd, usd, bounded=reservation.bounded)
+    reservation.release()
+
+
+def _admit(
+    limits: Sequence[Limit],
+    kind: Kind,
+    size: Callable[[], Size | None] | None,
+    endpoint: str | None,
+    deployment: str | None,
+    *,
+    refusing: bool,
+) -> Reservation | None:
+    try:
+        release_dropped()
+        found = _estimate(kind, size, endpoint, deployment)
+        if not refusing:
+            return reserve(limits, found.usd, kind, bounded=found.is_bounded, refusing=False)
+        if not found.is_bounded and _count_what_has_ended():
+            found = _estimate(kind, size, endpoint, deployment)
+        _refuse_unpriced(limits, kind, found)
+        try:
+            return reserve(limits, found.usd, kind, bounded=found.is_bounded)
+        except BudgetExceeded:
+            if not _count_what_has_ended():
+                raise
+        found = _estimate(kind, size, endpoint, deployment)
+        return reserve(limits, found.usd, kind, bounded=found.is_bounded)
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.warn_once("bug:budget", "otel_costs could not check a budget; the call is sent", error=error)
+        return None
+
+
+def _estimate(
+    kind: Kind, size: Callable[[], Size | None] | None, endpoint: str | None, deployment: str | None
+) -> Estimate:
+    try:
+        return estimate(kind, None if size is None else size(), endpoint=endpoint, deployment=deployment)
+    except Exception as error:  # noqa: BLE001
+        telemetry.warn_once("bug:estimate", "otel_costs could not tell what a call may cost", error=error)
+        return Estimate(Decimal(0), is_bounded=False, is_priced=True)
+
+
+def _count_what_has_ended() -> bool:
+    """Have the calls that have ended counted, and return whether there were any."""
+    if not background.waiting():
+        return False
+    background.drain(DRAIN_S)
+    return True
+
+
+def _refuse_unpriced(limits: Sequence[Limit], kind: Kind, found: Estimate) -> None:
+    if found.is_priced:
+        return
+    for limit in limits:
+        if limit.unpriced == "refuse" and not limit.soft:
+            raise limit.exceeded(f"refuses calls without a price: there is none of {_named(kind)}")
+
+
+def _named(kind: Kind) -> str:
+    return f"{kind.operation} with model {kind.model!r} of provider {kind.provider!r}"

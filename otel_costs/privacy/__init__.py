@@ -1,1 +1,0 @@
-"""Privacy: content that is sealed before it leaves the process, and users that are known by pseudonyms."""

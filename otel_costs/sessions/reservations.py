@@ -1,0 +1,247 @@
+"""Limits, and what calls under way may cost: it is reserved before they are sent, until their cost is counted."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, Literal, Self
+
+from otel_costs.runtime import telemetry
+from otel_costs.sessions.dollars import money
+from otel_costs.usage.numbers import EXACT
+from otel_costs.values import sanitize
+
+WARNING: Final = Decimal("0.8")
+"""The fraction of a limit from which on a warning says how much of it is spent, once."""
+
+Unpriced = Literal["refuse", "allow"]
+
+
+def unpriced_given(value: object) -> Unpriced | None:
+    """Return what is to become of calls without a price, as an application gives it. Raises ValueError."""
+    if value is None or value == "refuse" or value == "allow":
+        return value
+    raise ValueError(f"unpriced is {value!r}: give 'refuse' or 'allow'")
+
+
+_ZERO: Final = Decimal(0)
+
+
+class BudgetExceeded(Exception):  # noqa: N818  the name is the public contract
+    """A call was not sent, since a budget that it counts in is spent, or held by calls under way.
+
+    `budget` says which (`session 'a'`, `user 'u' in a month`); `session_id` is that of a session's budget, None for a
+    budget of the store. `budget_usd` is its limit, None where only the price is missing; `spent_usd` is what was spent
+    of it, and `reserved_usd` what calls under way may cost: all Decimal.
+    """
+
+    def __init__(
+        self,
+        session_id: str | None,
+        budget_usd: Decimal | None,
+        spent_usd: Decimal,
+        reserved_usd: Decimal = _ZERO,
+        budget: str | None = None,
+        why: str | None = None,
+    ) -> None:
+        self.session_id, self.budget_usd, self.spent_usd, self.reserved_usd = (
+            session_id, budget_usd, spent_usd, reserved_usd,
+        )  # fmt: skip
+        self.budget = budget or f"session {session_id!r}"
+        self._why = why
+        super().__init__(f"{self.budget} {why or self._spent()}")
+
+    def _spent(self) -> str:
+        return f"has spent ${self.spent_usd:f}" + ("" if self.budget_usd is None else self._of())
+
+    def _of(self) -> str:
+        return f" of its budget of ${self.budget_usd:f}"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        given = (self.session_id, self.budget_usd, self.spent_usd, self.reserved_usd, self.budget, self._why)
+        return type(self), given
+
+
+# One lock for all, since a fork must be able to renew it, and since a call reserves in several limits or in none.
+# Reentrant: a finalizer may make a call anywhere.
+_lock = threading.RLock()
+
+_dropped: deque["Reservation"] = deque()
+"""Reservations that nobody holds any more: their finalizer may run in the middle of anything, and only notes them."""
+
+
+class Limit:
+    """What may be spent, what was, and what calls under way may cost.
+
+    `limit_usd` None is no limit: then only a call without a price may be refused. `soft`: it warns and refuses nothing.
+    """
+
+    def __init__(
+        self,
+        shown: str,
+        *,
+        session_id: str | None = None,
+        limit_usd: Decimal | None = None,
+        spent_usd: Decimal = _ZERO,
+        soft: bool = False,
+        unpriced: Unpriced = "allow",
+    ) -> None:
+        """`shown` names it in the log; that of a session has its id too."""
+        self.shown, self.session_id = shown, session_id
+        self.limit_usd, self.spent_usd, self.soft, self.unpriced = limit_usd, spent_usd, soft, unpriced
+        self._reserved_usd = _ZERO
+        self._under_way = 0
+        self._process = telemetry.process()
+        self._warned_usd: Decimal | None = None
+        self._said_over: Decimal | None = None
+
+    @property
+    def under_way(self) -> int:
+        """How many calls have a reservation; those of the parent of a forked process are not in it."""
+        if self._process is not telemetry.process():
+            self._process, self._reserved_usd, self._under_way = telemetry.process(), _ZERO, 0
+        return self._under_way
+
+    @property
+    def reserved_usd(self) -> Decimal:
+        """What calls under way may cost."""
+        return self._reserved_usd if self.under_way else _ZERO
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """What is left beside what was spent; below 0 where it is over, None where there is no limit."""
+        return None if self.limit_usd is None else EXACT.subtract(self.limit_usd, self.spent_usd)
+
+    def add(self, usd: Decimal) -> None:
+        """Count what was spent, and say once that 80 % are."""
+        self.spend(usd)
+        self.warn()
+
+    def spend(self, usd: Decimal) -> None:
+        """Count what was spent."""
+        with _lock:
+            self.spent_usd = EXACT.add(self.spent_usd, usd)
+
+    def warn(self) -> None:
+        """Say once that 80 % are spent."""
+        limit_usd, spent_usd = self.limit_usd, self.spent_usd
+        if limit_usd is None or self._warned_usd == limit_usd:
+            return
+        if spent_usd >= EXACT.multiply(limit_usd, WARNING):
+            self._warned_usd = limit_usd
+            self._say(spent_usd, limit_usd)
+
+    def _say(self, spent_usd: Decimal, limit_usd: Decimal) -> None:
+        said = "[COST] %s has spent $%s of its budget of $%s"
+        telemetry.log.warning(said, sanitize.printable(self.shown), money(spent_usd), money(limit_usd))
+
+    def refusal(self, usd: Decimal) -> BudgetExceeded | None:
+        """Return why a call that costs `usd` at most may not be sent; None if it may.
+
+        One may always, whatever it costs, when none is under way and something is left.
+        """
+        left_usd = self.left_usd
+        if left_usd is None:
+            return None
+        if left_usd <= 0:
+            return self.exceeded()
+        if self.under_way and EXACT.add(self._reserved_usd, usd) > left_usd:
+            return self.exceeded(
+                f"has spent ${self.spent_usd:f} of its budget of ${self.limit_usd:f}: calls under way may cost"
+                f" ${self._reserved_usd:f}, and the next one, of up to ${usd:f}, does not fit"
+            )
+        return None
+
+    def check(self) -> None:
+        """Raise BudgetExceeded if all of it is spent, and it is not soft."""
+        if not self.soft and (left_usd := self.left_usd) is not None and left_usd <= 0:
+            raise self.exceeded()
+
+    def exceeded(self, why: str | None = None) -> BudgetExceeded:
+        """Return the exception that says why a call is not sent; None says that all is spent."""
+        budget = self.shown if self.session_id is None else None
+        return BudgetExceeded(self.session_id, self.limit_usd, self.spent_usd, self.reserved_usd, budget, why)
+
+    def overrun(self) -> None:
+        """Say once of a soft limit that calls go on although it is spent."""
+        if self._said_over != self.limit_usd:
+            self._said_over = self.limit_usd
+            self._say(self.spent_usd, self.limit_usd or _ZERO)
+
+    def hold(self, usd: Decimal) -> None:
+        """Reserve for a call; the lock is held."""
+        self._under_way = self.under_way + 1
+        self._reserved_usd = EXACT.add(self._reserved_usd, usd)
+
+    def let_go(self, usd: Decimal) -> None:
+        """Give back what a call has reserved; the lock is held."""
+        if self.under_way:
+            self._under_way -= 1
+            self._reserved_usd = EXACT.subtract(self._reserved_usd, usd) if self._under_way else _ZERO
+
+
+class Reservation:
+    """What one call may cost, in each limit that it counts in: it is released once, at the latest when it is dropped.
+
+    `kind` is the kind of call, and `bounded` whether it can cost no more than `usd`.
+    """
+
+    __slots__ = ("__weakref__", "_limits", "_process", "bounded", "kind", "usd")
+
+    def __init__(self, limits: Sequence[Limit], usd: Decimal, kind: object = None, *, bounded: bool = False) -> None:
+        self._limits, self._process = limits, telemetry.process()
+        self.usd, self.kind, self.bounded = usd, kind, bounded
+
+    def release(self) -> None:
+        """Give back what is reserved; the second time, and in a forked child, nothing."""
+        with _lock:
+            limits, self._limits = self._limits, ()
+            if self._process is telemetry.process():
+                for limit in limits:
+                    limit.let_go(self.usd)
+
+    def __del__(self) -> None:
+        if self._limits:
+            _dropped.append(self)
+
+
+def reserve(
+    limits: Sequence[Limit],
+    usd: Decimal,
+    kind: object = None,
+    *,
+    bounded: bool = False,
+    refusing: bool = True,
+) -> Reservation:
+    """Reserve what a call may cost in `limits`; raise BudgetExceeded, and reserve nothing, where it does not fit.
+
+    `refusing` False is a call that somebody else has begun: it is under way, whatever is left.
+    """
+    with _lock:
+        release_dropped()
+        over = [(limit, error) for limit in limits if refusing and (error := limit.refusal(usd)) is not None]
+        for limit, error in over:
+            if not limit.soft:
+                raise error
+        for limit in limits:
+            limit.hold(usd)
+    for limit, _ in over:
+        limit.overrun()
+    return Reservation(limits, usd, kind, bounded=bounded)
+
+
+def release_dropped() -> None:
+    """Release the reservations that nobody holds any more."""
+    while _dropped:
+        _dropped.popleft().release()
+
+
+def _renew() -> None:
+    global _lock
+    _lock = threading.RLock()
+    _dropped.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
