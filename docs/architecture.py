@@ -9,6 +9,7 @@ import otel_costs
 LAYERS: Final = (
     "semconv usage values",
     "pricing runtime",
+    "privacy",
     "sessions messages spool hosts",
     "calls",
     "transports store",

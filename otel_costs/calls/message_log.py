@@ -1,6 +1,7 @@
 """What was said in a call, or on a connection, written as message records, each once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from opentelemetry.context import Context
@@ -31,23 +32,42 @@ class Conversation:
     """The messages of one call in their conversation, which is the session's, or the call's own outside any.
 
     On a connection that holds a conversation of its own, `say` writes its messages, whose ids are the provider's.
+    `may_have_content`: whether who speaks in it lets that be recorded, where content is.
     """
 
-    def __init__(self, id: str, identity: Mapping[str, Any], call_id: str | None, context: Context) -> None:  # noqa: A002
-        self._id, self._context = id, context
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        identity: Mapping[str, Any],
+        call_id: str | None,
+        context: Context,
+        *,
+        may_have_content: bool = True,
+    ) -> None:
+        self._id, self._context, self._may_have_content = id, context, may_have_content
         self._shared = {name: identity[name] for name in _SHARED if name in identity}
         if call_id:
             self._shared[names.CALL_ID] = call_id
 
     def write(self, inputs: Sequence[Draft], choices: Sequence[Sequence[Draft]], start_ns: int, end_ns: int) -> None:
         """Write what was asked, at the call's start, and each choice of what was answered, at its end."""
-        asked, prefix = messages.identify(self._id, inputs)
+        asked, prefix = self.identify(inputs)
         for message in asked:
             self._write_once(message, start_ns)
         for drafts in choices:
-            answer, _ = messages.identify(self._id, drafts, index=len(asked), prefix=prefix)
+            answer, _ = self.identify(drafts, index=len(asked), prefix=prefix)
             for message in answer:
                 self._write_once(message, end_ns)
+
+    def identify(
+        self, drafts: Iterable[Draft], *, index: int = 0, prefix: bytes | None = None
+    ) -> tuple[list[Message], bytes]:
+        """Give each draft its place in the conversation: see `messages.identify`."""
+        with self._consent():
+            return messages.identify(self._id, drafts, index=index, prefix=prefix)
+
+    def _consent(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._may_have_content else content.withheld()
 
     def _write_once(self, message: Message, at_ns: int) -> None:
         if _seen.first(self._id, message.id):
@@ -55,9 +75,11 @@ class Conversation:
 
     def say(self, message: Message, at_ns: int, call_id: str | None = None) -> None:
         """Write one message, as said at `at_ns`, in the call `call_id` or in this conversation's own."""
-        attributes, body = messages.record(message, with_content=content.on_events())
+        with self._consent():
+            attributes, body = messages.record(message, with_content=content.on_events())
         attributes[names.EVENT_NAME] = names.MESSAGE_EVENT
         attributes.update(self._shared)
         if call_id:
             attributes[names.CALL_ID] = call_id
+        body = messages.seal(attributes, body, self._shared.get(names.SESSION_ID, ""))
         telemetry.emit(names.MESSAGE_EVENT, attributes, timestamp_ns=at_ns, context=self._context, body=body)

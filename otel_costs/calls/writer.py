@@ -240,21 +240,34 @@ class _Writing:
         call, inputs, outputs = self.call, self.reading.inputs, self.reading.outputs
         if inputs is None and not outputs:
             return
-        if not call.messages_logged_elsewhere and content.is_written(call.identity):
+        may = self._may_have_content
+        if not call.messages_logged_elsewhere and content.is_written(call.identity, may_have_content=may):
             session_id = call.identity.get(names.SESSION_ID)
             conversation = Conversation(
-                session_id or call.call_id or random_id(), call.identity, call.call_id, call.own_context
+                session_id or call.call_id or random_id(),
+                call.identity,
+                call.call_id,
+                call.own_context,
+                may_have_content=may,
             )
             conversation.write(inputs or (), outputs, call.start_ns, self.end_ns)
-        if content.on_spans() and call.span.is_recording():
+        if may and content.on_spans() and call.span.is_recording():
             call.span.set_attributes(messages.span_attributes(inputs or (), outputs, self.reading.tools))
+
+    @property
+    def _may_have_content(self) -> bool:
+        """Whether the session of the call lets what is said in it be recorded, where content is."""
+        return self.call.scope is None or self.call.scope.content
 
     @telemetry.never_raises("end a span")
     def end_span(self) -> None:
         """End the span, with what only it has, and with what the ledger has."""
         call, span = self.call, self.call.span
         if span.is_recording():
-            asked = ((name, sanitize.attribute(value)) for name, value in self.reading.attributes.items())
+            given = dict(self.reading.attributes)
+            if not self._may_have_content:
+                given.pop(names.REQUEST_STOP_SEQUENCES, None)  # words of a prompt
+            asked = ((name, sanitize.attribute(value)) for name, value in given.items())
             shown = {name: value for name, value in asked if value is not None}
             shown.update(call.identity)
             if call.shown_as is None:

@@ -27,6 +27,13 @@ SHOWN_OF_SYSTEM: Final = 80
 
 _ROLE_STYLES: Final = {"user": "bold cyan", "assistant": "bold green", "function": "bold yellow", "system": "bold"}
 _STATUS_SIGNS: Final = {"partial": "≥ ", "estimated": "≈ "}
+_STATES: Final = {
+    "deleted": "deleted: its retention is over",
+    "sealed": "sealed: OTEL_COSTS_CONTENT_KEY has not its key",
+    "altered": "sealed, and altered since or moved from elsewhere: it does not open",
+}
+"""Why a message has no content, where it is not for that none was recorded."""
+
 _CACHED_KINDS: Final = {
     "cache_read_tokens": "text_input",
     "cache_text_read_tokens": "text_input",
@@ -128,7 +135,8 @@ def _said(message: Row, *, full: bool) -> Text:
     content, metadata = message["content"], message["metadata"]
     function = metadata.get("function_name", "")
     if function and message["role"] != "function":
-        return text(_cut(f"{function}({metadata.get('arguments', '')})", SHOWN, full=full), "yellow")
+        arguments = metadata.get("arguments", "") or _STATES.get(metadata.get("content_state", ""), "")
+        return text(_cut(f"{function}({arguments})", SHOWN, full=full), "yellow")
     found = Text.assemble((inert(function), "yellow"), " → ") if function else Text()
     found.append(_sound(message), "dim")
     if content:
@@ -136,7 +144,7 @@ def _said(message: Row, *, full: bool) -> Text:
         found.append_text(text(_cut(content, shown, full=full)))
         return found.append(_truncated(metadata), "dim")
     kind = "" if message["type"] in ("text", "function_call", "audio") else f"{message['type']}, "
-    why = "deleted: its retention is over" if metadata.get("content_state") == "deleted" else "not recorded"
+    why = _STATES.get(metadata.get("content_state", ""), "not recorded")
     return found.append(f"({kind}content {why})", "dim")
 
 

@@ -26,6 +26,10 @@ SESSION_COLUMNS: Final = (
     "call_count", "cost_usd", "unpriced_calls", "error_count",
 )  # fmt: skip
 SEARCH_COLUMNS: Final = ("timestamp", "session_id", "user_id", "scenario", "role", "type", "content", "message_id")
+SEALED: Final = (
+    "messages whose content is sealed (OTEL_COSTS_CONTENT_KEY) were not searched: `otel-costs session ID` shows them "
+    "to who has the key"
+)
 TIMELINE_COLUMNS: Final = (
     "time", "kind", "role", "type", "content", "function_name", "arguments", "step", "operation", "provider", "model",
     "input_tokens", "output_tokens", "cost_usd", "cost_status", "cost_lines", "duration_s", "error_type", "call_id",
@@ -144,8 +148,9 @@ def search(words: tuple[str, ...], limit: int, form: str, dsn: str | None, **nar
     anywhere = narrowed["anywhere"]
     with options.opened(dsn) as client:
         found = reports.search(client, " ".join(words), limit=limit, **narrowed)
+        sealed = reports.has_sealed(client, **{name: value for name, value in narrowed.items() if name != "anywhere"})
     if form == options.JSON:
-        output.write_json({"messages": found})
+        output.write_json({"messages": found, **({"sealed_not_searched": True} if sealed else {})})
     elif form == options.CSV:
         output.write_csv(found, SEARCH_COLUMNS)
     elif found:
@@ -153,6 +158,8 @@ def search(words: tuple[str, ...], limit: int, form: str, dsn: str | None, **nar
     else:
         output.note("nothing found. Messages have content where OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is "
                     "EVENT_ONLY; --anywhere finds parts of words")  # fmt: skip
+    if sealed and form == options.TABLE:
+        output.note(SEALED)
 
 
 def session_table(rows: Sequence[Row]) -> Table:

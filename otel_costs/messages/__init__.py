@@ -9,6 +9,8 @@ from otel_costs.messages import content, redaction
 from otel_costs.messages.drafts import CONTEXT, Draft, Recording, count
 from otel_costs.messages.history import MAX_HASHED, Message, Seen, identify, joined
 from otel_costs.messages.span_messages import span_attributes, stop_sequences
+from otel_costs.privacy import sealing
+from otel_costs.runtime import telemetry
 from otel_costs.values import media, sanitize
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "is_keyed",
     "joined",
     "record",
+    "seal",
     "span_attributes",
     "stop_sequences",
 ]
@@ -69,7 +72,27 @@ def record(message: Message, *, with_content: bool) -> tuple[dict[str, Any], str
         found.pop(names.MESSAGE_SHA256, None)
         if recording.sha256:
             found[names.MESSAGE_SHA256] = recording.sha256
+    if digest := found.get(names.MESSAGE_SHA256):
+        found[names.MESSAGE_SHA256] = _keyed(digest)
     return found, kept.body
+
+
+def seal(attributes: dict[str, Any], body: str | None, session_id: str) -> str | None:
+    """Seal what a record has of content, where a key says so: the arguments among `attributes`, and the body.
+
+    Return the body as it may be recorded. What cannot be sealed is dropped, with one warning. Never raises.
+    """
+    sealer = content.sealer()
+    if sealer is None:
+        return body
+    arguments, message_id = attributes.pop(names.MESSAGE_ARGUMENTS, None), attributes[names.MESSAGE_ID]
+    try:
+        if arguments is not None:
+            attributes[names.MESSAGE_ARGUMENTS] = sealer.seal(arguments, session_id, message_id, sealing.ARGUMENTS)
+        return None if body is None else sealer.seal(body, session_id, message_id, sealing.CONTENT)
+    except Exception as error:  # noqa: BLE001
+        telemetry.warn_once("bug:seal", "Content cannot be sealed, and is dropped; costs are kept", error=error)
+        return None
 
 
 def is_keyed() -> bool:
@@ -80,6 +103,14 @@ def is_keyed() -> bool:
 def hasher() -> "Hash":
     """Return what hashes a sound piece by piece, keyed or not."""
     return sha256(_secret) if is_keyed() else sha256()
+
+
+def _keyed(digest: str) -> str:
+    """Return a hash as it may be recorded: keyed where content is sealed, or withheld."""
+    if content.is_withheld():
+        return sha256(_secret + digest.encode()).hexdigest()
+    sealer = content.sealer()
+    return digest if sealer is None else sealer.keyed(digest)
 
 
 def _measure(found: dict[str, Any], draft: Draft) -> None:

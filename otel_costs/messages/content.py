@@ -2,14 +2,19 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum
 from hashlib import sha256
 from typing import Final, NamedTuple
 
 from otel_costs.messages import redaction
 from otel_costs.messages.drafts import Draft
-from otel_costs.semconv import ENV_CAPTURE_CONTENT, SESSION_ID
+from otel_costs.privacy import sealing
+from otel_costs.privacy.keys import KeysError
+from otel_costs.privacy.sealing import Sealer
+from otel_costs.semconv import ENV_CAPTURE_CONTENT, ENV_CONTENT_KEY, SESSION_ID
 from otel_costs.values import media, sanitize
 
 MAX_HASHED: Final = 1 << 20  # characters of text
@@ -28,15 +33,19 @@ class Capture(Enum):
 
 
 _capture: Capture | None = None
+_sealer: Sealer | None = None
+_withheld: ContextVar[bool] = ContextVar("otel_costs_content_withheld", default=False)
 
 
 def configure(capture: Capture | None = None) -> Capture:
     """Set where content goes, from the environment when `capture` is None, and return it.
 
     A value that is not one of the four switches content off, with a warning: a typing error must not publish prompts.
+    So does a key that content cannot be sealed with. Where it can, no content goes to spans.
     """
-    global _capture
-    _capture = capture or _parse(os.environ.get(ENV_CAPTURE_CONTENT, ""))
+    global _capture, _sealer
+    asked = capture or _parse(os.environ.get(ENV_CAPTURE_CONTENT, ""))
+    _capture, _sealer = _sealed(asked)
     return _capture
 
 
@@ -45,10 +54,30 @@ def capture() -> Capture:
     return _capture or configure()
 
 
-def is_written(identity: Mapping[str, object]) -> bool:
+def sealer() -> Sealer | None:
+    """Return what seals the content of records; None where it is recorded in plain words, or not at all."""
+    return _sealer
+
+
+@contextmanager
+def withheld() -> Iterator[None]:
+    """Have no message record with content made in a `with` block: of who has not agreed to it."""
+    token = _withheld.set(True)
+    try:
+        yield
+    finally:
+        _withheld.reset(token)
+
+
+def is_withheld() -> bool:
+    """Tell whether this is such a block, so that nothing may be derived from content."""
+    return _withheld.get()
+
+
+def is_written(identity: Mapping[str, object], *, may_have_content: bool = True) -> bool:
     """Tell whether the messages of a call of this session are written: those of any session, with content or without,
     others where content is on."""
-    return SESSION_ID in identity or capture() is not Capture.NO_CONTENT
+    return SESSION_ID in identity or (may_have_content and capture() is not Capture.NO_CONTENT)
 
 
 def on_spans() -> bool:
@@ -58,7 +87,7 @@ def on_spans() -> bool:
 
 def on_events() -> bool:
     """Tell whether message records carry content."""
-    return capture() in (Capture.EVENT_ONLY, Capture.SPAN_AND_EVENT)
+    return capture() in (Capture.EVENT_ONLY, Capture.SPAN_AND_EVENT) and not _withheld.get()
 
 
 class Kept(NamedTuple):
@@ -98,6 +127,7 @@ def _text(said: str | None, draft: Draft, limit: int) -> tuple[str | None, int |
     whole = None if said is None else redaction.redacted(said, draft)
     if whole is None:
         return None, None, None, False
+    whole = sealing.unlike_sealed(whole)
     if len(whole) <= MAX_HASHED:
         whole = sanitize.text(whole)
         raw = whole.encode()
@@ -107,6 +137,26 @@ def _text(said: str | None, draft: Draft, limit: int) -> tuple[str | None, int |
     kept = media.replace_embedded(whole, limit) if len(whole) >= media.MIN_EMBEDDED else whole
     cut = sanitize.cut(sanitize.text(kept[: limit + 1]), limit)
     return cut, size, digest, len(cut) < len(kept)
+
+
+def _sealed(asked: Capture) -> tuple[Capture, Sealer | None]:
+    """Return where content may go, and what seals it there; where it cannot be sealed as it should, nowhere."""
+    if asked is Capture.NO_CONTENT:
+        return asked, None
+    try:
+        found = sealing.of_environment()
+    except KeysError as error:
+        _log.error("No content is recorded, since %s cannot be used; costs are kept: %s.", ENV_CONTENT_KEY, error)
+        return Capture.NO_CONTENT, None
+    if found is None or asked is Capture.EVENT_ONLY:
+        return asked, found
+    _log.warning(
+        "%s is %s, and content on spans is not sealed: with %s set, spans have none. Set it to EVENT_ONLY.",
+        ENV_CAPTURE_CONTENT,
+        asked.name,
+        ENV_CONTENT_KEY,
+    )
+    return (Capture.EVENT_ONLY, found) if asked is Capture.SPAN_AND_EVENT else (Capture.NO_CONTENT, None)
 
 
 def _parse(value: str) -> Capture:

@@ -58,7 +58,7 @@ def identify(
     `index` and `prefix` place the drafts behind those of an earlier call. An answer that comes back as history gets the
     id that it had as an answer. Ids are made of content only where records carry it.
     """
-    root = _root(conversation)
+    root = _root(conversation, _secret())
     drafts = list(drafts)
     told = content.on_events() and not redaction.is_set()
     begun = prefix is not None
@@ -91,13 +91,20 @@ def identify(
 def joined(conversation: str, draft: Draft) -> Draft:
     """Return a function's result with the name and the arguments of its call; any other draft as it is."""
     if draft.key and draft.type.startswith("function"):
-        return _joined(_root(conversation), draft, draft.key)
+        return _joined(_root(conversation, _secret()), draft, draft.key)
     return draft
 
 
+def _secret() -> bytes:
+    """Return what ids are keyed with: a secret where content is sealed, else nothing."""
+    sealer = content.sealer()
+    return b"" if sealer is None else sealer.for_ids
+
+
 @lru_cache(1000)
-def _root(conversation: str) -> bytes:
-    return sha256(sanitize.identifier(conversation).encode()).digest()
+def _root(conversation: str, secret: bytes) -> bytes:
+    """Return where the chain of a conversation begins. An id tells half of a state: nobody goes on from there."""
+    return sha256(secret + sanitize.identifier(conversation).encode()).digest()
 
 
 def _step(state: bytes, draft: Draft, told: bool) -> tuple[bytes, str, int]:

@@ -26,6 +26,7 @@ class Account(Protocol):
 
     id: str
     user: str | None
+    content: bool
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -58,9 +59,11 @@ class Scope:
         self.outside: baggage.Ids = outer.outside if outer else baggage.carried()
         self.sessions: tuple[Account, ...] = _counted_in(session, outer.sessions if outer else ())
         """The session, and those around it that have a budget."""
+        self.content: bool = (session is None or session.content) and (outer is None or outer.content)
+        """Whether content may be recorded here: a session that says no says it for all that is opened in it."""
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Account | None, str | None]]:
-        return type(self), (self.session, self.step)
+    def __reduce__(self) -> tuple[type[Self], tuple[Account | None, str | None], dict[str, bool]]:
+        return type(self), (self.session, self.step), {"content": self.content}
 
     @cached_property
     def attributes(self) -> Mapping[str, Any]:

@@ -48,6 +48,8 @@ class Session(Scoped):
     under way may cost is reserved. Sessions that are opened in it count in its budget. None sets no limit, or leaves
     the one that the session has; what is no amount raises ValueError. `soft` warns, and refuses nothing. `unpriced` is
     `refuse` or `allow`, which is the default: whether a call may be sent whose price is not known.
+    `content` False records nothing of what is said in it, or in sessions that are opened in it, wherever content goes
+    otherwise: say so each time that the session is opened. True or None is as OpenTelemetry's variable says.
 
     A generator that opens a session in its body shares it with its consumer, until it ends; decorate it instead.
     """
@@ -62,6 +64,7 @@ class Session(Scoped):
         budget_usd: Decimal | str | float | None = None,
         unpriced: object = None,
         soft: object = None,
+        content: object = None,
         **tags: object,
     ) -> None:
         super().__init__()
@@ -72,6 +75,7 @@ class Session(Scoped):
         self.budget_usd = dollars.given("budget_usd", budget_usd)
         self.unpriced = unpriced_given(unpriced)
         self.soft = None if soft is None else bool(soft)
+        self.content = content is None or bool(content)
         self.tags = _tags(tags)
         self._totals = totals.of(self.id) if self.id else Totals()
         self._process = telemetry.process()
@@ -80,8 +84,14 @@ class Session(Scoped):
         """Who follows events that the application brings (`observe_realtime_event`)."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {"user": self.user, "kind": self.kind, "scenario": self.scenario, "budget_usd": self.budget_usd}
-        return _session, (self.id, {**self.tags, **options, "unpriced": self.unpriced, "soft": self.soft})
+        options: dict[str, object] = {"user": self.user, "kind": self.kind, "scenario": self.scenario}
+        options |= {
+            "budget_usd": self.budget_usd,
+            "unpriced": self.unpriced,
+            "soft": self.soft,
+            "content": self.content,
+        }
+        return _session, (self.id, {**self.tags, **options})
 
     @property
     def cost_usd(self) -> Decimal:
@@ -139,6 +149,7 @@ class Session(Scoped):
         if self._limits:
             uninstrumented.warn(uninstrumented.BUDGET)
             self._set_limit()
+        self.content = self.content and (outer is None or outer.content)
         return Scope(self, None, outer, self)
 
     def _ended(self, *, dropped: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from otel_costs.store import opened_content, opened_export
 from otel_costs.store.rows import Row, between, rows, telling
 
 if TYPE_CHECKING:
@@ -61,11 +62,16 @@ def export_file(
 ) -> Iterator[bytes]:
     """Yield `what` as a file: CSV with a header, a JSON object per line, or Parquet; ids in hex, times in UTC.
 
-    Times are in ISO 8601. Tags are an object in JSON, and columns `tag.NAME` in CSV, behind the others.
+    Content of messages that is sealed is opened where the environment has its key, but in Parquet. Times are in ISO
+    8601. Tags are an object in JSON, and columns `tag.NAME` in CSV, behind the others.
 
     Raises KeyError when `what` or the format is unknown, StoreError when the store fails.
     """
     parameters = {"user": user, **between(since, until)}
+    if what == "messages" and file_format != "parquet" and opened_content.has_keys():
+        found = export(client, what, user=user, since=since, until=until)
+        yield from opened_export.written(opened_content.opened_messages(found), file_format)
+        return
     columns, header = _columns(client, what, parameters) if file_format == "csv" else ("*", b"")
     with telling():
         stream = client.raw_stream(_query(what, columns), parameters=parameters, fmt=_FORMATS[file_format])

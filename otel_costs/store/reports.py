@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import rollups
 from otel_costs.store.files import shared
+from otel_costs.store.opened_content import opened_session
 from otel_costs.store.rows import Row, between, exactly_between, rows
 
 if TYPE_CHECKING:
@@ -74,14 +75,17 @@ _MESSAGE: Final = "session_id, user_id, kind, scenario, timestamp, role, type, c
 _NARROWED: Final = ", ".join(
     f"{name} = {{{name}:Nullable(String)}}" for name in ("user", "session", "role", "scenario")
 )
-_SEARCH_ANYWHERE: Final = (
-    f"select {_MESSAGE} from session_messages where positionCaseInsensitiveUTF8(content, {{words:String}}) > 0"  # noqa: S608
+_CHOSEN: Final = (
     " and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
     " and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})"
     " and ({role:Nullable(String)} is null or role = {role:Nullable(String)})"
     " and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})"
     " and timestamp >= {since:DateTime64(6, 'UTC')} and timestamp < {until:DateTime64(6, 'UTC')}"
-    " order by timestamp desc, message_id limit {limit:UInt64}"
+)
+_SEALED: Final = f"select 1 as found from sealed_messages where true{_CHOSEN} limit 1"  # noqa: S608
+_SEARCH_ANYWHERE: Final = (
+    f"select {_MESSAGE} from session_messages where positionCaseInsensitiveUTF8(content, {{words:String}}) > 0"  # noqa: S608
+    f" and content_state != 'sealed'{_CHOSEN} order by timestamp desc, message_id limit {{limit:UInt64}}"
 )
 
 
@@ -130,10 +134,11 @@ def sessionless_calls(client: "Client") -> Row:
 def session(client: "Client", session_id: str) -> Row | None:
     """Return a session with its messages and cost, in the shape of `GET /sessions/{id}`; None when there is none.
 
+    Content is opened where the environment has its key. Raises StoreError where it has what is no key.
     Where no call of it has a price, cost_usd and all of cost_breakdown are None.
     """
     found = rows(client, "select * from session_report(session_id = {session_id:String})", {"session_id": session_id})
-    return found[0] if found else None
+    return opened_session(found[0]) if found else None
 
 
 def session_frame(client: "Client", session_id: str) -> Row | None:
@@ -300,6 +305,22 @@ def search(
         " order by timestamp desc, message_id",
         parameters,
     )
+
+
+def has_sealed(
+    client: "Client",
+    *,
+    user: str | None = None,
+    session: str | None = None,
+    role: str | None = None,
+    scenario: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> bool:
+    """Say whether there are messages that `search` cannot see, since their content is sealed."""
+    narrowed = {"user": user, "session": session, "role": role, "scenario": scenario}
+    found = rows(client, _SEALED, {**narrowed, **exactly_between(since, until)})
+    return bool(found)
 
 
 def unpriced_calls(client: "Client") -> list[Row]:

@@ -21,6 +21,7 @@ with
         from messages
         where if(notEmpty(parts) and empty(tokens(whole)), true, hasAllTokens(lower(content), whole))
             and arrayAll(part -> position(lowerUTF8(content), part) > 0, parts)
+            and not startsWith(content, 'sealed:v1:') -- its letters are no words
             and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
             and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})
             and ({role:Nullable(String)} is null or role = {role:Nullable(String)})
@@ -60,6 +61,7 @@ where (session_id, message_id) global in (
 )
     and if(notEmpty(parts) and empty(tokens(whole)), true, hasAllTokens(lower(content), whole))
     and arrayAll(part -> position(lowerUTF8(content), part) > 0, parts)
+    and not startsWith(content, 'sealed:v1:')
     and ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})
     and ({session:Nullable(String)} is null or session_id = {session:Nullable(String)})
     and ({role:Nullable(String)} is null or role = {role:Nullable(String)})

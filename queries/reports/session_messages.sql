@@ -19,8 +19,9 @@ select
     argMax(m.function_name, newest_known) as function_name,
     argMax(m.arguments, newest_known) as arguments,
     argMax(m.content, newest_known) as content,
-    multiIf(content != '' or arguments != '', 'recorded', max(m.had_content), 'deleted', 'not_recorded')
-        as content_state, -- recorded, deleted (its retention is over) or not_recorded (switched off, or there was none)
+    multiIf(startsWith(content, 'sealed:v1:') or startsWith(arguments, 'sealed:v1:'), 'sealed',
+        content != '' or arguments != '', 'recorded', max(m.had_content), 'deleted', 'not_recorded')
+        as content_state, -- recorded, sealed, deleted (its retention is over) or not_recorded (switched off, or none)
     argMax(m.audio_seconds, newest_known) as audio_seconds,
     argMax(m.bytes, newest_known) as bytes,
     argMax(m.sha256, newest_known) as sha256,

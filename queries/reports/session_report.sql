@@ -20,6 +20,7 @@ with
                     'audio_seconds', coalesce(toString(m.audio_seconds), ''),
                     'interrupted', toString(m.interrupted),
                     'content_state', if(m.content_state = 'recorded', '', m.content_state),
+                    'message_id', if(m.content_state = 'sealed', m.message_id, ''), -- it opens with this alone
                     'truncated', if(m.truncated, 'true', ''),
                     'bytes', if(m.truncated, toString(coalesce(m.bytes, 0)), ''),
                     'sha256', if(m.truncated, m.sha256, ''))), m.call_id)))))

@@ -10,7 +10,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
-from otel_costs import messages
 from otel_costs.calls.message_log import is_new_message
 from otel_costs.messages import Draft
 from otel_costs.providers.openai.parts import key
@@ -105,7 +104,7 @@ class Items:
             return
         self._instructions = said
         draft = Draft("system", "text", said, instructions=True)
-        (message,), _ = messages.identify(self._owner.session_id, [draft], index=self._pending.next_index())
+        (message,), _ = self._owner.conversation.identify([draft], index=self._pending.next_index())
         if is_new_message(self._owner.session_id, message.id):
             background.put(partial(self._owner.conversation.say, message, time.time_ns()))
 

@@ -110,7 +110,8 @@ class Owner:
     def conversation(self) -> Conversation:
         """Where messages are written."""
         if self._conversation is None:
-            self._conversation = Conversation(self.session_id, self.identity, None, self.context)
+            session_id, may = self.session_id, self._scope is None or self._scope.content
+            self._conversation = Conversation(session_id, self.identity, None, self.context, may_have_content=may)
         return self._conversation
 
     def call(self, operation: str, model: str | None, *, start_ns: int | None = None) -> Call:
