@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from otel_costs.cli import options
 from otel_costs.cli.failure import Failure
 from otel_costs.semconv import ENV_TOKEN
 
@@ -48,7 +49,16 @@ _PORT: Final = click.IntRange(0, 65535)
     "--http-port", type=_PORT, default=8123, show_default=True, help="ClickHouse's HTTP interface; 0 is any free port."
 )
 @click.option("--token", envvar=ENV_TOKEN, show_envvar=True, help="The bearer token that every request must have.")
-def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_port: int, token: str | None) -> None:
+@options.jaeger_url_option
+def local(
+    data: Path,
+    host: str,
+    otlp_http_port: int,
+    otlp_grpc_port: int,
+    http_port: int,
+    token: str | None,
+    jaeger_url: str | None,
+) -> None:
     """Run everything on this machine: an OTLP receiver, ClickHouse embedded, and its HTTP interface.
 
     It runs until Ctrl-C; what was acknowledged is stored, and the data survives.
@@ -63,6 +73,7 @@ def local(data: Path, host: str, otlp_http_port: int, otlp_grpc_port: int, http_
             otlp_grpc_port=otlp_grpc_port,
             http_port=http_port,
             token=token,
+            jaeger_url=jaeger_url,
             announce=click.echo,
         )
     except StartError as error:

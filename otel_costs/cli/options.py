@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 
 from otel_costs.cli import completion, time_zone
-from otel_costs.semconv import ENV_DSN, ENV_TZ
+from otel_costs.semconv import ENV_DSN, ENV_JAEGER_URL, ENV_TZ
 from otel_costs.store import DEFAULT_DSN, connect, periods
 from otel_costs.store.rows import storable
 
@@ -39,6 +39,13 @@ format_option = click.option(
     default=TABLE,
     show_default=True,
     help="A table to read, or exact figures for programs.",
+)
+jaeger_url_option = click.option(
+    "--jaeger-url",
+    metavar="URL",
+    envvar=ENV_JAEGER_URL,
+    show_envvar=True,
+    help="Where pages link to a call's trace: the address of Jaeger's pages, such as http://localhost:16686.",
 )
 user_option = click.option("--user", metavar="ID", shell_complete=completion.users, help="Only of this user.")
 tz_option = click.option(

@@ -45,6 +45,7 @@ from otel_costs.semconv import ENV_WEB_CONVERSATIONS_TOKEN, ENV_WEB_TOKEN, ENV_W
     metavar="NAME",
     help="A header in which a proxy, which brings --token, says what a request may do: costs, conversations, writing.",
 )
+@options.jaeger_url_option
 def web(
     dsn: str | None,
     writer_dsn: str | None,
@@ -54,15 +55,21 @@ def web(
     conversations_token: str | None,
     writing_token: str | None,
     roles_header: str | None,
+    jaeger_url: str | None,
 ) -> None:
     """Serve the API under /api/v1/ over the store at --dsn, until Ctrl-C.
 
     Without a token everybody who reaches the port on this machine may read everything, and write where there is a
     --writer-dsn.
     """
+    from otel_costs.web.page_settings import PageSettings  # noqa: PLC0415  # an extra of ours
     from otel_costs.web.roles import CONVERSATIONS, COSTS, ROLES, WRITING, Roles  # noqa: PLC0415  # an extra of ours
     from otel_costs.web.server import StartError, run  # noqa: PLC0415
 
+    try:
+        settings = PageSettings.of(jaeger_url)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     loopback = _is_loopback(host)
     given = ((token, ()), (conversations_token, (CONVERSATIONS,)), (writing_token, (WRITING,)))
     tokens: dict[str, frozenset[str]] = {}
@@ -84,6 +91,7 @@ def web(
             host=host,
             port=port,
             roles=Roles(tokens, roles_header, loopback),
+            settings=settings,
             announce=click.echo,
         )
     except StartError as error:

@@ -31,6 +31,7 @@ from otel_costs.local.state import State
 from otel_costs.store.embedded import Engine, EngineError
 from otel_costs.web.access import HostAccess, Policy
 from otel_costs.web.application import application, serves
+from otel_costs.web.page_settings import PageSettings
 from otel_costs.web.pages import is_browser
 
 _CONTENT_TYPES: Final = {
@@ -60,9 +61,9 @@ _STATUSES: Final = {
 
 
 class Interface:
-    """The interface over `engine`, into which `ingest` writes; `room` is for bodies."""
+    """The interface over `engine`, into which `ingest` writes; `room` is for bodies, `settings` are those of pages."""
 
-    def __init__(self, engine: Engine, room: body.Room, state: State, ingest: Ingest) -> None:
+    def __init__(self, engine: Engine, room: body.Room, state: State, ingest: Ingest, settings: PageSettings) -> None:
         self._engine = engine
         self._room = room
         self._state = state
@@ -71,7 +72,9 @@ class Interface:
         self._queries = Queries(partial(limits.end, engine))
         # Whoever has passed the policy of the port may read and write everything by SQL, too.
         self._web = application(
-            ReportStore(engine, self._queries, ingest, state, _gone), HostAccess(content=True, write=True)
+            ReportStore(engine, self._queries, ingest, state, _gone),
+            HostAccess(content=True, write=True),
+            settings=settings,
         )
         self._closed = False
 

@@ -22,7 +22,10 @@ class EndedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to serve and where. Port 0: any free one. `max_body_bytes`: of an OTLP request, also after decompression."""
+    """What to serve and where. Port 0: any free one. `max_body_bytes`: of an OTLP request, also after decompression.
+
+    `jaeger_url`: where pages link to traces; None is that of OTEL_COSTS_JAEGER_URL.
+    """
 
     data: Path
     host: str = "127.0.0.1"
@@ -31,6 +34,7 @@ class Options:
     http_port: int = 8123
     token: str | None = None
     max_body_bytes: int = BODY_BYTES
+    jaeger_url: str | None = None
 
     def __post_init__(self) -> None:
         if not self.token and not self.is_loopback:

@@ -30,6 +30,7 @@ from otel_costs.local.state import State
 from otel_costs.store import damage, files, private, schema
 from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
 from otel_costs.web.access import Policy
+from otel_costs.web.page_settings import Otlp, PageSettings
 
 _BACKLOG: Final = 256
 _LAST_ANSWERS_S: Final = 2.0
@@ -49,6 +50,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
     os.umask(private.UMASK)
     _allow_files()
     with _stopped_by_signals(stop), _listening(options) as sockets, ExitStack() as opened:
+        settings = _page_settings(options, sockets)
         pricing.warm_up()  # calls are priced here too, by files that cannot be read once the process is confined
         unconfined = _confined(options.data, sockets)
         engine = opened.enter_context(_engine(options.data))
@@ -59,7 +61,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         set_aside = map(str, engine.set_aside)
         notices = [*unconfined, *_shared(options.data), *set_aside, *map(str, damage.detached(engine))]
         state = State(engine, ingest, notices)
-        interface = clickhouse_http.Interface(engine, room, state, ingest)
+        interface = clickhouse_http.Interface(engine, room, state, ingest, settings)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
@@ -208,6 +210,15 @@ def _confined(data: Path, sockets: Mapping[str, socket.socket]) -> list[str]:
 
 def _unusable(data: Path, error: OSError) -> StartError:
     return StartError(f"the data folder {data} cannot be used: {error.strerror}")
+
+
+def _page_settings(options: Options, sockets: Mapping[str, socket.socket]) -> PageSettings:
+    ports = {name: taken.getsockname()[1] for name, taken in sockets.items()}
+    addresses = _addresses(options.host, ports, ())
+    try:
+        return PageSettings.of(options.jaeger_url, Otlp(addresses.otlp_http_url, addresses.otlp_grpc_url))
+    except ValueError as error:
+        raise StartError(str(error)) from None
 
 
 @contextmanager

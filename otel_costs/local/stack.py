@@ -22,6 +22,7 @@ def run(
     http_port: int = 8123,
     token: str | None = None,
     max_body_bytes: int = BODY_BYTES,
+    jaeger_url: str | None = None,
     announce: Callable[[str], None] = print,
 ) -> None:
     """Serve until SIGINT or SIGTERM. `announce` gets what there is to say when it is ready.
@@ -29,13 +30,21 @@ def run(
     Raises StartError, and EndedError when it cannot go on: what was acknowledged is stored then.
 
     `token`: what every request must bring; a `host` that is not loopback needs one. `max_body_bytes`: of an OTLP
-    request, also after decompression. Call it in the main thread, and once in a process: chDB hangs when it is to
+    request, also after decompression. `jaeger_url`: where pages link to a call's trace; None is that of
+    OTEL_COSTS_JAEGER_URL. Call it in the main thread, and once in a process: chDB hangs when it is to
     define an HTTP handler after it was closed and opened again.
     """
     from otel_costs.local.server import serve  # noqa: PLC0415  # takes a second: the engine, and what it brings
 
     options = Options(
-        Path(data).absolute(), host, otlp_http_port, otlp_grpc_port, http_port, token or None, max_body_bytes
+        Path(data).absolute(),
+        host,
+        otlp_http_port,
+        otlp_grpc_port,
+        http_port,
+        token or None,
+        max_body_bytes,
+        jaeger_url,
     )
 
     async def until_signal() -> None:
@@ -83,6 +92,7 @@ class Stack:
         http_port: int = 0,
         token: str | None = None,
         max_body_bytes: int = BODY_BYTES,
+        jaeger_url: str | None = None,
     ) -> None:
         self.data = Path(data).absolute()
         self._options = {
@@ -93,6 +103,7 @@ class Stack:
             "http_port": http_port,
             "token": token,
             "max_body_bytes": max_body_bytes,
+            "jaeger_url": jaeger_url,
         }
         self._process: subprocess.Popen[str] | None = None
 

@@ -20,19 +20,23 @@ def app(
     token: str | None = None,
     content: "Right" = False,
     write: "Right" = False,
+    jaeger_url: str | None = None,
 ) -> Any:
     """Return the ASGI application over the store at `dsn`; None is that of OTEL_COSTS_DSN.
 
     It is for everybody who reaches it, unless a `token` is given, which requests bring as `Authorization: Bearer`; in
     a program it stands behind the login of the program. `content`: who may read what was said; `write`: who may record
     calls and set budgets: a bool, or a function of the request, which may be async. `writer_dsn` is the address with a
-    user who may write; where it is None, nobody may, whatever `write` says.
+    user who may write; where it is None, nobody may, whatever `write` says. `jaeger_url`: where pages link to a call's
+    trace, the address of Jaeger's pages; None is that of OTEL_COSTS_JAEGER_URL.
 
     The store is connected to with the first request, and again after it was away. Raises ImportError where the extra
-    `web` is not installed.
+    `web` is not installed, ValueError for a `jaeger_url` or an OTEL_COSTS_TZ that is none.
     """
     from otel_costs.web.access import HostAccess  # noqa: PLC0415  # FastAPI takes half a second, and is an extra
     from otel_costs.web.application import application  # noqa: PLC0415
     from otel_costs.web.connected_store import ConnectedStore  # noqa: PLC0415
+    from otel_costs.web.page_settings import PageSettings  # noqa: PLC0415
 
-    return application(ConnectedStore(dsn, writer_dsn), HostAccess(token=token, content=content, write=write))
+    access = HostAccess(token=token, content=content, write=write)
+    return application(ConnectedStore(dsn, writer_dsn), access, settings=PageSettings.of(jaeger_url))

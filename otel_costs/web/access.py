@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.types import Scope
+
+from otel_costs.web import page_paths
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -67,9 +69,10 @@ class Policy:
             return _is_host_of(origin, headers)
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
             return True
-        # A link to the page itself is harmless.
-        followed = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
-        return followed and scope["path"] == "/" and not scope["query_string"]
+        # A link to a page is harmless: it has no data in it. With a suffix or a statement it would be something else.
+        is_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
+        page = page_paths.find(scope["path"]) if is_link and "text/html" in headers.get("accept", "") else None
+        return page is not None and page.form is None and "query" not in QueryParams(scope["query_string"])
 
 
 class Access(Protocol):

@@ -2,7 +2,6 @@
 
 from asyncio import Lock
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -33,6 +32,7 @@ from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
 from otel_costs.web.entrance import Entrance
 from otel_costs.web.feed import Feed
+from otel_costs.web.page_settings import PageSettings, package_version
 from otel_costs.web.pages import ASSETS, Pages
 from otel_costs.web.question import ParameterError
 from otel_costs.web.store import NoWriterError, Store, UnavailableError
@@ -52,11 +52,16 @@ _APIS: Final = (
 _ACCESS_DENIED: Final = 497
 
 
-def application(store: Store, access: Access, feed: Feed | None = None) -> Entrance:
-    """Return the application over `store`, for who has `access`; `feed` None is one that looks at the store."""
+def application(
+    store: Store, access: Access, feed: Feed | None = None, settings: PageSettings | None = None
+) -> Entrance:
+    """Return the application over `store`, for who has `access`; `feed` None is one that looks at the store.
+
+    `settings` of its pages: None are those of the environment. Raises ValueError where these cannot be.
+    """
     made = FastAPI(
         title="otel_costs",
-        version=_version(),
+        version=package_version(),
         description=_ABOUT,
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,  # its page would load scripts from elsewhere
@@ -65,6 +70,7 @@ def application(store: Store, access: Access, feed: Feed | None = None) -> Entra
         exception_handlers=_HANDLERS,
     )
     made.state.store = store
+    made.state.page_settings = settings or PageSettings.of()
     made.state.feed = feed = feed or Feed(store)
     # Calls with a key are looked for and stored by one request after the other.
     made.state.one_at_a_time = Lock()
@@ -79,13 +85,6 @@ def application(store: Store, access: Access, feed: Feed | None = None) -> Entra
 def serves(path: str) -> bool:
     """Say whether a path is one of the application's."""
     return path == PREFIX or path.startswith((f"{PREFIX}/", ASSETS)) or page_paths.find(path) is not None
-
-
-def _version() -> str:
-    try:
-        return version("otel-costs")
-    except PackageNotFoundError:
-        return "0"
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

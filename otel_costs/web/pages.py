@@ -80,7 +80,9 @@ def asset(name: str) -> Response:
 def _settings(request: Request) -> Mapping[str, Any]:
     """Return what the page is to know of the application and the request, beside figures."""
     rights = request.scope["otel_costs.rights"]
-    return {"root": request.scope.get("root_path", ""), "content": rights.content, "write": rights.write}
+    told: Mapping[str, Any] = request.app.state.page_settings.told()
+    own = {"root": request.scope.get("root_path", ""), "content": rights.content, "write": rights.write}
+    return {**told, **own}
 
 
 def _text(root: str, settings: Mapping[str, Any]) -> str:

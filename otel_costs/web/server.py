@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from otel_costs import pricing
 from otel_costs.web.application import application
 from otel_costs.web.connected_store import ConnectedStore
+from otel_costs.web.page_settings import PageSettings
 from otel_costs.web.roles import Roles
 
 _STOP_S: Final = 10
@@ -32,12 +33,13 @@ def run(
     host: str,
     port: int,
     roles: Roles,
+    settings: PageSettings,
     announce: Callable[[str], object] = print,
 ) -> None:
     """Serve. Port 0 is any free one; `announce` gets what there is to say when it is ready. Raises StartError."""
     with _listening(host, port) as taken:
         pricing.warm_up()
-        made = application(ConnectedStore(dsn, writer_dsn), roles)
+        made = application(ConnectedStore(dsn, writer_dsn), roles, settings=settings)
         served = _Pinged(made)
         config = uvicorn.Config(
             served,

@@ -85,7 +85,23 @@ def test_our_own_page_may_ask(stack: Stack) -> None:
     for url in hosts(stack):
         assert send(url, headers=own).status == 200
     followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
-    assert send(f"{stack.http_url}/", headers=followed).status == 200
+    for path in ("/", "/?range=7d&tz=UTC", "/sessions", "/sessions/a%2Fb?tz=UTC", "/models/openai/gpt-4o", "/compare"):
+        answer = send(f"{stack.http_url}{path}", headers=followed)
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8"), path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/?query=SELECT+1", "/?range=7d&query=SELECT+1", "/?%71uery=SELECT+1", "/sessions?query=SELECT+1"),
+        *("/sessions.json", "/sessions/s.csv", "/overview.json", "/api/v1/summary", "/state", "/nothing"),
+    ],
+)
+def test_a_link_leads_to_no_data(stack: Stack, path: str) -> None:
+    """What another page links to is a page, and never a statement or what was stored."""
+    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    assert send(f"{stack.http_url}{path}", headers=followed).status == 403
+    assert send(f"{stack.http_url}/", b"SELECT 1", headers=followed).status == 403
 
 
 def test_other_machines_need_a_token(stack: Stack) -> None:
