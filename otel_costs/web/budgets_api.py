@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otel_costs.store import budgets, reports
+from otel_costs.store import budgets, burn_down, reports
 from otel_costs.store.rows import Row
 from otel_costs.web import models
 from otel_costs.web.answer import answer, failed
@@ -20,7 +20,7 @@ from otel_costs.web.store import Store
 
 router: Final = APIRouter(tags=["budgets"])
 
-_LIST: Final = Asked(FORM)
+_LIST: Final = Asked(FORM, own=(("days", "1: how each is being spent, day by day, and where it will end"),))
 _ONE: Final = Asked(("money",))
 
 _Period = Literal["day", "week", "month"]
@@ -29,8 +29,15 @@ _Scope = Literal["user", "scenario"]
 
 @router.get("/budgets", **documented(_LIST, models.Budgets))
 async def get_budgets(request: Request, store: StoreOf, question: Annotated[Question, Depends(_LIST)]) -> Response:
-    """Return every budget and what was spent of it in its current day, week or month (UTC), the fullest first."""
-    found = await store.ask(request, status)
+    """Return every budget and what was spent of it in its current day, week or month (UTC), the fullest first.
+
+    With `days=1` the fullest 50 have `burn_down` too, what was spent in each day of the period so far (of a day: in
+    each hour), and `projected_usd`, where the period will end if it goes on as in the last seven days.
+    """
+    wanted = question.texts.get("days", "0")
+    if wanted not in ("0", "1", "true", "false"):
+        raise ParameterError(f"{wanted!r} is nothing for days: give 0 or 1")
+    found = await store.ask(request, burning if wanted in ("1", "true") else status)
     return answer(question, {"budgets": found}, found)
 
 
@@ -105,6 +112,11 @@ async def _delete(request: Request, store: Store, question: Question, which: tup
         return failed(404, f"there is no budget of {which[0]} {which[1]!r} for a {which[2]}; GET budgets lists them")
     await store.change(request, lambda client: budgets.take_away(client, *which, limit_usd))
     return answer(question, {"removed": True})
+
+
+def burning(client: Any) -> list[Row]:
+    """Return the same, with how they are being spent. Raises StoreError."""
+    return burn_down.with_burn_down(client, status(client))
 
 
 def status(client: Any) -> list[Row]:

@@ -377,6 +377,14 @@ class Inbox(Shape):
     refused_records: int | None = Field(description="records that were refused since the start; null: not known here")
 
 
+class BurnDown(Shape):
+    """What was spent of a budget in a piece of its period."""
+
+    piece: str = Field(description="a day, or of a budget of a day the beginning of an hour, in the budget's zone")
+    spent_usd: Money
+    total_usd: Money = Field(description="what was spent from the period's start until the end of the piece")
+
+
 class Budget(Shape):
     """A budget, and what was spent of it in its current period."""
 
@@ -392,10 +400,18 @@ class Budget(Shape):
     unpriced_calls: int
 
 
+class BurningBudget(Budget):
+    """A budget, and with days=1 how it is being spent."""
+
+    period_end: Time | None = None
+    projected_usd: Money | None = Field(default=None, description="the period's cost, as it goes on")
+    burn_down: list[BurnDown] | None = None
+
+
 class Budgets(Shape):
     """All budgets."""
 
-    budgets: list[Budget]
+    budgets: list[BurningBudget]
 
 
 class BudgetBody(Body):

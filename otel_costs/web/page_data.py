@@ -156,8 +156,8 @@ async def _call(asking: _Asking) -> _Answered | Response:
 
 
 async def _budgets(asking: _Asking) -> _Answered:
-    found = await asking.ask(budgets_api.status)
-    return {"budgets": found}, found
+    found = await asking.ask(budgets_api.burning)
+    return {"budgets": found}, [{name: row[name] for name in row if name != "burn_down"} for row in found]
 
 
 async def _what_if(asking: _Asking) -> _Answered:

@@ -139,6 +139,10 @@ def test_a_budget_from_set_to_gone(api: str) -> None:
     assert [row["name"] for row in got(f"{api}/budgets")["budgets"]].count("a/b") == 1
     assert json.loads(sent(f"{api}/budgets/all/week", {"limit_usd": 0}, method="PUT").text)["used"] is None
     assert "limit_usd" in asked(f"{api}/budgets", format="csv").text
+    burning = {row["name"]: row for row in got(f"{api}/budgets", days=1)["budgets"]}
+    assert burning["ada"]["burn_down"][-1]["total_usd"] == burning["ada"]["spent_usd"]
+    assert Decimal(burning["ada"]["projected_usd"]) >= Decimal(burning["ada"]["spent_usd"])
+    assert "nothing for days" in refusal(asked(f"{api}/budgets", days="all"), 400)
     for path in ("user/month/ada", "scenario/day/a%2Fb", "all/week"):
         assert json.loads(send(f"{api}/budgets/{path}", method="DELETE").text) == {"removed": True}
         assert "there is no budget" in refusal(send(f"{api}/budgets/{path}", method="DELETE"), 404)

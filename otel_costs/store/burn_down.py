@@ -1,0 +1,102 @@
+"""How the budgets of the current periods are being spent: piece by piece of time, and where they will end."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_costs.store import costs
+from otel_costs.store.periods import month_of, zone
+from otel_costs.store.rows import Row
+from otel_costs.store.selection import TEXTS, Selection
+from otel_costs.store.session_figures import divided
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+MOST: Final = 50
+"""Budgets of which that is told: each is a question of its own."""
+
+_LATELY: Final = timedelta(days=7)
+_DAY_S: Final = 86_400
+_LENGTHS: Final = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
+
+
+def with_burn_down(client: "Client", budgets: Sequence[Row], now: datetime | None = None) -> list[Row]:
+    """Return budgets, rows of budget_status, each of the first MOST with `burn_down`, `projected_usd` and `period_end`.
+
+    `burn_down` has what was spent in each day of the period so far, or in each hour of a day: `piece` is the day or the
+    hour's beginning in the budget's zone, `spent_usd` what was spent in it, `total_usd` until its end. `projected_usd`
+    is what the period will have cost if it goes on as in the last seven days, or as since the first call where that is
+    later; it is rounded to twelve decimals. Raises StoreError.
+    """
+    now = now or datetime.now(UTC)
+    return [{**row, **_told(client, row, now)} for row in budgets[:MOST]] + list(budgets[MOST:])
+
+
+def _told(client: "Client", budget: Row, now: datetime) -> Row:
+    selection = _selection(budget)
+    start, end = budget["period_start"].astimezone(UTC), _end(budget, selection)
+    since = min(start, now - _LATELY)
+    hours = [
+        (datetime.fromisoformat(row["hour"]), row["cost_usd"])
+        for row in costs.costs(client, replace(selection, since=since), ("hour",))
+    ]
+    in_period = [(at, usd) for at, usd in hours if at >= start]
+    lately = [(at, usd) for at, usd in hours if at > now - _LATELY - timedelta(hours=1)]
+    spent, left = _sum(in_period), end - now
+    projected = spent
+    if lately and left > timedelta():
+        lasted = max(int((now - lately[0][0]).total_seconds()), _DAY_S)
+        projected += divided(_sum(lately) * int(left.total_seconds()), lasted)
+    is_day = budget["period"] == "day"
+    return {"period_end": end, "projected_usd": projected, "burn_down": _pieces(in_period, start, now, is_day=is_day)}
+
+
+def _pieces(hours: Sequence[tuple[datetime, Decimal]], start: datetime, now: datetime, *, is_day: bool) -> list[Row]:
+    """Return the pieces from the start until now, also those in which nothing was spent."""
+    tz = hours[0][0].tzinfo if hours else UTC
+    spent: dict[str, Decimal] = {}
+    at = start
+    while at <= now:
+        spent[_name(at.astimezone(tz), is_day=is_day)] = Decimal()
+        at += timedelta(hours=1)
+    for hour, usd in hours:
+        name = _name(hour, is_day=is_day)
+        spent[name] = spent.get(name, Decimal()) + usd
+    found, total = [], Decimal()
+    for piece, usd in sorted(spent.items()):
+        total += usd
+        found.append({"piece": piece, "spent_usd": usd, "total_usd": total})
+    return found
+
+
+def _name(hour: datetime, *, is_day: bool) -> str:
+    return hour.isoformat(timespec="minutes") if is_day else f"{hour:%Y-%m-%d}"
+
+
+def _selection(budget: Row) -> Selection:
+    """Return the calls that a budget is of."""
+    scope, name = budget["scope"], budget["name"]
+    selection = Selection(tz=zone(budget.get("zone") or "UTC"))
+    if scope == "tag":
+        tag, _, value = name.partition("=")
+        return replace(selection, tags=((tag, value),))
+    chosen: dict[str, Any] = {scope: name} if scope in TEXTS else {}
+    return replace(selection, **chosen)
+
+
+def _end(budget: Row, selection: Selection) -> datetime:
+    """Return when the current period ends, which is the length of a day or a week of the clock behind its start."""
+    if (told := budget.get("period_end")) is not None:
+        end: datetime = told.astimezone(UTC)
+        return end
+    start: datetime = budget["period_start"].astimezone(selection.tz)
+    if budget["period"] == "month":
+        return month_of(start, selection.tz)[1]
+    return (start + _LENGTHS[budget["period"]]).astimezone(UTC)
+
+
+def _sum(hours: Sequence[tuple[datetime, Decimal]]) -> Decimal:
+    return sum((usd for _, usd in hours), Decimal())
