@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import formatting, options, output
+from otel_costs.privacy import pseudonyms
 
 Row = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,7 +52,11 @@ def _target(user: str | None, scenario: str | None, everybody: bool) -> tuple[st
     given = [pair for pair in named if pair[1] is not None]
     if len(given) != 1 or (not given[0][1] and not everybody):
         raise click.UsageError("give one of --user ID, --scenario NAME and --all")
-    return given[0][0], given[0][1] or ""
+    scope, name = given[0][0], given[0][1] or ""
+    try:
+        return scope, pseudonyms.stored(name) if scope == "user" else name
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @budget.command("set", short_help="Set a budget.")

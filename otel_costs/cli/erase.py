@@ -1,8 +1,9 @@
 """The command `erase`: a user or a session, everywhere."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from otel_costs.cli import options, output
 from otel_costs.cli.failure import Failure
+from otel_costs.privacy import pseudonyms
 
 if TYPE_CHECKING:
     from otel_costs.store.erase import Erased
@@ -26,6 +28,9 @@ COLUMNS: Final = ("table", "before", "after")
 def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: str | None) -> None:
     """Erase a user or a session from every table, raw and derived, and prove by a count that nothing is left.
 
+    Where OTEL_COSTS_USER_HASH is set, --user is the plain name: what is recorded under its pseudonym goes, and what was
+    recorded under the name itself.
+
     There is no way back. Records that are still on their way come in afterwards: erase again a day later. Numbers of
     calls per process stay; they name nobody, and tell erased calls from lost ones. Exit code 1: something is left.
     """
@@ -35,12 +40,16 @@ def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: s
         raise click.UsageError("give --user ID or --session ID")
     name = f"user {user!r}" if user else f"session {session_id!r}"
     with options.opened(dsn, long_work=True) as client:
-        whom = store_erase.of_user(client, user) if user else store_erase.of_session(session_id or "")
-        before = store_erase.count(client, whom)
+        whoms = [store_erase.of_user(client, one) for one in pseudonyms.names(user)] if user else []
+        if not whoms:
+            whoms = [store_erase.of_session(session_id or "")]
+        before: Counter[str] = Counter()
+        for whom in whoms:
+            before.update(store_erase.count(client, whom))
         if any(before.values()) and not yes:
             _ask(name, before)
         with output.working(f"Erasing {name}"):
-            found = store_erase.erase(client, whom) if any(before.values()) else []
+            found = _summed([store_erase.erase(client, whom) for whom in whoms]) if any(before.values()) else []
     if form == options.JSON:
         output.write_json({"erased": [asdict(one) for one in found], "left": sum(one.after for one in found)})
     elif form == options.CSV:
@@ -54,7 +63,15 @@ def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: s
         click.get_current_context().exit(1)
 
 
-def _ask(name: str, before: dict[str, int]) -> None:
+def _summed(several: Sequence[Sequence["Erased"]]) -> list["Erased"]:
+    """Return the rows of each table, those of a pseudonym and of a plain name together."""
+    return [
+        replace(same[0], before=sum(one.before for one in same), after=sum(one.after for one in same))
+        for same in zip(*several, strict=True)
+    ]
+
+
+def _ask(name: str, before: Mapping[str, int]) -> None:
     listed = ", ".join(f"{count:,} of {table}" for table, count in before.items() if count)
     if not sys.stdin.isatty():
         raise Failure(f"{name} has {listed}: give --yes to erase them")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 
 from otel_costs.cli import completion, time_zone
+from otel_costs.privacy import pseudonyms
 from otel_costs.semconv import ENV_DSN, ENV_JAEGER_URL, ENV_TZ
 from otel_costs.store import DEFAULT_DSN, connect, periods
 from otel_costs.store.rows import storable
@@ -47,7 +48,13 @@ jaeger_url_option = click.option(
     show_envvar=True,
     help="Where pages link to a call's trace: the address of Jaeger's pages, such as http://localhost:16686.",
 )
-user_option = click.option("--user", metavar="ID", shell_complete=completion.users, help="Only of this user.")
+user_option = click.option(
+    "--user",
+    metavar="ID",
+    shell_complete=completion.users,
+    callback=lambda _context, _parameter, user: user and pseudonyms.asked(user),
+    help="Only of this user.",
+)
 tz_option = click.option(
     "--tz",
     metavar="ZONE",

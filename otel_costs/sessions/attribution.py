@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from otel_costs import semconv as names
+from otel_costs.privacy import pseudonyms
 from otel_costs.sessions import baggage
 from otel_costs.sessions.scope import current_scope
 from otel_costs.values import sanitize
@@ -23,6 +24,6 @@ def attribution(user: str | None = None, session_id: str | None = None) -> Mappi
     outside_session, outside_user = baggage.received()
     chosen = {
         names.SESSION_ID: found.get(names.SESSION_ID) or outside_session or session_id,
-        names.USER_ID: outside_user or user,
+        names.USER_ID: pseudonyms.recorded(sanitize.identifier(outside_user or user or "")),
     }
     return {**found, **{name: sanitize.identifier(value) for name, value in chosen.items() if value}}

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar
 
 from otel_costs import semconv as names
+from otel_costs.privacy import pseudonyms
 from otel_costs.sessions import baggage
 from otel_costs.sessions.decorator import Entering, decorated
 from otel_costs.sessions.reservations import Limit
@@ -92,7 +93,10 @@ class Scope:
     @property
     def ids(self) -> baggage.Ids:
         """What goes out in baggage from here: the session and its user, or what was there before any session."""
-        return (self.session.id or None, self.session.user) if self.session else self.outside
+        if self.session is None:
+            return self.outside
+        # A plain name does not leave the process where it is recorded by a pseudonym.
+        return self.session.id or None, None if pseudonyms.is_on() else self.session.user
 
 
 _scope: ContextVar[Scope | None] = ContextVar("otel_costs_scope", default=None)

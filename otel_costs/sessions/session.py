@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any, Final
 
 from otel_costs import semconv as names
+from otel_costs.privacy import pseudonyms
 from otel_costs.runtime import background, telemetry, uninstrumented
 from otel_costs.sessions import dollars, totals
 from otel_costs.sessions.reservations import BudgetExceeded, Limit, unpriced_given
@@ -109,7 +110,7 @@ class Session(Scoped):
         """The attributes of every call of this session."""
         found = {
             names.SESSION_ID: self.id or None,
-            names.USER_ID: self.user,
+            names.USER_ID: pseudonyms.recorded(self.user) if self.user else self.user,
             names.SESSION_KIND: self.kind,
             names.SCENARIO: self.scenario,
         }

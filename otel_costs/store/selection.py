@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from otel_costs.privacy import pseudonyms
 from otel_costs.store.periods import UTC_ZONE
 from otel_costs.store.rows import between
 
@@ -75,6 +76,11 @@ class Selection:
     unpriced: bool = False
     min_cost: Decimal | None = None
     q: str | None = None
+
+    def __post_init__(self) -> None:
+        """Mean a user by the plain name, too, where users are recorded by pseudonyms."""
+        if self.user:
+            object.__setattr__(self, "user", pseudonyms.asked(self.user))
 
     @property
     def filters(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otel_costs.privacy import pseudonyms
 from otel_costs.store import budgets, burn_down, reports
 from otel_costs.store.rows import Row
 from otel_costs.web import models
@@ -64,7 +65,7 @@ async def put_budget(
     question: Annotated[Question, Depends(_ONE)],
 ) -> Response:
     """Set what a user or a scenario may spend in a day, week or month, in the place of the budget before."""
-    return await _put(request, store, question, (scope, unquote(name), period), body)
+    return await _put(request, store, question, (scope, _recorded(scope, name), period), body)
 
 
 @router.delete("/budgets/all/{period}", dependencies=[MayWrite], **documented(_ONE, models.Removed, 404))
@@ -87,7 +88,7 @@ async def delete_budget(
     question: Annotated[Question, Depends(_ONE)],
 ) -> Response:
     """Take the budget of a user or a scenario away."""
-    return await _delete(request, store, question, (scope, unquote(name), period))
+    return await _delete(request, store, question, (scope, _recorded(scope, name), period))
 
 
 async def _put(
@@ -117,6 +118,16 @@ async def _delete(request: Request, store: Store, question: Question, which: tup
 def burning(client: Any) -> list[Row]:
     """Return the same, with how they are being spent. Raises StoreError."""
     return burn_down.with_burn_down(client, status(client))
+
+
+def _recorded(scope: str, name: str) -> str:
+    """Return the name that a budget stands under, of one in a path. Raises ParameterError."""
+    if scope != "user":
+        return unquote(name)
+    try:
+        return pseudonyms.stored(unquote(name))
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
 
 
 def status(client: Any) -> list[Row]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from otel_costs import semconv as names
 from otel_costs.calls.bill import Bill, cost_attributes, usage_attributes
 from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.privacy import pseudonyms
 from otel_costs.sessions.session import CONVERSATION
 from otel_costs.store import stored_call
 from otel_costs.store.rows import Row
@@ -80,7 +81,7 @@ def call_id_of(call: TrackedCall) -> str:
     """Return the id of a call: a random one, or that of its key, of its session and user."""
     if call.idempotency_key is None:
         return random_id()
-    said = json.dumps([call.session or "", call.user or "", call.idempotency_key]).encode()
+    said = json.dumps([call.session or "", pseudonyms.recorded(call.user or ""), call.idempotency_key]).encode()
     digits = blake2b(said, person=b"otel_costs", digest_size=16).hexdigest()
     return f"{digits[:12]}8{digits[13:]}"  # not a 5 there: that is the id of a provider's job
 
@@ -158,12 +159,17 @@ def _identity(call: TrackedCall, start: SessionStart | None) -> dict[str, Any]:
     known = start or SessionStart(sanitize.identifier(call.session))
     own = SessionStart(
         known.session_id,
-        sanitize.identifier(call.user) or known.user,
+        user_of(call.user) or known.user,
         sanitize.identifier(call.kind) or known.kind,
         sanitize.identifier(call.scenario) or known.scenario,
         {**known.tags, **clean_tags(call.tags)},
     )
     return _session(own) | ({names.STEP: sanitize.identifier(call.step)} if call.step else {})
+
+
+def user_of(user: object) -> str:
+    """Return a user as a record can carry it: by a pseudonym, where users are recorded so; empty for none."""
+    return pseudonyms.recorded(sanitize.identifier(user)) or ""
 
 
 def clean_tags(tags: Mapping[str, str]) -> dict[str, str]:

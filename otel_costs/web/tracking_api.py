@@ -93,7 +93,7 @@ async def start_session(
     before = known.get(wanted) or SessionStart(wanted)
     start = SessionStart(
         wanted,
-        before.user if body.user is None else sanitize.identifier(body.user),
+        before.user if body.user is None else tracking.user_of(body.user),
         before.kind if body.kind is None else sanitize.identifier(body.kind),
         before.scenario if body.scenario is None else sanitize.identifier(body.scenario),
         before.tags if body.tags is None else tracking.clean_tags(body.tags),
@@ -140,7 +140,7 @@ def _known(client: Any, calls: Sequence[TrackedCall], ids: Sequence[str]) -> tup
     keyed: dict[tuple[str, str], list[str]] = {}
     for call, session, call_id in zip(calls, sessions, ids, strict=True):
         if call.idempotency_key is not None:
-            owner = "" if session else sanitize.identifier(call.user)
+            owner = "" if session else tracking.user_of(call.user)
             keyed.setdefault((session, owner), []).append(call_id)
     stored: Row = {}
     for (session, user), wanted in keyed.items():

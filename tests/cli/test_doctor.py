@@ -345,6 +345,22 @@ def test_variables_of_ours(tmp_path: Path) -> None:
     assert "OTEL_COSTS_PROVIDERS=llm.acme.example=openai" in unknown.next_step
 
 
+@pytest.mark.parametrize(
+    ("environ", "state", "told"),
+    [
+        ({"OTEL_COSTS_CONTENT_KEY": "7c" * 32}, "ok", "is sealed"),
+        ({"OTEL_COSTS_CONTENT_KEY": "a-secret-that-is-no-key"}, "problem", "No content is recorded"),
+        ({"OTEL_COSTS_USER_HASH": "7c" * 16}, "ok", "by pseudonyms"),
+        ({"OTEL_COSTS_USER_HASH": "a-secret-salt"}, "problem", "No user is recorded"),
+    ],
+)
+def test_keys_and_salts(environ: dict[str, str], state: str, told: str) -> None:
+    """What keeps content or users from being recorded is told, and nothing of what the variable holds."""
+    found = [one for one in settings.findings(environ) if told in one.said]
+    assert [one.state for one in found] == [state]
+    assert not any(value in f"{one.said}{one.next_step}" for one in found for value in environ.values())
+
+
 def test_the_ranges_are_those_that_are_tested() -> None:
     """pyproject.toml has each of them, for the tests, the demo or the installation."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -8,6 +8,9 @@ from otel_costs import hosts, pricing, semconv
 from otel_costs.cli.doctor.finding import Finding, note, ok, problem
 from otel_costs.cli.failure import nearest
 from otel_costs.pricing import PriceFileError
+from otel_costs.privacy import pseudonyms
+from otel_costs.privacy.keys import KeysError
+from otel_costs.privacy.sealing import Sealer
 
 KNOWN: Final = frozenset(value for name, value in vars(semconv).items() if name.startswith("ENV_"))
 
@@ -32,12 +35,29 @@ def findings(environ: Mapping[str, str]) -> Iterator[Finding]:
         )
     else:
         yield ok(_CHECK, f"What is said is recorded ({captured}).")
+    yield from _privacy(environ)
     if not environ.get(semconv.ENV_LOG):
         yield ok(
             _CHECK,
             "The line `[COST] Session ...` at the end of a session is seen where the program's logging shows INFO.",
             f"{semconv.ENV_LOG}=info shows it in any program, {semconv.ENV_LOG}=debug each decision on a call.",
         )
+
+
+def _privacy(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what keeps content or users from being recorded; what the variables hold is not repeated."""
+    if (given := environ.get(semconv.ENV_CONTENT_KEY)) is not None:
+        try:
+            Sealer(given)
+        except KeysError as error:
+            yield problem(_CHECK, f"No content is recorded: {error}.", f"Correct {semconv.ENV_CONTENT_KEY}.")
+        else:
+            yield ok(_CHECK, f"Content of message records is sealed with the first key of {semconv.ENV_CONTENT_KEY}.")
+    if (salt := environ.get(semconv.ENV_USER_HASH)) is not None:
+        if (wrong := pseudonyms.wrong_salt(salt)) is not None:
+            yield problem(_CHECK, f"No user is recorded: {wrong}.", f"Correct {semconv.ENV_USER_HASH}.")
+        else:
+            yield ok(_CHECK, f"Users are recorded by pseudonyms ({semconv.ENV_USER_HASH}).")
 
 
 def _prices(environ: Mapping[str, str]) -> Iterator[Finding]:
