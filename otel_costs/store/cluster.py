@@ -41,13 +41,14 @@ SHARDED_BY: Final[Mapping[str, str]] = {
     "call_arrivals": "cityHash64(shard)",
     "cost_half_hours": "cityHash64(shard)",
     "cost_days": "cityHash64(shard)",
+    "not_priced_half_hours": "cityHash64(shard)",
 }
 """Where a row goes that is written to the table over all shards. Tables that are not here are whole on every server."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _ENGINE: Final = re.compile(r"\bengine = (\w*MergeTree)(?:\(([^)]*)\))?")
 _LIKE: Final = re.compile(r"^(create table .* as \w+)$", re.M)
-_FILLED: Final = re.compile(r"^(create materialized view .* to \w+)", re.M)
+_FILLED: Final = re.compile(r"^(create materialized view .*?\bto \w+)", re.M | re.S)
 _SHARD: Final = "/* shard */ ''"
 """What stands for the name of a server's shard, where there is one."""
 

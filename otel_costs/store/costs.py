@@ -4,20 +4,27 @@ Every row has the measures of `queries/measures.sql`, in the shape of the other 
 of this module alone, and every value is bound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.store import rollups
+from otel_costs.store import rollups, user_sums
 from otel_costs.store.files import shared
 from otel_costs.store.reports import BREAKDOWN, TOKENS, nested, summed
 from otel_costs.store.rollups import Source
-from otel_costs.store.rows import Row, rows
+from otel_costs.store.rows import Row, between, rows
 from otel_costs.store.selection import CALL_COLUMNS, Condition, Selection, of_calls
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+Period = tuple[datetime | None, datetime | None]
+"""The first moment and the one that it ends before; None is no bound."""
+
+_HALF_HOUR_MS: Final = 1_800_000
 
 _LOCAL: Final = "toTimeZone(c.end_time, {tz:String})"
 
@@ -48,16 +55,32 @@ def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit:
     Raises ValueError for what is no dimension, StoreError.
     """
     check(by)
+    if limit is not None and (users := _of_users(client, selection, by, limit)) is not None:
+        return users
     found = _source(client, selection, by)
     bound = {**found.parameters, **{f"by_{n}": name.removeprefix(TAG) for n, name in enumerate(by)}}
     keys = "".join(f"{_key(number, name)} as key_{number}, " for number, name in enumerate(by))
     grouped = f"select {keys}{found.measures} from {found.sql}"  # noqa: S608
     if by:
-        grouped += f" group by {_keys(by)}"
+        grouped += f" group by {', '.join(_grouped_by(number, name) for number, name in enumerate(by))}"
     if limit is not None and by:
         grouped, bound = _cut(grouped, by), {**bound, "limit": limit}
     listed = sorted(rows(client, grouped, bound), key=lambda row: _order(row, by))
     return [_row(row, by, selection) for row in listed]
+
+
+def _of_users(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> list[Row] | None:
+    """Return the rows of `costs` by user, or by user and day; None where other sources tell them."""
+    by_day = "day" in by
+    if "user" not in by or not {*by} <= {"user", "day"} or selection.filters:
+        return None
+    if by_day and not rollups.has_days_of_utc(selection.tz):
+        return None
+    found = user_sums.costs_by_user(client, selection.since, selection.until, limit, by_day=by_day)
+    if found is None:
+        return None
+    listed = [{**row, **{f"key_{n}": row[name] for n, name in enumerate(by)}} for row in found]
+    return [_row(row, by, selection) for row in sorted(listed, key=lambda row: _order(row, by))]
 
 
 def report(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
@@ -99,9 +122,47 @@ def check(by: Sequence[str]) -> None:
         raise ValueError(f"what to split by is given twice: {', '.join(by)}")
 
 
-def _source(client: "Client", selection: Selection, by: Sequence[str]) -> Source:
+def spent(client: "Client", selection: Selection, by: str) -> dict[Any, Decimal]:
+    """Return the US dollars of each group `by` one of DIMENSIONS, and nothing else of it. Raises as `costs` does."""
+    check((by,))
+    found = _source(client, selection, (by,))
+    bound = {**found.parameters, "by_0": by.removeprefix(TAG)}
+    sql = f"select {_key(0, by)} as key_0, coalesce(sum(c.cost_usd), 0) as cost_usd from {found.sql} group by key_0"  # noqa: S608
+    return {row["key_0"]: row["cost_usd"] for row in rows(client, sql, bound)}
+
+
+def of_periods(client: "Client", selection: Selection, periods: Mapping[str, Period]) -> dict[str, Row]:
+    """Return what the calls of a selection cost in each of some periods, in the place of its own, at one moment.
+
+    Each has `first_time` too: where the half hour (UTC) begins in which its first call ended; None without a call.
+    Raises StoreError.
+    """
+    bounds = [between(*period) for period in periods.values()]
+    ends = [end for bound in bounds for end in bound.values()]
+    found = _source(client, replace(selection, since=min(ends), until=max(ends)), (), ends)
+    bound, within = dict(found.parameters), []
+    for number, period in enumerate(bounds):
+        bound |= {f"{end}_{number}": moment for end, moment in period.items()}
+        since, until = (f"{{{end}_{number}:DateTime64(3, 'UTC')}}" for end in period)
+        within.append(f"c.end_time >= {since} and c.end_time < {until} as of_{number}")
+    listed = rows(
+        client,
+        f"select {', '.join(within)}, min(toUnixTimestamp64Milli(c.end_time)) as first_ms, {found.measures}"  # noqa: S608
+        f" from {found.sql} group by {', '.join(f'of_{number}' for number in range(len(bounds)))}",
+        bound,
+    )
+    of = {name: [row for row in listed if row[f"of_{number}"]] for number, name in enumerate(periods)}
+    return {name: {**summed(rows_), "first_time": _first(rows_)} for name, rows_ in of.items()}
+
+
+def _first(listed: Sequence[Row]) -> datetime | None:
+    first = min((row["first_ms"] for row in listed), default=None)
+    return None if first is None else datetime.fromtimestamp((first - first % _HALF_HOUR_MS) / 1000, UTC)
+
+
+def _source(client: "Client", selection: Selection, by: Sequence[str], edges: Collection[datetime] = ()) -> Source:
     """Return what was counted before, where that tells these costs, or else the calls themselves."""
-    if (counted := rollups.of_half_hours(client, selection, by)) is not None:
+    if (counted := rollups.of_half_hours(client, selection, by, edges)) is not None:
         return counted
     condition = of_calls(selection)
     called = _by_modality(condition) if MODALITY in by else f"owned_calls as c where {condition.sql}"
@@ -114,6 +175,13 @@ def _key(number: int, name: str) -> str:
     if name == MODALITY:
         return "toString(c.modality)"
     return f"toString(c.{CALL_COLUMNS[name]})" if name in CALL_COLUMNS else f"toString(c.tags[{{by_{number}:String}}])"
+
+
+def _grouped_by(number: int, name: str) -> str:
+    """Return what the rows of a key are grouped by, where that takes less time than its text."""
+    if name == "day":
+        return f"toDate32({_LOCAL})"
+    return f"c.{CALL_COLUMNS[name]}" if name in CALL_COLUMNS else f"key_{number}"
 
 
 def _keys(by: Sequence[str], prefix: str = "", *, of_time: bool | None = None) -> str:
@@ -184,7 +252,7 @@ def _row(row: Row, by: Sequence[str], selection: Selection) -> Row:
 
 def _found(row: Row, by: Sequence[str]) -> list[Any]:
     """Return the keys of a row of the store."""
-    prefix = "shown" if "others" in row else "key"
+    prefix = "shown" if "shown_0" in row else "key"
     return [row[f"{prefix}_{number}"] for number in range(len(by))]
 
 

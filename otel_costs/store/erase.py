@@ -43,7 +43,9 @@ ERASED: Final = {
 }
 """Every table that may name somebody, and what of it does."""
 
-KEPT: Final = ("call_arrivals", "call_records", "call_sequences", "cost_half_hours", "schema_versions")
+KEPT: Final = (
+    "call_arrivals", "call_records", "call_sequences", "cost_half_hours", "not_priced_half_hours", "schema_versions",
+)  # fmt: skip
 """Tables that name nobody: one keeps nothing, others have numbers of calls, sums, and who made the tables."""
 
 _HALF_HOURS: Final = (
@@ -51,6 +53,7 @@ _HALF_HOURS: Final = (
 )
 _COUNTS: Final = {
     "cost_half_hours": "half_hour in {half_hours:Array(Int32)}",
+    "not_priced_half_hours": "half_hour in {half_hours:Array(Int32)}",
     "cost_days": "has(arrayMap(n -> toDate32(toDateTime64(n * 1800., 3, 'UTC')), {half_hours:Array(Int32)}), day)",
 }
 """What remembers the sums of calls, and of it what those of some half hours are in."""

@@ -20,7 +20,7 @@ ONE_SERVER: Final = Layout()
 _CLUSTER: Final = ("cluster", "name")
 """What remembers the cluster, among what was applied."""
 
-COUNTS: Final = ("session_totals", "cost_half_hours", "cost_days")
+COUNTS: Final = ("session_totals", "cost_half_hours", "cost_days", "not_priced_half_hours")
 """Tables that only remember what was counted: emptied, they fill themselves."""
 
 _LIKE: Final = re.compile(r"^create table .* as (\w+)\s*$", re.MULTILINE)

@@ -5,6 +5,7 @@ select
     toInt32(floor(toUnixTimestamp64Milli(c.end_time) / 1800000)) as half_hour,
     toDate(c.end_time) as day,
     count() as row_count,
-    max(c.inserted_at) as inserted_at
+    max(c.inserted_at) as inserted_at,
+    min(c.inserted_at) as first_inserted_at
 from calls as c
 group by half_hour, day

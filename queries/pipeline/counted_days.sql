@@ -28,3 +28,7 @@ array join
     session_count,
     sessions,
     $measure_names
+-- The rows are few and large: without these, one core reads them all.
+settings merge_tree_min_rows_for_concurrent_read = 1,
+    merge_tree_min_bytes_for_concurrent_read = 1,
+    merge_tree_min_read_task_size = 1

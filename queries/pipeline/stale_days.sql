@@ -4,25 +4,25 @@
 -- Source: call_arrivals, cost_days (when it was counted).
 create or replace view stale_days as
 select
-    a.day as day,
-    a.partition as partition
+    day,
+    max(s.partition) as partition
 from (
     select
         toDate32(toDateTime64(half_hour * 1800., 3, 'UTC')) as day,
-        any(found.day) as partition,
         shard,
-        max(found.inserted_at) as inserted_at
-    from call_arrivals as found
-    group by day, shard
-) as a
-left join (
+        a.day as partition,
+        inserted_at,
+        toDateTime64(0, 3, 'UTC') as counted_at
+    from call_arrivals as a
+    union all
     select
         day,
         shard,
-        max(found.counted_at) as counted_at
-    from cost_days as found
+        toDate(0) as partition,
+        toDateTime64(0, 3, 'UTC') as inserted_at,
+        counted_at
+    from cost_days
     where dimensions = {dimensions:String}
-    group by day, shard
-) as c on c.day = a.day and c.shard = a.shard
-where a.inserted_at > c.counted_at - interval 30 second
-group by day, partition
+) as s
+group by day, shard
+having max(s.inserted_at) > max(s.counted_at) - interval 30 second

@@ -3,7 +3,7 @@
 -- arrival as others after their end. Either the clock of the machine that sent them is wrong, or they were sent much
 -- later.
 -- Units: times in UTC.
--- Source: calls.
+-- Source: calls, of the days on which call_arrivals tells that there may be some.
 create or replace view misdated_calls as
 select
     service,
@@ -12,6 +12,20 @@ select
     min(c.end_time) as first_time, -- the earliest end that one of them names
     max(c.end_time) as last_time -- the latest end that one of them names
 from calls as c final
-where not c.superseded
+where toDate(c.end_time) in (
+        select day
+        from (
+            select
+                day,
+                toDateTime64(half_hour * 1800., 3, 'UTC') as ended,
+                max(a.inserted_at) as newest,
+                min(a.first_inserted_at) as oldest
+            from call_arrivals as a
+            group by half_hour, day
+        )
+        where dateDiff('day', ended, newest) > /* ledger_days */ 400
+            or dateDiff('day', ended, oldest) < -1
+    )
+    and not c.superseded
     and dateDiff('day', c.end_time, c.inserted_at) not between -1 and /* ledger_days */ 400
 group by service, arrived

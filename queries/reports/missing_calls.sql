@@ -14,13 +14,15 @@ with
             max(s.last_time) as last_time,
             groupBitmapMergeState(s.seqs) as numbers,
             max(s.last_seq) as told,
-            arraySort(arrayConcat(bitmapToArray(numbers), if(told > bitmapMax(numbers), [told + 1], []))) as present,
             groupArrayIf(
                 (greatest(bitmapMax(s.seqs), if(s.last_seq > 0, s.last_seq + 1, 0)), s.arrived),
                 s.arrived <= now('UTC') - interval 15 minute) as settled
         from call_sequences as s
         group by s.process_id
-    )
+        -- As many numbers as the highest is: none is missing, and there is nothing to look for one by one.
+        having bitmapCardinality(numbers) - bitmapContains(numbers, 0) < greatest(bitmapMax(numbers), told)
+    ),
+    arraySort(arrayConcat(bitmapToArray(numbers), if(told > bitmapMax(numbers), [told + 1], []))) as present
 select
     lower(hex(process_id)) as process_id, -- identity of the process, 32 hex digits
     service,

@@ -21,6 +21,7 @@ LogRow = dict[str, Any]
 COST_COUNTS: Final = (
     ("cost_half_hours", "half_hour_recount"),
     ("cost_days", "day_recount"),
+    ("not_priced_half_hours", "not_priced_recount"),
 )
 
 _numbers = count(1)
@@ -129,7 +130,7 @@ class Store:
     def count_costs(self) -> None:
         """Do what cost_half_hours_mv and those like it do once records have ceased to arrive."""
         self.pretend_earlier("call_arrivals", "inserted_at", 3600)
-        for table in ("cost_half_hours", "cost_days"):
+        for table, _ in COST_COUNTS:
             # When it was counted is the version of a row, which cannot be updated.
             earlier = "counted_at - interval 1 hour as counted_at"
             self.client.command(f"insert into {table} select * replace ({earlier}) from {table} final")

@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from otel_costs.store import costs, erase, reports, rollups
+from otel_costs.store import (
+    costs,
+    erase,
+    inbox,
+    reports,
+    rollups,
+    session_list,
+    summary,
+    user_sums,
+)
 from otel_costs.store.rows import Row
 from otel_costs.store.selection import Selection
 
@@ -112,12 +121,54 @@ def compare(store: Store, chance: random.Random, happened: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rollups, "of_half_hours", lambda *_: None)
         assert counted == costs.costs(store.client, selection, by, limit), (selection, by, happened)
+    compare_users(store, chance, selection, happened)
+    compare_overview(store, selection, happened)
     counts = store.ask(
         "select user_id, uniqExactIf(session_id, session_id != '') as n from owned_calls group by user_id"
     )
     assert {row["user_id"]: row["session_count"] for row in store.ask("select * from users_between()")} == {
         row["user_id"]: row["n"] for row in counts
     }
+
+
+def without_rollups(patch: pytest.MonkeyPatch) -> None:
+    """Let the calls alone tell what they cost."""
+    for module, name in ((rollups, "of_half_hours"), (rollups, "of_not_priced"), (user_sums, "costs_by_user")):
+        patch.setattr(module, name, lambda *_, **__: None)
+    patch.setattr(session_list, "source", lambda _: "sessions")
+
+
+def compare_users(store: Store, chance: random.Random, selection: Selection, happened: list[str]) -> None:
+    """Compare what users cost, also by day, with the calls themselves; of equals any may be among the others."""
+    everybody = Selection(selection.since, selection.until, tz=chance.choice(ZONES[:2]))
+    for by in (("user",), ("day", "user"), ("user", "day")):
+        for limit in (1, 10):
+            counted = costs.costs(store.client, everybody, by, limit)
+            with pytest.MonkeyPatch.context() as patch:
+                without_rollups(patch)
+                assert counted == costs.costs(store.client, everybody, by, limit), (everybody, by, limit, happened)
+
+
+def compare_overview(store: Store, selection: Selection, happened: list[str]) -> None:
+    """Compare the figures of an overview, and what needs a look, with the calls themselves."""
+    now = NOON + timedelta(days=3, minutes=7)
+
+    def figures() -> list[object]:
+        dearest = session_list.sessions(store.client, selection, sort="cost", limit=2)
+        return [summary.summary(store.client, selection, now), inbox.inbox(store.client, selection, now), dearest]
+
+    counted = figures()
+    with pytest.MonkeyPatch.context() as patch:
+        without_rollups(patch)
+        assert counted == figures(), (selection, happened)
+    unpriced = store.ask(
+        "select provider, model, operation, cost_status, cost_reason, count() as n, sum(input_tokens) as tokens,"
+        " min(end_time) as first, max(end_time) as last from billed_calls"
+        " where cost_status in ('unpriced', 'partial') group by all order by all"
+    )
+    columns = "provider, model, operation, cost_status, cost_reason, call_count, input_tokens"
+    found = store.ask(f"select {columns}, first_time, last_time from unpriced_calls order by all")
+    assert [tuple(row.values()) for row in found] == [tuple(row.values()) for row in unpriced], happened
 
 
 ZONES = [ZoneInfo(name) for name in ("UTC", "Asia/Kolkata", "America/New_York", "Asia/Kathmandu")]
@@ -148,9 +199,11 @@ def records(chance: random.Random) -> list[LogRow]:
             "gen_ai.operation.name": chance.choice(("chat", "speech_to_text", "text_to_speech")),
             "gen_ai.provider.name": chance.choice(("openai", "deepgram")),
             "error.type": chance.choice((None, None, "timeout")),
-            "gen_ai.usage.input_tokens": chance.randrange(9),
+            "gen_ai.usage.input_tokens": chance.choice((None, chance.randrange(9))),
             "gen_ai.usage.output_tokens": chance.randrange(9),
             "otel_costs.usage.audio_seconds": f"0.{chance.randrange(9)}",
+            "otel_costs.cost.status": chance.choice(("priced", "priced", "estimated", "partial", "unpriced")),
+            "otel_costs.cost.reason": chance.choice(("", "no_price")),
         }
         if said["cost"] is not None and chance.random() < 0.7:
             said["lines"] = {chance.choice(("input_tokens", "output_audio_tokens")): said["cost"]}
@@ -180,7 +233,7 @@ def step(store: Store, chance: random.Random, sent: list[LogRow]) -> str:
         erase.erase(store.client, erase.of_user(store.client, user))
         sent[:] = [row for row in sent if row["LogAttributes"]["user.id"] != user]
     else:
-        for table in ("call_arrivals", "cost_half_hours", "cost_days", "calls"):
+        for table in ("call_arrivals", "cost_half_hours", "cost_days", "not_priced_half_hours", "calls"):
             store.client.command(f"optimize table {table} final")
     return what
 
@@ -251,10 +304,10 @@ def test_views_count_as_the_tests_do(store: Store) -> None:
     """What the refreshed views are asked to do is what these tests do in their place."""
     found = defaultdict(list)
     rows: list[Row] = store.ask(
-        "select name, as_select from system.tables where database = currentDatabase() and name like 'cost_%_mv'"
+        "select name, as_select from system.tables where database = currentDatabase() and as_select like '%_recount%'"
     )
     for row in rows:
         for _, recount in COST_COUNTS:
             if recount in row["as_select"]:
                 found[row["name"]].append(recount)
-    assert sorted(found.values()) == [["day_recount"], ["half_hour_recount"]]
+    assert sorted(found.values()) == [["day_recount"], ["half_hour_recount"], ["not_priced_recount"]]

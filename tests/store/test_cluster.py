@@ -12,7 +12,7 @@ from otel_costs.store import files, reports, schema
 from otel_costs.store.cluster import SHARDED_BY, Layout, TableLocation, places
 from otel_costs.store.files import Statement
 from tests.queries.engine import beside, engine
-from tests.queries.ledger import Store, at, call, job, message
+from tests.queries.ledger import COST_COUNTS, Store, at, call, job, message
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -214,7 +214,7 @@ def test_a_shard_answers_as_one_server_does(shard: "Client") -> None:
     shard.command("system refresh view session_totals_mv")
     shard.command("system wait view session_totals_mv")
     costs = [reports.model_costs(shard), reports.user_costs(shard), reports.daily_costs(shard)]
-    for table, recount in (("cost_half_hours", "half_hour_recount"), ("cost_days", "day_recount")):
+    for table, recount in COST_COUNTS:
         store.pretend_earlier("call_arrivals_local", "inserted_at", 3600)
         shard.command(f"system refresh view {table}_mv")
         shard.command(f"system wait view {table}_mv")

@@ -90,6 +90,24 @@ def test_a_user_is_gone_from_every_table(filled: Store) -> None:
     assert "from bob" in left
 
 
+def test_counted_calls_that_are_not_priced_are_forgotten(store: Store) -> None:
+    """The id of the last of them is that of a call of somebody's; the others are counted again."""
+    last = "ab" * 6 + "4" + "0" * 19
+    store.insert(
+        call(at("10:00:00"), user="ada", session="a", cost=None, call_id=last),
+        call(at("10:00:00"), user="bob", session="b", cost=None),
+    )
+    store.count_costs()
+    kept = "select count() as n from counted_not_priced where lower(hex(last_call_id)) = {last:String}"
+    assert store.one(kept, last=last)["n"] == 1
+    erase.erase(store.client, erase.of_user(store.client, "ada"))
+    assert store.ask("select * from not_priced_half_hours") == []
+    assert only(store.ask("select * from unpriced_calls"), "call_count") == [(1,)]
+    store.count_costs()
+    assert only(store.ask("select * from unpriced_calls"), "call_count") == [(1,)]
+    assert store.one(kept, last=last)["n"] == 0
+
+
 def test_everybody_else_is_as_before(filled: Store) -> None:
     """The rest of a shared session is counted again, and is right at once and after the next count."""
     erase.erase(filled.client, erase.of_user(filled.client, "ada"))

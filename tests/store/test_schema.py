@@ -102,6 +102,25 @@ def test_a_table_that_counts_more_counts_what_came_before(empty: "Client") -> No
     assert empty.command("select user_id from session_owners") == "u2", "the first by time, not by name"
 
 
+def test_a_store_of_before_tells_misdated_calls(empty: "Client") -> None:
+    """An older store's call_arrivals does not know when the first record of a half hour arrived: it gets to know it."""
+    schema.apply(empty)
+    empty.command(
+        "insert into otel_logs (Timestamp, EventName, LogAttributes) select now64(9) + toIntervalDay(number * 9),"
+        " 'otel_costs.call', map('session.id', 's1', 'otel_costs.call.id', leftPad(toString(number), 32, '0'))"
+        " from numbers(2)"
+    )
+    empty.command("drop view call_arrivals_mv")
+    empty.command("alter table call_arrivals drop column first_inserted_at")
+    for name in ("not_priced_half_hours_mv", "not_priced_half_hours"):
+        empty.command(f"drop table {name} sync")
+    schema._record(empty, "table", "call_arrivals", "that of an older version")
+    schema.apply(empty)
+    assert empty.query("select sum(calls) from misdated_calls").result_rows == [(1,)]
+    assert empty.query("select sum(call_count) from unpriced_calls").result_rows == [(2,)]
+    assert schema.apply(empty) == []
+
+
 def test_counts_with_a_new_column_are_counted_again(empty: "Client") -> None:
     """An older store's counts of sessions, which lack a column, are not taken for complete ones."""
     schema.apply(empty)
