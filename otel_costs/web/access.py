@@ -4,16 +4,20 @@ import base64
 import binascii
 import hmac
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, QueryParams
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
 
 from otel_costs.web import page_paths
+
+_logger: Final = logging.getLogger("otel_costs")
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,7 +35,10 @@ class Rights:
 
 
 class RefusedError(Exception):
-    """A request may not do what it asks for; `status` is 401 or 403, the message says what it would need."""
+    """A request may not do what it asks for; the message says what it would need.
+
+    `status` is 401 or 403, or 500 where it is not known what it may do.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -99,7 +106,8 @@ class HostAccess:
         if not Policy(self.token, loopback=False).knows(request.headers):
             raise RefusedError(401, "this server wants its token: as Authorization: Bearer, or as password")
         check_origin(request)
-        return Rights(await _granted(self.content, request), await _granted(self.write, request))
+        content = await _granted("content", self.content, request)
+        return Rights(content, await _granted("write", self.write, request))
 
 
 def check_origin(request: Request) -> None:
@@ -119,9 +127,21 @@ def offers(headers: Headers) -> list[str]:
     return found
 
 
-async def _granted(right: Right, request: Request) -> bool:
-    found = right(request) if callable(right) else right
-    return bool(await found if inspect.isawaitable(found) else found)
+async def _granted(name: str, right: Right, request: Request) -> bool:
+    """Return whether the host grants a right. Raises RefusedError where its function fails, and its HTTPException."""
+    try:
+        found = right(request) if callable(right) else right
+        return bool(await found if inspect.isawaitable(found) else found)
+    except HTTPException:
+        raise
+    except PermissionError:
+        raise RefusedError(403, f"the program refuses this request, by its function {name}=") from None
+    except Exception as error:  # noqa: BLE001  # whatever it is, nothing is granted
+        # Its text, and a traceback's, may hold what the request brought.
+        kind = type(error).__name__
+        _logger.error("the function %s= that the program gave to otel_costs.web.app failed: %s", name, kind)
+        said = f"the program's function {name}=, which says what a request may do, failed; its log names the error"
+        raise RefusedError(500, said) from None
 
 
 def _is_own_page(headers: Headers) -> bool:

@@ -13,6 +13,9 @@ from otel_costs.store.reports import BREAKDOWN, TOKENS
 from otel_costs.store.rows import Row
 from otel_costs.web.question import Question
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet reads a formula by, at the beginning of a cell."""
+
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -39,15 +42,18 @@ def failed(status: int, error: str, headers: Mapping[str, str] | None = None) ->
 def as_csv(rows: Iterable[Row]) -> bytes:
     """Write rows with a header: money exact, times in ISO 8601, nested values as columns or in JSON, unknown empty.
 
+    A text that a spreadsheet would read as a formula begins with an apostrophe, as OWASP has it (CSV injection).
     No rows are no header: what it would be is not known.
     """
     flat = [dict(_flat(row)) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    if columns:
-        writer.writerow(columns)
-    writer.writerows([_cell(name, row.get(name)) for name in columns] for row in flat)
+    minimal, whole = (csv.writer(out, lineterminator="\n", quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    cells = [[_cell(name, row.get(name)) for name in columns] for row in flat]
+    for line in [[_cell("", name) for name in columns], *cells] if columns else cells:
+        # What ends no line here is not quoted, and ends one elsewhere.
+        has_return = any(isinstance(cell, str) and "\r" in cell for cell in line)
+        (whole if has_return else minimal).writerow(line)
     return out.getvalue().encode("utf-8", "replace")
 
 
@@ -63,6 +69,8 @@ def _flat(row: Row) -> Iterator[tuple[str, Any]]:
 
 
 def _cell(name: str, value: object) -> object:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
     row: Any = plain({name: value})
     written = row[name]
     return json.dumps(written, ensure_ascii=False) if isinstance(written, dict | list) else written

@@ -8,7 +8,9 @@ from urllib.parse import quote
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from starlette.requests import Request
 
+import otel_costs
 from otel_costs.local import Stack
 from tests.local.support import LATELY_NS, export_logs, key_values, ledger_record, send
 
@@ -100,10 +102,29 @@ def test_what_is_not_there(program: str) -> None:
     assert "use GET" in refusal(send(f"{program}/api/v1/costs", headers=cookie("boss"), method="DELETE"), 405)
 
 
+@pytest.mark.parametrize("name", ["content", "write"])
+def test_a_function_of_the_program_that_fails(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is granted: the answer names the function, the log the error, and neither what was in it."""
+
+    def fails(_request: Request) -> bool:
+        raise KeyError("secret")
+
+    async def refuses(_request: Request) -> bool:
+        raise PermissionError("secret")
+
+    for right, status in ((fails, 500), (refuses, 403)):
+        made = otel_costs.web.app(dsn="http://127.0.0.1:9", **{name: right})  # type: ignore[arg-type]
+        with served(made) as url:
+            for path in ("api/v1/summary", "api/v1/openapi.json", "sessions"):
+                said = refusal(asked(f"{url}/{path}"), status)
+                assert f"{name}=" in said
+                assert "secret" not in said
+    assert f"the function {name}= that the program gave to otel_costs.web.app failed: KeyError" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_a_store_that_is_away() -> None:
     """The program starts all the same, and each answer says what to do."""
-    import otel_costs
-
     with served(otel_costs.web.app(dsn="http://127.0.0.1:9")) as url:
         assert "no store answers" in refusal(asked(f"{url}/api/v1/summary"), 503)
         assert got(f"{url}/api/v1/openapi.json")["info"]["title"] == "otel_costs"
