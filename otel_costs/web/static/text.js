@@ -34,7 +34,8 @@ export function took(seconds) {
   const value = Number(seconds);
   if (value < 1) return `${Math.round(value * 1000)} ms`;
   if (value < 90) return `${value.toFixed(1)} s`;
-  if (value < 5400) return `${Math.floor(value / 60)} min ${String(Math.round(value % 60)).padStart(2, "0")} s`;
+  const whole = Math.round(value);
+  if (value < 5400) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   return `${(value / 3600).toFixed(1)} h`;
 }
 
