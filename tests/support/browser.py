@@ -33,6 +33,7 @@ def browser() -> Iterator[webdriver.Chrome]:
         "--window-size=1200,900",
     ):
         options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     # The driver is named: selenium would look for one on the network.
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(program("chromedriver")))
     try:

@@ -83,6 +83,8 @@ function Header({ address }) {
     const timer = setTimeout(() => late(true), 150);
     return () => clearTimeout(timer);
   }, [waiting > 0]);
+  // The page is busy until every answer that it is made of is there.
+  useEffect(() => document.getElementById("main")?.setAttribute("aria-busy", String(waiting > 0)), [waiting > 0]);
   const query = shared(address.query);
   return html`<header>
     <div class="row"><a class="name" href=${href("/", query)}>otel-costs</a>

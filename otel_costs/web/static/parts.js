@@ -11,7 +11,7 @@ export const html = htm.bind(h);
 export function Money({ of, whole = false }) {
   if (of === null || of === undefined) return html`<span class="warning">unpriced</span>`;
   const all = exact(of);
-  return html`<data class="money" value=${of} title=${all}>${whole ? all : money(of)}</data>`;
+  return html`<data class=${whole ? "money whole" : "money"} value=${of} title=${all}>${whole ? all : money(of)}</data>`;
 }
 
 /** The cost of several calls, and how many of them have no price. */

@@ -1,0 +1,177 @@
+"""The report app as a reader has it: a page in a real browser, what it shows, and what it may not do."""
+
+import json
+from collections.abc import Callable
+from importlib import resources
+from typing import Any, Final
+
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.local.support import LATELY_NS, key_values, ledger_record
+
+SECOND: Final = 10**9
+WAIT_S: Final = 60
+PHONE: Final = (360, 740)
+DESKTOP: Final = (1200, 900)
+
+_SETTLED: Final = """
+const main = document.querySelector("main");
+return main !== null && main.getAttribute("aria-busy") === "false" && !document.querySelector(".loading");
+"""
+_OVERFLOW: Final = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+class Page:
+    """A page of the application at `url`, in a browser."""
+
+    def __init__(self, driver: Chrome, url: str) -> None:
+        self.driver = driver
+        self.url = url
+
+    def open(self, path: str) -> "Page":
+        """Open a path as somebody does who types it, and wait until all of it is there."""
+        self.driver.get(self.url + path)
+        return self.settled()
+
+    def settled(self) -> "Page":
+        """Wait until every answer that the page is made of is there."""
+        self.until(lambda: bool(self.driver.execute_script(_SETTLED)), "the page is still loading")  # type: ignore[no-untyped-call]
+        return self
+
+    def until(self, holds: Callable[[], bool], why: str) -> None:
+        """Wait until something holds."""
+
+        def look(_: object) -> bool:
+            try:
+                return holds()
+            except StaleElementReferenceException:
+                return False
+
+        WebDriverWait(self.driver, WAIT_S, poll_frequency=0.05).until(look, f"{why}: {self.text[:2000]}")
+
+    def shows(self, *texts: str) -> "Page":
+        """Wait until the page shows all these texts."""
+        for text in texts:
+            self.until(lambda text=text: text in self.text, f"{text!r} is not shown")  # type: ignore[misc]
+        return self
+
+    @property
+    def text(self) -> str:
+        """What a reader sees."""
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    @property
+    def path(self) -> str:
+        """The address below where the application is."""
+        return self.driver.current_url.removeprefix(self.url)
+
+    def all(self, selector: str) -> list[WebElement]:
+        """Return the elements of a selector."""
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> WebElement:
+        """Return the first element of a selector, once it is there."""
+        self.until(lambda: bool(self.all(selector)), f"there is no {selector}")
+        return self.all(selector)[0]
+
+    def named(self, tag: str, name: str, within: str = "body") -> WebElement:
+        """Return the element of a tag whose text, or label, is `name`, once it is there."""
+
+        def find() -> list[WebElement]:
+            return [one for one in self.all(f"{within} {tag}") if name in (one.text.strip(), one.accessible_name)]
+
+        self.until(lambda: bool(find()), f"there is no {tag} {name!r}")
+        return find()[0]
+
+    def click(self, tag: str, name: str, within: str = "body") -> "Page":
+        """Click the element that is named so, wherever it is, and wait for what follows."""
+        found = self.named(tag, name, within)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)  # type: ignore[no-untyped-call]
+        found.click()
+        return self.settled()
+
+    def card(self, name: str) -> str:
+        """Return the value of a card."""
+        for card in self.all(".card"):
+            if card.find_element(By.TAG_NAME, "dt").text == name:
+                return card.find_element(By.CLASS_NAME, "value").text
+        raise AssertionError(f"there is no card {name!r}")
+
+    def amounts(self, selector: str) -> list[str]:
+        """Return the exact amounts below a selector."""
+        return [str(one.get_attribute("value")) for one in self.all(f"{selector} data.money")]
+
+    def column(self, caption: str, number: int) -> list[str]:
+        """Return the texts of a column, counted from 1, of the table with this caption."""
+        found = self.driver.execute_script(  # type: ignore[no-untyped-call]
+            "const table = [...document.querySelectorAll('table')].find(one => one.caption?.textContent === arguments[0]);"
+            "return table ? [...table.tBodies[0].rows].map(row => row.cells[arguments[1] - 1].innerText.trim()) : null",
+            caption,
+            number,
+        )
+        assert found is not None, f"there is no table {caption!r}"
+        return list(found)
+
+    def sized(self, size: tuple[int, int], *, dark: bool = False) -> "Page":
+        """Look at it on a screen of this size, in one of the two schemes."""
+        device = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        return self
+
+    @property
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the screen."""
+        return int(self.driver.execute_script(_OVERFLOW))  # type: ignore[no-untyped-call]
+
+    def axe(self) -> list[str]:
+        """Return what axe finds: the rule, and where."""
+        if not self.driver.execute_script("return 'axe' in window"):  # type: ignore[no-untyped-call]
+            source = resources.files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text("utf-8")
+            # By the browser's own tools: the policy of the page lets no other script in.
+            self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": source})
+        found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
+            "const done = arguments[arguments.length - 1];"
+            "axe.run(document).then(found => done(JSON.stringify(found.violations.map("
+            "one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')}`))))"
+        )
+        return list(json.loads(found))
+
+    def complaints(self) -> list[str]:
+        """Return what the browser's console says since it was asked last."""
+        said: list[dict[str, Any]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [one["message"] for one in said if one["level"] in ("SEVERE", "WARNING")]
+
+
+def call(session: str, number: int = 1, cost: str | None = "0.01", **more: object) -> LogRecord:
+    """Return a call of a session, the earlier the higher its number."""
+    attributes = {"otel_costs.cost.usd": cost or "", **more}
+    if cost is None:
+        attributes |= {"otel_costs.cost.status": "unpriced", "otel_costs.cost.reason": "unknown_model"}
+    return ledger_record(session, seq=number, time_ns=LATELY_NS - number * SECOND, more=attributes)
+
+
+def message(session: str, number: int, role: str, content: str, **more: object) -> LogRecord:
+    """Return a message of a session; `more` are its attributes without otel_costs.message."""
+    attributes = {
+        "event.name": "otel_costs.message",
+        "otel_costs.message.id": f"{session}/{number}",
+        "otel_costs.message.index": number,
+        "otel_costs.message.role": role,
+        "otel_costs.message.type": "text",
+        "session.id": session,
+        **{f"otel_costs.message.{name}": value for name, value in more.items()},
+    }
+    if "call_id" in more:
+        attributes["otel_costs.call.id"] = attributes.pop("otel_costs.message.call_id")
+    made = LogRecord(
+        time_unix_nano=LATELY_NS + number * SECOND, event_name="otel_costs.message", attributes=key_values(attributes)
+    )
+    made.body.string_value = content
+    return made
