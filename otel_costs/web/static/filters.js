@@ -53,21 +53,21 @@ function Form({ query, fixed, hasFilters, close }) {
   const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
   return html`<form id="filter-form" class="panel" onSubmit=${submit}>
     <fieldset><legend>Period</legend>
-      <label>Range <input name="range" list="ranges" value=${query.get("range") ?? ""} placeholder="7d, today, 2026-11" /></label>
+      <label>Range <input name="range" list="ranges" defaultValue=${query.get("range") ?? ""} placeholder="7d, today, 2026-11" /></label>
       <datalist id="ranges">${["today", "yesterday", "12h", "7d", "30d", "90d", "365d"].map(one => html`<option value=${one} />`)}</datalist>
-      <label>or from <input name="from" type="date" value=${query.get("from") ?? ""} /></label>
-      <label>to <input name="to" type="date" value=${query.get("to") ?? ""} /></label>
-      <label>Zone of days <input name="tz" list="zones" value=${query.get("tz") ?? ZONE} /></label>
+      <label>or from <input name="from" type="date" defaultValue=${query.get("from") ?? ""} /></label>
+      <label>to <input name="to" type="date" defaultValue=${query.get("to") ?? ""} /></label>
+      <label>Zone of days <input name="tz" list="zones" defaultValue=${query.get("tz") ?? ZONE} /></label>
       <datalist id="zones">${["UTC", Intl.DateTimeFormat().resolvedOptions().timeZone, ...zones].map(one => html`<option value=${one} />`)}</datalist>
     </fieldset>
     ${hasFilters && html`<fieldset><legend>Only</legend>
       ${names.map(name => html`<${Choice} key=${name} name=${name} query=${query} />`)}
       <label>tag <input name="tag" placeholder="team" /></label>
       <label>has the value <input name="tag_value" /></label>
-      <label>sessions from $ <input name="min_cost" inputmode="decimal" value=${query.get("min_cost") ?? ""} /></label>
-      <label>words that were said <input name="q" type="search" value=${query.get("q") ?? ""} /></label>
-      <label class="check"><input type="checkbox" name="errors" value="1" checked=${query.get("errors") === "1"} /> failed</label>
-      <label class="check"><input type="checkbox" name="unpriced" value="1" checked=${query.get("unpriced") === "1"} /> without a price</label>
+      <label>sessions from $ <input name="min_cost" inputmode="decimal" defaultValue=${query.get("min_cost") ?? ""} /></label>
+      <label>words that were said <input name="q" type="search" defaultValue=${query.get("q") ?? ""} /></label>
+      <label class="check"><input type="checkbox" name="errors" value="1" defaultChecked=${query.get("errors") === "1"} /> failed</label>
+      <label class="check"><input type="checkbox" name="unpriced" value="1" defaultChecked=${query.get("unpriced") === "1"} /> without a price</label>
     </fieldset>`}
     <div class="row"><button type="submit">Apply</button>
       <a href=${location.pathname + "?" + changed(new URLSearchParams(), { range: query.get("range") ?? "30d" })}>Clear</a></div>
@@ -80,6 +80,6 @@ function Choice({ name, query }) {
   const others = new URLSearchParams([...shared(query)].filter(([one]) => one !== name));
   const found = useAnswer(isAsked ? "costs" : null, asked(others, { by: name, limit: SUGGESTED }));
   const values = (found.data?.costs ?? []).map(row => row[name]).filter(Boolean);
-  return html`<label>${name} <input name=${name} list=${`values-${name}`} value=${query.get(name) ?? ""} onFocus=${() => ask(true)} autocomplete="off" /></label>
+  return html`<label>${name} <input name=${name} list=${`values-${name}`} defaultValue=${query.get(name) ?? ""} onFocus=${() => ask(true)} autocomplete="off" /></label>
     <datalist id=${`values-${name}`}>${values.map(value => html`<option value=${value} />`)}</datalist>`;
 }

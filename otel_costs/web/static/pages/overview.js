@@ -43,8 +43,9 @@ function Figures({ address, title, fixed, path, splits, isOne = false }) {
   const summary = useAnswer("summary", query, changes);
   const given = address.query.get("by");
   const by = given && (splits.includes(given) || given.startsWith("tag.")) ? given : splits[0];
-  const isEmpty = summary.data && !summary.data.call_count && !Number(summary.data.before?.call_count);
-  const isNew = isEmpty && !isOne && [...address.query.keys()].every(name => ["range", "tz", "by"].includes(name));
+  // A store without any call, ever, is new: a period without calls is not.
+  const any = useAnswer(summary.data?.call_count === 0 && !isOne ? "calls" : null, "limit=1", changes);
+  const isNew = any.data?.total === 0;
   return html`<div class="head">${title}<${Downloads} path=${path} query=${changed(shared(address.query), { by })} /></div>
     <${Filters} query=${address.query} fixed=${Object.keys(fixed)} />
     <${Answer} of=${summary} what="Adding up">${data => html`<${Totals} data=${data} query=${query} isCurrent=${summary.isCurrent} zone=${address.zone} changes=${changes} />`}<//>

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useAnswer } from "../api.js";
-import { changed, go, here_with, href, page } from "../address.js";
+import { changed, go, here_with, href, page, shared } from "../address.js";
 import { useLive } from "../live.js";
 import { Markdown } from "../markdown.js";
 import { Answer, Bar, Card, Cards, Downloads, Failure, html, Loading, Money, Section, Table, Time, To } from "../parts.js";
@@ -13,8 +13,27 @@ import { CallFacts } from "./call.js";
 const DRAWN = 150; // messages, before more are shown as one scrolls
 const MOST_CALLS = 5000;
 
-export function Session({ id, address, titled }) {
-  titled(id || "(no session)");
+export const Session = ({ id, ...more }) => (id === "" ? html`<${NoSession} ...${more} />` : html`<${OneSession} id=${id} ...${more} />`);
+
+/** The calls that are in no session, and how calls get into one. */
+function NoSession({ address, titled }) {
+  titled("Calls in no session");
+  const query = changed(shared(address.query), { session: "x", limit: 200 });
+  const found = useAnswer("calls", query.toString().replace("session=x", "session="));
+  return html`<h1>Calls in no session</h1>
+    <p>Name a session with <code>otel_costs.session("ID")</code>, or in OpenAI’s own fields: <code>metadata={"session_id": "ID"}</code>, or <code>conversation</code>.</p>
+    <section><${Answer} of=${found}>${data => html`<${Table} caption="Calls in no session" rows=${data.calls} columns=${[
+      { head: "call", cell: row => html`<a href=${href(page("calls", row.call_id))}>${row.call_id.slice(0, 8)}…</a>` },
+      { head: "ended", cell: row => html`<${Time} at=${row.end_time} zone=${address.zone} />` },
+      { head: "operation", wide: true, cell: row => words(row.operation) },
+      { head: "model", text: true, cell: row => html`<bdi>${row.model}</bdi>` },
+      { head: "service", wide: true, text: true, cell: row => html`<bdi>${row.service}</bdi>` },
+      { head: "cost", number: true, cell: row => html`<${Money} of=${row.cost_usd} />` },
+    ]} />${data.total > data.calls.length ? html`<p class="faint">The newest ${count(data.calls.length)} of ${count(data.total)}.</p>` : null}`}<//></section>`;
+}
+
+function OneSession({ id, address, titled }) {
+  titled(id);
   const path = `sessions/${encodeURIComponent(id.toWellFormed())}`;
   const { calls: fresh, sessions } = useLive();
   const [tick, changes] = useState(0);
@@ -25,7 +44,7 @@ export function Session({ id, address, titled }) {
   }, [fresh]);
   const found = useAnswer(path, null, tick);
   const calls = useAnswer("calls", new URLSearchParams({ session: id, sort: "oldest", limit: MOST_CALLS }), tick);
-  return html`<div class="head"><h1><span class="faint">Session</span> <bdi>${id || "(none)"}</bdi>${isUnderWay ? html` <span class="good live">under way</span>` : null}</h1>
+  return html`<div class="head"><h1><span class="faint">Session</span> <bdi>${id}</bdi>${isUnderWay ? html` <span class="good live">under way</span>` : null}</h1>
       <${Downloads} path=${page("sessions", id)} query=${null} /></div>
     <${Answer} of=${found} what="Reading the session">${session => html`
       <${Facts} session=${session} zone=${address.zone} />

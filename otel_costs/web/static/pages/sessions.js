@@ -1,14 +1,13 @@
 // The list of sessions: sorted, filtered, searched in what was said, and as long as one scrolls.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask } from "../api.js";
-import { useAnswer } from "../api.js";
-import { changed, go, here_with, shared } from "../address.js";
+import { ask, useAnswer } from "../api.js";
+import { changed, go, here_with, href, page, shared } from "../address.js";
 import { Filters } from "../filters.js";
 import { useLive } from "../live.js";
-import { Answer, Cost, Downloads, Failure, html, Name, Table, Time, To } from "../parts.js";
+import { Answer, Cost, Downloads, Failure, html, Table, Time, To } from "../parts.js";
 import { MAY_READ } from "../settings.js";
-import { count, took } from "../text.js";
+import { count, counted, took } from "../text.js";
 
 const LIMIT = 50;
 const SORTS = { newest: "the newest first", oldest: "the oldest first", cost: "what cost most first", duration: "the longest first", calls: "most calls first", messages: "most messages first" };
@@ -24,11 +23,19 @@ export function Sessions({ address, titled }) {
     <${Filters} query=${query} />
     <div class="row">
       ${MAY_READ && html`<form role="search" class="row" onSubmit=${event => { event.preventDefault(); go(here_with({ q: new FormData(event.target).get("q").trim() })); }}>
-        <input type="search" name="q" aria-label="Words that were said" placeholder="Words that were said" value=${query.get("q") ?? ""} /><button type="submit">Search</button></form>`}
+        <input type="search" name="q" aria-label="Words that were said" placeholder="Words that were said" defaultValue=${query.get("q") ?? ""} /><button type="submit">Search</button></form>`}
       <label>show <select value=${sort} onChange=${event => go(here_with({ sort: event.target.value }))}>
         ${Object.entries(SORTS).map(([name, said]) => html`<option value=${name} selected=${name === sort}>${said}</option>`)}</select></label>
     </div>
-    <section aria-busy=${found.isCurrent ? null : "true"}><${Answer} of=${found}>${data => html`<${Pages} key=${own.toString()} first=${data} query=${own} zone=${address.zone} sort=${sort} />`}<//></section>`;
+    <section aria-busy=${found.isCurrent ? null : "true"}><${Answer} of=${found}>${data => html`<${Pages} key=${own.toString()} first=${data} query=${own} zone=${address.zone} sort=${sort} />`}<//></section>
+    <${Outside} query=${query} changes=${changes} />`;
+}
+
+/** How many calls of the period are in no session. */
+function Outside({ query, changes }) {
+  const { data } = useAnswer("calls", changed(shared(query), { session: null, limit: 1, min_cost: null, q: null }).toString() + "&session=", changes);
+  if (!data?.total) return null;
+  return html`<p class="faint"><a href=${href(page("sessions", ""), shared(query))}>${counted(data.total, "call")}</a> ${data.total === 1 ? "is" : "are"} in no session.</p>`;
 }
 
 /** The pages that were opened so far; the next one is asked for when its place comes into view. */

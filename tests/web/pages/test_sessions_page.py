@@ -1,0 +1,95 @@
+"""The list of sessions: sorted, searched, and as long as one scrolls."""
+
+import pytest
+from selenium.webdriver.support.ui import Select
+
+from otel_costs.local import Stack
+from tests.local.support import export_logs
+from tests.support.stack import empty
+from tests.web.support import got
+
+from .support import Page, call, message
+
+MANY = 1100
+ODD = ("o/d?d & <b>'id'</b>", "data.json", "table.csv", "..", "a b%2F+#", "é" * 200, "new\nline")
+
+
+@pytest.fixture(scope="module")
+def filled(shared_stack: Stack) -> str:
+    """Fill a store with thousands of sessions, some with odd ids, one in which something was said."""
+    empty(shared_stack)
+    records = [call(f"s-{number:04}", number, f"0.0{number:04}") for number in range(1, MANY + 1)]
+    records += [call(odd, MANY + 10 + number, "0.5") for number, odd in enumerate(ODD)]
+    records += [message("s-0007", 1, "user", "Where is my refund?"), call("", 5000), call("", 5001, None)]
+    for start in range(0, len(records), 400):
+        assert export_logs(shared_stack.otlp_http_url, records[start : start + 400]).status == 200
+    return f"{shared_stack.http_url}/api/v1"
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "cost", "duration", "calls", "messages"])
+def test_sorted(page: Page, filled: str, sort: str) -> None:
+    """The list stands in the order that is chosen, as the API has it."""
+    page.open("/sessions?range=90d")
+    Select(page.one("main .row select")).select_by_value(sort)
+    page.settled()
+    expected = got(f"{filled}/sessions", range="90d", sort=sort, limit=50)
+    assert page.column("Sessions", 1)[:50] == [" ".join(row["session_id"].split()) for row in expected["sessions"]]
+    page.shows(f"Sessions {expected['total']:,}")
+
+
+def test_the_list_goes_on(page: Page, filled: str) -> None:
+    """Who scrolls to the end sees more, each session once."""
+    page.open("/sessions?range=90d&sort=cost")
+    for least in (60, 110, 160):
+        page.driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")  # type: ignore[no-untyped-call]
+        page.until(lambda least=least: len(page.all("tbody tr")) >= least, "no more sessions")  # type: ignore[misc]
+    shown = page.column("Sessions", 1)
+    assert len(set(shown)) == len(shown)
+
+
+def test_search_and_heads(page: Page, filled: str) -> None:
+    """Words that were said find their session; a column's head sorts by it."""
+    page.open("/sessions?range=90d")
+    page.one("input[type=search]").send_keys("refund")
+    page.click("button", "Search")
+    assert page.column("Sessions", 1) == ["s-0007"]
+    page.open("/sessions?range=90d").click("a", "cost", "thead")
+    assert "sort=cost" in page.path
+    assert page.one("th[aria-sort=descending]").text.startswith("cost")
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_ids_open(page: Page, filled: str, odd: str) -> None:
+    """A session opens by its link, and again by its address, whatever its id is."""
+    page.open("/sessions?range=90d&sort=cost")
+    written = " ".join(odd.split())
+    page.click("a", written, "tbody")
+    page.until(lambda: page.one("h1 bdi").text == written, "another session is shown")
+    assert page.amounts(".card .value") == ["0.50"] or page.amounts(".card .value") == ["0.500000"]
+    page.open(page.path)
+    assert page.one("h1 bdi").text == written
+
+
+def test_calls_in_no_session(page: Page, filled: str) -> None:
+    """Calls outside of any session are counted, with how they would get into one."""
+    page.open("/sessions?range=90d").shows("2 calls are in no session")
+    page.click("a", "2 calls")
+    page.shows("Calls in no session", 'otel_costs.session("ID")')
+    assert len(page.all("tbody tr")) == 2
+
+
+def test_back_is_where_one_was(page: Page, filled: str) -> None:
+    """Who comes back from a session finds the list as far down as it was left."""
+    page.open("/sessions?range=90d")
+    link = page.all("tbody a")[60]
+    page.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)  # type: ignore[no-untyped-call]
+    before = page.driver.execute_script("return scrollY")  # type: ignore[no-untyped-call]
+    link.click()
+    page.settled().shows("Session ")
+    assert page.driver.execute_script("return document.activeElement.id") == "main"  # type: ignore[no-untyped-call]
+    page.driver.back()
+    page.until(
+        lambda: abs(page.driver.execute_script("return scrollY") - before) < 5,  # type: ignore[no-untyped-call]
+        "the list is elsewhere",
+    )
+    page.settled()
