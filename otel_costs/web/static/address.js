@@ -51,7 +51,10 @@ export function href(path, query) {
  */
 export function page(kind, ...ids) {
   const last = ids[ids.length - 1];
-  if (ids.length === 1 && ["", ".", ".."].includes(last)) return `/${kind}/?id=${encodeURIComponent(last)}`;
+  if (["", ".", ".."].includes(last)) {
+    const named = kind === "models" ? { provider: ids[0], model: last } : { id: last };
+    return `/${kind}/?${new URLSearchParams(named)}`;
+  }
   const written = ids.map(id => encodeURIComponent(id.toWellFormed()).replace(/^\.+$/, dots => "%2E".repeat(dots.length)));
   written.push(written.pop().replace(/\.(json|csv)$/, "%2E$1"));
   return `/${kind}/${written.join("/")}`;
@@ -62,8 +65,9 @@ export function here() {
   const path = location.pathname.slice(ROOT.length) || "/";
   const query = new URLSearchParams(location.search);
   const [, kind, ...parts] = path.split("/");
-  let ids = parts;
+  let ids;
   if (parts.length === 1 && parts[0] === "" && query.has("id")) ids = [query.get("id")];
+  else if (kind === "models" && parts.length === 1 && query.has("model")) ids = [query.get("provider") ?? "", query.get("model")];
   else ids = parts.map(decoded);
   return { path, kind, ids, query, zone: query.get("tz") || ZONE };
 }

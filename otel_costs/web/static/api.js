@@ -14,10 +14,11 @@ export class ApiError extends Error {
   }
 }
 
-/** Return what `path` below /api/v1/ answers. Raises ApiError. */
+/** Return what `path` below /api/v1/ answers, or below the application where it begins with a slash. Raises ApiError. */
 export async function ask(path, query, { signal, method = "GET", body } = {}) {
   const text = query ? new URLSearchParams(query).toString() : "";
-  const url = `${ROOT}/api/v1/${path}${text ? `?${text}` : ""}`;
+  const place = path.startsWith("/") ? path : `/api/v1/${path}`;
+  const url = ROOT + place + (text ? (place.includes("?") ? "&" : "?") + text : "");
   const headers = { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
   let response;
   try {

@@ -109,7 +109,8 @@ class Page:
     def column(self, caption: str, number: int) -> list[str]:
         """Return the texts of a column, counted from 1, of the table with this caption."""
         found = self.driver.execute_script(  # type: ignore[no-untyped-call]
-            "const table = [...document.querySelectorAll('table')].find(one => one.caption?.textContent === arguments[0]);"
+            "const all = [...document.querySelectorAll('table')];"
+            "const table = all.find(one => one.caption?.textContent === arguments[0]);"
             "return table ? [...table.tBodies[0].rows].map(row => row.cells[arguments[1] - 1].innerText.trim()) : null",
             caption,
             number,

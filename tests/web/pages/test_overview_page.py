@@ -1,4 +1,4 @@
-"""The overview and the pages of one user, scenario and model: their figures are the API's, and each control does what it says."""
+"""The overview and the pages of one user, scenario and model: the API's figures, and controls that do what they say."""
 
 from decimal import Decimal
 
@@ -20,7 +20,7 @@ USERS = ("ada", "o/d?d & <b>'user'</b>", "..")
 
 @pytest.fixture(scope="module")
 def filled(shared_stack: Stack) -> str:
-    """Fill a store: sessions of some users, models and teams, one failed call, one without a price, one in no session."""
+    """Fill a store: sessions of some users, models and teams, a failed call, one without a price, one in no session."""
     empty(shared_stack)
     records = [
         call(

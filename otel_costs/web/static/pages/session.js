@@ -34,7 +34,8 @@ function NoSession({ address, titled }) {
 
 function OneSession({ id, address, titled }) {
   titled(id);
-  const path = `sessions/${encodeURIComponent(id.toWellFormed())}`;
+  // Where an id cannot be a part of a path, the page itself is asked for its data.
+  const path = [".", ".."].includes(id) ? page("sessions", id) : `sessions/${encodeURIComponent(id.toWellFormed())}`;
   const { calls: fresh, sessions } = useLive();
   const [tick, changes] = useState(0);
   const isUnderWay = sessions.some(one => one.session_id === id);

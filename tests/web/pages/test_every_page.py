@@ -1,0 +1,132 @@
+"""What holds for every page: axe finds nothing, it fits on a phone, and it goes on when the store was away."""
+
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from otel_costs.local import Stack
+from tests.local.support import export_logs, free_ports
+from tests.support.stack import empty
+
+from .support import DESKTOP, PHONE, Page, call, message
+
+WORD = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 3
+PAGES = (
+    "/",
+    "/?range=90d&by=user",
+    "/?range=2020-01",
+    "/sessions",
+    f"/sessions/{WORD}",
+    f"/sessions/{WORD}?markdown=1",
+    "/sessions/?id=",
+    f"/calls/{'ab' * 16}",
+    f"/users/{WORD}",
+    f"/scenarios/{WORD}",
+    f"/models/openai/{WORD}",
+    "/budgets",
+    "/what-if",
+    f"/what-if?session={WORD}",
+    "/prices",
+    "/inbox",
+    "/compare",
+    "/no-such-page-of/it".replace("/no-such-page-of", "/models"),
+)
+
+
+@pytest.fixture(scope="module")
+def filled(shared_stack: Stack) -> None:
+    """Fill a store with words that are too long for any screen."""
+    empty(shared_stack)
+    named = {"user.id": WORD, "otel_costs.scenario": WORD, "gen_ai.response.model": WORD, "otel_costs.tag.team": WORD}
+    records = [
+        message(WORD, 1, "user", WORD, type="audio", audio_seconds="3"),
+        message(WORD, 2, "assistant", f"# {WORD}\n\n| {WORD} | b |\n|---|---|\n| c | {WORD} |", call_id="ab" * 16),
+        message(WORD, 3, "assistant", "", type="function_call", function_name=WORD, arguments=WORD),
+        call(WORD, 1, "0.123456789012", **named, **{"otel_costs.call.id": "ab" * 16, "otel_costs.step": WORD}),
+        call(WORD, 2, None, **named, **{"error.type": WORD}),
+        call("", 3),
+    ]
+    assert export_logs(shared_stack.otlp_http_url, records).status == 200
+
+
+@pytest.mark.parametrize("path", PAGES, ids=[path.replace(WORD, "WORD") for path in PAGES])
+def test_seen_by_everybody(page: Page, filled: None, path: str) -> None:
+    """axe finds nothing in either scheme, on a phone or a desk; nothing is wider than 360 pixels."""
+    page.open(path)
+    for size in (PHONE, DESKTOP):
+        for dark in (False, True):
+            page.sized(size, dark=dark)
+            assert page.axe() == [], (size, dark)
+            assert page.overflow <= 0, (size, dark)
+    for details in page.all("main details:not([open]) > summary")[:4]:
+        page.driver.execute_script("arguments[0].click()", details)  # type: ignore[no-untyped-call]
+    page.settled().sized(PHONE)
+    assert page.overflow <= 0
+    assert page.axe() == []
+    titles = page.driver.title
+    assert titles.endswith(" · otel-costs")
+    assert len(page.all("h1")) == 1
+    page.sized(DESKTOP)
+
+
+def test_titles_tell_pages_apart(page: Page, filled: None) -> None:
+    """No two pages have the same title."""
+    paths = ("/", "/sessions", f"/sessions/{WORD}", "/budgets", "/what-if", "/prices", "/inbox", "/compare")
+    titles = {page.open(path).driver.title for path in paths}
+    assert len(titles) == len(paths)
+
+
+def test_by_keyboard(page: Page, filled: None) -> None:
+    """The first key leads past the navigation; a link followed by the keyboard gives the focus to the content."""
+    page.open("/")
+    page.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    first = page.driver.switch_to.active_element
+    assert first.text == "To the content"
+    page.named("a", "Sessions", "nav").send_keys(Keys.ENTER)
+    page.settled()
+    assert page.driver.switch_to.active_element.get_attribute("id") == "main"
+    assert page.named("a", "Sessions", "nav").get_attribute("aria-current") == "page"
+    assert page.one("[role=status].unseen").get_attribute("textContent") == "Sessions"
+
+
+def test_nothing_comes_from_elsewhere(page: Page, filled: None) -> None:
+    """Whatever a page asks for is of its own origin, and its policy lets nothing else."""
+    for path in PAGES:
+        page.open(path)
+        names = page.driver.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")  # type: ignore[no-untyped-call]
+        assert names
+        assert [one for one in names if not one.startswith(f"{page.url}/")] == []
+
+
+def test_the_store_goes_away_and_comes_back(chromium: Chrome, tmp_path: Path) -> None:
+    """A banner says that it is away; when it is back the page goes on by itself."""
+    port, otlp, rpc = free_ports(3)
+    ports = {"http_port": port, "otlp_http_port": otlp, "otlp_grpc_port": rpc}
+    page = Page(chromium, f"http://127.0.0.1:{port}").sized(DESKTOP)
+    with Stack(tmp_path, **ports) as stack:
+        assert export_logs(stack.otlp_http_url, [call("first")]).status == 200
+        page.open("/").shows("first")
+    page.shows("This page goes on by itself when it is back.")
+    with Stack(tmp_path, **ports) as stack:
+        assert export_logs(stack.otlp_http_url, [call("second", 2, "0.75")]).status == 200
+        page.shows("second")
+        assert "goes on by itself" not in page.text
+        page.complaints()
+        chromium.get("about:blank")
+
+
+def test_a_new_call_appears_by_itself(page: Page, shared_stack: Stack) -> None:
+    """What comes in is shown without loading the page again: the total, the list, and a session under way."""
+    empty(shared_stack)
+    assert export_logs(shared_stack.otlp_http_url, [call("before")]).status == 200
+    page.open("/").shows("before")
+    assert export_logs(shared_stack.otlp_http_url, [call("live", 2, "1.25")]).status == 200
+    page.shows("live")
+    page.until(lambda: page.amounts(".card .value")[0] == "1.260000", "the total is the old one")
+    page.open("/sessions/live").shows("under way")
+    assert export_logs(shared_stack.otlp_http_url, [call("live", 3, "1")]).status == 200
+    page.until(lambda: page.amounts(".card .value")[0] == "2.250000", "the session is the old one")
+    page.open("/sessions").shows("live")
