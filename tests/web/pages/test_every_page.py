@@ -114,8 +114,8 @@ def test_the_store_goes_away_and_comes_back(chromium: Chrome, tmp_path: Path) ->
         assert export_logs(stack.otlp_http_url, [call("second", 2, "0.75")]).status == 200
         page.shows("second")
         assert "goes on by itself" not in page.text
-        page.complaints()
         chromium.get("about:blank")
+        page.complaints()
 
 
 def test_a_new_call_appears_by_itself(page: Page, shared_stack: Stack) -> None:

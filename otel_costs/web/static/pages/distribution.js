@@ -13,7 +13,7 @@ export function Distribution({ query, changes }) {
     return html`<${Table} caption="Sessions by what they cost" rows=${buckets} empty="No session began in this period." columns=${[
       { head: "from", number: true, cell: row => money(row.from_usd) },
       { head: "below", number: true, cell: row => (row.to_usd === null ? "" : money(row.to_usd)) },
-      { head: "", cell: row => html`<${Bar} share=${row.count / most} />` },
+      { head: "to the most", wide: true, cell: row => html`<${Bar} share=${row.count / most} />` },
       { head: "sessions", number: true, cell: row => count(row.count) },
     ]} />`;
   }}<//><//>`;

@@ -111,8 +111,8 @@ function Breakdown({ query, by, changes, fixed }) {
     const all = Number(data.total.cost_usd) || 1;
     return html`<${Table} caption=${`Costs by ${by}`} rows=${data.costs} columns=${[
       { head: by, cell: name, text: true },
-      { head: "share", wide: true, cell: row => html`<${Bar} share=${Number(row.cost_usd) / most} />` },
-      { head: "", number: true, wide: true, cell: row => percent(Number(row.cost_usd) / all) },
+      { head: "to the dearest", wide: true, cell: row => html`<${Bar} share=${Number(row.cost_usd) / most} />` },
+      { head: "share", number: true, wide: true, cell: row => percent(Number(row.cost_usd) / all) },
       { head: "calls", number: true, cell: row => count(row.call_count) },
       { head: "cost", number: true, cell: row => html`<${Cost} of=${row.cost_usd} unpriced=${row.unpriced_calls} calls=${row.call_count} />` },
     ]} />${data.costs.some(row => row.others) && html`<button type="button" onClick=${() => more(limit * 4)}>Show more</button>`}`;

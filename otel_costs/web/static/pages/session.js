@@ -209,8 +209,8 @@ function Parts({ cost }) {
   const tokens = Object.entries(cost.tokens).filter(([, number]) => Number(number));
   return html`<${Section} title="What it cost, by parts"><${Table} caption="Parts of the cost" rows=${parts} columns=${[
     { head: "part", cell: ([name]) => words(name) },
-    { head: "share", wide: true, cell: ([, amount]) => html`<${Bar} share=${Number(amount) / total} />` },
-    { head: "", number: true, cell: ([, amount]) => percent(Number(amount) / total) },
+    { head: "to the whole", wide: true, cell: ([, amount]) => html`<${Bar} share=${Number(amount) / total} />` },
+    { head: "share", number: true, cell: ([, amount]) => percent(Number(amount) / total) },
     { head: "cost", number: true, cell: ([, amount]) => html`<${Money} of=${amount} whole=${true} />` },
   ]} />
   <p class="faint">${[...tokens.map(([name, number]) => `${count(number)} tokens of ${words(name)}`), Number(cost.audio_seconds) ? `${cost.audio_seconds} s of sound billed by time` : "", Number(cost.characters) ? `${count(cost.characters)} characters` : ""].filter(Boolean).join(", ")}.</p><//>`;
