@@ -16,10 +16,11 @@ from otel_costs.web import models
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import MayWrite, StoreOf
 from otel_costs.web.documented import documented
+from otel_costs.web.exact_body import ExactRoute
 from otel_costs.web.question import FORM, Asked, ParameterError, Question
 from otel_costs.web.store import Store
 
-router: Final = APIRouter(tags=["budgets"])
+router: Final = APIRouter(tags=["budgets"], route_class=ExactRoute)
 
 _LIST: Final = Asked(FORM, own=(("days", "1: how each is being spent, day by day, and where it will end"),))
 _ONE: Final = Asked(("money",))

@@ -1,11 +1,13 @@
 """The shapes of answers and bodies, for the OpenAPI description: what each field is, and its unit."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, StrictFloat, StrictInt, StrictStr, field_validator
 
 from otel_costs.store.periods import moment
+from otel_costs.web.exact_body import plain_numbers
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)  # where the store's nanoseconds end
@@ -188,8 +190,8 @@ class SessionReport(Session):
 
 
 # Strict, for true would be one dollar.
-GivenDollars = StrictStr | StrictInt | StrictFloat
-"""An amount of US dollars as a client may write it."""
+GivenDollars = StrictStr | StrictInt | StrictFloat | Annotated[Decimal, Strict()]
+"""An amount of US dollars as a client may write it; of a number of JSON all digits count (ExactRoute)."""
 
 _Name = Annotated[str, Field(min_length=1, max_length=1024)]
 _OptionalName = Annotated[str | None, Field(default=None, max_length=1024)]
@@ -233,6 +235,11 @@ class TrackedCall(Body):
         description="a key of your own: a call of the same session and user that is sent again with it is stored once."
         " Where several processes of this server stand side by side, give `at` too",
     )
+
+    @field_validator("usage")
+    @classmethod
+    def _has_plain_numbers(cls, usage: dict[str, Any]) -> Any:
+        return plain_numbers(usage)
 
     @field_validator("at")
     @classmethod

@@ -18,12 +18,13 @@ from otel_costs.web import models, tracking
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import MayWrite, RightsOf, StoreOf
 from otel_costs.web.documented import documented
+from otel_costs.web.exact_body import ExactRoute
 from otel_costs.web.models import SessionStartBody, TrackedCall
 from otel_costs.web.question import Asked, ParameterError, Question
 from otel_costs.web.sessions_api import PATH, report
 from otel_costs.web.store import Store
 
-router: Final = APIRouter(tags=["tracking"], dependencies=[MayWrite])
+router: Final = APIRouter(tags=["tracking"], dependencies=[MayWrite], route_class=ExactRoute)
 
 MOST: Final = 1000
 """Calls in one request."""
