@@ -45,6 +45,11 @@ from otel_costs.semconv import ENV_WEB_CONVERSATIONS_TOKEN, ENV_WEB_TOKEN, ENV_W
     metavar="NAME",
     help="A header in which a proxy, which brings --token, says what a request may do: costs, conversations, writing.",
 )
+@click.option(
+    "--user-header",
+    metavar="NAME",
+    help="With --roles-header: a header in which the proxy says whose request it is, for the log of who read what.",
+)
 @options.jaeger_url_option
 def web(
     dsn: str | None,
@@ -55,12 +60,13 @@ def web(
     conversations_token: str | None,
     writing_token: str | None,
     roles_header: str | None,
+    user_header: str | None,
     jaeger_url: str | None,
 ) -> None:
     """Serve the API under /api/v1/ over the store at --dsn, until Ctrl-C.
 
     Without a token everybody who reaches the port on this machine may read everything, and write where there is a
-    --writer-dsn.
+    --writer-dsn. Standard error has a line of JSON for each reading of a conversation: who, when, and which session.
     """
     from otel_costs.web.page_settings import PageSettings  # noqa: PLC0415  # an extra of ours
     from otel_costs.web.roles import CONVERSATIONS, COSTS, ROLES, WRITING, Roles  # noqa: PLC0415  # an extra of ours
@@ -78,6 +84,8 @@ def web(
             tokens[one] = tokens.get(one, frozenset({COSTS})).union(roles)
     if not tokens and not loopback:
         raise click.UsageError(f"{host} can be reached from other machines: give a --token, or --host 127.0.0.1")
+    if user_header is not None and roles_header is None:
+        raise click.UsageError("--user-header goes with --roles-header: only a proxy can be believed to say who asks")
     if roles_header is not None:
         if not token or conversations_token or writing_token:
             raise click.UsageError(
@@ -90,7 +98,7 @@ def web(
             writer_dsn=writer_dsn,
             host=host,
             port=port,
-            roles=Roles(tokens, roles_header, loopback),
+            roles=Roles(tokens, roles_header, loopback, user_header),
             settings=settings,
             announce=click.echo,
         )

@@ -8,7 +8,7 @@ What it needs is in the extra `web`, and is imported when an application is made
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_costs.web.access import Right
+    from otel_costs.web.access import Right, Who
 
 __all__ = ["app"]
 
@@ -20,6 +20,7 @@ def app(
     token: str | None = None,
     content: "Right" = False,
     write: "Right" = False,
+    who: "Who | None" = None,
     jaeger_url: str | None = None,
 ) -> Any:
     """Return the ASGI application over the store at `dsn`; None is that of OTEL_COSTS_DSN.
@@ -27,7 +28,9 @@ def app(
     It is for everybody who reaches it, unless a `token` is given, which requests bring as `Authorization: Bearer`; in
     a program it stands behind the login of the program. `content`: who may read what was said; `write`: who may record
     calls and set budgets: a bool, or a function of the request, which may be async. `writer_dsn` is the address with a
-    user who may write; where it is None, nobody may, whatever `write` says. `jaeger_url`: where pages link to a call's
+    user who may write; where it is None, nobody may, whatever `write` says. `who` is a function of the request, which
+    may be async, that returns whose it is: the logger `otel_costs.access` has a line, at INFO, for each reading of what
+    was said. `jaeger_url`: where pages link to a call's
     trace, the address of Jaeger's pages; None is that of OTEL_COSTS_JAEGER_URL.
 
     The store is connected to with the first request, and again after it was away. Raises ImportError where the extra
@@ -38,5 +41,5 @@ def app(
     from otel_costs.web.connected_store import ConnectedStore  # noqa: PLC0415
     from otel_costs.web.page_settings import PageSettings  # noqa: PLC0415
 
-    access = HostAccess(token=token, content=content, write=write)
+    access = HostAccess(token=token, content=content, write=write, who=who)
     return application(ConnectedStore(dsn, writer_dsn), access, settings=PageSettings.of(jaeger_url))

@@ -25,13 +25,20 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 Right = bool | Callable[[Request], bool | Awaitable[bool]]
 """Whether a request may do something: the same for all, or what a function of the request says."""
 
+Who = Callable[[Request], str | Awaitable[str]]
+"""Says whose request it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a request may do, beside reading what calls cost: read what was said, and write."""
+    """What a request may do, beside reading what calls cost: read what was said, and write.
+
+    `who` is whose request it is, for the log of who read what was said.
+    """
 
     content: bool
     write: bool
+    who: str = ""
 
 
 class RefusedError(Exception):
@@ -94,12 +101,14 @@ class Access(Protocol):
 class HostAccess:
     """Who may use an application: whoever brings the `token`, or everybody that its host lets through.
 
-    `content` and `write`: a bool, or a function of the request that returns one, or awaits it.
+    `content` and `write`: a bool, or a function of the request that returns one, or awaits it. `who`: a function of the
+    request that returns, or awaits, the name that stands in the log of who read what was said.
     """
 
     token: str | None = None
     content: Right = False
     write: Right = False
+    who: Who | None = None
 
     async def rights(self, request: Request) -> Rights:
         """Return what a request may do. Raises RefusedError."""
@@ -107,7 +116,14 @@ class HostAccess:
             raise RefusedError(401, "this server wants its token: as Authorization: Bearer, or as password")
         check_origin(request)
         content = await _granted("content", self.content, request)
-        return Rights(content, await _granted("write", self.write, request))
+        write = await _granted("write", self.write, request)
+        return Rights(content, write, await self._who(request) if content else "")
+
+    async def _who(self, request: Request) -> str:
+        if self.who is None:
+            return "anybody" if self.token is None else "token"
+        found = self.who(request)
+        return str(await found if inspect.isawaitable(found) else found)
 
 
 def check_origin(request: Request) -> None:

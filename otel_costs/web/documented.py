@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from otel_costs.web import access_log
 from otel_costs.web.access import RefusedError, Rights
 from otel_costs.web.models import Error
 from otel_costs.web.question import Asked, Question
@@ -40,6 +41,9 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def readable(question: Question, rights: Rights) -> None:
-    """Raise RefusedError when the question searches in what its asker may not read."""
-    if question.selection.q is not None and not rights.content:
+    """Raise RefusedError when the question searches in what its asker may not read; log it when it searches."""
+    if question.selection.q is None:
+        return
+    if not rights.content:
         raise RefusedError(403, "this request may not search in conversations (q): to read them is a right of its own")
+    access_log.read(rights.who, access_log.SEARCH)

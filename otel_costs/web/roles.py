@@ -22,12 +22,14 @@ class Roles:
     """The roles of each token; with none, everybody has all roles.
 
     `header`: the name of the header in which a proxy, which brings a token too, says the roles of a request, separated
-    by commas: it has those alone. `loopback`: the port is bound to loopback.
+    by commas: it has those alone. `user_header`: that in which the proxy says whose request it is. `loopback`: the port
+    is bound to loopback.
     """
 
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     header: str | None = None
     loopback: bool = True
+    user_header: str | None = None
 
     async def rights(self, request: Request) -> Rights:
         """Return what a request may do. Raises RefusedError."""
@@ -38,7 +40,14 @@ class Roles:
         roles = self._roles(request.headers)
         if COSTS not in roles:
             raise RefusedError(403, f"the proxy gives this request no role: {self.header} is to have {COSTS} in it")
-        return Rights(content=CONVERSATIONS in roles, write=WRITING in roles)
+        return Rights(CONVERSATIONS in roles, WRITING in roles, self._who(request.headers, roles))
+
+    def _who(self, headers: Headers, roles: frozenset[str]) -> str:
+        """Return whose request it is: as the proxy says, else by the roles of its token."""
+        if self.user_header is not None and (named := headers.get(self.user_header)):
+            return named
+        held = ", ".join(role for role in ROLES if role in roles)
+        return f"token of {held}" if self.tokens else "anybody on this machine"
 
     def _roles(self, headers: Headers) -> frozenset[str]:
         if not self.tokens:

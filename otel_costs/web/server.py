@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from otel_costs import pricing
+from otel_costs.web import access_log
 from otel_costs.web.application import application
 from otel_costs.web.connected_store import ConnectedStore
 from otel_costs.web.page_settings import PageSettings
@@ -39,6 +40,7 @@ def run(
     """Serve. Port 0 is any free one; `announce` gets what there is to say when it is ready. Raises StartError."""
     with _listening(host, port) as taken:
         pricing.warm_up()
+        access_log.show()
         made = application(ConnectedStore(dsn, writer_dsn), roles, settings=settings)
         served = _Pinged(made)
         config = uvicorn.Config(

@@ -12,7 +12,7 @@ from otel_costs.sessions.session import CONVERSATION
 from otel_costs.store import reports, session_list, session_shape, session_starts
 from otel_costs.store.rows import Row
 from otel_costs.store.session_starts import SessionStart
-from otel_costs.web import models
+from otel_costs.web import access_log, models
 from otel_costs.web.access import Rights
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import RightsOf, StoreOf
@@ -81,7 +81,10 @@ def report(client: Any, session_id: str, rights: Rights) -> Row | None:
         found = _empty(start)
     if found is None:
         return None
-    return session_shape.shaped(found) if rights.content else session_shape.without_content(found)
+    if not rights.content:
+        return session_shape.without_content(found)
+    access_log.read(rights.who, access_log.SESSION, session_id)
+    return session_shape.shaped(found)
 
 
 def _empty(start: SessionStart) -> Row:

@@ -106,6 +106,7 @@ def test_without_a_token_it_is_for_this_machine(web: Callable[..., str]) -> None
     [
         (["--host", "0.0.0.0"], "give a --token"),
         (["--roles-header", "X-Roles"], "goes with --token alone"),
+        (["--user-header", "X-User"], "goes with --roles-header"),
         (["--token", "a", "--writing-token", "b", "--roles-header", "X-Roles"], "goes with --token alone"),
     ],
 )
