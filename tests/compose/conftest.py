@@ -14,7 +14,7 @@ from tests.support import go_program
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("compose_config")
 
-Read = Callable[[Mapping[str, str]], "subprocess.CompletedProcess[str]"]
+Read = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +23,11 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     untested = "docker-compose.yml is not read as Docker Compose reads it"
     program = go_program.built(PROGRAM, tmp_path_factory.mktemp("compose"), untested)
 
-    def run(variables: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    def run(variables: Mapping[str, str], on_top: str | None = None) -> "subprocess.CompletedProcess[str]":
         folder = tmp_path_factory.mktemp("checkout")
         shutil.copy(CHECKOUT / "docker-compose.yml", folder)
+        if on_top is not None:
+            shutil.copy(CHECKOUT / on_top, folder / "docker-compose.override.yml")
         return subprocess.run([program, folder], env=dict(variables), capture_output=True, text=True, check=False)
 
     return run
