@@ -58,8 +58,9 @@ def compared(client: "Client", first: Side, second: Side, by: str) -> Row:
     ValueError for what is no dimension, StoreError.
     """
     costs.check((by,))
-    pair = [_told(client, side) for side in (first, second)]
-    listed = [costs.costs(client, side.selection, (by,), MOST_GROUPS) for side in (first, second)]
+    splits = [costs.split(client, side.selection, (by,), MOST_GROUPS) for side in (first, second)]
+    listed = [found for found, _ in splits]
+    pair = [_told(client, side, total) for side, (_, total) in zip((first, second), splits, strict=True)]
     return {
         "tz": first.selection.tz.key,
         "by": by,
@@ -105,13 +106,13 @@ def _side(text: str, selection: Selection, now: datetime) -> Side:
     return Side(text, replace(selection, since=since, until=until))
 
 
-def _told(client: "Client", side: Side) -> Row:
+def _told(client: "Client", side: Side, total: Row) -> Row:
     selection = side.selection
     return {
         "name": side.name,
         "since": selection.since,
         "until": selection.until,
-        **costs.total(client, selection),
+        **total,
         "sessions": summary.sessions(client, selection),
     }
 

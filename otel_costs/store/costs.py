@@ -57,16 +57,32 @@ def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit:
     check(by)
     if limit is not None and (users := _of_users(client, selection, by, limit)) is not None:
         return users
-    found = _source(client, selection, by)
-    bound = {**found.parameters, **{f"by_{n}": name.removeprefix(TAG) for n, name in enumerate(by)}}
-    keys = "".join(f"{_key(number, name)} as key_{number}, " for number, name in enumerate(by))
-    grouped = f"select {keys}{found.measures} from {found.sql}"  # noqa: S608
+    return in_order(grouped(client, _source(client, selection, by), by, limit), by, selection)
+
+
+def keys(by: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the expressions of what calls `c` are split by, and the values that are bound in them."""
+    bound = {f"by_{n}": name.removeprefix(TAG) for n, name in enumerate(by)}
+    return [_key(number, name) for number, name in enumerate(by)], bound
+
+
+def grouped(client: "Client", source: Source, by: Sequence[str], limit: int | None = None) -> list[Row]:
+    """Return the groups of a source as the store has them: `key_0` and so on, and the measures. Raises StoreError."""
+    selected, named = keys(by)
+    bound = {**source.parameters, **named}
+    sql = (
+        f"select {''.join(f'{key} as key_{n}, ' for n, key in enumerate(selected))}{source.measures} from {source.sql}"  # noqa: S608
+    )
     if by:
-        grouped += f" group by {', '.join(_grouped_by(number, name) for number, name in enumerate(by))}"
+        sql += f" group by {', '.join(_grouped_by(number, name) for number, name in enumerate(by))}"
     if limit is not None and by:
-        grouped, bound = _cut(grouped, by), {**bound, "limit": limit}
-    listed = sorted(rows(client, grouped, bound), key=lambda row: _order(row, by))
-    return [_row(row, by, selection) for row in listed]
+        sql, bound = _cut(sql, by), {**bound, "limit": limit}
+    return rows(client, sql, bound)
+
+
+def in_order(listed: Sequence[Row], by: Sequence[str], selection: Selection) -> list[Row]:
+    """Return groups as `costs` does, in its order and shape."""
+    return [_row(row, by, selection) for row in sorted(listed, key=lambda row: _order(row, by))]
 
 
 def _of_users(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> list[Row] | None:
@@ -80,7 +96,7 @@ def _of_users(client: "Client", selection: Selection, by: Sequence[str], limit: 
     if found is None:
         return None
     listed = [{**row, **{f"key_{n}": row[name] for n, name in enumerate(by)}} for row in found]
-    return [_row(row, by, selection) for row in sorted(listed, key=lambda row: _order(row, by))]
+    return in_order(listed, by, selection)
 
 
 def report(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
@@ -110,7 +126,7 @@ def split(client: "Client", selection: Selection, by: Sequence[str], limit: int 
     listed = costs(client, selection, by, limit)
     if not listed or MODALITY in by:
         return listed, total(client, selection)
-    return listed, summed([_flat(row) for row in listed])
+    return listed, summed([flat(row) for row in listed])
 
 
 def check(by: Sequence[str]) -> None:
@@ -209,8 +225,8 @@ def _cut(grouped: str, by: Sequence[str]) -> str:
     )
 
 
-def _flat(row: Row) -> Row:
-    """Return a row with the columns that `nested` has put into groups."""
+def flat(row: Row) -> Row:
+    """Return a row of `costs` with the columns that `nested` has put into groups."""
     return {**row, **row["tokens"], **{f"{part}_usd": usd for part, usd in row["cost_breakdown"].items()}}
 
 

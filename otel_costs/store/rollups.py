@@ -5,7 +5,7 @@ calls that are not simply priced. What has changed since, and what a bound cuts,
 days do not begin on a half hour of UTC's, and more conditions than one, are for the calls alone.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -81,17 +81,38 @@ def of_half_hours(
     bound = _half_hours(client, selection, _STALE_HALF_HOURS, {"dimensions": dimensions}, edges)
     if bound is None:
         return None
-    conditions = _conditions(selection, bound)
-    names, columns = shared()["measure_names"], ", ".join(_LABELS)
-    sums = (
-        f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {columns}, {names} from counted_half_hours"  # noqa: S608
-        f" where dimensions = {{dimensions:String}} and {_COUNTED_HALF_HOURS}{conditions}"
-    )
+    conditions, columns = _conditions(selection, bound), ", ".join(_LABELS)
     called = (
-        f"select c.end_time as end_time, {columns}, {shared()['measures']} from named_calls as c"  # noqa: S608
+        f" union all select c.end_time as end_time, {columns}, {shared()['measures']} from named_calls as c"  # noqa: S608
         f" where {_CALLS_READ_ANEW}{conditions} group by end_time, {columns}"
     )
-    return counted(f"{sums} union all {called}" if bound["anew"] else sums, {**bound, "tz": selection.tz.key})
+    sums = _sums(conditions) + (called if bound["anew"] else "")
+    return counted(sums, {**bound, "tz": selection.tz.key})
+
+
+def of_splits(
+    client: "Client", selection: Selection, splits: Sequence[Collection[str]]
+) -> tuple[list[Source], Rows | None] | None:
+    """Return the source of what is counted of each split, the same half hours of all, and the calls of the others.
+
+    No calls: all half hours are counted. None where only the calls tell the costs. What is counted stays the same for
+    half a minute at least, so that the answers add up when they are asked for one by one. Raises StoreError.
+    """
+    dimensions = [_dimensions(selection, by) for by in splits]
+    if None in dimensions or not has_half_hours(selection.tz):
+        return None
+    named: list[dict[str, Any]] = [{"dimensions": one, "tz": selection.tz.key} for one in dimensions]
+    found = [_half_hours(client, selection, _STALE_HALF_HOURS, one, ()) for one in named]
+    bounds = [bound for bound in found if bound is not None]
+    if len(bounds) < len(splits):
+        return None
+    anew = {key: sorted({one for bound in bounds for one in bound[key]}) for key in ("anew", "days")}
+    sources = []
+    for bound in bounds:
+        bound |= anew
+        sources.append(counted(_sums(_conditions(selection, bound)), bound))
+    calls = f"named_calls as c where {_CALLS_READ_ANEW}{_conditions(selection, bounds[0])}"
+    return sources, Rows(calls, bounds[0]) if anew["anew"] else None
 
 
 def of_not_priced(client: "Client", selection: Selection) -> Rows | None:
@@ -116,6 +137,15 @@ def of_not_priced(client: "Client", selection: Selection) -> Rows | None:
             f" from named_calls as c where {_CALLS_READ_ANEW}{conditions} and cost_status != 'priced'"
         )
     return Rows(f"({sql}) as c", bound)
+
+
+def _sums(conditions: str) -> str:
+    """Return the statement of the half hours that are counted."""
+    columns = f"{', '.join(_LABELS)}, {shared()['measure_names']}"
+    return (
+        f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {columns} from counted_half_hours"  # noqa: S608
+        f" where dimensions = {{dimensions:String}} and {_COUNTED_HALF_HOURS}{conditions}"
+    )
 
 
 def _half_hours(

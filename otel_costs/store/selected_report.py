@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import costs, reports, session_list
+from otel_costs.store import cost_parts, costs, reports, session_list
 from otel_costs.store.periods import UTC_ZONE
 from otel_costs.store.rows import Row
 from otel_costs.store.selection import Selection
@@ -23,8 +23,8 @@ def selected_report(client: "Client", selection: Selection, limit: int) -> Row:
         if user is None:
             return reports.report(client, since=since, until=until, limit=limit)
         return reports.user_report(client, user, since=since, until=until, limit=limit)
-    parts = {part: costs.costs(client, selection, by) for part, by in _PARTS.items()}
-    found: Row = {"since": since, "until": until, **costs.total(client, selection), **parts}
+    parts = cost_parts.parts(client, selection, [*_PARTS.values()])
+    found: Row = {"since": since, "until": until, **cost_parts.total(parts[0]), **dict(zip(_PARTS, parts, strict=True))}
     if user is None:
         users = costs.costs(client, selection, ("user",), limit)
         return found | {"users": [{"user_id": row.pop("user"), **row} for row in users]}

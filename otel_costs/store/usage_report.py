@@ -39,8 +39,7 @@ def usage(client: "Client", selection: Selection, *, now: datetime | None = None
     Money is exact, but for averages, which are rounded to twelve decimals. Where more calls than `most` read from a
     cache, what that saved is not counted. Raises StoreError.
     """
-    total = costs.total(client, selection)
-    hours = costs.costs(client, selection, ("hour",))
+    hours, total = costs.split(client, selection, ("hour",))
     by_day = _by_day(client, selection)
     days = _days(selection, now or datetime.now(UTC), [row["hour"] for row in hours], [row["day"] for row in by_day])
     by_kind = _by_kind(client, selection, days)

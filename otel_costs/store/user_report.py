@@ -1,10 +1,11 @@
 """What a user, or everybody, cost in a time: by kind of session, day, model and scenario, with the sessions."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.sessions.session import CONVERSATION
-from otel_costs.store import costs, session_list
+from otel_costs.store import cost_parts, session_list
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
 
@@ -20,10 +21,11 @@ PARTS: Final = {"by_day": ("day",), "by_model": ("provider", "model", "operation
 def user_report(client: "Client", selection: Selection, limit: int) -> Row:
     """Return the report of a selection; calls count that ended in it, sessions that began in it.
 
-    A part adds up to the total. `sessions` are the newest `limit`. Raises StoreError.
+    Each part adds up to the total, also while records arrive. `sessions` are the newest `limit`. Raises StoreError.
     """
-    total = costs.total(client, selection)
-    kinds = by_kind(client, selection)
+    *parts, kinds_of_calls = cost_parts.parts(client, selection, [*PARTS.values(), ("kind",)])
+    total = cost_parts.total(parts[0])
+    kinds = _by_kind(client, selection, kinds_of_calls)
     return {
         "user": selection.user,
         "from": selection.since,
@@ -41,17 +43,17 @@ def user_report(client: "Client", selection: Selection, limit: int) -> Row:
             "cost_breakdown": total["cost_breakdown"],
             "by_kind": kinds,
         },
-        **{part: costs.costs(client, selection, by) for part, by in PARTS.items()},
+        **dict(zip(PARTS, parts, strict=True)),
         "sessions": session_list.sessions(client, selection, limit=limit)["sessions"],
     }
 
 
-def by_kind(client: "Client", selection: Selection) -> dict[str, Row]:
+def _by_kind(client: "Client", selection: Selection, calls: Sequence[Row]) -> dict[str, Row]:
     """Return, for each kind, the sessions that began and the calls that ended; the calls outside of any under ""."""
     condition = of_sessions(selection)
     sql = f"select s.kind as kind, count() as sessions from sessions as s where {condition.sql} group by kind"  # noqa: S608
     sessions = {row["kind"]: row["sessions"] for row in rows(client, sql, condition.parameters)}
-    found = {row["kind"]: row for row in costs.costs(client, selection, ("kind",))}
+    found = {row["kind"]: row for row in calls}
     return {
         kind: {
             "sessions": sessions.get(kind, 0),

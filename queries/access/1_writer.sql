@@ -1,8 +1,10 @@
--- The writer is the collector: it may insert what arrives, and read nothing. Names and passwords are filled in by
--- `otel-costs schema --users`.
+-- The writer is the collector, and the application that writes calls and budgets: it may insert what arrives, and read
+-- no call and no word. Names and passwords are filled in by `otel-costs schema --users`.
 create role if not exists otel_costs_writer;
 grant insert, show columns on otel_logs to otel_costs_writer;
 grant insert, show columns on otel_traces to otel_costs_writer;
+-- A budget is set by a row that takes the place of the one before, which is read for that.
+grant insert, select, show columns on budgets to otel_costs_writer;
 create settings profile if not exists otel_costs_writer settings
     -- The clock of an application may be anything: a batch of many days is stored all the same.
     max_partitions_per_insert_block = 0,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otel_costs.store import (
+    cost_parts,
     costs,
     erase,
     inbox,
@@ -121,6 +122,9 @@ def compare(store: Store, chance: random.Random, happened: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rollups, "of_half_hours", lambda *_: None)
         assert counted == costs.costs(store.client, selection, by, limit), (selection, by, happened)
+    splits = [("day",), ("provider", "model", "operation"), ("scenario",), ("kind",), ("hour", "step")]
+    told = cost_parts.parts(store.client, selection, splits)
+    assert told == [costs.costs(store.client, selection, by) for by in splits], (selection, happened)
     compare_users(store, chance, selection, happened)
     compare_overview(store, selection, happened)
     counts = store.ask(
