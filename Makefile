@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: install demo docs test test-all lint format prices bench collector jaeger browser clean
+.PHONY: install demo docs screenshots test test-all lint format prices bench collector jaeger browser clean
 
 install: $(READY)
 
@@ -42,6 +42,10 @@ format: $(READY)
 # The pages that are made from code.
 docs: $(READY)
 	$(BIN)/python -m docs.generate
+
+# The pictures of the pages in the README and the docs, taken in a browser of a store that it fills.
+screenshots: $(READY) browser
+	$(BIN)/python -m docs.images.screenshots
 
 # Our prices beside litellm's and genai-prices': what is not explained in benchmarks/price_differences.yaml is shown.
 prices: $(READY)

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,8 +39,9 @@ USER: Final = "ada"
     help="Keep the data in this folder.  [default: delete it at the end]",
 )
 @click.option("--keep", is_flag=True, help="Keep the store running at the end, until Ctrl-C.")
+@click.option("--open", "opened", is_flag=True, help="Keep the store running, and open its pages in a browser.")
 @click.option("--stand-in", is_flag=True, help="Do not call OpenAI, even if OPENAI_API_KEY is set.")
-def demo(data: Path | None, keep: bool, stand_in: bool) -> None:
+def demo(data: Path | None, keep: bool, opened: bool, stand_in: bool) -> None:
     """Run a support assistant on this machine, and show what it cost and what was said.
 
     It asks OpenAI if there is an OPENAI_API_KEY (for about ten cents), and a stand-in on this machine if there is none.
@@ -48,17 +50,22 @@ def demo(data: Path | None, keep: bool, stand_in: bool) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped too
     out = output.console()
     with ExitStack() as running:
-        for part in show(running, data, stand_in=stand_in, keep=keep):
+        for part in show(running, data, stand_in=stand_in, keep=keep or opened, opened=opened):
             # A command is there to be copied: it is never broken or cut.
             out.print(part, soft_wrap=isinstance(part, Text))
             out.file.flush()  # in a pipe too, it is seen as it happens
-        if keep:
+        if keep or opened:
             signal.signal(signal.SIGINT, lambda *_: stopped.set())
             stopped.wait()
 
 
 def show(
-    running: ExitStack, data: Path | None = None, *, stand_in: bool = False, keep: bool = False
+    running: ExitStack,
+    data: Path | None = None,
+    *,
+    stand_in: bool = False,
+    keep: bool = False,
+    opened: bool = False,
 ) -> Iterator[RenderableType]:
     """Start what is needed, in `running`, and yield what there is to see, as it happens."""
     with output.working("Starting a store"):
@@ -72,6 +79,8 @@ def show(
     yield from conversations(stack)
     yield from costs(stack)
     yield from _further(stack, keep=keep)
+    if opened:
+        webbrowser.open(f"{stack.http_url}/")
 
 
 def programs(stack: "Stack", provider: demo_env.Provider) -> Iterator[RenderableType]:
@@ -90,7 +99,7 @@ def programs(stack: "Stack", provider: demo_env.Provider) -> Iterator[Renderable
         yield _command(f"opentelemetry-instrument python {_short(program)}")
         with output.working(f"Running {name}"):
             ran = demo_env.run(program, demo_env.settings(stack, provider, service))
-        yield Padding(output.text(ran.output.rstrip(), "dim"), (0, 0, 0, 4))
+        yield Padding(output.text(ran.output.rstrip(), "dim"), (0, 0, 0, 4), expand=False)
         if ran.returncode:
             yield output.text(f"  it ended with {ran.returncode}: {_last(ran.errors)}", "bold red")
 
@@ -123,8 +132,11 @@ def costs(stack: "Stack") -> Iterator[RenderableType]:
 def _further(stack: "Stack", *, keep: bool) -> Iterator[RenderableType]:
     yield _headline("Look further")
     if not keep:
-        yield _aside("The store is gone now. otel-costs demo --keep leaves it up for these, in another terminal:")
-    elif stack.http_url not in (DEFAULT_DSN, DEFAULT_DSN.replace("localhost", "127.0.0.1")):
+        yield _command("otel-costs demo --open")
+        yield _aside("shows this in a browser, and leaves the store up for these, in another terminal:")
+    else:
+        yield _aside(f"In a browser: {stack.http_url}/")
+    if keep and stack.http_url not in (DEFAULT_DSN, DEFAULT_DSN.replace("localhost", "127.0.0.1")):
         yield _command(f"export {ENV_DSN}={stack.http_url}")
     for line in (
         "otel-costs session voice-note-7",
@@ -150,7 +162,7 @@ def _command(line: str) -> RenderableType:
 
 
 def _aside(said: str) -> RenderableType:
-    return Padding(output.text(said, "dim"), (0, 0, 0, 2))
+    return Padding(output.text(said, "dim"), (0, 0, 0, 2), expand=False)
 
 
 def _short(path: Path) -> str:

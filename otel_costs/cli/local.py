@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from otel_costs.cli import options
+from otel_costs.cli import browse, options
 from otel_costs.cli.failure import Failure
 from otel_costs.semconv import ENV_TOKEN
 
@@ -50,6 +50,7 @@ _PORT: Final = click.IntRange(0, 65535)
 )
 @click.option("--token", envvar=ENV_TOKEN, show_envvar=True, help="The bearer token that every request must have.")
 @options.jaeger_url_option
+@click.option("--open", "opened", is_flag=True, help="Open its pages in a browser.")
 def local(
     data: Path,
     host: str,
@@ -58,6 +59,7 @@ def local(
     http_port: int,
     token: str | None,
     jaeger_url: str | None,
+    opened: bool,
 ) -> None:
     """Run everything on this machine: an OTLP receiver, ClickHouse embedded, and its HTTP interface.
 
@@ -65,6 +67,8 @@ def local(
     """
     from otel_costs.local import EndedError, StartError, run  # noqa: PLC0415  # an extra of ours
 
+    # Before the process is confined, in which no browser could be started.
+    browser = browse.Opener() if opened else None
     try:
         run(
             data,
@@ -75,6 +79,7 @@ def local(
             token=token,
             jaeger_url=jaeger_url,
             announce=click.echo,
+            ready=None if browser is None else lambda addresses: browser.open(f"{addresses.http_url}/"),
         )
     except StartError as error:
         raise Failure(str(error)) from error

@@ -93,6 +93,7 @@ def _what_is_missing(client: "Client", found: Row, sort: str) -> str:
 @options.dsn_option
 def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
     """Show the conversation of session ID, its calls, and their cost line by line."""
+    from otel_costs.cli import browse  # noqa: PLC0415
     from otel_costs.cli.conversation import conversation  # noqa: PLC0415
     from otel_costs.store import reports, session_shape  # noqa: PLC0415
 
@@ -108,6 +109,8 @@ def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
         output.write_csv(_timeline(found["messages"], calls), TIMELINE_COLUMNS)
     else:
         output.show(conversation(found, calls, said_in, full=full))
+        if page := browse.page_of(session_id, dsn):
+            output.show(output.name(page, "dim"))
 
 
 def _no_session(client: "Client", session_id: str) -> str:

@@ -24,8 +24,9 @@ def run(
     max_body_bytes: int = BODY_BYTES,
     jaeger_url: str | None = None,
     announce: Callable[[str], None] = print,
+    ready: Callable[[Addresses], object] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `announce` gets what there is to say when it is ready.
+    """Serve until SIGINT or SIGTERM. When it is ready `announce` gets what there is to say, `ready` the addresses.
 
     Raises StartError, and EndedError when it cannot go on: what was acknowledged is stored then.
 
@@ -47,8 +48,13 @@ def run(
         jaeger_url,
     )
 
+    def begin(addresses: Addresses) -> None:
+        announce(greeting(options, addresses))
+        if ready is not None:
+            ready(addresses)
+
     async def until_signal() -> None:
-        await serve(options, lambda addresses: announce(greeting(options, addresses)), asyncio.Event())
+        await serve(options, begin, asyncio.Event())
 
     asyncio.run(until_signal())
 
@@ -56,12 +62,10 @@ def run(
 def greeting(options: Options, addresses: Addresses) -> str:
     """Say where things are."""
     lines = [
-        "otel-costs local is ready.",
-        f"  OTLP over HTTP   {addresses.otlp_http_url}   OTEL_EXPORTER_OTLP_ENDPOINT for http/protobuf",
-        f"  OTLP over gRPC   {addresses.otlp_grpc_url}   OTEL_EXPORTER_OTLP_ENDPOINT for grpc",
-        f"  ClickHouse HTTP  {addresses.http_url}   OTEL_COSTS_DSN, curl, Grafana, {addresses.http_url}/sessions",
-        f"  Report page      {addresses.http_url}/",
-        f"  State            {addresses.http_url}/state   what was refused, what is damaged",
+        f"otel-costs local is ready: {addresses.http_url}/ shows in a browser what calls cost.",
+        f"  OTLP over gRPC   OTEL_EXPORTER_OTLP_ENDPOINT={addresses.otlp_grpc_url}",
+        f"  OTLP over HTTP   OTEL_EXPORTER_OTLP_ENDPOINT={addresses.otlp_http_url}, for http/protobuf",
+        f"  ClickHouse HTTP  OTEL_COSTS_DSN={addresses.http_url}, for commands, curl and Grafana",
         f"  Data             {options.data}",
     ]
     if options.token:

@@ -5,11 +5,10 @@ there is a session with just this id; `%2Ejson` is never a suffix. What no path 
 nothing, stands in the query: `/sessions/?id=..`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
-
-from starlette.datastructures import QueryParams
+from urllib.parse import quote, unquote
 
 FORMS: Final = ("json", "csv")
 
@@ -35,7 +34,7 @@ class PagePath:
     is_one: bool = False
     rest: str = ""
 
-    def ids(self, query: QueryParams) -> tuple[str, ...] | None:
+    def ids(self, query: Mapping[str, str]) -> tuple[str, ...] | None:
         """Return the ids of what the page is of: one, or provider and model; None where the path names none."""
         if self.kind == "models":
             return self._model(query)
@@ -47,11 +46,19 @@ class PagePath:
             return None
         return PagePath(self.kind, None, is_one=True, rest=f"{self.rest}.{self.form}")
 
-    def _model(self, query: QueryParams) -> tuple[str, ...] | None:
+    def _model(self, query: Mapping[str, str]) -> tuple[str, ...] | None:
         provider, slash, model = self.rest.partition("/")
         if self.rest == "" and "model" in query:
             return query.get("provider", ""), query["model"]
         return (unquote(provider), unquote(model)) if slash else None
+
+
+def of_session(session_id: str) -> str:
+    """Return the path of a session's page, below where the application is mounted."""
+    if session_id in ("", ".", ".."):
+        return f"/sessions/?id={session_id}"
+    stem, dot, form = quote(session_id, safe="", errors="replace").rpartition(".")
+    return f"/sessions/{stem}{'%2E' if form in FORMS else dot}{form}"
 
 
 def find(path: str) -> PagePath | None:

@@ -57,7 +57,7 @@ def run(
             timeout_graceful_shutdown=_STOP_S,
         )
         shown = f"[{host}]" if ":" in host else host
-        announce(f"otel-costs web is ready: http://{shown}:{taken.getsockname()[1]}/api/v1/openapi.json")
+        announce(f"otel-costs web is ready: http://{shown}:{taken.getsockname()[1]}/")
         _Server(config, made.close).run(sockets=[taken])
 
 

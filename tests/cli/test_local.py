@@ -21,9 +21,10 @@ def test_local_says_where_things_are_and_stops_on_ctrl_c(tmp_path: Path) -> None
         said = ""
         while process.poll() is None and "  Data" not in said:
             said += process.stdout.readline()
-        address = re.search(r"http://127\.0\.0\.1:\d+/sessions", said)
+        address = re.search(r"OTEL_COSTS_DSN=(http://127\.0\.0\.1:\d+)", said)
         assert address is not None
-        with urllib.request.urlopen(address[0], timeout=30) as answer:
+        assert said.startswith(f"otel-costs local is ready: {address[1]}/ shows")
+        with urllib.request.urlopen(f"{address[1]}/sessions", timeout=30) as answer:
             assert json.load(answer) == {"sessions": [], "total": 0}
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0

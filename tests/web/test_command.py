@@ -41,7 +41,7 @@ def web(emptied_stack: Stack) -> Iterator[Callable[..., str]]:
         assert made.stdout is not None
         line = made.stdout.readline()
         assert line.startswith("otel-costs web is ready: "), line
-        return line.split()[-1].removesuffix("/api/v1/openapi.json")
+        return line.split()[-1].removesuffix("/")
 
     yield start
     for one in running:

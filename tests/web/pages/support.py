@@ -40,7 +40,7 @@ class Page:
 
     def settled(self) -> "Page":
         """Wait until every answer that the page is made of is there."""
-        self.until(lambda: bool(self.driver.execute_script(_SETTLED)), "the page is still loading")  # type: ignore[no-untyped-call]
+        self.until(lambda: bool(self.driver.execute_script(_SETTLED)), "the page is still loading")
         return self
 
     def until(self, holds: Callable[[], bool], why: str) -> None:
@@ -91,7 +91,7 @@ class Page:
     def click(self, tag: str, name: str, within: str = "body") -> "Page":
         """Click the element that is named so, wherever it is, and wait for what follows."""
         found = self.named(tag, name, within)
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)  # type: ignore[no-untyped-call]
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
         found.click()
         return self.settled()
 
@@ -108,7 +108,7 @@ class Page:
 
     def column(self, caption: str, number: int) -> list[str]:
         """Return the texts of a column, counted from 1, of the table with this caption."""
-        found = self.driver.execute_script(  # type: ignore[no-untyped-call]
+        found = self.driver.execute_script(
             "const all = [...document.querySelectorAll('table')];"
             "const table = all.find(one => one.caption?.textContent === arguments[0]);"
             "return table ? [...table.tBodies[0].rows].map(row => row.cells[arguments[1] - 1].innerText.trim()) : null",
@@ -129,15 +129,15 @@ class Page:
     @property
     def overflow(self) -> int:
         """By how many pixels the page is wider than the screen."""
-        return int(self.driver.execute_script(_OVERFLOW))  # type: ignore[no-untyped-call]
+        return int(self.driver.execute_script(_OVERFLOW))
 
     def axe(self) -> list[str]:
         """Return what axe finds: the rule, and where."""
-        if not self.driver.execute_script("return 'axe' in window"):  # type: ignore[no-untyped-call]
+        if not self.driver.execute_script("return 'axe' in window"):
             source = resources.files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text("utf-8")
             # By the browser's own tools: the policy of the page lets no other script in.
             self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": source})
-        found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
+        found = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             "axe.run(document).then(found => done(JSON.stringify(found.violations.map("
             "one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')}`))))"

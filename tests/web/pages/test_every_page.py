@@ -1,6 +1,7 @@
 """What holds for every page: axe finds nothing, it fits on a phone, and it goes on when the store was away."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
@@ -62,7 +63,7 @@ def test_seen_by_everybody(page: Page, filled: None, path: str) -> None:
             assert page.axe() == [], (size, dark)
             assert page.overflow <= 0, (size, dark)
     for details in page.all("main details:not([open]) > summary")[:4]:
-        page.driver.execute_script("arguments[0].click()", details)  # type: ignore[no-untyped-call]
+        page.driver.execute_script("arguments[0].click()", details)
     page.settled().sized(PHONE)
     assert page.overflow <= 0
     assert page.axe() == []
@@ -96,7 +97,7 @@ def test_nothing_comes_from_elsewhere(page: Page, filled: None) -> None:
     """Whatever a page asks for is of its own origin, and its policy lets nothing else."""
     for path in PAGES:
         page.open(path)
-        names = page.driver.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")  # type: ignore[no-untyped-call]
+        names = page.driver.execute_script("return performance.getEntriesByType('resource').map(one => one.name)")
         assert names
         assert [one for one in names if not one.startswith(f"{page.url}/")] == []
 
@@ -104,7 +105,7 @@ def test_nothing_comes_from_elsewhere(page: Page, filled: None) -> None:
 def test_the_store_goes_away_and_comes_back(chromium: Chrome, tmp_path: Path) -> None:
     """A banner says that it is away; when it is back the page goes on by itself."""
     port, otlp, rpc = free_ports(3)
-    ports = {"http_port": port, "otlp_http_port": otlp, "otlp_grpc_port": rpc}
+    ports: dict[str, Any] = {"http_port": port, "otlp_http_port": otlp, "otlp_grpc_port": rpc}
     page = Page(chromium, f"http://127.0.0.1:{port}").sized(DESKTOP)
     with Stack(tmp_path, **ports) as stack:
         assert export_logs(stack.otlp_http_url, [call("first")]).status == 200

@@ -1,6 +1,7 @@
 """The overview and the pages of one user, scenario and model: the API's figures, and controls that do what they say."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
@@ -101,7 +102,7 @@ def test_every_filter_narrows_and_can_be_taken_away(page: Page, filled: str) -> 
         page.click("button", "Apply")
         chip = page.one(".chips .chip bdi").text
         assert chip == value
-        question = {"range": "30d", name: value}
+        question: dict[str, Any] = {"range": "30d", name: value}
         assert page.card("Calls") == str(got(f"{filled}/summary", **question)["call_count"])
         page.one(".chips .chip a").click()
         page.settled()
@@ -126,7 +127,7 @@ def test_periods_and_zones(page: Page, filled: str) -> None:
     page.click("button", "Filter")
     for name, value in (("from", "2026-11-01"), ("to", "2026-11-30"), ("tz", "Asia/Kathmandu")):
         field = page.one(f"#filter-form input[name={name}]")
-        page.driver.execute_script("arguments[0].value = arguments[1]", field, value)  # type: ignore[no-untyped-call]
+        page.driver.execute_script("arguments[0].value = arguments[1]", field, value)
     page.click("button", "Apply")
     assert "from=2026-11-01" in page.path
     page.shows("days in Asia/Kathmandu")
@@ -140,7 +141,7 @@ def test_dragging_zooms(page: Page, filled: str) -> None:
     page.open("/?range=30d")
     plot = page.one(".trend .u-over")
     width = plot.size["width"]
-    page.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)  # type: ignore[no-untyped-call]
+    page.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", plot)
     ActionChains(page.driver).move_to_element_with_offset(plot, width // 2 - 60, 0).click_and_hold().move_by_offset(
         -60, 0
     ).release().perform()
@@ -154,7 +155,7 @@ def test_a_link_leads_to_one(page: Page, filled: str) -> None:
     for user in USERS:
         page.click("a", user, "section table")
         page.shows(f"User {user}")
-        question = {"range": "30d", "user": user}
+        question: dict[str, Any] = {"range": "30d", "user": user}
         assert page.card("Calls") == str(got(f"{filled}/summary", **question)["call_count"])
         page.shows("What a session costs", "An average day")
         page.driver.back()

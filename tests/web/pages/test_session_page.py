@@ -133,7 +133,7 @@ def test_the_timeline(page: Page, filled: str) -> None:
     assert page.all(".timeline .climbing path")
     page.click("button", "Larger")
     page.click("button", "Smaller")
-    page.driver.execute_script(  # type: ignore[no-untyped-call]
+    page.driver.execute_script(
         "document.querySelectorAll('.timeline .item.assistant')[2]"
         ".dispatchEvent(new MouseEvent('click', {bubbles: true}))"
     )
@@ -175,7 +175,7 @@ def test_right_to_left(page: Page, filled: str) -> None:
 
     page.open(f"/sessions/{quote(EVIL, safe='')}")
     said = next(one for one in page.all(".said .text") if "שלום" in one.text)
-    assert page.driver.execute_script("return getComputedStyle(arguments[0]).direction", said) == "rtl"  # type: ignore[no-untyped-call]
+    assert page.driver.execute_script("return getComputedStyle(arguments[0]).direction", said) == "rtl"
 
 
 def test_a_long_session_goes_on(page: Page, filled: str) -> None:
@@ -185,7 +185,7 @@ def test_a_long_session_goes_on(page: Page, filled: str) -> None:
     page.shows("unpriced")
     while len(page.all(".turn")) < LONG:
         before = len(page.all(".turn"))
-        page.driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")  # type: ignore[no-untyped-call]
+        page.driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")
         page.until(lambda before=before: len(page.all(".turn")) > before, "no more is shown")  # type: ignore[misc]
     page.shows(f"line {LONG - 1}")
 

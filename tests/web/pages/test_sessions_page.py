@@ -41,7 +41,7 @@ def test_the_list_goes_on(page: Page, filled: str) -> None:
     """Who scrolls to the end sees more, each session once."""
     page.open("/sessions?range=90d&sort=cost")
     for least in (60, 110, 160):
-        page.driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")  # type: ignore[no-untyped-call]
+        page.driver.execute_script("window.scrollTo(0, document.body.scrollHeight)")
         page.until(lambda least=least: len(page.all("tbody tr")) >= least, "no more sessions")  # type: ignore[misc]
     shown = page.column("Sessions", 1)
     assert len(set(shown)) == len(shown)
@@ -82,14 +82,14 @@ def test_back_is_where_one_was(page: Page, filled: str) -> None:
     """Who comes back from a session finds the list as far down as it was left."""
     page.open("/sessions?range=90d")
     link = page.all("tbody a")[60]
-    page.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)  # type: ignore[no-untyped-call]
-    before = page.driver.execute_script("return scrollY")  # type: ignore[no-untyped-call]
+    page.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+    before = page.driver.execute_script("return scrollY")
     link.click()
     page.settled().shows("Session ")
-    assert page.driver.execute_script("return document.activeElement.id") == "main"  # type: ignore[no-untyped-call]
+    assert page.driver.execute_script("return document.activeElement.id") == "main"
     page.driver.back()
     page.until(
-        lambda: abs(page.driver.execute_script("return scrollY") - before) < 5,  # type: ignore[no-untyped-call]
+        lambda: abs(page.driver.execute_script("return scrollY") - before) < 5,
         "the list is elsewhere",
     )
     page.settled()
