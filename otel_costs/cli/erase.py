@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from otel_costs.store.erase import Erased
 
 COLUMNS: Final = ("table", "before", "after")
+OUTSIDE: Final = (
+    "not reached: backups of the store (erase again after a restore), exports and other copies, and records that are "
+    "on their way (erase again a day later)"
+)
 
 
 @click.command("erase", short_help="Erase a user or a session from every table.")
@@ -56,6 +60,7 @@ def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: s
         output.write_csv([asdict(one) for one in found], COLUMNS)
     elif found:
         output.show(_table(found))
+        output.note(OUTSIDE)
     else:
         output.note(f"nothing of {name} is in the store")
     if left := sum(one.after for one in found):
