@@ -6,6 +6,7 @@ Start the application with `opentelemetry-instrument`; this module is for what i
 import importlib as _importlib
 import typing as _typing
 
+from otel_costs.calls.admission import check_budget
 from otel_costs.calls.record import record
 from otel_costs.instrumentor import CostsInstrumentor
 from otel_costs.messages.redaction import redact
@@ -25,6 +26,7 @@ __all__ = [
     "Cost",
     "CostsInstrumentor",
     "Usage",
+    "check_budget",
     "observe_realtime_event",
     "price",
     "record",

@@ -16,7 +16,7 @@ from otel_costs.pricing import daily_update
 from otel_costs.providers import not_covered
 from otel_costs.runtime import background, ledger, log_output, plugins, shutdown, telemetry, unfinished, uninstrumented
 from otel_costs.runtime.patching import Patches
-from otel_costs.sessions import baggage, thread_context
+from otel_costs.sessions import baggage, shared_budgets, thread_context
 from otel_costs.sessions.session import forget as forget_sessions
 from otel_costs.transports import websocket
 
@@ -83,6 +83,7 @@ class CostsInstrumentor:
         # What neither the start nor the first call has to wait for.
         _guarded("read the prices", background.put, pricing.warm_up)
         _guarded("update the prices once a day", daily_update.start)
+        _guarded("ask for the budgets of the store", shared_budgets.start)
         _guarded("carry sessions into threads", thread_context.install, patches)
         _guarded("write calls before a flush", background.install, patches)
         _guarded("open the spool", spool.install, patches)
@@ -107,6 +108,7 @@ class CostsInstrumentor:
 
     def _uninstrument(self) -> None:
         _guarded("update no prices", daily_update.stop)
+        _guarded("ask for no budgets", shared_budgets.stop)
         _guarded("end what is open", unfinished.end_all)
         _guarded("write the last calls", background.drain)
         _guarded("close the spool", spool.remove)

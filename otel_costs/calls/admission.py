@@ -1,14 +1,19 @@
 """Whether a call may be sent: what it may cost is reserved in every budget that it counts in, or it is refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
+from otel_costs import semconv as names
 from otel_costs.calls.estimate import Estimate, Kind, estimate, note
 from otel_costs.calls.request_size import Size
+from otel_costs.privacy import pseudonyms
 from otel_costs.runtime import background, telemetry
+from otel_costs.sessions import shared_budgets
+from otel_costs.sessions.attribution import attribution
 from otel_costs.sessions.reservations import BudgetExceeded, Limit, Reservation, release_dropped, reserve
 from otel_costs.sessions.scope import Scope, current_scope
+from otel_costs.values import sanitize
 
 DRAIN_S: Final = 0.5
 """How long a call waits at most for calls that have ended to be counted; for those under way it never does."""
@@ -19,25 +24,71 @@ def admit(
     size: Callable[[], Size | None] | None = None,
     *,
     scope: Scope | None = None,
+    identity: Mapping[str, Any] | None = None,
     endpoint: str | None = None,
     deployment: str | None = None,
     refusing: bool = True,
 ) -> Reservation | None:
     """Return what is reserved for a call, None where it counts in no budget. Raises BudgetExceeded, and nothing else.
 
-    `scope` is where it is made, None is here; `size` is asked only where there is a budget.
-    `refusing` False is a call that somebody else has begun.
+    `scope` is where it is made, and `identity` whose it is; None is here, and of who is here. `size` is asked only
+    where there is a budget. `refusing` False is a call that somebody else has begun.
     """
-    scope = scope or current_scope()
-    limits = scope.limits if scope is not None else ()
+    limits = limits_of(kind, scope or current_scope(), identity)
     if not limits:
         return None
     return _admit(limits, kind, size, endpoint, deployment, refusing=refusing)
 
 
 def has_budget() -> bool:
-    """Return whether what is done here counts in any budget."""
-    return (scope := current_scope()) is not None and bool(scope.limits)
+    """Return whether what is done here may count in a budget."""
+    return shared_budgets.is_on or ((scope := current_scope()) is not None and bool(scope.limits))
+
+
+def check_budget(
+    *,
+    user: object = None,
+    scenario: object = None,
+    model: str | None = None,
+    provider: str | None = None,
+    **tags: object,
+) -> Decimal | None:
+    """Return the USD that are left for a call: the least of all budgets that it would count in, None if in none.
+
+    Beside that of the session that is open here, these are the budgets of the store (OTEL_COSTS_BUDGETS): of this user,
+    scenario, model and these tags, of the service, and of all; what is not given is that of the session. What calls
+    under way may cost is not left. Raises BudgetExceeded where one is spent that is not soft; what is left of a soft
+    one may be below 0.
+    """
+    given = {names.USER_ID: user, names.SCENARIO: scenario} | {names.TAG_PREFIX + key: tag for key, tag in tags.items()}
+    named = {name: sanitize.identifier(value) for name, value in given.items() if value is not None}
+    if names.USER_ID in named:
+        named[names.USER_ID] = pseudonyms.recorded(named[names.USER_ID]) or ""
+    scope = current_scope()
+    limits = list(scope.limits) if scope is not None else []
+    shared_budgets.wait()
+    if shared_budgets.is_on:
+        limits += shared_budgets.limits_of({**attribution(), **named}, provider, model)
+    background.drain(DRAIN_S)
+    release_dropped()
+    for limit in limits:
+        limit.check()
+    return min((left for limit in limits if (left := limit.free_usd) is not None), default=None)
+
+
+def limits_of(kind: Kind, scope: Scope | None, identity: Mapping[str, Any] | None = None) -> Sequence[Limit]:
+    """Return the budgets that a call counts in; raises BudgetExceeded where those of the store must be known first."""
+    limits = scope.limits if scope is not None else ()
+    if not shared_budgets.is_on:
+        return limits
+    try:
+        whose = attribution() if identity is None else identity
+        return [*limits, *shared_budgets.limits_of(whose, kind.provider, kind.model)]
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001
+        telemetry.warn_once("bug:budgets", "otel_costs could not look for the budgets of a call", error=error)
+        return limits
 
 
 def settle(reservation: Reservation | None, usd: Decimal | None, *, is_billed: bool) -> None:

@@ -24,6 +24,7 @@ from otel_costs.calls.reading import Reading
 from otel_costs.messages import content
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import background, decision_log, telemetry
+from otel_costs.sessions import shared_budgets
 from otel_costs.values import sanitize
 from otel_costs.values.ids import random_id
 
@@ -61,6 +62,8 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | 
     if writing.is_billed:
         writing.charge()
         writing.write_ledger()
+        if shared_budgets.is_on:
+            writing.count_shared()
     else:
         writing.settle(None)
     if call.reservation is not None:
@@ -201,6 +204,14 @@ class _Writing:
             None if usd is None else Decimal(usd),
             is_billed=self.is_billed and not self.bill.refused,
         )
+
+    @telemetry.never_raises("count a call in the budgets of the store")
+    def count_shared(self) -> None:
+        """Count what it cost in the budgets of the store, which will not have its record for a while."""
+        call, usd = self.call, self.attributes.get(names.COST_USD)
+        if usd is not None and self.revision != PENDING:
+            seq = telemetry.process().last_seq
+            shared_budgets.count(call.identity, call.provider, call.request_model, Decimal(usd), seq)
 
     @telemetry.never_raises("write a ledger record")
     def write_ledger(self) -> None:

@@ -16,20 +16,22 @@ Row = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 COLUMNS: Final = (
-    "scope", "name", "period", "period_start", "limit_usd", "spent_usd", "remaining_usd", "used", "state",
-    "unpriced_calls",
+    "scope", "name", "period", "period_start", "period_end", "zone", "limit_usd", "carried_usd", "spent_usd",
+    "remaining_usd", "used", "state", "unpriced_calls", "soft", "rollover", "since",
 )  # fmt: skip
 NO_BUDGETS: Final = "no budgets yet: `otel-costs budget set 50 --user ID --period month` sets one"
 
+_NAMED: Final = ("user", "scenario", "tag", "service", "model")
 _STYLES: Final = {"over": "bold red", "warning": "bold yellow", "ok": "green"}
 
 
 @click.group("budget", short_help="Set budgets, and check how much of them is spent.")
 def budget() -> None:
-    """Set what a user, a scenario or all users together may spend in a day, week or month, and see what was spent.
+    """Set what may be spent in a day, week or month, and see what was spent.
 
-    Periods are calendar ones, in UTC; a week begins on Monday. A budget is a warning at 80 % and over past 100 %.
-    These watch what was recorded; `session(budget_usd=...)` stops a program before it spends more.
+    Of a user, a scenario, a tag, a service, a model, or all together. Periods are calendar ones, in UTC or in the zone
+    that is given; a week begins on Monday. A budget is a warning at 80 % and over past 100 %. Programs with
+    OTEL_COSTS_BUDGETS are held to them before they call; `session(budget_usd=...)` limits a session of one program.
     """
 
 
@@ -37,9 +39,12 @@ def _target_options(function: F) -> F:
     for decorate in (
         click.option(
             "--period", type=click.Choice(["day", "week", "month"]), default="month", show_default=True,
-            help="The calendar period of the budget, in UTC.",
+            help="The calendar period of the budget.",
         ),
         click.option("--all", "everybody", is_flag=True, help="Of all users together."),
+        click.option("--model", metavar="NAME", help="Of this model: o3, or openai/o3."),
+        click.option("--service", metavar="NAME", help="Of this service."),
+        click.option("--tag", metavar="NAME=VALUE", help="Of sessions with this tag."),
         click.option("--scenario", metavar="NAME", help="Of this scenario."),
         click.option("--user", metavar="ID", help="Of this user."),
     ):  # fmt: skip
@@ -47,11 +52,13 @@ def _target_options(function: F) -> F:
     return function
 
 
-def _target(user: str | None, scenario: str | None, everybody: bool) -> tuple[str, str]:
-    named = (("user", user), ("scenario", scenario), ("all", "" if everybody else None))
-    given = [pair for pair in named if pair[1] is not None]
-    if len(given) != 1 or (not given[0][1] and not everybody):
-        raise click.UsageError("give one of --user ID, --scenario NAME and --all")
+def _target(options: Mapping[str, Any]) -> tuple[str, str]:
+    named = [(scope, options[scope]) for scope in _NAMED]
+    given = [pair for pair in (*named, ("all", "" if options["everybody"] else None)) if pair[1] is not None]
+    if len(given) != 1 or (not given[0][1] and not options["everybody"]):
+        raise click.UsageError(
+            "give one of --user ID, --scenario NAME, --tag NAME=VALUE, --service NAME, --model NAME and --all"
+        )
     scope, name = given[0][0], given[0][1] or ""
     try:
         return scope, pseudonyms.stored(name) if scope == "user" else name
@@ -62,19 +69,23 @@ def _target(user: str | None, scenario: str | None, everybody: bool) -> tuple[st
 @budget.command("set", short_help="Set a budget.")
 @click.argument("limit", metavar="DOLLARS")
 @_target_options
+@click.option("--soft", is_flag=True, help="Calls past it are warned of, and sent.")
+@click.option("--rollover", is_flag=True, help="What was left of the period before is added.")
+@click.option("--zone", metavar="NAME", default="UTC", show_default=True, help="The time zone that its days begin in.")
 @options.dsn_option
-def set_(limit: str, user: str | None, scenario: str | None, everybody: bool, period: str, dsn: str | None) -> None:
+def set_(limit: str, period: str, soft: bool, rollover: bool, zone: str, dsn: str | None, **target: Any) -> None:
     """Set a budget of DOLLARS, replacing the one that was set before."""
     from otel_costs.store import budgets  # noqa: PLC0415
 
-    scope, name = _target(user, scenario, everybody)
+    scope, name = _target(target)
     try:
         usd = Decimal(limit.lstrip("$").replace(",", ""))
     except InvalidOperation:
         raise click.UsageError(f"{limit!r} is no amount: give dollars, such as 50 or 0.25") from None
     with options.opened(dsn) as client:
         try:
-            budgets.put(client, scope, name, period, usd)
+            since = budgets.since_of(client, scope, name, period)
+            budgets.put(client, scope, name, period, budgets.Terms(usd, soft, rollover, zone), since)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
     output.show(output.text(f"{_whose(scope, name)} may spend {formatting.exact(usd)} a {period}"))
@@ -83,12 +94,12 @@ def set_(limit: str, user: str | None, scenario: str | None, everybody: bool, pe
 @budget.command("remove", short_help="Remove a budget.")
 @_target_options
 @options.dsn_option
-def remove(user: str | None, scenario: str | None, everybody: bool, period: str, dsn: str | None) -> None:
+def remove(period: str, dsn: str | None, **target: Any) -> None:
     """Remove a budget. Exit code 2: there is none."""
     from otel_costs.cli.failure import Failure  # noqa: PLC0415
     from otel_costs.store import budgets  # noqa: PLC0415
 
-    scope, name = _target(user, scenario, everybody)
+    scope, name = _target(target)
     with options.opened(dsn) as client:
         if not budgets.remove(client, scope, name, period):
             raise Failure(f"{_whose(scope, name)} has no budget for a {period}; `otel-costs budget list` lists them")
@@ -148,7 +159,7 @@ def _table(rows: Sequence[Row]) -> Table:
         unpriced = f" + {row['unpriced_calls']:,} {formatting.UNPRICED}" if row["unpriced_calls"] else ""
         table.add_row(
             output.text(_whose(row["scope"], row["name"])), row["period"], formatting.usd(row["spent_usd"]) + unpriced,
-            formatting.usd(row["limit_usd"]), "" if row["used"] is None else f"{row['used']:.0%}",
+            formatting.usd(row["limit_usd"] + row["carried_usd"]), "" if row["used"] is None else f"{row['used']:.0%}",
             Text(row["state"], _STYLES[row["state"]]),
         )  # fmt: skip
     return table

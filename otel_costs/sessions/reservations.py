@@ -4,6 +4,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Final, Literal, Self
 
@@ -67,6 +68,12 @@ class BudgetExceeded(Exception):  # noqa: N818  the name is the public contract
 # Reentrant: a finalizer may make a call anywhere.
 _lock = threading.RLock()
 
+
+def budgets_lock() -> AbstractContextManager[object]:
+    """Return the lock that the sums of all limits are changed under; a forked child has a new one."""
+    return _lock
+
+
 _dropped: deque["Reservation"] = deque()
 """Reservations that nobody holds any more: their finalizer may run in the middle of anything, and only notes them."""
 
@@ -112,6 +119,12 @@ class Limit:
     def left_usd(self) -> Decimal | None:
         """What is left beside what was spent; below 0 where it is over, None where there is no limit."""
         return None if self.limit_usd is None else EXACT.subtract(self.limit_usd, self.spent_usd)
+
+    @property
+    def free_usd(self) -> Decimal | None:
+        """What is left beside what was spent and what calls under way may cost; None where there is no limit."""
+        left_usd = self.left_usd
+        return None if left_usd is None else EXACT.subtract(left_usd, self.reserved_usd)
 
     def add(self, usd: Decimal) -> None:
         """Count what was spent, and say once that 80 % are."""

@@ -1,23 +1,48 @@
-"""Budgets: what a user, a scenario or everybody may spend in a calendar day, week or month."""
+"""Budgets: what a user, scenario, tag, service, model or everybody may spend in a calendar day, week or month."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
-from otel_costs.store.rows import rows, telling
+from otel_costs.store.connection import StoreError
+from otel_costs.store.rows import Row, rows, telling
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-SCOPES: Final = ("user", "scenario", "all")
+SCOPES: Final = ("user", "scenario", "tag", "service", "model", "all")
 PERIODS: Final = ("day", "week", "month")
 
 MOST_USD: Final = Decimal(10) ** 12
 """The highest limit; a trillion dollars."""
 
 
-def put(client: "Client", scope: str, name: str, period: str, limit_usd: Decimal) -> None:
-    """Set a budget, in the place of one that there may be. Raises ValueError for what is none, StoreError."""
-    _write(client, scope, name, period, _checked(limit_usd), deleted=False)
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a budget allows: its limit in USD, and how it is meant."""
+
+    limit_usd: Decimal
+    soft: bool = False
+    """Whether calls past it are warned of and sent."""
+    rollover: bool = False
+    """Whether what was left of the period before is added."""
+    zone: str = "UTC"
+    """The time zone that its days begin in."""
+
+
+def put(client: "Client", scope: str, name: str, period: str, terms: Terms, since: datetime | None = None) -> None:
+    """Set a budget, in the place of one that there may be. Raises ValueError for what is none, StoreError.
+
+    `since` is when it was set for the first time, as `since_of` says; None is now.
+    """
+    limit_usd = terms.limit_usd
+    if not limit_usd.is_finite() or not 0 <= limit_usd < MOST_USD or limit_usd != round(limit_usd, 12):
+        raise ValueError(f"{limit_usd} is no limit: give dollars, from 0 on, with at most twelve decimals")
+    _check_zone(client, terms.zone)
+    _write(client, scope, name, period, terms, since, deleted=False)
 
 
 def remove(client: "Client", scope: str, name: str, period: str) -> bool:
@@ -30,32 +55,85 @@ def remove(client: "Client", scope: str, name: str, period: str) -> bool:
 
 def limit_of(client: "Client", scope: str, name: str, period: str) -> Decimal | None:
     """Return the limit of a budget; None when there is none. Raises StoreError."""
+    found = _budget(client, scope, name, period)
+    return None if found is None else found["limit_usd"]
+
+
+def since_of(client: "Client", scope: str, name: str, period: str) -> datetime | None:
+    """Return when a budget was set for the first time; None when there is none. Raises StoreError."""
+    found = _budget(client, scope, name, period)
+    return None if found is None else found["since"]
+
+
+def _budget(client: "Client", scope: str, name: str, period: str) -> Row | None:
     found = rows(
         client,
-        "select limit_usd from budget_status where scope = {scope:String} and name = {name:String}"
+        "select limit_usd, since from budget_status where scope = {scope:String} and name = {name:String}"
         " and period = {period:String}",
         {"scope": scope, "name": name, "period": period},
     )
-    return found[0]["limit_usd"] if found else None
+    return found[0] if found else None
 
 
 def take_away(client: "Client", scope: str, name: str, period: str, limit_usd: Decimal) -> None:
     """Write that there is no such budget any more. Raises ValueError for what is none, StoreError."""
-    _write(client, scope, name, period, limit_usd, deleted=True)
+    _write(client, scope, name, period, Terms(limit_usd), None, deleted=True)
 
 
-def _checked(limit_usd: Decimal) -> Decimal:
-    if not limit_usd.is_finite() or not 0 <= limit_usd < MOST_USD or limit_usd != round(limit_usd, 12):
-        raise ValueError(f"{limit_usd} is no limit: give dollars, from 0 on, with at most twelve decimals")
-    return limit_usd
+def enforced(client: "Client", most: int) -> list[Row]:
+    """Return what programs are held to: the fullest budgets, with what was carried over. Raises StoreError."""
+    return rows(
+        client,
+        "select scope, name, period, period_start, period_end, limit_usd + carried_usd as limit_usd, spent_usd, soft"
+        " from budget_status order by used desc, scope, name, period limit {most:UInt32}",
+        {"most": most},
+    )
 
 
-def _write(client: "Client", scope: str, name: str, period: str, limit_usd: Decimal, *, deleted: bool) -> None:
+def seen(client: "Client", process_ids: Sequence[str]) -> dict[str, int]:
+    """Return the number of the last call of each process that has arrived. Raises StoreError."""
+    if not process_ids:
+        return {}
+    found = rows(
+        client,
+        "select lower(hex(process_id)) as id, last_seq from process_calls"
+        " where process_id in (select toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))",
+        {"ids": list(process_ids)},
+    )
+    return {row["id"]: row["last_seq"] for row in found}
+
+
+def _check_zone(client: "Client", zone: str) -> None:
+    """Raise ValueError for a zone that this machine or the store does not know."""
+    try:
+        ZoneInfo(zone)
+        rows(client, "select formatDateTime(now(), '%F', {zone:String})", {"zone": zone})
+    except (ValueError, KeyError, OSError, StoreError):
+        raise ValueError(f"{zone!r} is no time zone: give a name such as Europe/Berlin, or UTC") from None
+
+
+def _write(
+    client: "Client", scope: str, name: str, period: str, terms: Terms, since: datetime | None, *, deleted: bool
+) -> None:
     if scope not in SCOPES or period not in PERIODS or bool(name) == (scope == "all"):
         raise ValueError(f"no budget of {scope} {name!r} for a {period}")
+    if scope == "tag" and "=" not in name:
+        raise ValueError(f"no budget of tag {name!r}: give NAME=VALUE")
+    values = {
+        "scope": ("String", scope),
+        "name": ("String", name),
+        "period": ("String", period),
+        "limit_usd": ("Decimal(38, 12)", f"{terms.limit_usd:f}"),
+        "deleted": ("Bool", deleted),
+        "soft": ("Bool", terms.soft),
+        "rollover": ("Bool", terms.rollover),
+        "zone": ("String", terms.zone),
+    }
+    if since is not None:
+        values["since"] = ("DateTime64(6, 'UTC')", f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}")
+    places = ", ".join(f"{{{column}:{kind}}}" for column, (kind, _) in values.items())
     with telling("cannot store the budget"):
         client.command(
-            "insert into budgets (scope, name, period, limit_usd, deleted) values"
-            " ({scope:String}, {name:String}, {period:String}, {limit:Decimal(38, 12)}, {deleted:Bool})",
-            parameters={"scope": scope, "name": name, "period": period, "limit": f"{limit_usd:f}", "deleted": deleted},
+            f"insert into budgets ({', '.join(values)}) values ({places})",  # noqa: S608
+            parameters={column: value for column, (_, value) in values.items()},
         )

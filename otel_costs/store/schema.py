@@ -195,6 +195,9 @@ def _extend(client: "Client", statement: Statement, on_cluster: str) -> Iterator
         if name not in have:
             client.command(f"alter table {statement.name} {on_cluster} add column `{name}` {kind}")
             yield Change("extended", "table", statement.name, f"column {name} {kind}")
+        elif have[name] != kind and kind.startswith("Enum"):  # it has more words now
+            client.command(f"alter table {statement.name} {on_cluster} modify column `{name}` {kind}")
+            yield Change("extended", "table", statement.name, f"words of {name}")
     for what, how_long in sorted(kept):
         changed = f"modify column `{what}` ttl {how_long}" if what else f"modify ttl {how_long}"
         client.command(f"alter table {statement.name} {on_cluster} {changed}")

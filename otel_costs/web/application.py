@@ -30,6 +30,7 @@ from otel_costs.web import (
 )
 from otel_costs.web.access import Access, RefusedError
 from otel_costs.web.answer import failed
+from otel_costs.web.enforced_budgets import EnforcedBudgets
 from otel_costs.web.entrance import Entrance
 from otel_costs.web.feed import Feed
 from otel_costs.web.page_settings import PageSettings, package_version
@@ -72,6 +73,7 @@ def application(
     made.state.store = store
     made.state.page_settings = settings or PageSettings.of()
     made.state.feed = feed = feed or Feed(store)
+    made.state.enforced_budgets = EnforcedBudgets(store)
     # Calls with a key are looked for and stored by one request after the other.
     made.state.one_at_a_time = Lock()
     for api in _APIS:

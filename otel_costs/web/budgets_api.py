@@ -1,4 +1,4 @@
-"""GET, PUT and DELETE budgets: what users, scenarios and all together may spend, and what they did."""
+"""GET, PUT and DELETE budgets: what users, scenarios, tags, services, models and all may spend, and what they did."""
 
 from decimal import Decimal, InvalidOperation
 from math import isfinite
@@ -16,6 +16,7 @@ from otel_costs.web import models
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import MayWrite, StoreOf
 from otel_costs.web.documented import documented
+from otel_costs.web.enforced_budgets import EnforcedBudgets
 from otel_costs.web.exact_body import ExactRoute
 from otel_costs.web.question import FORM, Asked, ParameterError, Question
 from otel_costs.web.store import Store
@@ -24,14 +25,15 @@ router: Final = APIRouter(tags=["budgets"], route_class=ExactRoute)
 
 _LIST: Final = Asked(FORM, own=(("days", "1: how each is being spent, day by day, and where it will end"),))
 _ONE: Final = Asked(("money",))
+_ENFORCED: Final = Asked(own=(("process", "the process that asks, 32 hex digits"),))
 
 _Period = Literal["day", "week", "month"]
-_Scope = Literal["user", "scenario"]
+_Scope = Literal["user", "scenario", "tag", "service", "model"]
 
 
 @router.get("/budgets", **documented(_LIST, models.Budgets))
 async def get_budgets(request: Request, store: StoreOf, question: Annotated[Question, Depends(_LIST)]) -> Response:
-    """Return every budget and what was spent of it in its current day, week or month (UTC), the fullest first.
+    """Return every budget and what was spent of it in its current day, week or month, the fullest first.
 
     With `days=1` the fullest 50 have `burn_down` too, what was spent in each day of the period so far (of a day: in
     each hour), and `projected_usd`, where the period will end if it goes on as in the last seven days.
@@ -41,6 +43,23 @@ async def get_budgets(request: Request, store: StoreOf, question: Annotated[Ques
         raise ParameterError(f"{wanted!r} is nothing for days: give 0 or 1")
     found = await store.ask(request, burning if wanted in ("1", "true") else status)
     return answer(question, {"budgets": found}, found)
+
+
+@router.get("/budgets/enforced", **documented(_ENFORCED, models.EnforcedBudgets))
+async def get_enforced_budgets(request: Request, question: Annotated[Question, Depends(_ENFORCED)]) -> Response:
+    """Return what programs are held to: the 10,000 fullest budgets, as of a second ago.
+
+    Programs with OTEL_COSTS_BUDGETS ask for it every two seconds. `process` is the one that asks, as its records name
+    it: `seen_seq` is the number of the last of its calls that the sums have. An ETag answers with 304 what is the same.
+    """
+    enforced: EnforcedBudgets = request.app.state.enforced_budgets
+    found, tag = await enforced.told(question.texts.get("process"))
+    etag = f'"{tag}"'
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": etag})
+    response = answer(question, found)
+    response.headers["ETag"] = etag
+    return response
 
 
 @router.put("/budgets/all/{period}", dependencies=[MayWrite], **documented(_ONE, models.Budget, 413))
@@ -65,7 +84,7 @@ async def put_budget(
     store: StoreOf,
     question: Annotated[Question, Depends(_ONE)],
 ) -> Response:
-    """Set what a user or a scenario may spend in a day, week or month, in the place of the budget before."""
+    """Set what a user, scenario, tag (`NAME=VALUE`), service or model may spend, in the place of the budget before."""
     return await _put(request, store, question, (scope, _recorded(scope, name), period), body)
 
 
@@ -88,7 +107,7 @@ async def delete_budget(
     store: StoreOf,
     question: Annotated[Question, Depends(_ONE)],
 ) -> Response:
-    """Take the budget of a user or a scenario away."""
+    """Take the budget of a user, scenario, tag, service or model away."""
     return await _delete(request, store, question, (scope, _recorded(scope, name), period))
 
 
@@ -96,12 +115,13 @@ async def _put(
     request: Request, store: Store, question: Question, which: tuple[str, str, str], body: models.BudgetBody
 ) -> Response:
     try:
-        limit_usd = Decimal(str(body.limit_usd))
-        await store.change(request, lambda client: budgets.put(client, *which, limit_usd))
+        terms = budgets.Terms(Decimal(str(body.limit_usd)), body.soft, body.rollover, body.zone)
+        since = await store.ask(request, lambda client: budgets.since_of(client, *which))
+        await store.change(request, lambda client: budgets.put(client, *which, terms, since))
     except (InvalidOperation, ValueError):
         raise ParameterError(
             f"no budget of {which[0]} {which[1]!r} with a limit of {str(body.limit_usd)[:40]!r}: give dollars, from 0"
-            " on, with at most twelve decimals, and a name"
+            " on, with at most twelve decimals, a name (NAME=VALUE of a tag), and a zone such as Europe/Berlin"
         ) from None
     found = await store.ask(request, status)
     (set_,) = (row for row in found if (row["scope"], row["name"], row["period"]) == which)

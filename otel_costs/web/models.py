@@ -399,18 +399,23 @@ class Budget(Shape):
     name: str
     period: str
     period_start: Time
+    period_end: Time
+    zone: str = Field(description="time zone that its days begin in")
     limit_usd: Money
+    carried_usd: Money = Field(description="what was left of the period before, of a budget with rollover")
     spent_usd: Money
     remaining_usd: Money
     used: float | None = Field(description="the spent part, 1 is all of it; null for what was spent of nothing")
     state: str = Field(description="ok, warning (80 % and more) or over")
     unpriced_calls: int
+    soft: bool = Field(description="calls past it are warned of, and sent")
+    rollover: bool = Field(description="what was left of the period before is added")
+    since: Time = Field(description="when it was set for the first time")
 
 
 class BurningBudget(Budget):
     """A budget, and with days=1 how it is being spent."""
 
-    period_end: Time | None = None
     projected_usd: Money | None = Field(default=None, description="the period's cost, as it goes on")
     burn_down: list[BurnDown] | None = None
 
@@ -421,10 +426,33 @@ class Budgets(Shape):
     budgets: list[BurningBudget]
 
 
+class EnforcedBudget(Shape):
+    """A budget as a program is held to it."""
+
+    scope: str
+    name: str
+    period: str
+    period_start: Time
+    period_end: Time
+    limit_usd: Money = Field(description="with what was carried over")
+    spent_usd: Money
+    soft: bool
+
+
+class EnforcedBudgets(Shape):
+    """What a program is held to."""
+
+    seen_seq: int = Field(description="the last of its calls that the sums have; 0 where that is not known")
+    budgets: list[EnforcedBudget]
+
+
 class BudgetBody(Body):
     """The limit of a budget."""
 
     limit_usd: GivenDollars = Field(description="US dollars, from 0 on")
+    soft: bool = Field(False, description="calls past it are warned of, and sent")
+    rollover: bool = Field(False, description="what was left of the period before is added")
+    zone: str = Field("UTC", max_length=64, description="time zone that its days begin in, such as Europe/Berlin")
 
 
 class Removed(Shape):

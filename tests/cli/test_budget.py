@@ -42,6 +42,23 @@ def test_a_budget_that_is_over(url: str) -> None:
         assert [row["state"] for row in json.loads(checked.stdout)["budgets"]] == ([state] if state else [])
 
 
+def test_what_a_budget_may_be_of_and_how_it_is_meant(url: str) -> None:
+    """A tag, a service or a model; soft, with rollover, in a zone of its own."""
+    for whose in (["--tag", "team=sales"], ["--service", "shop"], ["--model", "openai/gpt-4o"]):
+        more = ["--soft", "--rollover", "--zone", "Europe/Berlin"]
+        assert run("budget", "set", "3", *whose, *more, url=url).exit_code == 0
+    rows = json.loads(run("budget", "list", "--format", "json", url=url).stdout)["budgets"]
+    assert {(row["scope"], row["name"], row["soft"], row["rollover"], row["zone"]) for row in rows} == {
+        ("tag", "team=sales", True, True, "Europe/Berlin"),
+        ("service", "shop", True, True, "Europe/Berlin"),
+        ("model", "openai/gpt-4o", True, True, "Europe/Berlin"),
+    }
+    refused = run("budget", "set", "3", "--all", "--zone", "Mars", url=url)
+    assert (refused.exit_code, "'Mars' is no time zone" in refused.stderr) == (2, True)
+    refused = run("budget", "set", "3", "--tag", "sales", url=url)
+    assert (refused.exit_code, "give NAME=VALUE" in refused.stderr) == (2, True)
+
+
 def test_budgets_are_listed(url: str) -> None:
     """With what was spent of them, exact, the fullest first."""
     run("budget", "set", "$1,000", "--all", url=url)
@@ -89,7 +106,7 @@ def test_whose_budget(url: str, target: list[str]) -> None:
     """One user, one scenario or everybody."""
     said = run("budget", "set", "1", *target, url=url)
     assert said.exit_code == 2
-    assert "give one of --user ID, --scenario NAME and --all" in said.stderr
+    assert "give one of --user ID, --scenario NAME, --tag NAME=VALUE" in said.stderr
 
 
 def test_a_budget_that_is_none_cannot_be_removed(url: str) -> None:

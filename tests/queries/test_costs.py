@@ -1,13 +1,18 @@
 """The views that say what money went to: parts, lines, users, scenarios, models, days, budgets, what has no price."""
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from .ledger import NOON, LogRow, Store, at, call, only
+
+VIEW = Path(__file__).parents[2] / "queries/reports/budget_status.sql"
 
 PARTS = ("text_input", "text_output", "audio_input", "audio_output", "speech_to_text", "text_to_speech", "other")
 
@@ -318,3 +323,68 @@ def test_budgets(store: Store) -> None:
     assert found["all", "", "day"]["state"] == "warning"
     assert found["user", "nobody", "day"]["state"] == "ok"
     assert found["user", "nobody", "day"]["used"] == 0
+
+
+def test_budgets_of_tags_services_and_models(store: Store) -> None:
+    """Each counts what has its name; a model's, with its provider before it or without."""
+    now = datetime.now(UTC)
+    store.insert(
+        call(now, cost="1", otel_costs__tag__team="support"),
+        call(now, cost="2", otel_costs__tag__team="sales", otel_costs__tag__kb="a=b"),
+        call(now, cost="4", gen_ai__request__model="o3", gen_ai__response__model="o3-2025-04-16"),
+    )
+    store.client.command(
+        "insert into budgets (scope, name, period, limit_usd) values ('tag', 'team=support', 'day', 1),"
+        " ('tag', 'kb=a=b', 'day', 1), ('model', 'o3', 'day', 5), ('model', 'openai/o3', 'day', 3),"
+        " ('model', 'azure/o3', 'day', 3), ('service', 'nobody', 'day', 1), ('all', '', 'day', 7),"
+        " ('model', 'o3-2025-04-16', 'day', 9)"
+    )
+    assert {(row["name"], row["spent_usd"], row["state"]) for row in store.ask("select * from budget_status")} == {
+        ("team=support", Decimal(1), "warning"),
+        ("kb=a=b", Decimal(2), "over"),
+        ("o3", Decimal(4), "warning"),
+        ("openai/o3", Decimal(4), "over"),
+        ("azure/o3", Decimal(0), "ok"),
+        ("nobody", Decimal(0), "ok"),
+        ("o3-2025-04-16", Decimal(4), "ok"),
+        ("", Decimal(7), "warning"),
+    }
+
+
+def test_budgets_with_rollover(store: Store) -> None:
+    """What was left of the period before is added, and of that one alone, once the budget has lasted for one."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    hour = timedelta(hours=1)
+    store.insert(call(midnight, cost="9"), call(midnight - hour, cost="4"), call(midnight - 25 * hour, cost="1"))
+    store.insert(call(midnight, cost="1", user="u2"), call(midnight - hour, cost="100", user="u2"))
+    store.client.command(
+        "insert into budgets (scope, name, period, limit_usd, rollover, since) values"
+        " ('user', 'u1', 'day', 10, true, '2026-01-01'), ('user', 'u2', 'day', 10, true, '2026-01-01'),"
+        " ('all', '', 'day', 10, true, now())"
+    )
+    found = {row["name"]: row for row in store.ask("select * from budget_status")}
+    assert {name: (row["carried_usd"], row["remaining_usd"], row["state"]) for name, row in found.items()} == {
+        "u1": (Decimal(6), Decimal(7), "ok"),
+        "u2": (Decimal(0), Decimal(9), "ok"),
+        "": (Decimal(0), Decimal(0), "warning"),
+    }
+    assert found["u1"]["used"] == 9 / 16
+
+
+def test_budgets_begin_in_their_own_zone(store: Store) -> None:
+    """At the midnight that is there, whether it is summer or winter."""
+    zones = ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Pacific/Kiritimati", "Australia/Lord_Howe"]
+    rows = ", ".join(f"('user', '{zone}', 'day', 1, '{zone}')" for zone in zones)
+    store.client.command(f"insert into budgets (scope, name, period, limit_usd, zone) values {rows}")
+    before = datetime.now(UTC)
+    found = {row["name"]: (row["period_start"], row["period_end"]) for row in store.ask("select * from budget_status")}
+    for zone in zones:
+        days = [moment.astimezone(ZoneInfo(zone)).date() for moment in (before, datetime.now(UTC))]
+        assert found[zone] in [
+            tuple(datetime.combine(day + timedelta(n), time(), ZoneInfo(zone)) for n in (0, 1)) for day in days
+        ]
+    functions = re.search(r"with\n((?:.*\n)*?.*as begins,)", VIEW.read_text(encoding="utf-8"))
+    assert functions is not None
+    asked = f"with {functions[1].rstrip(',')} select toDate('2026-01-01') + number as day, arrayJoin({zones}) as zone,"
+    for row in store.ask(f"{asked} begins(day, zone) as at from numbers(365)"):
+        assert row["at"] == datetime.combine(row["day"], time(), ZoneInfo(row["zone"])), row

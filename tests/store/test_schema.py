@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otel_costs.store import StoreError, files, schema
+from otel_costs.store import StoreError, budgets, files, reports, schema
 from otel_costs.store.schema import Change, Retention
 from tests.queries.engine import beside, engine
 
@@ -141,6 +142,74 @@ def test_a_handler_is_given_back(empty: "Client") -> None:
     replaced = [Change("replaced", "handler", "session"), Change("replaced", "handler", "sessions")]
     assert schema.apply(engine()) == replaced
     assert schema.apply(empty) == replaced
+
+
+_OLDER_BUDGETS = """
+create table budgets
+(
+    scope Enum8('user' = 1, 'scenario' = 2, 'all' = 3),
+    name String,
+    period Enum8('day' = 1, 'week' = 2, 'month' = 3),
+    limit_usd Decimal(38, 12),
+    deleted Bool default false,
+    changed_at DateTime64(6, 'UTC') default now64(6)
+)
+engine = ReplacingMergeTree(changed_at)
+order by (scope, name, period)
+"""
+
+
+def test_budgets_of_an_older_store_stay(empty: "Client") -> None:
+    """They are hard ones, in UTC, without rollover, since they were set; tags, services and models are new."""
+    schema.apply(empty)
+    empty.command("drop table budgets sync")
+    empty.command(_OLDER_BUDGETS)
+    empty.command("insert into schema_versions (kind, name, checksum) values ('table', 'budgets', 'older')")
+    empty.command("insert into budgets (scope, name, period, limit_usd) values ('user', 'u1', 'day', 5)")
+    extended = [str(change) for change in schema.apply(empty) if change.name == "budgets"]
+    assert len(extended) == 5
+    budgets.put(empty, "tag", "team=sales", "week", budgets.Terms(Decimal(1), soft=True, zone="Europe/Berlin"))
+    found = empty.query("select scope, limit_usd, soft, rollover, zone, since = changed_at from budgets order by scope")
+    assert found.result_rows == [("user", 5, False, False, "UTC", True), ("tag", 1, True, False, "Europe/Berlin", True)]
+    assert [row["name"] for row in reports.budget_status(empty)] == ["team=sales", "u1"]
+    assert schema.apply(empty) == []
+
+
+def test_a_budget_that_is_changed_has_been_there_since_it_was_set(empty: "Client") -> None:
+    """Unless it was taken away meanwhile: its rollover begins anew."""
+    schema.apply(empty)
+
+    def since() -> Any:
+        return empty.query("select since from budgets final").result_rows[0][0]
+
+    budgets.put(empty, "all", "", "day", budgets.Terms(Decimal(1)))
+    first = since()
+    budgets.put(
+        empty, "all", "", "day", budgets.Terms(Decimal(2), rollover=True), budgets.since_of(empty, "all", "", "day")
+    )
+    assert since() == first
+    assert budgets.remove(empty, "all", "", "day")
+    assert budgets.since_of(empty, "all", "", "day") is None
+    budgets.put(empty, "all", "", "day", budgets.Terms(Decimal(2)))
+    assert since() > first
+
+
+@pytest.mark.parametrize(
+    ("scope", "name", "terms"),
+    [
+        ("user", "u", budgets.Terms(Decimal(1), zone="Mars/Olympus")),
+        ("user", "u", budgets.Terms(Decimal(1), zone="")),
+        ("user", "u", budgets.Terms(Decimal(1), zone="../etc/passwd")),
+        ("tag", "team", budgets.Terms(Decimal(1))),
+        ("team", "u", budgets.Terms(Decimal(1))),
+        ("all", "u", budgets.Terms(Decimal(1))),
+        ("model", "", budgets.Terms(Decimal(1))),
+    ],
+)
+def test_what_is_no_budget(empty: "Client", scope: str, name: str, terms: budgets.Terms) -> None:
+    schema.apply(empty)
+    with pytest.raises(ValueError, match=r"no budget|no time zone"):
+        budgets.put(empty, scope, name, "day", terms)
 
 
 def test_a_table_gets_the_columns_that_a_newer_version_has(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:

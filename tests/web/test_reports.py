@@ -149,9 +149,24 @@ def test_a_budget_from_set_to_gone(api: str) -> None:
     assert got(f"{api}/budgets") == {"budgets": []}
 
 
+def test_budgets_as_programs_are_held_to_them(api: str) -> None:
+    """With what is carried over, for who asks with a process and without; the same again is 304."""
+    terms = {"limit_usd": "2", "soft": True, "rollover": True, "zone": "Europe/Berlin"}
+    one = json.loads(sent(f"{api}/budgets/tag/week/team=a%2Fb", terms, method="PUT").text)
+    assert (one["scope"], one["name"], one["soft"], one["rollover"]) == ("tag", "team=a/b", True, True)
+    answer = asked(f"{api}/budgets/enforced", process="ab" * 16)
+    assert set(json.loads(answer.text)) == {"seen_seq", "budgets"}
+    same = asked(f"{api}/budgets/enforced", {"If-None-Match": answer.headers["etag"]}, process="ab" * 16)
+    assert (same.status, same.body) == (304, b"")
+    assert "unknown parameter" in refusal(asked(f"{api}/budgets/enforced", who="me"), 400)
+    assert json.loads(send(f"{api}/budgets/tag/week/team=a%2Fb", method="DELETE").text) == {"removed": True}
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
+        ("user/month/ada", {"limit_usd": "1", "zone": "Mars"}),
+        ("tag/month/ada", {"limit_usd": "1"}),
         ("user/month/ada", {"limit_usd": "-1"}),
         ("user/month/ada", {"limit_usd": "NaN"}),
         ("user/month/ada", {"limit_usd": "1e30"}),

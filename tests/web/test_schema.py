@@ -40,6 +40,7 @@ OPERATIONS = [
     ("GET", "/api/v1/prices"),
     ("GET", "/api/v1/prices/missing"),
     ("GET", "/api/v1/budgets"),
+    ("GET", "/api/v1/budgets/enforced"),
     ("PUT", "/api/v1/budgets/all/{period}"),
     ("DELETE", "/api/v1/budgets/all/{period}"),
     ("PUT", "/api/v1/budgets/{scope}/{period}/{name}"),

@@ -125,6 +125,7 @@ class Request:
         return admit(
             Kind(route.operation, host.provider, self.model),
             partial(of_body, route.operation, self.body),
+            identity=self.identity,
             endpoint=host.address,
             deployment=self.deployment,
         )

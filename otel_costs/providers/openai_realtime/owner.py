@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_costs import semconv as names
-from otel_costs.calls.admission import admit
+from otel_costs.calls.admission import admit, limits_of
 from otel_costs.calls.call import Call
 from otel_costs.calls.estimate import Kind
 from otel_costs.calls.message_log import Conversation
@@ -71,23 +71,25 @@ class Owner:
 
         What it costs is reserved when it begins, which a service may do by itself, too.
         """
-        if self._scope is not None and (reservation := admit(self._kind, scope=self._scope)) is not None:
+        if (reservation := admit(self._kind, scope=self._scope, identity=self._whose)) is not None:
             reservation.release()
 
     def check_spent(self) -> None:
         """Raise `BudgetExceeded` if a budget is spent; this waits for nothing, and is for every piece of sound."""
-        if self._scope is not None:
-            for limit in self._scope.limits:
-                limit.check()
+        for limit in limits_of(self._kind, self._scope, self._whose):
+            limit.check()
+
+    def reserve(self, call: Call) -> None:
+        """Reserve what a response may cost that has begun, whoever asked for it."""
+        call.reservation = admit(self._kind, scope=self._scope, identity=self._whose, refusing=False)
 
     @property
     def _kind(self) -> Kind:
         return Kind("realtime_inference", self.provider, self.model or self._configuration.model)
 
-    def reserve(self, call: Call) -> None:
-        """Reserve what a response may cost that has begun, whoever asked for it."""
-        if self._scope is not None:
-            call.reservation = admit(self._kind, scope=self._scope, refusing=False)
+    @property
+    def _whose(self) -> Mapping[str, Any]:
+        return attribution(self._user) if self._identity is None else self._identity
 
     @property
     def identity(self) -> Mapping[str, Any]:

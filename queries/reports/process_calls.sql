@@ -1,0 +1,9 @@
+-- One row per process whose calls arrived in the days that raw records are kept: how far they came.
+-- Source: call_sequences.
+create or replace view process_calls as
+select
+    process_id, -- identity of the process, 16 bytes
+    any(service) as service, -- service.name of the program
+    bitmapMax(groupBitmapMergeState(seqs)) as last_seq -- the highest number of its calls that arrived
+from call_sequences
+group by process_id
