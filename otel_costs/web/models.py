@@ -153,6 +153,9 @@ class Sessions(Shape):
     sessions: list[Session]
     total: int
     cursor: str | None = Field(default=None, description="there where more follow: give it back for the next page")
+    sealed_not_searched: bool | None = Field(
+        default=None, description="true where q was not looked for in all that was said, since some of it is sealed"
+    )
 
 
 class Message(Shape):

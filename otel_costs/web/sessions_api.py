@@ -58,9 +58,12 @@ def asking(question: Question) -> Any:
             raise ParameterError(str(error)) from None
 
     def ask(client: Any) -> Row:
-        return session_list.sessions(
-            client, question.selection, sort=question.sort, limit=question.limit, cursor=question.cursor
+        selection = question.selection
+        found = session_list.sessions(
+            client, selection, sort=question.sort, limit=question.limit, cursor=question.cursor
         )
+        unseen = selection.q is not None and reports.has_sealed(client, since=selection.since)
+        return {**found, "sealed_not_searched": True} if unseen else found
 
     return ask
 
