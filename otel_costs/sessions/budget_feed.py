@@ -35,7 +35,7 @@ STALE_S: Final = 30.0
 """How old what was told may be where `closed` is asked for."""
 
 FIRST_S: Final = 1.0
-"""How long the first call waits at most for the first answer where `closed` is asked for."""
+"""How long after the beginning calls wait at most for the first answer where `closed` is asked for."""
 
 _TIMEOUT_S: Final = 5.0
 _MAX_BYTES: Final = 16_000_000
@@ -69,7 +69,7 @@ class _Feed:
             self._headers["Authorization"] = f"Bearer {token}"
         self._take, self._etag = take, ""
         self._stopped, self.first = threading.Event(), threading.Event()
-        self._known_at = float("-inf")
+        self._known_at, self.begun_at = float("-inf"), time.monotonic()
         local = urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
         without = [urllib.request.ProxyHandler({})] if local else []
         self._opener = urllib.request.build_opener(_NoRedirect(), *without)
@@ -182,7 +182,7 @@ def refusal() -> BudgetExceeded | None:
     feed = _feed
     if feed is None or not feed.closed or feed.knows():
         return None
-    feed.first.wait(FIRST_S)
+    feed.first.wait(max(0.0, feed.begun_at + FIRST_S - time.monotonic()))
     if feed.knows():
         return None
     why = f"are not known: there is no answer at the address in {names.ENV_BUDGETS}, and calls are refused meanwhile"

@@ -297,6 +297,23 @@ def test_it_is_not_instrumented(server: _Server, monkeypatch: pytest.MonkeyPatch
     assert seen == [True]
 
 
+def test_no_call_waits_for_an_answer_that_does_not_come(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But in the first second; with `open` not even then."""
+    gate = threading.Event()
+    asked = budget_feed._Feed._answer
+    monkeypatch.setattr(budget_feed._Feed, "_answer", lambda feed: gate.wait(30) and asked(feed))
+    monkeypatch.setenv(names.ENV_BUDGETS_FAIL, "closed")
+    monkeypatch.setattr(budget_feed, "FIRST_S", 0)
+    server.answers = [Answer(200, {}, b'{"budgets": []}')]
+    with instrumented(Recorded()):
+        for _ in range(2):
+            with pytest.raises(otel_costs.BudgetExceeded, match="are not known"):
+                otel_costs.check_budget()
+        gate.set()
+        budget_feed.wait(30)
+        assert otel_costs.check_budget() is None
+
+
 @pytest.mark.parametrize("address", ["", "off", "host:8123", "file:///etc/passwd", "http://"])
 def test_an_address_that_is_none(
     address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
