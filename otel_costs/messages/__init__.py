@@ -90,7 +90,9 @@ def seal(attributes: dict[str, Any], body: str | None, session_id: str) -> str |
         if arguments is not None:
             attributes[names.MESSAGE_ARGUMENTS] = sealer.seal(arguments, session_id, message_id, sealing.ARGUMENTS)
         return None if body is None else sealer.seal(body, session_id, message_id, sealing.CONTENT)
-    except Exception as error:  # noqa: BLE001
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # a panic of the library's is no Exception
         telemetry.warn_once("bug:seal", "Content cannot be sealed, and is dropped; costs are kept", error=error)
         return None
 

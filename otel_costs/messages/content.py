@@ -145,8 +145,11 @@ def _sealed(asked: Capture) -> tuple[Capture, Sealer | None]:
         return asked, None
     try:
         found = sealing.of_environment()
-    except KeysError as error:
-        _log.error("No content is recorded, since %s cannot be used; costs are kept: %s.", ENV_CONTENT_KEY, error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # a broken installation of cryptography panics past Exception
+        why = error if isinstance(error, KeysError) else f"cryptography fails with {type(error).__name__}"
+        _log.error("No content is recorded, since %s cannot be used; costs are kept: %s.", ENV_CONTENT_KEY, why)
         return Capture.NO_CONTENT, None
     if found is None or asked is Capture.EVENT_ONLY:
         return asked, found

@@ -13,6 +13,7 @@ from otel_costs import messages
 from otel_costs import semconv as names
 from otel_costs.messages import Draft, Message, Recording, content, identify, redaction
 from otel_costs.messages.content import Capture
+from otel_costs.privacy import sealing
 from otel_costs.privacy.sealing import ARGUMENTS, CONTENT, Sealer
 from otel_costs.runtime import telemetry
 from otel_costs.values import sanitize
@@ -116,6 +117,23 @@ def test_a_library_that_is_missing_keeps_content_off(
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
     assert content.configure(Capture.EVENT_ONLY) is Capture.NO_CONTENT
     assert "otel-costs[encryption]" in caplog.text
+
+
+def test_a_library_that_is_broken_keeps_content_off(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it raises when it is loaded, a panic of its compiled part too, does not get out."""
+
+    class PanicException(BaseException):  # what the library's is called
+        pass
+
+    def broken() -> None:
+        raise PanicException("canary")
+
+    monkeypatch.setattr(sealing, "of_environment", broken)
+    assert content.configure(Capture.EVENT_ONLY) is Capture.NO_CONTENT
+    assert "PanicException" in caplog.text
+    assert "canary" not in caplog.text
 
 
 def test_what_cannot_be_sealed_is_dropped(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
