@@ -31,6 +31,7 @@ def browser() -> Iterator[webdriver.Chrome]:
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--window-size=1200,900",
+        "--hide-scrollbars",
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

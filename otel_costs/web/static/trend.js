@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html, Money, Name } from "./parts.js";
-import { money } from "./text.js";
+import { counted, money } from "./text.js";
 
 const HEIGHT = 260;
 const DAY_MS = 86400000;
@@ -87,11 +87,11 @@ export function Trend({ rows, piece, by, since, until, dayOf, link, zoom }) {
       : html`<b>${label(piece, names[shown])}</b> ${money(total(bars, shown))}${dearest(groups, bars, shown).map(([name, value]) => html` · <${Name} of=${name} none=${`no ${by}`} /> ${money(value)}`)}`}</p>
     <ul class="legend" aria-label=${`Split by ${by}`}>${groups.map((group, index) => html`<li key=${String(group.name)}>
       <i class=${`dot colour-${index % COLOURS}`}></i>${group.name === null
-        ? html`${group.others} others`
+        ? counted(group.others, "other")
         : html`<a href=${link(group.name)} title="Show this alone"><${Name} of=${group.name} none=${`no ${by}`} /></a>`}</li>`)}</ul>
     <details><summary>The same as a table</summary><div class="scroll" role="region" aria-label="Costs over time" tabindex="0"><table>
       <thead><tr><th scope="col">${piece}</th><th scope="col">${by}</th><th scope="col" class="number">cost</th></tr></thead>
-      <tbody>${rows.map(row => html`<tr><td>${row[piece]}</td><td>${row[by] === null ? `${row.others} others` : html`<${Name} of=${row[by]} none=${`no ${by}`} />`}</td><td class="number"><${Money} of=${row.cost_usd} /></td></tr>`)}</tbody>
+      <tbody>${rows.map(row => html`<tr><td>${row[piece]}</td><td>${row[by] === null ? counted(row.others, "other") : html`<${Name} of=${row[by]} none=${`no ${by}`} />`}</td><td class="number"><${Money} of=${row.cost_usd} /></td></tr>`)}</tbody>
     </table></div></details>
   </div>`;
 }
