@@ -23,6 +23,12 @@ _SETTLED: Final = """
 const main = document.querySelector("main");
 return main !== null && main.getAttribute("aria-busy") === "false" && !document.querySelector(".loading");
 """
+_NAMED: Final = """
+const [selector, name] = arguments;
+const labels = one => [...(one.labels ?? [])].map(label => label.innerText.trim());
+const named = one => [one.innerText?.trim(), one.getAttribute("aria-label"), ...labels(one)];
+return [...document.querySelectorAll(selector)].filter(one => named(one).includes(name));
+"""
 _OVERFLOW: Final = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -83,7 +89,7 @@ class Page:
         """Return the element of a tag whose text, or label, is `name`, once it is there."""
 
         def find() -> list[WebElement]:
-            return [one for one in self.all(f"{within} {tag}") if name in (one.text.strip(), one.accessible_name)]
+            return list(self.driver.execute_script(_NAMED, f"{within} {tag}", name))
 
         self.until(lambda: bool(find()), f"there is no {tag} {name!r}")
         return find()[0]

@@ -68,7 +68,7 @@ def test_figures_are_those_of_the_api(page: Page, filled: str) -> None:
 
 def test_split_by_each(page: Page, filled: str) -> None:
     """The chart and the breakdown are split by every dimension and tag that there is, and the address says by which."""
-    page.open("/?range=30d")
+    page.open("/?range=30d&by=step")
     choices = [one.text for one in Select(page.one("section select")).options]
     assert {
         "model",
