@@ -21,6 +21,7 @@ from otel_costs.web import (
     page_data,
     page_paths,
     prices_api,
+    reasons_api,
     reports_api,
     sessions_api,
     tags_api,
@@ -47,7 +48,7 @@ zone that is asked for. A parameter that is not known is refused. docs/api.md ha
 
 _APIS: Final = (
     costs_api, sessions_api, calls_api, tags_api, reports_api, usage_api, what_if_api, compare_api, tracking_api,
-    budgets_api, prices_api, events_api,
+    budgets_api, prices_api, reasons_api, events_api,
 )  # fmt: skip
 
 _ACCESS_DENIED: Final = 497

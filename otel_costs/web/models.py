@@ -349,6 +349,20 @@ class NotPriced(Shape):
     last_call_id: str
 
 
+class Reason(Shape):
+    """Why a cost is not simply priced."""
+
+    reason: str = Field(description="as in cost_reason, where several are separated by commas")
+    meaning: str = Field(description="one sentence")
+    remedy: str = Field(description="what to do")
+
+
+class Reasons(Shape):
+    """All reasons."""
+
+    reasons: list[Reason]
+
+
 class Missing(Shape):
     """Calls of a process whose records never arrived."""
 

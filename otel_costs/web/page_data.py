@@ -63,7 +63,7 @@ _GONE_BY: Final = timedelta(minutes=1)  # at most, since the range was read
 _ID: Final = (("id", "the id, where it cannot stand in the path"),)
 _ALTERNATIVES: Final = (
     ("session", "only calls of this session"),
-    ("alternative", "another model; several, separated by commas or given one by one"),
+    ("alternative", "another MODEL, or MODEL;PROVIDER; several, separated by commas or given one by one"),
     ("service_tier", "another service tier, of each alternative"),
     ("processing", "another processing window, of each alternative"),
     ("prices_at", "prices of this time: now, or a moment; by default those of the time of each call"),
@@ -164,7 +164,9 @@ async def _what_if(asking: _Asking) -> _Answered:
     texts = asking.question.texts
     models = [model for model in texts.get("alternative", "").split(",") if model]
     other = {name: texts.get(name) or None for name in ("service_tier", "processing")}
-    chosen = [Alternative(model=model, **other) for model in models]
+    # MODEL, or MODEL;PROVIDER: no name of a model has a semicolon.
+    parts = [model.partition(";") for model in models]
+    chosen = [Alternative(model=model, provider=provider or None, **other) for model, _, provider in parts]
     if not models and any(other.values()):
         chosen = [Alternative(**other)]
     try:

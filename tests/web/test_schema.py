@@ -39,6 +39,7 @@ OPERATIONS = [
     ("GET", "/api/v1/inbox"),
     ("GET", "/api/v1/prices"),
     ("GET", "/api/v1/prices/missing"),
+    ("GET", "/api/v1/reasons"),
     ("GET", "/api/v1/budgets"),
     ("GET", "/api/v1/budgets/enforced"),
     ("PUT", "/api/v1/budgets/all/{period}"),

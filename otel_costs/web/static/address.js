@@ -1,6 +1,7 @@
 // The address: a path and a query that hold all that a page shows, so that a link says everything.
 
 import { useEffect, useState } from "preact/hooks";
+import { kept } from "./example.js";
 import { ROOT, ZONE } from "./settings.js";
 
 /** What sessions and calls can be narrowed to, by the names of the API. */
@@ -40,7 +41,7 @@ export function changed(query, changes) {
 /** Return the address of a page, below where the application is mounted. */
 export function href(path, query) {
   const text = query ? new URLSearchParams(query).toString() : "";
-  return ROOT + path + (text ? (path.includes("?") ? "&" : "?") + text : "");
+  return kept(ROOT + path + (text ? (path.includes("?") ? "&" : "?") + text : ""));
 }
 
 /**

@@ -1,6 +1,7 @@
 // The API, asked: answers as they were, errors with what to do, and whether the server is there at all.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { isExample, recordedAnswer } from "./example.js";
 import { ROOT } from "./settings.js";
 
 const AGAIN_MS = 2000;
@@ -16,6 +17,7 @@ export class ApiError extends Error {
 
 /** Return what `path` below /api/v1/ answers, or below the application where it begins with a slash. Raises ApiError. */
 export async function ask(path, query, { signal, method = "GET", body } = {}) {
+  if (isExample()) return askExample(path, query, method);
   const text = query ? new URLSearchParams(query).toString() : "";
   const place = path.startsWith("/") ? path : `/api/v1/${path}`;
   const url = ROOT + place + (text ? (place.includes("?") ? "&" : "?") + text : "");
@@ -32,6 +34,14 @@ export async function ask(path, query, { signal, method = "GET", body } = {}) {
   if (response.status === 503) away(errorOf(found) || "The store does not answer.");
   if (!response.ok) throw new ApiError(response.status, errorOf(found) || `The server answered ${response.status}.`);
   return JSON.parse(found);
+}
+
+/** Return what was recorded in the place of an answer. Nothing is asked of the store, and nothing written. */
+async function askExample(path, query, method) {
+  if (method === "PUT" || method === "DELETE") throw new ApiError(405, "This is example data: it cannot be changed. Leave the example first.");
+  const found = await recordedAnswer(path, query);
+  if (found === null) throw new ApiError(404, "This was not recorded for the example. Leave it to ask your own store.");
+  return found;
 }
 
 function errorOf(text) {
@@ -101,10 +111,10 @@ function keep(key, answer) {
 /**
  * Return {data, error, isCurrent}: the answer to a question, asked again when it changes, when `tick` does, and when the server is back.
  *
- * `path` null asks nothing. Until an answer is there, that to the question before stands, with `isCurrent` false.
+ * `path` null asks nothing; with a `body` the question is a POST. Until an answer is there, that to the question before stands, with `isCurrent` false.
  */
-export function useAnswer(path, query, tick = 0) {
-  const key = path === null ? null : `${path}?${query ?? ""}`;
+export function useAnswer(path, query, tick = 0, body = undefined) {
+  const key = path === null ? null : `${isExample() ? "example " : ""}${path}?${query ?? ""}${body === undefined ? "" : JSON.stringify(body)}`;
   const [found, set] = useState({ key: null, data: undefined, error: null });
   const { returns } = useConnection();
   const last = useRef(path);
@@ -113,7 +123,7 @@ export function useAnswer(path, query, tick = 0) {
     if (key === null) return undefined;
     const stop = new AbortController();
     waiting(1);
-    ask(path, query, { signal: stop.signal })
+    ask(path, query, { signal: stop.signal, method: body === undefined ? "GET" : "POST", body })
       .then(data => {
         keep(key, data);
         set({ key, data, error: null });

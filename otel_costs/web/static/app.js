@@ -4,7 +4,10 @@ import { render } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useConnection } from "./api.js";
 import { href, shared, start, useAddress } from "./address.js";
+import { isExample } from "./example.js";
+import { useLive } from "./live.js";
 import { html } from "./parts.js";
+import { ROOT } from "./settings.js";
 import { Budgets } from "./pages/budgets.js";
 import { Call } from "./pages/call.js";
 import { Compare } from "./pages/compare.js";
@@ -65,6 +68,13 @@ function App() {
     <p class="unseen" role="status">${said}</p>`;
 }
 
+/** Says that what is shown is no data of the reader's, and leads back to it. */
+function ExampleBanner() {
+  const { calls } = useLive();
+  return html`<p class="banner example" role="status">${calls.length ? "Your first call has arrived. " : ""}This is example data, recorded from the demo: none of it is in your store, and periods and filters do not narrow it.${" "}
+    <a href=${`${ROOT}/?range=30d`}>${calls.length ? "Show your own data" : "Leave the example"}</a></p>`;
+}
+
 /** Scroll back to where a page was left, once it is long enough again. */
 function restore(top) {
   let tries = 0;
@@ -90,6 +100,7 @@ function Header({ address }) {
     <div class="row"><a class="name" href=${href("/", query)}>otel-costs</a>
       <nav aria-label="Pages">${NAVIGATION.map(([path, name]) => html`<a href=${href(path, query)} aria-current=${isAt(path, address) ? "page" : null}>${name}</a>`)}</nav></div>
     <div class=${isLate ? "progress active" : "progress"} aria-hidden="true"></div>
+    ${isExample() && html`<${ExampleBanner} />`}
     ${trouble && html`<p class="banner" role="alert">${trouble} This page goes on by itself when it is back.</p>`}
   </header>`;
 }

@@ -2,6 +2,8 @@
 
 import { h } from "preact";
 import htm from "htm";
+import { useState } from "preact/hooks";
+import { isExample } from "./example.js";
 import { here_with, href, page } from "./address.js";
 import { counted, exact, moment, money, percent } from "./text.js";
 
@@ -51,7 +53,7 @@ export function Section({ title, aside, children, isCurrent = true, id }) {
 }
 
 /** The same rows as data. */
-export const Downloads = ({ path, query }) => html`<span class="downloads">
+export const Downloads = ({ path, query }) => isExample() ? null : html`<span class="downloads">
   <a href=${href(suffixed(path, "csv"), query)} download>CSV</a> <a href=${href(suffixed(path, "json"), query)} data-outside target="_blank" rel="noopener">JSON</a>
 </span>`;
 
@@ -105,3 +107,56 @@ export function Answer({ of, children, what }) {
 
 /** Say what is left out of a list. */
 export const Others = ({ number, one }) => (number ? html`<span class="faint">${counted(number, `other ${one}`)}</span>` : null);
+
+/** A button that asks before it runs something, in its own place. `run` returns a promise; what it fails with is told. */
+export function Confirm({ name, question, yes, no, run }) {
+  const [state, set] = useState("idle");
+  const [error, fail] = useState(null);
+  const start = () => {
+    set("running");
+    run().catch(failed => {
+      fail(failed);
+      set("idle");
+    });
+  };
+  if (state === "idle")
+    return html`<button type="button" onClick=${() => (fail(null), set("asked"))}>${name}</button>${error && html`<${Failure} error=${error} />`}`;
+  return html`<span class="row" role="group" aria-label=${question}><span>${question}</span>
+    <button type="button" class="danger" disabled=${state === "running"} onClick=${start} ref=${focused}>${yes}</button>
+    <button type="button" disabled=${state === "running"} onClick=${() => set("idle")}>${no}</button></span>`;
+}
+
+/** Give the focus to what takes the place of a control that had it. */
+const focused = element => element && !element.dataset.focused && ((element.dataset.focused = "1"), element.focus());
+
+/** A button that copies a text. */
+export function Copy({ text, name = "Copy" }) {
+  const [said, say] = useState("");
+  const copied = () => {
+    say("Copied.");
+    setTimeout(() => say(""), 4000);
+  };
+  const click = () => Promise.resolve(navigator.clipboard?.writeText(text) ?? Promise.reject()).then(copied, () => (copyOld(text) ? copied() : say("It could not be copied: select the text and copy it.")));
+  return html`<span class="row"><button type="button" onClick=${click}>${name}</button><span class="good" role="status">${said}</span></span>`;
+}
+
+/** Copy where the page was not loaded over a connection that a browser trusts. */
+function copyOld(text) {
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const isCopied = document.execCommand("copy");
+  field.remove();
+  return isCopied;
+}
+
+/** A difference of two amounts: a plus or a minus, and the colour of what is dearer. */
+export function Difference({ of, share = null }) {
+  if (of === null || of === undefined) return html`<span class="faint">not known</span>`;
+  const kind = Number(of) === 0 ? "faint" : Number(of) > 0 ? "warning" : "good";
+  return html`<span class=${kind}>${Number(of) > 0 ? "+" : ""}<${Money} of=${of} />${share === null ? "" : ` · ${signed(share)}`}</span>`;
+}
+
+/** Return a change as percent, with its sign. */
+export const signed = share => `${share > 0 ? "+" : share < 0 ? "−" : ""}${percent(Math.abs(share))}`;
