@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: install demo docs screenshots test test-all lint format prices bench collector jaeger browser clean
+.PHONY: install demo docs example screenshots test test-all lint format prices bench collector jaeger browser clean
 
 install: $(READY)
 
@@ -46,6 +46,10 @@ docs: $(READY)
 # The pictures of the pages in the README and the docs, taken in a browser of a store that it fills.
 screenshots: $(READY) browser
 	$(BIN)/python -m docs.images.screenshots
+
+# What the report app's pages show of the demo, for who has no call yet.
+example: $(READY)
+	$(BIN)/python -m docs.example
 
 # Our prices beside litellm's and genai-prices': what is not explained in benchmarks/price_differences.yaml is shown.
 prices: $(READY)
