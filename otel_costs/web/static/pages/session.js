@@ -168,6 +168,7 @@ function Turn({ turn, session, isMarkdown, zone }) {
 const MISSING = {
   deleted: "Its content was deleted after the time for which it is kept.",
   sealed: "Its content is sealed: this application does not have the key.",
+  altered: "Its content is sealed, and was altered or moved since: it cannot be opened.",
 };
 
 function Said({ message, id, isMarkdown, zone }) {
