@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import costs
 from otel_costs.store.periods import month_of, zone
-from otel_costs.store.rows import Row
+from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import TEXTS, Selection
 from otel_costs.store.session_figures import divided
 
@@ -20,6 +20,17 @@ MOST: Final = 50
 
 _LATELY: Final = timedelta(days=7)
 _DAY_S: Final = 86_400
+_QUARTER_S: Final = 900  # of an hour: offsets of zones are whole ones
+_OF_MODEL: Final = """
+select intDiv(toUnixTimestamp(c.end_time), 900)::Int64 as quarter, sum(c.cost_usd) as cost_usd
+from billed_calls as c
+where c.end_time >= {since:DateTime64(3, 'UTC')}
+    and {name:String} in (
+        c.model, c.request_model, concat(c.provider, '/', c.model), concat(c.provider, '/', c.request_model))
+    and c.cost_usd is not null
+group by quarter
+order by quarter
+"""
 _LENGTHS: Final = {"day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
@@ -39,10 +50,7 @@ def _told(client: "Client", budget: Row, now: datetime) -> Row:
     selection = _selection(budget)
     start, end = budget["period_start"].astimezone(UTC), _end(budget, selection)
     since = min(start, now - _LATELY)
-    hours = [
-        (datetime.fromisoformat(row["hour"]), row["cost_usd"])
-        for row in costs.costs(client, replace(selection, since=since), ("hour",))
-    ]
+    hours = _hours(client, budget, replace(selection, since=since))
     in_period = [(at, usd) for at, usd in hours if at >= start]
     lately = [(at, usd) for at, usd in hours if at > now - _LATELY - timedelta(hours=1)]
     spent, left = _sum(in_period), end - now
@@ -52,6 +60,24 @@ def _told(client: "Client", budget: Row, now: datetime) -> Row:
         projected += divided(_sum(lately) * int(left.total_seconds()), lasted)
     is_day = budget["period"] == "day"
     return {"period_end": end, "projected_usd": projected, "burn_down": _pieces(in_period, start, now, is_day=is_day)}
+
+
+def _hours(client: "Client", budget: Row, selection: Selection) -> list[tuple[datetime, Decimal]]:
+    """Return what was spent in each hour of the budget's zone, in order."""
+    if budget["scope"] == "model":
+        return _hours_of_model(client, budget["name"], selection)
+    found = costs.costs(client, selection, ("hour",))
+    return [(datetime.fromisoformat(row["hour"]), row["cost_usd"]) for row in found]
+
+
+def _hours_of_model(client: "Client", name: str, selection: Selection) -> list[tuple[datetime, Decimal]]:
+    """Return the same for a budget of a model, which is that of calls that asked for it, or were answered by it."""
+    found: dict[datetime, Decimal] = {}
+    for row in rows(client, _OF_MODEL, {"name": name, "since": selection.since}):
+        at = datetime.fromtimestamp(row["quarter"] * _QUARTER_S, selection.tz)
+        hour = at.replace(minute=0)
+        found[hour] = found.get(hour, Decimal()) + row["cost_usd"]
+    return list(found.items())
 
 
 def _pieces(hours: Sequence[tuple[datetime, Decimal]], start: datetime, now: datetime, *, is_day: bool) -> list[Row]:

@@ -22,6 +22,8 @@ def client(emptied_stack: Stack) -> Any:
     for days in range(4):
         at = min(NOW - timedelta(minutes=1), MIDNIGHT + timedelta(hours=12)) - timedelta(days=days)
         more: dict[str, object] = {"otel_costs.scenario": "sales" if days % 2 else ""}
+        if days % 2:
+            more["gen_ai.response.model"] = "gpt-4o-2024-08-06"
         records.append(ledger_record(f"s{days}", seq=days + 1, time_ns=int(at.timestamp()) * 10**9, more=more))
     assert export_logs(emptied_stack.otlp_http_url, records).status == 200
     return connect(emptied_stack.http_url)
@@ -36,6 +38,8 @@ def budget(scope: str, name: str, period: str, start: datetime, **more: Any) -> 
     [
         *(("all", "", 4), ("user", "user-1", 4), ("scenario", "sales", 2), ("model", "gpt-4o", 4)),
         *(("service", "bot", 0), ("tag", "team=west", 0)),
+        # A budget of a model is of calls that asked for it, and of those that it answered.
+        *(("model", "openai/gpt-4o", 4), ("model", "gpt-4o-2024-08-06", 2), ("model", "acme/gpt-4o", 0)),
     ],
 )
 def test_days_add_up(client: Any, scope: str, name: str, calls: int) -> None:
