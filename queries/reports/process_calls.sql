@@ -1,4 +1,5 @@
 -- One row per process whose calls arrived in the days that raw records are kept: how far they came.
+-- Units: last_seq is a count of calls.
 -- Source: call_sequences.
 create or replace view process_calls as
 select
