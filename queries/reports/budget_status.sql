@@ -5,7 +5,8 @@ create or replace view budget_status as
 with
     -- The moment at which a day begins in a zone: a zone that is no constant, only formatDateTime takes.
     (at, tz) -> dateDiff('second', at, toDateTime(formatDateTime(at, '%F %T', tz), 'UTC')) as ahead,
-    (day, tz) -> toDateTime(day, 'UTC') - ahead(toDateTime(day, 'UTC') - ahead(toDateTime(day, 'UTC'), tz), tz) as begins,
+    (day, tz) -> toDateTime(day, 'UTC')
+        - ahead(toDateTime(day, 'UTC') - ahead(toDateTime(day, 'UTC'), tz), tz) as begins,
     dated as (
         select
             *,
@@ -84,7 +85,7 @@ select
         as carried_usd, -- US dollars that were left of the period before, of a budget with rollover
     s.usd as spent_usd, -- US dollars, exact: what was spent in the period so far
     limit_usd + carried_usd - spent_usd as remaining_usd, -- US dollars that are left; below 0 where the budget is over
-    if(limit_usd + carried_usd != 0, toFloat64(spent_usd) / toFloat64(limit_usd + carried_usd), if(spent_usd > 0, inf, 0))
+    if(spent_usd = 0, 0, toFloat64(spent_usd) / toFloat64(limit_usd + carried_usd))
         as used, -- spent_usd as a fraction of limit_usd and carried_usd; 1: all of it
     multiIf(
         remaining_usd < 0, 'over',
