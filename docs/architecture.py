@@ -14,7 +14,7 @@ LAYERS: Final = (
     "calls",
     "transports store",
     "providers",
-    "web stand_in",
+    "web stand_in alerts",
     "local",
     "instrumentor otel_costs",
     "scenarios",

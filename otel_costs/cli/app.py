@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from otel_costs.alerts.rules import RulesError
 from otel_costs.cli.failure import Failure, fault, nearest, wrong_call
 from otel_costs.pricing import PriceFileError
 from otel_costs.scenarios.errors import ScenarioError
@@ -31,6 +32,7 @@ COMMANDS: Final = {
     "price": "price",
     "prices": "prices",
     "budget": "budget",
+    "alerts": "alerts",
     "reprice": "reprice",
     "reconcile": "reconcile",
     "erase": "erase",
@@ -42,6 +44,7 @@ COMMANDS: Final = {
 # The first import of the embedded stack that fails says which extra is missing.
 _EXTRAS: Final = {
     "clickhouse_connect": "cli",
+    "apprise": "alerts",
     "chdb": "local",
     "clickhouse_cityhash": "local",
     "lz4": "local",
@@ -106,7 +109,7 @@ def _told(error: Exception) -> click.ClickException:
         return wrong_call(error)
     if isinstance(error, click.ClickException):
         return error if isinstance(error, Failure) else Failure(error.format_message())
-    if isinstance(error, StoreError | PriceFileError | ScenarioError):
+    if isinstance(error, StoreError | PriceFileError | ScenarioError | RulesError):
         return Failure(str(error))
     if isinstance(error, ImportError) and (extra := _EXTRAS.get((error.name or "").partition(".")[0])):
         return Failure(f"{error.name} is not installed: pip install 'otel-costs[{extra}]'")

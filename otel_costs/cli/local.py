@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import click
 
-from otel_costs.cli import browse, options
+from otel_costs.alerts.process import Process
+from otel_costs.cli import alerts, browse, options
 from otel_costs.cli.failure import Failure
 from otel_costs.semconv import ENV_TOKEN
 
@@ -50,6 +52,7 @@ _PORT: Final = click.IntRange(0, 65535)
 )
 @click.option("--token", envvar=ENV_TOKEN, show_envvar=True, help="The bearer token that every request must have.")
 @options.jaeger_url_option
+@alerts.file_option
 @click.option("--open", "opened", is_flag=True, help="Open its pages in a browser.")
 def local(
     data: Path,
@@ -59,6 +62,7 @@ def local(
     http_port: int,
     token: str | None,
     jaeger_url: str | None,
+    alerts_path: Path | None,
     opened: bool,
 ) -> None:
     """Run everything on this machine: an OTLP receiver, ClickHouse embedded, and its HTTP interface.
@@ -70,18 +74,29 @@ def local(
     # Before the process is confined, in which no browser could be started.
     browser = browse.Opener() if opened else None
     try:
-        run(
-            data,
-            host=host,
-            otlp_http_port=otlp_http_port,
-            otlp_grpc_port=otlp_grpc_port,
-            http_port=http_port,
-            token=token,
-            jaeger_url=jaeger_url,
-            announce=click.echo,
-            ready=None if browser is None else lambda addresses: browser.open(f"{addresses.http_url}/"),
-        )
+        with alerts.beside(alerts_path) as sender:
+            run(
+                data,
+                host=host,
+                otlp_http_port=otlp_http_port,
+                otlp_grpc_port=otlp_grpc_port,
+                http_port=http_port,
+                token=token,
+                jaeger_url=jaeger_url,
+                announce=click.echo,
+                ready=lambda addresses: _ready(addresses.http_url, token, browser, sender),
+            )
     except StartError as error:
         raise Failure(str(error)) from error
     except EndedError as error:
         raise Ended(str(error)) from error
+
+
+def _ready(url: str, token: str | None, browser: browse.Opener | None, sender: Process | None) -> None:
+    """Tell those that wait for the address."""
+    if browser is not None:
+        browser.open(f"{url}/")
+    if sender is not None:
+        scheme, _, place = url.partition("://")
+        dsn = f"{scheme}://default:{quote(token, safe='')}@{place}" if token else url
+        sender.begin(dsn, dsn)

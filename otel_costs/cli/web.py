@@ -1,10 +1,11 @@
 """The command `web`: the API beside a ClickHouse."""
 
 import ipaddress
+from pathlib import Path
 
 import click
 
-from otel_costs.cli import options
+from otel_costs.cli import alerts, options
 from otel_costs.cli.failure import Failure
 from otel_costs.semconv import ENV_WEB_CONVERSATIONS_TOKEN, ENV_WEB_TOKEN, ENV_WEB_WRITING_TOKEN, ENV_WRITER_DSN
 
@@ -51,6 +52,7 @@ from otel_costs.semconv import ENV_WEB_CONVERSATIONS_TOKEN, ENV_WEB_TOKEN, ENV_W
     help="With --roles-header: a header in which the proxy says whose request it is, for the log of who read what.",
 )
 @options.jaeger_url_option
+@alerts.file_option
 def web(
     dsn: str | None,
     writer_dsn: str | None,
@@ -62,6 +64,7 @@ def web(
     roles_header: str | None,
     user_header: str | None,
     jaeger_url: str | None,
+    alerts_path: Path | None,
 ) -> None:
     """Serve the API under /api/v1/ over the store at --dsn, until Ctrl-C.
 
@@ -93,15 +96,18 @@ def web(
             )
         tokens = {token: frozenset(ROLES)}
     try:
-        run(
-            dsn=dsn,
-            writer_dsn=writer_dsn,
-            host=host,
-            port=port,
-            roles=Roles(tokens, roles_header, loopback, user_header),
-            settings=settings,
-            announce=click.echo,
-        )
+        with alerts.beside(alerts_path) as sender:
+            if sender is not None:
+                sender.begin(dsn, writer_dsn or dsn)
+            run(
+                dsn=dsn,
+                writer_dsn=writer_dsn,
+                host=host,
+                port=port,
+                roles=Roles(tokens, roles_header, loopback, user_header),
+                settings=settings,
+                announce=click.echo,
+            )
     except StartError as error:
         raise Failure(str(error)) from error
 

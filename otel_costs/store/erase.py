@@ -39,6 +39,7 @@ ERASED: Final = {
     "session_starts": _OWN,
     "cost_days": "({user:String} != '' and has(user_id, {user:String})"
     " or hasAny(session_id, arrayFilter(id -> id != '', {sessions:Array(String)})))",
+    "alerts": _OWN,
     "budgets": "(scope = 'user' and name = {user:String} and {user:String} != '')",
 }
 """Every table that may name somebody, and what of it does."""

@@ -1,0 +1,237 @@
+"""What a rule finds in the store at a moment: a finding per thing that it is true of."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from otel_costs.alerts import rules
+from otel_costs.alerts.rules import Rule
+from otel_costs.store import health, reports
+from otel_costs.store.periods import period
+from otel_costs.store.rows import Row, rows
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a rule is true of. `subject` is the same as long as it is the same thing."""
+
+    subject: str
+    message: str
+    user_id: str = ""
+    session_id: str = ""
+    tells_end: bool = True
+    once: bool = False
+    """Whether it is told one time only, also when it ends and begins again."""
+
+
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+_WEEKS: Final = 4
+_ENOUGH_WEEKS: Final = 2
+_MOST: Final = 100
+"""Findings of a rule at one moment; of more the dearest."""
+
+_DEAR: Final = """
+select c.session_id as session_id, any(c.user_id) as user_id, sum(c.cost_usd) as usd from owned_calls as c
+where c.session_id in (
+    select session_id from owned_calls
+    where session_id != '' and end_time > {active:DateTime64(3, 'UTC')} and end_time <= {at:DateTime64(3, 'UTC')})
+    and c.end_time <= {at:DateTime64(3, 'UTC')}
+group by c.session_id having usd >= {usd:Decimal(38, 12)} order by usd desc, c.session_id limit {most:UInt32}
+"""
+_SUBJECTS: Final = {
+    "user": "c.user_id",
+    "model": "concat(c.provider, '/', c.model)",
+    "service": "toString(c.service)",
+}
+_TAG: Final = "c.tags[{tag:String}]"
+_RATES: Final = """
+select {subject} as subject, sumIf(c.cost_usd, c.end_time > {{at:DateTime64(3, 'UTC')}} - interval 1 hour) as usd,
+    coalesce(sumIf(c.cost_usd, c.end_time <= {{at:DateTime64(3, 'UTC')}} - interval 1 hour), 0) as before
+from owned_calls as c
+where ({windows}) and subject not in ('', '/')
+group by subject having usd >= {{min_usd:Decimal(38, 12)}} order by usd desc, subject limit {{most:UInt32}}
+"""
+_WINDOW: Final = (
+    "c.end_time > {{at:DateTime64(3, 'UTC')}} - interval {hours} hour"
+    " and c.end_time <= {{at:DateTime64(3, 'UTC')}} - interval {until} hour"
+)
+_FIRST: Final = """
+select {subject} as subject, min(c.end_time) as first from owned_calls as c
+where c.end_time > {{at:DateTime64(3, 'UTC')}} - interval 673 hour and subject in {{subjects:Array(String)}}
+group by subject
+"""
+_NEW: Final = """
+select provider, model, min(end_time) as first from owned_calls
+where end_time <= {at:DateTime64(3, 'UTC')} and (provider, model) in (
+    select provider, model from owned_calls
+    where end_time > {at:DateTime64(3, 'UTC')} - interval 1 day and end_time <= {at:DateTime64(3, 'UTC')}
+        and model != '')
+    and (select min(end_time) from owned_calls) <= {at:DateTime64(3, 'UTC')} - interval 1 day
+group by provider, model having first > {at:DateTime64(3, 'UTC')} - interval 1 day order by first, provider, model
+limit {most:UInt32}
+"""
+_UNPRICED: Final = """
+select provider, model, operation, count() as calls from owned_calls
+where cost_status in ('unpriced', 'partial') and end_time > {at:DateTime64(3, 'UTC')} - interval 1 day
+    and end_time <= {at:DateTime64(3, 'UTC')}
+group by provider, model, operation order by calls desc, provider, model, operation limit {most:UInt32}
+"""
+_DAY_USD: Final = """
+select coalesce(sum(cost_usd), 0) as usd from owned_calls
+where end_time >= {since:DateTime64(3, 'UTC')} and end_time <= {at:DateTime64(3, 'UTC')}
+"""
+_LAST: Final = "select max(end_time) as last from owned_calls where end_time <= {at:DateTime64(3, 'UTC')}"
+
+
+def find(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+    """Return what a rule is true of at a moment. Raises StoreError.
+
+    Budgets, missing calls and damage are those of now.
+    """
+    return _OF[rule.when](client, rule, at)
+
+
+def _budgets(client: "Client", rule: Rule, _at: datetime) -> list[Finding]:
+    found = []
+    for row in reports.budget_status(client):
+        # What was spent of nothing is more than all of it.
+        used = Decimal(str(row["used"])) if isfinite(row["used"]) else Decimal("Infinity")
+        allowed = row["limit_usd"] + row["carried_usd"]
+        for share in rule.shares:
+            if row["spent_usd"] > 0 and (used >= share if not allowed else row["spent_usd"] >= share * allowed):
+                of = "everybody" if row["scope"] == "all" else f"{row['scope']} {row['name']}"
+                found.append(
+                    Finding(
+                        f"{row['scope']}|{row['name']}|{row['period']}|{row['period_start']:%Y-%m-%dT%H:%M}|{share:f}",
+                        f"budget of {of} for the {row['period']}: {share:.0%} is reached,"
+                        f" ${_money(row['spent_usd'])} of ${_money(allowed)}",
+                        user_id=row["name"] if row["scope"] == "user" else "",
+                    )
+                )
+    return found
+
+
+def _dear_sessions(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+    given = {"active": at - rule.active, "at": at, "usd": rule.usd, "most": _MOST}
+    return [
+        Finding(
+            row["session_id"],
+            f"session {row['session_id']} has cost ${_money(row['usd'])} and still runs",
+            user_id=row["user_id"],
+            session_id=row["session_id"],
+            once=True,
+        )
+        for row in rows(client, _DEAR, given)
+    ]
+
+
+def _rates(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+    """Compare the last hour with the same hour of the same weekday, in the mean of up to four weeks before."""
+    tag = rule.by.removeprefix("tag.")
+    subject = _SUBJECTS.get(rule.by, _TAG)
+    week = int(7 * _DAY / _HOUR)
+    windows = " or ".join(f"({_WINDOW.format(hours=n * week + 1, until=n * week)})" for n in range(_WEEKS + 1))
+    sql = _RATES.format(subject=subject, windows=windows)
+    found = rows(client, sql, {"at": at, "min_usd": rule.min_usd, "most": _MOST, "tag": tag})
+    if not found:
+        return []
+    first = {
+        row["subject"]: row["first"]
+        for row in rows(
+            client,
+            _FIRST.format(subject=subject),
+            {"at": at, "tag": tag, "subjects": [row["subject"] for row in found]},
+        )
+    }
+    return [one for row in found if (one := _rate(rule, row, min(_WEEKS, (at - first[row["subject"]]) // (7 * _DAY))))]
+
+
+def _rate(rule: Rule, row: Row, weeks: int) -> Finding | None:
+    if weeks < _ENOUGH_WEEKS or row["usd"] * weeks < rule.times * row["before"]:
+        return None
+    usual = row["before"] / weeks
+    return Finding(
+        f"{rule.by}|{row['subject']}",
+        f"{rule.by} {row['subject']} has cost ${_money(row['usd'])} in an hour; ${_money(usual)} is usual then",
+        user_id=row["subject"] if rule.by == "user" else "",
+    )
+
+
+def _new_models(client: "Client", _rule: Rule, at: datetime) -> list[Finding]:
+    return [
+        Finding(
+            f"{row['provider']}/{row['model']}", f"a new model: {row['provider']}/{row['model']}", "", "", False, True
+        )
+        for row in rows(client, _NEW, {"at": at, "most": _MOST})
+    ]
+
+
+def _unpriced(client: "Client", _rule: Rule, at: datetime) -> list[Finding]:
+    return [
+        Finding(
+            f"{row['provider']}|{row['model']}|{row['operation']}",
+            f"calls of {row['provider']}/{row['model']} ({row['operation']}) have no price, or not all of it:"
+            f" {row['calls']:,} in 24 hours",
+        )
+        for row in rows(client, _UNPRICED, {"at": at, "most": _MOST})
+    ]
+
+
+def _missing(client: "Client", _rule: Rule, _at: datetime) -> list[Finding]:
+    return [
+        Finding(
+            f"{row['process_id']}|{row['first_seq']}",
+            f"{row['missing_count']:,} calls of service {row['service']} have not arrived"
+            f" (process {row['process_id']}, from {row['first_seq']} to {row['last_seq']})",
+        )
+        for row in reports.missing_calls(client)[:_MOST]
+    ]
+
+
+def _day(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+    since, _ = period("today", at, ZoneInfo(rule.zone))
+    (row,) = rows(client, _DAY_USD, {"since": since, "at": at})
+    day = since.astimezone(ZoneInfo(rule.zone)).date().isoformat()
+    said = f"{day} has cost ${_money(row['usd'])}, and ${_money(rule.usd)} is the mark"
+    return [Finding(day, said)] if row["usd"] >= rule.usd else []
+
+
+def _health(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+    found = [
+        Finding(f"detached|{row['table']}", f"the store has set {row['parts']:,} parts of {row['table']} aside")
+        for row in health.detached(client)
+    ]
+    if misdated := health.misdated(client):
+        found.append(Finding("misdated", f"{misdated:,} calls have a time that no clock can have meant"))
+    if rule.silent is not None:
+        (row,) = rows(client, _LAST, {"at": at})
+        if row["last"] < at - rule.silent:
+            found.append(Finding("silent", "no call has arrived for longer than the rule allows"))
+    return found
+
+
+def _money(usd: Decimal) -> str:
+    """Return dollars to the cent, or where they are less, to the first digits that are there."""
+    return f"{usd:,.2f}" if usd >= Decimal("0.01") or not usd else f"{usd:.6f}"
+
+
+_OF: Final[Mapping[str, Callable[["Client", Rule, datetime], list[Finding]]]] = {
+    rules.BUDGET: _budgets,
+    rules.SESSION_COST: _dear_sessions,
+    rules.SPEND_RATE: _rates,
+    rules.NEW_MODEL: _new_models,
+    rules.UNPRICED_CALLS: _unpriced,
+    rules.MISSING_CALLS: _missing,
+    rules.DAY_TOTAL: _day,
+    rules.STORE_HEALTH: _health,
+}
+NOW_ONLY: Final = (rules.BUDGET, rules.MISSING_CALLS, rules.STORE_HEALTH)
+"""What the store knows of now alone, and no dry run over the past can tell."""

@@ -1,0 +1,134 @@
+"""The runner: looks at the store by its rules, notes what began and ended, and has it told."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.alerts import conditions, state
+from otel_costs.alerts.conditions import Finding
+from otel_costs.alerts.delivery import Delivery
+from otel_costs.alerts.rules import Rule, Rules
+from otel_costs.alerts.state import Event, State
+from otel_costs.store import StoreError, live
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_logger: Final = logging.getLogger("otel_costs.alerts")
+
+EVERY_S: Final = 60.0
+"""Seconds between looks."""
+
+FIRST_RETRY: Final = timedelta(seconds=30)
+LAST_RETRY: Final = timedelta(minutes=15)
+
+
+class Runner:
+    """Rules over a store. `reader` reads reports, `writer` reads and writes `alerts`; the same where one may do both.
+
+    `clock` is the store's own, where none is given.
+    """
+
+    def __init__(
+        self,
+        reader: "Client",
+        writer: "Client",
+        rules: Rules,
+        delivery: Delivery,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self._reader, self._state, self._rules, self._delivery = reader, State(writer), rules, delivery
+        self._clock = clock or (lambda: live.now(reader))
+        self._sender = secrets.token_hex(8)
+
+    def look(self) -> bool:
+        """Look once, and send what is due; False where another program sends. Raises StoreError."""
+        at = self._clock()
+        if not self._state.sends(self._sender, at):
+            return False
+        events = self._state.events()
+        for rule in self._rules.rules:
+            for event in changes(rule, conditions.find(self._reader, rule, at), events, at):
+                self._state.write(event)
+        self._deliver(at)
+        return True
+
+    def run(self, every_s: float, stop: threading.Event) -> None:
+        """Look every so many seconds until `stop`; a store that does not answer is looked at again."""
+        failing = False
+        while not stop.is_set():
+            try:
+                self.look()
+                failing = False
+            except StoreError as error:
+                if not failing:
+                    _logger.warning("alerts: %s", error)
+                failing = True
+            stop.wait(every_s)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let another program send, from now on."""
+        try:
+            self._state.leave(self._sender)
+        except StoreError:
+            _logger.info("alerts: the store does not answer; another program sends in %s", state.LEASE)
+
+    def _deliver(self, at: datetime) -> None:
+        acknowledged, silenced = self._state.acknowledged(), self._state.silenced(at)
+        rules = {rule.name: rule for rule in self._rules.rules}
+        for event in reversed(self._state.events()):
+            if event.rule not in rules or event.id in acknowledged or event.next_at > at:
+                continue
+            wanted = rules[event.rule].to or self._delivery.names
+            if not _due(event, wanted):
+                continue
+            if silenced & {"", event.rule, event.id}:
+                if event.ended_at and not event.sent_to:  # it began and ended in silence: nothing is told of it
+                    self._state.acknowledge(event.id)
+                continue
+            if not self._state.sends(self._sender, self._clock()):
+                return
+            self._state.write(self._told(event, wanted, at))
+
+    def _told(self, event: Event, wanted: Iterable[str], at: datetime) -> Event:
+        """Send what is due of an event; return it with who has got it, and when the others are tried again."""
+        failed = False
+        for receiver in wanted:
+            if receiver not in event.sent_to:
+                if not self._delivery.send(receiver, event.message, ended=False):
+                    failed = True
+                    continue
+                event = replace(event, sent_to=(*event.sent_to, receiver))
+            if event.ended_at and event.tells_end and receiver not in event.end_sent_to:
+                if not self._delivery.send(receiver, f"ended: {event.message}", ended=True):
+                    failed = True
+                    continue
+                event = replace(event, end_sent_to=(*event.end_sent_to, receiver))
+        if not failed:
+            return replace(event, attempts=0)
+        wait = min(FIRST_RETRY * 2 ** min(event.attempts, 10), LAST_RETRY)
+        return replace(event, attempts=event.attempts + 1, next_at=at + wait)
+
+
+def changes(rule: Rule, findings: Iterable[Finding], events: Iterable[Event], at: datetime) -> list[Event]:
+    """Return the events of a rule that begin or end when it finds this: once each, however often it is found."""
+    of_rule = [event for event in events if event.rule == rule.name]
+    lasting = {event.subject: event for event in of_rule if event.ended_at is None}
+    told = {event.subject for event in of_rule}
+    found = {one.subject: one for one in findings}
+    begun = [
+        Event(rule.name, one.subject, one.message, at, one.user_id, one.session_id, None, one.tells_end)
+        for subject, one in found.items()
+        if subject not in lasting and not (one.once and subject in told)
+    ]
+    return begun + [state.ended(event, at) for subject, event in lasting.items() if subject not in found]
+
+
+def _due(event: Event, wanted: Iterable[str]) -> bool:
+    ends = event.ended_at is not None and event.tells_end
+    return any(one not in event.sent_to or (ends and one not in event.end_sent_to) for one in wanted)

@@ -1,0 +1,302 @@
+"""Rules over a real store, told to a real receiver on loopback: once, and again when it has ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otel_costs.alerts import rules as rules_file
+from otel_costs.alerts.conditions import find
+from otel_costs.alerts.delivery import Receivers
+from otel_costs.alerts.dry_run import would_have_sent
+from otel_costs.alerts.rules import Rule, Rules, RulesError
+from otel_costs.alerts.runner import Runner
+from otel_costs.alerts.state import LEASE, State
+from otel_costs.store import budgets
+from tests.queries.ledger import LogRow, Store, call
+
+from .conftest import Receiver
+
+NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass
+class Clock:
+    at: datetime = field(default=NOW)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+def runner(store: Store, receiver: Receiver, clock: Clock, *rules: Rule) -> Runner:
+    addresses = {"hook": receiver.url}
+    return Runner(store.client, store.client, Rules(rules, addresses), Receivers(addresses), clock)
+
+
+def of_model(at: datetime, model: str, **more: Any) -> LogRow:
+    return call(at, gen_ai__response__model=model, gen_ai__request__model=model, **more)
+
+
+DEAR = Rule("dear", rules_file.SESSION_COST, usd=Decimal(5))
+
+
+def dear(*, ago: timedelta = timedelta(minutes=1), session: str = "s1") -> list[LogRow]:
+    return [call(NOW - ago - HOUR, cost="4", session=session), call(NOW - ago, cost="1", session=session)]
+
+
+def usual(last: str, **more: Any) -> list[LogRow]:
+    before = [call(NOW - weeks * 7 * DAY - HOUR / 4, cost="1", **more) for weeks in (1, 2, 3)]
+    return [*before, call(NOW - HOUR / 4, cost=last, **more)]
+
+
+Records = Callable[[], list[LogRow]]
+SCENARIOS: list[tuple[Rule, Records, Records]] = [
+    (DEAR, dear, lambda: dear(ago=HOUR)),  # it runs no more
+    (DEAR, dear, lambda: [call(NOW, cost="4.99")]),
+    (Rule("r", rules_file.SPEND_RATE, times=Decimal(3)), lambda: usual("3"), lambda: usual("2.99")),
+    # What is usual for nobody yet, is not unusual.
+    (Rule("r", rules_file.SPEND_RATE, times=Decimal(3)), lambda: usual("9"), lambda: [call(NOW, cost="9")]),
+    (Rule("r", rules_file.SPEND_RATE, times=Decimal(3), by="model"), lambda: usual("3"), lambda: usual("2")),
+    (
+        Rule("r", rules_file.SPEND_RATE, times=Decimal(3), by="service"),
+        lambda: usual("3", service__name="shop"), lambda: usual("2", service__name="shop"),
+    ),
+    (
+        Rule("r", rules_file.SPEND_RATE, times=Decimal(3), by="tag.team"),
+        lambda: usual("3", otel_costs__tag__team="a"), lambda: usual("3", otel_costs__tag__other="a"),
+    ),
+    (
+        Rule("new", rules_file.NEW_MODEL),
+        lambda: [of_model(NOW - 9 * DAY, "a"), of_model(NOW - HOUR, "b")],
+        lambda: [of_model(NOW - 9 * DAY, "a"), of_model(NOW - HOUR, "a")],
+    ),
+    (
+        Rule("unpriced", rules_file.UNPRICED_CALLS),
+        lambda: [call(NOW - HOUR, cost=None)], lambda: [call(NOW - HOUR), call(NOW - 2 * DAY, cost=None)],
+    ),
+    (
+        Rule("day", rules_file.DAY_TOTAL, usd=Decimal(3), zone="UTC"),
+        lambda: [call(NOW, cost="3")], lambda: [call(NOW, cost="2.99"), call(NOW - DAY, cost="9")],
+    ),
+    (
+        Rule("quiet", rules_file.STORE_HEALTH, silent=HOUR),
+        lambda: [call(NOW - 2 * HOUR)], lambda: [call(NOW - HOUR / 2)],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "fires", "stays"), SCENARIOS)
+def test_a_rule_fires_once_and_only_where_it_should(
+    store: Store, receiver: Receiver, rule: Rule, fires: Records, stays: Records
+) -> None:
+    """One message however often it is looked at; none where the rule is not true."""
+    store.insert(*stays())
+    assert find(store.client, rule, NOW) == []
+    for table in ("otel_logs", "calls"):
+        store.client.command(f"truncate table {table}")
+    store.insert(*fires())
+    looks = runner(store, receiver, Clock(), rule)
+    assert [looks.look(), looks.look()] == [True, True]
+    assert len(receiver.got) == 1
+
+
+def test_budgets_are_told_at_their_shares(store: Store, receiver: Receiver) -> None:
+    """At 80 % once, at 100 % once; a budget that is not so full is not told."""
+    rule, clock = Rule("budgets", rules_file.BUDGET), Clock()
+    for user in ("u1", "u2"):
+        budgets.put(store.client, "user", user, "month", budgets.Terms(Decimal(10)))
+    at = datetime.now(UTC)
+    store.insert(call(at, cost="8"), call(at, cost="7.99", user="u2", session="s2"))
+    looks = runner(store, receiver, clock, rule)
+    looks.look()
+    assert [one.startswith("budget of user u1 for the month: 80% is reached, $8.00") for one in receiver.got] == [True]
+    store.insert(call(at, cost="2"))
+    looks.look()
+    looks.look()
+    assert [one.split(": ")[1].split(" ")[0] for one in receiver.got] == ["80%", "100%"]
+
+
+def test_missing_calls_are_told(store: Store, receiver: Receiver) -> None:
+    """A gap in a process's numbers is, none is not."""
+    rule, process = Rule("missing", rules_file.MISSING_CALLS), "ab" * 16
+    store.insert(call(NOW - DAY, otel_costs__call__seq=1, otel_costs__process__id=process))
+    assert find(store.client, rule, NOW) == []
+    store.insert(call(NOW - DAY, otel_costs__call__seq=3, otel_costs__process__id=process))
+    store.client.command(
+        "insert into call_sequences select * replace (arrived - interval 1 hour as arrived) from call_sequences"
+    )
+    looks = runner(store, receiver, Clock(), rule)
+    looks.look()
+    looks.look()
+    assert [one.partition(" (")[0] for one in receiver.got] == ["1 calls of service shop have not arrived"]
+
+
+def test_its_end_is_told_once_and_it_does_not_begin_again(store: Store, receiver: Receiver) -> None:
+    """A session that runs no more has ended; that it goes on after that is no other event."""
+    clock = Clock()
+    store.insert(*dear())
+    looks = runner(store, receiver, clock, DEAR)
+    looks.look()
+    clock.at = NOW + HOUR
+    looks.look()
+    looks.look()
+    store.insert(call(NOW + HOUR, cost="1"))
+    looks.look()
+    said = "session s1 has cost $5.00 and still runs"
+    assert receiver.got == [said, f"ended: {said}"]
+
+
+def test_an_outage_of_the_receiver_is_waited_for(store: Store, receiver: Receiver) -> None:
+    """What it did not take is tried again, later and later, also by another runner, and arrives once."""
+    clock = Clock()
+    store.insert(*dear())
+    receiver.down = True
+    first = runner(store, receiver, clock, DEAR)
+    first.look()
+    receiver.down = False
+    first.look()
+    assert receiver.got == []  # it is not time yet
+    first.leave()
+    clock.at = NOW + timedelta(seconds=31)
+    restarted = runner(store, receiver, clock, DEAR)
+    restarted.look()
+    restarted.look()
+    assert len(receiver.got) == 1
+
+
+def test_two_runners_send_once(store: Store, receiver: Receiver) -> None:
+    """The second sends nothing while the first is there, and goes on when that was heard no more."""
+    clock = Clock()
+    store.insert(*dear())
+    one, other = (runner(store, receiver, clock, DEAR) for _ in range(2))
+    assert (one.look(), other.look(), one.look(), other.look()) == (True, False, True, False)
+    assert len(receiver.got) == 1
+    clock.at += LEASE
+    store.insert(*dear(session="s2", ago=timedelta(minutes=-2)))
+    assert (other.look(), one.look()) == (True, False)
+    assert len(receiver.got) == 2
+
+
+def test_of_two_that_begin_at_once_one_sends_at_most(store: Store) -> None:
+    """Whatever the order of what they read and write."""
+    for turn in range(2, 6):
+        lower, higher = State(store.client), State(store.client)
+        answers: list[bool] = []
+        _interleaved(lower, turn, partial(_ask, higher, answers))
+        answers.append(lower.sends("a", NOW))
+        assert sum(answers) <= 1
+        store.client.command("truncate table alerts")
+
+
+def _ask(state: State, answers: list[bool]) -> None:
+    answers.append(state.sends("b", NOW))
+
+
+def _interleaved(state: State, turn: int, other: Callable[[], None]) -> None:
+    """Let the other one go all its way before the `turn`th read or write of `state`."""
+    steps = iter(range(1, 100))
+    for name in ("_senders", "_sender"):
+        method = getattr(state, name)
+
+        def stepped(*given: Any, method: Any = method, **named: Any) -> Any:
+            if next(steps) == turn:
+                other()
+            return method(*given, **named)
+
+        setattr(state, name, stepped)
+
+
+def test_what_is_acknowledged_is_not_told_any_more(store: Store, receiver: Receiver) -> None:
+    """Not even that it has ended."""
+    clock = Clock()
+    store.insert(*dear())
+    looks = runner(store, receiver, clock, DEAR)
+    looks.look()
+    state = State(store.client)
+    (event,) = state.events()
+    state.acknowledge(event.id)
+    clock.at = NOW + HOUR
+    looks.look()
+    assert len(receiver.got) == 1
+    assert state.events()[0].ended_at == clock.at
+
+
+@pytest.mark.parametrize("name", ["", "dear"])
+def test_a_silence_holds_back_for_a_time(store: Store, receiver: Receiver, name: str) -> None:
+    """What still lasts after it is told then."""
+    clock = Clock()
+    store.insert(*dear())
+    State(store.client).silence(name, NOW + timedelta(minutes=5))
+    looks = runner(store, receiver, clock, DEAR)
+    looks.look()
+    assert receiver.got == []
+    clock.at = NOW + timedelta(minutes=6)
+    looks.look()
+    assert len(receiver.got) == 1
+
+
+def test_a_dry_run_tells_what_would_have_been_sent(store: Store) -> None:
+    """Over the past, and notes nothing."""
+    store.insert(*dear(ago=5 * DAY))
+    rules = Rules((DEAR, Rule("budgets", rules_file.BUDGET)), {})
+    (event,) = would_have_sent(store.client, rules, NOW - 6 * DAY, NOW, HOUR)
+    assert (event.rule, event.subject, event.ended_at is None) == ("dear", "s1", False)
+    assert State(store.client).events() == []
+
+
+GOOD = """\
+receivers:
+  ops: {url_env: HOOK}
+rules:
+  - when: budget
+    shares: [0.5, 1]
+  - {name: dear, when: session_cost, usd: 5, active: 10m, to: [ops]}
+"""
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    """Its addresses are in no text of it."""
+    path = tmp_path / "alerts.yaml"
+    path.write_text(GOOD)
+    found = rules_file.read(path, {"HOOK": "json://user:secret@host/"})
+    assert found.rules == (
+        Rule("budget", "budget", shares=(Decimal("0.5"), Decimal(1))),
+        Rule("dear", "session_cost", to=("ops",), usd=Decimal(5), active=timedelta(minutes=10)),
+    )
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("shares:", "share:", "line 5: `share` is no field here"),
+        ("when: budget", "when: budgets", "line 4: `when` 'budgets' is none of budget"),
+        ("[ops]", "[dev]", "line 6: there is no receiver 'dev'"),
+        ("usd: 5, ", "", "line 6: a rule `session_cost` needs `usd`"),
+        ("usd: 5", "usd: nan", "line 6: a number above 0"),
+        ("10m", "10", "line 6: a length of time"),
+        ("HOOK", "NONE", "line 2: the environment variable NONE"),
+        ("name: dear", "name: budget", "line 6: there are two rules 'budget'"),
+        ("rules:", "rules: [", "it is no YAML"),
+    ],
+)
+def test_what_is_no_rule_is_refused_with_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """A field that nobody knows would be a rule that nobody keeps."""
+    path = tmp_path / "alerts.yaml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(RulesError) as raised:
+        rules_file.read(path, {"HOOK": "json://host/"})
+    assert said in str(raised.value)
+
+
+def test_an_address_that_is_none_is_not_repeated() -> None:
+    """It may have a password in it."""
+    with pytest.raises(RulesError) as raised:
+        Receivers({"ops": "nothing-such://user:secret@host"})
+    assert "secret" not in str(raised.value)
