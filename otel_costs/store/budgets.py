@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from otel_costs.store import budget_sums
 from otel_costs.store.connection import StoreError
 from otel_costs.store.rows import Row, rows, telling
 
@@ -68,7 +69,7 @@ def since_of(client: "Client", scope: str, name: str, period: str) -> datetime |
 def _budget(client: "Client", scope: str, name: str, period: str) -> Row | None:
     found = rows(
         client,
-        "select limit_usd, since from budget_status where scope = {scope:String} and name = {name:String}"
+        "select limit_usd, since from budget_limits where scope = {scope:String} and name = {name:String}"
         " and period = {period:String}",
         {"scope": scope, "name": name, "period": period},
     )
@@ -82,12 +83,15 @@ def take_away(client: "Client", scope: str, name: str, period: str, limit_usd: D
 
 def enforced(client: "Client", most: int) -> list[Row]:
     """Return what programs are held to: the fullest budgets, with what was carried over. Raises StoreError."""
-    return rows(
-        client,
-        "select scope, name, period, period_start, period_end, limit_usd + carried_usd as limit_usd, spent_usd, soft"
-        " from budget_status order by used desc, scope, name, period limit {most:UInt32}",
-        {"most": most},
-    )
+    return [
+        {
+            **{name: row[name] for name in ("scope", "name", "period", "period_start", "period_end")},
+            "limit_usd": row["limit_usd"] + row["carried_usd"],
+            "spent_usd": row["spent_usd"],
+            "soft": row["soft"],
+        }
+        for row in budget_sums.status(client)[:most]
+    ]
 
 
 def seen(client: "Client", process_ids: Sequence[str]) -> dict[str, int]:

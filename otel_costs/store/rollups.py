@@ -36,10 +36,10 @@ _CUT: Final = (
 )
 """What has changed since it was counted, and what a bound cuts: both is read from the calls."""
 
-_COUNTED_HALF_HOURS: Final = (
+COUNTED_HALF_HOURS: Final = (
     "half_hour >= {first:Int64} and half_hour < {last:Int64} and half_hour not in {anew:Array(Int64)}"
 )
-_CALLS_READ_ANEW: Final = (
+CALLS_READ_ANEW: Final = (
     "toDate(c.end_time) in {days:Array(Date)} and c.half_hour in {anew:Array(Int64)}"
     " and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}"
 )
@@ -84,7 +84,7 @@ def of_half_hours(
     conditions, columns = _conditions(selection, bound), ", ".join(_LABELS)
     called = (
         f" union all select c.end_time as end_time, {columns}, {shared()['measures']} from named_calls as c"  # noqa: S608
-        f" where {_CALLS_READ_ANEW}{conditions} group by end_time, {columns}"
+        f" where {CALLS_READ_ANEW}{conditions} group by end_time, {columns}"
     )
     sums = _sums(conditions) + (called if bound["anew"] else "")
     return counted(sums, {**bound, "tz": selection.tz.key})
@@ -111,7 +111,7 @@ def of_splits(
     for bound in bounds:
         bound |= anew
         sources.append(counted(_sums(_conditions(selection, bound)), bound))
-    calls = f"named_calls as c where {_CALLS_READ_ANEW}{_conditions(selection, bounds[0])}"
+    calls = f"named_calls as c where {CALLS_READ_ANEW}{_conditions(selection, bounds[0])}"
     return sources, Rows(calls, bounds[0]) if anew["anew"] else None
 
 
@@ -129,14 +129,24 @@ def of_not_priced(client: "Client", selection: Selection) -> Rows | None:
     conditions, columns = _conditions(selection, bound), ", ".join(("cost_status", "cost_reason", *_LABELS))
     sql = (
         f"select {columns}, call_count, cost_usd, last_time, last_call_id from counted_not_priced"  # noqa: S608
-        f" where {_COUNTED_HALF_HOURS}{conditions}"
+        f" where {COUNTED_HALF_HOURS}{conditions}"
     )
     if bound["anew"]:
         sql += (
             f" union all select {columns}, 1 as call_count, coalesce(c.cost_usd, 0) as cost_usd, c.end_time, c.call_id"  # noqa: S608
-            f" from named_calls as c where {_CALLS_READ_ANEW}{conditions} and cost_status != 'priced'"
+            f" from named_calls as c where {CALLS_READ_ANEW}{conditions} and cost_status != 'priced'"
         )
     return Rows(f"({sql}) as c", bound)
+
+
+def half_hours(
+    client: "Client", since: datetime, dimensions: str, edges: Collection[datetime]
+) -> dict[str, Any] | None:
+    """Return the values of COUNTED_HALF_HOURS and CALLS_READ_ANEW, of all since then; None: too much has changed.
+
+    Each of `edges` may cut a half hour: that is read from the calls. Raises StoreError.
+    """
+    return _half_hours(client, Selection(since), _STALE_HALF_HOURS, {"dimensions": dimensions}, edges)
 
 
 def _sums(conditions: str) -> str:
@@ -144,14 +154,14 @@ def _sums(conditions: str) -> str:
     columns = f"{', '.join(_LABELS)}, {shared()['measure_names']}"
     return (
         f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {columns} from counted_half_hours"  # noqa: S608
-        f" where dimensions = {{dimensions:String}} and {_COUNTED_HALF_HOURS}{conditions}"
+        f" where dimensions = {{dimensions:String}} and {COUNTED_HALF_HOURS}{conditions}"
     )
 
 
 def _half_hours(
     client: "Client", selection: Selection, stale: str, named: Mapping[str, Any], edges: Collection[datetime]
 ) -> dict[str, Any] | None:
-    """Return the values of _COUNTED_HALF_HOURS and _CALLS_READ_ANEW, None where too much has changed.
+    """Return the values of COUNTED_HALF_HOURS and CALLS_READ_ANEW, None where too much has changed.
 
     `stale` selects what has changed, `named` are its own values, `edges` what cuts a half hour beside the bounds.
     """

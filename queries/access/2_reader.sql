@@ -5,6 +5,7 @@ grant select on begun_sessions to otel_costs_reader;
 grant select on billed_calls to otel_costs_reader;
 grant select on budget_limits to otel_costs_reader;
 grant select on budget_status to otel_costs_reader;
+grant select on budgeted_costs to otel_costs_reader;
 grant select on process_calls to otel_costs_reader;
 grant select on call_lines to otel_costs_reader;
 grant select on call_revisions to otel_costs_reader;

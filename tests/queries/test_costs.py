@@ -12,7 +12,7 @@ import pytest
 
 from .ledger import NOON, LogRow, Store, at, call, only
 
-VIEW = Path(__file__).parents[2] / "queries/reports/budget_status.sql"
+VIEW = Path(__file__).parents[2] / "queries/reports/budget_limits.sql"
 
 PARTS = ("text_input", "text_output", "audio_input", "audio_output", "speech_to_text", "text_to_speech", "other")
 
@@ -383,8 +383,8 @@ def test_budgets_begin_in_their_own_zone(store: Store) -> None:
         assert found[zone] in [
             tuple(datetime.combine(day + timedelta(n), time(), ZoneInfo(zone)) for n in (0, 1)) for day in days
         ]
-    functions = re.search(r"with\n((?:.*\n)*?.*as begins,)", VIEW.read_text(encoding="utf-8"))
+    functions = re.search(r"with\n((?:.*\n)*?.*as begins)\n", VIEW.read_text(encoding="utf-8"))
     assert functions is not None
-    asked = f"with {functions[1].rstrip(',')} select toDate('2026-01-01') + number as day, arrayJoin({zones}) as zone,"
+    asked = f"with {functions[1]} select toDate('2026-01-01') + number as day, arrayJoin({zones}) as zone,"
     for row in store.ask(f"{asked} begins(day, zone) as at from numbers(365)"):
         assert row["at"] == datetime.combine(row["day"], time(), ZoneInfo(row["zone"])), row

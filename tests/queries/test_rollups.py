@@ -187,11 +187,11 @@ BOUNDS = [
 ]
 
 
-def records(chance: random.Random) -> list[LogRow]:
+def records(chance: random.Random, around: datetime = NOON) -> list[LogRow]:
     """Return records of calls, and of jobs that several look at, of all dimensions; some name nobody."""
     made = []
     for number in range(chance.randrange(1, 12)):
-        ended = NOON + timedelta(milliseconds=chance.choice((-1, 0, 1, 1_799_999, 1_800_000, 5_400_122, -86_400_000)))
+        ended = around + timedelta(milliseconds=chance.choice((-1, 0, 1, 1_799_999, 1_800_000, 5_400_122, -86_400_000)))
         ended += timedelta(hours=12 * chance.randrange(-4, 3))
         said: dict[str, Any] = {
             "cost": chance.choice((None, "0.1", f"0.{chance.randrange(10**12):012}")),
@@ -208,6 +208,8 @@ def records(chance: random.Random) -> list[LogRow]:
             "otel_costs.usage.audio_seconds": f"0.{chance.randrange(9)}",
             "otel_costs.cost.status": chance.choice(("priced", "priced", "estimated", "partial", "unpriced")),
             "otel_costs.cost.reason": chance.choice(("", "no_price")),
+            "otel_costs.tag.team": chance.choice((None, "a", "b=c")),
+            "gen_ai.request.model": chance.choice(("gpt-4o", "o3")),
         }
         if said["cost"] is not None and chance.random() < 0.7:
             said["lines"] = {chance.choice(("input_tokens", "output_audio_tokens")): said["cost"]}
@@ -217,11 +219,11 @@ def records(chance: random.Random) -> list[LogRow]:
     return made
 
 
-def step(store: Store, chance: random.Random, sent: list[LogRow]) -> str:
+def step(store: Store, chance: random.Random, sent: list[LogRow], around: datetime = NOON) -> str:
     """Let something happen; return what."""
     what = chance.choice(("records", "records", "again", "count", "count", "reprice", "owner", "erase", "merge"))
     if what == "records":
-        made = records(chance)
+        made = records(chance, around)
         store.insert(*made)
         sent += made
     elif what == "again" and sent:
@@ -231,7 +233,7 @@ def step(store: Store, chance: random.Random, sent: list[LogRow]) -> str:
     elif what == "reprice":
         store.reprice("step = 'ask' and not superseded", usd=f"0.{chance.randrange(1, 10**6):06}", unit="input_tokens")
     elif what == "owner":
-        store.insert(message(NOON - timedelta(days=chance.randrange(9)), session=chance.choice("abc"), user="cleo"))
+        store.insert(message(around - timedelta(days=chance.randrange(9)), session=chance.choice("abc"), user="cleo"))
     elif what == "erase":
         user = chance.choice(("ada", "bob"))
         erase.erase(store.client, erase.of_user(store.client, user))

@@ -1,0 +1,139 @@
+"""What was spent of budgets: the view, and what asks for the same more quickly, are the sum of the calls themselves."""
+
+import random
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from otel_costs.store import budget_sums, rollups
+from otel_costs.store.rows import Row
+
+from .ledger import LogRow, Store, call, only
+from .test_rollups import records, step
+
+ZONES = ("UTC", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York")
+NAMES = {
+    "all": ("",),
+    "scenario": ("sales", "nothing"),
+    "service": ("shop", "desk"),
+    "model": ("o3", "openai/o3", "deepgram/gpt-4o", "gpt-4o-2024-08-06"),
+    "tag": ("team=a", "team=b=c"),
+    "user": ("ada", "bob", "cleo"),
+}
+VIEW = "select * from budget_status order by used desc, scope, name, period"
+
+
+def midnight(zone: str) -> datetime:
+    """Return when the day of a zone began."""
+    tz = ZoneInfo(zone)
+    return datetime.combine(datetime.now(tz).date(), time(), tz).astimezone(UTC)
+
+
+def is_of(budget: Row, one: Row) -> bool:
+    """Tell whether a call counts in a budget."""
+    name = budget["name"]
+    if budget["scope"] == "tag":
+        tag, _, value = name.partition("=")
+        return bool(one["tags"].get(tag) == value)
+    models = {one["model"], one["request_model"]}
+    counted = {
+        "all": {""},
+        "model": models | {f"{one['provider']}/{model}" for model in models},
+        "user": {one["user_id"]},
+    }
+    return name in (counted.get(budget["scope"]) or {one[budget["scope"]]})
+
+
+def set_budgets(store: Store, chance: random.Random, scopes: tuple[str, ...]) -> None:
+    """Take all budgets away, and set some of these scopes, of any period, zone and limit, some with rollover."""
+    store.client.command("truncate table budgets")
+    values = [
+        f"('{scope}', '{name}', '{period}', {chance.choice(('0', '0.5', '3.000000000001'))}, '{chance.choice(ZONES)}',"
+        f" {chance.choice(('true', 'false'))}, '2026-01-01')"
+        for scope in scopes
+        for name in NAMES[scope]
+        for period in chance.sample(("day", "week", "month"), 2)
+    ]
+    store.client.command(
+        f"insert into budgets (scope, name, period, limit_usd, zone, rollover, since) values {', '.join(values)}"
+    )
+
+
+def compare(store: Store, happened: list[str]) -> None:
+    """Hold both to each other, and to the sum of the calls."""
+    days = [midnight(zone) for zone in ZONES]
+    found, view = budget_sums.status(store.client), store.ask(VIEW)
+    calls = store.ask("select * from billed_calls")
+    limits = {(row["scope"], row["name"], row["period"]): row for row in store.ask("select * from budget_limits")}
+    if days != [midnight(zone) for zone in ZONES]:
+        return  # a day ended meanwhile
+    assert found == view, happened
+    assert [list(row) for row in found] == [list(row) for row in view]
+    assert len(found) == len(limits)
+    for row in found:
+        limit = limits[row["scope"], row["name"], row["period"]]
+        mine = [one for one in calls if is_of(row, one)]
+        inside = [one for one in mine if one["end_time"] >= row["period_start"]]
+        before = [one for one in mine if limit["period_before"] <= one["end_time"] < row["period_start"]]
+        assert (row["spent_usd"], row["unpriced_calls"]) == (usd(inside), unpriced(inside)), (row, happened)
+        carried = max(Decimal(), row["limit_usd"] - usd(before)) if row["rollover"] else Decimal()
+        assert row["carried_usd"] == carried, (row, happened)
+
+
+def usd(calls: list[Row]) -> Decimal:
+    return sum((one["cost_usd"] for one in calls if one["cost_usd"] is not None), Decimal())
+
+
+def unpriced(calls: list[Row]) -> int:
+    return sum(one["cost_usd"] is None for one in calls)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("seed", "rounds"), [(0, 4), *(pytest.param(seed, 6, marks=pytest.mark.long) for seed in range(1, 5))]
+)
+def test_budgets_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int) -> None:
+    """Duplicates, late records, later prices, owners that become known, erasure: in any order, in any zone."""
+    chance = random.Random(seed)
+    sent: list[LogRow] = []
+    for zone in ZONES:
+        store.insert(*(made := records(chance, midnight(zone))))
+        sent += made
+    for number in range(rounds):
+        happened = [step(store, chance, sent, midnight(chance.choice(ZONES))) for _ in range(2)]
+        scopes = tuple(NAMES) if number % 2 else tuple(chance.sample(tuple(NAMES), 2))
+        set_budgets(store, chance, scopes)
+        compare(store, happened)
+    store.count_costs()
+    compare(store, ["count"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rollups, "MOST_READ_ANEW", -1)
+        compare(store, ["too much has changed"])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+@pytest.mark.parametrize("ask", [budget_sums.status, lambda client: Store(client).ask(VIEW)], ids=["store", "view"])
+def test_what_is_counted_is_not_read_again(store: Store, ask: Any, zone: str) -> None:
+    """Budgets of all, scenarios and services do without the calls, but for the half hour that their zone cuts."""
+    start = midnight(zone)
+    moments = [start - timedelta(milliseconds=1), start, start + timedelta(hours=1)]
+    store.insert(*(call(at, cost=cost, otel_costs__scenario="sales") for at, cost in zip(moments, "124", strict=True)))
+    store.client.command(
+        "insert into budgets (scope, name, period, limit_usd, zone) values"
+        f" ('all', '', 'day', 9, '{zone}'), ('scenario', 'sales', 'day', 9, '{zone}')"
+    )
+    store.count_costs()
+    if start != midnight(zone):
+        return  # a day ended meanwhile
+    assert only(ask(store.client), "spent_usd") == [(Decimal(6),)] * 2
+    store.client.command("truncate table calls")
+    assert only(ask(store.client), "spent_usd") == [(Decimal(6 if zone == "UTC" else 4),)] * 2
+
+
+def test_no_budgets(store: Store) -> None:
+    """Nothing is asked of the calls where nothing is limited."""
+    store.insert(call())
+    assert budget_sums.status(store.client) == store.ask(VIEW) == []
