@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from otel_costs.alerts.state import Event, State
 from otel_costs.store import erase, reports
 from otel_costs.store.cluster import TableLocation
 from tests.queries.engine import engine
@@ -54,6 +55,8 @@ def filled(store: Store) -> Store:
     store.client.raw_insert("otel_traces", insert_block="\n".join(map(json.dumps, spans)), fmt="JSONEachRow")
     store.client.command("insert into budgets (scope, name, period, limit_usd) values ('user', 'ada', 'day', 5)")
     store.client.command("insert into budgets (scope, name, period, limit_usd) values ('user', 'bob', 'day', 5)")
+    for user, session in (("ada", "a"), ("bob", "b")):
+        State(store.client).write(Event("dear", session, f"session {session}", at("11:00:00"), user, session))
     store.count_sessions()
     store.pretend_earlier("session_days", "inserted_at", 60)
     return store
@@ -82,7 +85,7 @@ def test_a_user_is_gone_from_every_table(filled: Store) -> None:
     assert found == {
         "otel_logs": (7, 0), "otel_traces": (1, 0), "otel_traces_trace_id_ts": (1, 0), "messages": (2, 0),
         "calls": (4, 0), "derived_calls": (1, 0), "session_totals": (2, 0), "session_starts": (1, 0), "budgets": (1, 0),
-            "cost_days": (1, 0),
+        "alerts": (1, 0), "cost_days": (1, 0),
     }  # fmt: skip
     left = everything(filled)
     for word in ("ada", "my secret", "from ada", '"a"', "t1"):
