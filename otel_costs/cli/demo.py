@@ -23,6 +23,7 @@ from otel_costs.cli.report import report_tables
 from otel_costs.cli.sessions import session_table
 from otel_costs.semconv import ENV_DSN
 from otel_costs.store import DEFAULT_DSN, reports
+from otel_costs.web import page_paths
 
 if TYPE_CHECKING:
     from otel_costs.local import Stack
@@ -75,12 +76,12 @@ def show(
     addresses = [url.partition("://")[2] for url in (stack.otlp_grpc_url, stack.otlp_http_url, stack.http_url)]
     yield _aside("OTLP at {} (gRPC) and {} (HTTP), ClickHouse's interface at {}.".format(*addresses))
     yield from programs(stack, provider)
+    if opened:
+        webbrowser.open(stack.http_url + page_paths.of_session(SESSIONS[-1]))
     yield _headline("What it cost, and what was said")
     yield from conversations(stack)
     yield from costs(stack)
     yield from _further(stack, keep=keep)
-    if opened:
-        webbrowser.open(f"{stack.http_url}/")
 
 
 def programs(stack: "Stack", provider: demo_env.Provider) -> Iterator[RenderableType]:
@@ -135,7 +136,7 @@ def _further(stack: "Stack", *, keep: bool) -> Iterator[RenderableType]:
         yield _command("otel-costs demo --open")
         yield _aside("shows this in a browser, and leaves the store up for these, in another terminal:")
     else:
-        yield _aside(f"In a browser: {stack.http_url}/")
+        yield _aside(f"In a browser: {stack.http_url}{page_paths.of_session(SESSIONS[-1])}, a spoken call")
     if keep and stack.http_url not in (DEFAULT_DSN, DEFAULT_DSN.replace("localhost", "127.0.0.1")):
         yield _command(f"export {ENV_DSN}={stack.http_url}")
     for line in (

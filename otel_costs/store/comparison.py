@@ -21,6 +21,7 @@ COLUMNS: Final = ("part", "name", *_KEYS, "change_share", "a_calls", "b_calls", 
 MOST_GROUPS: Final = 10_000
 """Groups that are read of each side. What is beyond them is in the row of the others."""
 
+_COUNTS: Final = ("a_calls", "b_calls", "a_unpriced", "b_unpriced")
 _SESSION: Final = ("cost_usd", "mean_usd", "p50_usd", "p95_usd")
 
 
@@ -144,12 +145,14 @@ def _difference(name: str, first: Row | None, second: Row | None) -> Row:
         **_usd(name, *usd),
         "a_calls": first["call_count"] if first else 0,
         "b_calls": second["call_count"] if second else 0,
+        "a_unpriced": first["unpriced_calls"] if first else 0,
+        "b_unpriced": second["unpriced_calls"] if second else 0,
     }
 
 
 def _added(rows: Sequence[Row]) -> Row:
     a, b = (sum((row[key] for row in rows), Decimal()) for key in _KEYS[:2])
-    calls = {key: sum(row[key] for row in rows) for key in ("a_calls", "b_calls")}
+    calls = {key: sum(row[key] for row in rows) for key in _COUNTS}
     return {**_usd(None, a, b), **calls, "others": sum(row.get("others", 1) for row in rows)}
 
 

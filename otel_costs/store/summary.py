@@ -68,9 +68,7 @@ def _projected(start: datetime, end: datetime, so_far: Row, lately: Row, now: da
 def _before(selection: Selection, now: datetime) -> tuple[datetime, datetime] | None:
     if selection.since is None:
         return None
-    # What goes on is taken to go on to the end of its half hour: then no half hour is cut, of what was counted before.
-    end = now + (_EPOCH - now) % _HALF_HOUR
-    until = min(selection.until or end, end)
+    until = min(selection.until or now, now)
     return None if until <= selection.since else (selection.since - (until - selection.since), selection.since)
 
 

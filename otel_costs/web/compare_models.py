@@ -29,6 +29,8 @@ class GroupDifference(Difference):
 
     a_calls: int
     b_calls: int
+    a_unpriced: int = Field(description="calls among them without a price: they are not in a_usd")
+    b_unpriced: int
     others: int = Field(default=0, description="how many groups the row adds up that have no row of their own")
 
 

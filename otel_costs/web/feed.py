@@ -150,10 +150,11 @@ class _Watch:
         fresh = [row for row in live.calls(client, after) if (row["call_id"], row["revision"]) not in self._seen]
         self._since = now
         self._remember(fresh, now)
+        ended = self._ended(now)
         found: list[tuple[str, Any]] = []
         if fresh and not begins:
             found.append(("calls", {"calls": fresh[::-1]}))
-        if fresh or begins or self._ended(now):
+        if fresh or begins or ended:
             found.append(("sessions", {"sessions": live.sessions(client, list(self._under_way))}))
         found.append(("totals", live.today(client, zone())) if fresh or begins else ("", None))
         return [one for one in found if one[0]]
@@ -162,7 +163,9 @@ class _Watch:
         for row in fresh:
             self._seen[row["call_id"], row["revision"]] = now
             if row["session_id"]:
-                self._under_way[row["session_id"]] = now
+                # By when its calls were made: what was imported or told later is not under way.
+                seen = self._under_way.get(row["session_id"], row["end_time"])
+                self._under_way[row["session_id"]] = max(row["end_time"], seen)
         self._seen = {key: seen for key, seen in self._seen.items() if now - seen < 2 * _UNDER_WAY}
 
     def _ended(self, now: datetime) -> bool:

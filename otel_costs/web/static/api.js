@@ -102,6 +102,9 @@ function waiting(change) {
 
 const kept = new Map();
 
+/** Return what two questions have alike whose answers can stand for each other until the new one is there: rows split by something else cannot. */
+const shapeOf = (path, query) => `${path} ${new URLSearchParams(query ?? "").get("by") ?? ""}`;
+
 function keep(key, answer) {
   kept.delete(key);
   kept.set(key, answer);
@@ -117,7 +120,7 @@ export function useAnswer(path, query, tick = 0, body = undefined) {
   const key = path === null ? null : `${isExample() ? "example " : ""}${path}?${query ?? ""}${body === undefined ? "" : JSON.stringify(body)}`;
   const [found, set] = useState({ key: null, data: undefined, error: null });
   const { returns } = useConnection();
-  const last = useRef(path);
+  const last = useRef(null);
   const [again, retry] = useState(0);
   useEffect(() => {
     if (key === null) return undefined;
@@ -132,11 +135,11 @@ export function useAnswer(path, query, tick = 0, body = undefined) {
         if (error.name !== "AbortError") set(before => ({ key, data: before.key === key ? before.data : undefined, error }));
       })
       .finally(() => waiting(-1));
-    last.current = path;
+    last.current = shapeOf(path, query);
     return () => stop.abort();
   }, [key, tick, returns, again]);
   if (key === null) return { data: undefined, error: null, isCurrent: true, retry };
   if (found.key === key) return { ...found, isCurrent: true, retry: () => retry(again + 1) };
-  const data = kept.get(key) ?? (last.current === path ? found.data : undefined);
+  const data = kept.get(key) ?? (last.current === shapeOf(path, query) ? found.data : undefined);
   return { data, error: null, isCurrent: kept.has(key), retry };
 }

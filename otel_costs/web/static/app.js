@@ -1,12 +1,12 @@
 // The application: its frame, and the page that the address names.
 
 import { render } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useConnection } from "./api.js";
 import { href, shared, start, useAddress } from "./address.js";
 import { isExample } from "./example.js";
 import { useLive } from "./live.js";
-import { html } from "./parts.js";
+import { Failure, html } from "./parts.js";
 import { ROOT } from "./settings.js";
 import { Budgets } from "./pages/budgets.js";
 import { Call } from "./pages/call.js";
@@ -63,7 +63,7 @@ function App() {
 
   return html`<a class="skip" href="#main">To the content</a>
     <${Header} address=${address} />
-    <main id="main" tabindex="-1" ref=${main}><${Page} key=${place} ...${given} address=${address} titled=${titled} /></main>
+    <main id="main" tabindex="-1" ref=${main}><${Guarded} key=${place}><${Page} ...${given} address=${address} titled=${titled} /><//></main>
     <footer class="faint">otel-costs · <a href=${href("/api/v1/openapi.json")} data-outside target="_blank" rel="noopener">API</a></footer>
     <p class="unseen" role="status">${said}</p>`;
 }
@@ -73,6 +73,13 @@ function ExampleBanner() {
   const { calls } = useLive();
   return html`<p class="banner example" role="status">${calls.length ? "Your first call has arrived. " : ""}This is example data, recorded from the demo: none of it is in your store, and periods and filters do not narrow it.${" "}
     <a href=${`${ROOT}/?range=30d`}>${calls.length ? "Show your own data" : "Leave the example"}</a></p>`;
+}
+
+/** A page, or what is wrong with it: a fault of ours in one does not take the others along. */
+function Guarded({ children }) {
+  const [error, again] = useErrorBoundary(fault => console.error(fault));
+  if (!error) return children;
+  return html`<h1>This page has failed</h1><${Failure} error=${{ message: `It is a fault of otel-costs: ${error.message}` }} retry=${again} />`;
 }
 
 /** Scroll back to where a page was left, once it is long enough again. */

@@ -5,7 +5,7 @@ import htm from "htm";
 import { useState } from "preact/hooks";
 import { isExample } from "./example.js";
 import { here_with, href, page } from "./address.js";
-import { counted, exact, moment, money, percent } from "./text.js";
+import { counted, exact, moment, money, percent, visible } from "./text.js";
 
 export const html = htm.bind(h);
 
@@ -31,7 +31,7 @@ export function Time({ at, zone, seconds = false, dateless = false }) {
 
 /** A name that may be any text: kept apart from the text around it, and something to see where it is empty. */
 export const Name = ({ of, none }) =>
-  of === "" || of === null || of === undefined ? html`<span class="faint">(${none})</span>` : html`<bdi>${of}</bdi>`;
+  of === "" || of === null || of === undefined ? html`<span class="faint">(${none})</span>` : html`<bdi>${visible(of)}</bdi>`;
 
 /** A link to the page of one thing, which keeps period, zone and filters. */
 export const To = ({ kind, id, query, none = `no ${kind.slice(0, -1)}` }) => {

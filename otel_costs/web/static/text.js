@@ -71,5 +71,8 @@ export function moment(iso, zone) {
 /** Return the day of a moment in a zone, as the API writes days. */
 export const day = (iso, zone) => moment(iso, zone).date;
 
+/** Return a name with the characters that would hide or turn what it says written out. */
+export const visible = name => String(name).replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, sign => (sign === "\n" ? " " : `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`));
+
 /** Return the name of a unit or part: "cache_read_tokens" is "cache read tokens". */
 export const words = name => name.replaceAll("_", " ");

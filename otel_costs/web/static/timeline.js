@@ -103,7 +103,7 @@ export function Timeline({ messages, calls, show }) {
     <div class="row"><span class="choices" role="group" aria-label="Size of the timeline">
       <button type="button" onClick=${() => set(Math.max(1, zoom / 2))} disabled=${zoom === 1} aria-label="Smaller">−</button>
       <button type="button" onClick=${() => set(Math.min(32, zoom * 2))} disabled=${zoom === 32} aria-label="Larger">+</button></span>
-      <span class="faint">${broken ? html`<i class="dot interrupted"></i>interrupted ` : ""}${pauses.length ? `· ${count(pauses.length)} long ${pauses.length === 1 ? "pause" : "pauses"} drawn short` : ""}</span></div>
+      <span class="faint">${broken ? html`<i class="dot interrupted"></i>interrupted${pauses.length ? " · " : ""}` : ""}${pauses.length ? `${count(pauses.length)} long ${pauses.length === 1 ? "pause" : "pauses"} drawn short` : ""}</span></div>
     <div class="scroll" ref=${box} role="region" aria-label="Timeline" tabindex="0">
     <svg width=${drawn} height=${height} viewBox=${`0 0 ${drawn} ${height}`} role="img" aria-label="Who spoke when, which calls were made, and what they cost so far. The conversation below has the same.">
       ${lanes.map((lane, index) => html`<g key=${lane}><text x="0" y=${index * LANE + 16}>${lane}</text>

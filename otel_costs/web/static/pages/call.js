@@ -10,6 +10,7 @@ import { count, exact, took, words } from "../text.js";
 const SHOWN = new Set([
   "call_id", "session_id", "user_id", "operation", "provider", "model", "cost_usd", "cost_status", "cost_reason", "cost_lines", "lines", "revisions", "start_time", "end_time",
   "duration_s", "error_type", "tags", "price_id", "price_book", "trace_id", "span_id", "kind", "scenario", "step", "service", "time_to_first_audio_s", "time_to_first_chunk_s",
+  "cost_unknown",
 ]);
 
 export function Call({ id, address, titled }) {
@@ -20,7 +21,7 @@ export function Call({ id, address, titled }) {
   return html`<div class="head"><h1><span class="faint">Call</span> <bdi>${id}</bdi></h1><${Downloads} path=${page("calls", id)} query=${query} /></div>
     <${Answer} of=${found}>${call => html`
       <${Cards}>
-        <${Card} name="Cost" note=${call.cost_status}><${Money} of=${call.cost_usd} whole=${true} /><//>
+        <${Card} name="Cost" note=${call.cost_usd === null ? words(call.cost_reason || "no reason is known") : call.cost_status}><${Money} of=${call.cost_usd} whole=${true} /><//>
         <${Card} name="Model" note=${call.provider}><${To} kind="models" id=${[call.provider, call.model]} none="no model" /><//>
         <${Card} name="Operation" note=${call.step ? `step ${call.step}` : ""}>${words(call.operation)}<//>
         <${Card} name="Took" note=${first(call)}>${call.duration_s === null ? "–" : took(call.duration_s)}<//>
@@ -47,11 +48,12 @@ export function CallFacts({ call, zone }) {
     ["service", call.service && html`<bdi>${call.service}</bdi>`],
     ["failed", call.error_type && html`<span class="warning"><bdi>${call.error_type}</bdi></span>`],
     ["cost", call.cost_status === "priced" ? "" : html`<span class="warning">${call.cost_status}: ${words(call.cost_reason || "no reason is known")}</span>`],
+    ["not accounted for", call.cost_unknown?.length && html`<bdi>${[].concat(call.cost_unknown).join(", ")}</bdi>`],
     ["price", call.price_id && html`<bdi>${call.price_id}</bdi>`],
     ["of", call.price_book && html`<bdi>${call.price_book}</bdi>`],
     ["trace", call.trace_id && !/^0*$/.test(call.trace_id) && html`<${Trace} id=${call.trace_id} />`],
   ].filter(([, value]) => value);
-  return html`<${Table} caption="Lines of the cost" empty="It has no lines: nothing of it has a price." rows=${call.lines} columns=${[
+  return html`<${Table} caption=${`Lines of the cost of call ${call.call_id.slice(0, 8)}`} empty="It has no lines: nothing of it has a price." rows=${call.lines} columns=${[
       { head: "line", cell: line => words(line.unit) },
       { head: "quantity", number: true, cell: line => (line.quantity === null ? "" : count(line.quantity)) },
       { head: "rate", number: true, cell: line => (line.rate_usd === null ? "" : html`${exact(line.rate_usd)} per ${count(line.per)}${line.multiplier && Number(line.multiplier) !== 1 ? ` × ${line.multiplier}` : ""}`) },

@@ -5,7 +5,7 @@ import { useAnswer } from "../api.js";
 import { asked, changed, go, here_with } from "../address.js";
 import { Filters } from "../filters.js";
 import { useLive } from "../live.js";
-import { Answer, Card, Cards, Difference, Downloads, html, Money, Name, Section, signed, Table, Time } from "../parts.js";
+import { Answer, Card, Cards, Cost, Difference, Downloads, html, Money, Name, Section, signed, Table, Time } from "../parts.js";
 import { count, counted, words } from "../text.js";
 
 const OF = { period: "periods", model: "models", scenario: "scenarios", service: "services", user: "users", kind: "kinds of session", provider: "providers", operation: "operations", step: "steps" };
@@ -53,10 +53,12 @@ const share = value => (value === null ? "" : signed(value));
 
 const amount = value => (value === null ? html`<span class="faint">not known</span>` : html`<${Money} of=${value} />`);
 
+const side = (usd, calls, unpriced) => (calls === undefined ? amount(usd) : html`<${Cost} of=${usd} unpriced=${unpriced} calls=${calls} />`);
+
 const usd = (head, name) => [
   { head, text: true, cell: name },
-  { head: "A", number: true, cell: row => amount(row.a_usd) },
-  { head: "B", number: true, cell: row => amount(row.b_usd) },
+  { head: "A", number: true, cell: row => side(row.a_usd, row.a_calls, row.a_unpriced) },
+  { head: "B", number: true, cell: row => side(row.b_usd, row.b_calls, row.b_unpriced) },
   { head: "difference", number: true, cell: row => html`<${Difference} of=${row.change_usd} />` },
   { head: "change", number: true, wide: true, cell: row => html`<span class="faint">${share(row.change_share)}</span>` },
 ];

@@ -21,7 +21,6 @@ export function Prices({ address, titled }) {
     go(here_with({ model: given.get("model").trim() || null, provider: given.get("provider").trim() || null, rows: null }));
   };
   return html`<div class="head"><h1>Prices</h1><${Downloads} path="/prices" query=${own} /></div>
-    <${Unpriced} query=${query} zone=${address.zone} />
     <${Section} title="The table in force" isCurrent=${found.isCurrent}>
       <form role="search" class="row" onSubmit=${search} key=${own.toString()}>
         <label>model <input type="search" name="model" defaultValue=${query.get("model") ?? ""} placeholder="gpt-4o" autocomplete="off" /></label>
@@ -31,7 +30,8 @@ export function Prices({ address, titled }) {
         <${Table} caption="Prices in force" empty="No price matches." rows=${data.prices} columns=${columns(address.zone)} />
         <div class="row"><span class="faint">${data.more ? `The first ${count(data.prices.length)} rates.` : `${counted(data.prices.length, "rate")}.`}</span>
         ${data.more && html`<a href=${here_with({ rows: rows * 4 })}>Show more</a>`}</div>`}<//>
-    <//>`;
+    <//>
+    <${Unpriced} query=${query} zone=${address.zone} />`;
 }
 
 function Sources({ of, zone }) {
@@ -72,7 +72,7 @@ function Unpriced({ query, zone }) {
 }
 
 function Lacking({ of, zone }) {
-  return html`<article class="lacking"><h3><bdi>${of.provider}</bdi> <bdi>${of.model || "(no model)"}</bdi></h3>
+  return html`<details class="lacking"><summary><bdi>${of.provider}</bdi> <b><bdi>${of.model || "(no model)"}</bdi></b>, ${counted(of.call_count, "call")}</summary>
     <p>${counted(of.call_count, "call")}, ${of.unpriced_calls === of.call_count ? "none of them with a price" : `${count(of.unpriced_calls)} of them without a price`}, the last <a href=${href(page("calls", of.last_call_id))}><${Time} at=${of.last_time} zone=${zone} /></a>.
       ${of.units.length ? ` What lacks a rate: ${of.units.map(words).join(", ")}.` : ""}</p>
     <${Reasons} of=${of.reasons.join(",")} />
@@ -80,5 +80,5 @@ function Lacking({ of, zone }) {
       ? html`<p>Write this into the list <code>prices</code> of your price file, with the rates in the place of the question marks, then run <code>otel-costs reprice</code>:</p>
         <pre><bdi>${of.stanza}</bdi></pre><${Copy} text=${of.stanza} name=${`Copy the entry of ${of.model || of.provider}`} />`
       : html`<p>The prices in force have all that is needed: <code>otel-costs reprice --unpriced</code> gives it to the calls that are stored.</p>`}
-  </article>`;
+  </details>`;
 }

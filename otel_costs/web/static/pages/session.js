@@ -82,7 +82,7 @@ function Totals({ session, calls }) {
       <${Money} of=${session.cost_usd} whole=${true} /><//>
     <${Card} name="Most of it" note=${total ? `${percent(Number(most) / total)} of the cost` : ""}>${total ? words(part) : "–"}<//>
     <${Card} name="Took">${took(session.duration_seconds)}<//>
-    <${Card} name="Turns" note=${broken ? html`<span class="warning">${counted(broken, "message")} interrupted</span>` : "none interrupted"}>${count(turns)}<//>
+    ${session.messages.length > 0 && html`<${Card} name="Turns" note=${broken ? html`<span class="warning">${counted(broken, "message")} interrupted</span>` : "none interrupted"}>${count(turns)}<//>`}
     <${Card} name="Calls" note=${session.error_count ? html`<span class="warning">${counted(session.error_count, "call")} failed</span>` : "none failed"}>${count(session.call_count)}<//>
     ${first !== null ? html`<${Card} name=${isSpoken ? "First sound after" : "First words after"} note="half of the answers are faster">${took(first)}<//>` : null}
   <//>`;
@@ -99,10 +99,11 @@ function Course({ session, calls, address }) {
   const chosen = target => show({ target });
   const turns = useMemo(() => placed(session.messages, calls), [session, calls]);
   const isMarkdown = address.query.get("markdown") === "1";
-  const view = html`<label class="check"><input type="checkbox" checked=${isMarkdown} onChange=${event => go(here_with({ markdown: event.target.checked ? "1" : null }), { replace: true })} /> Markdown</label>`;
+  const view = session.messages.length > 0 && html`<label class="check"><input type="checkbox" checked=${isMarkdown} onChange=${event => go(here_with({ markdown: event.target.checked ? "1" : null }), { replace: true })} /> Markdown</label>`;
   return html`${calls.length || session.messages.length ? html`<${Section} title="Timeline"><${Timeline} messages=${session.messages} calls=${calls} show=${chosen} /><//>` : null}
     <${Section} title="The conversation, and what each turn cost" aside=${view}>
       ${session.content_withheld ? html`<p class="faint">What was said is not shown: to read it is a right of its own.</p>` : null}
+      ${session.messages.length || !calls.length || session.content_withheld ? null : html`<p class="faint">No message is recorded, as is the default. <code>OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=EVENT_ONLY</code> in the environment of the program records what is said.</p>`}
       ${session.messages.length || calls.length ? null : html`<p class="faint">Nothing is recorded of it yet.</p>`}
       <${Turns} turns=${turns} session=${session} isMarkdown=${isMarkdown} zone=${address.zone} shown=${shown} />
     <//>`;

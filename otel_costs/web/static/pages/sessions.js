@@ -62,10 +62,10 @@ function Pages({ first, query, zone, sort }) {
   const seen = new Set();
   const rows = [first, ...more].flatMap(page => page.sessions).filter(row => !seen.has(row.session_id) && seen.add(row.session_id));
   const own = shared(query);
-  return html`<${Table} caption="Sessions" sorted=${sort} rows=${rows.map(row => ({ ...row, key: row.session_id }))} empty="No session that began in this period matches." columns=${[
+  return html`<${Table} caption="Sessions" sorted=${sort} rows=${rows.map(row => ({ ...row, key: row.session_id }))} empty=${query.get("q") ? "No session of this period matches. Words are found where content was recorded, which is off by default." : "No session that began in this period matches."} columns=${[
       { head: "session", text: true, cell: row => html`<${To} kind="sessions" id=${row.session_id} />` },
-      { head: "user", text: true, cell: row => html`<${To} kind="users" id=${row.user_id} query=${changed(own, { user: null })} />` },
-      { head: "kind", wide: true, cell: row => row.kind },
+      { head: "user", text: true, wide: true, cell: row => html`<${To} kind="users" id=${row.user_id} query=${changed(own, { user: null })} />` },
+      { head: "kind", text: true, wide: true, cell: row => html`<bdi title=${row.kind}>${row.kind}</bdi>` },
       { head: "scenario", text: true, wide: true, cell: row => (row.scenario ? html`<${To} kind="scenarios" id=${row.scenario} query=${changed(own, { scenario: null })} />` : "") },
       { head: "began", wide: true, sort: "newest", cell: row => html`<${Time} at=${row.start_time} zone=${zone} />` },
       { head: "took", wide: true, number: true, sort: "duration", cell: row => took(row.duration_seconds) },

@@ -89,12 +89,12 @@ function Comparison({ data, zone }) {
   if (!recorded.call_count) return html`<p class="faint">No call of this period matches.</p>`;
   return html`<${Cards}>
       <${Card} name="It did cost" note=${html`${counted(recorded.call_count, "call")}${recorded.unpriced_calls ? html`, <span class="warning">${count(recorded.unpriced_calls)} without a price</span>` : null}`}><${Money} of=${recorded.cost_usd} /><//>
-      ${data.alternatives.map(one => html`<${Card} key=${one.label} name=${html`With <bdi>${one.label}</bdi>`} note=${html`<${Difference} of=${one.difference_usd} share=${ratio(one)} />`}>
+      ${data.alternatives.map(one => html`<${Card} key=${one.label} name=${html`With <bdi>${one.label}</bdi>`} note=${one.priced_calls ? html`<${Difference} of=${one.difference_usd} share=${ratio(one)} />` : null}>
         ${one.priced_calls ? html`<${Money} of=${one.cost_usd} />` : html`<span class="warning">no price</span>`}<//>`)}
     <//>
     <${Section} title="Side by side"><${Table} caption="What it did and would have cost" rows=${data.alternatives} columns=${[
       { head: "alternative", text: true, cell: row => html`<bdi title=${row.label}>${row.label}</bdi>` },
-      { head: "would have cost", number: true, cell: row => html`<${Money} of=${row.cost_usd} />` },
+      { head: "would have cost", number: true, cell: row => html`<${Money} of=${row.priced_calls || row.kept_calls ? row.cost_usd : null} />` },
       { head: "the same calls did cost", number: true, wide: true, cell: row => html`<${Money} of=${row.recorded_usd} />` },
       { head: "difference", number: true, cell: row => html`<${Difference} of=${row.difference_usd} share=${ratio(row)} />` },
       { head: "compared", number: true, wide: true, cell: row => counted(row.priced_calls, "call") },
@@ -118,7 +118,7 @@ function Lines({ of, recorded }) {
       { head: "difference", number: true, cell: row => html`<${Difference} of=${row.difference_usd} />` },
     ]} />
     ${of.estimated_calls ? html`<p class="warning">${counted(of.estimated_calls, "call")} of these ${of.estimated_calls === 1 ? "is" : "are"} an estimate.</p>` : null}
-    ${of.not_priced.map(row => html`<div class="lacking"><p><span class="warning">${counted(row.call_count, "call")}</span> of <${Name} of=${row.model} none="no model" /> (<bdi>${row.operation}</bdi>), which cost <${Money} of=${row.recorded_usd} />, ${row.call_count === 1 ? "has" : "have"} no price this way${row.units.length ? `: ${row.units.map(words).join(", ")}` : ""}.</p><${Reasons} of=${row.reason} /></div>`)}
+    ${of.not_priced.map(row => html`<div class="lacking"><p><span class="warning">${counted(row.call_count, "call")}</span> of <${Name} of=${row.model} none="no model" /> (<bdi>${row.operation}</bdi>), ${Number(row.recorded_usd) ? html`which cost <${Money} of=${row.recorded_usd} />, ` : ""}${row.call_count === 1 ? "has" : "have"} no price this way${row.units.length ? `: ${row.units.map(words).join(", ")}` : ""}.</p><${Reasons} of=${row.reason} /></div>`)}
     <details><summary>Quantity × rate, this way</summary><${Sums} rows=${of.lines} caption=${`Lines of ${of.label}`} /></details>
     <details><summary>Quantity × rate, as it was</summary><${Sums} rows=${recorded.lines} caption=${`Lines as recorded, beside ${of.label}`} /></details>
   <//>`;
