@@ -66,6 +66,15 @@ export function away(why) {
   if (isNew) setTimeout(look, AGAIN_MS);
 }
 
+/** Ask whether the server is there, and say so where it is not. */
+export async function reach() {
+  try {
+    await fetch(`${ROOT}/api/v1/reasons`, { method: "HEAD" });
+  } catch {
+    away("The server does not answer.");
+  }
+}
+
 async function look() {
   try {
     const response = await fetch(`${ROOT}/api/v1/summary?range=1h`);

@@ -33,7 +33,10 @@ function pageAt({ path, kind, ids }) {
   return [Nothing, {}];
 }
 
-const Nothing = () => html`<h1>There is no such page</h1><p><a href=${href("/")}>To the overview</a></p>`;
+function Nothing({ titled }) {
+  titled("No such page");
+  return html`<h1>There is no such page</h1><p><a href=${href("/")}>To the overview</a></p>`;
+}
 
 function App() {
   const main = useRef(null);

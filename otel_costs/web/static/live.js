@@ -1,11 +1,12 @@
 // What happens, as it happens: one stream of events for the page, and a count that rises when figures have changed.
 
 import { useEffect, useState } from "preact/hooks";
-import { away } from "./api.js";
+import { away, reach } from "./api.js";
 import { ROOT } from "./settings.js";
 
 const PAUSE_MS = 5000; // between two times that figures are asked for again
 const FLASH_MS = 1500;
+const RETRY_MS = 1500; // in which a stream that ended is open again
 
 const state = { changes: 0, totals: null, sessions: [], calls: [] };
 const watchers = new Set();
@@ -44,6 +45,8 @@ function open() {
     state.totals = JSON.parse(event.data);
     tell();
   });
+  // A stream ends by itself now and then, and is opened again: only the server's silence is trouble.
+  source.addEventListener("error", () => setTimeout(() => source.readyState === EventSource.OPEN || reach(), RETRY_MS));
   source.addEventListener("trouble", event => away(JSON.parse(event.data).error));
 }
 
