@@ -1,5 +1,6 @@
 """What holds for every page: axe finds nothing, it fits on a phone, and it goes on when the store was away."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,9 @@ def test_a_new_call_appears_by_itself(page: Page, shared_stack: Stack) -> None:
     empty(shared_stack)
     assert export_logs(shared_stack.otlp_http_url, [call("before")]).status == 200
     page.open("/").shows("before")
-    assert export_logs(shared_stack.otlp_http_url, [call("live", 2, "1.25")]).status == 200
+    ended_now = call("live", 2, "1.25")
+    ended_now.time_unix_nano = time.time_ns()
+    assert export_logs(shared_stack.otlp_http_url, [ended_now]).status == 200
     page.shows("live")
     page.until(lambda: page.amounts(".card .value")[0] == "1.260000", "the total is the old one")
     page.open("/sessions/live").shows("under way")
