@@ -135,7 +135,7 @@ class Store:
             earlier = "counted_at - interval 1 hour as counted_at"
             self.client.command(f"insert into {table} select * replace ({earlier}) from {table} final")
             self.client.command(
-                f"alter table {table} delete where counted_at > now() - interval 1 hour",
+                f"alter table {table} delete where counted_at > now64(3, 'UTC') - interval 1 hour",
                 settings={"mutations_sync": 1},
             )
         for table, recount in COST_COUNTS:
