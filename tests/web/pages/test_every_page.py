@@ -34,7 +34,7 @@ PAGES = (
     "/prices",
     "/inbox",
     "/compare",
-    "/no-such-page-of/it".replace("/no-such-page-of", "/models"),
+    "/models/alone",  # there is no such page
 )
 
 
