@@ -1,5 +1,6 @@
 """The way of a call through the package: through how many modules and functions somebody has to follow it."""
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +25,16 @@ class Way:
 
     def follow(self, action: Callable[[], object]) -> "Way":
         """Do something, and note what it passes: in this thread, with the job that comes after it."""
+        # What other tests left is collected before: its finalizers are no part of the way.
+        gc.collect()
+        gc.disable()
         sys.setprofile(self._note)
         try:
             action()
             background.drain()
         finally:
             sys.setprofile(None)
+            gc.enable()
         return self
 
     @property
