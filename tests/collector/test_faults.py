@@ -234,7 +234,10 @@ class TestKilledApplication:
     @staticmethod
     def missing(stack: Stack, session: str) -> set[int]:
         """Ask the shipped view, without the quarter of an hour that it waits for what is late."""
-        (view,) = ask(stack.http_url, "select as_select from system.tables where name = 'missing_calls'")
+        (view,) = ask(
+            stack.http_url,
+            "select as_select from system.tables where name = 'missing_calls' and database = currentDatabase()",
+        )
         now = view["as_select"].replace("toIntervalMinute(15)", "toIntervalMinute(-15)")
         assert now != view["as_select"]
         of_session = "select lower(hex(process_id)) from calls where session_id = {session:String}"

@@ -48,7 +48,9 @@ class Way:
     def _note(self, frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
         # A comprehension and a lambda are part of the function that they are in.
-        if event == "call" and code.co_filename.startswith(PACKAGE) and not code.co_name.startswith("<"):
+        # An event loop sets handlers of signals, which are watched once a program has set its own.
+        is_own = code.co_filename.startswith(PACKAGE) and code.co_name != "_set_signal"
+        if event == "call" and is_own and not code.co_name.startswith("<"):
             self.functions.setdefault(code.co_filename.removeprefix(PACKAGE), {})[code.co_qualname] = None
 
 

@@ -1,6 +1,6 @@
 // The API, asked: answers as they were, errors with what to do, and whether the server is there at all.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { isExample, recordedAnswer } from "./example.js";
 import { ROOT } from "./settings.js";
 
@@ -127,9 +127,8 @@ function keep(key, answer) {
  */
 export function useAnswer(path, query, tick = 0, body = undefined) {
   const key = path === null ? null : `${isExample() ? "example " : ""}${path}?${query ?? ""}${body === undefined ? "" : JSON.stringify(body)}`;
-  const [found, set] = useState({ key: null, data: undefined, error: null });
+  const [found, set] = useState({ key: null, shape: null, data: undefined, error: null });
   const { returns } = useConnection();
-  const last = useRef(null);
   const [again, retry] = useState(0);
   useEffect(() => {
     if (key === null) return undefined;
@@ -138,17 +137,16 @@ export function useAnswer(path, query, tick = 0, body = undefined) {
     ask(path, query, { signal: stop.signal, method: body === undefined ? "GET" : "POST", body })
       .then(data => {
         keep(key, data);
-        set({ key, data, error: null });
+        set({ key, shape: shapeOf(path, query), data, error: null });
       })
       .catch(error => {
-        if (error.name !== "AbortError") set(before => ({ key, data: before.key === key ? before.data : undefined, error }));
+        if (error.name !== "AbortError") set(before => ({ key, shape: before.shape, data: before.key === key ? before.data : undefined, error }));
       })
       .finally(() => waiting(-1));
-    last.current = shapeOf(path, query);
     return () => stop.abort();
   }, [key, tick, returns, again]);
   if (key === null) return { data: undefined, error: null, isCurrent: true, retry };
   if (found.key === key) return { ...found, isCurrent: true, retry: () => retry(again + 1) };
-  const data = kept.get(key) ?? (last.current === shapeOf(path, query) ? found.data : undefined);
+  const data = kept.get(key) ?? (found.shape === shapeOf(path, query) ? found.data : undefined);
   return { data, error: null, isCurrent: kept.has(key), retry };
 }

@@ -54,6 +54,8 @@ def test_what_lacks_a_price(page: Page, filled: str) -> None:
     page.open("/prices")
     missing = got(f"{filled}/prices/missing", range="90d")["missing"]
     assert {row["model"] for row in missing} == {"acme-7b", HOSTILE}
+    for summary in page.all("details.lacking > summary"):
+        summary.click()
     page.shows("No price is known for this provider and model")
     assert [one.text.strip() for one in page.all("pre")] == [row["stanza"].strip() for row in missing]
     assert page.all("img") == [], "markup in a name is text"
