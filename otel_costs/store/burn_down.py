@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import costs
 from otel_costs.store.periods import month_of, zone
+from otel_costs.store.projection import LATELY, projected
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import TEXTS, Selection
-from otel_costs.store.session_figures import divided
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 MOST: Final = 50
 """Budgets of which that is told: each is a question of its own."""
 
-_LATELY: Final = timedelta(days=7)
-_DAY_S: Final = 86_400
 _QUARTER_S: Final = 900  # of an hour: offsets of zones are whole ones
 _OF_MODEL: Final = """
 select intDiv(toUnixTimestamp(c.end_time), 900)::Int64 as quarter, sum(c.cost_usd) as cost_usd
@@ -49,17 +47,13 @@ def with_burn_down(client: "Client", budgets: Sequence[Row], now: datetime | Non
 def _told(client: "Client", budget: Row, now: datetime) -> Row:
     selection = _selection(budget)
     start, end = budget["period_start"].astimezone(UTC), _end(budget, selection)
-    since = min(start, now - _LATELY)
+    since = min(start, now - LATELY)
     hours = _hours(client, budget, replace(selection, since=since))
     in_period = [(at, usd) for at, usd in hours if at >= start]
-    lately = [(at, usd) for at, usd in hours if at > now - _LATELY - timedelta(hours=1)]
-    spent, left = _sum(in_period), end - now
-    projected = spent
-    if lately and left > timedelta():
-        lasted = max(int((now - lately[0][0]).total_seconds()), _DAY_S)
-        projected += divided(_sum(lately) * int(left.total_seconds()), lasted)
+    lately = [(at, usd) for at, usd in hours if at > now - LATELY - timedelta(hours=1)]
+    ends_at = projected(_sum(in_period), _sum(lately), lately[0][0] if lately else None, now=now, end=end)
     is_day = budget["period"] == "day"
-    return {"period_end": end, "projected_usd": projected, "burn_down": _pieces(in_period, start, now, is_day=is_day)}
+    return {"period_end": end, "projected_usd": ends_at, "burn_down": _pieces(in_period, start, now, is_day=is_day)}
 
 
 def _hours(client: "Client", budget: Row, selection: Selection) -> list[tuple[datetime, Decimal]]:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import costs, session_figures, session_list
 from otel_costs.store.periods import month_of
+from otel_costs.store.projection import LATELY, projected
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
-from otel_costs.store.session_figures import divided, figures
+from otel_costs.store.session_figures import figures
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_LATELY: Final = timedelta(days=7)
 _HALF_HOUR: Final = timedelta(minutes=30)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ def summary(client: "Client", selection: Selection, now: datetime | None = None)
     now = now or datetime.now(UTC)
     before, month = _before(selection, now), month_of(now, selection.tz)
     # From a whole half hour on: where no bound cuts one, what was counted before serves.
-    lately = now - _LATELY - (now - _LATELY - _EPOCH) % _HALF_HOUR
+    lately = now - LATELY - (now - LATELY - _EPOCH) % _HALF_HOUR
     periods = {"whole": (selection.since, selection.until), "month": month, "lately": (lately, None)}
     found = costs.of_periods(client, selection, {**periods, **({"before": before} if before else {})})
     whole = found["whole"]
@@ -58,11 +58,8 @@ def _projected(start: datetime, end: datetime, so_far: Row, lately: Row, now: da
 
     Where the first call is younger than that, as since then, a day at least.
     """
-    projected = so_far["cost_usd"]
-    if lately["first_time"] is not None:
-        lasted = max((now - lately["first_time"]).total_seconds(), 86_400.0)
-        projected += divided(lately["cost_usd"] * int((end - now).total_seconds()), int(lasted))
-    return {"start": start, "end": end, "cost_usd": so_far["cost_usd"], "projected_usd": projected}
+    ends_at = projected(so_far["cost_usd"], lately["cost_usd"], lately["first_time"], now=now, end=end)
+    return {"start": start, "end": end, "cost_usd": so_far["cost_usd"], "projected_usd": ends_at}
 
 
 def _before(selection: Selection, now: datetime) -> tuple[datetime, datetime] | None:
