@@ -11,6 +11,9 @@ const PERIOD = ["range", "from", "to", "tz"];
 const CONDITIONS = ["errors", "unpriced", "min_cost", "q"];
 const DEFAULT_RANGE = "30d";
 
+/** What costs are split by, beside tags. */
+export const SPLITS = ["model", "user", "scenario", "kind", "service", "provider", "operation", "step", "modality"];
+
 const isTag = name => name.startsWith("tag.");
 const isFilter = name => DIMENSIONS.includes(name) || CONDITIONS.includes(name) || isTag(name);
 
@@ -27,11 +30,14 @@ export function asked(query, more = {}) {
   return changed(shared(query), more);
 }
 
-/** Return a query with other values; null, undefined and "" of a name that is no dimension take it away. */
+/** Of these an empty value asks for what has none. */
+const hasNone = name => DIMENSIONS.includes(name) || isTag(name) || name === "session";
+
+/** Return a query with other values; null and undefined take a name away, and so does "" where nothing can have none. */
 export function changed(query, changes) {
   const made = new URLSearchParams(query);
   for (const [name, value] of Object.entries(changes)) {
-    const isEmpty = value === null || value === undefined || (value === "" && !DIMENSIONS.includes(name) && !isTag(name));
+    const isEmpty = value === null || value === undefined || (value === "" && !hasNone(name));
     if (isEmpty) made.delete(name);
     else made.set(name, value);
   }

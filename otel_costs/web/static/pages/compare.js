@@ -2,14 +2,13 @@
 
 import { useState } from "preact/hooks";
 import { useAnswer } from "../api.js";
-import { asked, changed, go, here_with } from "../address.js";
+import { asked, changed, go, here_with, SPLITS } from "../address.js";
 import { Filters } from "../filters.js";
 import { useLive } from "../live.js";
 import { Answer, Card, Cards, Cost, Difference, Downloads, html, Money, Name, Section, signed, Table, Time } from "../parts.js";
 import { count, counted, words } from "../text.js";
 
 const OF = { period: "periods", model: "models", scenario: "scenarios", service: "services", user: "users", kind: "kinds of session", provider: "providers", operation: "operations", step: "steps" };
-const SPLITS = ["model", "user", "scenario", "kind", "service", "provider", "operation", "step", "modality"];
 const PERIODS = ["today", "yesterday", "7d", "30d", "90d"];
 
 /** Return what a side names: {of: "model", value: "gpt-4o"}; a period without an equals sign. */

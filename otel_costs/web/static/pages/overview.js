@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { useAnswer } from "../api.js";
-import { asked, changed, DIMENSIONS, go, here_with, href, page, shared } from "../address.js";
+import { asked, changed, go, here_with, href, page, shared, SPLITS } from "../address.js";
 import { Filters } from "../filters.js";
 import { useLive } from "../live.js";
 import { Answer, Bar, Card, Cards, Change, Cost, Downloads, html, Money, Name, Section, Table, Time, To } from "../parts.js";
@@ -14,7 +14,6 @@ import { First } from "./first.js";
 
 const GROUPS = 8;
 const ROWS = 12;
-const SPLITS = ["model", "user", "scenario", "kind", "service", "provider", "operation", "step", "modality"];
 const KINDS = { user: "users", scenario: "scenarios" };
 
 /** The overview of everything that the address asks for. */

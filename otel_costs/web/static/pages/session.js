@@ -18,8 +18,7 @@ export const Session = ({ id, ...more }) => (id === "" ? html`<${NoSession} ...$
 /** The calls that are in no session, and how calls get into one. */
 function NoSession({ address, titled }) {
   titled("Calls in no session");
-  const query = changed(shared(address.query), { session: "x", limit: 200 });
-  const found = useAnswer("calls", query.toString().replace("session=x", "session="));
+  const found = useAnswer("calls", changed(shared(address.query), { session: "", limit: 200 }));
   return html`<h1>Calls in no session</h1>
     <p>Name a session with <code>otel_costs.session("ID")</code>, or in OpenAI’s own fields: <code>metadata={"session_id": "ID"}</code>, or <code>conversation</code>.</p>
     <section><${Answer} of=${found}>${data => html`<${Table} caption="Calls in no session" rows=${data.calls} columns=${[

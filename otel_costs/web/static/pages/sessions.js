@@ -33,7 +33,7 @@ export function Sessions({ address, titled }) {
 
 /** How many calls of the period are in no session. */
 function Outside({ query, changes }) {
-  const { data } = useAnswer("calls", changed(shared(query), { session: null, limit: 1, min_cost: null, q: null }).toString() + "&session=", changes);
+  const { data } = useAnswer("calls", changed(shared(query), { session: "", limit: 1, min_cost: null, q: null }), changes);
   if (!data?.total) return null;
   return html`<p class="faint"><a href=${href(page("sessions", ""), shared(query))}>${counted(data.total, "call")}</a> ${data.total === 1 ? "is" : "are"} in no session.</p>`;
 }
