@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otel_costs.store import call_list, one_call, session_list
+from otel_costs.store import call_list, one_call
 from otel_costs.store.rows import Row
 from otel_costs.web import call_models
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import RightsOf, StoreOf
 from otel_costs.web.documented import documented, readable
-from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, ParameterError, Question
+from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
 
 router: Final = APIRouter(tags=["calls"])
 
@@ -58,11 +58,7 @@ async def get_call(
 
 def asking(question: Question) -> Any:
     """Return what asks a store for a page of calls. Raises ParameterError for a cursor that is none."""
-    if question.cursor is not None:
-        try:
-            session_list.place(question.cursor, question.sort)
-        except ValueError as error:
-            raise ParameterError(str(error)) from None
+    question.check_cursor()
 
     def ask(client: Any) -> Row:
         return call_list.calls(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from otel_costs.store import costs
+from otel_costs.store import costs, session_list
 from otel_costs.store.periods import RANGES, moment, period, zone
 from otel_costs.store.rows import storable
 from otel_costs.store.selection import TEXTS, Selection, dollars
@@ -65,6 +65,14 @@ class Question:
     numbers: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
     """Parameters of one endpoint alone."""
+
+    def check_cursor(self) -> None:
+        """Raise ParameterError for a cursor that is none of a list in this order."""
+        if self.cursor is not None:
+            try:
+                session_list.place(self.cursor, self.sort)
+            except ValueError as error:
+                raise ParameterError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

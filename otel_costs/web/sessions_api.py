@@ -17,7 +17,7 @@ from otel_costs.web.access import Rights
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import RightsOf, StoreOf
 from otel_costs.web.documented import documented, readable
-from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, ParameterError, Question
+from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
 
 router: Final = APIRouter(tags=["sessions"])
 
@@ -51,11 +51,7 @@ async def get_session(
 
 def asking(question: Question) -> Any:
     """Return what asks a store for a page of sessions. Raises ParameterError for a cursor that is none."""
-    if question.cursor is not None:
-        try:
-            session_list.place(question.cursor, question.sort)
-        except ValueError as error:
-            raise ParameterError(str(error)) from None
+    question.check_cursor()
 
     def ask(client: Any) -> Row:
         selection = question.selection
