@@ -10,7 +10,7 @@ const RANGES = { "24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90
 const SUGGESTED = 100;
 
 /** The periods, the filters that are set, each with a way to take it away, and a form for others. `fixed` are names that the page itself sets. */
-export function Filters({ query, fixed = [], hasFilters = true }) {
+export function Filters({ query, fixed = [] }) {
   const [isOpen, open] = useState(false);
   const set = filters(query).filter(([name]) => !fixed.includes(name));
   const range = query.get("range");
@@ -24,16 +24,16 @@ export function Filters({ query, fixed = [], hasFilters = true }) {
       <ul class="chips" aria-label="Filters">
         ${set.map(([name, value]) => html`<li class="chip" key=${name}><span>${said(name)} <bdi>${value === "" ? "(none)" : value}</bdi></span><a href=${here_with({ [name]: DIMENSIONS.includes(name) || name.startsWith("tag.") ? null : "" })} aria-label=${`Remove ${said(name)} ${value}`}>✕</a></li>`)}
       </ul>
-      <button type="button" aria-expanded=${String(isOpen)} aria-controls="filter-form" onClick=${() => open(!isOpen)}>${hasFilters ? "Filter" : "Period"}</button>
+      <button type="button" aria-expanded=${String(isOpen)} aria-controls="filter-form" onClick=${() => open(!isOpen)}>Filter</button>
       <span class="faint zone">days in ${query.get("tz") || ZONE}</span>
     </div>
-    ${isOpen && html`<${Form} query=${query} fixed=${fixed} hasFilters=${hasFilters} close=${() => open(false)} />`}
+    ${isOpen && html`<${Form} query=${query} fixed=${fixed} close=${() => open(false)} />`}
   </div>`;
 }
 
 const said = name => ({ min_cost: "sessions from $", q: "said:", errors: "failed", unpriced: "without a price" })[name] ?? name;
 
-function Form({ query, fixed, hasFilters, close }) {
+function Form({ query, fixed, close }) {
   const names = DIMENSIONS.filter(name => !fixed.includes(name));
   const submit = event => {
     event.preventDefault();
@@ -45,7 +45,7 @@ function Form({ query, fixed, hasFilters, close }) {
     if (given.has("tz")) changes.tz = text("tz") === ZONE ? null : text("tz");
     for (const name of names) if (text(name)) changes[name] = given.get(name);
     for (const name of ["min_cost", "q"]) if (given.has(name)) changes[name] = text(name);
-    for (const name of ["errors", "unpriced"]) if (hasFilters) changes[name] = given.get(name);
+    for (const name of ["errors", "unpriced"]) changes[name] = given.get(name);
     if (text("tag")) changes[`tag.${text("tag")}`] = text("tag_value");
     close();
     go(here_with(changes));
@@ -60,7 +60,7 @@ function Form({ query, fixed, hasFilters, close }) {
       <label>Zone of days <input name="tz" list="zones" defaultValue=${query.get("tz") ?? ZONE} /></label>
       <datalist id="zones">${["UTC", Intl.DateTimeFormat().resolvedOptions().timeZone, ...zones].map(one => html`<option value=${one} />`)}</datalist>
     </fieldset>
-    ${hasFilters && html`<fieldset><legend>Only</legend>
+    <fieldset><legend>Only</legend>
       ${names.map(name => html`<${Choice} key=${name} name=${name} query=${query} />`)}
       <label>tag <input name="tag" placeholder="team" /></label>
       <label>has the value <input name="tag_value" /></label>
@@ -68,7 +68,7 @@ function Form({ query, fixed, hasFilters, close }) {
       <label>words that were said <input name="q" type="search" defaultValue=${query.get("q") ?? ""} /></label>
       <label class="check"><input type="checkbox" name="errors" value="1" defaultChecked=${query.get("errors") === "1"} /> failed</label>
       <label class="check"><input type="checkbox" name="unpriced" value="1" defaultChecked=${query.get("unpriced") === "1"} /> without a price</label>
-    </fieldset>`}
+    </fieldset>
     <div class="row"><button type="submit">Apply</button>
       <a href=${location.pathname + "?" + changed(new URLSearchParams(), { range: query.get("range") ?? "30d" })}>Clear</a></div>
   </form>`;

@@ -5,7 +5,7 @@ import htm from "htm";
 import { useState } from "preact/hooks";
 import { isExample } from "./example.js";
 import { here_with, href, page } from "./address.js";
-import { counted, exact, moment, money, percent, visible } from "./text.js";
+import { exact, moment, money, percent, visible } from "./text.js";
 
 export const html = htm.bind(h);
 
@@ -104,9 +104,6 @@ export function Answer({ of, children, what }) {
   if (of.error) return html`<${Failure} error=${of.error} retry=${of.retry} />`;
   return of.data === undefined ? html`<${Loading} what=${what} />` : children(of.data);
 }
-
-/** Say what is left out of a list. */
-export const Others = ({ number, one }) => (number ? html`<span class="faint">${counted(number, `other ${one}`)}</span>` : null);
 
 /** A button that asks before it runs something, in its own place. `run` returns a promise; what it fails with is told. */
 export function Confirm({ name, question, yes, no, run }) {

@@ -17,5 +17,3 @@ export const OTLP = told.otlp ?? null;
 
 /** Where a trace can be seen: an address that holds {trace_id}; null if it is not configured. */
 export const TRACE_URL = told.trace_url ?? null;
-
-export const VERSION = told.version ?? "";

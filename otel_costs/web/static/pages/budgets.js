@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ask, useAnswer } from "../api.js";
-import { go, href, page, shared } from "../address.js";
+import { href, page, shared } from "../address.js";
 import { useLive } from "../live.js";
 import { Answer, Bar, Confirm, Downloads, Failure, html, Money, Name, Section, Time } from "../parts.js";
 import { MAY_WRITE, ZONE } from "../settings.js";

@@ -6,7 +6,7 @@ import { changed, go, here_with, href, page, shared } from "../address.js";
 import { useLive } from "../live.js";
 import { Markdown } from "../markdown.js";
 import { Answer, Bar, Card, Cards, Downloads, Failure, html, Loading, Money, Section, Table, Time, To } from "../parts.js";
-import { count, counted, exact, percent, took, words } from "../text.js";
+import { count, counted, percent, took, words } from "../text.js";
 import { Timeline } from "../timeline.js";
 import { CallFacts } from "./call.js";
 
