@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_costs.sessions.reservations import WARNING
 from otel_costs.store import rollups
 from otel_costs.store.rows import Row, rows
 
@@ -48,7 +49,6 @@ _ASKED: Final = {
 }
 """Which budgets a row counts in, by their scope."""
 
-_WARNING: Final = Decimal("0.8")
 _NOTHING: Final = Decimal("0E-12")
 _UNIT: Final = 10**12
 
@@ -161,4 +161,4 @@ def _used(usd: Decimal, allowed: Decimal) -> float:
 def _state(usd: Decimal, allowed: Decimal) -> str:
     if usd > allowed:
         return "over"
-    return "warning" if usd > 0 and usd >= allowed * _WARNING else "ok"
+    return "warning" if usd > 0 and usd >= allowed * WARNING else "ok"
