@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from otel_costs.sessions.reservations import WARNING
+
 BUDGET: Final = "budget"
 SESSION_COST: Final = "session_cost"
 SPEND_RATE: Final = "spend_rate"
@@ -34,7 +36,7 @@ class Rule:
     name: str
     when: str
     to: tuple[str, ...] = ()
-    shares: tuple[Decimal, ...] = (Decimal("0.8"), Decimal(1))
+    shares: tuple[Decimal, ...] = (WARNING, Decimal(1))
     usd: Decimal = Decimal(0)
     times: Decimal = Decimal(0)
     min_usd: Decimal = Decimal(1)
