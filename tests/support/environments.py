@@ -68,7 +68,9 @@ def run(environment: Environment, *arguments: str, **variables: str) -> tuple[st
     if python is None:
         ends, _, reason = fault.partition(": ")
         return ends, reason
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "OTEL_", "OPENAI_"))}
+    # By the names that are there now: this may run in a thread, beside a test that begins or ends.
+    names = [name for name in list(os.environ) if not name.startswith(("PYTEST_", "OTEL_", "OPENAI_"))]
+    clean = {name: value for name in names if (value := os.environ.get(name)) is not None}
     environ = {**clean, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **variables}
     command = [python, *arguments]
     ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False)

@@ -1,10 +1,11 @@
 """One `otel-costs local` for all tests of a worker: to start one takes seconds, to empty it a moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from otel_costs.local import Stack
+from tests.collector.support import wait_until
 from tests.local.support import ask, send
 
 _TABLES = (
@@ -12,6 +13,7 @@ _TABLES = (
     " AND name != 'schema_versions'"
 )
 _REFRESHED = "SELECT view FROM system.view_refreshes WHERE database = currentDatabase()"
+_COUNTING = "SELECT view FROM system.view_refreshes WHERE database = currentDatabase() AND status = 'Running'"
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +33,14 @@ def emptied_stack(shared_stack: Stack) -> Stack:
 def empty(stack: Stack) -> None:
     """Remove all rows, and what is being counted of them."""
     views = [row["view"] for row in ask(stack.http_url, _REFRESHED)]
-    commands = [f"SYSTEM {what} VIEW {view}" for view in views for what in ("STOP", "CANCEL")]
-    commands += [f"TRUNCATE TABLE {row['name']} SYNC" for row in ask(stack.http_url, _TABLES)]
-    commands += [f"SYSTEM START VIEW {view}" for view in views]
+    _do(stack, [f"SYSTEM {what} VIEW {view}" for view in views for what in ("STOP", "CANCEL")])
+    # A count that is cancelled may still put in what it has.
+    wait_until(lambda: not ask(stack.http_url, _COUNTING), "what is being counted has ended")
+    _do(stack, [f"TRUNCATE TABLE {row['name']} SYNC" for row in ask(stack.http_url, _TABLES)])
+    _do(stack, [f"SYSTEM START VIEW {view}" for view in views])
+
+
+def _do(stack: Stack, commands: Iterable[str]) -> None:
     for command in commands:
         answer = send(stack.http_url, command.encode())
         assert answer.status == 200, answer.text
