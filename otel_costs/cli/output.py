@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
-from otel_costs.store.rendering import as_json, plain
+from otel_costs.store.rendering import as_json, csv_cell
 
 Row = Mapping[str, Any]
 
@@ -80,11 +79,11 @@ def inert_json(text: str) -> str:
 
 
 def write_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
-    """Write rows with a header: money exact, times in ISO 8601, nested values in JSON, unknown empty."""
+    """Write rows with a header: money exact, times in ISO 8601, nested values in JSON, unknown empty, no formulas."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(name, row.get(name)) for name in columns] for row in map(flat, rows))
+    writer.writerows([csv_cell(name, row.get(name)) for name in columns] for row in map(flat, rows))
     text = out.getvalue()
     _write(inert(text) if sys.stdout.isatty() else text)
 
@@ -93,12 +92,6 @@ def flat(row: Row) -> Row:
     """Return a row with the parts of its cost as columns, text_input_usd, and its tokens, text_input_tokens."""
     parts = {f"{part}_usd": usd for part, usd in (row.get("cost_breakdown") or {}).items()}
     return {**row, **parts, **{f"{kind}_tokens": count for kind, count in (row.get("tokens") or {}).items()}}
-
-
-def _cell(name: str, value: object) -> object:
-    row: Any = plain({name: value})
-    written = row[name]
-    return json.dumps(written, ensure_ascii=False) if isinstance(written, dict | list) else written
 
 
 def _write(text: str) -> None:

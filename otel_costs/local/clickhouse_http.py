@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, request_response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from otel_costs.local import body, compression, handlers, limits, query
@@ -58,6 +58,10 @@ _STATUSES: Final = {
     48: 501,
     **dict.fromkeys((202, 243, 252), 503),
 }
+
+
+class _NoHandler(PlainTextResponse):
+    """Says that no endpoint that is defined in SQL is for a request."""
 
 
 class Interface:
@@ -152,7 +156,13 @@ class Interface:
 
     async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is for no port of ClickHouse's: reports, and endpoints that are defined in SQL."""
-        answering = self._web if serves(scope["path"]) else request_response(self.handler)
+        answering: ASGIApp = self._web
+        if not serves(scope["path"]):
+            request = Request(scope, receive)
+            found = await self.handler(request)
+            is_lost = isinstance(found, _NoHandler) and request.method == "GET" and is_browser(request)
+            # Somebody who looks for a page there is told so on one, which leads on.
+            answering = self._web if is_lost else found
         await answering(scope, receive, send)
 
     async def _answer(
@@ -189,7 +199,7 @@ class Interface:
         try:
             asked = find()
             if asked is None:
-                return PlainTextResponse(f"There is no handler for {request.method} {request.url.path}.\n", 404)
+                return _NoHandler(f"There is no handler for {request.method} {request.url.path}.\n", 404)
             return self._write(request, asked, self._runner.run(asked, kind.settings(asked.settings, mark)))
         except ForbiddenError as error:
             return self._failed(403, 497, str(error))

@@ -49,7 +49,8 @@ DIMENSIONS: Final = (*TIMES, *CALL_COLUMNS, MODALITY)
 def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit: int | None = None) -> list[Row]:
     """Return what the calls of a selection cost, a row for each group `by` names of DIMENSIONS and `tag.NAME`.
 
-    By nothing it is one row, the total. Pieces of time are in order, the groups of each begin with the dearest.
+    By nothing it is one row, the total. Pieces of time are in order, the groups of each begin with the dearest,
+    of equal cost with those of most calls.
     `limit`: of the groups beside time those that cost most in all have rows, the others have one together in each
     piece of time, whose keys are None; `others` is how many they are. By time alone, the last pieces have rows.
     Raises ValueError for what is no dimension, StoreError.
@@ -209,7 +210,8 @@ def _cut(grouped: str, by: Sequence[str]) -> str:
     """Return the statement that leaves the first `limit` groups their rows, and adds the others up."""
     groups = _keys(by, of_time=False)
     if groups:
-        whole, first = f"sum(g.cost_usd) over (partition by {groups})", f"dearest desc, {groups}"
+        whole = f"(sum(g.cost_usd) over (partition by {groups}), sum(g.call_count) over (partition by {groups}))"
+        first = f"dearest desc, {groups}"
     else:
         whole, first = "0", ", ".join(f"key_{n} desc" for n in range(len(by)))
     shown = ", ".join(
@@ -281,4 +283,5 @@ def _shown(name: str, key: Any, selection: Selection) -> Any:
 def _order(row: Row, by: Sequence[str]) -> tuple[Any, ...]:
     keys = _found(row, by)
     times = [(key is None, "" if key is None else key) for name, key in zip(by, keys, strict=True) if name in TIMES]
-    return (*times, bool(row.get("others")), -row["cost_usd"], *("" if key is None else key for key in keys))
+    names = ("" if key is None else key for key in keys)
+    return (*times, bool(row.get("others")), -row["cost_usd"], -row["call_count"], *names)

@@ -1,4 +1,7 @@
-"""A report as JSON, in the shapes of the HTTP interface: money as exact strings, times in ISO 8601, milliseconds."""
+"""A report as JSON, in the shapes of the HTTP interface: money as exact strings, times in ISO 8601, milliseconds.
+
+The cells of CSV are made of the same values.
+"""
 
 import json
 import re
@@ -6,6 +9,10 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any, Final
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet reads a formula by, at the beginning of a cell."""
 
 
 def money(amount: Decimal) -> str:
@@ -40,6 +47,18 @@ def plain(value: object, *, is_money: bool = False, mark: str = "") -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else value
+
+
+def csv_cell(name: str, value: object) -> object:
+    """Return what stands in the cell of a column: money exact, times in ISO 8601, nested values in JSON.
+
+    A text that a spreadsheet would read as a formula begins with an apostrophe, as OWASP has it (CSV injection).
+    """
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    row: Any = plain({name: value})
+    written = row[name]
+    return json.dumps(written, ensure_ascii=False) if isinstance(written, dict | list) else written
 
 
 def _is_money(key: object) -> bool:

@@ -35,7 +35,7 @@ _UNNAMED: Final = "c.user_id = '' and c.session_id != ''"
 # First who cost most, by their cost alone: all else is added up for them and for the others together.
 _DEAREST: Final = (
     "select c.user_id as user_id, sum(c.cost_usd) as cost_usd, count() over () as users from {source}"
-    " group by user_id order by cost_usd desc, user_id limit {{limit:UInt64}}"
+    " group by user_id order by cost_usd desc, sum(c.call_count) desc, user_id limit {{limit:UInt64}}"
 )
 _SHOWN: Final = (
     "select {day}if(c.user_id in {{dearest:Array(String)}}, c.user_id, null) as user, {others} as others, {measures}"

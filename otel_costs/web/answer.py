@@ -8,13 +8,10 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from otel_costs.store.rendering import as_json, plain
+from otel_costs.store.rendering import as_json, csv_cell
 from otel_costs.store.reports import BREAKDOWN, TOKENS
 from otel_costs.store.rows import Row
 from otel_costs.web.question import Question
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet reads a formula by, at the beginning of a cell."""
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -49,8 +46,8 @@ def as_csv(rows: Iterable[Row]) -> bytes:
     columns = list(dict.fromkeys(name for row in flat for name in row))
     out = io.StringIO()
     minimal, whole = (csv.writer(out, lineterminator="\n", quoting=how) for how in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
-    cells = [[_cell(name, row.get(name)) for name in columns] for row in flat]
-    for line in [[_cell("", name) for name in columns], *cells] if columns else cells:
+    cells = [[csv_cell(name, row.get(name)) for name in columns] for row in flat]
+    for line in [[csv_cell("", name) for name in columns], *cells] if columns else cells:
         # What ends no line here is not quoted, and ends one elsewhere.
         has_return = any(isinstance(cell, str) and "\r" in cell for cell in line)
         (whole if has_return else minimal).writerow(line)
@@ -66,11 +63,3 @@ def _flat(row: Row) -> Iterator[tuple[str, Any]]:
             yield from ((f"{part}_usd", value[part]) for part in BREAKDOWN)
         else:
             yield name, value
-
-
-def _cell(name: str, value: object) -> object:
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
-    row: Any = plain({name: value})
-    written = row[name]
-    return json.dumps(written, ensure_ascii=False) if isinstance(written, dict | list) else written

@@ -20,6 +20,7 @@ from otel_costs.web import (
     events_api,
     page_data,
     page_paths,
+    pages,
     prices_api,
     reasons_api,
     reports_api,
@@ -120,6 +121,8 @@ def _field(place: Sequence[object]) -> Iterator[str]:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 404:
+        if pages.is_missing_page(request, PREFIX):
+            return pages.document(request, 404)
         return failed(404, f"there is nothing at {request.url.path}; {PREFIX}/openapi.json says what there is")
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "GET")

@@ -53,16 +53,22 @@ def is_browser(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
+def is_missing_page(request: Request, api: str) -> bool:
+    """Say whether somebody looks for a page where there is none: not for data below `api`, nor for a file."""
+    path = below_root(request.scope)
+    return request.method == "GET" and is_browser(request) and not path.startswith((f"{api}/", ASSETS))
+
+
 def below_root(scope: Scope) -> str:
     """Return the path of a request below where the application is mounted."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
-def document(request: Request) -> Response:
+def document(request: Request, status: int = 200) -> Response:
     """Return the document, for what a request may do."""
     root = request.scope.get("root_path", "")
-    return Response(_text(root, _settings(request)), media_type="text/html", headers=_headers(root))
+    return Response(_text(root, _settings(request)), status, media_type="text/html", headers=_headers(root))
 
 
 def asset(name: str) -> Response:

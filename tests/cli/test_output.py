@@ -63,6 +63,15 @@ def test_csv_is_exact(store: str) -> None:
     assert rows[0]["content"] == text
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1"])
+def test_csv_has_no_formulas(store: str, text: str) -> None:
+    """What a spreadsheet would run is a text, as in the API's CSV."""
+    Ledger(store).message(f"formula {text!r}", at("08:31:00"), "user", text)
+    said = run("session", f"formula {text!r}", "--format", "csv", url=store)
+    (row,) = csv.DictReader(io.StringIO(said.stdout_bytes.decode(), newline=""))
+    assert row["content"] == f"'{text}"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_tables_work_in_a_pipe_of_any_encoding(store: str, encoding: str) -> None:
     """A pipe that speaks no UTF-8 gets question marks, not a traceback; nothing is on standard error."""

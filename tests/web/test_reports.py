@@ -102,6 +102,17 @@ def test_what_needs_a_look(api: str) -> None:
     assert [row["cost_reason"] for row in csv.DictReader(io.StringIO(text))] == ["unknown_model", "unknown_usage"]
 
 
+def test_groups_of_equal_cost_begin_with_those_of_most_calls(emptied_stack: Stack, api: str) -> None:
+    """Without a price all cost nothing: then it matters how many they are, before and behind the cut."""
+    names = {"a-once": 1, "b-thrice": 3, "c-twice": 2}
+    for name, count in names.items():
+        assert sent(f"{api}/calls", [call("free", user=name, model="nobody-knows") for _ in range(count)]).status == 200
+    of_the_calls = got(f"{api}/costs", by="user", model="nobody-knows", limit=2)["costs"]
+    assert [row["user"] for row in of_the_calls] == ["b-thrice", "c-twice", None]
+    of_the_days = got(f"{api}/costs", by="user", limit=4)["costs"]
+    assert [row["user"] for row in of_the_days] == ["bob", "ada", "b-thrice", "c-twice", None]
+
+
 def test_rows_add_up_to_the_total_while_calls_arrive(emptied_stack: Stack, api: str) -> None:
     """Both are of one answer of the store: what arrives behind it is in neither."""
 

@@ -35,7 +35,7 @@ function pageAt({ path, kind, ids }) {
 
 function Nothing({ titled }) {
   titled("No such page");
-  return html`<h1>There is no such page</h1><p><a href=${href("/")}>To the overview</a></p>`;
+  return html`<h1>There is no such page</h1><p>Nothing is at <code><bdi>${location.pathname}</bdi></code>. <a href=${href("/")}>To the overview</a></p>`;
 }
 
 function App() {

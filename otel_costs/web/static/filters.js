@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { useAnswer } from "./api.js";
 import { asked, changed, DIMENSIONS, filters, go, here_with, shared } from "./address.js";
 import { html } from "./parts.js";
-import { ZONE } from "./settings.js";
+import { MAY_READ, ZONE } from "./settings.js";
 
 const RANGES = { "24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days" };
 const SUGGESTED = 100;
@@ -65,7 +65,7 @@ function Form({ query, fixed, close }) {
       <label>tag <input name="tag" placeholder="team" /></label>
       <label>has the value <input name="tag_value" /></label>
       <label>sessions from $ <input name="min_cost" inputmode="decimal" defaultValue=${query.get("min_cost") ?? ""} /></label>
-      <label>words that were said <input name="q" type="search" defaultValue=${query.get("q") ?? ""} /></label>
+      ${MAY_READ && html`<label>words that were said <input name="q" type="search" defaultValue=${query.get("q") ?? ""} /></label>`}
       <label class="check"><input type="checkbox" name="errors" value="1" defaultChecked=${query.get("errors") === "1"} /> failed</label>
       <label class="check"><input type="checkbox" name="unpriced" value="1" defaultChecked=${query.get("unpriced") === "1"} /> without a price</label>
     </fieldset>

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from otel_costs.local import Stack
-from tests.local.support import export_logs, free_ports
+from tests.local.support import export_logs, free_ports, send
 from tests.support.stack import empty
 
 from .support import DESKTOP, PHONE, Page, call, message
@@ -35,6 +35,7 @@ PAGES = (
     "/inbox",
     "/compare",
     "/models/alone",  # there is no such page
+    "/users/nobody",
 )
 
 
@@ -92,6 +93,31 @@ def test_by_keyboard(page: Page, filled: None) -> None:
     assert page.driver.switch_to.active_element.get_attribute("id") == "main"
     assert page.named("a", "Sessions", "nav").get_attribute("aria-current") == "page"
     assert page.one("[role=status].unseen").get_attribute("textContent") == "Sessions"
+
+
+@pytest.mark.parametrize("path", ["/nonsense", "/nonsense/of%2Fsome/depth", "/sessions.xml"])
+def test_a_path_of_no_page(page: Page, filled: None, path: str) -> None:
+    """The page says so, with the navigation; a program gets 404 and no page."""
+    page.open(path).shows("There is no such page")
+    assert "404" in page.complaints()[0]
+    page.click("a", "To the overview").shows("What it costs")
+    answer = send(page.url + path)
+    assert answer.status == 404
+    assert "<html" not in answer.text
+
+
+def test_a_name_of_nothing(page: Page, filled: None) -> None:
+    """The page of a user of whom nothing is recorded says that, in the place of empty figures."""
+    page.open("/users/nobody").shows("Nothing is known of it")
+    assert page.all(".card") == []
+
+
+@pytest.mark.parametrize(("path", "said"), [("/?range=nonsense", "nonsense"), ("/sessions?range=30d&sort=odd", "odd")])
+def test_a_wrong_address(page: Page, filled: None, path: str, said: str) -> None:
+    """What is wrong with an address is said, once, and not passed over."""
+    page.open(path)
+    assert [said in one.text for one in page.all(".failure")] == [True]
+    page.complaints()
 
 
 def test_nothing_comes_from_elsewhere(page: Page, filled: None) -> None:

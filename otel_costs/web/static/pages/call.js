@@ -28,7 +28,7 @@ export function Call({ id, address, titled }) {
       <//>
       <${Section} title="What it is made of"><${CallFacts} call=${call} zone=${address.zone} /><//>
       <${Section} title="Revisions"><${Revisions} call=${call} zone=${address.zone} /><//>
-      <${Section} title="All that is recorded"><${Rest} call=${call} zone=${address.zone} /><//>`}<//>`;
+      <${Section} title="Whose it is, and what it used"><${Rest} call=${call} zone=${address.zone} /><//>`}<//>`;
 }
 
 function first(call) {
@@ -75,6 +75,9 @@ function Revisions({ call, zone }) {
   ]} />`;
 }
 
+/** What is counted of a call, beside its lines. */
+const isCount = name => /(_tokens|_seconds|_characters|_count)$/.test(name) || ["images", "characters", "web_searches"].includes(name);
+
 function Rest({ call, zone }) {
   const whose = [
     ["session", call.session_id && html`<${To} kind="sessions" id=${call.session_id} />`],
@@ -83,9 +86,14 @@ function Rest({ call, zone }) {
     ["began", html`<${Time} at=${call.start_time} zone=${zone} seconds=${true} />`],
     ...Object.entries(call.tags ?? {}).map(([name, value]) => [name, html`<bdi>${value}</bdi>`]),
   ];
-  const others = Object.entries(call).filter(([name, value]) => !SHOWN.has(name) && isKnown(value)).map(([name, value]) => [words(name), html`<bdi>${written(value)}</bdi>`]);
-  return html`<dl class="known">${[...whose, ...others].filter(([, value]) => value).map(([name, value]) => html`<div><dt><${Name} of=${name} none="no name" /></dt><dd>${value}</dd></div>`)}</dl>`;
+  const others = Object.entries(call).filter(([name, value]) => !SHOWN.has(name) && isKnown(value));
+  const counts = others.filter(([name, value]) => isCount(name) && Number(value) > 0).map(([name, value]) => [words(name), count(value)]);
+  return html`<${Known} of=${[...whose, ...counts]} />
+    <details><summary>As SQL has it: the other columns of <code>calls</code></summary>
+      <${Known} of=${others.filter(([name]) => !isCount(name)).map(([name, value]) => [html`<code>${name}</code>`, html`<bdi>${written(value)}</bdi>`])} /></details>`;
 }
+
+const Known = ({ of }) => html`<dl class="known">${of.filter(([, value]) => value).map(([name, value]) => html`<div><dt>${typeof name === "string" ? html`<${Name} of=${name} none="no name" />` : name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 const isKnown = value => value !== null && value !== "" && value !== undefined && !(Array.isArray(value) && !value.length) && !(typeof value === "object" && !Object.keys(value).length);
 

@@ -5,7 +5,7 @@ import { useAnswer } from "../api.js";
 import { asked, changed, go, here_with, href, page, shared, SPLITS } from "../address.js";
 import { Filters } from "../filters.js";
 import { useLive } from "../live.js";
-import { Answer, Bar, Card, Cards, Change, Cost, Downloads, html, Money, Name, Section, Table, To } from "../parts.js";
+import { Answer, Bar, Card, Cards, Change, Cost, Downloads, Failure, html, Money, Name, Section, Table, To } from "../parts.js";
 import { count, counted, day, percent, short, words } from "../text.js";
 import { pieceOf, Trend } from "../trend.js";
 import { BudgetBars } from "./budgets.js";
@@ -43,10 +43,14 @@ function Figures({ address, title, fixed, path, splits, isOne = false }) {
   const given = address.query.get("by");
   const by = given && (splits.includes(given) || given.startsWith("tag.")) ? given : splits[0];
   // A store without any call, ever, is new: a period without calls is not.
-  const any = useAnswer(summary.data?.call_count === 0 && !isOne ? "calls" : null, "limit=1", changes);
-  const isNew = any.data?.total === 0;
-  return html`<div class="head">${title}<${Downloads} path=${path} query=${changed(shared(address.query), { by })} /></div>
-    <${Filters} query=${address.query} fixed=${Object.keys(fixed)} />
+  const any = useAnswer(summary.data?.call_count === 0 ? "calls" : null, changed(new URLSearchParams(fixed), { limit: 1 }), changes);
+  const isNew = any.data?.total === 0 && !isOne;
+  const frame = html`<div class="head">${title}<${Downloads} path=${path} query=${changed(shared(address.query), { by })} /></div>
+    <${Filters} query=${address.query} fixed=${Object.keys(fixed)} />`;
+  // What is wrong with the period or a filter is wrong for every part of the page, and is said once.
+  if (summary.error?.status === 400) return html`${frame}<${Failure} error=${summary.error} />`;
+  if (any.data?.total === 0 && isOne) return html`${frame}<${Section} title="Nothing is known of it"><p>No call, of any time, is recorded under this name. <a href=${href("/", shared(address.query))}>To the overview</a></p><//>`;
+  return html`${frame}
     <${Answer} of=${summary} what="Adding up">${data => html`<${Totals} data=${data} query=${query} isCurrent=${summary.isCurrent} zone=${address.zone} changes=${changes} />`}<//>
     ${isNew ? html`<${First} />` : html`
       ${summary.data && html`<${OverTime} query=${query} since=${summary.data.since} until=${summary.data.until} by=${by} splits=${splits} zone=${address.zone} changes=${changes} fixed=${fixed} />`}

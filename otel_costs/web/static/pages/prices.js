@@ -42,7 +42,7 @@ function Sources({ of, zone }) {
 const columns = zone => [
   { head: "model", text: true, cell: row => html`<span title=${row.model}><${Name} of=${row.model} none="any model" /></span>` },
   { head: "provider", text: true, wide: true, cell: row => html`<bdi title=${row.provider}>${row.provider}</bdi>` },
-  { head: "unit", cell: row => words(row.unit) },
+  { head: "unit", cell: row => html`<span class="whole">${words(row.unit)}</span>` },
   { head: "rate", number: true, cell: row => (row.rate_usd === null ? html`<span class="faint">none</span>` : html`<${Money} of=${row.rate_usd} /> ${per(row)}`) },
   { head: "holds", wide: true, cell: row => html`${row.start ? html`since <span title=${row.start}>${day(row.start, zone)} <small>${zone}</small></span>` : row.end ? "" : "always"}${row.end ? html` until <span title=${row.end}>${day(row.end, zone)} <small>${zone}</small></span>` : ""}` },
   { head: "when", text: true, wide: true, cell: row => html`<bdi title=${row.condition}>${row.condition}</bdi>` },

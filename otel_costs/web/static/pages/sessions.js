@@ -16,7 +16,7 @@ export function Sessions({ address, titled }) {
   titled("Sessions");
   const { changes } = useLive();
   const { query } = address;
-  const sort = query.get("sort") in SORTS ? query.get("sort") : "newest";
+  const sort = query.get("sort") ?? "newest";
   const own = changed(shared(query), { sort, limit: LIMIT, cursor: query.get("cursor") });
   const found = useAnswer("sessions", own, query.get("cursor") ? 0 : changes);
   return html`<div class="head"><h1>Sessions ${found.data && html`<span class="faint">${count(found.data.total)}</span>`}</h1><${Downloads} path="/sessions" query=${changed(shared(query), { sort })} /></div>
