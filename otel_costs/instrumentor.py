@@ -10,7 +10,7 @@ import wrapt
 from opentelemetry._logs._internal import ProxyLoggerProvider
 
 from otel_costs import hosts, pricing, providers, spool
-from otel_costs.calls import estimate, jobs, message_log
+from otel_costs.calls import call_counter, estimate, jobs, message_log
 from otel_costs.messages import content, redaction
 from otel_costs.pricing import daily_update
 from otel_costs.providers import not_covered
@@ -87,6 +87,7 @@ class CostsInstrumentor:
         _guarded("carry sessions into threads", thread_context.install, patches)
         _guarded("write calls before a flush", background.install, patches)
         _guarded("open the spool", spool.install, patches)
+        _guarded("count calls", call_counter.start)
         for library, hooks in websocket.LIBRARIES:
             _guarded(f"watch {library}", self._watch, library, hooks)
         for provider in providers.PROVIDERS:
@@ -118,6 +119,7 @@ class CostsInstrumentor:
         for forget in (
             log_output.remove,
             telemetry.forget,
+            call_counter.stop,
             message_log.forget,
             jobs.forget,
             estimate.forget,

@@ -74,7 +74,7 @@ class Call:
         self.reservation: Reservation | None = None
         """What it may cost, in the budgets that it counts in; None where it counts in none."""
         self.counter: CallCounter | None = None
-        """In which it was counted when it was over; None until then."""
+        """In which it was counted when it was over; None until then, and where nothing is counted."""
         self.telemetry = telemetry.current()
         self._given = attributes
         self.attributes: dict[str, Any] = {names.OPERATION_NAME: operation, names.PROVIDER_NAME: provider}
@@ -139,8 +139,9 @@ class Call:
     def stop(self) -> None:
         """Note the end of the call, which is written later, in a job. If it never is, the call is missing."""
         if self._stopped.acquire(blocking=False):
-            self.counter = call_counter.current()
-            self.counter.ended()
+            if call_counter.own is not None:
+                self.counter = call_counter.own
+                self.counter.ended()
             if self.duration_s is None:
                 self.duration_s = self.elapsed_s()
 

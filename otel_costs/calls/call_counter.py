@@ -5,9 +5,9 @@ has the last number that was given, and how many calls ended before and after th
 call. What was written is the kernel's, whatever becomes of the process; it is not mapped into memory, where a disk that
 refuses a write would kill the process. The process has it locked as long as it lives; then `crash_report` reads it.
 
-A file is made in the spool's folder, when the first call ends. Without a spool there is none: each write gives the
-interpreter away. Nor is there one where no exporter says where the ledger goes, nor on Windows, which has no such lock.
-It is missed by nobody: nothing is said but a line for debugging.
+A file is made in the spool's folder, when the first call ends. Without a spool nothing is counted: each write gives the
+interpreter away. Nor is there a file where no exporter says where the ledger goes, nor on Windows, which has no such
+lock. It is missed by nobody: nothing is said but a line for debugging.
 """
 
 import json
@@ -93,7 +93,8 @@ class DeadProcess:
 class CallCounter:
     """The count of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.place: CounterFiles | None = None
         """Where its file is, and those of others; None while it has none."""
         self._ended = count(1)
@@ -133,18 +134,21 @@ class CallCounter:
             os.close(self._file)
         self._file = None
 
+    def for_child(self) -> "CallCounter":
+        """Return the counter of a forked child."""
+        self.abandon()
+        return CallCounter(self._folder)
+
     def _write(self, data: bytes, at: int) -> None:
         if (file := self._file) is not None and identity(file) == self._identity:
             os.pwrite(file, data, at)
 
     def _open(self) -> None:
         provider: Any = telemetry.current().global_or_given()[2]
-        spool = os.environ.get(ENV_SPOOL, "").strip()
-        if not spool or sys.platform == "win32" or (address := _address(provider)) is None:
+        if (address := _address(provider)) is None:
             return
-        folder = Path(spool).absolute()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place, process_id = CounterFiles(folder, address), telemetry.process().id
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place, process_id = CounterFiles(self._folder, address), telemetry.process().id
         about = {"process": process_id, "service": _service(provider)}
         file = _made(place.path(process_id), json.dumps(about).encode())
         self._identity, self.place = identity(file), place
@@ -185,18 +189,30 @@ def _service(provider: Any) -> str:
     return found[:_MAX_SERVICE] if isinstance(found, str) else ""
 
 
-_counter = CallCounter()
+own: CallCounter | None = None
+"""That of this process; None where nothing is counted."""
 
 
-def current() -> CallCounter:
-    """Return the count of this process; a forked child has one of its own."""
-    return _counter
+def start() -> None:
+    """Count the calls of this process from now on, if the environment names a spool."""
+    global own
+    spool = os.environ.get(ENV_SPOOL, "").strip()
+    if spool and own is None and sys.platform != "win32":
+        own = CallCounter(Path(spool).absolute())
+
+
+def stop() -> None:
+    """Count no more; what was counted stays in the file."""
+    global own
+    if own is not None:
+        own.abandon()
+        own = None
 
 
 def _renew() -> None:
-    global _counter
-    _counter.abandon()
-    _counter = CallCounter()
+    global own
+    if own is not None:
+        own = own.for_child()
 
 
 if hasattr(os, "register_at_fork"):

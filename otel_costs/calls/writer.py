@@ -19,6 +19,7 @@ from otel_costs.calls.bill import (
     warn_unpriced,
 )
 from otel_costs.calls.call import Call
+from otel_costs.calls.call_counter import CallCounter
 from otel_costs.calls.message_log import Conversation
 from otel_costs.calls.reading import Reading
 from otel_costs.messages import content
@@ -64,8 +65,8 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | 
         writing.write_ledger()
         if shared_budgets.is_on:
             writing.count_shared()
-    else:
-        writing.settle(None)
+    elif call_counter.own is not None:
+        writing.count(call_counter.own, None)
     if call.reservation is not None:
         writing.release()
     writing.write_messages()
@@ -218,7 +219,8 @@ class _Writing:
         """Write the ledger record, with the next number of this process."""
         call, process = self.call, telemetry.process()
         seq = process.next_seq()
-        self.settle(seq)
+        if (counter := call_counter.own) is not None:
+            self.count(counter, seq)
         start_ns, duration_ns = self.job_ns or (call.start_ns, self.end_ns - call.start_ns)
         record = {
             names.EVENT_NAME: names.CALL_EVENT,
@@ -236,14 +238,13 @@ class _Writing:
         call.telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=call.own_context)
         if call.is_logged:
             decision_log.written(call.call_id, seq, process.id)
-        if (files := call_counter.current().place) is not None:
-            crash_report.poll(files)
+        if counter is not None and counter.place is not None:
+            crash_report.poll(counter.place)
 
     @telemetry.never_raises("count a call")
-    def settle(self, seq: int | None) -> None:
+    def count(self, counter: CallCounter, seq: int | None) -> None:
         """Count the call as one with a record, or as one without; not if it ended before this process was forked."""
-        own = call_counter.current()
-        own.settled(seq, counted=self.call.counter in (None, own))
+        counter.settled(seq, counted=self.call.counter is counter)
 
     @telemetry.never_raises("write the messages of a call")
     def write_messages(self) -> None:

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet."""
     monkeypatch.setattr(telemetry, "_process", telemetry.Process())
-    monkeypatch.setattr(call_counter, "_counter", CallCounter())
+    monkeypatch.setattr(call_counter, "own", None)
     return tmp_path / "spool"
 
 
@@ -48,8 +48,14 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded
     kept.log_exporter._endpoint = "http://collector:4318/v1/logs"  # type: ignore[attr-defined]
     with instrumented(kept):
         monkeypatch.setenv(names.ENV_SPOOL, str(folder))
+        call_counter.start()
         yield kept
-    call_counter.current().abandon()
+
+
+def own() -> CallCounter:
+    """Return the counter of this process, which counts."""
+    assert call_counter.own is not None
+    return call_counter.own
 
 
 def left(path: Path) -> DeadProcess | None:
@@ -221,7 +227,7 @@ def test_it_is_private(recorded: Recorded, folder: Path) -> None:
 def test_an_application_that_closes_all_files(recorded: Recorded, folder: Path, tmp_path: Path) -> None:
     """Nothing is written into what it opens then, under the same number."""
     started().finish()
-    descriptor = call_counter.current()._file
+    descriptor = own()._file
     assert descriptor is not None
     os.close(descriptor)
     theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
@@ -229,20 +235,22 @@ def test_an_application_that_closes_all_files(recorded: Recorded, folder: Path, 
         assert theirs == descriptor
         started().finish()
         assert os.fstat(theirs).st_size == 0
-        call_counter.current().abandon()
+        own().abandon()
         os.fstat(theirs)  # it is still open
     finally:
         os.close(theirs)
     assert len(recorded.calls) == 2
 
 
-def test_there_is_none_without_a_spool(
-    recorded: Recorded, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_there_is_none_without_a_spool(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written anywhere by a process that was given no folder to write to."""
-    monkeypatch.delenv(names.ENV_SPOOL)
+    monkeypatch.setenv(names.ENV_SPOOL, " ")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    started().finish()
+    recorded = Recorded()
+    recorded.log_exporter._endpoint = "http://collector:4318/v1/logs"  # type: ignore[attr-defined]
+    with instrumented(recorded):
+        started().finish()
+    assert call_counter.own is None
     assert recorded.call[names.CALL_SEQ] == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -295,9 +303,11 @@ def test_an_sdk_that_is_switched_off_has_no_ledger(monkeypatch: pytest.MonkeyPat
     assert call_counter._address(kept.logger_provider) is None
 
 
-def test_no_ledger_no_file(folder: Path) -> None:
+def test_no_ledger_no_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls of which no record is made are not missing."""
     with instrumented(Recorded()):
+        monkeypatch.setenv(names.ENV_SPOOL, str(folder))
+        call_counter.start()
         started().finish()
     assert not folder.exists()
 
@@ -323,7 +333,7 @@ def test_a_forked_child_has_its_own(recorded: Recorded, folder: Path) -> None:
         (childs,) = set(folder.iterdir()) - {parents}
         assert (last_seq(parents), last_seq(childs)) == (2, 3)
         assert filelock.locked(parents) is None
-        call_counter.current().abandon()
+        own().abandon()
         lock = filelock.locked(parents)
         assert lock is not None, "the child keeps it"
         os.close(lock)

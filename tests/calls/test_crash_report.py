@@ -28,7 +28,7 @@ HERE = "http://collector:4318/v1/logs"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet, and looked for none."""
     monkeypatch.setattr(telemetry, "_process", telemetry.Process())
-    monkeypatch.setattr(call_counter, "_counter", CallCounter())
+    monkeypatch.setattr(call_counter, "own", None)
     monkeypatch.setattr(crash_report, "_poll_at", 0.0)
     return tmp_path / "spool"
 
@@ -40,8 +40,8 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded
     kept.log_exporter._endpoint = HERE  # type: ignore[attr-defined]
     with instrumented(kept):
         monkeypatch.setenv(names.ENV_SPOOL, str(folder))
+        call_counter.start()
         yield kept
-    call_counter.current().abandon()
 
 
 def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE) -> Path:
@@ -51,7 +51,7 @@ def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE
     with monkeypatch.context() as patch:
         patch.setattr(telemetry, "_telemetry", telemetry.Telemetry(logger_provider=kept.logger_provider))
         patch.setattr(telemetry, "_process", telemetry.Process())
-        one = CallCounter()
+        one = CallCounter(Path(os.environ[names.ENV_SPOOL]))
         for _ in range(calls):
             one.ended()
         assert one.place is not None
@@ -151,11 +151,13 @@ def test_what_is_damaged_goes(recorded: Recorded, folder: Path, monkeypatch: pyt
 
 def test_without_a_ledger_nothing_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has no ledger leaves it to one who has."""
-    with monkeypatch.context() as patch:
-        patch.setenv(names.ENV_SPOOL, str(folder))
-        path = gone(patch)
+    monkeypatch.setenv(names.ENV_SPOOL, str(folder))
+    path = gone(monkeypatch)
+    monkeypatch.delenv(names.ENV_SPOOL)
     kept = Recorded()
     with instrumented(kept):
+        monkeypatch.setenv(names.ENV_SPOOL, str(folder))
+        call_counter.start()
         make_call(monkeypatch)
         assert told(kept) == []
     assert path.exists()
