@@ -10,9 +10,8 @@ from otel_costs.calls.request_size import Size
 from otel_costs.privacy import pseudonyms
 from otel_costs.runtime import background, telemetry
 from otel_costs.sessions import shared_budgets
-from otel_costs.sessions.attribution import attribution
 from otel_costs.sessions.reservations import BudgetExceeded, Limit, Reservation, release_dropped, reserve
-from otel_costs.sessions.scope import Scope, current_scope
+from otel_costs.sessions.scope import Scope, attribution, current_scope
 from otel_costs.values import sanitize
 
 DRAIN_S: Final = 0.5
@@ -38,11 +37,6 @@ def admit(
     if not limits:
         return None
     return _admit(limits, kind, size, endpoint, deployment, refusing=refusing)
-
-
-def has_budget() -> bool:
-    """Return whether what is done here may count in a budget."""
-    return shared_budgets.is_on or ((scope := current_scope()) is not None and bool(scope.limits))
 
 
 def check_budget(

@@ -18,9 +18,8 @@ from otel_costs.calls.call_counter import CallCounter
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import decision_log, telemetry
 from otel_costs.sessions import baggage
-from otel_costs.sessions.attribution import attribution
 from otel_costs.sessions.reservations import Reservation
-from otel_costs.sessions.scope import current_scope
+from otel_costs.sessions.scope import attribution, current_scope
 from otel_costs.values import sanitize
 from otel_costs.values.ids import derived_id
 

@@ -1,22 +1,18 @@
-"""A place in the program that calls belong to: opened for a block or a function, current in its tasks and threads."""
+"""A place in the program that calls belong to, current in its tasks and threads; and whose the calls are."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from decimal import Decimal
-from functools import cached_property, partial
-from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar
+from functools import cached_property
+from typing import Any, Final, Protocol, Self
 
 from otel_costs import semconv as names
 from otel_costs.privacy import pseudonyms
-from otel_costs.sessions import baggage
-from otel_costs.sessions.decorator import Entering, decorated
+from otel_costs.sessions import baggage, shared_budgets
 from otel_costs.sessions.reservations import Limit
 from otel_costs.usage import Usage
-
-F = TypeVar("F", bound=Callable[..., Any])
+from otel_costs.values import sanitize
 
 MAX_AROUND: Final = 32
 """Sessions with a budget around one that are remembered: a task may start the next one in its session for ever."""
@@ -51,7 +47,7 @@ class Scope:
     """
 
     def __init__(
-        self, session: Account | None, step: str | None, outer: "Scope | None" = None, owner: "Scoped | None" = None
+        self, session: Account | None, step: str | None, outer: "Scope | None" = None, owner: object = None
     ) -> None:
         self.session, self.step, self.outer, self.owner = session, step, outer, owner
         self.closed = False
@@ -99,150 +95,56 @@ class Scope:
         return self.session.id or None, None if pseudonyms.is_on() else self.session.user
 
 
-_scope: ContextVar[Scope | None] = ContextVar("otel_costs_scope", default=None)
+innermost: Final[ContextVar[Scope | None]] = ContextVar("otel_costs_scope", default=None)
 
 
 def current_scope() -> Scope | None:
     """Return the innermost open session or step of this task or thread; None outside any."""
-    scope = _scope.get()
+    scope = innermost.get()
     while scope is not None and scope.left_behind:
         scope = scope.outer
     return scope
 
 
+def attribution(user: str | None = None, session_id: str | None = None) -> Mapping[str, Any]:
+    """Return the attributes of the session and the user that a call made here belongs to.
+
+    An open session decides; then baggage, where it is believed; then `user` and `session_id`, which the request names.
+    """
+    scope = current_scope()
+    found = scope.attributes if scope else {}
+    if not found and user is None and session_id is None and baggage.mode not in baggage.BELIEVED:
+        return found
+    if names.USER_ID in found or (user is None and names.SESSION_ID in found):
+        return found
+    outside_session, outside_user = baggage.received()
+    chosen = {
+        names.SESSION_ID: found.get(names.SESSION_ID) or outside_session or session_id,
+        names.USER_ID: pseudonyms.recorded(sanitize.identifier(outside_user or user or "")),
+    }
+    return {**found, **{name: sanitize.identifier(value) for name, value in chosen.items() if value}}
+
+
+def has_budget() -> bool:
+    """Return whether what is done here may count in a budget."""
+    return shared_budgets.is_on or ((scope := current_scope()) is not None and bool(scope.limits))
+
+
 @contextmanager
 def entered(scope: Scope | None) -> Iterator[None]:
     """Make `scope` the current one for a `with` block that begins and ends in the same context."""
-    before, carried = _scope.get(), baggage.carried()
-    _scope.set(scope)
+    before, carried = innermost.get(), baggage.carried()
+    innermost.set(scope)
     if scope is not None:
         baggage.carry(scope.ids)
     try:
         yield
     finally:
-        _scope.set(before)
+        innermost.set(before)
         baggage.carry(carried)
-
-
-class Scoped:
-    """Opens a scope: with `with`, with `async with`, and around a function, coroutine or generator as a decorator.
-
-    The same object may be open several times, in several threads and tasks.
-    """
-
-    def __init__(self) -> None:
-        self._scopes: list[Scope] = []
-        self._lock = threading.RLock()
-
-    def _place(self, outer: Scope | None) -> Scope:
-        raise NotImplementedError
-
-    def _ended(self, *, dropped: bool) -> None:
-        """Called when the last scope of this object was closed.
-
-        `dropped`: with the generator that it is in, perhaps by the garbage collector, in the middle of anything.
-        """
-
-    def __enter__(self) -> Self:
-        self._enter(self._open())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._leave(self._innermost(), dropped=kind is GeneratorExit)
-
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self._leave(self._innermost(), dropped=kind is GeneratorExit)
-
-    def __call__(self, function: F) -> F:
-        """Run each call of `function` in a scope of its own."""
-        return decorated(function, self)
-
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Open a scope and make it the current one."""
-        scope, dropped = self._open(), False
-        self._enter(scope)
-        try:
-            yield
-        except GeneratorExit:
-            dropped = True
-            raise
-        finally:
-            self._leave(scope, dropped=dropped)
-
-    @contextmanager
-    def detached(self) -> Iterator[Entering]:
-        """Open a scope that is current only within the context managers that are made by what this one yields."""
-        scope, dropped = self._open(), False
-        try:
-            yield partial(entered, scope)
-        except GeneratorExit:
-            dropped = True
-            raise
-        finally:
-            self._close(scope, dropped=dropped)
-
-    def _open(self) -> Scope:
-        scope = self._place(current_scope())
-        with self._lock:
-            self._scopes.append(scope)
-        return scope
-
-    def _enter(self, scope: Scope) -> None:
-        scope.token = _scope.set(scope)
-        baggage.carry(scope.ids)
-
-    def _leave(self, scope: Scope | None, *, dropped: bool) -> None:
-        if scope is None:
-            return
-        current = _scope.get()
-        try:
-            if scope.token is not None:
-                _scope.reset(scope.token)
-        except ValueError:
-            # Another context than it was opened in: another task or thread closes a generator.
-            scope.left_behind = True
-        else:
-            current = scope.outer if current is scope else _without(scope, current)
-            _scope.set(current)
-            baggage.carry(current.ids if current else scope.outside)
-        scope.token = None
-        self._close(scope, dropped=dropped)
-
-    def _close(self, scope: Scope, *, dropped: bool) -> None:
-        scope.closed = True
-        if not scope.left_behind:
-            scope.outer = None  # a task that starts the next from within its session would make an endless chain
-        with self._lock:
-            self._scopes.remove(scope)
-            ended = not self._scopes
-        if ended:
-            self._ended(dropped=dropped)
-
-    def _innermost(self) -> Scope | None:
-        """Return the scope that a `with` block of this object, which ends here, has opened."""
-        scope = _scope.get()
-        while scope is not None and (scope.owner is not self or scope.closed):
-            scope = scope.outer
-        return scope or (self._scopes[-1] if self._scopes else None)
 
 
 def _counted_in(session: Account | None, around: tuple[Account, ...]) -> tuple[Account, ...]:
     if session is None or session in around[:1]:
         return around
     return (session, *[one for one in around if one.limit is not None][:MAX_AROUND])
-
-
-def _without(left: Scope, current: Scope | None) -> Scope | None:
-    """Return `current` without `left` around it: blocks of generators need not end in order."""
-    inner = current
-    while inner is not None and inner.outer is not left:
-        inner = inner.outer
-    if inner is not None:
-        inner.outer = left.outer
-    return current

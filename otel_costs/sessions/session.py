@@ -11,7 +11,8 @@ from otel_costs.privacy import pseudonyms
 from otel_costs.runtime import background, telemetry, uninstrumented
 from otel_costs.sessions import dollars, totals
 from otel_costs.sessions.reservations import BudgetExceeded, Limit, unpriced_given
-from otel_costs.sessions.scope import Scope, Scoped, current_scope, entered
+from otel_costs.sessions.scope import Scope, current_scope, entered
+from otel_costs.sessions.scoped import Scoped
 from otel_costs.sessions.summary import write
 from otel_costs.sessions.totals import Totals
 from otel_costs.usage import Usage

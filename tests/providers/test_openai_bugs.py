@@ -15,7 +15,7 @@ from otel_costs import semconv as names
 from otel_costs.calls import bill, call, message_log, writer
 from otel_costs.providers import openai as openai_package
 from otel_costs.providers.openai import usage
-from otel_costs.sessions import attribution
+from otel_costs.sessions import scope
 from otel_costs.stand_in import Provider, tokens
 from otel_costs.transports.http import body, sse, streaming
 from otel_costs.values import audio_length, ids
@@ -27,7 +27,7 @@ PREFIX = openai_package.__name__ + "."
 MODULES = (
     openai_package,
     *(importlib.import_module(found.name) for found in pkgutil.iter_modules(openai_package.__path__, PREFIX)),
-    *(hosts, body, sse, audio_length, streaming, ids, bill, message_log, attribution, messages, pricing, call, writer),
+    *(hosts, body, sse, audio_length, streaming, ids, bill, message_log, scope, messages, pricing, call, writer),
 )
 
 # They are what keeps a bug from the application, or are the patches themselves.

@@ -8,7 +8,7 @@ import pytest
 
 import otel_costs
 from otel_costs import semconv as names
-from otel_costs.sessions.attribution import attribution
+from otel_costs.sessions.scope import attribution
 from otel_costs.values.ids import derived_id, random_id
 
 

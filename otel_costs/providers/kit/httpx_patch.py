@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from otel_costs import hosts
-from otel_costs.calls.admission import admit, has_budget
+from otel_costs.calls.admission import admit
 from otel_costs.calls.call import CallContext
 from otel_costs.calls.estimate import Kind
 from otel_costs.calls.request_size import of_request
@@ -24,6 +24,7 @@ from otel_costs.providers.kit.vendor import Vendor
 from otel_costs.runtime import decision_log, shutdown, telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.sessions.reservations import BudgetExceeded, Reservation
+from otel_costs.sessions.scope import has_budget
 
 LIBRARIES: Final = ("httpx", "httpx2")
 

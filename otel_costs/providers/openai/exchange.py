@@ -19,6 +19,7 @@ from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions.reservations import Reservation
+from otel_costs.sessions.scope import has_budget
 from otel_costs.transports.http import streaming
 from otel_costs.transports.http.body import KEPT, Answered, Body, BodyReader, EventReader, answered, is_text, read_body
 from otel_costs.values.audio_length import HEAD
@@ -78,7 +79,8 @@ class Exchange:
         if passed_by:
             stream = isinstance(options.json_data, Mapping) and options.json_data.get("stream") is True
         request = Request.read(client, options, route, stream=stream)
-        reservation = request.admitted() if route is None or route.begins or not route.polls else None
+        begins = route is None or route.begins or not route.polls
+        reservation = request.admitted() if begins and has_budget() else None
         exchange = cls(request, args, kwargs, passed_by=passed_by)
         if reservation is not None:
             exchange._reserve(reservation)

@@ -21,8 +21,8 @@ from otel_costs.messages.drafts import Draft
 from otel_costs.providers.openai import messages
 from otel_costs.providers.openai.routes import UNKNOWN, Route
 from otel_costs.runtime import telemetry
-from otel_costs.sessions.attribution import attribution
 from otel_costs.sessions.reservations import Reservation
+from otel_costs.sessions.scope import attribution
 from otel_costs.values import audio_length
 
 _ATTRIBUTES: Final = (

@@ -21,7 +21,7 @@ from otel_costs.calls.writer import finish
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
 from otel_costs.runtime import background, telemetry
-from otel_costs.sessions.attribution import attribution
+from otel_costs.sessions.scope import attribution
 from otel_costs.sessions.session import ConnectionSession, Scope, current_scope
 from otel_costs.usage import Usage
 from otel_costs.values import sanitize
