@@ -124,6 +124,14 @@ COST_USD: Final = "otel_costs.cost.usd"  # exact decimal string; absent when unp
 COST_COMPUTED_USD: Final = (
     "otel_costs.cost.computed_usd"  # exact decimal string, beside a cost that the provider reported
 )
+COST_LIST_USD: Final = "otel_costs.cost.list_usd"  # exact decimal string, at list prices; absent where it is the cost
+COST_CONTRACTED_USD: Final = (
+    "otel_costs.cost.contracted_usd"  # exact decimal string, without reservations; absent where it is the list cost
+)
+CONTRACT_AMOUNT: Final = "otel_costs.contract.amount"  # the cost in the contract's currency, an exact decimal string
+CONTRACT_CURRENCY: Final = "otel_costs.contract.currency"  # ISO 4217
+CONTRACT_ID: Final = "otel_costs.contract.id"
+CONTRACT_RESERVATION: Final = "otel_costs.contract.reservation"  # what was reserved, where the call used it
 COST_LINE_PREFIX: Final = "otel_costs.cost.line."  # + unit: exact decimal string
 PRICE_MODEL: Final = "otel_costs.price.model"  # what the price is listed under, where it is more than the model's name
 PRICE_DEPLOYMENT: Final = "otel_costs.price.deployment"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_costs import pricing
 from otel_costs import semconv as names
-from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost
+from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Contracted, Cost
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import telemetry
 from otel_costs.usage import MAX_UNKNOWN, Usage
@@ -76,7 +76,15 @@ class Bill:
 def _without_amount(cost: Cost) -> Cost:
     """Return a cost that no ledger holds as unpriced: what comes to a trillion dollars is a usage that nobody had."""
     units = tuple(line.unit for line in cost.lines)
-    return replace(cost, total=None, status=UNPRICED, reason=CostReason.INVALID_USAGE, lines=(), unpriced_units=units)
+    return replace(
+        cost,
+        total=None,
+        status=UNPRICED,
+        reason=CostReason.INVALID_USAGE,
+        lines=(),
+        unpriced_units=units,
+        contract=None,
+    )
 
 
 def usage_attributes(usage: Usage) -> dict[str, Any]:
@@ -124,7 +132,7 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
         return _money(PRICED, [CostReason.REQUEST_REFUSED], Decimal(0), "local", "USD")
     if bill.reported is not None:  # by who knows what all keys and options cost
         computed = {names.COST_COMPUTED_USD: exact(cost.total)} if cost and cost.total is not None else {}
-        return computed | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
+        return computed | _list_price(cost) | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
     found: dict[str, Any] = {}
     reasons = list(bill.reasons)
     if unaccounted := bill.unaccounted(cost):
@@ -139,6 +147,8 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     if cost.price_id:
         found[names.PRICE_ID] = cost.price_id
     found[names.PRICE_BOOK] = cost.book
+    if cost.contract is not None:
+        found |= _list_price(cost) | _contract(cost.contract)
     status = cost.status
     if (unaccounted or CostReason.NO_USAGE in reasons) and status != UNPRICED:
         status = PARTIAL
@@ -149,6 +159,25 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     if bill.usage is not None and bill.usage.estimated and not bill.reasons:
         reasons.append(CostReason.USAGE_ESTIMATED)  # whatever the price says: a later one must know it
     return found | _money(status, reasons, cost.total, "local", cost.currency)
+
+
+def _list_price(cost: Cost | None) -> dict[str, Any]:
+    """Return what the call costs without its contract, and without what is reserved by it, where that is more."""
+    if cost is None or cost.contract is None:
+        return {}
+    return {
+        names.COST_LIST_USD: exact(cost.contract.list_usd),
+        names.COST_CONTRACTED_USD: exact(cost.contract.contracted_usd),
+    }
+
+
+def _contract(contract: Contracted) -> dict[str, Any]:
+    found = {names.CONTRACT_ID: contract.id, names.CONTRACT_CURRENCY: contract.currency}
+    if contract.amount is not None:
+        found[names.CONTRACT_AMOUNT] = exact(contract.amount)
+    if contract.reservation:
+        found[names.CONTRACT_RESERVATION] = contract.reservation
+    return found
 
 
 def _money(

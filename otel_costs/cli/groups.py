@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 
 def group_columns(by: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of the groups in CSV."""
-    measures = ("call_count", "unpriced_calls", "error_count", "cost_usd", "audio_seconds", "characters")
+    measures = ("call_count", "unpriced_calls", "error_count", "cost_usd", "list_usd", "audio_seconds", "characters")
     parts, tokens = (f"{part}_usd" for part in BREAKDOWN), (f"{kind}_tokens" for kind in TOKENS)
     return (*by, "others", *measures, *parts, *tokens)
 

@@ -25,6 +25,7 @@ __all__ = [
     "PARTIAL",
     "PRICED",
     "UNPRICED",
+    "Contracted",
     "Cost",
     "Line",
     "cost_of",
@@ -62,6 +63,23 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Contracted:
+    """By which contract a cost is, and what it would be without.
+
+    `amount` is the cost in the contract's `currency` (ISO 4217), None where no rate of exchange is known.
+    `contracted_usd` is the cost by the contract's prices and discounts, as if nothing were reserved; `reservation` is
+    what was reserved and covers the call, empty where nothing does.
+    """
+
+    id: str
+    currency: str
+    amount: Decimal | None
+    list_usd: Decimal
+    contracted_usd: Decimal
+    reservation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What a usage costs; amounts have twelve decimal places.
 
@@ -80,6 +98,13 @@ class Cost:
     unknown: tuple[str, ...] = ()
     """Keys of the usage that are no unit, no part of one and not known to be free, and units that only who reported
     them knows and that have no rate."""
+    contract: Contracted | None = None
+    """The contract that `total` is by; None where it is the list price."""
+
+    @property
+    def list_usd(self) -> Decimal | None:
+        """What the usage costs at list prices, without any contract."""
+        return self.contract.list_usd if self.contract else self.total
 
 
 def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:

@@ -27,11 +27,12 @@ SORTS: Final = tuple(_ORDERS)
 _TEXTS: Final = (
     "session_id", "user_id", "kind", "scenario", "step", "service", "operation", "provider", "request_model", "model",
     "error_type", "finish_reason", "realtime_status", "realtime_status_reason", "response_id", "cost_status",
-    "cost_reason", "price_id", "price_book",
+    "cost_reason", "price_id", "price_book", "contract_currency", "contract_id", "reservation_id",
 )  # fmt: skip
 _COLUMNS: Final = (
     *_TEXTS, "tags", "start_time", "end_time", "duration_s", "time_to_first_chunk_s", "time_to_first_audio_s",
-    *TOKENS, "input_audio_seconds", "output_audio_seconds", "cost_usd", "cost_lines", "revision",
+    *TOKENS, "input_audio_seconds", "output_audio_seconds", "cost_usd", "cost_lines", "list_usd",
+    "contracted_usd", "contract_amount", "revision",
 )  # fmt: skip
 _SECONDS: Final = (
     "coalesce(toDecimal128(c.audio_seconds, 9),"

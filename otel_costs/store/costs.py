@@ -236,11 +236,13 @@ def flat(row: Row) -> Row:
 def _parts() -> str:
     """Return the columns that have another value in the part of a call that is of one modality.
 
-    Money is where its line is; tokens are with their own kind, where the call has that, else with its first.
+    Money is where its line is; tokens are with their own kind, where the call has that, else with its first. A list
+    cost that is another one than the cost has no lines: it is with the first, too.
     """
     amounts = ", ".join(f"modality = '{part}', c.{part}_usd" for part in BREAKDOWN)
     found = [
         f"if(c.cost_usd is null, null, multiIf({amounts}, 0)) as cost_usd",
+        f"if(c.list_usd = c.cost_usd, multiIf({amounts}, 0), if(modality = c.kinds[1], c.list_usd, 0)) as list_usd",
         *(f"if(modality = '{part}', c.{part}_usd, 0) as {part}_usd" for part in BREAKDOWN),
     ]
     for kind in TOKENS:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from otel_costs.store import stored_call
 from otel_costs.store.cluster import TableLocation, places
 from otel_costs.store.rows import rows, telling
 
@@ -229,7 +230,7 @@ def _wait_for_refreshes(client: "Client", where: Mapping[str, TableLocation]) ->
 def _count_again(client: "Client", shared: Sequence[str]) -> None:
     """Let sessions be counted again: what is left of them is put in once more, which changes nothing else."""
     for start in range(0, len(shared), _BATCH):
-        for table, rest in (("calls", ["revision"]), ("messages", [])):
+        for table, rest in (("calls", stored_call.TOLD_OTHERWISE), ("messages", ())):
             columns = rows(client, _COLUMNS, {"table": table})
             listed = ", ".join([*(row["name"] for row in columns), *rest])
             only = " and not superseded" if table == "calls" else ""

@@ -38,7 +38,7 @@ TOKENS: Final = ("text_input", "text_output", "audio_input", "audio_output", "ca
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_SUMS: Final = ("call_count", "unpriced_calls", "error_count", "cost_usd", "audio_seconds", "characters")
+_SUMS: Final = ("call_count", "unpriced_calls", "error_count", "cost_usd", "list_usd", "audio_seconds", "characters")
 MEASURES: Final = (*_SUMS, *(f"{part}_usd" for part in BREAKDOWN), *TOKENS)
 
 SESSION: Final = (

@@ -18,7 +18,10 @@ from otel_costs.store.rows import Row, between, rows, telling
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_PRICE: Final = ("cost_usd", "cost_lines", "cost_status", "cost_reason", "cost_source", "computed_usd", "price_id")
+_PRICE: Final = (
+    "cost_usd", "cost_lines", "cost_status", "cost_reason", "cost_source", "computed_usd", "list_usd",
+    "contracted_usd", "contract_amount", "contract_currency", "contract_id", "reservation_id", "price_id",
+)  # fmt: skip
 """The columns that a price fills, but for its book: another version of it alone is no change."""
 
 _WHERE: Final = (
@@ -112,21 +115,24 @@ def reprice(client: "Client", chosen: Chosen, *, dry_run: bool = False) -> Resul
 def priced(row: Mapping[str, Any]) -> Row:
     """Return the columns that the price fills, of a row that has recorded.COLUMNS, as its ledger record would today."""
     found = cost_attributes(stored_call.bill(row), stored_call.cost(row))
-    prefix = names.COST_LINE_PREFIX
+    prefix, list_usd = names.COST_LINE_PREFIX, stored_call.list_usd(found)
+    contracted = stored_call.amount(found, names.COST_CONTRACTED_USD)
     return {
-        "cost_usd": _decimal(found.get(names.COST_USD)),
+        "cost_usd": stored_call.amount(found, names.COST_USD),
         "cost_lines": {k.removeprefix(prefix): Decimal(v) for k, v in found.items() if k.startswith(prefix)},
         "cost_status": found[names.COST_STATUS],
         "cost_reason": found.get(names.COST_REASON, ""),
         "cost_source": found.get(names.COST_SOURCE, ""),
-        "computed_usd": _decimal(found.get(names.COST_COMPUTED_USD)),
+        "computed_usd": stored_call.amount(found, names.COST_COMPUTED_USD),
+        "list_usd": list_usd,
+        "contracted_usd": list_usd if contracted is None else contracted,
+        "contract_amount": stored_call.amount(found, names.CONTRACT_AMOUNT),
+        "contract_currency": found.get(names.CONTRACT_CURRENCY, ""),
+        "contract_id": found.get(names.CONTRACT_ID, ""),
+        "reservation_id": found.get(names.CONTRACT_RESERVATION, ""),
         "price_id": found.get(names.PRICE_ID, ""),
         "price_book": found.get(names.PRICE_BOOK, ""),
     }
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
 
 
 def _columns(client: "Client") -> list[str]:
@@ -135,7 +141,7 @@ def _columns(client: "Client") -> list[str]:
         client,
         "select name from system.columns where database = currentDatabase() and table = 'calls' and default_kind = ''",
     )
-    return [*(row["name"] for row in found), "revision"]
+    return [*(row["name"] for row in found), *stored_call.TOLD_OTHERWISE]
 
 
 def _days(client: "Client", chosen: Chosen) -> list[date]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from otel_costs import semconv as names
 from otel_costs.calls.bill import Bill
 from otel_costs.pricing.cost import Cost
 from otel_costs.pricing.cost_reason import CostReason
@@ -27,6 +28,9 @@ FACTS: Final = (
 """The columns of calls that a price depends on beside the usage, or that tell how the recorded cost came about."""
 
 COLUMNS: Final = (*FACTS, *UNITS, "other_usage")
+
+TOLD_OTHERWISE: Final = ("list_usd", "contracted_usd", "revision")
+"""Columns of calls that a record tells though they have a default: who writes a row again writes them too."""
 
 # What a price said, or the bill for want of one: a new price says it anew.
 _SAID_BY_PRICES: Final = frozenset(
@@ -97,6 +101,19 @@ def cost(row: Mapping[str, Any]) -> Cost | None:
     if found.refused:
         return None
     return found.cost(row["provider"], (row["model"], row["request_model"]), nanoseconds(began))
+
+
+def amount(attributes: Mapping[str, Any], name: str) -> Decimal | None:
+    """Return an amount of a ledger record, None where it has none."""
+    text = attributes.get(name)
+    return None if text is None else Decimal(text)
+
+
+def list_usd(attributes: Mapping[str, Any]) -> Decimal | None:
+    """Return what a call costs at list prices, of the attributes of its ledger record; as call_records_mv does."""
+    own = names.COST_COMPUTED_USD if attributes.get(names.COST_SOURCE) == "provider" else names.COST_USD
+    found = amount(attributes, names.COST_LIST_USD)
+    return amount(attributes, own) if found is None else found
 
 
 def nanoseconds(when: datetime) -> int:

@@ -9,7 +9,12 @@ from otel_costs.store.rows import Row, rows
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_COLUMNS: Final = ", ".join((*stored_call.COLUMNS, "cost_status", "cost_lines", "price_id", "price_book", "end_time"))
+_COLUMNS: Final = ", ".join(
+    (
+        *(*stored_call.COLUMNS, "cost_status", "cost_lines", "list_usd", "contract_amount", "contract_currency"),
+        *("contract_id", "price_id", "price_book", "end_time"),
+    )
+)
 
 
 def find(client: "Client", session_id: str, user: str, call_ids: Iterable[str]) -> dict[str, Row]:

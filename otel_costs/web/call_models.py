@@ -40,6 +40,12 @@ class ListedCall(Shape):
     cost_status: str = Field(description="priced, partial, estimated or unpriced")
     cost_reason: str = Field(description="why it is not simply priced (docs/reasons.md); empty where it is")
     cost_lines: dict[str, Money] = Field(description="US dollars by unit")
+    list_usd: Money | None = Field(description="at list prices, without any contract")
+    contracted_usd: Money | None = Field(description="with the discounts of a contract, as if nothing were reserved")
+    contract_amount: Money | None = Field(description="cost_usd in contract_currency; null without a contract")
+    contract_currency: str = Field(description="ISO 4217; empty without a contract")
+    contract_id: str = Field(description="the contract that the call is billed by; empty where there is none")
+    reservation_id: str = Field(description="what was reserved by the contract, where the call used it")
     price_id: str
     price_book: str
     revision: int
@@ -70,6 +76,9 @@ class CallRevision(Shape):
     revision: int
     recorded_at: Time
     cost_usd: Money | None
+    list_usd: Money | None
+    contract_amount: Money | None
+    contract_currency: str
     cost_status: str
     cost_reason: str
     cost_source: str
@@ -90,6 +99,12 @@ class Call(Shape):
     cost_usd: Money | None
     cost_status: str
     cost_reason: str
+    list_usd: Money | None = Field(description="at list prices, without any contract")
+    contracted_usd: Money | None = Field(description="with the discounts of a contract, as if nothing were reserved")
+    contract_amount: Money | None = Field(description="cost_usd in contract_currency; null without a contract")
+    contract_currency: str = Field(description="ISO 4217; empty without a contract")
+    contract_id: str = Field(description="the contract that the call is billed by; empty where there is none")
+    reservation_id: str = Field(description="what was reserved by the contract, where the call used it")
     revision: int = Field(description="rises where a call is recorded again, as by a re-price")
     repriced: bool
     lines: list[CallLine]

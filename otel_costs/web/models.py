@@ -63,6 +63,7 @@ class Measures(Shape):
     unpriced_calls: int = Field(description="calls among them that have no price: they are not in cost_usd")
     error_count: int = Field(description="calls among them that failed")
     cost_usd: Money
+    list_usd: Money = Field(description="the same calls at list prices, without any contract")
     audio_seconds: float
     characters: int
     tokens: Tokens
@@ -287,6 +288,10 @@ class TrackedAnswer(Shape):
     reason: str = Field(description="why it is not simply priced (docs/reasons.md); empty where it is")
     unknown: list[str] = Field(description="keys of the usage that the cost does not account for")
     cost_lines: dict[str, Money] = Field(description="US dollars by unit")
+    list_usd: Money | None = Field(description="at list prices, without any contract")
+    contract_amount: Money | None = Field(description="the cost in contract_currency; null without a contract")
+    contract_currency: str = Field(description="ISO 4217; empty without a contract")
+    contract_id: str = Field(description="the contract that the call is billed by; empty where there is none")
     price_id: str
     price_book: str
     repeated: bool = Field(description="whether it had been stored before, with the same key")

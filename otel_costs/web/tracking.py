@@ -47,16 +47,19 @@ class Tracked:
     def answer(self) -> Row:
         """What is answered about it."""
         found, prefix = self.attributes, names.COST_LINE_PREFIX
-        usd = found.get(names.COST_USD)
         return {
             "call_id": self.call_id,
             "session_id": found.get(names.SESSION_ID, ""),
             "at": self.at,
-            "cost_usd": None if usd is None else Decimal(usd),
+            "cost_usd": stored_call.amount(found, names.COST_USD),
             "status": found[names.COST_STATUS],
             "reason": found.get(names.COST_REASON, ""),
             "unknown": list(found.get(names.COST_UNKNOWN, ())),
             "cost_lines": {k.removeprefix(prefix): Decimal(v) for k, v in found.items() if k.startswith(prefix)},
+            "list_usd": stored_call.list_usd(found),
+            "contract_amount": stored_call.amount(found, names.CONTRACT_AMOUNT),
+            "contract_currency": found.get(names.CONTRACT_CURRENCY, ""),
+            "contract_id": found.get(names.CONTRACT_ID, ""),
             "price_id": found.get(names.PRICE_ID, ""),
             "price_book": found.get(names.PRICE_BOOK, ""),
             "repeated": False,
@@ -126,6 +129,7 @@ def repeated(call_id: str, call: TrackedCall, row: Row) -> Row:
         "reason": row["cost_reason"],
         "unknown": list(row["cost_unknown"]),
         "cost_lines": dict(row["cost_lines"]),
+        **{name: row[name] for name in ("list_usd", "contract_amount", "contract_currency", "contract_id")},
         "price_id": row["price_id"],
         "price_book": row["price_book"],
         "repeated": True,

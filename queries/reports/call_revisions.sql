@@ -8,6 +8,9 @@ select
     revision,
     inserted_at as recorded_at, -- when the revision arrived
     cost_usd,
+    list_usd,
+    contract_amount,
+    contract_currency,
     cost_status,
     cost_reason,
     cost_source,

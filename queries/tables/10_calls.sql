@@ -126,6 +126,15 @@ create table if not exists calls
         codec(ZSTD(1)), -- the rest of cost_usd: images, tools, and what has no parts
     computed_usd Nullable(Decimal(38, 12)) codec(ZSTD(1))
         comment 'our own price beside a cost that the provider reported',
+    list_usd Nullable(Decimal(38, 12)) default if(cost_source = 'provider', computed_usd, cost_usd)
+        codec(ZSTD(1)) comment 'at list prices', -- US dollars at list prices, without any contract
+    contracted_usd Nullable(Decimal(38, 12)) default list_usd
+        codec(ZSTD(1)) comment 'at contract prices, before reservations', -- US dollars, as if nothing were reserved
+    contract_amount Nullable(Decimal(38, 12)) codec(ZSTD(1))
+        comment 'cost_usd in the currency of the contract', -- cost_usd in contract_currency; null: no contract
+    contract_currency LowCardinality(String), -- the currency of the contract (ISO 4217); empty: no contract
+    contract_id LowCardinality(String), -- the contract that the call is billed by; empty: none
+    reservation_id LowCardinality(String), -- the reservation of the contract that the call used; empty: none
     price_id LowCardinality(String), -- the price that was used
     price_book LowCardinality(String), -- version of the price book that it is from
     price_model LowCardinality(String) comment 'what the price is listed under, where it is more than the model',

@@ -19,6 +19,7 @@ create table if not exists cost_half_hours
     unpriced_calls Array(UInt64) codec(LZ4),
     error_count Array(UInt64) codec(LZ4),
     cost_usd Array(Decimal(38, 12)) codec(LZ4),
+    list_usd Array(Decimal(38, 12)) codec(LZ4),
     text_input_usd Array(Decimal(38, 12)) codec(LZ4),
     text_output_usd Array(Decimal(38, 12)) codec(LZ4),
     audio_input_usd Array(Decimal(38, 12)) codec(LZ4),

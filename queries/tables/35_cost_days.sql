@@ -20,6 +20,7 @@ create table if not exists cost_days
     unpriced_calls Array(UInt64),
     error_count Array(UInt64),
     cost_usd Array(Decimal(38, 12)),
+    list_usd Array(Decimal(38, 12)),
     text_input_usd Array(Decimal(38, 12)),
     text_output_usd Array(Decimal(38, 12)),
     audio_input_usd Array(Decimal(38, 12)),

@@ -44,6 +44,12 @@ def test_a_record_becomes_a_typed_row(store: Store) -> None:
             otel_costs__usage__invalid='["images"]',
             otel_costs__cost__unknown='["holographic_tokens"]',
             otel_costs__cost__computed_usd="0.012",
+            otel_costs__cost__list_usd="0.014",
+            otel_costs__cost__contracted_usd="0.0125",
+            otel_costs__contract__amount="0.0105",
+            otel_costs__contract__currency="EUR",
+            otel_costs__contract__id="acme-2026",
+            otel_costs__contract__reservation="ptu-eu",
             gen_ai__usage__cost__source="local",
             otel_costs__price__id="openai/gpt-4o",
             otel_costs__price__book="2026-11-22.1",
@@ -87,6 +93,12 @@ def test_a_record_becomes_a_typed_row(store: Store) -> None:
         "cost_status": "priced",
         "cost_source": "local",
         "computed_usd": Decimal("0.012"),
+        "list_usd": Decimal("0.014"),
+        "contracted_usd": Decimal("0.0125"),
+        "contract_amount": Decimal("0.0105"),
+        "contract_currency": "EUR",
+        "contract_id": "acme-2026",
+        "reservation_id": "ptu-eu",
         "price_id": "openai/gpt-4o",
         "price_book": "2026-11-22.1",
         "price_model": "gpt-4o/long",
@@ -99,6 +111,25 @@ def test_a_record_becomes_a_typed_row(store: Store) -> None:
         "revision": 0,
     }
     assert {column: row[column] for column in expected} == expected
+
+
+def test_without_a_contract_the_list_price_is_the_cost(store: Store) -> None:
+    """Or our own price, where the provider told what a call costs; in what was counted by day it is the same."""
+    store.insert(
+        call(cost="0.25"),
+        call(cost="0.5", gen_ai__usage__cost__source="provider", otel_costs__cost__computed_usd="0.75"),
+        call(cost="0.5", gen_ai__usage__cost__source="provider"),
+        call(cost=None),
+        call(cost="0.125", otel_costs__cost__list_usd="2"),
+    )
+    found = store.ask("select list_usd, contracted_usd, contract_amount, contract_currency from billed_calls")
+    listed = sorted((row["list_usd"] for row in found), key=lambda usd: (usd is None, usd))
+    assert listed == [Decimal("0.25"), Decimal("0.75"), Decimal(2), None, None]
+    assert all(row["contracted_usd"] == row["list_usd"] for row in found)
+    assert {(row["contract_amount"], row["contract_currency"]) for row in found} == {(None, "")}
+    assert store.one("select cost_usd, list_usd from daily_costs") == {
+        "cost_usd": Decimal("1.375"), "list_usd": Decimal(3),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("event_name", ["otel_costs.call", ""])

@@ -92,7 +92,7 @@ def test_measures_are_listed_once() -> None:
     """Rows that have them are added up by the same list."""
     [report] = [found for found in files.statements(DAYS, "here") if found.name == "costs_report"]
     measures = re.findall(r"\bas (\w+)", files.uncommented((files.folder() / "measures.sql").read_text()))
-    assert len(measures) == 18
+    assert len(measures) == 19
     for name in measures:
         assert len(re.findall(rf" as {name}\b", report.body)) == 2
         assert f"sum(r.{name}) as {name}" in report.body

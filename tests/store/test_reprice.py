@@ -79,7 +79,8 @@ def test_a_call_without_a_price_gets_one(store: Store) -> None:
     filled = {name for name in before if before[name] != after[name]}
     assert filled == {
         "cost_usd", "cost_lines", "cost_status", "cost_reason", "cost_source", "price_id", "price_book", "line_kinds",
-        "itemized", "text_input_usd", "text_output_usd", "revision", "repriced", "inserted_at",
+        "itemized", "list_usd", "contracted_usd", "text_input_usd", "text_output_usd", "revision", "repriced",
+        "inserted_at",
     }  # fmt: skip
     assert store.one("select cost_usd, unpriced_calls from sessions") == {
         "cost_usd": Decimal("0.0037"),
