@@ -1,4 +1,4 @@
-"""A file of rules: what is watched, and who is told."""
+"""Rules: what is watched, and who is told; of a file, and one by one."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -23,6 +23,7 @@ DAY_TOTAL: Final = "day_total"
 STORE_HEALTH: Final = "store_health"
 
 _LENGTHS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SIZES: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 class RulesError(Exception):
@@ -72,6 +73,38 @@ def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
         raise RulesError(f"{path}, line {error.line}: {error}") from None
 
 
+def read_one(text: str) -> Rule:
+    """Return the rule of a text of YAML or JSON; which receivers there are is not known here. Raises RulesError."""
+    try:
+        return _rule(yaml.compose(text, Loader=yaml.SafeLoader), None)
+    except yaml.YAMLError:
+        raise RulesError("it is no YAML") from None
+    except _Wrong as error:
+        raise RulesError(str(error)) from None
+
+
+def text_of(fields: Mapping[str, Any]) -> str:
+    """Return the fields of a rule, texts and lists of texts, as YAML that reads back as the same."""
+    return yaml.safe_dump(dict(fields), sort_keys=False)
+
+
+def fields_of(rule: Rule) -> dict[str, Any]:
+    """Return a rule as a file has it: its name, `when`, the receivers it names, and the fields that `when` has."""
+    found = {name: _written(getattr(rule, name)) for name in _FIELDS[rule.when]}
+    named = {"name": rule.name, "when": rule.when, **({"to": list(rule.to)} if rule.to else {})}
+    return named | {name: value for name, value in found.items() if value is not None}
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        unit, size = next((unit, size) for unit, size in _SIZES if seconds % size == 0)
+        return f"{seconds // size}{unit}"
+    if isinstance(value, tuple):
+        return [_written(one) for one in value]
+    return f"{value:f}" if isinstance(value, Decimal) else value
+
+
 class _Wrong(Exception):  # noqa: N818  # it becomes a RulesError
     def __init__(self, node: yaml.Node | None, said: str) -> None:
         super().__init__(said)
@@ -80,20 +113,18 @@ class _Wrong(Exception):  # noqa: N818  # it becomes a RulesError
 
 def _rules(tree: yaml.Node | None, environ: Mapping[str, str]) -> Rules:
     top = _mapping(tree, ("receivers", "rules"))
-    if "rules" not in top or "receivers" not in top:
-        raise _Wrong(tree, "give `receivers` and `rules`")
+    if "receivers" not in top:
+        raise _Wrong(tree, "give `receivers`, and `rules` beside those of the page")
     named = _mapping(top["receivers"])
     if not named:
         raise _Wrong(top["receivers"], "give at least one receiver")
     receivers = {name: _address(name, node, environ) for name, node in named.items()}
     rules: dict[str, Rule] = {}
-    for node in _list(top["rules"]):
+    for node in _list(top["rules"]) if "rules" in top else ():
         rule = _rule(node, receivers)
         if rule.name in rules:
             raise _Wrong(node, f"there are two rules {rule.name!r}: give each a name of its own")
         rules[rule.name] = rule
-    if not rules:
-        raise _Wrong(top["rules"], "give at least one rule")
     return Rules(tuple(rules.values()), receivers)
 
 
@@ -109,7 +140,7 @@ def _address(name: str, node: yaml.Node, environ: Mapping[str, str]) -> str:
     return environ[variable]
 
 
-def _rule(node: yaml.Node, receivers: Mapping[str, str]) -> Rule:
+def _rule(node: yaml.Node | None, receivers: Mapping[str, str] | None) -> Rule:
     given = _mapping(node)
     if "when" not in given:
         raise _Wrong(node, f"`when` is missing: one of {', '.join(_FIELDS)}")
@@ -123,7 +154,7 @@ def _rule(node: yaml.Node, receivers: Mapping[str, str]) -> Rule:
             raise _Wrong(node, f"a rule `{when}` needs `{needed}`")
     values: dict[str, Any] = {name: _READ[name](given[name]) for name in given.keys() - {"when"}}
     for receiver in values.get("to", ()):
-        if receiver not in receivers:
+        if receivers is not None and receiver not in receivers:
             raise _Wrong(given["to"], f"there is no receiver {receiver!r}")
     return Rule(**{"name": when, **values, "when": when})
 

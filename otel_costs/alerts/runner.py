@@ -1,17 +1,19 @@
 """The runner: looks at the store by its rules, notes what began and ended, and has it told."""
 
+import json
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.alerts import conditions, state
+from otel_costs.alerts import rules as rules_of
 from otel_costs.alerts.conditions import Finding
 from otel_costs.alerts.delivery import Delivery
-from otel_costs.alerts.rules import Rule, Rules
+from otel_costs.alerts.rules import Rule, Rules, RulesError
 from otel_costs.alerts.state import Event, State
 from otel_costs.store import StoreError, live
 
@@ -30,6 +32,7 @@ LAST_RETRY: Final = timedelta(minutes=15)
 class Runner:
     """Rules over a store. `reader` reads reports, `writer` reads and writes `alerts`; the same where one may do both.
 
+    Beside `rules`, which are of a file, those count that stand in the store under other names.
     `clock` is the store's own, where none is given.
     """
 
@@ -41,7 +44,10 @@ class Runner:
         delivery: Delivery,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self._reader, self._state, self._rules, self._delivery = reader, State(writer), rules, delivery
+        watched = {"receivers": list(delivery.names), "rules": [rules_of.fields_of(rule) for rule in rules.rules]}
+        self._reader, self._rules, self._delivery = reader, rules, delivery
+        self._state = State(writer, json.dumps(watched))
+        self._unread: set[str] = set()
         self._clock = clock or (lambda: live.now(reader))
         self._sender = secrets.token_hex(8)
 
@@ -51,10 +57,11 @@ class Runner:
         if not self._state.sends(self._sender, at):
             return False
         events = self._state.events()
-        for rule in self._rules.rules:
+        rules = self._in_force(events, at)
+        for rule in rules.values():
             for event in changes(rule, conditions.find(self._reader, rule, at), events, at):
                 self._state.write(event)
-        self._deliver(at)
+        self._deliver(at, rules)
         return True
 
     def run(self, every_s: float, stop: threading.Event) -> None:
@@ -78,16 +85,42 @@ class Runner:
         except StoreError:
             _logger.info("alerts: the store does not answer; another program sends in %s", state.LEASE)
 
-    def _deliver(self, at: datetime) -> None:
+    def _in_force(self, events: Iterable[Event], at: datetime) -> dict[str, Rule]:
+        """Return the rules by their names. What one has found that was taken away ends, and nobody is told."""
+        found = {rule.name: rule for rule in self._rules.rules}
+        gone = set()
+        for name, definition in self._state.rules().items():
+            if name in found:
+                continue
+            try:
+                if definition:
+                    found[name] = rules_of.read_one(definition)
+                else:
+                    gone.add(name)
+            except RulesError as error:
+                if name not in self._unread:
+                    _logger.warning("alerts: the rule %r of the store is left out: %s", name, error)
+                self._unread.add(name)
+        for event in events:
+            if event.rule in gone and event.ended_at is None:
+                self._state.write(state.ended(event, at))
+                self._state.acknowledge(event.id)
+        return found
+
+    def _wanted(self, rule: Rule) -> tuple[str, ...]:
+        """Return who is told of a rule: the receivers that it names; all where it names none that is there."""
+        names = self._delivery.names
+        return tuple(name for name in rule.to if name in names) or names
+
+    def _deliver(self, at: datetime, rules: Mapping[str, Rule]) -> None:
         acknowledged, silenced = self._state.acknowledged(), self._state.silenced(at)
-        rules = {rule.name: rule for rule in self._rules.rules}
         for event in reversed(self._state.events()):
             if event.rule not in rules or event.id in acknowledged or event.next_at > at:
                 continue
-            wanted = rules[event.rule].to or self._delivery.names
+            wanted = self._wanted(rules[event.rule])
             if not _due(event, wanted):
                 continue
-            if silenced & {"", event.rule, event.id}:
+            if {"", event.rule, event.id} & silenced.keys():
                 if event.ended_at and not event.sent_to:  # it began and ended in silence: nothing is told of it
                     self._state.acknowledge(event.id)
                 continue

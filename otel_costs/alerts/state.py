@@ -1,7 +1,7 @@
-"""What stands in the store of alerts: events, acknowledgements, silences, and who sends."""
+"""What stands in the store of alerts: events, acknowledgements, silences, rules, and who sends."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ _TYPES: Final = {
     "session_id": "String", "message": "String", "began_at": "DateTime64(3, 'UTC')",
     "ended_at": "Nullable(DateTime64(3, 'UTC'))", "tells_end": "Bool", "sent_to": "Array(String)",
     "end_sent_to": "Array(String)", "attempts": "UInt32", "next_at": "DateTime64(3, 'UTC')",
-    "until": "DateTime64(3, 'UTC')", "confirmed": "Bool",
+    "until": "DateTime64(3, 'UTC')", "confirmed": "Bool", "definition": "String",
 }  # fmt: skip
 _EVENT: Final = (
     "id", "rule", "subject", "user_id", "session_id", "message", "began_at", "ended_at", "tells_end", "sent_to",
@@ -52,12 +52,21 @@ class Event:
             of = f"{self.rule}\n{self.subject}\n{self.began_at.isoformat()}"
             object.__setattr__(self, "id", hashlib.sha256(of.encode()).hexdigest()[:12])
 
+    def state(self, acknowledged: Container[str]) -> str:
+        """Return whether it is `open`, `acknowledged` by somebody, or `ended`."""
+        if self.ended_at is not None:
+            return "ended"
+        return "acknowledged" if self.id in acknowledged else "open"
+
 
 class State:
-    """The table `alerts` of a store, by a client that may read and write it. All methods raise StoreError."""
+    """The table `alerts` of a store, by a client that may read and write it. All methods raise StoreError.
 
-    def __init__(self, client: "Client") -> None:
-        self._client = client
+    `watched` is what a sender tells of itself: its receivers' names and its rules, in JSON.
+    """
+
+    def __init__(self, client: "Client", watched: str = "") -> None:
+        self._client, self._watched = client, watched
 
     def events(self, limit: int = 100_000) -> list[Event]:
         """Return the events, the newest first."""
@@ -89,10 +98,31 @@ class State:
         """Send nothing of a rule or an event until then; of none named, of all."""
         self._insert("silence", {"id": name, "until": until})
 
-    def silenced(self, at: datetime) -> frozenset[str]:
-        """Return which rules and events are silenced at a moment; "" is all."""
-        sql = "select id from alerts final where kind = 'silence' and until > {at:DateTime64(3, 'UTC')}"
-        return frozenset(row["id"] for row in rows(self._client, sql, {"at": at}))
+    def silenced(self, at: datetime) -> Mapping[str, datetime]:
+        """Return which rules and events are silenced at a moment, and until when; "" is all."""
+        sql = (
+            "select id, until from alerts final where kind = 'silence' and until > {at:DateTime64(3, 'UTC')}"
+            " order by id"
+        )
+        return {row["id"]: row["until"] for row in rows(self._client, sql, {"at": at})}
+
+    def rules(self) -> Mapping[str, str]:
+        """Return the rules that stand in the store, by their names, in YAML; "" is one that was taken away."""
+        found = rows(self._client, "select id, definition from alerts final where kind = 'rule' order by id")
+        return {row["id"]: row["definition"] for row in found}
+
+    def put_rule(self, name: str, definition: str) -> None:
+        """Put a rule in the place of the one before of its name; "" takes that away."""
+        self._insert("rule", {"id": name, "definition": definition})
+
+    def watched(self, at: datetime) -> str | None:
+        """Return what the program that sends tells of itself; None where none sends."""
+        sql = (
+            "select definition from alerts final where kind = 'sender' and confirmed"
+            " and until > {at:DateTime64(3, 'UTC')} order by until desc limit 1"
+        )
+        found = rows(self._client, sql, {"at": at})
+        return found[0]["definition"] if found else None
 
     def sends(self, sender: str, at: datetime) -> bool:
         """Say whether it is `sender` that sends, of all that would; renews it, where it is.
@@ -126,7 +156,8 @@ class State:
         return found.pop(sender, False), found
 
     def _sender(self, sender: str, until: datetime, *, confirmed: bool) -> None:
-        self._insert("sender", {"id": sender, "until": until, "confirmed": confirmed})
+        told = {"id": sender, "until": until, "confirmed": confirmed, "definition": self._watched}
+        self._insert("sender", told)
 
     def _insert(self, kind: str, values: Mapping[str, Any]) -> None:
         given = {"kind": kind, **values}

@@ -1,7 +1,7 @@
 """The commands `alerts run`, `try`, `list`, `ack` and `silence`."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,7 +116,7 @@ def list_(limit: int, form: str, writer_dsn: str | None, dsn: str | None) -> Non
     with options.opened(writer_dsn or dsn) as client:
         state = State(client)
         found, acknowledged = state.events(limit), state.acknowledged()
-    told = [_row(event, _state(event, acknowledged)) for event in found]
+    told = [_row(event, event.state(acknowledged)) for event in found]
     _write(told, form, "no alerts yet: `otel-costs alerts run --rules FILE` watches the store")
     if any(row["state"] == "open" for row in told):
         click.get_current_context().exit(1)
@@ -167,12 +167,6 @@ def beside(path: Path | None) -> Iterator[Process | None]:
         yield process
     finally:
         process.stop()
-
-
-def _state(event: Event, acknowledged: Iterable[str]) -> str:
-    if event.ended_at is not None:
-        return "ended"
-    return "acknowledged" if event.id in acknowledged else "open"
 
 
 def _row(event: Event, state: str) -> Row:

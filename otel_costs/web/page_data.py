@@ -31,6 +31,7 @@ from otel_costs.store.rows import Row
 from otel_costs.store.selection import Selection
 from otel_costs.store.usage_report import usage
 from otel_costs.web import (
+    alerts_api,
     budgets_api,
     calls_api,
     compare_api,
@@ -172,6 +173,11 @@ async def _budgets(asking: _Asking) -> _Answered:
     return {"budgets": found}, [{name: row[name] for name in row if name != "burn_down"} for row in found]
 
 
+async def _alerts(asking: _Asking) -> _Answered:
+    found = await asking.ask(alerts_api.asking(asking.question.limit))
+    return found, found["alerts"]
+
+
 async def _what_if(asking: _Asking) -> _Answered:
     texts = asking.question.texts
     models = [model for model in texts.get("alternative", "").split(",") if model]
@@ -215,6 +221,7 @@ _SINGLE: Final = {
     page_paths.OVERVIEW: _Page(_OVERVIEW, _overview),
     "sessions": _Page(sessions_api.SESSIONS, _sessions),
     "budgets": _Page(Asked(("tz", *FORM)), _budgets),
+    "alerts": _Page(replace(alerts_api.LIST, names=("tz", *FORM)), _alerts),
     "what-if": _Page(Asked((*PERIOD, *FILTERS, *FORM), own=_ALTERNATIVES), _what_if),
     "prices": _Page(replace(prices_api.PRICES, names=("tz", *FORM)), _prices),
     "inbox": _Page(Asked((*PERIOD, *FILTERS, *FORM)), _inbox),

@@ -1,6 +1,8 @@
 -- The reader sees what calls cost, through views, and no word of what was said. Views run with the rights of the user
 -- who made them.
 create role if not exists otel_costs_reader;
+-- What alerts were sent, and by which rules: names and sums.
+grant select on alerts to otel_costs_reader;
 grant select on begun_sessions to otel_costs_reader;
 grant select on billed_calls to otel_costs_reader;
 grant select on budget_limits to otel_costs_reader;

@@ -1,12 +1,12 @@
--- One row per change of an event, an acknowledgement, a silence, or a program that would send; `alerts final` is one
--- row of each. Nothing of what was said is in it.
+-- One row per change of an event, an acknowledgement, a silence, a program that would send, or a rule; `alerts final`
+-- is one row of each. Nothing of what was said is in it.
 -- Units: times in UTC.
--- Source: `otel-costs alerts`.
+-- Source: `otel-costs alerts`, and the page of alerts.
 create table if not exists alerts
 (
-    kind Enum8('event' = 1, 'acknowledged' = 2, 'silence' = 3, 'sender' = 4)
-        comment 'what the row tells of: something that a rule found, an acknowledgement, a silence, a sender',
-    id String, -- identity of the event; of a silence the rule or event, empty for all; of a sender its own
+    kind Enum8('event' = 1, 'acknowledged' = 2, 'silence' = 3, 'sender' = 4, 'rule' = 5)
+        comment 'what the row tells of: something that a rule found, an acknowledgement, a silence, a sender, a rule',
+    id String, -- identity of the event; of a silence the rule or event, empty for all; of a rule its name
     rule String, -- name of the rule that found it
     subject String, -- what the rule found it of, in the rule's own form
     user_id String, -- the user whom the event is about; empty where it is about none
@@ -21,7 +21,8 @@ create table if not exists alerts
     next_at DateTime64(3, 'UTC'), -- when a message that was not taken is tried again
     until DateTime64(3, 'UTC'), -- until when it is silenced, or the sender counts
     confirmed Bool, -- of a sender: whether it has seen that there is no other
-    changed_at DateTime64(6, 'UTC') default now64(6) -- when it was written
+    changed_at DateTime64(6, 'UTC') default now64(6), -- when it was written
+    definition String default '' -- of a rule its fields in YAML, empty: it is gone; of a sender what it watches, in JSON
 )
 engine = ReplacingMergeTree(changed_at)
 order by (kind, id)

@@ -1,5 +1,6 @@
 """Rules over a real store, told to a real receiver on loopback: once, and again when it has ended."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from otel_costs.alerts import rules as rules_file
 from otel_costs.alerts.conditions import find
@@ -241,6 +244,66 @@ def test_a_silence_holds_back_for_a_time(store: Store, receiver: Receiver, name:
     assert len(receiver.got) == 1
 
 
+def test_rules_of_the_store_are_kept_beside_those_of_the_file(store: Store, receiver: Receiver) -> None:
+    """From the next look on, and until they are taken away; what one has found ends then, and nobody is told."""
+    store.insert(*dear())
+    state, looks = State(store.client), runner(store, receiver, Clock(), Rule("new", rules_file.NEW_MODEL))
+    looks.look()
+    state.put_rule("page", rules_file.text_of({"name": "page", "when": "session_cost", "usd": "4.5", "to": ["gone"]}))
+    state.put_rule("odd", rules_file.text_of({"name": "odd", "when": "of a later version"}))
+    state.put_rule(
+        "new", rules_file.text_of({"name": "new", "when": "day_total", "usd": "0.01"})
+    )  # that of the file counts
+    looks.look()
+    looks.look()
+    assert receiver.got == ["session s1 has cost $5.00 and still runs"]
+    state.put_rule("page", "")
+    looks.look()
+    assert [event.state(state.acknowledged()) for event in state.events()] == ["ended"]
+    assert len(receiver.got) == 1
+
+
+def test_who_sends_tells_what_is_watched(store: Store, receiver: Receiver) -> None:
+    """Names of receivers, no address, and rules; nothing once nobody sends."""
+    clock = Clock()
+    looks = runner(store, receiver, clock, DEAR)
+    looks.look()
+    state = State(store.client)
+    told = state.watched(NOW) or ""
+    assert json.loads(told) == {
+        "receivers": ["hook"],
+        "rules": [{"name": "dear", "when": "session_cost", "usd": "5", "active": "15m"}],
+    }
+    assert receiver.url not in told
+    looks.leave()
+    assert state.watched(NOW) is None
+
+
+LENGTHS = st.integers(1, 10_000).map(lambda count: f"{count}m")
+AMOUNTS = st.decimals(Decimal("0.000001"), Decimal(10**9), places=6).filter(lambda one: one > 0).map(str)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+@given(
+    st.one_of(
+        st.fixed_dictionaries({"when": st.just("budget"), "shares": st.lists(AMOUNTS, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"when": st.just("session_cost"), "usd": AMOUNTS, "active": LENGTHS}),
+        st.fixed_dictionaries(
+            {"when": st.just("spend_rate"), "by": NAMES.map("tag.{}".format), "times": AMOUNTS, "min_usd": AMOUNTS}
+        ),
+        st.fixed_dictionaries({"when": st.just("day_total"), "usd": AMOUNTS, "zone": st.just("Europe/Berlin")}),
+        st.fixed_dictionaries({"when": st.sampled_from(["new_model", "store_health"])}),
+    ),
+    NAMES,
+    st.lists(NAMES, max_size=2),
+)
+def test_a_rule_is_the_same_when_it_is_read_again(fields: dict[str, Any], name: str, to: list[str]) -> None:
+    """What is written of it says all of it."""
+    rule = rules_file.read_one(rules_file.text_of({**fields, "name": name, "to": to}))
+    assert rule.name == name
+    assert rules_file.read_one(rules_file.text_of(rules_file.fields_of(rule))) == rule
+
+
 def test_a_dry_run_tells_what_would_have_been_sent(store: Store) -> None:
     """Over the past, and notes nothing."""
     store.insert(*dear(ago=5 * DAY))
@@ -284,6 +347,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("HOOK", "NONE", "line 2: the environment variable NONE"),
         ("name: dear", "name: budget", "line 6: there are two rules 'budget'"),
         ("rules:", "rules: [", "it is no YAML"),
+        ("receivers:\n  ops: {url_env: HOOK}\n", "", "line 1: give `receivers`"),
     ],
 )
 def test_what_is_no_rule_is_refused_with_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -130,7 +130,7 @@ export function useAddress(arrived) {
 export function start() {
   history.scrollRestoration = "manual";
   const { kind, query } = here();
-  const hasPeriod = !["sessions", "calls", "prices", "budgets"].includes(kind) || here().path === "/sessions";
+  const hasPeriod = !["sessions", "calls", "prices", "budgets", "alerts"].includes(kind) || here().path === "/sessions";
   if (hasPeriod && !query.has("range") && !query.has("from") && !query.has("to")) {
     history.replaceState(history.state, "", here_with({ range: DEFAULT_RANGE, cursor: query.get("cursor") }));
   }

@@ -8,6 +8,7 @@ import { isExample } from "./example.js";
 import { useLive } from "./live.js";
 import { Failure, html } from "./parts.js";
 import { ROOT } from "./settings.js";
+import { Alerts } from "./pages/alerts.js";
 import { Budgets } from "./pages/budgets.js";
 import { Call } from "./pages/call.js";
 import { Compare } from "./pages/compare.js";
@@ -19,12 +20,12 @@ import { Sessions } from "./pages/sessions.js";
 import { WhatIf } from "./pages/what_if.js";
 
 const NAVIGATION = [
-  ["/", "Overview"], ["/sessions", "Sessions"], ["/budgets", "Budgets"], ["/what-if", "What if"], ["/compare", "Compare"], ["/prices", "Prices"], ["/inbox", "Inbox"],
+  ["/", "Overview"], ["/sessions", "Sessions"], ["/budgets", "Budgets"], ["/alerts", "Alerts"], ["/what-if", "What if"], ["/compare", "Compare"], ["/prices", "Prices"], ["/inbox", "Inbox"],
 ];
 
 /** What is shown at an address: a component, and what it is given beside the address. */
 function pageAt({ path, kind, ids }) {
-  const single = { "/": Overview, "/sessions": Sessions, "/budgets": Budgets, "/what-if": WhatIf, "/compare": Compare, "/prices": Prices, "/inbox": Inbox }[path];
+  const single = { "/": Overview, "/sessions": Sessions, "/budgets": Budgets, "/alerts": Alerts, "/what-if": WhatIf, "/compare": Compare, "/prices": Prices, "/inbox": Inbox }[path];
   if (single) return [single, {}];
   const one = { sessions: Session, calls: Call, users: UserPage, scenarios: ScenarioPage }[kind];
   // An id that was written with a slash in it is whole again.

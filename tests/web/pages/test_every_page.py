@@ -29,6 +29,7 @@ PAGES = (
     f"/scenarios/{WORD}",
     f"/models/openai/{WORD}",
     "/budgets",
+    "/alerts",
     "/what-if",
     f"/what-if?session={WORD}",
     "/prices",
@@ -77,7 +78,7 @@ def test_seen_by_everybody(page: Page, filled: None, path: str) -> None:
 
 def test_titles_tell_pages_apart(page: Page, filled: None) -> None:
     """No two pages have the same title."""
-    paths = ("/", "/sessions", f"/sessions/{WORD}", "/budgets", "/what-if", "/prices", "/inbox", "/compare")
+    paths = ("/", "/sessions", f"/sessions/{WORD}", "/budgets", "/alerts", "/what-if", "/prices", "/inbox", "/compare")
     titles = {page.open(path).driver.title for path in paths}
     assert len(titles) == len(paths)
 

@@ -40,7 +40,7 @@ export function Budgets({ address, titled }) {
   const done = () => wrote(written + 1);
   const zone = address.query.get("tz");
   return html`<div class="head"><h1>Budgets</h1><${Downloads} path="/budgets" query=${zone ? { tz: zone } : null} /></div>
-    <p class="faint">A budget is what may be spent in a calendar day, week or month. Calls past it are refused where a program asks for that, and told of everywhere.</p>
+    <p class="faint">A budget is what may be spent in a calendar day, week or month. Calls past it are refused where a program asks for that; <a href=${href("/alerts")}>alerts</a> tell of it before.</p>
     <${Answer} of=${found}>${data => html`
       ${data.budgets.length ? html`<div class="grid" aria-busy=${found.isCurrent ? null : "true"}>${data.budgets.map(one => html`<${Budget} key=${keyOf(one)} of=${one} zone=${address.zone} query=${address.query} done=${done} />`)}</div>`
         : html`<${Section} title="There is no budget yet"><p>${MAY_WRITE ? "Set the first one below." : "Who may write can set one."}</p><//>`}
