@@ -22,7 +22,7 @@ create table if not exists alerts
     until DateTime64(3, 'UTC'), -- until when it is silenced, or the sender counts
     confirmed Bool, -- of a sender: whether it has seen that there is no other
     changed_at DateTime64(6, 'UTC') default now64(6), -- when it was written
-    definition String default '' -- of a rule its fields in YAML, or nothing, and it is gone; of a sender what it watches
+    definition String default '' -- of a rule its fields in YAML, empty once it is gone; of a sender what it watches
 )
 engine = ReplacingMergeTree(changed_at)
 order by (kind, id)
