@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from otel_costs.alerts import rules
 from otel_costs.alerts.rules import Rule
-from otel_costs.store import health, reports
+from otel_costs.store import bill_differences, health, reports
 from otel_costs.store.periods import period
 from otel_costs.store.rows import Row, rows
 
@@ -87,6 +87,18 @@ group by provider, model, operation order by calls desc, provider, model, operat
 _DAY_USD: Final = """
 select coalesce(sum(cost_usd), 0) as usd from owned_calls
 where end_time >= {since:DateTime64(3, 'UTC')} and end_time <= {at:DateTime64(3, 'UTC')}
+"""
+# Units of other currencies are left out: they were not compared. What is not money counts by its share alone.
+_BILLS: Final = """
+select vendor, part, day, anyIf(cause, unit = {whole:String}) as of_day, any(cause) as of_any,
+    anyIf(difference, unit = {whole:String}) as usd, countIf(unit = {whole:String}) as is_money,
+    max(if(unit = {usd:String} or ours is null and cause = 'another_currency', 0,
+        100 * toFloat64(abs(difference)) / greatest(toFloat64(abs(coalesce(theirs, 0))),
+            toFloat64(abs(coalesce(ours, 0)))))) as percent
+from open_bill_differences group by vendor, part, day
+having {least_usd:Decimal(38, 12)} > 0 and abs(usd) >= {least_usd:Decimal(38, 12)}
+    or {least_percent:Decimal(38, 12)} > 0 and percent >= toFloat64({least_percent:Decimal(38, 12)})
+order by abs(usd) desc, percent desc, vendor, part, day limit {most:UInt32}
 """
 _LAST: Final = "select max(end_time) as last from owned_calls where end_time <= {at:DateTime64(3, 'UTC')}"
 
@@ -218,6 +230,29 @@ def _health(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     return found
 
 
+def _bills(client: "Client", rule: Rule, _at: datetime) -> list[Finding]:
+    given = {
+        "whole": bill_differences.DAY_USD,
+        "usd": bill_differences.USD,
+        "least_usd": rule.usd,
+        "least_percent": rule.percent,
+        "most": _MOST,
+    }
+    return [
+        Finding(f"{row['vendor']}|{row['part']}|{row['day']}", _said_of_bill(row))
+        for row in rows(client, _BILLS, given)
+    ]
+
+
+def _said_of_bill(row: Row) -> str:
+    whose = f"{row['vendor']}'s bill" + (f" ({row['part']})" if row["part"] else "")
+    cause = (row["of_day"] or row["of_any"]).replace("_", " ")
+    if not row["is_money"]:
+        return f"{whose} of {row['day']} and what was recorded differ by {row['percent']:.1f}% of a quantity: {cause}"
+    more = "more" if row["usd"] > 0 else "less"
+    return f"{whose} of {row['day']} is ${_money(abs(row['usd']))} {more} than was recorded: {cause}"
+
+
 def _money(usd: Decimal) -> str:
     """Return dollars to the cent, or where they are less, to the first digits that are there."""
     return f"{usd:,.2f}" if usd >= Decimal("0.01") or not usd else f"{usd:.6f}"
@@ -232,6 +267,7 @@ _OF: Final[Mapping[str, Callable[["Client", Rule, datetime], list[Finding]]]] = 
     rules.MISSING_CALLS: _missing,
     rules.DAY_TOTAL: _day,
     rules.STORE_HEALTH: _health,
+    rules.RECONCILE: _bills,
 }
-NOW_ONLY: Final = (rules.BUDGET, rules.MISSING_CALLS, rules.STORE_HEALTH)
+NOW_ONLY: Final = (rules.BUDGET, rules.MISSING_CALLS, rules.STORE_HEALTH, rules.RECONCILE)
 """What the store knows of now alone, and no dry run over the past can tell."""

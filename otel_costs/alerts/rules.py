@@ -21,6 +21,7 @@ UNPRICED_CALLS: Final = "unpriced_calls"
 MISSING_CALLS: Final = "missing_calls"
 DAY_TOTAL: Final = "day_total"
 STORE_HEALTH: Final = "store_health"
+RECONCILE: Final = "reconcile"
 
 _LENGTHS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SIZES: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -45,6 +46,7 @@ class Rule:
     active: timedelta = timedelta(minutes=15)
     silent: timedelta | None = None
     zone: str = "UTC"
+    percent: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ def _rule(node: yaml.Node | None, receivers: Mapping[str, str] | None) -> Rule:
     for needed in _NEEDED.get(when, ()):
         if needed not in given:
             raise _Wrong(node, f"a rule `{when}` needs `{needed}`")
+    if when in _ONE_OF and not any(name in given for name in _ONE_OF[when]):
+        raise _Wrong(node, f"a rule `{when}` needs {' or '.join(f'`{name}`' for name in _ONE_OF[when])}")
     values: dict[str, Any] = {name: _READ[name](given[name]) for name in given.keys() - {"when"}}
     for receiver in values.get("to", ()):
         if receivers is not None and receiver not in receivers:
@@ -234,6 +238,7 @@ _READ: Final[Mapping[str, Callable[[yaml.Node], Any]]] = {
     "active": _length,
     "silent": _length,
     "zone": _zone,
+    "percent": _number,
 }
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     BUDGET: ("shares",),
@@ -244,9 +249,11 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     MISSING_CALLS: (),
     DAY_TOTAL: ("usd", "zone"),
     STORE_HEALTH: ("silent",),
+    RECONCILE: ("usd", "percent"),
 }
 _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     SESSION_COST: ("usd",),
     SPEND_RATE: ("by", "times"),
     DAY_TOTAL: ("usd",),
 }
+_ONE_OF: Final[Mapping[str, tuple[str, ...]]] = {RECONCILE: ("usd", "percent")}

@@ -91,7 +91,7 @@ def run(path: Path, once: bool, interval: float, writer_dsn: str | None, dsn: st
 def try_(path: Path, step: int, since: datetime | None, until: datetime | None, form: str, dsn: str | None) -> None:
     """Show what rules would have sent over the past, the last seven days if nothing is said. Sends and notes nothing.
 
-    Rules of budgets, of missing calls and of the store's health know only now, and are left out.
+    Rules of budgets, missing calls, bills and the store's health know only now, and are left out.
     """
     from otel_costs.alerts.dry_run import would_have_sent  # noqa: PLC0415
     from otel_costs.store import live  # noqa: PLC0415

@@ -45,6 +45,7 @@ COMMANDS: Final = {
 _EXTRAS: Final = {
     "clickhouse_connect": "cli",
     "apprise": "alerts",
+    "pyarrow": "parquet",
     "chdb": "local",
     "clickhouse_cityhash": "local",
     "lz4": "local",

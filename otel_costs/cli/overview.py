@@ -103,3 +103,7 @@ def _looks(found: Row) -> Iterator[RenderableType]:
     for row in found["dear_days"][:_DEAREST]:
         usual = f"{formatting.usd(row['average_usd'])} is usual"
         yield Text(f"  {row['day']}: {formatting.usd(row['cost_usd'])}, {usual} in the four weeks before")
+    bills = {(row["vendor"], row["day"]) for row in found["bill_differences"]}
+    for vendor in sorted({vendor for vendor, _ in bills}):
+        days = formatting.many(sum(one == vendor for one, _ in bills), "day")
+        yield output.text(f"  {vendor}'s bill differs on {days} (`otel-costs reconcile --provider {vendor}`)")

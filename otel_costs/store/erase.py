@@ -46,9 +46,10 @@ ERASED: Final = {
 """Every table that may name somebody, and what of it does."""
 
 KEPT: Final = (
-    "call_arrivals", "call_records", "call_sequences", "cost_half_hours", "not_priced_half_hours", "schema_versions",
+    "bill_differences", "call_arrivals", "call_records", "call_sequences", "cost_half_hours", "not_priced_half_hours",
+    "schema_versions",
 )  # fmt: skip
-"""Tables that name nobody: one keeps nothing, others have numbers of calls, sums, and who made the tables."""
+"""Tables that name nobody: one keeps nothing, others have sums, numbers of calls, bills, and who made the tables."""
 
 _HALF_HOURS: Final = (
     f"select distinct toInt32(floor(toUnixTimestamp64Milli(end_time) / 1800000)) as half_hour from calls where {_OWN}"  # noqa: S608

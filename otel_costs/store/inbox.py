@@ -1,11 +1,11 @@
-"""What needs a look: calls that are not simply priced, or missing, and sessions and days that are far too dear."""
+"""What needs a look: calls that are not simply priced, or missing; dear sessions and days; bills that differ."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import costs, health, reports, rollups, session_list
+from otel_costs.store import bill_differences, costs, health, reports, rollups, session_list
 from otel_costs.store.rollups import Rows
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_calls, of_sessions
@@ -52,14 +52,25 @@ _DEAR: Final = (
 
 
 def inbox(client: "Client", selection: Selection, now: datetime | None = None) -> Row:
-    """Return what needs a look, of a selection; of missing calls all that are known. Raises StoreError."""
+    """Return what needs a look, of a selection. Raises StoreError.
+
+    Of missing calls all that are known; of bills what they differ in on the days of its time.
+    """
     return {
         "not_priced": not_priced(client, selection),
         "missing_calls": reports.missing_calls(client),
         "dear_sessions": dear_sessions(client, selection),
         "dear_days": dear_days(client, selection, now or datetime.now(UTC)),
         "misdated_calls": health.misdated(client),
+        "bill_differences": bill_differences.differences(client, *_days(selection)),
     }
+
+
+def _days(selection: Selection) -> tuple[date | None, date | None]:
+    """Return the first day that a selection has a part of, and that after the last one."""
+    since, until = selection.since, selection.until
+    after = until - timedelta(microseconds=1) + timedelta(days=1) if until else None
+    return since and since.astimezone(UTC).date(), after and after.astimezone(UTC).date()
 
 
 def not_priced(client: "Client", selection: Selection) -> list[Row]:

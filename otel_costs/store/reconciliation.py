@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 TOKENS: Final = ("input_tokens", "cache_read_tokens", "output_tokens", "input_audio_tokens", "output_audio_tokens")
-UNITS: Final = ("requests", *TOKENS, "input_characters", "audio_seconds", "images")
+UNITS: Final = (
+    "requests", *TOKENS, "cache_write_tokens", "input_characters", "audio_seconds", "images", "web_searches", "credits",
+)  # fmt: skip
 """The units that are compared. Totals have their parts in them; audio is that which was listened to."""
 
 # One call of ours is many requests of theirs.
@@ -24,13 +26,14 @@ _FAILED: Final = (
 )
 _OF: Final = """
 from billed_calls as c
-where c.provider = {provider:String}
+where c.provider in {providers:Array(String)}
     and c.end_time >= {since:DateTime64(3, 'UTC')} and c.end_time < {until:DateTime64(3, 'UTC')}
     and (empty({services:Array(String)}) or has({services:Array(String)}, c.service))
 """
 _USAGE: Final = f"""
 select
-    toDate(c.end_time) as day,
+    toDate(c.end_time, {{zone:String}}) as day,
+    toString(c.provider) as provider,
     c.model as model,
     countIf(c.operation not in {_JOBS} and not ({_FAILED})) as requests,
     countIf(c.operation in {_JOBS}) as jobs,
@@ -39,22 +42,26 @@ select
     sum(c.output_tokens) as output_tokens,
     sum(c.input_audio_tokens) as input_audio_tokens,
     sum(c.output_audio_tokens) as output_audio_tokens,
+    sum(c.cache_write_tokens) as cache_write_tokens,
     sum(c.input_characters) as input_characters,
     nullIf(sumIf(c.audio_seconds, c.operation = 'speech_to_text'), 0) as audio_seconds,
-    sum(c.images) as images
+    sum(c.images) as images,
+    sum(c.web_searches) as web_searches,
+    sum(toDecimal128OrNull(c.other_usage['credits'], 9)) as credits
 {_OF} and c.operation not in {_ELSEWHERE}
-group by day, model
-order by day, model
+group by day, provider, model
+order by day, provider, model
 """  # words of ours, never a caller's
 _COSTS: Final = f"""
 select
-    toDate(c.end_time) as day,
+    toDate(c.end_time, {{zone:String}}) as day,
+    toString(c.provider) as provider,
     c.model as model,
     countIf(c.cost_usd is null) as unpriced_calls,
     coalesce(sum(c.cost_usd), 0) as cost_usd
 {_OF}
-group by day, model
-order by day, model
+group by day, provider, model
+order by day, provider, model
 """
 _MISSING: Final = """
 select sum(missing_count) as missing_calls
@@ -66,20 +73,25 @@ where last_time >= {since:DateTime64(3, 'UTC')} and first_time < {until:DateTime
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which calls: of `provider`, ended in [since, until), made by one of `services`, or by any if there are none."""
+    """Which calls: of `providers`, ended in [since, until), made by one of `services`, or by any if there are none.
 
-    provider: str
+    Days begin in `zone`.
+    """
+
+    providers: Sequence[str]
     since: date
     until: date
     services: Sequence[str] = ()
+    zone: str = "UTC"
 
     def parameters(self) -> dict[str, object]:
         """Return them as a query's parameters."""
-        return {"provider": self.provider, "services": list(self.services), **between(self.since, self.until)}
+        named = {"providers": list(self.providers), "services": list(self.services), "zone": self.zone}
+        return {**named, **between(self.since, self.until)}
 
 
 def recorded_usage(client: "Client", asked: Asked) -> list[Row]:
-    """Return what each model used: a row per day (UTC) and model, with UNITS, None where no call has stated one.
+    """Return what each model used: a row per day, provider and model, with UNITS, None where no call has stated one.
 
     `jobs` are batches, runs and the like; they are not in `requests`. What is no usage of a model is left out:
     moderations, videos, training, containers.
@@ -88,7 +100,7 @@ def recorded_usage(client: "Client", asked: Asked) -> list[Row]:
 
 
 def recorded_costs(client: "Client", asked: Asked) -> list[Row]:
-    """Return what each model cost by day (UTC): the sum of what is known, and how many calls have no price."""
+    """Return what each model cost by day and provider: the sum of what is known, and how many calls have no price."""
     return rows(client, _COSTS, asked.parameters())
 
 

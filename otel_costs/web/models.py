@@ -395,6 +395,25 @@ class DearDay(Shape):
     average_usd: Money
 
 
+class BillDifference(Shape):
+    """A difference between a provider's bill and what was recorded: of money or of a quantity."""
+
+    vendor: str = Field(description="whose bill it is: openai, azure, anthropic, google, elevenlabs, deepgram, aws")
+    part: str = Field(description="what of it was compared: projects, keys and services; empty for all")
+    day: str
+    model: str = Field(description="model or line item as the bill has it; empty for the whole day")
+    unit: str = Field(description="input_tokens, ...; usd for money, day_usd for the money of the whole day")
+    theirs: float | None = Field(description="what is billed; null for money, and where there is no such")
+    ours: float | None = Field(description="what was recorded; null for money, and where there is no such")
+    difference: float | None = Field(description="what is billed beyond what was recorded; null for money")
+    theirs_usd: Money | None
+    ours_usd: Money | None
+    difference_usd: Money | None
+    cause: str
+    found_at: Time
+    compared_at: Time
+
+
 class Inbox(Shape):
     """What needs a look."""
 
@@ -403,6 +422,7 @@ class Inbox(Shape):
     dear_sessions: list[DearSession]
     dear_days: list[DearDay]
     misdated_calls: int = Field(description="calls whose time no clock can have meant")
+    bill_differences: list[BillDifference]
     refused_records: int | None = Field(description="records that were refused since the start; null: not known here")
 
 

@@ -328,6 +328,7 @@ def _counts(looked: Row) -> Row:
         "missing_calls": sum(row["missing_count"] for row in looked["missing_calls"]),
         "dear_sessions": len(looked["dear_sessions"]),
         "dear_days": len(looked["dear_days"]),
+        "bill_differences": len(looked["bill_differences"]),
         "misdated_calls": looked["misdated_calls"],
         "refused_records": looked["refused_records"],
     }

@@ -43,7 +43,8 @@ async def get_inbox(
 
     Calls that are unpriced, partial or estimated, by reason; calls that never arrived; sessions that cost ten times
     the median of their kind; days that cost three times an average day of the four weeks before; records that were
-    refused. As CSV it is the calls that are not simply priced.
+    refused; what the latest comparisons found providers' bills to differ in. As CSV it is the calls that are not
+    simply priced.
     """
     readable(question, rights)
     found = await store.ask(request, lambda client: inbox.inbox(client, question.selection))

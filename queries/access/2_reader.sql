@@ -33,6 +33,7 @@ grant select on model_costs to otel_costs_reader;
 grant select on named_calls to otel_costs_reader;
 grant select on newest_sessions to otel_costs_reader;
 grant select on not_priced_recount to otel_costs_reader;
+grant select on open_bill_differences to otel_costs_reader;
 grant select on owned_calls to otel_costs_reader;
 grant select on scenario_costs to otel_costs_reader;
 grant select on session_calls to otel_costs_reader;

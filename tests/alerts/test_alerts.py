@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,15 @@ from otel_costs.alerts.dry_run import would_have_sent
 from otel_costs.alerts.rules import Rule, Rules, RulesError
 from otel_costs.alerts.runner import Runner
 from otel_costs.alerts.state import LEASE, State
-from otel_costs.store import budgets
+from otel_costs.store import bill_differences, budgets
+from otel_costs.store.bill_differences import Compared, Difference
 from tests.queries.ledger import LogRow, Store, call
 
 from .conftest import Receiver
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+YESTERDAY = (NOW - DAY).date()
 
 
 @dataclass
@@ -138,6 +140,70 @@ def test_missing_calls_are_told(store: Store, receiver: Receiver) -> None:
     looks.look()
     looks.look()
     assert [one.partition(" (")[0] for one in receiver.got] == ["1 calls of service shop have not arrived"]
+
+
+def compared(store: Store, *found: Difference, day: date = YESTERDAY) -> None:
+    """Note what a comparison of a day of Azure's bill found."""
+    bill_differences.keep(store.client, Compared("azure", day, day + DAY), found)
+
+
+def of_bill(theirs: str, ours: str, unit: str = "day_usd", cause: str = "billed_otherwise") -> Difference:
+    there, here = Decimal(theirs), Decimal(ours)
+    return Difference(YESTERDAY, "" if unit == "day_usd" else "gpt-4o", unit, there, here, there - here, cause)
+
+
+@pytest.mark.parametrize(
+    ("rule", "fires", "stays"),
+    [
+        (Rule("bills", rules_file.RECONCILE, usd=Decimal(2)), of_bill("12", "10"), of_bill("11.99", "10")),
+        (Rule("bills", rules_file.RECONCILE, usd=Decimal(2)), of_bill("10", "12"), of_bill("10", "11.99")),
+        (Rule("bills", rules_file.RECONCILE, usd=Decimal(1)), of_bill("9", "1"), of_bill("9000", "1", "credits")),
+        (Rule("bills", rules_file.RECONCILE, percent=Decimal(10)), of_bill("100", "90"), of_bill("100", "90.1")),
+        (
+            Rule("bills", rules_file.RECONCILE, percent=Decimal(10)),
+            of_bill("100", "90", "credits"), of_bill("100", "91", "credits"),
+        ),
+        (  # of a model alone, in a day that is as it should be but for a cent
+            Rule("bills", rules_file.RECONCILE, percent=Decimal(10)), of_bill("0.01", "0"), of_bill("5", "1", "usd"),
+        ),
+        (
+            Rule("bills", rules_file.RECONCILE, usd=Decimal(99), percent=Decimal(10)),
+            of_bill("2", "1"), of_bill("98.9", "98"),
+        ),
+    ],
+)  # fmt: skip
+def test_bills_that_differ_are_told_until_they_do_not(
+    store: Store, receiver: Receiver, rule: Rule, fires: Difference, stays: Difference
+) -> None:
+    """Once, by the dollars or the share that a rule gives; its end when a later comparison finds it no more."""
+    compared(store, stays)
+    assert find(store.client, rule, NOW) == []
+    compared(store, fires)
+    looks = runner(store, receiver, Clock(), rule)
+    looks.look()
+    compared(store, fires)
+    looks.look()
+    assert len(receiver.got) == 1
+    assert receiver.got[0].startswith(f"azure's bill of {YESTERDAY} ")
+    compared(store)
+    looks.look()
+    looks.look()
+    assert receiver.got == [receiver.got[0], f"ended: {receiver.got[0]}"]
+
+
+def test_what_is_said_of_a_bill(store: Store) -> None:
+    """How much, which way, and why."""
+    compared(store, of_bill("10", "12.5", cause="not_reported"))
+    rule = Rule("bills", rules_file.RECONCILE, usd=Decimal(1))
+    (found,) = find(store.client, rule, NOW)
+    assert found.message == f"azure's bill of {YESTERDAY} is $2.50 less than was recorded: not reported"
+
+
+def test_amounts_that_could_not_be_compared_are_not_told(store: Store) -> None:
+    """Euros are no difference of so many dollars, nor of so many percent."""
+    compared(store, Difference(YESTERDAY, "", "eur", Decimal(5), None, Decimal(5), "another_currency"))
+    rule = Rule("bills", rules_file.RECONCILE, usd=Decimal("0.01"), percent=Decimal("0.01"))
+    assert find(store.client, rule, NOW) == []
 
 
 def test_its_end_is_told_once_and_it_does_not_begin_again(store: Store, receiver: Receiver) -> None:

@@ -10,7 +10,7 @@ from tests.queries.ledger import NOON, Store, at, call
 from tests.queries.test_missing_calls import settle
 
 DAY = NOON.replace(hour=0)
-ASKED = Asked("openai", DAY, DAY + timedelta(days=1))
+ASKED = Asked(("openai",), DAY, DAY + timedelta(days=1))
 
 
 def usage(store: Store, asked: Asked = ASKED) -> list[dict[str, Any]]:
@@ -33,10 +33,10 @@ def test_usage_of_a_day(store: Store) -> None:
     day = NOON.date()
     assert usage(store) == [
         {
-            "day": day, "model": "gpt-4o-2024-08-06", "requests": 2, "jobs": 0,
+            "day": day, "provider": "openai", "model": "gpt-4o-2024-08-06", "requests": 2, "jobs": 0,
             "input_tokens": 20, "cache_read_tokens": 8, "output_tokens": 3,
         },
-        {"day": day, "model": "tts-1", "requests": 1, "jobs": 0, "input_characters": 7},
+        {"day": day, "provider": "openai", "model": "tts-1", "requests": 1, "jobs": 0, "input_characters": 7},
     ]  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_one_service(store: Store) -> None:
     """Of services alone, if there are any."""
     store.insert(call())
     for services, rows in ((("shop",), 1), (("other", "shop"), 1), (("other",), 0)):
-        asked = Asked("openai", ASKED.since, ASKED.until, services)
+        asked = Asked(("openai",), ASKED.since, ASKED.until, services)
         assert len(usage(store, asked)) == rows
         assert len(reconciliation.recorded_costs(store.client, asked)) == rows
 
@@ -76,5 +76,5 @@ def test_records_that_never_arrived(store: Store) -> None:
     store.insert(call(otel_costs__call__seq=1), call(otel_costs__call__seq=4))
     settle(store)
     assert reconciliation.missing_calls(store.client, ASKED) == 2
-    assert reconciliation.missing_calls(store.client, Asked("openai", ASKED.since, ASKED.until, ("other",))) == 0
-    assert reconciliation.missing_calls(store.client, Asked("openai", ASKED.until, ASKED.until + timedelta(1))) == 0
+    assert reconciliation.missing_calls(store.client, Asked(("openai",), ASKED.since, ASKED.until, ("other",))) == 0
+    assert reconciliation.missing_calls(store.client, Asked(("openai",), ASKED.until, ASKED.until + timedelta(1))) == 0

@@ -36,15 +36,17 @@ def test_on_a_cluster_too() -> None:
 
 
 def test_the_writer_only_inserts() -> None:
-    """The collector reads nothing but budgets and what alerts have sent: no table of calls or words."""
+    """It reads nothing but budgets, what alerts have sent and what bills differ in: no table of calls or words."""
     grants = [statement for statement in said() if statement.endswith("to otel_costs_writer") and "grant" in statement]
     assert grants == [
         "grant insert, show columns on `d`.otel_logs to otel_costs_writer",
         "grant insert, show columns on `d`.otel_traces to otel_costs_writer",
         "grant insert, show columns on `d`.budgets to otel_costs_writer",
         "grant insert, show columns on `d`.alerts to otel_costs_writer",
+        "grant insert, show columns on `d`.bill_differences to otel_costs_writer",
         "grant select on `d`.budgets to otel_costs_writer",
         "grant select on `d`.alerts to otel_costs_writer",
+        "grant select on `d`.bill_differences to otel_costs_writer",
     ]
 
 

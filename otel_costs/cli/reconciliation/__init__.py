@@ -1,5 +1,6 @@
 """What a provider says that was used and will be billed, beside what was recorded.
 
-`openai` asks OpenAI and returns `Reported`; `comparison` lays it beside the rows of `store.reconciliation`. Another
-provider is another module like `openai`.
+A module each (`openai`, `azure`, `anthropic`, `google`, `elevenlabs`, `deepgram`, `aws`) makes lines of a provider's
+report and says its `Terms`; `comparison` lays them beside the rows of `store.reconciliation`; `findings` are what
+stands in the store of it. `vendors` lists the modules.
 """

@@ -3,13 +3,13 @@
 Read from the published description (openai 3.54, `types/admin/organization`; https://developers.openai.com, Usage).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from otel_costs.cli.reconciliation.pages import Source, StatusError
-from otel_costs.cli.reconciliation.reported import Number, ProviderError, Reported
+from otel_costs.cli.reconciliation.refusals import refused, shaped
+from otel_costs.cli.reconciliation.reported import Line, Number, Question, Report, Reported, Terms, money, number
 
 NAME: Final = "openai"
 BASE_URL: Final = "https://api.openai.com/v1"
@@ -45,72 +45,76 @@ _COSTS: Final = "organization/costs"
 _INDISPENSABLE: Final = ("organization/usage/completions", _COSTS)
 
 _DAYS: Final = 31  # of a page; more are refused
-_ATOM: Final = Decimal("1e-12")  # as the store keeps money; what is finer is the noise of a float
-_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+TERMS: Final = Terms(
+    name=NAME,
+    title="OpenAI",
+    providers=("openai",),
+    grain="day and model; costs by line item, of which most name a model",
+    settles_after=timedelta(hours=6),
+    cannot_tell="which call a cost is of; credits, taxes and discounts that are no line items",
+    documentation="openai 3.54, types/admin/organization; https://developers.openai.com, Usage",
+    read="2026-11-26",
+    env_key=ENV_KEY,
+    which_key=WHICH_KEY,
+    base_url=BASE_URL,
+    files="saved answers of its endpoints (JSON)",
+    rounding={"audio_seconds": 1},
+)
 
 
-def reported(
-    source: Source,
-    since: datetime,
-    until: datetime,
-    *,
-    projects: Sequence[str] = (),
-    api_keys: Sequence[str] = (),
-) -> Reported:
-    """Return what OpenAI reports for the days of [since, until), of all projects and keys or of some.
+def source(base_url: str, key: str) -> Source:
+    """Return where the report is. Raises ProviderError."""
+    return Source(base_url, key)
 
-    Raises ProviderError.
-    """
+
+def reported(source: Source, question: Question) -> Reported:
+    """Return what OpenAI reports. Raises ProviderError, and what a result of another shape raises."""
     asked = {
-        "start_time": int(since.timestamp()),
-        "end_time": int(until.timestamp()),
+        "start_time": int(question.since.timestamp()),
+        "end_time": int(question.until.timestamp()),
         "bucket_width": "1d",
         "limit": _DAYS,
-        **_listed("project_ids", projects),
-        **_listed("api_key_ids", api_keys),
+        **_listed("project_ids", question.projects),
+        **_listed("api_key_ids", question.api_keys),
     }
-    report = _Report(source, asked, since.date(), until.date())
-    for path in _USAGE:
-        report.read(path, "model", report.add_usage)
-    report.read(_COSTS, "line_item", report.add_costs)
-    costs = {key: _WIDE.quantize(amount, _ATOM) for key, amount in report.costs.items()}
-    return Reported(report.usage, costs, tuple(report.unavailable))
-
-
-class _Report:
-    """What was read until now, and what OpenAI does not have of it."""
-
-    def __init__(self, source: Source, asked: Mapping[str, object], since: date, until: date) -> None:
-        self._source, self._asked, self._since, self._until = source, asked, since, until
-        self.usage: dict[tuple[date, str], dict[str, Number]] = {}
-        self.costs: dict[tuple[date, str], Decimal] = {}
-        self.unavailable: list[str] = []
-
-    def read(self, path: str, group: str, add: Callable[[str, date, _Result], None]) -> None:
-        """Add every result of a report."""
+    report = Report(question)
+    for path in (*_USAGE, _COSTS):
         try:
-            for page in self._source.pages(path, {**self._asked, **_listed("group_by", [group])}):
-                for bucket in page["data"]:
-                    day = datetime.fromtimestamp(bucket["start_time"], UTC).date()
-                    for result in bucket["results"] if self._since <= day < self._until else ():
-                        add(path, day, result)
+            for page in source.pages(path, {**asked, **_listed("group_by", [_group(path)])}):
+                with shaped(source.host, path):
+                    report.add_all(_page(page, path))
         except StatusError as error:
             if error.status != 404 or path in _INDISPENSABLE:
-                raise ProviderError(_what_to_do(error, self._source.host, path)) from None
-            self.unavailable.append(path)
-        except (TypeError, AttributeError, KeyError, ValueError, ArithmeticError, OSError) as error:
-            raise ProviderError(f"{self._source.host} answered {path} with results of another shape") from error
+                raise refused(error, TERMS, source.host, path) from None
+            report.unavailable.append(path)
+    return report.whole()
 
-    def add_usage(self, path: str, day: date, result: _Result) -> None:
-        """Add what a model used; several reports may name the same."""
-        counts = self.usage.setdefault((day, str(result.get("model") or "")), {})
-        for unit, quantity in _counts(result, _USAGE[path]):
-            counts[unit] = counts.get(unit, 0) + quantity
 
-    def add_costs(self, _: str, day: date, result: _Result) -> None:
-        """Add what a line item costs."""
-        key = day, str(result.get("line_item") or "")
-        self.costs[key] = _WIDE.add(self.costs.get(key, Decimal()), _usd(result.get("amount")))
+def lines(row: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of a saved page of a report."""
+    for bucket in row["data"]:
+        for result in bucket["results"]:
+            kind = str(result["object"]).removesuffix(".result").removeprefix("organization.")
+            yield from _page({"data": [{**bucket, "results": [result]}]}, "organization/" + kind.replace(".", "/"))
+
+
+def _page(page: _Result, path: str) -> Iterator[Line]:
+    for bucket in page["data"]:
+        day = datetime.fromtimestamp(bucket["start_time"], UTC).date()
+        for result in bucket["results"]:
+            yield _cost(day, result) if path == _COSTS else _use(day, result, _USAGE[path])
+
+
+def _use(day: date, result: _Result, fields: _Fields) -> Line:
+    return Line(day, str(result.get("model") or ""), dict(_counts(result, fields)))
+
+
+def _cost(day: date, result: _Result) -> Line:
+    """Return dollars: the description says a number, and answers have been seen with a string of thirty decimals."""
+    amount = result.get("amount") or {}
+    value, currency = amount.get("value"), str(amount.get("currency") or "usd")
+    return Line(day, str(result.get("line_item") or ""), amount=money(value), currency=currency)
 
 
 def _counts(result: _Result, fields: _Fields) -> Iterator[tuple[str, Number]]:
@@ -121,36 +125,15 @@ def _counts(result: _Result, fields: _Fields) -> Iterator[tuple[str, Number]]:
 
 
 def _number(value: object) -> Number:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, str):
         raise TypeError("no number")
-    return value
+    return number(value)
 
 
-def _usd(amount: Any) -> Decimal:
-    """Return dollars: the description says a number, and answers have been seen with a string of thirty decimals."""
-    if amount is None or amount.get("value") is None:
-        return Decimal()
-    if str(amount.get("currency") or "usd").lower() != "usd":
-        raise ProviderError(
-            f"the costs are in {amount['currency']!s:.10}, and ours in dollars: they cannot be compared"
-        )
-    value = amount["value"]
-    found = Decimal(value) if isinstance(value, str) else Decimal(_number(value))
-    if not found.is_finite() or abs(found) > 10**15:
-        raise ValueError("no amount")
-    return found
+def _group(path: str) -> str:
+    return "line_item" if path == _COSTS else "model"
 
 
 def _listed(name: str, values: Sequence[str]) -> dict[str, Sequence[str]]:
     """Return a parameter of several values as OpenAI's own client writes it: `name[]=a&name[]=b`; of none, nothing."""
     return {f"{name}[]": values} if values else {}
-
-
-def _what_to_do(error: StatusError, host: str, path: str) -> str:
-    if error.status in (401, 403):
-        return f"{host} refused the key (HTTP {error.status}): {WHICH_KEY}"
-    if error.status == 404:
-        return f"{host} has no {path}: give OpenAI's own address, --base-url {BASE_URL}"
-    if error.status == 429:
-        return f"{host} {error}; try again in some minutes, or ask for fewer days"
-    return f"{host} {error}" + ("; try again later" if error.status >= 500 else f" ({path})")

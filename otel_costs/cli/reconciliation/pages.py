@@ -1,17 +1,21 @@
 """The pages of a provider's report over HTTP: bounded in tries and time, with a key that goes nowhere else."""
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from http.client import HTTPException
+from datetime import datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, IncompleteRead
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from otel_costs.cli.reconciliation.files import loaded
 from otel_costs.cli.reconciliation.reported import ProviderError
 
 TRIES: Final = 5
@@ -27,7 +31,12 @@ LONGEST_PAUSE_S: Final = 60.0
 PAGES: Final = 1000
 """Pages of one report; a provider that says that there are more goes round in a circle."""
 
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of one answer."""
+
 _AGAIN: Final = (408, 429, 500, 502, 503, 504)
+# Azure says by which of its limits a request was refused, each in a header of its own.
+_RETRY_AFTER: Final = re.compile(r"(?i)(retry-after|x-ms-ratelimit-.*retry-after)")
 _SAID: Final = 300  # characters of the provider's own words
 
 Parameters = Mapping[str, object]
@@ -53,11 +62,17 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a report is, and the key for it. Raises ProviderError for an address or a key that cannot be."""
+    """Where a report is, and the key for it. Raises ProviderError for an address or a key that cannot be.
+
+    The key is sent in `header`, after `before`; `headers` are what else is sent.
+    """
 
     base_url: str
     key: str = field(repr=False)
     sleep: Callable[[float], None] = time.sleep
+    header: str = "Authorization"
+    before: str = "Bearer "
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.key.isascii() or not self.key.isprintable() or " " in self.key:
@@ -89,14 +104,47 @@ class Source:
             asked["page"] = following
         raise ProviderError(f"{self.host}: the pages of {path} have no end")
 
+    def linked_pages(self, path: str, parameters: Parameters) -> Iterator[Mapping[str, Any]]:
+        """Yield the pages of a report that gives the address of the next one. Raises ProviderError.
+
+        The key goes to no other host than it was given for.
+        """
+        url = self._url(path, parameters)
+        seen = {url}
+        for _ in range(PAGES):
+            page = self._report(url, path, "value")
+            yield page
+            url = page.get("nextLink") or ""
+            if not url:
+                return
+            if not isinstance(url, str) or not self._is_own(url):
+                raise ProviderError(f"{self.host} names a page of {path} at another host: it is not asked")
+            if url in seen:
+                break
+            seen.add(url)
+        raise ProviderError(f"{self.host}: the pages of {path} have no end")
+
+    def answer(self, path: str, parameters: Parameters, holds: str) -> Mapping[str, Any]:
+        """Return a report of one page, which has a list or an object `holds`. Raises ProviderError."""
+        return self._report(self._url(path, parameters), path, holds)
+
     def _page(self, path: str, parameters: Parameters) -> Mapping[str, Any]:
-        body = self._answer(f"{self.base_url.rstrip('/')}/{path}?{urlencode(parameters, doseq=True)}")
+        return self._report(self._url(path, parameters), path, "data")
+
+    def _url(self, path: str, parameters: Parameters) -> str:
+        return f"{self.base_url.rstrip('/')}/{path}?{urlencode(parameters, doseq=True)}"
+
+    def _is_own(self, url: str) -> bool:
+        mine, other = urlsplit(self.base_url), urlsplit(url)
+        return (mine.scheme, mine.netloc.lower()) == (other.scheme, other.netloc.lower())
+
+    def _report(self, url: str, path: str, holds: str) -> Mapping[str, Any]:
+        body = self._answer(url)
         try:
-            # Money is read from the text: a float would have changed it already.
-            page = json.loads(body, parse_float=Decimal, parse_constant=_refuse)
+            page = loaded(body)
         except (ValueError, ArithmeticError, RecursionError):
             page = None
-        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+        if not isinstance(page, dict) or not isinstance(page.get(holds), dict if holds == "usage" else list):
             raise ProviderError(f"{self.host} answered {path} with something that is no report: is the base URL right?")
         return page
 
@@ -117,14 +165,20 @@ class Source:
         return self._once(url)
 
     def _once(self, url: str) -> bytes:
-        headers = {"Authorization": f"Bearer {self.key}", "Accept": "application/json", "User-Agent": "otel-costs"}
+        own = {self.header: f"{self.before}{self.key}", "Accept": "application/json", "User-Agent": "otel-costs"}
+        headers = {**self.headers, **own}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked above
         try:
             with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as answer:
-                return bytes(answer.read())
+                body = bytes(answer.read(MOST_BYTES + 1))
+                if len(body) > MOST_BYTES:
+                    raise ProviderError(f"{self.host} answered with more than can be read: ask for fewer days")
+                if (length := answer.length) is not None and length > 0:
+                    raise IncompleteRead(body, length)
+                return body
         except urllib.error.HTTPError as error:
             with error:
-                raise StatusError(error.code, self._said(error), error.headers.get("Retry-After") or "") from None
+                raise StatusError(error.code, self._said(error), _retry_after(error.headers)) from None
         except urllib.error.URLError as error:
             kind = _LostError if isinstance(error.reason, TimeoutError | ConnectionResetError) else ProviderError
             raise kind(f"no answer from {self.host}: {error.reason}") from None
@@ -132,16 +186,41 @@ class Source:
             raise _LostError(f"no answer from {self.host}: {type(error).__name__}") from None
 
     def _said(self, error: urllib.error.HTTPError) -> str:
-        """Return the message of an error in the shape that providers share, without the key; empty if there is none."""
+        """Return the message of an error in a shape that providers have, without the key; empty if there is none."""
         try:
-            said = json.loads(error.read())["error"]["message"]
-        except (OSError, HTTPException, ValueError, TypeError, KeyError, RecursionError):
+            found = json.loads(error.read(MOST_BYTES))
+        except (OSError, HTTPException, ValueError, RecursionError):
             return ""
-        return str(said).replace(self.key, "***")[:_SAID]
+        for said in _messages(found):
+            return said.replace(self.key, "***")[:_SAID]
+        return ""
+
+
+def _messages(found: Any) -> Iterator[str]:
+    """Yield the texts of an error: of OpenAI, Anthropic and Azure, of ElevenLabs, of Deepgram."""
+    if isinstance(found, dict):
+        for name in ("message", "err_msg", "error", "detail"):
+            value = found.get(name)
+            if isinstance(value, str):
+                yield value
+            else:
+                yield from _messages(value)
+
+
+def _retry_after(headers: Message) -> str:
+    waits = [value for name, value in headers.items() if _RETRY_AFTER.fullmatch(name)]
+    return max(waits, key=lambda value: _seconds(value, 0), default="")
 
 
 def _seconds(retry_after: str, otherwise: float) -> float:
-    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else otherwise
+    """Return the seconds to wait: those that are said, or until a time that is."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after)
+    try:
+        at = parsedate_to_datetime(retry_after)
+        return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
+    except (ValueError, TypeError):
+        return otherwise
 
 
 def _is_loopback(host: str) -> bool:
@@ -153,7 +232,3 @@ def _is_loopback(host: str) -> bool:
 
 def _host(url: SplitResult) -> str:
     return url.netloc.rpartition("@")[2]
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)

@@ -1,11 +1,24 @@
-"""A provider's report of what was used and what it costs, in our words."""
+"""A provider's report of what was used and what it costs, in our words, and what its module says of that report."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any, Final
 
 Number = int | Decimal
+
+USD: Final = "USD"
+USAGE: Final = "usage"
+CREDIT: Final = "credit"
+
+ATOM: Final = Decimal("1e-12")
+"""As the store keeps money; what is finer is the noise of a float."""
+
+MOST_ROWS: Final = 500_000
+"""Days and names of one report; more are refused, so that it stays in memory."""
+
+WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 class ProviderError(Exception):
@@ -13,13 +26,167 @@ class ProviderError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a provider's report: what was used of a model in a day, what that costs, or both.
+
+    `name` is the model as the provider calls it or, of what is of no model, the line item. `quantities` are in our
+    units. `amount`, in `currency`, is before credits; those are lines of their own, of kind CREDIT, below zero.
+    """
+
+    day: date
+    name: str
+    quantities: Mapping[str, Number] = field(default_factory=dict)
+    amount: Decimal | None = None
+    currency: str = USD
+    kind: str = USAGE
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
-    """Usage by day (UTC) and model, in our units; dollars by day and line item, as the provider calls those.
+    """Usage by day and model, in our units; dollars by day and line item, as the provider calls those.
 
     A unit that is absent is one that the provider does not state. A model that it does not name is "". `unavailable`
-    are the parts of the report that it does not have.
+    are the parts of the report that it does not have. `credits` are dollars that a day is billed less, below zero;
+    `foreign` is what is billed in another currency, by day and currency; `free` are days and models of which something
+    was used and costs nothing. A report without `has_usage` or `has_costs` does not tell that.
     """
 
     usage: Mapping[tuple[date, str], Mapping[str, Number]]
     costs: Mapping[tuple[date, str], Decimal]
     unavailable: tuple[str, ...] = ()
+    credits: Mapping[date, Decimal] = field(default_factory=dict)
+    foreign: Mapping[tuple[date, str], Decimal] = field(default_factory=dict)
+    free: frozenset[tuple[date, str]] = frozenset()
+    has_usage: bool = True
+    has_costs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a provider: the days of [since, until), of some projects and keys or of all.
+
+    `rates` are dollars for one of another currency.
+    """
+
+    since: datetime
+    until: datetime
+    projects: Sequence[str] = ()
+    api_keys: Sequence[str] = ()
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def has(self, day: date) -> bool:
+        """Return whether a day is asked for."""
+        return self.since.date() <= day < self.until.date()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a module says of its provider's report.
+
+    `providers` are those of the ledger that it bills; `ours` names a row of the ledger as the report can tell it.
+    `settles_after` is how long after a day's end less there is not held against it. `rounding` is how much a unit may
+    be rounded by, for each call; `usd` for each line. Days begin in `zone`. `read` is when its documentation was read.
+    """
+
+    name: str
+    title: str
+    providers: tuple[str, ...]
+    grain: str
+    settles_after: timedelta
+    cannot_tell: str
+    documentation: str
+    read: str
+    env_key: str = ""
+    which_key: str = ""
+    base_url: str = ""
+    files: str = ""
+    zone: str = "UTC"
+    rounding: Mapping[str, Number] = field(default_factory=dict)
+    ours: Callable[[str, str], str] = lambda _provider, model: model
+    matches: Callable[[str, str], bool] | None = None
+
+
+class Report:
+    """Adds up the lines of a report. Raises ProviderError where there are too many to be one."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._usage: dict[tuple[date, str], dict[str, Number]] = {}
+        self._costs: dict[tuple[date, str], Decimal] = {}
+        self._credits: dict[date, Decimal] = {}
+        self._foreign: dict[tuple[date, str], Decimal] = {}
+        self._free: set[tuple[date, str]] = set()
+        self.unavailable: list[str] = []
+
+    def add(self, line: Line) -> None:
+        """Add a line, unless it is of a day that was not asked for."""
+        if not self._question.has(line.day):
+            return
+        if len(self._usage) + len(self._costs) > MOST_ROWS:
+            raise ProviderError(f"the report has more than {MOST_ROWS:,} days and names: ask for fewer days")
+        key = line.day, line.name
+        if line.quantities:
+            counts = self._usage.setdefault(key, {})
+            for unit, quantity in line.quantities.items():
+                counts[unit] = counts.get(unit, 0) + quantity
+        if line.amount is not None:
+            self._charge(line, line.amount)
+            if not line.amount and any(line.quantities.values()):
+                self._free.add(key)
+
+    def add_all(self, lines: Iterable[Line]) -> None:
+        """Add lines."""
+        for line in lines:
+            self.add(line)
+
+    def _charge(self, line: Line, amount: Decimal) -> None:
+        currency = line.currency.upper() or USD
+        rate = Decimal(1) if currency == USD else self._question.rates.get(currency)
+        if rate is None:
+            key = line.day, currency
+            self._foreign[key] = WIDE.add(self._foreign.get(key, Decimal()), amount)
+            return
+        usd = WIDE.multiply(amount, rate)
+        if line.kind == CREDIT:
+            self._credits[line.day] = WIDE.add(self._credits.get(line.day, Decimal()), usd)
+        else:
+            named = line.day, line.name
+            self._costs[named] = WIDE.add(self._costs.get(named, Decimal()), usd)
+
+    def whole(self, *, has_usage: bool = True, has_costs: bool = True) -> Reported:
+        """Return the report."""
+        return Reported(
+            self._usage,
+            {key: WIDE.quantize(amount, ATOM) for key, amount in self._costs.items()},
+            tuple(self.unavailable),
+            {day: WIDE.quantize(amount, ATOM) for day, amount in self._credits.items()},
+            {key: WIDE.quantize(amount, ATOM) for key, amount in self._foreign.items()},
+            frozenset(self._free),
+            has_usage,
+            has_costs,
+        )
+
+    def of_files(self) -> Reported:
+        """Return the report that files have: what no line of theirs tells, they do not tell at all."""
+        has_costs = bool(self._costs or self._foreign or self._credits)
+        return self.whole(has_usage=bool(self._usage) or not has_costs, has_costs=has_costs or not self._usage)
+
+
+def number(value: object) -> Number:
+    """Return a quantity of JSON or CSV, exact. Raises ValueError, TypeError and ArithmeticError for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str | float):
+        raise TypeError("no number")
+    found: Number = value if isinstance(value, int) else Decimal(str(value).strip())
+    if not Decimal(found).is_finite() or abs(Decimal(found)) > 10**24:
+        raise ValueError("no number")
+    if isinstance(found, Decimal) and found == found.to_integral_value():
+        return int(found)
+    return found
+
+
+def money(value: Any) -> Decimal:
+    """Return an amount of JSON or CSV, exact; empty is nothing. Raises as `number` does."""
+    found = Decimal(0 if value is None or value == "" else number(value))
+    if abs(found) > 10**15:
+        raise ValueError("no amount")
+    return found

@@ -12,7 +12,8 @@ from otel_costs.cli import formatting, output
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.reconciliation import comparison as states
 from otel_costs.cli.reconciliation.comparison import Comparison, DayCosts, Figure, ModelUsage
-from otel_costs.cli.reconciliation.reported import Number
+from otel_costs.cli.reconciliation.reported import Number, Terms
+from otel_costs.cli.reconciliation.vendors import NEVER_MET
 
 MEANINGS: Final = {
     states.NOT_RECORDED: (
@@ -24,16 +25,24 @@ MEANINGS: Final = {
         " for. --service narrows down whose calls they are"
     ),
     states.DIFFERS: "some figures are higher there and some here: calls about midnight, or models under another name",
+    states.ANOTHER_QUANTITY: "both sides have as many requests, and count what they used otherwise",
     states.LATE: "not all of the day is reported yet, as reports come hours late: ask again tomorrow",
     states.USAGE_DIFFERS: "the costs differ, and so does the usage of the day: begin with that",
     states.BILLED_OTHERWISE: (
         "the usage agrees and the costs do not: another price (give yours to `otel-costs reprice --prices FILE`), calls"
         " without a price, or what is billed beside calls, such as tools and storage: see the items"
     ),
+    states.UNPRICED: (
+        "the usage agrees, and more is billed than was recorded because calls have no price: `otel-costs doctor` says"
+        " which, `otel-costs reprice` gives them one"
+    ),
+    states.CREDITED: "credits, discounts or a free tier take off what is billed: the prices agree",
+    states.ANOTHER_CURRENCY: "the bill is in another currency: give its rate, such as --rate EUR=1.08",
+    states.ROUNDING: "no more than what the provider rounds by",
 }
 
 _UNITS: Final = {"audio_seconds": "seconds", "requests": "requests"}
-_STYLES: Final = {states.AGREES: "green", states.LATE: "yellow"}
+_STYLES: Final = dict.fromkeys((states.AGREES, states.ROUNDING, states.CREDITED), "green") | {states.LATE: "yellow"}
 
 
 def as_dictionaries(found: Comparison) -> dict[str, Any]:
@@ -41,7 +50,14 @@ def as_dictionaries(found: Comparison) -> dict[str, Any]:
     return {"usage": [_usage_row(row) for row in found.usage], "costs": [_costs_row(row) for row in found.costs]}
 
 
-def comparison(found: Comparison, tolerance: Decimal, missing_calls: int, unavailable: Sequence[str]) -> RenderableType:
+def about(terms: Terms) -> dict[str, Any]:
+    """Return what a module says of its report, for JSON."""
+    return {"title": terms.title, "checked": NEVER_MET, "cannot_tell": terms.cannot_tell, "grain": terms.grain}
+
+
+def comparison(
+    found: Comparison, tolerance: Decimal, missing_calls: int, unavailable: Sequence[str], terms: Terms
+) -> RenderableType:
     """Return a comparison as tables: a line for what agrees, every figure of what does not."""
     parts: list[RenderableType] = []
     if found.usage:
@@ -54,6 +70,9 @@ def comparison(found: Comparison, tolerance: Decimal, missing_calls: int, unavai
         parts.append(Text(f"{formatting.many(missing_calls, 'record')} never arrived: `missing_calls` has the gaps"))
     if unavailable:
         parts.append(output.text(f"not reported there: {', '.join(unavailable)}"))
+    if found.usage or found.costs:
+        parts.append(Text(f"{terms.title}'s report does not tell {terms.cannot_tell}.", "dim"))
+        parts.append(Text(f"This comparison is {NEVER_MET}.", "dim"))
     return Group(*parts, Text(_verdict(found, tolerance), "bold"))
 
 
@@ -109,6 +128,10 @@ def _costs_table(rows: Sequence[DayCosts]) -> Table:
         unpriced = f" + {row.unpriced_calls:,} {formatting.UNPRICED}" if row.unpriced_calls else ""
         reported, recorded, difference = _dollars(row)
         table.add_row(f"{row.day}", "all", reported, recorded + unpriced, difference, _state(row.state))
+        if row.credits_usd:
+            table.add_row("", "credits", formatting.usd(row.credits_usd), "", "", "")
+        for currency, amount in row.foreign.items():
+            table.add_row("", output.text(f"in {currency}"), f"{amount:f}", "", "", "")
         for item in row.items if row.state != states.AGREES else ():
             table.add_row("", output.text(item.name or "(none)"), *_dollars(item), "")
     return table
@@ -140,11 +163,16 @@ def _usage_row(row: ModelUsage) -> dict[str, Any]:
         figure.unit: {"theirs": figure.theirs, "ours": figure.ours, "difference": figure.difference}
         for figure in row.figures
     }
+    causes = {figure.unit: figure.cause for figure in row.figures if figure.cause != states.AGREES}
     head = {"day": row.day, "model": row.model, "recorded_as": row.recorded_as, "state": row.state}
-    return {**head, "figures": found}
+    return {**head, "figures": found, **({"causes": causes} if causes else {})}
 
 
 def _costs_row(row: DayCosts) -> dict[str, Any]:
     items = [{"item": item.name, "theirs_usd": item.theirs_usd, "ours_usd": item.ours_usd} for item in row.items]
     sums = {"theirs_usd": row.theirs_usd, "ours_usd": row.ours_usd, "difference_usd": row.difference_usd}
-    return {"day": row.day, "state": row.state, **sums, "unpriced_calls": row.unpriced_calls, "items": items}
+    more = {
+        **({"credits_usd": row.credits_usd} if row.credits_usd else {}),
+        **({"foreign": {name: f"{amount:f}" for name, amount in row.foreign.items()}} if row.foreign else {}),
+    }
+    return {"day": row.day, "state": row.state, **sums, **more, "unpriced_calls": row.unpriced_calls, "items": items}

@@ -26,15 +26,56 @@ export function Inbox({ address, titled }) {
 
 function All({ data, query, zone }) {
   const states = Object.keys(STATES).filter(state => data.not_priced.some(row => row.cost_status === state));
-  const isQuiet = !states.length && !data.missing_calls.length && !data.dear_sessions.length && !data.dear_days.length && !data.misdated_calls && !data.refused_records;
+  const isQuiet = !states.length && !data.missing_calls.length && !data.dear_sessions.length && !data.dear_days.length && !data.bill_differences.length && !data.misdated_calls && !data.refused_records;
   return html`${isQuiet && html`<p class="good">Nothing needs a look: every call is there and has a price.</p>`}
     ${states.map(state => html`<${NotPriced} key=${state} state=${state} rows=${data.not_priced.filter(row => row.cost_status === state)} query=${query} zone=${zone} />`)}
     <${Missing} rows=${data.missing_calls} zone=${zone} />
     <${DearSessions} rows=${data.dear_sessions} query=${query} zone=${zone} />
     <${DearDays} rows=${data.dear_days} query=${query} />
     <${Records} data=${data} />
-    <${Section} title="The provider's own figures"><p>Whether these costs are what a provider charges is told by comparing them with its bill:
-      <code>otel-costs reconcile</code> reads the costs of an OpenAI organization, or a file of any provider, and names each day that differs.</p><//>`;
+    <${Bills} rows=${data.bill_differences} zone=${zone} />`;
+}
+
+const CAUSES = {
+  not_recorded: "more is billed than was recorded",
+  not_reported: "more was recorded than is billed",
+  differs: "some figures are higher there, some here",
+  another_quantity: "the same calls, counted otherwise",
+  usage_differs: "the usage differs, too",
+  billed_otherwise: "another price, or what is billed beside calls",
+  unpriced: "calls without a price",
+  credited: "credits or a free tier",
+  another_currency: "in another currency",
+  late: "not all of it is reported yet",
+  rounding: "rounded",
+};
+
+function Bills({ rows, zone }) {
+  const how = html`<code>otel-costs reconcile</code> compares these costs with a provider's bill, from its own interface or from files of it, and notes what differs here.`;
+  if (!rows.length) return html`<${Section} title="The provider's own figures"><p>Whether these costs are what a provider charges is told by comparing them: ${how}<//>`;
+  const days = new Set(rows.map(row => `${row.vendor} ${row.part} ${row.day}`)).size;
+  return html`<${Section} title=${`Differences from the provider's bill: ${counted(days, "day")}`}><p class="faint">As the latest comparison of each day found them; a later one takes away what it finds no more. ${how}</p>
+    <${Table} caption="Differences from the provider's bill" rows=${rows} columns=${[
+      { head: "day", cell: row => row.day },
+      { head: "bill", text: true, cell: row => html`<bdi title=${row.part}>${row.vendor}</bdi>` },
+      { head: "model", text: true, cell: row => (row.unit === "day_usd" ? html`<b>whole day</b>` : html`<${Name} of=${row.model} none="no model" />`) },
+      { head: "unit", text: true, wide: true, cell: row => unit(row.unit) },
+      { head: "billed", number: true, wide: true, cell: row => amount(row, "theirs") },
+      { head: "recorded", number: true, wide: true, cell: row => amount(row, "ours") },
+      { head: "difference", number: true, cell: row => amount(row, "difference") },
+      { head: "cause", text: true, wide: true, cell: row => CAUSES[row.cause] ?? row.cause },
+      { head: "compared", number: true, wide: true, cell: row => html`<${Time} at=${row.compared_at} zone=${zone} />` },
+    ]} /><//>`;
+}
+
+/** Return one side of a difference: dollars, or a quantity. */
+function amount(row, side) {
+  if (row.difference_usd !== null) return row[`${side}_usd`] === null ? "–" : html`<${Money} of=${row[`${side}_usd`]} />`;
+  return row[side] === null ? "–" : count(row[side]);
+}
+
+function unit(name) {
+  return name === "usd" || name === "day_usd" ? "US dollars" : name.replaceAll("_", " ");
 }
 
 function NotPriced({ state, rows, query, zone }) {

@@ -158,6 +158,7 @@ function lookAt(data, query) {
     missing ? html`<b>${counted(missing, "call")}</b> that never arrived` : null,
     ...data.dear_sessions.slice(0, 3).map(row => html`<${To} kind="sessions" id=${row.session_id} /> cost <${Money} of=${row.cost_usd} />, ten times the median of its kind or more`),
     ...data.dear_days.slice(0, 3).map(row => html`<a href=${href("/", changed(query, { range: row.day }))}>${row.day}</a> cost <${Money} of=${row.cost_usd} />, an average day <${Money} of=${row.average_usd} />`),
+    data.bill_differences.length ? html`<b>${counted(new Set(data.bill_differences.map(row => `${row.vendor} ${row.day}`)).size, "day")}</b> on which a provider's bill differs` : null,
     data.refused_records ? html`<b>${counted(data.refused_records, "record")}</b> refused since the start` : null,
     data.misdated_calls ? html`<b>${counted(data.misdated_calls, "call")}</b> with a time that no clock can have meant` : null,
   ].filter(Boolean);
