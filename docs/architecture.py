@@ -12,7 +12,7 @@ LAYERS: Final = (
     "privacy",
     "sessions messages spool hosts",
     "calls",
-    "transports store",
+    "transports store chargeback",
     "providers",
     "alerts",
     "web stand_in",

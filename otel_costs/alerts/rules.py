@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import yaml
 
 from otel_costs.sessions.reservations import WARNING
+from otel_costs.values.yaml_nodes import NodeError, UnreadableError, compose, listed, mapping, text
 
 BUDGET: Final = "budget"
 SESSION_COST: Final = "session_cost"
@@ -63,15 +63,12 @@ def read(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     `environ` is where `url_env` is looked up; None is this process's environment.
     """
     try:
-        tree = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RulesError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise RulesError(f"{path}{f', line {mark.line + 1}' if mark else ''}: it is no YAML") from None
+        tree = compose(path)
+    except UnreadableError as error:
+        raise RulesError(str(error)) from None
     try:
         return _rules(tree, os.environ if environ is None else environ)
-    except _Wrong as error:
+    except NodeError as error:
         raise RulesError(f"{path}, line {error.line}: {error}") from None
 
 
@@ -81,7 +78,7 @@ def read_one(text: str) -> Rule:
         return _rule(yaml.compose(text, Loader=yaml.SafeLoader), None)
     except yaml.YAMLError:
         raise RulesError("it is no YAML") from None
-    except _Wrong as error:
+    except NodeError as error:
         raise RulesError(str(error)) from None
 
 
@@ -107,129 +104,97 @@ def _written(value: Any) -> Any:
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 
-class _Wrong(Exception):  # noqa: N818  # it becomes a RulesError
-    def __init__(self, node: yaml.Node | None, said: str) -> None:
-        super().__init__(said)
-        self.line = 1 if node is None else node.start_mark.line + 1
-
-
 def _rules(tree: yaml.Node | None, environ: Mapping[str, str]) -> Rules:
-    top = _mapping(tree, ("receivers", "rules"))
+    top = mapping(tree, ("receivers", "rules"))
     if "receivers" not in top:
-        raise _Wrong(tree, "give `receivers`, and `rules` beside those of the page")
-    named = _mapping(top["receivers"])
+        raise NodeError(tree, "give `receivers`, and `rules` beside those of the page")
+    named = mapping(top["receivers"])
     if not named:
-        raise _Wrong(top["receivers"], "give at least one receiver")
+        raise NodeError(top["receivers"], "give at least one receiver")
     receivers = {name: _address(name, node, environ) for name, node in named.items()}
     rules: dict[str, Rule] = {}
-    for node in _list(top["rules"]) if "rules" in top else ():
+    for node in listed(top["rules"]) if "rules" in top else ():
         rule = _rule(node, receivers)
         if rule.name in rules:
-            raise _Wrong(node, f"there are two rules {rule.name!r}: give each a name of its own")
+            raise NodeError(node, f"there are two rules {rule.name!r}: give each a name of its own")
         rules[rule.name] = rule
     return Rules(tuple(rules.values()), receivers)
 
 
 def _address(name: str, node: yaml.Node, environ: Mapping[str, str]) -> str:
-    given = _mapping(node, ("url", "url_env"))
+    given = mapping(node, ("url", "url_env"))
     if len(given) != 1:
-        raise _Wrong(node, f"receiver {name!r} needs one of `url` and `url_env`")
+        raise NodeError(node, f"receiver {name!r} needs one of `url` and `url_env`")
     if "url" in given:
-        return _text(given["url"])
-    variable = _text(given["url_env"])
+        return text(given["url"])
+    variable = text(given["url_env"])
     if not environ.get(variable):
-        raise _Wrong(given["url_env"], f"the environment variable {variable} of receiver {name!r} is not set")
+        raise NodeError(given["url_env"], f"the environment variable {variable} of receiver {name!r} is not set")
     return environ[variable]
 
 
 def _rule(node: yaml.Node | None, receivers: Mapping[str, str] | None) -> Rule:
-    given = _mapping(node)
+    given = mapping(node)
     if "when" not in given:
-        raise _Wrong(node, f"`when` is missing: one of {', '.join(_FIELDS)}")
-    when = _text(given["when"])
+        raise NodeError(node, f"`when` is missing: one of {', '.join(_FIELDS)}")
+    when = text(given["when"])
     if when not in _FIELDS:
-        raise _Wrong(given["when"], f"`when` {when!r} is none of {', '.join(_FIELDS)}")
+        raise NodeError(given["when"], f"`when` {when!r} is none of {', '.join(_FIELDS)}")
     allowed = ("when", "name", "to", *_FIELDS[when])
-    _mapping(node, allowed)
+    mapping(node, allowed)
     for needed in _NEEDED.get(when, ()):
         if needed not in given:
-            raise _Wrong(node, f"a rule `{when}` needs `{needed}`")
+            raise NodeError(node, f"a rule `{when}` needs `{needed}`")
     if when in _ONE_OF and not any(name in given for name in _ONE_OF[when]):
-        raise _Wrong(node, f"a rule `{when}` needs {' or '.join(f'`{name}`' for name in _ONE_OF[when])}")
+        raise NodeError(node, f"a rule `{when}` needs {' or '.join(f'`{name}`' for name in _ONE_OF[when])}")
     values: dict[str, Any] = {name: _READ[name](given[name]) for name in given.keys() - {"when"}}
     for receiver in values.get("to", ()):
         if receivers is not None and receiver not in receivers:
-            raise _Wrong(given["to"], f"there is no receiver {receiver!r}")
+            raise NodeError(given["to"], f"there is no receiver {receiver!r}")
     return Rule(**{"name": when, **values, "when": when})
-
-
-def _mapping(node: yaml.Node | None, allowed: tuple[str, ...] | None = None) -> dict[str, yaml.Node]:
-    if not isinstance(node, yaml.MappingNode):
-        raise _Wrong(node, "fields with values are wanted here")
-    found: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        name = _text(key)
-        if name in found:
-            raise _Wrong(key, f"`{name}` is there twice")
-        if allowed is not None and name not in allowed:
-            raise _Wrong(key, f"`{name}` is no field here; there are {', '.join(allowed)}")
-        found[name] = value
-    return found
-
-
-def _list(node: yaml.Node) -> list[yaml.Node]:
-    if not isinstance(node, yaml.SequenceNode):
-        raise _Wrong(node, "a list is wanted here")
-    return list(node.value)
-
-
-def _text(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode) or not node.value:
-        raise _Wrong(node, "a word is wanted here")
-    return str(node.value)
 
 
 def _number(node: yaml.Node) -> Decimal:
     try:
-        found = Decimal(_text(node))
+        found = Decimal(text(node))
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite() or found <= 0:
-        raise _Wrong(node, "a number above 0 is wanted here")
+        raise NodeError(node, "a number above 0 is wanted here")
     return found
 
 
 def _shares(node: yaml.Node) -> tuple[Decimal, ...]:
-    found = tuple(_number(one) for one in _list(node))
+    found = tuple(_number(one) for one in listed(node))
     if not found:
-        raise _Wrong(node, "give at least one share, such as 0.8")
+        raise NodeError(node, "give at least one share, such as 0.8")
     return tuple(sorted(set(found)))
 
 
 def _length(node: yaml.Node) -> timedelta:
-    text = _text(node)
-    if not text[:-1].isdecimal() or text[-1] not in _LENGTHS or not 0 < int(text[:-1]) <= 10_000:
-        raise _Wrong(node, "a length of time is wanted here, such as 90s, 15m, 2h or 7d")
-    return timedelta(**{_LENGTHS[text[-1]]: int(text[:-1])})
+    given = text(node)
+    if not given[:-1].isdecimal() or given[-1] not in _LENGTHS or not 0 < int(given[:-1]) <= 10_000:
+        raise NodeError(node, "a length of time is wanted here, such as 90s, 15m, 2h or 7d")
+    return timedelta(**{_LENGTHS[given[-1]]: int(given[:-1])})
 
 
 def _by(node: yaml.Node) -> str:
-    text = _text(node)
-    if text not in ("user", "model", "service") and not (text.startswith("tag.") and len(text) > len("tag.")):
-        raise _Wrong(node, "`by` is user, model, service or tag.NAME")
-    return text
+    given = text(node)
+    if given not in ("user", "model", "service") and not (given.startswith("tag.") and len(given) > len("tag.")):
+        raise NodeError(node, "`by` is user, model, service or tag.NAME")
+    return given
 
 
 def _zone(node: yaml.Node) -> str:
     try:
-        return ZoneInfo(_text(node)).key
+        return ZoneInfo(text(node)).key
     except (ValueError, KeyError, OSError):
-        raise _Wrong(node, "a time zone is wanted here, such as Europe/Berlin") from None
+        raise NodeError(node, "a time zone is wanted here, such as Europe/Berlin") from None
 
 
 _READ: Final[Mapping[str, Callable[[yaml.Node], Any]]] = {
-    "name": _text,
-    "to": lambda node: tuple(_text(one) for one in _list(node)),
+    "name": text,
+    "to": lambda node: tuple(text(one) for one in listed(node)),
     "shares": _shares,
     "usd": _number,
     "times": _number,

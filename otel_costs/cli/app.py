@@ -8,6 +8,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from otel_costs.alerts.rules import RulesError
+from otel_costs.chargeback.rules_file import AllocationError
 from otel_costs.cli.failure import Failure, fault, nearest, wrong_call
 from otel_costs.pricing import PriceFileError
 from otel_costs.scenarios.errors import ScenarioError
@@ -33,6 +34,7 @@ COMMANDS: Final = {
     "prices": "prices",
     "budget": "budget",
     "alerts": "alerts",
+    "allocation": "allocation",
     "reprice": "reprice",
     "reconcile": "reconcile",
     "erase": "erase",
@@ -110,7 +112,7 @@ def _told(error: Exception) -> click.ClickException:
         return wrong_call(error)
     if isinstance(error, click.ClickException):
         return error if isinstance(error, Failure) else Failure(error.format_message())
-    if isinstance(error, StoreError | PriceFileError | ScenarioError | RulesError):
+    if isinstance(error, StoreError | PriceFileError | ScenarioError | RulesError | AllocationError):
         return Failure(str(error))
     if isinstance(error, ImportError) and (extra := _EXTRAS.get((error.name or "").partition(".")[0])):
         return Failure(f"{error.name} is not installed: pip install 'otel-costs[{extra}]'")

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from otel_costs.chargeback.shared_costs import SHARED, TOTAL
 from otel_costs.cli import formatting, output
 from otel_costs.store import costs
 from otel_costs.store.reports import BREAKDOWN, TOKENS
@@ -14,9 +15,10 @@ from otel_costs.store.reports import BREAKDOWN, TOKENS
 Row = Mapping[str, Any]
 
 
-def group_columns(by: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns of the groups in CSV."""
-    measures = ("call_count", "unpriced_calls", "error_count", "cost_usd", "list_usd", "audio_seconds", "characters")
+def group_columns(by: Sequence[str], found: Row) -> tuple[str, ...]:
+    """Return the columns of the groups of `found` in CSV."""
+    costs_ = ("cost_usd", "list_usd", *((SHARED, TOTAL) if SHARED in found["total"] else ()))
+    measures = ("call_count", "unpriced_calls", "error_count", *costs_, "audio_seconds", "characters")
     parts, tokens = (f"{part}_usd" for part in BREAKDOWN), (f"{kind}_tokens" for kind in TOKENS)
     return (*by, "others", *measures, *parts, *tokens)
 
@@ -33,11 +35,16 @@ def group_tables(found: Row) -> RenderableType:
     for name in by:
         table.add_column(name.removeprefix(costs.TAG), no_wrap=True)
     add_figures(table, unpriced=unpriced)
+    split = SHARED in total
+    if split:
+        for name in ("shared", "total"):
+            table.add_column(name, justify="right", no_wrap=True)
     for row in found["costs"]:
-        table.add_row(*_names(row, by), *figures(row, unpriced=unpriced))
+        table.add_row(*_names(row, by), *figures(row, unpriced=unpriced), *_split(row, split=split))
     if len(found["costs"]) > 1:
         table.add_section()
-        table.add_row(Text("total", "bold"), *[""] * (len(by) - 1), *figures(total, unpriced=unpriced))
+        sums = figures(total, unpriced=unpriced)
+        table.add_row(Text("total", "bold"), *[""] * (len(by) - 1), *sums, *_split(total, split=split))
     return Group(heading, Text(), table)
 
 
@@ -56,6 +63,13 @@ def figures(row: Row, *, unpriced: bool) -> Iterator[RenderableType]:
     yield f"{tokens['text_input'] + tokens['audio_input'] + tokens['cached_input']:,}"
     yield f"{tokens['text_output'] + tokens['audio_output']:,}"
     yield Text(formatting.known(row), "bold")
+
+
+def _split(row: Row, *, split: bool) -> Iterator[RenderableType]:
+    """Yield the cells of what a row gets of what is shared, and of both together."""
+    if split:
+        yield formatting.usd(row[SHARED])
+        yield Text(formatting.usd(row[TOTAL]), "bold")
 
 
 def _names(row: Row, by: Sequence[str]) -> Iterator[RenderableType]:

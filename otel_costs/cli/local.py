@@ -53,6 +53,7 @@ _PORT: Final = click.IntRange(0, 65535)
 @click.option("--token", envvar=ENV_TOKEN, show_envvar=True, help="The bearer token that every request must have.")
 @options.jaeger_url_option
 @alerts.file_option
+@options.allocation_file_option
 @click.option("--open", "opened", is_flag=True, help="Open its pages in a browser.")
 def local(
     data: Path,
@@ -63,6 +64,7 @@ def local(
     token: str | None,
     jaeger_url: str | None,
     alerts_path: Path | None,
+    allocation: str | None,
     opened: bool,
 ) -> None:
     """Run everything on this machine: an OTLP receiver, ClickHouse embedded, and its HTTP interface.
@@ -83,6 +85,7 @@ def local(
                 http_port=http_port,
                 token=token,
                 jaeger_url=jaeger_url,
+                allocation=allocation,
                 announce=click.echo,
                 ready=lambda addresses: _ready(addresses.http_url, token, browser, sender),
             )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 
+from otel_costs.chargeback import rules_file
 from otel_costs.cli import completion, time_zone
 from otel_costs.privacy import pseudonyms
-from otel_costs.semconv import ENV_DSN, ENV_JAEGER_URL, ENV_TZ
+from otel_costs.semconv import ENV_ALLOCATION, ENV_DSN, ENV_JAEGER_URL, ENV_TZ
 from otel_costs.store import DEFAULT_DSN, connect, periods
 from otel_costs.store.rows import storable
 
@@ -47,6 +48,19 @@ jaeger_url_option = click.option(
     envvar=ENV_JAEGER_URL,
     show_envvar=True,
     help="Where pages link to a call's trace: the address of Jaeger's pages, such as http://localhost:16686.",
+)
+_allocation: dict[str, Any] = {
+    "metavar": "FILE",
+    "type": click.Path(dir_okay=False),
+    "envvar": ENV_ALLOCATION,
+    "show_envvar": True,
+    "help": "Rules that say whose spend is: a value of a tag for calls that have none.",
+}
+allocation_file_option = click.option("--allocation", **_allocation)
+allocation_option = click.option(
+    "--allocation",
+    callback=lambda _context, _parameter, path: rules_file.read(path) if path else None,
+    **_allocation,
 )
 user_option = click.option(
     "--user",

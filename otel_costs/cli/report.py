@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from otel_costs.chargeback import shared_costs
 from otel_costs.cli import formatting, options, output
 from otel_costs.cli.emptiness import NOTHING_YET, WHY_UNPRICED
 from otel_costs.cli.groups import add_figures, figures, group_columns, group_tables
@@ -68,7 +69,7 @@ def report(by: tuple[str, ...], selection: Selection, limit: int | None, form: s
     others = None
     with options.opened(dsn) as client, output.working("Adding up"):
         if by:
-            found = costs.report(client, selection, by, limit or 100)
+            found = shared_costs.report(client, selection, by, limit or 100)
         else:
             found = selected_report(client, selection, limit or 20)
         if form == options.TABLE and selection.filters <= {"user"}:  # they know no more
@@ -76,7 +77,7 @@ def report(by: tuple[str, ...], selection: Selection, limit: int | None, form: s
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:
-        rows, columns = (found["costs"], group_columns(by)) if by else (_csv_rows(found), CSV_COLUMNS)
+        rows, columns = (found["costs"], group_columns(by, found)) if by else (_csv_rows(found), CSV_COLUMNS)
         output.write_csv(rows, columns)
     else:
         output.show(group_tables(found) if by else report_tables(found))

@@ -56,6 +56,7 @@ def _options() -> list[Callable[[Any], Any]]:
         click.option("--unpriced", is_flag=True, help="Calls without a price, and sessions with such a call."),
         click.option("--min-cost", metavar="DOLLARS", help="Sessions that cost at least so many US dollars."),
         click.option("--q", metavar="WORDS", help="Sessions in which all of these words were said."),
+        options.allocation_option,
     ]
 
 
@@ -77,4 +78,5 @@ def _selection(given: dict[str, Any], chosen: dict[str, str | None]) -> Selectio
         unpriced=given.pop("unpriced"),
         min_cost=min_cost,
         q=given.pop("q") or None,
+        allocation=given.pop("allocation"),
     )

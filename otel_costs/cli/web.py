@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from otel_costs.chargeback.rules import Allocation
 from otel_costs.cli import alerts, options
 from otel_costs.cli.failure import Failure
 from otel_costs.semconv import ENV_WEB_CONVERSATIONS_TOKEN, ENV_WEB_TOKEN, ENV_WEB_WRITING_TOKEN, ENV_WRITER_DSN
@@ -53,6 +54,7 @@ from otel_costs.semconv import ENV_WEB_CONVERSATIONS_TOKEN, ENV_WEB_TOKEN, ENV_W
 )
 @options.jaeger_url_option
 @alerts.file_option
+@options.allocation_option
 def web(
     dsn: str | None,
     writer_dsn: str | None,
@@ -65,6 +67,7 @@ def web(
     user_header: str | None,
     jaeger_url: str | None,
     alerts_path: Path | None,
+    allocation: Allocation | None,
 ) -> None:
     """Serve the API under /api/v1/ over the store at --dsn, until Ctrl-C.
 
@@ -106,6 +109,7 @@ def web(
                 port=port,
                 roles=Roles(tokens, roles_header, loopback, user_header),
                 settings=settings,
+                allocation=allocation,
                 announce=click.echo,
             )
     except StartError as error:

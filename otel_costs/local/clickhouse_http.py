@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from otel_costs.chargeback.rules import Allocation
 from otel_costs.local import body, compression, handlers, limits, query
 from otel_costs.local.auth import Authentication
 from otel_costs.local.guard import ForbiddenError
@@ -65,9 +66,20 @@ class _NoHandler(PlainTextResponse):
 
 
 class Interface:
-    """The interface over `engine`, into which `ingest` writes; `room` is for bodies, `settings` are those of pages."""
+    """The interface over `engine`, into which `ingest` writes; `room` is for bodies, `settings` are those of pages.
 
-    def __init__(self, engine: Engine, room: body.Room, state: State, ingest: Ingest, settings: PageSettings) -> None:
+    `allocation`: rules that say whose spend is.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        room: body.Room,
+        state: State,
+        ingest: Ingest,
+        settings: PageSettings,
+        allocation: Allocation | None = None,
+    ) -> None:
         self._engine = engine
         self._room = room
         self._state = state
@@ -79,6 +91,7 @@ class Interface:
             ReportStore(engine, self._queries, ingest, state, _gone),
             HostAccess(content=True, write=True),
             settings=settings,
+            allocation=allocation,
         )
         self._closed = False
 

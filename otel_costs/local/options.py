@@ -24,7 +24,8 @@ class EndedError(Exception):
 class Options:
     """What to serve and where. Port 0: any free one. `max_body_bytes`: of an OTLP request, also after decompression.
 
-    `jaeger_url`: where pages link to traces; None is that of OTEL_COSTS_JAEGER_URL.
+    `jaeger_url`: where pages link to traces; None is that of OTEL_COSTS_JAEGER_URL. `allocation`: the file of rules
+    that say whose spend is; None is that of OTEL_COSTS_ALLOCATION.
     """
 
     data: Path
@@ -35,6 +36,7 @@ class Options:
     token: str | None = None
     max_body_bytes: int = BODY_BYTES
     jaeger_url: str | None = None
+    allocation: str | None = None
 
     def __post_init__(self) -> None:
         if not self.token and not self.is_loopback:

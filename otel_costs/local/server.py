@@ -19,6 +19,8 @@ import clickhouse_connect
 import grpc.aio
 
 from otel_costs import pricing
+from otel_costs.chargeback import rules_file
+from otel_costs.chargeback.rules import Allocation
 from otel_costs.local import clickhouse_http, confinement, otlp_grpc, otlp_http
 from otel_costs.local.body import Room
 from otel_costs.local.http_server import Server
@@ -50,7 +52,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
     os.umask(private.UMASK)
     _allow_files()
     with _stopped_by_signals(stop), _listening(options) as sockets, ExitStack() as opened:
-        settings = _page_settings(options, sockets)
+        settings, allocation = _page_settings(options, sockets), _allocation(options)
         pricing.warm_up()  # calls are priced here too, by files that cannot be read once the process is confined
         unconfined = _confined(options.data, sockets)
         engine = opened.enter_context(_engine(options.data))
@@ -61,7 +63,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         set_aside = map(str, engine.set_aside)
         notices = [*unconfined, *_shared(options.data), *set_aside, *map(str, damage.detached(engine))]
         state = State(engine, ingest, notices)
-        interface = clickhouse_http.Interface(engine, room, state, ingest, settings)
+        interface = clickhouse_http.Interface(engine, room, state, ingest, settings, allocation)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
@@ -218,6 +220,13 @@ def _page_settings(options: Options, sockets: Mapping[str, socket.socket]) -> Pa
     try:
         return PageSettings.of(options.jaeger_url, Otlp(addresses.otlp_http_url, addresses.otlp_grpc_url))
     except ValueError as error:
+        raise StartError(str(error)) from None
+
+
+def _allocation(options: Options) -> Allocation | None:
+    try:
+        return rules_file.of_environment(options.allocation)
+    except rules_file.AllocationError as error:
         raise StartError(str(error)) from None
 
 

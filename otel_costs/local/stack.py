@@ -23,6 +23,7 @@ def run(
     token: str | None = None,
     max_body_bytes: int = BODY_BYTES,
     jaeger_url: str | None = None,
+    allocation: str | os.PathLike[str] | None = None,
     announce: Callable[[str], None] = print,
     ready: Callable[[Addresses], object] | None = None,
 ) -> None:
@@ -32,7 +33,8 @@ def run(
 
     `token`: what every request must bring; a `host` that is not loopback needs one. `max_body_bytes`: of an OTLP
     request, also after decompression. `jaeger_url`: where pages link to a call's trace; None is that of
-    OTEL_COSTS_JAEGER_URL. Call it in the main thread, and once in a process: chDB hangs when it is to
+    OTEL_COSTS_JAEGER_URL. `allocation`: the file of rules that say whose spend is; None is that of
+    OTEL_COSTS_ALLOCATION. It is read once. Call it in the main thread, and once in a process: chDB hangs when it is to
     define an HTTP handler after it was closed and opened again.
     """
     from otel_costs.local.server import serve  # noqa: PLC0415  # takes a second: the engine, and what it brings
@@ -46,6 +48,7 @@ def run(
         token or None,
         max_body_bytes,
         jaeger_url,
+        _path(allocation),
     )
 
     def begin(addresses: Addresses) -> None:
@@ -57,6 +60,10 @@ def run(
         await serve(options, begin, asyncio.Event())
 
     asyncio.run(until_signal())
+
+
+def _path(given: str | os.PathLike[str] | None) -> str | None:
+    return None if given is None else os.fspath(given)
 
 
 def greeting(options: Options, addresses: Addresses) -> str:
@@ -97,6 +104,7 @@ class Stack:
         token: str | None = None,
         max_body_bytes: int = BODY_BYTES,
         jaeger_url: str | None = None,
+        allocation: str | os.PathLike[str] | None = None,
     ) -> None:
         self.data = Path(data).absolute()
         self._options = {
@@ -108,6 +116,7 @@ class Stack:
             "token": token,
             "max_body_bytes": max_body_bytes,
             "jaeger_url": jaeger_url,
+            "allocation": _path(allocation),
         }
         self._process: subprocess.Popen[str] | None = None
 

@@ -28,11 +28,11 @@ def parts(client: "Client", selection: Selection, splits: Sequence[Split]) -> li
     if found is None:
         condition = of_calls(selection)
         calls = Rows(f"owned_calls as c where {condition.sql}", condition.parameters)
-        return [costs.in_order(listed, by, selection) for by, listed in _called(client, calls, splits)]
+        return [costs.in_order(listed, by, selection) for by, listed in _called(client, calls, splits, selection)]
     sources, rest = found
-    called = [listed for _, listed in _called(client, rest, splits)] if rest else [[] for _ in splits]
+    called = [listed for _, listed in _called(client, rest, splits, selection)] if rest else [[] for _ in splits]
     return [
-        costs.in_order(_added([*costs.grouped(client, source, by), *anew], by), by, selection)
+        costs.in_order(_added([*costs.grouped(client, source, by, selection), *anew], by), by, selection)
         for source, anew, by in zip(sources, called, splits, strict=True)
     ]
 
@@ -42,11 +42,13 @@ def total(listed: Sequence[Row]) -> Row:
     return summed([costs.flat(row) for row in listed])
 
 
-def _called(client: "Client", calls: Rows, splits: Sequence[Split]) -> list[tuple[Split, list[Row]]]:
+def _called(
+    client: "Client", calls: Rows, splits: Sequence[Split], selection: Selection
+) -> list[tuple[Split, list[Row]]]:
     """Return the groups of calls of each split, all of one moment: they are asked for in one question."""
     names = list(dict.fromkeys(name for by in splits for name in by))
     place = {name: number for number, name in enumerate(names)}
-    keys, bound = costs.keys(names)
+    keys, bound = costs.keys(names, selection)
     selected = ", ".join(f"{key} as key_{n}, grouping(key_{n}) as absent_{n}" for n, key in enumerate(keys))
     sets = ", ".join(f"({', '.join(f'key_{place[name]}' for name in by)})" for by in splits)
     found = rows(

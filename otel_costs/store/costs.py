@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_costs.chargeback.assignment import value_of
 from otel_costs.store import rollups, user_sums
 from otel_costs.store.files import shared
 from otel_costs.store.reports import BREAKDOWN, TOKENS, nested, summed
@@ -58,18 +59,20 @@ def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit:
     check(by)
     if limit is not None and (users := _of_users(client, selection, by, limit)) is not None:
         return users
-    return in_order(grouped(client, _source(client, selection, by), by, limit), by, selection)
+    return in_order(grouped(client, _source(client, selection, by), by, selection, limit), by, selection)
 
 
-def keys(by: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def keys(by: Sequence[str], selection: Selection) -> tuple[list[str], dict[str, Any]]:
     """Return the expressions of what calls `c` are split by, and the values that are bound in them."""
-    bound = {f"by_{n}": name.removeprefix(TAG) for n, name in enumerate(by)}
-    return [_key(number, name) for number, name in enumerate(by)], bound
+    bound: dict[str, Any] = {}
+    return [_key(number, name, selection, bound) for number, name in enumerate(by)], bound
 
 
-def grouped(client: "Client", source: Source, by: Sequence[str], limit: int | None = None) -> list[Row]:
+def grouped(
+    client: "Client", source: Source, by: Sequence[str], selection: Selection, limit: int | None = None
+) -> list[Row]:
     """Return the groups of a source as the store has them: `key_0` and so on, and the measures. Raises StoreError."""
-    selected, named = keys(by)
+    selected, named = keys(by, selection)
     bound = {**source.parameters, **named}
     sql = (
         f"select {''.join(f'{key} as key_{n}, ' for n, key in enumerate(selected))}{source.measures} from {source.sql}"  # noqa: S608
@@ -143,8 +146,9 @@ def spent(client: "Client", selection: Selection, by: str) -> dict[Any, Decimal]
     """Return the US dollars of each group `by` one of DIMENSIONS, and nothing else of it. Raises as `costs` does."""
     check((by,))
     found = _source(client, selection, (by,))
-    bound = {**found.parameters, "by_0": by.removeprefix(TAG)}
-    sql = f"select {_key(0, by)} as key_0, coalesce(sum(c.cost_usd), 0) as cost_usd from {found.sql} group by key_0"  # noqa: S608
+    (key,), named = keys((by,), selection)
+    bound = {**found.parameters, **named}
+    sql = f"select {key} as key_0, coalesce(sum(c.cost_usd), 0) as cost_usd from {found.sql} group by key_0"  # noqa: S608
     return {row["key_0"]: row["cost_usd"] for row in rows(client, sql, bound)}
 
 
@@ -186,12 +190,14 @@ def _source(client: "Client", selection: Selection, by: Sequence[str], edges: Co
     return Source(called, condition.parameters, shared()["measures"])
 
 
-def _key(number: int, name: str) -> str:
+def _key(number: int, name: str, selection: Selection, bound: dict[str, Any]) -> str:
     if name in TIMES:
         return TIMES[name]
     if name == MODALITY:
         return "toString(c.modality)"
-    return f"toString(c.{CALL_COLUMNS[name]})" if name in CALL_COLUMNS else f"toString(c.tags[{{by_{number}:String}}])"
+    if name in CALL_COLUMNS:
+        return f"toString(c.{CALL_COLUMNS[name]})"
+    return value_of(name.removeprefix(TAG), selection.allocation, bound, f"by_{number}")
 
 
 def _grouped_by(number: int, name: str) -> str:

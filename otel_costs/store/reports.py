@@ -58,7 +58,7 @@ _WANTED: Final = "with JSONExtract(coalesce({tags:Nullable(String)}, '{}'), 'Map
 _SESSIONS: Final = (
     "from sessions where ({user:Nullable(String)} is null or user_id = {user:Nullable(String)})"
     " and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})"
-    " and ({tags:Nullable(String)} is null or arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value,"
+    " and ({tags:Nullable(String)} is null or arrayAll((name, value) -> tags[name] = value,"
     " mapKeys(wanted), mapValues(wanted)))"
     " and start_time >= {since:DateTime64(3, 'UTC')} and start_time < {until:DateTime64(3, 'UTC')}"
 )

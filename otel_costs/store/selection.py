@@ -12,6 +12,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from otel_costs.chargeback.assignment import value_of
+from otel_costs.chargeback.rules import Allocation
 from otel_costs.privacy import pseudonyms
 from otel_costs.store.periods import UTC_ZONE
 from otel_costs.store.rows import between
@@ -56,7 +58,8 @@ _FOUND: Final = 1_000_000
 class Selection:
     """Which calls and sessions are meant. None, False and nothing are no condition; an empty text is one.
 
-    `tz`: the zone in which days and months are cut. `min_cost` in US dollars: of sessions that cost at least as much;
+    `tz`: the zone in which days and months are cut. `allocation`: rules that give calls a value of a tag that they do
+    not have; tags are meant as they assign them. `min_cost` in US dollars: of sessions that cost at least as much;
     `q`: of sessions in which these words were said. `errors`: calls that failed. `unpriced`: calls without a price.
     """
 
@@ -76,6 +79,7 @@ class Selection:
     unpriced: bool = False
     min_cost: Decimal | None = None
     q: str | None = None
+    allocation: Allocation | None = None
 
     def __post_init__(self) -> None:
         """Mean a user by the plain name, too, where users are recorded by pseudonyms."""
@@ -88,7 +92,7 @@ class Selection:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         # Not by equality alone: an amount of 0 equals False.
         found = (name for name, value in values.items() if not (value is None or value is False or value == ()))
-        return frozenset(found) - {"since", "until", "tz"}
+        return frozenset(found) - {"since", "until", "tz", "allocation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,14 @@ def of_sessions(selection: Selection) -> Condition:
         if (value := getattr(selection, name)) is not None:
             bound[name] = value
             parts.append(f"s.{CALL_COLUMNS[name]} = {{{name}:String}}")
-    parts += _tagged("s", selection.tags, bound)
+    assigned = [tag for tag in selection.tags if is_assigned(selection, tag[0])]
+    parts += _tagged("s", [tag for tag in selection.tags if tag not in assigned], bound)
+    if assigned:
+        has = " and ".join(_assigned(selection, assigned, bound))
+        parts.append(
+            "s.session_id global in (select session_id from owned_calls as c"  # noqa: S608
+            f" where c.end_time >= {{since:DateTime64(3, 'UTC')}} and {has})"
+        )
     if selection.min_cost is not None:
         bound["min_cost"] = selection.min_cost
         parts.append("s.cost_usd >= {min_cost:Decimal(38, 12)}")
@@ -171,7 +182,9 @@ def _of_one_call(selection: Selection, bound: dict[str, Any], columns: Mapping[s
         if (value := getattr(selection, name)) is not None:
             bound[name] = value
             parts.append(f"c.{column} = {{{name}:String}}")
-    parts += _tagged("c", selection.tags, bound)
+    assigned = [tag for tag in selection.tags if is_assigned(selection, tag[0])]
+    parts += _tagged("c", [tag for tag in selection.tags if tag not in assigned], bound)
+    parts += _assigned(selection, assigned, bound)
     if selection.errors:
         parts.append("c.error_type != ''")
     if selection.unpriced:
@@ -183,8 +196,23 @@ def _tagged(table: str, tags: Sequence[tuple[str, str]], bound: dict[str, Any]) 
     parts = []
     for number, (name, value) in enumerate(tags):
         bound[f"tag_{number}"], bound[f"tagged_{number}"] = name, value
-        has = f"{{tag_{number}:String}}"
-        parts.append(f"mapContains({table}.tags, {has}) and {table}.tags[{has}] = {{tagged_{number}:String}}")
+        # What is not there is empty, too: an empty value asks for what has no such tag.
+        parts.append(f"{table}.tags[{{tag_{number}:String}}] = {{tagged_{number}:String}}")
+    return parts
+
+
+def is_assigned(selection: Selection, tag: str) -> bool:
+    """Say whether rules give calls a value of a tag."""
+    found = selection.allocation and selection.allocation.tags.get(tag)
+    return bool(found and found.rules)
+
+
+def _assigned(selection: Selection, tags: Sequence[tuple[str, str]], bound: dict[str, Any]) -> list[str]:
+    parts = []
+    for number, (name, value) in enumerate(tags):
+        bound[f"assigned_{number}"] = value
+        found = value_of(name, selection.allocation, bound, f"rule_{number}")
+        parts.append(f"{found} = {{assigned_{number}:String}}")
     return parts
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import reports
 from otel_costs.store.rows import Row, rows
-from otel_costs.store.selection import Selection, of_sessions
+from otel_costs.store.selection import Selection, is_assigned, of_sessions
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -53,7 +53,8 @@ def sessions(
     The cursor, given to the next call with the same selection and sort, goes on from there. Raises ValueError for a
     cursor that is none, StoreError.
     """
-    if sort == NEWEST and selection.filters <= {"user", "scenario", "tags"}:
+    by_rules = any(is_assigned(selection, name) for name, _ in selection.tags)
+    if sort == NEWEST and selection.filters <= {"user", "scenario", "tags"} and not by_rules:
         return reports.sessions(
             client,
             user=selection.user,

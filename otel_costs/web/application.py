@@ -11,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otel_costs.chargeback.rules import Allocation
 from otel_costs.store import StoreError
 from otel_costs.web import (
     alerts_api,
@@ -57,11 +58,16 @@ _ACCESS_DENIED: Final = 497
 
 
 def application(
-    store: Store, access: Access, feed: Feed | None = None, settings: PageSettings | None = None
+    store: Store,
+    access: Access,
+    feed: Feed | None = None,
+    settings: PageSettings | None = None,
+    allocation: Allocation | None = None,
 ) -> Entrance:
     """Return the application over `store`, for who has `access`; `feed` None is one that looks at the store.
 
-    `settings` of its pages: None are those of the environment. Raises ValueError where these cannot be.
+    `settings` of its pages: None are those of the environment. `allocation`: rules that say whose spend is. Raises
+    ValueError where the settings cannot be.
     """
     made = FastAPI(
         title="otel_costs",
@@ -75,6 +81,7 @@ def application(
     )
     made.state.store = store
     made.state.page_settings = settings or PageSettings.of()
+    made.state.allocation = allocation
     made.state.feed = feed = feed or Feed(store)
     made.state.enforced_budgets = EnforcedBudgets(store)
     # Calls with a key are looked for and stored by one request after the other.

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otel_costs.store import costs, summary
+from otel_costs.chargeback import shared_costs
+from otel_costs.store import summary
 from otel_costs.store.rows import Row
 from otel_costs.web import models
 from otel_costs.web.answer import answer
@@ -48,7 +49,7 @@ async def get_costs(
     """
     readable(question, rights)
     found = await store.ask(
-        request, lambda client: costs.report(client, question.selection, question.by, question.limit)
+        request, lambda client: shared_costs.report(client, question.selection, question.by, question.limit)
     )
     return answer(question, found, found["costs"])
 

@@ -74,6 +74,12 @@ class CostsRow(Measures):
     """One group of calls. Its keys stand beside the measures under the names of `by`; null in the row of the others."""
 
     others: int = Field(default=0, description="how many groups the row adds up that have no row of their own")
+    shared_usd: Money | None = Field(
+        default=None,
+        description="by a tag of which some spend is shared: the part of that which the group gets, below 0 for what is"
+        " split; cost_usd is its own",
+    )
+    total_usd: Money | None = Field(default=None, description="cost_usd and shared_usd")
 
 
 class Costs(Shape):

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otel_costs.chargeback import shared_costs
 from otel_costs.store import (
     comparison,
     costs,
@@ -127,7 +128,7 @@ async def _costs(asking: _Asking) -> Row:
     figures, trend, breakdown, dearest = await asyncio.gather(
         asking.ask(lambda client: summary.summary(client, selection)),
         asking.ask(lambda client: costs.report(client, selection, times, question.limit)),
-        asking.ask(lambda client: costs.report(client, selection, by, question.limit)),
+        asking.ask(lambda client: shared_costs.report(client, selection, by, question.limit)),
         asking.ask(lambda client: session_list.sessions(client, selection, sort="cost", limit=DEAREST)),
     )
     return {"summary": figures, "trend": trend, "breakdown": breakdown, "sessions": dearest["sessions"]}
@@ -268,7 +269,8 @@ async def _answer(request: Request, store: Store, path: PagePath) -> Response:
         return failed(404, "a model's page is /models/PROVIDER/MODEL")
     rights: Rights = request.scope[RIGHTS]
     asked = page.asked if path.rest == "" else replace(page.asked, own=tuple(set(page.asked.own) - {*_ID}))
-    question = _narrowed(asked.read(_given(request)), dict(zip(page.fixed, ids, strict=False)))
+    read = asked.read(_given(request), request.app.state.allocation)
+    question = _narrowed(read, dict(zip(page.fixed, ids, strict=False)))
     readable(question, rights)
     if path.form is not None:
         question = replace(question, csv=path.form == "csv")

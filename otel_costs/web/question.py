@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from otel_costs.chargeback.rules import Allocation
 from otel_costs.store import costs, session_list
 from otel_costs.store.periods import RANGES, moment, period, zone
 from otel_costs.store.rows import storable
@@ -89,10 +90,13 @@ class Asked:
 
     async def __call__(self, request: Request) -> Question:  # async, or FastAPI would call it in a thread
         """Read the query of a request. Raises ParameterError."""
-        return self.read(request.query_params.multi_items())
+        return self.read(request.query_params.multi_items(), request.app.state.allocation)
 
-    def read(self, given: Iterable[tuple[str, str]]) -> Question:
-        """Read parameters. Raises ParameterError for one that is not known, given twice, or has no such value."""
+    def read(self, given: Iterable[tuple[str, str]], allocation: Allocation | None = None) -> Question:
+        """Read parameters. Raises ParameterError for one that is not known, given twice, or has no such value.
+
+        `allocation`: rules that give calls a value of a tag.
+        """
         found = self._known(given)
         tz = _read("tz", found.get("tz", ""), lambda text: zone(text or None))
         since, until = _bounds(found, tz)
@@ -107,6 +111,7 @@ class Asked:
                 unpriced=_flag(found, "unpriced"),
                 min_cost=_dollars(found.get("min_cost")),
                 q=found.get("q") or None,
+                allocation=allocation,
             ),
             by=_read("by", found.get("by", ""), _by),
             sort=_one_of("sort", found.get("sort"), self.sorts) if self.sorts else "",

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from otel_costs import pricing
+from otel_costs.chargeback.rules import Allocation
 from otel_costs.web import access_log
 from otel_costs.web.application import application
 from otel_costs.web.connected_store import ConnectedStore
@@ -35,13 +36,14 @@ def run(
     port: int,
     roles: Roles,
     settings: PageSettings,
+    allocation: Allocation | None = None,
     announce: Callable[[str], object] = print,
 ) -> None:
     """Serve. Port 0 is any free one; `announce` gets what there is to say when it is ready. Raises StartError."""
     with _listening(host, port) as taken:
         pricing.warm_up()
         access_log.show()
-        made = application(ConnectedStore(dsn, writer_dsn), roles, settings=settings)
+        made = application(ConnectedStore(dsn, writer_dsn), roles, settings=settings, allocation=allocation)
         served = _Pinged(made)
         config = uvicorn.Config(
             served,

@@ -51,7 +51,7 @@ from (
         and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})
         and within(start_time, session_id)
         and ({tags:Nullable(String)} is null
-            or arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value,
+            or arrayAll((name, value) -> tags[name] = value,
                 mapKeys(wanted), mapValues(wanted)))
     order by start_time desc, session_id
     limit {up_to:UInt64}
@@ -75,7 +75,7 @@ from (
         and ({scenario:Nullable(String)} is null or scenario = {scenario:Nullable(String)})
         and within(start_time, session_id)
         and ({tags:Nullable(String)} is null
-            or arrayAll((name, value) -> mapContains(tags, name) and tags[name] = value,
+            or arrayAll((name, value) -> tags[name] = value,
                 mapKeys(wanted), mapValues(wanted)))
     order by start_time desc, session_id
     limit {up_to:UInt64}

@@ -173,9 +173,7 @@ def _matching(chosen: Mapping[str, str], calls: Sequence[Call], tz: ZoneInfo) ->
                 one.session in has_price and one.session and spent[one.session] >= Decimal(value)
             ):
                 return False
-            if name == "tag.team" and one.tags.get("team") != value:
-                return False
-            if name in TEXTS and name != "tag.team" and one.key(name, tz) != value:
+            if name in TEXTS and one.key(name, tz) != value:
                 return False
         return True
 
@@ -276,7 +274,7 @@ def _check_sql(
             spent = f"select session_id from sessions where cost_usd >= toDecimal128({{v{number}:String}}, 12)"
             parts.append(f"session_id in ({spent})")
         elif name == "tag.team":
-            parts.append(f"mapContains(tags, 'team') and tags['team'] = {{v{number}:String}}")
+            parts.append(f"tags['team'] = {{v{number}:String}}")
         else:
             parts.append(f"{columns.get(name, name)} = {{v{number}:String}}")
     for sign, edge in ((">=", since), ("<", until)):
