@@ -21,9 +21,10 @@ def usd(amount: Decimal | None) -> str:
         return UNPRICED
     if not amount:
         return "$0"
-    if abs(amount) < _MICRO:
-        return f"${Context(prec=2).plus(amount):f}"
-    return f"${_WIDE.quantize(amount, _MICRO):,f}"
+    sign, size = "-" if amount < 0 else "", abs(amount)
+    if size < _MICRO:
+        return f"{sign}${Context(prec=2).plus(size):f}"
+    return f"{sign}${_WIDE.quantize(size, _MICRO):,f}"
 
 
 def exact(amount: Decimal | None) -> str:

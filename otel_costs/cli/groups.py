@@ -69,7 +69,10 @@ def _split(row: Row, *, split: bool) -> Iterator[RenderableType]:
     """Yield the cells of what a row gets of what is shared, and of both together."""
     if split:
         yield formatting.usd(row[SHARED])
-        yield Text(formatting.usd(row[TOTAL]), "bold")
+        has_part = bool(row[TOTAL])  # of what is known, be its own calls all without a price
+        yield Text(
+            formatting.usd(row[TOTAL]) if has_part else formatting.known({**row, "cost_usd": row[TOTAL]}), "bold"
+        )
 
 
 def _names(row: Row, by: Sequence[str]) -> Iterator[RenderableType]:

@@ -53,10 +53,8 @@ def test_all_of_it(tmp_path: Path) -> None:
 def test_the_users_pseudonym(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user may be named plainly where users are recorded by pseudonyms."""
     monkeypatch.setenv("OTEL_COSTS_USER_HASH", "a salt that is long enough")
-    found = rules_file.read(written(tmp_path, "tags: {team: {rules: [{assign: a, user: [ada, 'b*', '']}]}}")).tags[
-        "team"
-    ]
-    named, pattern, none = found.rules[0].conditions["user"]
+    found = rules_file.read(written(tmp_path, "tags: {team: {rules: [{assign: a, user: [ada, 'b*', '']}]}}"))
+    named, pattern, none = found.tags["team"].rules[0].conditions["user"]
     assert named.startswith("u~")
     assert (pattern, none) == ("b*", "")
 
@@ -115,7 +113,7 @@ def _shared(said: str) -> str:
         (_shared("{value: a, split: {b: 0}}"), 4, "more than nothing"),
         (_shared("{value: a, split: {b: 1}, among: [b]}"), 4, "shares name who gets a part"),
         (_shared("{value: a, split: evenly, among: []}"), 4, "at least one value"),
-        (_shared("{value: a, split: evenly, among: [b]}\n      - {value: b, split: evenly}"), 4, "'b' is shared itself"),
+        (_shared("{value: a, split: {b: 1}}\n      - {value: b, split: evenly}"), 4, "'b' is shared itself"),
         (_shared("{value: a, split: evenly}\n      - {value: a, split: by_spend}"), 5, "two ways on the same day"),
     ],
 )  # fmt: skip

@@ -111,7 +111,10 @@ def test_a_part_of_a_month_is_split_as_the_month(filled: Store, tmp_path: Path) 
     [
         ({"split": {"sales": 1, "support": 3}}, {"sales": "0.5", "support": "1.5"}),
         ({"split": "evenly"}, {"sales": "1", "search": "1"}),
-        ({"split": "evenly", "among": ["a", "b", "c"]}, {"a": "0.666666666667", "b": "0.666666666667", "c": "0.666666666666"}),
+        (
+            {"split": "evenly", "among": ["a", "b", "c"]},
+            {"a": "0.666666666667", "b": "0.666666666667", "c": "0.666666666666"},
+        ),
         ({"split": "by_spend", "among": ["sales", "a"]}, {"sales": "2"}),
         ({"split": "by_spend", "among": ["a"]}, {"platform": "2"}),  # nobody spent anything: it stays
         ({"split": "evenly", "from": f"{at(5):%Y-%m-%d}"}, {"platform": "2"}),
@@ -180,7 +183,9 @@ calls_drawn = st.lists(
         model=st.sampled_from(("gpt-4o", "gpt-4o-mini")),
         scenario=st.sampled_from(("", "evaluation")),
         operation=st.sampled_from(("chat", "embeddings")),
-        tags=st.fixed_dictionaries({}, optional={"team": st.sampled_from(TEAMS), "product": st.sampled_from(("a", "b"))}),
+        tags=st.fixed_dictionaries(
+            {}, optional={"team": st.sampled_from(TEAMS), "product": st.sampled_from(("a", "b"))}
+        ),
     ).filter(lambda one: one.end < NOW),
     min_size=1,
     max_size=10,

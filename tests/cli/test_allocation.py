@@ -1,0 +1,103 @@
+"""Rules of whose spend is, as commands apply and check them."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from .support import Ledger, at, run
+
+RULES = """\
+tags:
+  team:
+    rules:
+      - {assign: voice, operation: speech_to_text}
+      - {assign: voice, model: whisper-1}
+      - {assign: nobody, service: none}
+      - {assign: platform, user: mallory}
+    shared:
+      - {value: platform, split: {west: 2, voice: 1}}
+      - {value: unused, split: evenly}
+"""
+
+
+@pytest.fixture(scope="module")
+def path(url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Write the rules, and a call of the platform."""
+    Ledger(url).call("", at("12:00:00"), user__id="mallory", otel_costs__cost__usd="0.000000000002")
+    file = tmp_path_factory.mktemp("rules") / "allocation.yaml"
+    file.write_text(RULES)
+    return str(file)
+
+
+def test_a_report_by_a_tag(url: str, path: str) -> None:
+    """Own, shared and total stand beside each other, and nobody's has a row; by the option and by the variable."""
+    said = run("report", "--by", "tag.team", "--allocation", path, url=url)
+    assert said.exit_code == 0, said.stderr
+    lines = [line.split() for line in said.stdout.splitlines() if line.count("$") > 1]
+    assert lines == [
+        ["west", "2", "0", "2,550", "340", "$0.008495", "$0.000000000001", "$0.008495"],
+        ["voice", "1", "0", "0", "0", "$0.001500", "$0.000000000001", "$0.001500"],
+        ["platform", "1", "0", "0", "0", "$0.000000000002", "-$0.000000000002", "$0"],
+        ["total", "5", "1", "2,560", "340", "$0.009995", "$0", "$0.009995"],
+    ]
+    (nobody,) = (line.split() for line in said.stdout.splitlines() if "(none)" in line)
+    assert nobody == ["(none)", "1", "1", "10", "0", "unpriced", "$0", "unpriced"]
+    environ = {"OTEL_COSTS_ALLOCATION": path}
+    said = run("report", "--by", "tag.team", "--format", "csv", url=url, environ=environ)
+    rows = list(csv.DictReader(io.StringIO(said.stdout)))
+    assert [(row["tag.team"], row["cost_usd"], row["shared_usd"], row["total_usd"]) for row in rows] == [
+        ("west", "0.008495", "0.000000000001", "0.008495000001"),
+        ("voice", "0.001500", "0.000000000001", "0.001500000001"),
+        ("platform", "0.000000000002", "-0.000000000002", "0"),
+        ("", "0", "0", "0"),
+    ]
+    found = json.loads(run("report", "--by", "tag.team", "--format", "json", url=url, environ=environ).stdout)
+    assert sum(Decimal(row["total_usd"]) for row in found["costs"]) == Decimal(found["total"]["cost_usd"])
+
+
+def test_check(url: str, path: str) -> None:
+    """What rules match is said rule by rule, with the lines; what nothing assigns too. Findings are exit code 1."""
+    said = run("allocation", "check", "--allocation", path, "--format", "json", url=url)
+    assert said.exit_code == 1
+    parts = json.loads(said.stdout)["parts"]
+    assert [
+        (row["part"], row["line"], row["value"], row["call_count"], row["cost_usd"], row["finding"]) for row in parts
+    ] == [
+        ("own tag", None, "", 2, "0.008495", None),
+        ("rule", 4, "voice", 1, "0.001500", None),
+        ("rule", 5, "voice", 0, "0", "matches only what an earlier rule has already"),
+        ("rule", 6, "nobody", 0, "0", "matches no call"),
+        ("rule", 7, "platform", 1, "0.000000000002", None),
+        ("unassigned", None, "", 1, "0", "not assigned to anybody"),
+        ("shared", 9, "platform", 1, "0.000000000002", None),
+        ("shared", 10, "unused", 0, "0", "matches no call"),
+    ]
+    assert parts[5]["asks"] == "service: shop, user: grace, model: gpt-99"
+    table = run("allocation", "check", "--allocation", path, url=url, environ={"COLUMNS": "200"}).stdout
+    for part in ("own tag", "operation: speech_to_text", "matches no call", "not assigned to anybody"):
+        assert part in table
+    fine = run("allocation", "check", "--allocation", path, "--range", "2020-01", "--format", "csv", url=url)
+    assert fine.stdout.splitlines()[0].startswith("tag,part,line,value,asks,call_count")
+
+
+def test_without_a_finding(url: str, tmp_path: Path) -> None:
+    """Where every rule matches and nothing is left, the exit code is 0."""
+    file = tmp_path / "all.yaml"
+    file.write_text("tags: {team: {rules: [{assign: rest, service: '*'}]}}")
+    assert run("allocation", "check", "--allocation", str(file), url=url).exit_code == 0
+
+
+def test_rules_that_are_none(url: str, tmp_path: Path) -> None:
+    """The line is said, and nothing is reported; without a file the option is named."""
+    file = tmp_path / "wrong.yaml"
+    file.write_text("tags: {team: {rules: [{assign: a, servce: b}]}}")
+    said = run("report", "--allocation", str(file), url=url)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "line 1: `servce` is no field of a rule" in said.stderr
+    said = run("allocation", "check", url=url, environ={"OTEL_COSTS_ALLOCATION": None})
+    assert said.exit_code == 2
+    assert "--allocation FILE, or OTEL_COSTS_ALLOCATION" in said.stderr
