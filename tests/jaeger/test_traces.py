@@ -1,5 +1,6 @@
 """A spoken call in Jaeger: one tree with its connection, turns, transcriptions and functions, and costs on them."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -7,7 +8,10 @@ from typing import Any, Final
 import pytest
 
 from otel_costs.cli import demo_env, package_files
+from otel_costs.local import Stack
+from otel_costs.web.page_settings import PageSettings
 from tests.jaeger.conftest import Jaeger
+from tests.local.support import send
 
 pytestmark = pytest.mark.timeout(1800)  # the first time, Jaeger is built
 
@@ -15,7 +19,7 @@ CALL: Final = package_files.path("examples", "examples") / "support_assistant" /
 
 
 @pytest.fixture(scope="module")
-def spans(jaeger: Jaeger) -> list[dict[str, Any]]:
+def spans(jaeger: Jaeger, emptied_stack: Stack) -> list[dict[str, Any]]:
     """Hold the call of the demo, and return the spans of the trace that its connection is in, as Jaeger tells them."""
     with demo_env.answering(stand_in=True) as provider:
         ran = demo_env.run(
@@ -24,8 +28,8 @@ def spans(jaeger: Jaeger) -> list[dict[str, Any]]:
                 **provider.environment,
                 "OTEL_SERVICE_NAME": "voice-call",
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-                "OTEL_EXPORTER_OTLP_ENDPOINT": jaeger.otlp_url,
-                "OTEL_LOGS_EXPORTER": "none",
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{jaeger.otlp_url}/v1/traces",
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{emptied_stack.otlp_http_url}/v1/logs",
                 "OTEL_METRICS_EXPORTER": "none",
             },
         )
@@ -75,3 +79,20 @@ def test_a_trace_says_whose_it_is_and_how_it_went(spans: list[dict[str, Any]]) -
     turns = [tags(span) for span in spans if span["operationName"].startswith("realtime_inference")]
     assert ["turn_detected" in turn["gen_ai.response.finish_reasons"] for turn in turns] == [False, True, False]
     assert not [tag for span in spans for tag in tags(span) if "messages" in tag or "arguments" in tag]
+
+
+def test_the_link_of_a_page_leads_to_its_trace(
+    spans: list[dict[str, Any]], jaeger: Jaeger, emptied_stack: Stack
+) -> None:
+    """Jaeger has the trace that the page of each call of the session links to, and in it the span of that call."""
+    link = PageSettings.of(jaeger.query_url).trace_url
+    assert link is not None
+    assert link.startswith(jaeger.query_url)
+    found = json.loads(send(f"{emptied_stack.http_url}/api/v1/calls?session=parcel-call-12").text)["calls"]
+    assert len(found) > 3
+    for call in found:
+        shown = link.replace("{trace_id}", call["trace_id"])
+        # The build has no pages; what they show of a trace they ask for below /api, by the same id.
+        trace = json.loads(send(shown.replace("/trace/", "/api/traces/")).text)["data"][0]
+        (span,) = [span for span in trace["spans"] if span["spanID"] == call["span_id"]]
+        assert Decimal(tags(span)["otel_costs.cost.usd"]) == Decimal(call["cost_usd"])
