@@ -26,7 +26,7 @@ def main() -> None:
     """Run the demo, and write what the API answers about it."""
     with ExitStack() as running, tempfile.TemporaryDirectory() as folder:
         stack = running.enter_context(demo_env.store(Path(folder)))
-        provider = running.enter_context(demo_env.answering(stand_in=True))
+        provider = running.enter_context(demo_env.answering(stand_in=True, pace=1))
         for _ in demo.programs(stack, provider):
             pass
         answers = dict(_answers(f"{stack.http_url}/api/v1/"))
@@ -37,7 +37,7 @@ def _answers(api: str) -> Iterator[tuple[str, Any]]:
     """Yield questions, as static/example.js asks them, and what is answered."""
     for path in ("summary", "usage", "inbox", "tags", "sessions", "calls", "compare", "prices/missing"):
         yield path, _get(f"{api}{path}?range={_PERIOD}")
-    for path in ("reasons", "budgets"):
+    for path in ("reasons", "budgets", "alerts"):
         yield path, _get(api + path)
     yield "prices", _get(f"{api}prices?model=gpt-4o&provider=openai")
     for by in _SPLITS:

@@ -25,6 +25,9 @@ HEARS: Final = os.environ.get("SUPPORT_MODEL_HEARS", "gpt-4o-mini-transcribe")
 SPEAKS: Final = os.environ.get("SUPPORT_MODEL_SPEAKS", "gpt-4o-mini-tts")
 VOICE: Final = "aura-2-thalia-en"
 
+PACE: Final = float(os.environ.get("SUPPORT_PACE", "0"))
+"""How fast the customer speaks: 1 as a person does, 0 without a pause."""
+
 BYTES_PER_SECOND: Final = 48_000  # 24 kHz, 16 bits
 FRAME: Final = BYTES_PER_SECOND // 10
 SILENCE: Final = bytes(BYTES_PER_SECOND)
@@ -76,6 +79,7 @@ async def say(connection: AsyncRealtimeConnection, sound: bytes) -> None:
     for start in range(0, len(sound), FRAME):
         piece = base64.b64encode(sound[start : start + FRAME]).decode()
         await connection.input_audio_buffer.append(audio=piece)
+        await asyncio.sleep(PACE * FRAME / BYTES_PER_SECOND)
 
 
 async def answers(connection: AsyncRealtimeConnection, objection: bytes) -> AsyncIterator[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from otel_costs.local import Stack
 
 PROGRAMS: Final = {"support-assistant": "assistant.py", "voice-note": "voice_note.py", "voice-call": "voice_call.py"}
+SPOKEN: Final = "voice-call"
 SESSIONS: Final = ("parcel-1001", "parcel-call-12")
 USER: Final = "ada"
 
@@ -71,21 +72,20 @@ def show(
     """Start what is needed, in `running`, and yield what there is to see, as it happens."""
     with output.working("Starting a store"):
         stack = running.enter_context(demo_env.store(data))
-        provider = running.enter_context(demo_env.answering(stand_in=stand_in))
+        # Whoever watches sees people speak as fast as they do; nobody waits for them otherwise.
+        provider = running.enter_context(demo_env.answering(stand_in=stand_in, pace=1 if opened else 0))
     yield _headline("A store on this machine")
     addresses = [url.partition("://")[2] for url in (stack.otlp_grpc_url, stack.otlp_http_url, stack.http_url)]
     yield _aside("OTLP at {} (gRPC) and {} (HTTP), ClickHouse's interface at {}.".format(*addresses))
-    yield from programs(stack, provider)
-    if opened:
-        webbrowser.open(stack.http_url + page_paths.of_session(SESSIONS[-1]))
+    yield from programs(stack, provider, watched=opened)
     yield _headline("What it cost, and what was said")
     yield from conversations(stack)
     yield from costs(stack)
     yield from _further(stack, keep=keep)
 
 
-def programs(stack: "Stack", provider: demo_env.Provider) -> Iterator[RenderableType]:
-    """Run the programs, and yield how they were run and what they said."""
+def programs(stack: "Stack", provider: demo_env.Provider, *, watched: bool = False) -> Iterator[RenderableType]:
+    """Run the programs, and yield how they were run and what they said; `watched`: the call first, in a browser."""
     yield _headline("Three programs, under opentelemetry-instrument")
     who = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}: there is no OPENAI_API_KEY."
     if provider.base_url is None:
@@ -95,7 +95,10 @@ def programs(stack: "Stack", provider: demo_env.Provider) -> Iterator[Renderable
     yield _aside(who)
     shown = {name: value for name, value in demo_env.settings(stack, provider, "").items() if value}
     yield Text("".join(f"  export {name}={value}\n" for name, value in shown.items()), "dim", end="")
-    for service, name in PROGRAMS.items():
+    for service, name in sorted(PROGRAMS.items(), key=lambda one: watched and one[0] != SPOKEN):
+        if watched and service == SPOKEN:
+            webbrowser.open(stack.http_url + page_paths.of_session(SESSIONS[-1]))
+            yield _aside("A browser shows the call that is spoken now, as its turns end; it takes half a minute.")
         program = package_files.path("examples", "examples") / "support_assistant" / name
         yield _command(f"opentelemetry-instrument python {_short(program)}")
         with output.working(f"Running {name}"):

@@ -25,22 +25,29 @@ PROGRAM_TIMEOUT_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who answers: OpenAI and Deepgram, or stand-ins for them at `base_url` and `speech_url`."""
+    """Who answers: OpenAI and Deepgram, or stand-ins for them at `base_url` and `speech_url`.
+
+    `pace` is how fast people and stand-ins speak: 1 as they do, 0 without a pause.
+    """
 
     base_url: str | None = None
     speech_url: str | None = None
+    pace: float = 0
 
     @property
     def environment(self) -> Mapping[str, str]:
         """What a program needs to ask them, and otel_costs to know their prices."""
+        # Whoever watches sees each turn when it has ended, and not up to five seconds later.
+        pace = {"SUPPORT_PACE": f"{self.pace:g}", "OTEL_BLRP_SCHEDULE_DELAY": "500"} if self.pace else {}
         if self.base_url is None or self.speech_url is None:
-            return {}
+            return pace
         speech = self.speech_url.removesuffix("/v1")
         return {
             "OPENAI_BASE_URL": self.base_url,
             "OPENAI_API_KEY": "stand-in",
             "DEEPGRAM_BASE_URL": speech,
             "DEEPGRAM_API_KEY": "stand-in",
+            **pace,
             ENV_PROVIDERS: f"{_host(self.base_url)}=openai,{_host(speech)}=deepgram",
         }
 
@@ -76,13 +83,13 @@ def store(data: Path | None) -> Iterator["Stack"]:
 
 
 @contextmanager
-def answering(*, stand_in: bool) -> Iterator[Provider]:
+def answering(*, stand_in: bool, pace: float = 0) -> Iterator[Provider]:
     """Use OpenAI where there is a key; start stand-ins where there is none, or where they are wanted."""
     if os.environ.get("OPENAI_API_KEY") and not stand_in:
-        yield Provider()
+        yield Provider(pace=pace)
         return
-    with StandIn() as openai, StandIn() as deepgram:
-        yield Provider(openai.base_url, deepgram.base_url)
+    with StandIn(pace=pace) as openai, StandIn() as deepgram:
+        yield Provider(openai.base_url, deepgram.base_url, pace)
 
 
 def settings(stack: "Stack", provider: Provider, service: str) -> dict[str, str]:

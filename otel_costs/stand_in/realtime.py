@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 class Stage:
     """What a test tells the spoken conversations, and what it sees of them.
 
-    `sent` has every frame that a client sent, oldest first; `sessions` every session, as it was opened.
+    `sent` has every frame that a client sent, oldest first; `sessions` every session, as it was opened. `pause` waits
+    for so many seconds, where somebody is to see how a conversation goes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[float], object]) -> None:
+        self.pause = pause
         self.sessions: list[Session] = []
         self.sent: list[str | bytes] = []
         self.calls: dict[str, Session] = {}
@@ -59,7 +61,7 @@ def serve(connection: "Connection", request: Request) -> None:
         return
     session = stage.calls.get(args.get("call_id", ""))
     if session is None:
-        session = Session(model, stage.next_turn, transcribes=args.get("intent") == "transcription")
+        session = Session(model, stage, transcribes=args.get("intent") == "transcription")
         stage.sessions.append(session)
         if "call_id" in args:
             stage.calls[args["call_id"]] = session

@@ -5,19 +5,28 @@ import json
 import math
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from otel_costs.stand_in import assistant, tokens
 from otel_costs.stand_in.exchange import Json, new_id, now
 from otel_costs.stand_in.realtime_dialect import in_beta, session_update
-from otel_costs.stand_in.realtime_response import Events, Response
+from otel_costs.stand_in.realtime_response import AUDIO_CHUNK, Events, Response
 from otel_costs.stand_in.realtime_turn import OMITTED, Turn
 from otel_costs.stand_in.websocket import Socket
+
+if TYPE_CHECKING:
+    from otel_costs.stand_in.realtime import Stage
 
 _BYTES_PER_SECOND = {"audio/pcm": 48_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
 _SILENCE_S = 0.5
 _BY_DURATION = ("whisper", "gpt-transcribe", "gpt-live", "gpt-realtime-whisper")
 _HEARD = "Good morning, I would like to know where my order A-1001 is."
+_PAUSES_S = {
+    "response.created": 0.35,
+    "response.function_call_arguments.done": 0.25,
+    "response.output_audio.delta": AUDIO_CHUNK / _BYTES_PER_SECOND["audio/pcm"] / 3,
+}
+"""How long OpenAI takes after an event: until the first sound, and for one that is three times as fast as speech."""
 _VAD = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -31,9 +40,9 @@ _VAD = {
 class Session:
     """One session and the sockets on it: several where they were opened for the same call."""
 
-    def __init__(self, model: str, next_turn: Callable[["Session"], Turn], *, transcribes: bool = False) -> None:
+    def __init__(self, model: str, stage: "Stage", *, transcribes: bool = False) -> None:
         self.id, self.conversation_id = new_id("sess_", 20), new_id("conv_", 20)
-        self._next_turn = next_turn
+        self._stage = stage
         self._turn: Turn | None = None
         self._sockets: list[tuple[Socket, bool]] = []
         self._lock = threading.RLock()
@@ -309,7 +318,7 @@ class Session:
 
     def _upcoming(self) -> Turn:
         if self._turn is None:
-            self._turn = self._next_turn(self)
+            self._turn = self._stage.next_turn(self)
         return self._turn
 
     def _respond(self, asked: Json, event: Json | None = None) -> None:
@@ -336,6 +345,7 @@ class Session:
                     self._cut(turn.close_code)
                     return
                 self.send(event)
+                self._stage.pause(_PAUSES_S.get(event["type"], 0))
                 sent += 1
                 if event["type"] == "response.created":
                     for frame in turn.frames:

@@ -6,15 +6,17 @@ import re
 import signal
 import subprocess
 import urllib.request
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from otel_costs.cli import demo_env, package_files
+from otel_costs.cli import demo, demo_env, package_files
 from otel_costs.cli.failure import Failure
 
 from .support import MAIN
@@ -179,6 +181,23 @@ def test_a_program_that_fails_is_told(tmp_path: Path) -> None:
     )
     assert (ran.returncode, ran.output) == (1, "so far\n")
     assert ran.errors.splitlines()[-1] == "no more"
+
+
+def test_a_call_that_is_watched_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its page is opened before anybody speaks, and then they speak as fast as people do."""
+    happened: list[str] = []
+
+    def ran(program: Path, environment: dict[str, str]) -> demo_env.Ran:
+        assert environment["SUPPORT_PACE"] == "1"
+        happened.append(program.name)
+        return demo_env.Ran(0, "", "")
+
+    stack = SimpleNamespace(http_url="http://127.0.0.1:1", otlp_grpc_url="http://127.0.0.1:2")
+    monkeypatch.setattr(demo_env, "run", ran)
+    monkeypatch.setattr(webbrowser, "open", happened.append)
+    answering = demo_env.Provider("http://127.0.0.1:3/v1", "http://127.0.0.1:4/v1", pace=1)
+    list(demo.programs(cast("Any", stack), answering, watched=True))
+    assert happened == ["http://127.0.0.1:1/sessions/parcel-call-12", "voice_call.py", "assistant.py", "voice_note.py"]
 
 
 def test_what_is_not_here_says_what_to_do() -> None:

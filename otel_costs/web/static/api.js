@@ -38,7 +38,7 @@ export async function ask(path, query, { signal, method = "GET", body } = {}) {
 
 /** Return what was recorded in the place of an answer. Nothing is asked of the store, and nothing written. */
 async function askExample(path, query, method) {
-  if (method === "PUT" || method === "DELETE") throw new ApiError(405, "This is example data: it cannot be changed. Leave the example first.");
+  if (method === "PUT" || method === "DELETE" || path.startsWith("alerts/")) throw new ApiError(405, "This is example data: it cannot be changed. Leave the example first.");
   const found = await recordedAnswer(path, query);
   if (found === null) throw new ApiError(404, "This was not recorded for the example. Leave it to ask your own store.");
   return found;

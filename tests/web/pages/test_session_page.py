@@ -192,6 +192,6 @@ def test_a_long_session_goes_on(page: Page, filled: str) -> None:
 
 def test_what_is_not_there(page: Page, filled: str) -> None:
     """A session or a call that nobody knows is told, with where to look."""
-    page.open("/sessions/no%2Fsuch").shows("there is no session 'no/such'")
+    page.open("/sessions/no%2Fsuch").shows("no/such", "It is not there yet").named("a", "To all sessions")
     page.open("/calls/nothing").shows("there is no call 'nothing'")
     assert all("404" in one for one in page.complaints())

@@ -44,6 +44,8 @@ function OneSession({ id, address, titled }) {
   }, [fresh]);
   const found = useAnswer(path, null, tick);
   const calls = useAnswer("calls", new URLSearchParams({ session: id, sort: "oldest", limit: MOST_CALLS }), tick);
+  if (found.error?.status === 404) return html`<h1><span class="faint">Session</span> <bdi>${id}</bdi></h1>
+    <${Section} title="It is not there yet"><p>No call of it has arrived. When one does, this page shows it by itself. <a href=${href("/sessions", shared(address.query))}>To all sessions</a></p><//>`;
   return html`<div class="head"><h1><span class="faint">Session</span> <bdi>${id}</bdi>${isUnderWay ? html` <span class="good live">under way</span>` : null}</h1>
       <${Downloads} path=${page("sessions", id)} query=${null} /></div>
     <${Answer} of=${found} what="Reading the session">${session => html`
