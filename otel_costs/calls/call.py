@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -91,6 +91,8 @@ class Call:
             start_time=self.start_ns,
         )
         self.own_context = trace.set_span_in_context(self.span, parent)
+        self.context = self.own_context if baggage.mode == "none" else baggage.withheld(self.own_context)
+        """The context for the request: the call's span in it, our baggage not."""
         self.is_logged = telemetry.log.isEnabledFor(logging.DEBUG)
         self.call_id: str | None = decision_log.begun(self, route) if self.is_logged else None
 
@@ -114,11 +116,6 @@ class Call:
         )
         other.scope = self.scope
         return other
-
-    @property
-    def context(self) -> Context:
-        """The context for the request: the call's span in it, our baggage not."""
-        return self.own_context if baggage.mode == "none" else baggage.withheld(self.own_context)
 
     def known_as(self, job_id: str, *, ended: bool) -> None:
         """Give the call the id of a job, which it has wherever it is seen."""
@@ -152,13 +149,6 @@ class Call:
         return True
 
 
-class HasContext(Protocol):
-    """A request with the context that it is to be sent in; None if it has no call."""
-
-    @property
-    def context(self) -> Context | None: ...
-
-
 class CallContext:
     """Makes the context of a call the current one in a `with` block, so that its span is; never raises.
 
@@ -166,14 +156,14 @@ class CallContext:
     somebody else's values stand.
     """
 
-    __slots__ = ("_before", "_inner", "_outer", "_request", "_variable")
+    __slots__ = ("_before", "_call", "_inner", "_outer", "_value", "_variable")
 
-    def __init__(self, request: HasContext | None, variable: "ContextVar[Any] | None" = None) -> None:
-        """`request` None, or without a call, is sent in the current context, without our baggage.
+    def __init__(self, call: Call | None, variable: "ContextVar[Any] | None" = None, value: object = None) -> None:
+        """`call` None is a request that is sent in the current context, without our baggage.
 
-        `variable` has the request, or None, while the block lasts.
+        `variable` has `value` while the block lasts.
         """
-        self._request, self._variable = request, variable
+        self._call, self._variable, self._value = call, variable, value
         self._inner: Context | None = None
         self._outer: Context | None = None
         self._before: Any = None
@@ -182,9 +172,9 @@ class CallContext:
         try:
             if self._variable is not None:
                 self._before = self._variable.get()
-                self._variable.set(self._request)
+                self._variable.set(self._value)
             outer = otel_context.get_current()
-            inner = (None if self._request is None else self._request.context) or baggage.withheld(outer)
+            inner = baggage.withheld(outer) if self._call is None else self._call.context
             if inner is not outer:
                 otel_context.attach(inner)
                 self._inner, self._outer = inner, outer
@@ -193,7 +183,7 @@ class CallContext:
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._variable is not None and self._variable.get() is self._request:
+            if self._variable is not None and self._variable.get() is self._value:
                 self._variable.set(self._before)
             if self._outer is not None and otel_context.get_current() is self._inner:
                 otel_context.attach(self._outer)

@@ -144,7 +144,7 @@ class JobQueue:
             return False
         end = time.monotonic() + timeout_s
         while self._jobs and time.monotonic() < end:
-            self._do_next(max(0.0, end - time.monotonic()))
+            self._do_oldest(max(0.0, end - time.monotonic()))
         # The last job may still be under way in the thread.
         done = self._busy.acquire(timeout=max(0.0, end - time.monotonic()))
         if done:
@@ -170,29 +170,34 @@ class JobQueue:
         if self.is_working():
             return
         waits = len(self._jobs) > LIMIT and not self._is_stuck
-        if not self._busy.acquire(timeout=WAIT_S if waits else 0):
-            if waits:
-                self._is_stuck = True
-                telemetry.warn_once("stuck", _STUCK, WAIT_S, MOST)
-            return
+        if not self._do_oldest(WAIT_S if waits else 0, BATCH_S) and waits:
+            self._is_stuck = True
+            telemetry.warn_once("stuck", _STUCK, WAIT_S, MOST)
+
+    def _do_oldest(self, wait_s: float = -1, for_s: float = 0) -> bool:
+        """Do the oldest job, one at a time in the whole process; go on for `for_s` seconds while they are quick.
+
+        Return whether it was our turn within `wait_s` seconds; below 0 it is waited for.
+        """
+        if not self._busy.acquire(timeout=wait_s):
+            return False
         self._doing = threading.get_ident()
-        end = time.perf_counter() + BATCH_S
+        begun = time.perf_counter()
+        end = begun + for_s
         try:
-            while self._jobs and self._do_oldest() and time.perf_counter() < end:
-                pass
+            while self._jobs:
+                _do(self._jobs.popleft())
+                began, begun = begun, time.perf_counter()
+                if begun - began > SLOW_S:
+                    self._alone_until, self._quick = begun + ALONE_S, 0
+                    break
+                self._quick += 1
+                if self._quick >= BATCH:
+                    self._alone_until = 0.0
+                if begun >= end:
+                    break
         finally:
             self._done()
-
-    def _do_oldest(self) -> bool:
-        """Do the oldest job, and return whether it was quick."""
-        begun = time.perf_counter()
-        _do(self._jobs.popleft())
-        if (now := time.perf_counter()) - begun > SLOW_S:
-            self._alone_until, self._quick = now + ALONE_S, 0
-            return False
-        self._quick += 1
-        if self._quick >= BATCH:
-            self._alone_until = 0.0
         return True
 
     def _done(self) -> None:
@@ -204,17 +209,6 @@ class JobQueue:
             self._is_stuck = False
             self._busy.release()
 
-    def _do_next(self, timeout_s: float = -1) -> None:
-        """Do the oldest job, one at a time in the whole process, so that they keep their order."""
-        if not self._busy.acquire(timeout=timeout_s):
-            return
-        self._doing = threading.get_ident()
-        try:
-            if self._jobs:
-                self._do_oldest()
-        finally:
-            self._done()
-
     def _work(self) -> None:
         while True:
             # A finalizer cannot wake the thread: it looks by itself from time to time.
@@ -224,7 +218,7 @@ class JobQueue:
             self._waiting.clear()
             # What comes meanwhile waits for the next time: in the midst of many calls those who bring jobs do them.
             for _ in range(len(self._jobs)):
-                self._do_next()
+                self._do_oldest()
                 if len(self._jobs) < LIMIT // 4:
                     time.sleep(REST_S)
             if self._jobs:

@@ -165,9 +165,11 @@ class Telemetry:
                 self.time_per_output_chunk.record(each_s, labels, context)
         if usage is None:
             return
+        counts = _gathered if gathered else {}
         for modality, input_tokens, output_tokens in usage.by_modality():
-            count = _gather if gathered else _count
-            count(self, {**labels, names.TOKEN_MODALITY: modality}, input_tokens, output_tokens, context)
+            _gather(counts, self, {**labels, names.TOKEN_MODALITY: modality}, input_tokens, output_tokens, context)
+        if not gathered:
+            count_gathered(counts)
         if (amount := attributes.get(names.COST_AMOUNT)) is not None:
             self.cost.record(amount, labels, context)
 
@@ -181,34 +183,35 @@ class Telemetry:
         )
 
 
-_gathered: dict[Any, tuple[Telemetry, Mapping[str, Any], int, int, Context]] = {}
+_Counts = dict[Any, tuple[Telemetry, Mapping[str, Any], int, int, Context]]
+_gathered: Final[_Counts] = {}
 
 
 def _gather(
-    telemetry: Telemetry, labels: Mapping[str, Any], input_tokens: int, output_tokens: int, context: Context
+    counts: _Counts,
+    telemetry: Telemetry,
+    labels: Mapping[str, Any],
+    input_tokens: int,
+    output_tokens: int,
+    context: Context,
 ) -> None:
     key = (telemetry, *labels.items())
-    if (found := _gathered.get(key)) is not None:
+    if (found := counts.get(key)) is not None:
         input_tokens, output_tokens = input_tokens + found[2], output_tokens + found[3]
-    _gathered[key] = telemetry, labels, input_tokens, output_tokens, context
+    counts[key] = telemetry, labels, input_tokens, output_tokens, context
 
 
-def count_gathered() -> None:
+def count_gathered(counts: _Counts = _gathered) -> None:
     """Count the tokens that were gathered, by labels: each addition costs the SDK as much as a tenth of a call.
 
     Nobody else may be gathering meanwhile.
     """
-    while _gathered:
-        _count(*_gathered.popitem()[1])
-
-
-def _count(
-    telemetry: Telemetry, labels: Mapping[str, Any], input_tokens: int, output_tokens: int, context: Context
-) -> None:
-    if input_tokens:
-        telemetry.input_tokens.add(input_tokens, labels, context)
-    if output_tokens:
-        telemetry.output_tokens.add(output_tokens, labels, context)
+    while counts:
+        telemetry, labels, input_tokens, output_tokens, context = counts.popitem()[1]
+        if input_tokens:
+            telemetry.input_tokens.add(input_tokens, labels, context)
+        if output_tokens:
+            telemetry.output_tokens.add(output_tokens, labels, context)
 
 
 class Process:

@@ -12,7 +12,7 @@ from openai._models import FinalRequestOptions
 
 from otel_costs import semconv as names
 from otel_costs.providers.openai.request import Request, with_usage
-from otel_costs.providers.openai.routes import find
+from otel_costs.providers.openai.routes import UNKNOWN, find
 from otel_costs.stand_in import tokens
 from otel_costs.values import audio_length
 
@@ -25,7 +25,7 @@ def options(url: str = "/chat/completions", **given: Any) -> Any:
 
 def read(asked: Any) -> Request:
     client = openai.OpenAI(api_key="k", base_url="https://api.openai.com/v1")
-    return Request.read(client, asked, find(asked.method, asked.url), stream=False)
+    return Request.read(client, asked, find(asked.method, asked.url) or UNKNOWN, stream=False)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from functools import partial
 from time import time_ns
 from typing import Any, Final, Self
 
-from opentelemetry.context import Context
-
 from otel_costs import semconv as names
 from otel_costs.calls import jobs, writer
 from otel_costs.calls.admission import admit
@@ -37,11 +35,12 @@ _FIRST_ERROR_STATUS: Final = 400  # it and those above: an answer that costs not
 class VendorCall:
     """A request on its way: `begin`, then `received` or `failed`, for each attempt anew until it is `over`."""
 
-    __slots__ = ("_asked", "_call", "_context", "_start_ns")
+    __slots__ = ("_asked", "_context", "_start_ns", "call")
 
     def __init__(self, asked: Asked) -> None:
         self._asked, self._start_ns = asked, time_ns()
-        self._call: Call | None = None
+        self.call: Call | None = None
+        """None as long as it has none, as a poll."""
         self._context = copy_context() if asked.endpoint.is_poll else None
 
     @classmethod
@@ -53,8 +52,8 @@ class VendorCall:
         begun = cls(read_request(request, endpoint, host))
         if not endpoint.is_poll:
             reservation = reservation or begun._admitted()
-            begun._call = begun._start()
-            begun._call.reservation = reservation
+            begun.call = begun._start()
+            begun.call.reservation = reservation
         return begun
 
     def _admitted(self) -> Reservation | None:
@@ -74,15 +73,10 @@ class VendorCall:
             start_ns=self._start_ns,
         )
 
-    @property
-    def context(self) -> Context | None:
-        """The context to send the request in; None if it has no call yet."""
-        return None if self._call is None else self._call.context
-
     @telemetry.never_raises("record a failed call")
     def failed(self, error: BaseException | str, *, refused: bool = False) -> None:
         """No attempt got an answer, or the last one was an error status, which costs nothing."""
-        if (call := self._call) is not None:
+        if (call := self.call) is not None:
             call.stop()
             kind = error if isinstance(error, str) else type(error).__name__
             background.put(partial(writer.write, call, partial(self._said, Reading()), kind, refused=refused))
@@ -107,7 +101,7 @@ class VendorCall:
             self._give_up()
 
     def _receive(self, response: Any) -> None:
-        headers, is_read, call = response.headers, self._asked.endpoint.is_read, self._call
+        headers, is_read, call = response.headers, self._asked.endpoint.is_read, self.call
         if response.is_closed:
             if call is not None:
                 call.stop()
@@ -118,7 +112,7 @@ class VendorCall:
 
     @telemetry.never_raises("give a call up")
     def _give_up(self) -> None:
-        if (call := self._call) is not None:
+        if (call := self.call) is not None:
             call.stop()
             call.doubts.append(CostReason.RESPONSE_NOT_READ)
             background.put(partial(writer.write, call, partial(self._said, Reading())))
@@ -126,7 +120,7 @@ class VendorCall:
     def _finish(self, headers: Mapping[str, str], body: Body) -> None:
         """Finish with the answer, in a job."""
         read = self._read(headers, body)
-        if (call := self._call) is not None:
+        if (call := self.call) is not None:
             writer.write(call, partial(self._said, read), body.error)
         elif self._context is not None and _is_due(self._asked, read):
             self._context.run(lambda: writer.finish(self._start(), read))

@@ -156,7 +156,7 @@ def _send(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
     call = _begin(args, kwargs)
     if call is None:
         return wrapped(*args, **kwargs)
-    with CallContext(call):
+    with CallContext(call.call):
         try:
             response = wrapped(*args, **kwargs)
         except BaseException as error:
@@ -170,7 +170,7 @@ async def _send_async(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> An
     call = _begin(args, kwargs)
     if call is None:
         return await wrapped(*args, **kwargs)
-    with CallContext(call):
+    with CallContext(call.call):
         try:
             response = await wrapped(*args, **kwargs)
         except BaseException as error:
@@ -187,12 +187,16 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
         if attempts is not None and attempts.call is not None:
             return attempts.call
         request = args[0] if args else kwargs["request"]
-        if (found := _vendor(request)) is None:
+        url = request.url
+        found = _behind(url.host, url.port, url.scheme)
+        if found is None:
+            found = _by_agent(request)
+        if not found:
             return None
         vendor, host = found
-        endpoint = vendor.endpoint(request.method, request.url.path)
+        endpoint = vendor.endpoint(request.method, url.path)
         if endpoint is None:
-            decision_log.not_billed_route(request.method, request.url.path)
+            decision_log.not_billed_route(request.method, url.path)
             return None
         if _OPENAI in request.headers.get("user-agent", "").lower():
             return None
@@ -204,13 +208,6 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
         telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
     return call
-
-
-def _vendor(request: Any) -> _Found | None:
-    """Return whose request it is: by its host, and where nobody knows that, by the SDK that sends it."""
-    url = request.url
-    found = _behind(url.host, url.port, url.scheme)
-    return (_by_agent(request) if found is None else found) or None
 
 
 @lru_cache(maxsize=1024)

@@ -20,7 +20,8 @@ from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import agent_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.exchange import Exchange, options_of
-from otel_costs.runtime import shutdown, telemetry
+from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
+from otel_costs.runtime import decision_log, shutdown, telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.sessions.session import BudgetExceeded
 
@@ -31,7 +32,8 @@ _exchange: ContextVar[Exchange | None] = ContextVar("otel_costs_exchange", defau
 another's hooks must not be taken for the other."""
 
 _seen: dict[int, Exchange | None] = {}
-"""The requests whose options our wrapper of `request` has seen, while it runs, by the options' identity."""
+"""The requests whose options our wrapper of `request` has seen, while it runs, by the options' identity. A wrapper of
+ours further in leaves such a request alone, unless it has had its response and is sent once more."""
 
 
 def install(patches: Patches) -> None:
@@ -47,14 +49,15 @@ def install(patches: Patches) -> None:
 
 
 def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if _is_seen(args, kwargs):
+    further_out = _seen.get(id(options_of(args, kwargs)))
+    if further_out is not None and not further_out.is_answered:
         return wrapped(*args, **kwargs)
     exchange = _begin(instance, args, kwargs)
     sent = (args, kwargs) if exchange is None else (exchange.args, exchange.kwargs)
     key = id(options_of(*sent))
     _seen[key] = exchange
     try:
-        with CallContext(exchange, _exchange):
+        with CallContext(None if exchange is None else exchange.call, _exchange, exchange):
             result = wrapped(*sent[0], **sent[1])
     except BaseException as error:
         if exchange is not None:
@@ -68,14 +71,15 @@ def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[st
 
 
 async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if _is_seen(args, kwargs):
+    further_out = _seen.get(id(options_of(args, kwargs)))
+    if further_out is not None and not further_out.is_answered:
         return await wrapped(*args, **kwargs)
     exchange = _begin(instance, args, kwargs)
     sent = (args, kwargs) if exchange is None else (exchange.args, exchange.kwargs)
     key = id(options_of(*sent))
     _seen[key] = exchange
     try:
-        with CallContext(exchange, _exchange):
+        with CallContext(None if exchange is None else exchange.call, _exchange, exchange):
             result = await wrapped(*sent[0], **sent[1])
     except BaseException as error:
         if exchange is not None:
@@ -86,13 +90,6 @@ async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwa
     if exchange is not None and not exchange.is_answered:
         exchange.not_received()
     return result
-
-
-@telemetry.never_raises("tell whether a request is seen")
-def _is_seen(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a wrapper of ours further out has this very request in hand, and has not had its response yet."""
-    exchange = _seen.get(id(options_of(args, kwargs)))
-    return exchange is not None and not exchange.is_answered
 
 
 def _process_response(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -148,11 +145,16 @@ def _make_status_error(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict
 def _begin(
     client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool = False
 ) -> Exchange | None:
-    """Start an exchange; raise `BudgetExceeded`, and nothing else, if the session has spent its budget."""
+    """Start an exchange, None if it is not billed; raise `BudgetExceeded`, and nothing else, if a budget is spent."""
     try:
         if not shutdown.has_looked_again:
             shutdown.adopt_once()
-        return Exchange.begin(client, args, kwargs, passed_by=passed_by)
+        options = options_of(args, kwargs)
+        route = find(options.method, options.url)
+        if route is None and not may_be_billed(options.method, options.url):
+            decision_log.not_billed_route(options.method, options.url)
+            return None
+        return Exchange(client, args, kwargs, route or UNKNOWN, passed_by=passed_by)
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001

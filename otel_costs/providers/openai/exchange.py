@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from contextvars import copy_context
 from functools import partial
-from typing import Any, Self
-
-from opentelemetry.context import Context
+from typing import Any
 
 from otel_costs.calls import writer
 from otel_costs.calls.call import Call
@@ -15,13 +13,12 @@ from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import request as openai_request
 from otel_costs.providers.openai.accumulators import accumulated, accumulator
 from otel_costs.providers.openai.request import Request
-from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
+from otel_costs.providers.openai.routes import UNKNOWN, Route
 from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.runtime import background, decision_log, telemetry
-from otel_costs.sessions.reservations import Reservation
 from otel_costs.sessions.scope import has_budget
 from otel_costs.transports.http import streaming
-from otel_costs.transports.http.body import KEPT, Answered, Body, BodyReader, EventReader, answered, is_text, read_body
+from otel_costs.transports.http.body import KEPT, Answered, Body, BodyReader, EventReader, answered, is_text
 from otel_costs.values.audio_length import HEAD
 
 
@@ -31,7 +28,7 @@ def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
 
 
 class Exchange:
-    """A request of the SDK on its way: `begin`, then `received` or `failed`, or `not_received`.
+    """A request of the SDK on its way: made, then `received` or `failed`, or `not_received`.
 
     Its call starts with it. Of polls of jobs, and of routes that we do not know, most are not billed: their call
     starts when the answer says that it is, as if in the place where the request was made. So does that of a request
@@ -40,65 +37,47 @@ class Exchange:
 
     __slots__ = (
         "_asks_for_usage",
-        "_call",
         "_hides_usage",
         "_place",
         "_request",
         "_reservation",
         "args",
+        "call",
         "is_answered",
         "kwargs",
         "passed_by",
     )
 
-    def __init__(self, request: Request, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool) -> None:
-        self._request, self.args, self.kwargs, self.passed_by = request, args, kwargs, passed_by
-        is_late = request.route.polls or request.route is UNKNOWN
-        self._place = copy_context() if is_late else None
-        self._call: Call | None = None if is_late or passed_by else request.start()
-        self._reservation: Reservation | None = None
-        self._asks_for_usage = self._hides_usage = False
-        self.is_answered = False
-        """Whether its response has been seen."""
-
-    @classmethod
-    def begin(
-        cls, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool = False
-    ) -> Self | None:
-        """Start the call of a request; return None if it is not billed.
+    def __init__(
+        self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], route: Route, *, passed_by: bool = False
+    ) -> None:
+        """Start the call of a request that `client` is about to send.
 
         `passed_by`: it is under way already, and `asking` returns what is to be sent.
         Raises BudgetExceeded where it does not fit in a budget; a poll of what was started before is not stopped.
         """
+        self.args, self.kwargs, self.passed_by = args, kwargs, passed_by
         options = options_of(args, kwargs)
-        route = find(options.method, options.url)
-        if route is None and not may_be_billed(options.method, options.url):
-            decision_log.not_billed_route(options.method, options.url)
-            return None
         stream = bool(kwargs.get("stream"))
         if passed_by:
             stream = isinstance(options.json_data, Mapping) and options.json_data.get("stream") is True
-        request = Request.read(client, options, route, stream=stream)
-        begins = route is None or route.begins or not route.polls
-        reservation = request.admitted() if begins and has_budget() else None
-        exchange = cls(request, args, kwargs, passed_by=passed_by)
-        if reservation is not None:
-            exchange._reserve(reservation)
-        if stream and exchange._place is None:
-            exchange._asks_for_usage = exchange._request.may_ask_for_usage(client)
-            if exchange._asks_for_usage and not passed_by:
-                exchange._ask_for_usage(options)
-        return exchange
+        self._request = request = Request.read(client, options, route, stream=stream)
+        is_late = route.polls or route is UNKNOWN
+        self._place = copy_context() if is_late else None
+        begins = route.begins or not route.polls
+        self._reservation = request.admitted() if begins and has_budget() else None
+        self.call: Call | None = None
+        if not is_late and not passed_by:
+            self._start()
+        self._asks_for_usage = stream and not is_late and request.may_ask_for_usage(client)
+        self._hides_usage = self.is_answered = False
+        if self._asks_for_usage and not passed_by:
+            self._ask_for_usage(options)
 
-    def _reserve(self, reservation: Reservation) -> None:
-        self._reservation = reservation
-        if self._call is not None:
-            self._call.reservation = reservation
-
-    @property
-    def context(self) -> Context | None:
-        """The context to send the request in; None if it has no call yet."""
-        return None if self._call is None else self._call.context
+    def _start(self) -> None:
+        """Start the call; that of a request that passed by starts when it is known how that goes on."""
+        self.call = self._request.start()
+        self.call.reservation = self._reservation
 
     def _ask_for_usage(self, options: Any) -> None:
         asking = self.asking(options)
@@ -122,8 +101,12 @@ class Exchange:
     @telemetry.never_raises("record a failed call")
     def failed(self, error: BaseException) -> None:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
-        if (call := self._started()) is None or self.is_answered:
-            if call is None and self._reservation is not None:
+        if self.is_answered:
+            return
+        if self.passed_by and self._place is None:
+            self._start()
+        if (call := self.call) is None:
+            if self._reservation is not None:
                 self._reservation.release()
             return
         call.stop()
@@ -133,7 +116,7 @@ class Exchange:
 
     def not_received(self) -> None:
         """The request returned, and its response never came by here: the SDK has changed."""
-        if self._call is not None:
+        if self.call is not None:
             # Said already, if the method was not there to be patched.
             unknown = "otel_costs saw no response: it does not know this version of openai"
             telemetry.warn_once("patch:openai._base_client", unknown)
@@ -143,7 +126,25 @@ class Exchange:
         """The response's head is here, and its body unless the application streams it."""
         self.is_answered = True
         try:
-            self._receive(response)
+            if self.passed_by and self._place is None:
+                self._start()
+            headers = response.headers
+            kind = headers.get("content-type", "")
+            # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.
+            events = "text/event-stream" in kind or (self._request.stream and "json" not in kind)
+            if response.is_closed:
+                if self.call is not None:
+                    self.call.stop()
+                raw = response.content
+                background.put(partial(self._read, headers, events, Body(raw, len(raw), True, None)))
+                if self._hides_usage:
+                    self._hide_usage(response)
+            elif events:
+                reader = EventReader(self.call, accumulator(self._request.route.name), headers, self._finish)
+                streaming.watch(response, reader, UsageFilter() if self._hides_usage else None)
+            elif self._request.route is not UNKNOWN or is_text(headers):
+                most = KEPT if is_text(headers) else HEAD
+                streaming.watch(response, BodyReader(self.call, most, partial(self._read, headers, False)))
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:response", "otel_costs could not read a response", error=error)
             self._give_up(CostReason.RESPONSE_NOT_READ)
@@ -160,55 +161,29 @@ class Exchange:
             # A hook of the application's has read it: httpx keeps what was read here, and streams it from here.
             response._content = usage_filter.feed(response.content) + usage_filter.flush()
 
-    def _started(self) -> Call | None:
-        """Return the call; that of a request that passed by starts when it is known how that goes on."""
-        if self._call is None and self.passed_by and self._place is None:
-            self._call = self._request.start()
-            self._call.reservation = self._reservation
-        return self._call
-
-    def _receive(self, response: Any) -> None:
-        call, headers = self._started(), response.headers
-        kind = headers.get("content-type", "")
-        # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.
-        events = "text/event-stream" in kind or (self._request.stream and "json" not in kind)
-        if response.is_closed:
-            if call is not None:
-                call.stop()
-            background.put(partial(self._read_whole, response.content, headers, events))
-            if self._hides_usage:
-                self._hide_usage(response)
-        elif events:
-            reader = EventReader(call, accumulator(self._request.route.name), headers, self._finish)
-            streaming.watch(response, reader, UsageFilter() if self._hides_usage else None)
-        elif self._request.route is not UNKNOWN or is_text(headers):
-            most = KEPT if is_text(headers) else HEAD
-            streaming.watch(response, BodyReader(call, most, partial(self._finish_streamed, headers)))
-
-    def _finish_streamed(self, headers: Mapping[str, str], body: Body) -> None:
-        self._finish(answered(headers, body))
-
-    def _read_whole(self, raw: bytes, headers: Mapping[str, str], events: bool) -> None:
-        body: Any = None
-        doubts: tuple[CostReason, ...] = ()
+    def _read(self, headers: Mapping[str, str], events: bool, body: Body) -> None:
+        """Finish with a body, in a job."""
         try:
-            body = accumulated(self._request.route.name, raw) if events else read_body(raw, headers)
+            if events:
+                found = Answered(headers, accumulated(self._request.route.name, body.kept))
+            else:
+                found = answered(headers, body)
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:body", "otel_costs could not read a response", error=error)
-            doubts = (CostReason.RESPONSE_NOT_READ,)
-        self._finish(Answered(headers, body, None, doubts))
+            found = Answered(headers, doubts=(CostReason.RESPONSE_NOT_READ,))
+        self._finish(found)
 
     @telemetry.never_raises("give a call up")
     def _give_up(self, reason: CostReason) -> None:
         """Finish a call of which nothing more is known."""
-        if (call := self._call) is not None:
+        if (call := self.call) is not None:
             call.stop()
             background.put(partial(writer.write, call, partial(answer.unanswered, self._request, reason)))
 
     def _finish(self, found: Answered) -> None:
         """Finish with the answer, in a job."""
-        if self._call is not None:
-            writer.write(self._call, partial(answer.read, self._request, found), found.error)
+        if self.call is not None:
+            writer.write(self.call, partial(answer.read, self._request, found), found.error)
         elif self._place is not None and isinstance(found.body, Mapping):
             self._place.run(self._finish_late, found.body, found)
 

@@ -92,16 +92,16 @@ class Request:
         return cls(route, host, body, stream, deployment, time.time_ns(), path, model, identity, inputs, count)
 
     @classmethod
-    def read(cls, client: Any, options: Any, route: Route | None, *, stream: bool) -> Self:
+    def read(cls, client: Any, options: Any, route: Route, *, stream: bool) -> Self:
         """Read the options of a request that `client` is about to send."""
         body, host = _body(options), hosts.of(client, options.url)
-        if route is not None and route.messages in ("transcription", "translation"):
+        if route.messages in ("transcription", "translation"):
             body = {**body, "file": _glimpsed(body.get("file"))}
         deployment = None
         if host.has_deployments:
             deployment = hosts.deployment_of(client, options.url) or _text(body.get("model"))
         path = str(options.url).partition("?")[0]
-        return cls.of(route or UNKNOWN, host, body, stream=stream, deployment=deployment, path=path)
+        return cls.of(route, host, body, stream=stream, deployment=deployment, path=path)
 
     def start(self, shown_as: str | None = None) -> Call:
         """Start its call, at the time and in the session that it was made."""

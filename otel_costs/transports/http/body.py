@@ -153,14 +153,9 @@ def answered(headers: Mapping[str, str], body: Body) -> Answered:
     read: Any = None
     if not is_text(headers):
         read = Sound(body.kept[:HEAD], body.size)
-    elif len(body.kept) == body.size > 0:
+    elif len(body.kept) == body.size and (body.size or body.is_read_out):
         read = json_or_text(body.kept)
     return Answered(headers, read, body.error, () if read is not None else (CostReason.RESPONSE_NOT_READ,))
-
-
-def read_body(raw: bytes, headers: Mapping[str, str]) -> Any:
-    """Return what a whole body says: JSON, a text, or a `Sound`."""
-    return json_or_text(raw) if is_text(headers) else Sound(raw[:HEAD], len(raw))
 
 
 def is_text(headers: Mapping[str, str]) -> bool:
