@@ -115,31 +115,19 @@ def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
 
     The amount goes last: the SDK keeps 128 attributes and drops the oldest.
     """
-    found: dict[str, Any] = {
-        name: value
-        for name, value in (
-            (names.PRICE_MODEL, bill.price_model),
-            (names.PRICE_DEPLOYMENT, bill.deployment),
-            (names.PRICE_PROCESSING, bill.processing),
-        )
-        if value
-    }
-    return found | _cost(bill, cost)
-
-
-def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
+    found = _price_names(bill) if bill.price_model or bill.deployment or bill.processing else {}
     if bill.refused:
-        return _money(PRICED, [CostReason.REQUEST_REFUSED], Decimal(0), "local", "USD")
+        return found | _money(PRICED, [CostReason.REQUEST_REFUSED], Decimal(0), "local", "USD")
     if bill.reported is not None:  # by who knows what all keys and options cost
-        computed = {names.COST_COMPUTED_USD: exact(cost.total)} if cost and cost.total is not None else {}
-        return computed | _list_price(cost) | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
-    found: dict[str, Any] = {}
+        computed = _computed(cost) if cost is not None else {}
+        return found | computed | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
     reasons = list(bill.reasons)
-    if unaccounted := bill.unaccounted(cost):
-        found[names.COST_UNKNOWN] = unaccounted
+    has_unknown_usage = bool((cost and cost.unknown) or (bill.usage and bill.usage.unknown))
+    if bill.unknown or has_unknown_usage:
+        found[names.COST_UNKNOWN] = bill.unaccounted(cost)
         if bill.unknown:
             reasons.append(CostReason.UNKNOWN_OPTION)
-        if (cost and cost.unknown) or (bill.usage and bill.usage.unknown):
+        if has_unknown_usage:
             reasons.append(CostReason.UNKNOWN_USAGE)
     if cost is None:
         return found | _money(UNPRICED, reasons or [CostReason.USAGE_UNKNOWN], None, "local", "USD")
@@ -148,9 +136,9 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
         found[names.PRICE_ID] = cost.price_id
     found[names.PRICE_BOOK] = cost.book
     if cost.contract is not None:
-        found |= _list_price(cost) | _contract(cost.contract)
+        found |= _list_price(cost.contract) | _contract(cost.contract)
     status = cost.status
-    if (unaccounted or CostReason.NO_USAGE in reasons) and status != UNPRICED:
+    if (names.COST_UNKNOWN in found or CostReason.NO_USAGE in reasons) and status != UNPRICED:
         status = PARTIAL
     elif reasons and status == PRICED:
         status = ESTIMATED
@@ -161,14 +149,15 @@ def _cost(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     return found | _money(status, reasons, cost.total, "local", cost.currency)
 
 
-def _list_price(cost: Cost | None) -> dict[str, Any]:
+def _computed(cost: Cost) -> dict[str, Any]:
+    """Return what the price book says beside a cost that the provider reported."""
+    found = {} if cost.contract is None else _list_price(cost.contract)
+    return found if cost.total is None else {names.COST_COMPUTED_USD: exact(cost.total), **found}
+
+
+def _list_price(contract: Contracted) -> dict[str, Any]:
     """Return what the call costs without its contract, and without what is reserved by it, where that is more."""
-    if cost is None or cost.contract is None:
-        return {}
-    return {
-        names.COST_LIST_USD: exact(cost.contract.list_usd),
-        names.COST_CONTRACTED_USD: exact(cost.contract.contracted_usd),
-    }
+    return {names.COST_LIST_USD: exact(contract.list_usd), names.COST_CONTRACTED_USD: exact(contract.contracted_usd)}
 
 
 def _contract(contract: Contracted) -> dict[str, Any]:
@@ -178,6 +167,16 @@ def _contract(contract: Contracted) -> dict[str, Any]:
     if contract.reservation:
         found[names.CONTRACT_RESERVATION] = contract.reservation
     return found
+
+
+def _price_names(bill: Bill) -> dict[str, Any]:
+    """Return by which names the price was found, beside the model's and the tier's."""
+    found = {
+        names.PRICE_MODEL: bill.price_model,
+        names.PRICE_DEPLOYMENT: bill.deployment,
+        names.PRICE_PROCESSING: bill.processing,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _money(

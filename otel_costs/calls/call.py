@@ -47,6 +47,7 @@ class Call:
         shown_as: str | None = None,
         start_ns: int | None = None,
         parent: Context | None = None,
+        reservation: Reservation | None = None,
     ) -> None:
         """Start the call and its span, now or at `start_ns`; `attributes` are what a sampler may ask for.
 
@@ -54,6 +55,7 @@ class Call:
         `route` names the route of the provider's API that its request was found to be, for debugging.
         `shown_as` is the operation of the span where it is another one: `fetch_response`, which has no tokens.
         `parent` is the context that the span begins in; None is the current one.
+        `reservation` is what it may cost, in the budgets that it counts in; None where it counts in none.
         """
         now_ns = time.time_ns()
         self.start_ns = start_ns or now_ns
@@ -70,8 +72,7 @@ class Call:
         self.duration_s: float | None = None
         self.shown_as = shown_as
         self._stopped, self._ended = threading.Lock(), threading.Lock()
-        self.reservation: Reservation | None = None
-        """What it may cost, in the budgets that it counts in; None where it counts in none."""
+        self.reservation = reservation
         self.counter: CallCounter | None = None
         """In which it was counted when it was over; None until then, and where nothing is counted."""
         self.telemetry = telemetry.current()

@@ -26,6 +26,7 @@ from otel_costs.messages import content
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions import shared_budgets
+from otel_costs.usage.units import COUNTS
 from otel_costs.values import sanitize
 from otel_costs.values.ids import random_id
 
@@ -277,15 +278,16 @@ class _Writing:
         call, span = self.call, self.call.span
         if span.is_recording():
             given = dict(self.reading.attributes)
-            if not self._may_have_content:
-                given.pop(names.REQUEST_STOP_SEQUENCES, None)  # words of a prompt
+            if names.REQUEST_STOP_SEQUENCES in given and not self._may_have_content:
+                del given[names.REQUEST_STOP_SEQUENCES]  # words of a prompt
             asked = ((name, sanitize.attribute(value)) for name, value in given.items())
             shown = {name: value for name, value in asked if value is not None}
             shown.update(call.identity)
             if call.shown_as is None:
                 shown.update(self.attributes)
-                if self.bill.usage is not None and self.is_billed:
-                    shown.update(usage_numbers(self.bill.usage))
+                usage = self.bill.usage
+                if usage is not None and self.is_billed and not COUNTS.issuperset(usage.quantities):
+                    shown.update(usage_numbers(usage))
                 for name, value in call.attributes.items():  # the span has them
                     if shown.get(name) is value:
                         del shown[name]

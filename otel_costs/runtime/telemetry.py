@@ -165,9 +165,13 @@ class Telemetry:
                 self.time_per_output_chunk.record(each_s, labels, context)
         if usage is None:
             return
-        counts = _gathered if gathered else {}
+        counts: _Counts = _gathered if gathered else {}
         for modality, input_tokens, output_tokens in usage.by_modality():
-            _gather(counts, self, {**labels, names.TOKEN_MODALITY: modality}, input_tokens, output_tokens, context)
+            counted = {**labels, names.TOKEN_MODALITY: modality}
+            key = (self, *counted.items())
+            if (found := counts.get(key)) is not None:
+                input_tokens, output_tokens = input_tokens + found[3], output_tokens + found[4]
+            counts[key] = self, counted, context, input_tokens, output_tokens
         if not gathered:
             count_gathered(counts)
         if (amount := attributes.get(names.COST_AMOUNT)) is not None:
@@ -183,22 +187,8 @@ class Telemetry:
         )
 
 
-_Counts = dict[Any, tuple[Telemetry, Mapping[str, Any], int, int, Context]]
+_Counts = dict[Any, tuple[Telemetry, Mapping[str, Any], Context, int, int]]
 _gathered: Final[_Counts] = {}
-
-
-def _gather(
-    counts: _Counts,
-    telemetry: Telemetry,
-    labels: Mapping[str, Any],
-    input_tokens: int,
-    output_tokens: int,
-    context: Context,
-) -> None:
-    key = (telemetry, *labels.items())
-    if (found := counts.get(key)) is not None:
-        input_tokens, output_tokens = input_tokens + found[2], output_tokens + found[3]
-    counts[key] = telemetry, labels, input_tokens, output_tokens, context
 
 
 def count_gathered(counts: _Counts = _gathered) -> None:
@@ -207,7 +197,7 @@ def count_gathered(counts: _Counts = _gathered) -> None:
     Nobody else may be gathering meanwhile.
     """
     while counts:
-        telemetry, labels, input_tokens, output_tokens, context = counts.popitem()[1]
+        telemetry, labels, context, input_tokens, output_tokens = counts.popitem()[1]
         if input_tokens:
             telemetry.input_tokens.add(input_tokens, labels, context)
         if output_tokens:

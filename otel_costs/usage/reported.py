@@ -4,16 +4,15 @@ Each number of it is used, a part or the total of what is used, or known to be f
 `Usage.unknown`. This is the one reader of usages; what the keys are stands in `usage_keys`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import reduce
 from typing import Any, Final
 
 from otel_costs.usage import MAX_UNKNOWN, Usage, is_unit_name
 from otel_costs.usage.keys import INPUT, KEYS, Beside, Kind, Part, is_free
 from otel_costs.usage.numbers import EXACT, LIMIT, is_number, is_within, number, whole
-from otel_costs.usage.totals import count_of, settle
+from otel_costs.usage.totals import APART, INCLUSIVE, count_of, settle
 from otel_costs.usage.units import UNITS
 
 _MAX_KEY: Final = 64  # characters of a path that is named
@@ -21,6 +20,8 @@ _MAX_DEPTH: Final = 8
 _MAX_NUMBERS: Final = 1000  # of groups without a meaning: beyond them it is enough to know that there are any
 _MODALITIES: Final = frozenset({"text", "audio", "image", "video"})
 _WRITES: Final = frozenset({"cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
+_PARTS_ALONE: Final = _WRITES | {"paused_seconds"}
+"""Units whose whole may be left out."""
 
 
 def read(usage: object, provider: str | None = None) -> Usage | None:
@@ -59,48 +60,11 @@ def read_given(usage: Mapping[str, object], provider: str | None = None) -> Usag
         return Usage.of(usage)
 
 
-def with_reported(known: Usage | None, reported: object, provider: str | None = None) -> Usage | None:
-    """Return what is known to be used, and what a usage object reports that is not among it."""
-    found = None if reported is None else read(reported, provider)
-    if known is None or found is None:
-        return known or found
-    more = {unit: quantity for unit, quantity in found.quantities.items() if unit not in known.quantities}
-    return known + replace(found, quantities=more)
-
-
 def unaccounted(said: Mapping[str, object]) -> tuple[str, ...]:
     """Return the paths of all numbers in `said` that are not known to be free: it is a usage that nobody reads."""
     reading = _Reading()
     reading.read({}, said, "", 0)
     return tuple(reading.unknown)
-
-
-def has_usage(usage: object) -> bool:
-    """Return whether a usage has a number that is not zero, at any depth."""
-    if isinstance(usage, Mapping):
-        return any(map(has_usage, usage.values()))
-    if isinstance(usage, list):
-        return any(map(has_usage, usage))
-    return is_number(usage)
-
-
-def in_one(usages: Iterable[object]) -> object:
-    """Return what usages in several places say together, each key as the first says it; some stand in odd places."""
-    found = [usage for usage in usages if usage is not None]
-    saying = [usage for usage in found if has_usage(usage)] or found[:1]
-    return reduce(merged, reversed(saying)) if saying else None
-
-
-def merged(earlier: object, later: object) -> Any:
-    """Return what a stream says in two places: the later, but for what is empty or zero where the earlier is not."""
-    if isinstance(earlier, Mapping) and isinstance(later, Mapping):
-        both = dict(earlier)
-        for key, value in later.items():
-            both[key] = merged(both[key], value) if key in both else value
-        return both
-    if isinstance(earlier, Mapping) and earlier:
-        return earlier  # what has another form than an object is no usage
-    return later if later or earlier is None else earlier
 
 
 class _Reading:
@@ -139,6 +103,9 @@ class _Reading:
                 continue  # nothing, of what has no unit
             elif meaning is None:
                 self._unknown(key, value, path, depth)
+            elif meaning is Kind.TOTAL and type(value) is int:
+                if value > self._total[1]:  # said twice, the larger has all
+                    self._total = f"{path}{key}", value
             elif kind is Part and not isinstance(value, dict | list):
                 self._parts.append((f"{path}{key}", meaning.unit, value))
             elif kind is dict:
@@ -149,13 +116,19 @@ class _Reading:
     def usage(self, said: Mapping[str, Any], provider: str | None) -> Usage | None:
         """Return what was found, None if it is nothing."""
         quantities, (key, total) = self.quantities, self._total
-        self._complete()
+        if not quantities.keys().isdisjoint(_PARTS_ALONE):
+            self._complete()
         if not 0 < total < LIMIT:
             total = 0
-        estimated, accounted = settle(quantities, said, provider, total)
-        if not accounted:
-            self._name(key)
-        self._account(quantities)
+        entered, output = quantities.get("input_tokens", 0), quantities.get("output_tokens", 0)
+        has_all_in_them = provider in INCLUSIVE and APART.isdisjoint(said) and type(entered) is type(output) is int
+        estimated = False
+        if not has_all_in_them or total > entered + output:
+            estimated, accounted = settle(quantities, said, provider, total)
+            if not accounted:
+                self._name(key)
+        if self._parts:
+            self._account(quantities)
         for path, group, counted in self._beside:
             if is_number(counted) and not said.get(group):
                 self._name(path)
@@ -214,11 +187,11 @@ class _Reading:
 
     def _other(self, meaning: Any, key: Any, value: Any, path: str, depth: int) -> None:
         if meaning is Kind.TOTAL:
-            total = value if type(value) is int else whole("input_tokens", value)
-            if type(total) is not int:
+            total = whole("input_tokens", value)
+            if type(total) is int:
+                self.read({key: meaning}, {key: total}, path, depth)
+            else:
                 self._unknown(key, value, path, depth)
-            elif total > self._total[1]:  # said twice, the larger has all
-                self._total = f"{path}{key}", total
         elif meaning is Kind.COST:
             if isinstance(value, Mapping):
                 self.read({}, value, f"{path}{key}.", depth + 1)

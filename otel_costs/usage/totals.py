@@ -24,8 +24,11 @@ _BESIDE: Final = {
 
 _WHOLES: Final = ("input_tokens", "output_tokens")
 
-_INCLUSIVE: Final = frozenset({"openai", "azure.ai.openai"})
+INCLUSIVE: Final = frozenset({"openai", "azure.ai.openai"})
 """Providers whose totals are known to include their parts: a part that is larger is wrong."""
+
+APART: Final = frozenset({"citation_tokens", "num_search_queries", "billed_units"})
+"""Keys by which Perplexity and Cohere are known, who count otherwise, whatever provider a host was given."""
 
 _THOUGHTS_IN_TOTAL: Final = frozenset({"x_ai", "gcp.gemini", "gcp.vertex_ai"})
 """Providers that are known to count thoughts in the total and not in the completion: xAI by its recorded answers,
@@ -42,7 +45,7 @@ def settle(quantities: _Quantities, usage: Mapping[str, Any], provider: str | No
     total is accounted for.
     """
     entered, output = quantities.get("input_tokens", 0), quantities.get("output_tokens", 0)
-    if not (_is_count(entered) and _is_count(output)):
+    if not (type(entered) is type(output) is int and 0 <= entered < LIMIT and 0 <= output < LIMIT):
         return False, True  # it is refused, and nothing can be added to it
     if "citation_tokens" in usage or "num_search_queries" in usage:
         # Perplexity's, which bills thoughts and citations apart, and leaves them out of completion and total.
@@ -53,8 +56,6 @@ def settle(quantities: _Quantities, usage: Mapping[str, Any], provider: str | No
         quantities.pop("cache_read_tokens", None)
         return False, True
     said = entered + output
-    if total <= said and provider in _INCLUSIVE:
-        return False, True  # the usual case
     counts = {unit: quantities[unit] for unit in _BESIDE if unit in quantities and count_of(quantities, unit)}
     if total <= said and not counts:
         return False, True
@@ -62,7 +63,7 @@ def settle(quantities: _Quantities, usage: Mapping[str, Any], provider: str | No
     chosen = _that_are(counts, rest) if rest > 0 else []
     estimated = len(chosen) > 1
     beside = chosen[0] if chosen else ()
-    if not chosen and provider not in _INCLUSIVE:
+    if not chosen and provider not in INCLUSIVE:
         apart = _counts_cached_apart(usage)
         beside = _cached(counts) if apart else _that_do_not_fit(quantities, counts)
         estimated = bool(beside) and not apart
@@ -83,11 +84,7 @@ def settle(quantities: _Quantities, usage: Mapping[str, Any], provider: str | No
 def count_of(quantities: Mapping[str, Any], unit: str) -> int:
     """Return a reported count; 0 for one that is not there, or is no count."""
     found = quantities.get(unit)
-    return found if found is not None and _is_count(found) else 0
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < LIMIT
+    return found if type(found) is int and 0 <= found < LIMIT else 0
 
 
 def _include(quantities: _Quantities, beside: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from otel_costs.providers import openai as openai_package
 from otel_costs.providers.openai import usage
 from otel_costs.sessions import scope
 from otel_costs.stand_in import Provider, tokens
-from otel_costs.transports.http import body, sse, streaming
+from otel_costs.transports.http import body, streaming
 from otel_costs.values import audio_length, ids
 from tests.providers.conftest import HELLO, Driver
 from tests.support.recorded import Recorded, wait_for_records
@@ -27,7 +27,7 @@ PREFIX = openai_package.__name__ + "."
 MODULES = (
     openai_package,
     *(importlib.import_module(found.name) for found in pkgutil.iter_modules(openai_package.__path__, PREFIX)),
-    *(hosts, body, sse, audio_length, streaming, ids, bill, message_log, scope, messages, pricing, call, writer),
+    *(hosts, body, audio_length, streaming, ids, bill, message_log, scope, messages, pricing, call, writer),
 )
 
 # They are what keeps a bug from the application, or are the patches themselves.
@@ -36,8 +36,9 @@ OUTERMOST = {
     "openai._notice", "openai._cover", "openai._build_request", "openai._make_status_error",
     "CallContext.__init__", "CallContext.__enter__", "CallContext.__exit__",
     "Exchange.failed", "Exchange.not_received", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
-    "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.ended", "Watch.forget",
-    "Watch.end_with_process", "Watch.read_out",
+    "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.forget",
+    "Watch.end_with_process", "Watch.read_out", "streaming._closed", "streaming._followed", "streaming._followed_async",
+    "streaming._follower", "streaming._release",
     "message_log.forget", "openai.jobs.forget",
 }  # fmt: skip
 

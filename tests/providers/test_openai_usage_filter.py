@@ -17,7 +17,7 @@ from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
 from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.stand_in import Fault, Provider
-from otel_costs.transports.http.sse import events
+from otel_costs.transports.http.body import events
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
 from tests.support.recorded import Recorded
 

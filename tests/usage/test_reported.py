@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from otel_costs.usage import Usage
 from otel_costs.usage.keys import KEYS, SOURCES, Beside, Kind, Part, is_free
-from otel_costs.usage.reported import in_one, merged, read, read_given
+from otel_costs.usage.reported import read, read_given
 from otel_costs.usage.units import UNITS
 
 CHAT = {
@@ -545,24 +545,6 @@ def test_details_of_what_tools_entered_are_part_of_it() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("usages", "said"),
-    [
-        ([{"a": 5}, {"b": 7}], {"a": 5, "b": 7}),
-        ([{"a": 5}, {"a": 6, "b": {"c": 7}}], {"a": 5, "b": {"c": 7}}),
-        ([{}, None, {"a": 5}], {"a": 5}),
-        ([{"a": 0}, {}], {"a": 0}),
-        ([{"a": 5}, "many"], {"a": 5}),
-        (["many", {"a": 5}], {"a": 5}),
-        ([None, None], None),
-        ([], None),
-    ],
-)
-def test_usages_in_several_places_are_one(usages: list[object], said: object) -> None:
-    """What one of them says and the others do not is not lost; of what several say the first counts."""
-    assert in_one(usages) == said
-
-
 DEEP: Any = st.recursive(
     st.just(0) | st.none() | st.just(""),
     lambda inner: st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2) | st.lists(inner, max_size=2),
@@ -647,26 +629,6 @@ def test_a_usage_without_an_end_is_read_to_an_end() -> None:
     found = read({"deep": deep, "large": [{"b": number} for number in range(100_000)]})
     assert found is not None
     assert 1 <= len(found.unknown) <= 16
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later", "both"),
-    [
-        ({"a": 5}, {}, {"a": 5}),
-        ({"a": 5}, None, {"a": 5}),
-        ({"a": 5}, {"a": 0, "cost": 0}, {"a": 5, "cost": 0}),
-        ({"a": 5, "b": {"c": 3}}, {"a": 7, "b": {"c": 0, "d": 1}}, {"a": 7, "b": {"c": 3, "d": 1}}),
-        ({"a": 0}, {"a": 0}, {"a": 0}),
-        (None, {"a": 0}, {"a": 0}),
-        ({"model": "gpt-4o"}, {"model": ""}, {"model": "gpt-4o"}),
-        ({"a": 5}, "1100", {"a": 5}),
-        ({"a": {"b": 5}}, {"a": 7}, {"a": {"b": 5}}),
-        ("1100", {"a": 5}, {"a": 5}),
-    ],
-)
-def test_what_is_empty_replaces_nothing(earlier: object, later: object, both: object) -> None:
-    """Of what a stream says twice the later counts, but for what is empty or zero."""
-    assert merged(earlier, later) == both
 
 
 @pytest.mark.parametrize("provider", ["openai", "unknown"])

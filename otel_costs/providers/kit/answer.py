@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from otel_costs.transports.http.body import json_or_text
-from otel_costs.transports.http.sse import events
+from otel_costs.transports.http.body import events, json_or_text
 from otel_costs.usage import Usage, reported
 from otel_costs.values.json_objects import parsed
 

@@ -25,7 +25,7 @@ from otel_costs.runtime import background, telemetry
 from otel_costs.sessions.reservations import Reservation
 from otel_costs.transports.http import streaming
 from otel_costs.transports.http.body import KEPT, Body, BodyReader
-from otel_costs.usage import reported as reported_usage
+from otel_costs.usage.merging import with_reported
 
 _SPOKEN: Final[Mapping[str, object]] = {names.OUTPUT_TYPE: "speech"}
 
@@ -134,7 +134,7 @@ class VendorCall:
             answer = Answer.of(headers, raw, read_out=body.is_read_out, last_event=endpoint.last_event)
             found = endpoint.read(asked, answer)
             if (reported := answer.json.get("usage")) and isinstance(reported, Mapping):
-                usage = reported_usage.with_reported(found.usage, reported, asked.host.provider)
+                usage = with_reported(found.usage, reported, asked.host.provider)
                 found = replace(found, usage=usage)
             if endpoint.is_read and not answer.is_whole:
                 found = unfinished(found, endpoint.operation, endpoint.inputs(asked), failed=body.error is not None)

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from otel_costs.providers.openai.chat_accumulator import ChatAccumulator
 from otel_costs.providers.openai.jobs import ENDED
-from otel_costs.transports.http.body import Accumulator
-from otel_costs.transports.http.sse import events
-from otel_costs.usage.reported import has_usage, in_one, merged
+from otel_costs.transports.http.body import Accumulator, events
+from otel_costs.usage.merging import has_usage, in_one, merged
 from otel_costs.values.json_objects import parsed
 
 _Json = dict[str, Any]
@@ -21,14 +20,9 @@ _USAGES: Final = 64
 """Events with a usage that are kept of a run, or of a stream that we do not know: the last ones."""
 
 
-def accumulator(endpoint: str | None) -> Accumulator:
-    """Return what adds up the events of an endpoint; None is one that we do not know."""
-    return _ACCUMULATORS.get(endpoint or "", UsageAccumulator)()
-
-
-def accumulated(endpoint: str | None, raw: bytes) -> Mapping[str, Any] | None:
+def accumulated(endpoint: str, raw: bytes) -> Mapping[str, Any] | None:
     """Return what a stream that was read at once amounts to."""
-    adding = accumulator(endpoint)
+    adding = ACCUMULATORS.get(endpoint, UsageAccumulator)()
     for name, data in events(raw):
         adding.add(name, data)
     return adding.body()
@@ -209,7 +203,7 @@ def _has_usage(data: str) -> bool:
     return '"usage":{"' in data or '"usage": {"' in data
 
 
-_ACCUMULATORS: Final[Mapping[str, Callable[[], Accumulator]]] = {
+ACCUMULATORS: Final[Mapping[str, Callable[[], Accumulator]]] = {
     "chat/completions": ChatAccumulator,
     "completions": ChatAccumulator,
     "responses": ResponsesAccumulator,
@@ -220,3 +214,4 @@ _ACCUMULATORS: Final[Mapping[str, Callable[[], Accumulator]]] = {
     "threads/runs": RunAccumulator,
     "agents/turns": TurnAccumulator,
 }
+"""What adds up the events of an endpoint; of one that is not here, `UsageAccumulator` does."""

@@ -18,7 +18,7 @@ from otel_costs.providers.openai import messages as openai_messages
 from otel_costs.providers.openai import options, reported_cost
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.options import Terms
-from otel_costs.providers.openai.request import Request
+from otel_costs.providers.openai.request import Request, text
 from otel_costs.providers.openai.usage import ModelUsage
 from otel_costs.runtime import telemetry
 from otel_costs.transports.http.body import Answered
@@ -26,6 +26,25 @@ from otel_costs.usage import Usage
 from otel_costs.values import sanitize
 
 _ESTIMATED: Final = ("chat", "completions", "responses")
+
+_ATTRIBUTES: Final = (
+    ("temperature", names.REQUEST_TEMPERATURE),
+    ("top_p", names.REQUEST_TOP_P),
+    ("max_tokens", names.REQUEST_MAX_TOKENS),
+    ("max_completion_tokens", names.REQUEST_MAX_TOKENS),
+    ("max_output_tokens", names.REQUEST_MAX_TOKENS),
+    ("frequency_penalty", names.REQUEST_FREQUENCY_PENALTY),
+    ("presence_penalty", names.REQUEST_PRESENCE_PENALTY),
+    ("seed", names.REQUEST_SEED),
+    ("n", names.REQUEST_CHOICE_COUNT),
+    ("service_tier", names.OPENAI_REQUEST_SERVICE_TIER),
+    ("reasoning_effort", names.REQUEST_REASONING_LEVEL),
+    ("previous_response_id", names.REQUEST_PREVIOUS_RESPONSE_ID),
+    ("dimensions", names.EMBEDDINGS_DIMENSION_COUNT),
+    ("voice", names.SPEECH_VOICE),
+    ("language", names.SPEECH_INPUT_LANGUAGE),
+)
+"""What the span tells of a request, by the field that says it."""
 
 _PROCESSING: Final[Mapping[str, str]] = {"batches": "batch", "decisions": "decisions"}
 
@@ -36,6 +55,10 @@ class _Head(NamedTuple):
     model: str | None = None
     service_tier: str | None = None
     response_id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    """Why each choice ended, or a response by its status or what it lacks."""
+    error: str | None = None
+    """The kind of error that it reports."""
     attributes: Mapping[str, object] = {}
 
 
@@ -72,12 +95,13 @@ def read(request: Request, answered: Answered) -> Reading:
         first, *others = sorted(others, key=lambda used: used.model or "")
         model, terms = first.model, terms._replace(usage=first.usage)
     outputs, count = _outputs(request, body) or ((), request.message_count)
-    if request.stream:
+    used = terms.usage.quantities if terms.usage is not None else None
+    # Tools alone are counted without a usage.
+    if request.stream and (used is None or (used and used.keys() <= options.TOOL_UNITS)):
         terms = _estimated(request, outputs, terms) or terms
     terms = options.read(request, body, model, terms) or terms
     is_billed, job, reason = _due(request, answered, terms.usage) or _Due()
     attributes, tools = _described(request) or ({}, None)
-    finish_reasons, error = _ended(body) or ((), None)
     return Reading(
         usage=None if reason else terms.usage,
         model=model,
@@ -92,8 +116,8 @@ def read(request: Request, answered: Answered) -> Reading:
         processing=terms.processing,
         reasons=(reason,) if reason else terms.reasons,
         unknown=terms.unknown,
-        finish_reasons=finish_reasons,
-        error=error,
+        finish_reasons=head.finish_reasons,
+        error=head.error,
         job=job,
         is_billed=is_billed,
         attributes={**attributes, **head.attributes},
@@ -119,10 +143,22 @@ def unanswered(request: Request, *reasons: CostReason, refused: bool = False) ->
 @telemetry.never_raises("describe a request")
 def _described(request: Request) -> tuple[Mapping[str, object], object]:
     """Return what the span tells of what was asked, and the tools that were offered."""
+    body = request.body
+    found: dict[str, object] = {}
+    for key, name in _ATTRIBUTES:
+        if key in body and isinstance(body[key], str | int | float):
+            found[name] = body[key]
+    reasoning = body.get("reasoning")
+    if isinstance(reasoning, Mapping) and isinstance(reasoning.get("effort"), str):
+        found[names.REQUEST_REASONING_LEVEL] = reasoning["effort"]
+    if request.route.output_type:
+        found[names.OUTPUT_TYPE] = request.route.output_type
+    if request.stream:
+        found[names.REQUEST_STREAM] = True
     if not content.on_spans():
-        return request.attributes, None
-    stop = stop_sequences(request.body.get("stop"))
-    return {**request.attributes, names.REQUEST_STOP_SEQUENCES: stop}, request.body.get("tools")
+        return found, None
+    found[names.REQUEST_STOP_SEQUENCES] = stop_sequences(body.get("stop"))
+    return found, body.get("tools")
 
 
 @telemetry.never_raises("read the head of an answer")
@@ -130,29 +166,23 @@ def _head(body: Any) -> _Head:
     if not isinstance(body, dict):
         return _Head()
     fingerprint, conversation = body.get("system_fingerprint"), body.get("conversation")
-    return _Head(
-        _text(body.get("model")),
-        _text(body.get("service_tier")),
-        _text(body.get("id")),
-        {
-            names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: _text(fingerprint),
-            names.CONVERSATION_ID: _text(conversation.get("id")) if isinstance(conversation, dict) else None,
-        },
-    )
-
-
-@telemetry.never_raises("read how an answer ended")
-def _ended(body: Any) -> tuple[tuple[str, ...], str | None]:
-    """Return why each choice ended, or a response by its status or what it lacks, and the error that is reported."""
-    found: list[object] = []
-    if not isinstance(body, dict):
-        return (), None
+    ended: list[object] = []
     if isinstance(choices := body.get("choices"), list):
-        found = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
+        ended = [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
     elif body.get("object") == "response":
         lacking = body.get("incomplete_details")
-        found = [lacking.get("reason") if isinstance(lacking, dict) else body.get("status")]
-    return tuple(reason for reason in found if isinstance(reason, str)), failure(body)
+        ended = [lacking.get("reason") if isinstance(lacking, dict) else body.get("status")]
+    return _Head(
+        text(body.get("model")),
+        text(body.get("service_tier")),
+        text(body.get("id")),
+        tuple(reason for reason in ended if isinstance(reason, str)),
+        failure(body) if body.get("error") or body.get("last_error") else None,
+        {
+            names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: text(fingerprint),
+            names.CONVERSATION_ID: text(conversation.get("id")) if isinstance(conversation, dict) else None,
+        },
+    )
 
 
 @telemetry.never_raises("read what a call used")
@@ -191,10 +221,7 @@ def _estimated(request: Request, outputs: Sequence[Sequence[Draft]], terms: Term
 
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
-    usage = terms.usage
-    # Tools alone are counted without a usage.
-    says_tokens = usage is not None and not (usage.quantities and usage.quantities.keys() <= options.TOOL_UNITS)
-    if says_tokens or not request.inputs or request.route.messages not in _ESTIMATED:
+    if not request.inputs or request.route.messages not in _ESTIMATED:
         return terms
     if not terms.reasons:
         terms = terms.because(CostReason.USAGE_NOT_REPORTED)
@@ -202,7 +229,7 @@ def _estimated(request: Request, outputs: Sequence[Sequence[Draft]], terms: Term
         return terms
     said = {"input_tokens": guessed_tokens(request.inputs), "output_tokens": sum(map(guessed_tokens, outputs))}
     guessed = Usage.of(said, estimated=True)
-    return terms._replace(usage=guessed if usage is None else usage + guessed)
+    return terms._replace(usage=guessed if terms.usage is None else terms.usage + guessed)
 
 
 @telemetry.never_raises("tell a job from a call")
@@ -236,7 +263,3 @@ def failure(body: Any) -> str | None:
         kind = error.get("code") or error.get("type")
         return sanitize.identifier(kind) if isinstance(kind, str) else "error"
     return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -9,7 +9,7 @@ from functools import reduce
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, Final
 
-from otel_costs.usage.reported import has_usage, merged
+from otel_costs.usage.merging import has_usage, merged
 from otel_costs.values.json_objects import parsed
 
 _Json = dict[str, Any]
@@ -72,7 +72,7 @@ class ChatAccumulator:
         for choice in _dicts(chunk.get("choices")):
             index = choice.get("index")
             index = index if isinstance(index, int) else 0
-            self._add_choice(self._choice(index), choice)
+            self._add_choice(index, choice)
             if (usage := choice.get("usage")) and not chunk.get("usage"):
                 self._add_usage_of_choice(index, usage)  # Moonshot
 
@@ -91,16 +91,13 @@ class ChatAccumulator:
         else:
             self._others[index] = merged(self._others.get(index), usage)
 
-    def _choice(self, index: int) -> _Json:
-        choice = self._choices.get(index)
-        if choice is None:
-            choice = {"role": "assistant", "content": [], "refusal": [], "tools": {}, "audio": {}, "reason": None}
-            self._choices[index] = choice
+    def _add_choice(self, index: int, choice: Mapping[str, Any]) -> None:
+        found = self._choices.get(index)
+        if found is None:
+            found = {"role": "assistant", "content": [], "refusal": [], "tools": {}, "audio": {}, "reason": None}
+            self._choices[index] = found
             if index == 0:
-                self._text = choice["content"]
-        return choice
-
-    def _add_choice(self, found: _Json, choice: Mapping[str, Any]) -> None:
+                self._text = found["content"]
         found["reason"] = choice.get("finish_reason") or found["reason"]
         if isinstance(choice.get("text"), str):
             found["content"].append(choice["text"])

@@ -11,7 +11,7 @@ from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import agent_sessions, answer
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import request as openai_request
-from otel_costs.providers.openai.accumulators import accumulated, accumulator
+from otel_costs.providers.openai.accumulators import ACCUMULATORS, UsageAccumulator, accumulated
 from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.routes import UNKNOWN, Route
 from otel_costs.providers.openai.usage_filter import UsageFilter
@@ -66,25 +66,15 @@ class Exchange:
         self._place = copy_context() if is_late else None
         begins = route.begins or not route.polls
         self._reservation = request.admitted() if begins and has_budget() else None
-        self.call: Call | None = None
-        if not is_late and not passed_by:
-            self._start()
+        self.call: Call | None = None if is_late or passed_by else request.start(reservation=self._reservation)
         self._asks_for_usage = stream and not is_late and request.may_ask_for_usage(client)
         self._hides_usage = self.is_answered = False
         if self._asks_for_usage and not passed_by:
-            self._ask_for_usage(options)
-
-    def _start(self) -> None:
-        """Start the call; that of a request that passed by starts when it is known how that goes on."""
-        self.call = self._request.start()
-        self.call.reservation = self._reservation
-
-    def _ask_for_usage(self, options: Any) -> None:
-        asking = self.asking(options)
-        if "options" in self.kwargs:
-            self.kwargs = {**self.kwargs, "options": asking}
-        else:
-            self.args = (self.args[0], asking, *self.args[2:])
+            sent = self.asking(options)
+            if "options" in kwargs:
+                self.kwargs = {**kwargs, "options": sent}
+            else:
+                self.args = (args[0], sent, *args[2:])
 
     def asking(self, options: Any) -> Any:
         """Return the options to send: they ask for the stream's usage if it may be."""
@@ -104,7 +94,7 @@ class Exchange:
         if self.is_answered:
             return
         if self.passed_by and self._place is None:
-            self._start()
+            self.call = self._request.start(reservation=self._reservation)
         if (call := self.call) is None:
             if self._reservation is not None:
                 self._reservation.release()
@@ -127,7 +117,7 @@ class Exchange:
         self.is_answered = True
         try:
             if self.passed_by and self._place is None:
-                self._start()
+                self.call = self._request.start(reservation=self._reservation)
             headers = response.headers
             kind = headers.get("content-type", "")
             # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.
@@ -140,7 +130,8 @@ class Exchange:
                 if self._hides_usage:
                     self._hide_usage(response)
             elif events:
-                reader = EventReader(self.call, accumulator(self._request.route.name), headers, self._finish)
+                adding = ACCUMULATORS.get(self._request.route.name, UsageAccumulator)()
+                reader = EventReader(self.call, adding, headers, self._finish)
                 streaming.watch(response, reader, UsageFilter() if self._hides_usage else None)
             elif self._request.route is not UNKNOWN or is_text(headers):
                 most = KEPT if is_text(headers) else HEAD

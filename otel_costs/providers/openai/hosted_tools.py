@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from otel_costs.usage.reported import has_usage
+from otel_costs.usage.merging import has_usage
 
 _Json = Mapping[str, Any]
 

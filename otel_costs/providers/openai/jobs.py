@@ -6,7 +6,7 @@ from typing import Any, Final
 from otel_costs.calls.jobs import KEPT, is_first_poll
 from otel_costs.calls.reading import Job
 from otel_costs.providers.openai.routes import Route
-from otel_costs.usage.reported import has_usage
+from otel_costs.usage.merging import has_usage
 from otel_costs.values.recent import Recent
 
 ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})

@@ -57,9 +57,15 @@ def read_response(endpoint: str, body: Mapping[str, Any] | str) -> list[list[Dra
     reader = _RESPONSES.get(endpoint)
     if reader is None:
         return []
-    if endpoint in ("chat", "completions"):
-        return [_finished(choice, _read(reader, choice)) for choice in _choices(body)]
-    return [_read(reader, {"text": body} if isinstance(body, str) else body)]
+    if endpoint not in ("chat", "completions"):
+        return [_read(reader, {"text": body} if isinstance(body, str) else body)]
+    found = []
+    for choice in _choices(body):
+        drafts = _read(reader, choice)
+        if drafts and isinstance(reason := choice.get("finish_reason"), str):
+            drafts[0] = Draft(*drafts[0][:-1], reason)
+        found.append(drafts)
+    return found
 
 
 def _read(reader: Reader, payload: object) -> list[Draft]:
@@ -74,13 +80,6 @@ def _choices(body: object) -> list[dict[str, Any]]:
     """Return the choices of a response, which was parsed from JSON."""
     choices = body.get("choices") if isinstance(body, dict) else None
     return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-
-
-def _finished(choice: dict[str, Any], drafts: list[Draft]) -> list[Draft]:
-    """Return `drafts`, the first with the choice's reason to finish."""
-    if drafts and isinstance(reason := choice.get("finish_reason"), str):
-        drafts[0] = Draft(*drafts[0][:-1], reason)
-    return drafts
 
 
 def _chat_request(body: Mapping[str, Any]) -> Iterator[Draft]:

@@ -34,6 +34,7 @@ TOOL_UNITS: Final = frozenset(
 """What the items of a response count without a usage."""
 
 _TIERED: Final = ("chat/completions", "completions", "responses", "responses/compact")
+_WITH_TOOLS: Final = ("chat", "completions", "responses")
 _JOBS: Final = ("batches", "fine_tuning/jobs")
 _UNTOLD_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
 _HAVE_WINDOWS: Final = frozenset({"openai"})
@@ -79,10 +80,15 @@ def read(request: Request, body: object, model: str | None, terms: Terms) -> Ter
             terms = _of_job(request, answer, terms)
         elif name in _TIERED:
             terms = _with_tier(request, answer, terms)
-            terms = _with_retention(request, answer, terms)
+            if terms.usage is not None and (written := terms.usage.quantities.get("cache_write_tokens")):
+                terms = _with_retention(request, answer, terms, terms.usage, written)
         if said == "responses":
             terms = _with_window(request, answer, terms)
-    if said in ("chat", "completions", "responses") and _may_name_tools(request, answer):
+    # Most requests and answers have nothing that may name a tool.
+    names_tools = not hosted_tools.FIELDS.isdisjoint(request.body) or (
+        isinstance(answer, dict) and not hosted_tools.FIELDS.isdisjoint(answer)
+    )
+    if said in _WITH_TOOLS and (names_tools or request.host.provider in hosted_tools.SEARCHING):
         terms = _with_tools(request, answer, model, terms)
     if said == "responses" and terms.usage is not None and terms.usage.quantities.keys() <= TOOL_UNITS:
         return terms.because(CostReason.NO_USAGE) if terms.usage.quantities else terms
@@ -121,11 +127,11 @@ def _tier(told: object) -> str:
     return told if isinstance(told, str) else "" if told is None else sanitize.label(sanitize.to_json(told))
 
 
-def _with_retention(request: Request, answer: Mapping[str, Any], terms: Terms) -> Terms:
+def _with_retention(
+    request: Request, answer: Mapping[str, Any], terms: Terms, usage: Usage, written: int | Decimal
+) -> Terms:
     """Bill what was written to the cache by the time that was asked for, where the usage does not tell the times."""
-    usage = terms.usage
-    written = usage.quantities.get("cache_write_tokens") if usage is not None else None
-    if usage is None or not written or not _LASTING.keys().isdisjoint(usage.quantities):
+    if not _LASTING.keys().isdisjoint(usage.quantities):
         return terms
     ttl = _retention(answer) or _retention(request.body) or _longest_mark(request.body)
     unit = next((unit for unit, lifetime in _LASTING.items() if lifetime == ttl), None)
@@ -173,15 +179,6 @@ def _window(body: Mapping[str, Any]) -> str | None:
     options = body.get("background_options")
     window = options.get("completion_window") if isinstance(options, Mapping) else None
     return sanitize.label(window if isinstance(window, str) else sanitize.to_json(window)) if window else None
-
-
-def _may_name_tools(request: Request, answer: object) -> bool:
-    """Whether a request or its answer has what may name a tool: most have nothing of the kind."""
-    return not (
-        hosted_tools.FIELDS.isdisjoint(request.body)
-        and (not isinstance(answer, dict) or hosted_tools.FIELDS.isdisjoint(answer))
-        and request.host.provider not in hosted_tools.SEARCHING
-    )
 
 
 def _with_tools(request: Request, answer: object, model: str | None, terms: Terms) -> Terms:

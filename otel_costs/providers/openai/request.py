@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from otel_costs import hosts
-from otel_costs import semconv as names
 from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
 from otel_costs.calls.estimate import Kind
@@ -24,24 +23,6 @@ from otel_costs.runtime import telemetry
 from otel_costs.sessions.reservations import Reservation
 from otel_costs.sessions.scope import attribution
 from otel_costs.values import audio_length
-
-_ATTRIBUTES: Final = (
-    ("temperature", names.REQUEST_TEMPERATURE),
-    ("top_p", names.REQUEST_TOP_P),
-    ("max_tokens", names.REQUEST_MAX_TOKENS),
-    ("max_completion_tokens", names.REQUEST_MAX_TOKENS),
-    ("max_output_tokens", names.REQUEST_MAX_TOKENS),
-    ("frequency_penalty", names.REQUEST_FREQUENCY_PENALTY),
-    ("presence_penalty", names.REQUEST_PRESENCE_PENALTY),
-    ("seed", names.REQUEST_SEED),
-    ("n", names.REQUEST_CHOICE_COUNT),
-    ("service_tier", names.OPENAI_REQUEST_SERVICE_TIER),
-    ("reasoning_effort", names.REQUEST_REASONING_LEVEL),
-    ("previous_response_id", names.REQUEST_PREVIOUS_RESPONSE_ID),
-    ("dimensions", names.EMBEDDINGS_DIMENSION_COUNT),
-    ("voice", names.SPEECH_VOICE),
-    ("language", names.SPEECH_INPUT_LANGUAGE),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +64,7 @@ class Request:
         too: its length is what the tokens are estimated by, where no usage comes.
         """
         get = body.get
-        model = _text(get("model")) or (_text(_session(body).get("model")) if "session" in body else None)
+        model = text(get("model")) or (text(_session(body).get("model")) if "session" in body else None)
         if identity is None:
             identity = _identity(body)
         inputs = count = None
@@ -99,12 +80,12 @@ class Request:
             body = {**body, "file": _glimpsed(body.get("file"))}
         deployment = None
         if host.has_deployments:
-            deployment = hosts.deployment_of(client, options.url) or _text(body.get("model"))
+            deployment = hosts.deployment_of(client, options.url) or text(body.get("model"))
         path = str(options.url).partition("?")[0]
         return cls.of(route, host, body, stream=stream, deployment=deployment, path=path)
 
-    def start(self, shown_as: str | None = None) -> Call:
-        """Start its call, at the time and in the session that it was made."""
+    def start(self, shown_as: str | None = None, reservation: Reservation | None = None) -> Call:
+        """Start its call, at the time and in the session that it was made; `reservation` is what it may cost."""
         route, host = self.route, self.host
         return Call(
             route.operation,
@@ -117,6 +98,7 @@ class Request:
             route=route.name,
             shown_as=shown_as,
             start_ns=self.start_ns,
+            reservation=reservation,
         )
 
     def admitted(self) -> Reservation | None:
@@ -129,23 +111,6 @@ class Request:
             endpoint=host.address,
             deployment=self.deployment,
         )
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """What the span tells of the request."""
-        body = self.body
-        found: dict[str, Any] = {}
-        for key, name in _ATTRIBUTES:
-            if key in body and isinstance(body[key], str | int | float):
-                found[name] = body[key]
-        reasoning = body.get("reasoning")
-        if isinstance(reasoning, Mapping) and isinstance(reasoning.get("effort"), str):
-            found[names.REQUEST_REASONING_LEVEL] = reasoning["effort"]
-        if self.route.output_type:
-            found[names.OUTPUT_TYPE] = self.route.output_type
-        if self.stream:
-            found[names.REQUEST_STREAM] = True
-        return found
 
     def may_ask_for_usage(self, client: Any) -> bool:
         """Whether to ask for the usage of this stream: nobody did, and the provider is known to take the question."""
@@ -173,8 +138,8 @@ def _identity(body: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata, conversation = body.get("metadata"), body.get("conversation")
     named = metadata.get("session_id") if isinstance(metadata, Mapping) else None
     held = conversation.get("id") if isinstance(conversation, Mapping) else conversation
-    user = _text(body.get("safety_identifier")) or _text(body.get("user"))
-    return attribution(user, _text(named) or _text(held))
+    user = text(body.get("safety_identifier")) or text(body.get("user"))
+    return attribution(user, text(named) or text(held))
 
 
 @telemetry.never_raises("read the messages of a request")
@@ -196,7 +161,8 @@ def _session(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return session if isinstance(session, Mapping) else {}
 
 
-def _text(value: object) -> str | None:
+def text(value: object) -> str | None:
+    """Return a text that is not empty; None where it is none."""
     return value if isinstance(value, str) and value else None
 
 

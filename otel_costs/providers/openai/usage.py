@@ -14,7 +14,8 @@ from typing import Any, Final
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.jobs import is_over
 from otel_costs.usage import Usage
-from otel_costs.usage.reported import has_usage, in_one, read, unaccounted, with_reported
+from otel_costs.usage.merging import has_usage, in_one, with_reported
+from otel_costs.usage.reported import read, unaccounted
 from otel_costs.values import audio_length
 from otel_costs.values.audio_length import Sound
 
@@ -127,7 +128,7 @@ def _of_tokens(body: object, _: _Json, provider: str | None) -> Usage | None:
 
 
 def _of_chat(body: object, request: _Json, provider: str | None) -> Usage | None:
-    found = _of_tokens(body, request, provider)
+    found = None if (usage := usage_in(body)) is None else read(usage, provider)
     if found is None or "web_search_options" not in request or "web_searches" in found.quantities:
         return found
     # A search model searches for every request, and does not say how often.

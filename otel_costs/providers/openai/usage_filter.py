@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_costs.transports.http.sse import BOUNDARY, end_of_last, events
+from otel_costs.transports.http.body import BOUNDARY, end_of_last, events
 from otel_costs.values.json_objects import parsed
 
 _NULL_AS_WRITTEN: Final = b',"usage":null'

@@ -23,7 +23,7 @@ from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.pending_items import HELD
 from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.runtime import background
-from otel_costs.usage.reported import in_one
+from otel_costs.usage.merging import in_one
 from otel_costs.values import sanitize
 from otel_costs.values.recent import Recent
 

@@ -1,18 +1,18 @@
-"""Bodies of answers: followed as the application reads them, and read once, at their end.
+"""Bodies of answers, JSON, text, sounds and event streams: followed as the application reads them, read at their end.
 
 JSON and text are kept; of audio only the length is of interest. An event stream is kept as it came: 200 chunks parsed
 one by one would cost more than everything else that is done for a call.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from otel_costs.calls.call import Call
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import background
-from otel_costs.transports.http.sse import end_of_last, events
 from otel_costs.values.audio_length import HEAD, Sound
 
 KEPT: Final = 32 * 1024 * 1024
@@ -20,6 +20,10 @@ KEPT: Final = 32 * 1024 * 1024
 
 FOLD_AT: Final = 4 * 1024 * 1024
 """Bytes of a stream that are kept before they are accumulated: a long one does not stay in memory."""
+
+BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+"""Between two events of a stream."""
+_ENDINGS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 _LOOK_AFTER: Final = 64  # chunks; a chunk has at most 64 KB
 
@@ -170,3 +174,35 @@ def json_or_text(raw: bytes) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError):
         return raw.decode("utf-8", "replace")
+
+
+def end_of_last(raw: bytes) -> int:
+    """Return where the last whole event of `raw` ends; 0 if none is whole."""
+    if raw.endswith(b"\n\n"):
+        return len(raw)
+    return max((raw.rfind(ending) + len(ending) for ending in _ENDINGS if ending in raw), default=0)
+
+
+def events(raw: bytes) -> Iterator[tuple[str, str]]:
+    """Return the events of a stream as pairs of name and data; what has no data is left out."""
+    text = raw.decode("utf-8", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    for event in text.split("\n\n"):
+        if event.startswith("data: ") and "\n" not in event:
+            yield "", event[6:]
+        elif event:
+            yield from _fields(event)
+
+
+def _fields(event: str) -> Iterator[tuple[str, str]]:
+    name, data = "", []
+    for line in event.split("\n"):
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value
+    if data:
+        yield name, "\n".join(data)

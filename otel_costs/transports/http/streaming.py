@@ -1,12 +1,21 @@
-"""Finish a call once, however its stream ends: read out, closed, left early, dropped, cancelled, cut or never read."""
+"""A stream followed to its end, and its call finished once: read out, closed, left early, dropped, cancelled, cut off.
+
+Most streams are bodies of httpx responses, sync or async, through whichever method they are read and closed. Until the
+body's end the response is of a subclass of its class. Not methods on the instance: they would hold the response, or a
+weak reference to it, which is gone when the collector closes the generators of an abandoned stream.
+"""
 
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, nullcontext, suppress
+from functools import cache
+from typing import Any, Final, Protocol
 
 from otel_costs.runtime import background, telemetry, unfinished
-from otel_costs.transports.http import response_tap
+
+_WATCH: Final = "_otel_costs_watch"  # of a response: what follows it
+_KIND: Final = "_otel_costs_kind"  # of its class: the class that the response was of
 
 
 class Reader(Protocol):
@@ -42,18 +51,15 @@ class Watch:
     Reader and filter fail apart: what we asked for is kept from the application whatever becomes of our record.
     """
 
-    __slots__ = ("_before", "_ended", "_filter", "_reader", "running")
+    __slots__ = ("_before", "_ending", "_filter", "_reader", "ended", "running")
 
     def __init__(self, reader: Reader | None, filtered: Filter | None) -> None:
         self._reader, self._filter = reader, filtered
-        self._ended = threading.Lock()
+        self._ending = threading.Lock()
         self._before = id(sys.exc_info()[1])
+        self.ended = False
         self.running = False
         """Whether the transport is being asked for bytes right now."""
-
-    @property
-    def ended(self) -> bool:
-        return self._ended.locked()
 
     def feed(self, chunk: bytes) -> bytes:
         try:
@@ -88,8 +94,9 @@ class Watch:
 
     def end(self, error: BaseException | None, put: Callable[[background.Job], object] = background.put) -> None:
         """Tell the reader that this is the end, and `put` what it leaves; whoever comes second does nothing."""
-        if not self._ended.acquire(blocking=False):
+        if not self._ending.acquire(blocking=False):
             return
+        self.ended = True
         unfinished.discard(self)
         try:
             if self._reader is not None:
@@ -107,7 +114,8 @@ class Watch:
 
     def forget(self) -> None:
         """Leave the end to somebody else: after a fork, to the parent."""
-        self._ended.acquire(blocking=False)
+        self._ending.acquire(blocking=False)
+        self.ended = True
 
     def closed(self) -> None:
         """The response was closed; while the transport runs, its loop ends the watch itself, after the last bytes."""
@@ -129,7 +137,9 @@ def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) 
     Raises TypeError where the response's class cannot be extended.
     """
     state = Watch(reader, filtered)
-    response_tap.observe(response, state)
+    kind: Any = type(response)
+    response.__class__ = _observed(kind)
+    vars(response)[_WATCH] = state
     end_with(response, state)
 
 
@@ -137,3 +147,156 @@ def end_with(owner: Any, state: Watch) -> None:
     """End a watch with its owner, or with the process, if nobody reads to the end before."""
     unfinished.add(state)
     unfinished.when_collected(owner, state.end_from_finalizer)
+
+
+@cache
+def _observed(kind: Any) -> Any:
+    """Return a subclass of a response's class whose body is watched."""
+
+    def iter_bytes(self: Any, chunk_size: int | None = None) -> Iterator[bytes]:
+        return _followed(self, kind.iter_bytes, chunk_size)
+
+    def aiter_bytes(self: Any, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        return _followed_async(self, kind.aiter_bytes, chunk_size)
+
+    def iter_raw(self: Any, chunk_size: int | None = None) -> Iterator[bytes]:
+        return _followed(self, kind.iter_raw, chunk_size, raw=True)
+
+    def aiter_raw(self: Any, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        return _followed_async(self, kind.aiter_raw, chunk_size, raw=True)
+
+    def close(self: Any) -> None:
+        try:
+            kind.close(self)
+        finally:
+            _closed(self)
+
+    async def aclose(self: Any) -> None:
+        try:
+            await kind.aclose(self)
+        finally:
+            _closed(self)
+
+    observed = (iter_bytes, aiter_bytes, iter_raw, aiter_raw, close, aclose)
+    members = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__, _KIND: kind}
+    return type(kind.__name__, (kind,), {**members, **{found.__name__: found for found in observed}})
+
+
+def _follower(response: Any, raw: bool) -> Watch | None:
+    """Return what follows a body; not where `iter_bytes` asks for its bytes, and where they are compressed.
+
+    Those can be neither read nor changed: they pass, and the call says that nothing is known.
+    """
+    watcher: Watch | None = vars(response).get(_WATCH)
+    if raw and watcher is not None and (watcher.running or response.headers.get("content-encoding")):
+        return None
+    return watcher
+
+
+def _closed(response: Any) -> None:
+    watcher = vars(response).get(_WATCH)
+    if watcher is not None:
+        watcher.closed()
+        if watcher.ended:
+            _release(response)
+
+
+def _release(response: Any) -> None:
+    """Make the response what it was."""
+    vars(response).pop(_WATCH, None)
+    kind = vars(type(response)).get(_KIND)
+    if kind is not None:
+        with suppress(TypeError):
+            response.__class__ = kind
+
+
+def _followed(response: Any, iterate: Any, chunk_size: int | None, *, raw: bool = False) -> Iterator[bytes]:
+    if (watcher := _follower(response, raw)) is None:
+        found: Iterator[bytes] = iterate(response, chunk_size)
+        return found
+    chunks = _follow(response, watcher, iterate(response))
+    return chunks if chunk_size is None else _resized(chunks, chunk_size)
+
+
+def _follow(response: Any, watcher: Watch, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    watcher.running = True
+    try:
+        for chunk in chunks:
+            if shown := watcher.feed(chunk):
+                watcher.running = False
+                yield shown
+                watcher.running = True
+    except GeneratorExit:
+        watcher.running = False
+        raise
+    except BaseException as error:
+        watcher.running = False
+        if isinstance(error, Exception) and (rest := watcher.flush()):
+            yield rest  # what would have been read before the error, had nothing been held back
+        watcher.end(error)
+        _release(response)
+        raise
+    watcher.running = False
+    if rest := watcher.flush():
+        yield rest
+    watcher.read_out()
+    _release(response)
+
+
+def _resized(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Cut chunks to a size again: the body may have become shorter."""
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        for start in range(0, len(held) - size + 1, size):
+            yield held[start : start + size]
+        held = held[len(held) - len(held) % size :]
+    if held:
+        yield held
+
+
+def _followed_async(response: Any, iterate: Any, chunk_size: int | None, *, raw: bool = False) -> AsyncIterator[bytes]:
+    if (watcher := _follower(response, raw)) is None:
+        found: AsyncIterator[bytes] = iterate(response, chunk_size)
+        return found
+    chunks = _follow_async(response, watcher, iterate(response))
+    return chunks if chunk_size is None else _resized_async(chunks, chunk_size)
+
+
+async def _follow_async(response: Any, watcher: Watch, chunks: Any) -> AsyncGenerator[bytes]:
+    watcher.running = True
+    try:
+        # Closed here: an async generator that is merely dropped is closed by the event loop, some turns later.
+        async with aclosing(chunks) if hasattr(chunks, "aclose") else nullcontext():
+            async for chunk in chunks:
+                if shown := watcher.feed(chunk):
+                    watcher.running = False
+                    yield shown
+                    watcher.running = True
+    except GeneratorExit:
+        watcher.running = False
+        raise
+    except BaseException as error:
+        watcher.running = False
+        if isinstance(error, Exception) and (rest := watcher.flush()):
+            yield rest
+        watcher.end(error)
+        _release(response)
+        raise
+    watcher.running = False
+    if rest := watcher.flush():
+        yield rest
+    watcher.read_out()
+    _release(response)
+
+
+async def _resized_async(chunks: AsyncGenerator[bytes], size: int) -> AsyncIterator[bytes]:
+    held = b""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            held += chunk
+            for start in range(0, len(held) - size + 1, size):
+                yield held[start : start + size]
+            held = held[len(held) - len(held) % size :]
+    if held:
+        yield held

@@ -123,7 +123,7 @@ class Promises:
 
     @pytest.mark.parametrize(
         "place", ["exchange.VendorCall.begin", "exchange.VendorCall._receive", "exchange.read_request",
-                  "httpx_patch._vendor", "httpx_patch.is_refused", "exchange.Call", "exchange.Answer.of",
+                  "httpx_patch._behind", "httpx_patch.is_refused", "exchange.Call", "exchange.Answer.of",
                   "exchange.BodyReader.feed", "exchange.BodyReader.end", "transcripts.alone"],
     )  # fmt: skip
     def test_a_bug_of_ours(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.transports.http.sse import BOUNDARY, end_of_last, events
+from otel_costs.transports.http.body import BOUNDARY, end_of_last, events
 from otel_costs.values.json_objects import parsed
 
 
