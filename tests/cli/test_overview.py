@@ -3,6 +3,10 @@
 import os
 import subprocess
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from otel_costs.store import connect
+from otel_costs.store.bill_differences import Compared, Difference, keep
 
 from .support import DAY, MAIN, Ledger, run
 
@@ -18,6 +22,19 @@ def test_alone_it_tells_what_is_spent_and_what_needs_a_look(url: str) -> None:
     sessions = [row[0] for row in rows if row[:1] in (["now"], ["parcel"], ["voice"])]
     assert sessions == ["now", "parcel", "voice"]
     assert "1 call of openai gpt-99 unpriced: unknown_model" in said.stdout
+
+
+def test_alone_it_tells_whose_bill_differs(url: str) -> None:
+    """As a comparison found it, and which command says more."""
+    day = (datetime.now(UTC) - timedelta(days=3)).date()
+    client = connect(url)
+    bill = Compared("aws", day, day + timedelta(days=1))
+    more = Difference(day, "", "day_usd", Decimal(3), Decimal(1), Decimal(2), "billed_otherwise")
+    keep(client, bill, [more])
+    assert "aws's bill differs on 1 day (`otel-costs reconcile --provider aws`)" in run(url=url).stdout
+    keep(client, bill, [])
+    client.close()
+    assert "aws's bill" not in run(url=url).stdout
 
 
 def test_a_store_of_which_nothing_is_to_be_told(url: str) -> None:

@@ -94,11 +94,15 @@ class ModelUsage:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is billed for: a model or, where the line item is of none, the line item; None where a side has no such."""
+    """What is billed for: a model or, where the line item is of none, the line item; None where a side has no such.
+
+    `lines` is of how many lines of the bill it is the sum.
+    """
 
     name: str
     theirs_usd: Decimal | None = None
     ours_usd: Decimal | None = None
+    lines: int = 0
     cause: str = AGREES
 
     @property
@@ -275,18 +279,17 @@ class _Costs:
         named = [(self._names.theirs(day, row["model"]), row) for row in ours]
         for name, row in named:
             unpriced[name] = unpriced.get(name, 0) + row["unpriced_calls"]
-        pairs = tuple(_items(theirs, [(name, row["cost_usd"]) for name, row in named]))
+        counts = {item: self._reported.line_counts.get((day, item), 1) for item in theirs}
+        pairs = tuple(_items(theirs, counts, [(name, row["cost_usd"]) for name, row in named]))
         credits_usd = self._reported.credits.get(day, Decimal())
         items = tuple(replace(item, cause=self._item_cause(day, item, unpriced)) for item in pairs)
-        state = self._state(day, billed, recorded, credits_usd, items, lines=len(theirs))
+        state = self._state(day, billed, recorded, credits_usd, items)
         if foreign:
             state = ANOTHER_CURRENCY
         return DayCosts(day, state, billed, recorded, sum(unpriced.values()), items, credits_usd, foreign)
 
-    def _state(
-        self, day: date, billed: Decimal, recorded: Decimal, credits_usd: Decimal, items: Sequence[Item], *, lines: int
-    ) -> str:
-        slack = lines * self._limits.rounding.get("usd", 0)
+    def _state(self, day: date, billed: Decimal, recorded: Decimal, credits_usd: Decimal, items: Sequence[Item]) -> str:
+        slack = self._slack(sum(item.lines for item in items))
         sign = self._limits.sign(billed, recorded, slack)
         if sign == 0:
             moved = self._moved(items)
@@ -307,10 +310,17 @@ class _Costs:
     def _moved(self, items: Sequence[Item]) -> bool:
         """Return whether models that both sides name cost otherwise, though the day's sums agree."""
         both = [item for item in items if item.theirs_usd is not None and item.ours_usd is not None]
-        return any(self._limits.sign(item.theirs_usd or 0, item.ours_usd or 0) for item in both)
+        return any(self._item_sign(item) for item in both)
+
+    def _item_sign(self, item: Item) -> int:
+        return self._limits.sign(item.theirs_usd or 0, item.ours_usd or 0, self._slack(item.lines))
+
+    def _slack(self, lines: int) -> Number:
+        """Return how much so many lines may be rounded by."""
+        return lines * self._limits.rounding.get("usd", 0)
 
     def _item_cause(self, day: date, item: Item, unpriced: Mapping[str, int]) -> str:
-        sign = self._limits.sign(item.theirs_usd or 0, item.ours_usd or 0, self._limits.rounding.get("usd", 0))
+        sign = self._item_sign(item)
         if not sign:
             return ROUNDING if item.difference_usd else AGREES
         usage = self._usage.get((day, item.name), AGREES)
@@ -325,14 +335,18 @@ class _Costs:
         return BILLED_OTHERWISE
 
 
-def _items(theirs: Mapping[str, Decimal], ours: Sequence[tuple[str, Decimal]]) -> Iterator[Item]:
+def _items(
+    theirs: Mapping[str, Decimal], counts: Mapping[str, int], ours: Sequence[tuple[str, Decimal]]
+) -> Iterator[Item]:
     """Yield what is billed by model where a line item names one of ours, and by line item where it names none."""
     here: dict[str, Decimal] = {}
     for model, usd in ours:
         here[model] = here.get(model, Decimal()) + usd
     there: dict[str, Decimal] = {}
+    lines: dict[str, int] = {}
     for item, usd in theirs.items():
         name = model_of(item, here)
         there[name] = there.get(name, Decimal()) + usd
+        lines[name] = lines.get(name, 0) + counts[item]
     for name in sorted({*there, *here}):
-        yield Item(name, there.get(name), here.get(name))
+        yield Item(name, there.get(name), here.get(name), lines.get(name, 0))

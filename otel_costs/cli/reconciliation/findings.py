@@ -52,12 +52,14 @@ def _difference(
     difference: Number,
     cause: str,
 ) -> Difference:
-    return Difference(row.day, model, unit, _kept(theirs), _kept(ours), _kept(difference) or Decimal(), cause)
+    return Difference(row.day, model, unit, _known(theirs), _known(ours), _kept(difference), cause)
 
 
-def _kept(number: Number | None) -> Decimal | None:
+def _known(number: Number | None) -> Decimal | None:
+    return None if number is None else _kept(number)
+
+
+def _kept(number: Number) -> Decimal:
     """Return a number as the store can keep it."""
-    if number is None:
-        return None
     found = max(-_MOST, min(_MOST, Decimal(number)))
     return WIDE.quantize(found, ATOM)

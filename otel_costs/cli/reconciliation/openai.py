@@ -1,6 +1,7 @@
 """What OpenAI says that an organization used and will be billed, day by day, from its administration API.
 
-Read from the published description (openai 3.54, `types/admin/organization`; https://developers.openai.com, Usage).
+Read from the published description (openai 3.54, `types/admin/organization`; https://developers.openai.com, Usage) on
+2026-11-26, and never run against the real one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -48,7 +48,8 @@ class Reported:
     A unit that is absent is one that the provider does not state. A model that it does not name is "". `unavailable`
     are the parts of the report that it does not have. `credits` are dollars that a day is billed less, below zero;
     `foreign` is what is billed in another currency, by day and currency; `free` are days and models of which something
-    was used and costs nothing. A report without `has_usage` or `has_costs` does not tell that.
+    was used and costs nothing; `line_counts` is of how many lines a cost is the sum. A report without `has_usage` or
+    `has_costs` does not tell that.
     """
 
     usage: Mapping[tuple[date, str], Mapping[str, Number]]
@@ -59,6 +60,7 @@ class Reported:
     free: frozenset[tuple[date, str]] = frozenset()
     has_usage: bool = True
     has_costs: bool = True
+    line_counts: Mapping[tuple[date, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Report:
         self._credits: dict[date, Decimal] = {}
         self._foreign: dict[tuple[date, str], Decimal] = {}
         self._free: set[tuple[date, str]] = set()
+        self._line_counts: dict[tuple[date, str], int] = {}
         self.unavailable: list[str] = []
 
     def add(self, line: Line) -> None:
@@ -151,6 +154,7 @@ class Report:
             self._credits[line.day] = WIDE.add(self._credits.get(line.day, Decimal()), usd)
         else:
             named = line.day, line.name
+            self._line_counts[named] = self._line_counts.get(named, 0) + 1
             self._costs[named] = WIDE.add(self._costs.get(named, Decimal()), usd)
 
     def whole(self, *, has_usage: bool = True, has_costs: bool = True) -> Reported:
@@ -164,6 +168,7 @@ class Report:
             frozenset(self._free),
             has_usage,
             has_costs,
+            self._line_counts,
         )
 
     def of_files(self) -> Reported:

@@ -52,7 +52,7 @@ const CAUSES = {
 
 function Bills({ rows, zone }) {
   const how = html`<code>otel-costs reconcile</code> compares these costs with a provider's bill, from its own interface or from files of it, and notes what differs here.`;
-  if (!rows.length) return html`<${Section} title="The provider's own figures"><p>Whether these costs are what a provider charges is told by comparing them: ${how}<//>`;
+  if (!rows.length) return html`<${Section} title="The provider's own figures"><p>Whether these costs are what a provider charges is told by comparing them: ${how}</p><//>`;
   const days = new Set(rows.map(row => `${row.vendor} ${row.part} ${row.day}`)).size;
   return html`<${Section} title=${`Differences from the provider's bill: ${counted(days, "day")}`}><p class="faint">As the latest comparison of each day found them; a later one takes away what it finds no more. ${how}</p>
     <${Table} caption="Differences from the provider's bill" rows=${rows} columns=${[
