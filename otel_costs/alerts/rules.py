@@ -101,7 +101,9 @@ def _written(value: Any) -> Any:
         return f"{seconds // size}{unit}"
     if isinstance(value, tuple):
         return [_written(one) for one in value]
-    return f"{value:f}" if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        return f"{value:f}" if value else None  # no field may be 0: it is one that was not given
+    return value
 
 
 def _rules(tree: yaml.Node | None, environ: Mapping[str, str]) -> Rules:

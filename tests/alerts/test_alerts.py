@@ -358,6 +358,8 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
             {"when": st.just("spend_rate"), "by": NAMES.map("tag.{}".format), "times": AMOUNTS, "min_usd": AMOUNTS}
         ),
         st.fixed_dictionaries({"when": st.just("day_total"), "usd": AMOUNTS, "zone": st.just("Europe/Berlin")}),
+        st.fixed_dictionaries({"when": st.just("reconcile"), "usd": AMOUNTS}, optional={"percent": AMOUNTS}),
+        st.fixed_dictionaries({"when": st.just("reconcile"), "percent": AMOUNTS}, optional={"usd": AMOUNTS}),
         st.fixed_dictionaries({"when": st.sampled_from(["new_model", "store_health"])}),
     ),
     NAMES,
@@ -408,6 +410,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("when: budget", "when: budgets", "line 4: `when` 'budgets' is none of budget"),
         ("[ops]", "[dev]", "line 6: there is no receiver 'dev'"),
         ("usd: 5, ", "", "line 6: a rule `session_cost` needs `usd`"),
+        ("session_cost, usd: 5, active: 10m", "reconcile", "line 6: a rule `reconcile` needs `usd` or `percent`"),
         ("usd: 5", "usd: nan", "line 6: a number above 0"),
         ("10m", "10", "line 6: a length of time"),
         ("HOOK", "NONE", "line 2: the environment variable NONE"),

@@ -75,6 +75,12 @@ def test_rules_are_added_and_removed(page: Page, filled: str) -> None:
     page.settled().one("#add input[name=shares]").send_keys("75, 112.5 100%")
     page.click("button", "Add the rule").shows("75 %, 100 %, 113 %")
     assert got(f"{filled}/alerts")["rules"][1]["shares"] == ["0.75", "1.00", "1.125"]
+    Select(page.one("#add select[name=when]")).select_by_value("reconcile")
+    page.settled().one("#add input[name=name]").send_keys("bills")
+    page.click("button", "Add the rule").shows("needs `usd` or `percent`")
+    assert "400" in page.complaints()[0]
+    page.one("#add input[name=percent]").send_keys("2")
+    page.click("button", "Add the rule").shows("(percent 2)")
 
 
 def test_nobody_is_told(page: Page, shared_stack: Stack) -> None:

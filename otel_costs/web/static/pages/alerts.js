@@ -21,6 +21,7 @@ const KINDS = {
   missing_calls: ["calls that were made and have not arrived", []],
   day_total: ["a day that has cost so much", ["usd", "zone"]],
   store_health: ["the store is damaged, or no call arrives", ["silent"]],
+  reconcile: ["a day of a provider's bill that differs from what was recorded, by dollars or by percent", ["usd", "percent"]],
 };
 
 const FIELDS = {
@@ -32,6 +33,7 @@ const FIELDS = {
   min_usd: ["and at least so many US dollars in the hour", "1"],
   zone: ["zone of the day", ZONE],
   silent: ["told when no call arrived for so long", "2h"],
+  percent: ["or from so many percent on", "2"],
 };
 const NEEDED = { session_cost: ["usd"], spend_rate: ["by", "times"], day_total: ["usd"] };
 
