@@ -50,8 +50,12 @@ class Bill:
         keys = (*(cost.unknown if cost else ()), *(self.usage.unknown if self.usage else ()), *self.unknown)
         return list(dict.fromkeys(map(sanitize.label, keys)))[:MAX_UNKNOWN] if keys else []
 
-    def cost(self, provider: str, models: tuple[str | None, str | None], at_ns: int) -> Cost | None:
+    def cost(
+        self, provider: str, models: tuple[str | None, str | None], at_ns: int, ended_ns: int | None = None
+    ) -> Cost | None:
         """Return what the usage costs, of a call of `models`: the one that answered, the one that was asked.
+
+        `at_ns` is when it began, for its prices; `ended_ns` when it ended, for its contract: None is the same.
 
         None if the usage is unknown.
         """
@@ -65,6 +69,7 @@ class Bill:
             request_model=asked,
             price_model=self.price_model,
             at=datetime.fromtimestamp(at_ns / 1e9, UTC),
+            ended=None if ended_ns is None else datetime.fromtimestamp(ended_ns / 1e9, UTC),
             service_tier=self.service_tier,
             processing=self.processing,
             endpoint=self.endpoint,
@@ -144,6 +149,8 @@ def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
         status = ESTIMATED
     if cost.reason:
         reasons.append(cost.reason)
+    if cost.contract is not None and cost.contract.reason:
+        reasons.append(cost.contract.reason)
     if bill.usage is not None and bill.usage.estimated and not bill.reasons:
         reasons.append(CostReason.USAGE_ESTIMATED)  # whatever the price says: a later one must know it
     return found | _money(status, reasons, cost.total, "local", cost.currency)
@@ -157,7 +164,8 @@ def _computed(cost: Cost) -> dict[str, Any]:
 
 def _list_price(contract: Contracted) -> dict[str, Any]:
     """Return what the call costs without its contract, and without what is reserved by it, where that is more."""
-    return {names.COST_LIST_USD: exact(contract.list_usd), names.COST_CONTRACTED_USD: exact(contract.contracted_usd)}
+    amounts = {names.COST_LIST_USD: contract.list_usd, names.COST_CONTRACTED_USD: contract.contracted_usd}
+    return {name: exact(usd) for name, usd in amounts.items() if usd is not None}
 
 
 def _contract(contract: Contracted) -> dict[str, Any]:

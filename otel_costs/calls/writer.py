@@ -183,7 +183,8 @@ class _Writing:
         if bill.usage is not None:
             shared.update(usage_attributes(bill.usage))
         models = self.reading.model, call.request_model
-        cost = bill.cost(call.provider, models, self.job_ns[0] if self.job_ns else call.start_ns)
+        began_ns, ended_ns = (self.job_ns[0],) * 2 if self.job_ns else (call.start_ns, self.end_ns)
+        cost = bill.cost(call.provider, models, began_ns, ended_ns)
         found = cost_attributes(bill, cost)
         del shared[names.COST_STATUS]  # money goes last
         shared.update(found)

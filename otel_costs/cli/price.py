@@ -16,6 +16,7 @@ from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.prices import no_model, prices_option
 from otel_costs.cli.reasons import explained
 from otel_costs.pricing import Cost, PriceBook
+from otel_costs.pricing.cost import CURRENCY, Contracted
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.store import periods
 from otel_costs.store.alternative import Alternative
@@ -101,7 +102,7 @@ def _of_usage(
         raise click.UsageError("--model is for stored calls: give --like SESSION or --from 30d")
     cost = pricing.price(
         _usage(usage), provider=provider, model=model, at=at, service_tier=service_tier, processing=processing,
-        prices=book, **own,
+        prices=book, endpoint=own["endpoint"], deployment=own["deployment"], request_model=own["request_model"],
     )  # fmt: skip
     if cost.reason == CostReason.UNKNOWN_MODEL:
         raise Failure(no_model(book, provider, model))
@@ -151,6 +152,8 @@ def _by_use(unit: str) -> tuple[bool, int, str]:
 def _cost_row(cost: Cost) -> Mapping[str, Any]:
     return {
         "cost_usd": cost.total,
+        "list_usd": cost.list_usd,
+        "contract": _contract_row(cost.contract),
         "status": cost.status,
         "reason": cost.reason,
         "lines": _line_rows(cost),
@@ -159,6 +162,30 @@ def _cost_row(cost: Cost) -> Mapping[str, Any]:
         "price_book": cost.book,
         "currency": cost.currency,
     }
+
+
+def _contract_row(contract: Contracted | None) -> Mapping[str, Any] | None:
+    if contract is None:
+        return None
+    return {
+        "contract_id": contract.id,
+        "contracted_usd": contract.contracted_usd,
+        "contract_amount": contract.amount,
+        "contract_currency": contract.currency,
+        "reservation_id": contract.reservation,
+    }
+
+
+def _by_contract(contract: Contracted) -> str:
+    """Say by which contract a cost is: "contract acme, list $0.02, EUR 0.014"."""
+    said = [f"contract {contract.id}"]
+    if contract.list_usd is not None:
+        said.append(f"list ${formatting.plain(contract.list_usd)}")
+    if contract.amount is not None and contract.currency != CURRENCY:
+        said.append(f"{contract.currency} {formatting.plain(contract.amount)}")
+    if contract.reservation:
+        said.append(f"reserved by {contract.reservation}")
+    return ", ".join(said)
 
 
 def _line_rows(cost: Cost) -> list[Mapping[str, Any]]:
@@ -191,6 +218,8 @@ def _cost_table(cost: Cost) -> RenderableType:
     total = "unpriced" if cost.total is None else f"${formatting.plain(cost.total)}"
     table.add_row(Text("total", "bold"), "", "", Text(total, "bold"))
     said = [f"{cost.status}: {cost.reason}" if cost.reason else cost.status, *filter(None, [cost.price_id]), cost.book]
+    if cost.contract is not None:
+        said.append(_by_contract(cost.contract))
     if cost.unpriced_units:
         said.insert(1, f"no price for {', '.join(map(label, cost.unpriced_units))}")
     reasons = [output.text(line, "dim") for line in explained([cost.reason or ""])]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,6 +20,11 @@ COLUMNS: Final = (
 
 @click.command("reprice", short_help="Price stored calls again.")
 @options.period_options
+@click.option(
+    "--period",
+    metavar="MONTH",
+    help="Settle a month (UTC), such as 2026-11: discounts by its volume, and the hours of its reservations.",
+)
 @options.user_option
 @click.option("--session", metavar="ID", help="Only of this session.")
 @click.option("--provider", metavar="NAME", help="Only of this provider.")
@@ -38,6 +43,7 @@ COLUMNS: Final = (
 def reprice(
     since: datetime | None,
     until: datetime | None,
+    period: str | None,
     user: str | None,
     session: str | None,
     provider: str | None,
@@ -52,14 +58,20 @@ def reprice(
 
     Every call whose price is another one gets a newer revision; what was used stays as it was recorded. Give the same
     price file that the programs have, or negotiated prices become list prices. Pricing again brings them back.
+
+    What a contract makes of a month's volume, and of what is reserved by the hour, takes all calls of the month: with
+    --period they are settled. What is settled stays, as long as list price and contract are the same.
     """
-    from otel_costs.store.reprice import Chosen  # noqa: PLC0415
+    from otel_costs.store.reprice import Chosen, settle  # noqa: PLC0415
     from otel_costs.store.reprice import reprice as again  # noqa: PLC0415
 
     pricing.use(pricing.load(path))
     chosen = Chosen(since, until, user, session, provider, model, unpriced)
+    month = None if period is None else _month(period)
+    if month is not None and chosen != Chosen():
+        raise click.UsageError("--period settles all calls of a month: give it without another choice of calls")
     with options.opened(dsn, long_work=True) as client, output.working("Pricing"):
-        result = again(client, chosen, dry_run=dry_run)
+        result = settle(client, month, dry_run=dry_run) if month else again(client, chosen, dry_run=dry_run)
     rows = [asdict(found) for _, found in sorted(result.sums.items())]
     if form == options.JSON:
         said = {"checked": result.checked, "changed": sum(row["calls"] for row in rows), "dry_run": dry_run}
@@ -68,6 +80,14 @@ def reprice(
         output.write_csv(rows, COLUMNS)
     else:
         output.show(_table(rows, result.checked, dry_run=dry_run))
+
+
+def _month(text: str) -> datetime:
+    try:
+        found = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise click.UsageError(f"--period: {text!r} is no month such as 2026-11") from None
+    return found
 
 
 def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) -> RenderableType:

@@ -8,6 +8,7 @@ from time import thread_time
 from typing import Final
 
 from otel_costs import semconv
+from otel_costs.pricing.contract_prices import contracted
 from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line, cost_of
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.price_book import PriceBook, updated, with_file
@@ -53,14 +54,16 @@ def price(
     prices: PriceBook | None = None,
     request_model: str | None = None,
     price_model: str | None = None,
+    ended: datetime | None = None,
 ) -> Cost:
     """Return what `usage` costs; never raises.
 
     `usage` has units, or is a usage as a provider reports it.
     `model` is the one that answered; `request_model` the one that was asked, where a call names another one, and
     `price_model` what its price is listed under where that is more (`dall-e-3/hd/1024x1024`). `at` decides which prices
-    hold, to the second; None is now, and a time without a zone is UTC. `service_tier` is the one that the response
-    names. `endpoint` is a host or a URL. `prices` None is the book in force.
+    hold, to the second; None is now, and a time without a zone is UTC. A contract's terms are those of when the call
+    `ended`, None is `at`. `service_tier` is the one that the response names. `endpoint` is a host or a URL. `prices`
+    None is the book in force.
     """
     book = prices
     try:
@@ -70,7 +73,11 @@ def price(
         moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
         call = (provider, model, service_tier, processing, endpoint, deployment)
         rates = book.rates(call, moment, request_model=request_model, price_model=price_model)
-        return cost_of(usage, rates, book.version)
+        cost = cost_of(usage, rates, book.version)
+        if book.contracts is None:
+            return cost
+        terms = book.terms(call, ended or moment, request_model=request_model, price_model=price_model)
+        return cost if terms is None else contracted(cost, usage, rates, terms)
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()
         return Cost(None, UNPRICED, CostReason.INTERNAL_ERROR, (), None, CURRENCY, (), getattr(book, "version", ""))

@@ -66,17 +66,20 @@ class Line:
 class Contracted:
     """By which contract a cost is, and what it would be without.
 
-    `amount` is the cost in the contract's `currency` (ISO 4217), None where no rate of exchange is known.
-    `contracted_usd` is the cost by the contract's prices and discounts, as if nothing were reserved; `reservation` is
-    what was reserved and covers the call, empty where nothing does.
+    `amount` is the cost in the contract's `currency` (ISO 4217), None where no rate of exchange is known. `list_usd` is
+    that of the list, or the contract's where no list has a price. `contracted_usd` is the cost by the contract's prices
+    and discounts, as if nothing were reserved; `reservation` is what was reserved and covers the call, empty where
+    nothing does. `reason` is why the cost is an estimate until the month is settled. Amounts are None where there is no
+    price.
     """
 
     id: str
     currency: str
     amount: Decimal | None
-    list_usd: Decimal
-    contracted_usd: Decimal
+    list_usd: Decimal | None
+    contracted_usd: Decimal | None
     reservation: str = ""
+    reason: CostReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

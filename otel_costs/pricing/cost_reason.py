@@ -78,6 +78,14 @@ class CostReason(StrEnum):
         "An Amazon Transcribe job does not say how long its audio was, and nothing is downloaded to find out.",
         "Record the seconds yourself with `otel_costs.record`, or use the streaming API.",
     )
+    EXCHANGE_RATE_UNKNOWN = (
+        "exchange_rate_unknown",
+        (
+            "The contract is in a currency of which no rate of exchange is known on the day of the call, so its own"
+            " rates and its amount are missing."
+        ),
+        "Add the rate of that day, or of one before it, to `exchange_rates` of your price file, and reprice.",
+    )
     FEATURE_NOT_PRICED = (
         "feature_not_priced",
         "The request switched on a feature that costs more by an amount that is not known.",
@@ -180,6 +188,14 @@ class CostReason(StrEnum):
         "request_refused",
         "The provider answered with an error status and bills nothing; the cost of zero is known.",
         "Look at `error.type` of the call if it should have worked.",
+    )
+    RESERVATION_NOT_SETTLED = (
+        "reservation_not_settled",
+        (
+            "The call used what a contract has reserved by the hour, and its share of the hour is not known before all"
+            " calls of the hour are; the contract's price without the reservation stands in its place."
+        ),
+        "Run `otel-costs reprice --period` of its month.",
     )
     RESPONSE_NOT_DONE = (
         "response_not_done",
@@ -359,6 +375,14 @@ class CostReason(StrEnum):
         "voice_not_named",
         "The synthesis did not name its voice, and the kind of voice decides the price.",
         "Name the voice in the request.",
+    )
+    VOLUME_NOT_SETTLED = (
+        "volume_not_settled",
+        (
+            "The contract's discount depends on the volume of the month, which is not known before its end; that of the"
+            " first tier was applied."
+        ),
+        "Run `otel-costs reprice --period` of its month once that is over.",
     )
     WINDOW_NOT_PRICED = (
         "window_not_priced",

@@ -15,11 +15,13 @@ from functools import cache
 from typing import Final, TypeAlias
 
 from otel_costs import semconv
-from otel_costs.pricing import updates
+from otel_costs.pricing import deployments, updates
 from otel_costs.pricing.base_prices import BaseBook
 from otel_costs.pricing.builtin_prices import builtin_book
 from otel_costs.pricing.call_names import CallNames, Name
+from otel_costs.pricing.contract_prices import CallTerms, ContractBook
 from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.pricing.deployments import Deployment
 from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.model_names import plain
 from otel_costs.pricing.price_entry import PriceFile, PriceFileError, settle
@@ -27,6 +29,7 @@ from otel_costs.pricing.price_search import Question, Search
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
 from otel_costs.pricing.updates import Updates
 from otel_costs.runtime import plugins
+from otel_costs.usage.units import DIMENSIONS
 
 _log: Final = logging.getLogger(semconv.SCOPE)
 
@@ -45,11 +48,15 @@ class PriceBook:
     """Prices from files, the earlier ones over the later ones, and all of them over genai-prices."""
 
     def __init__(self, files: Sequence[PriceFile], *, version: str, base: BaseBook | None = None) -> None:
-        """`base` None is the built-in genai-prices."""
+        """`base` None is the built-in genai-prices. `contracts` is None where no file has one."""
         self.files = tuple(files)
         self.base = base or builtin_base()
         self.version = version
+        self.deployments = tuple(one for file in self.files for one in file.deployments)
+        terms = tuple(file.terms for file in self.files if file.terms is not None)
+        self.contracts = ContractBook(terms) if any(one.contracts for one in terms) else None
         self._kept: dict[_Key, tuple[Rates, ...]] = {}
+        self._terms: dict[_Key, tuple[CallTerms | None, datetime, datetime]] = {}
 
     def rates(
         self, call: Call, at: datetime, *, request_model: str | None = None, price_model: str | None = None
@@ -73,20 +80,56 @@ class PriceBook:
         self._kept[key] = (rates, *(kept or ()))[:_MAX_TIMES]
         return rates
 
+    def terms(
+        self, call: Call, ended: datetime, *, request_model: str | None = None, price_model: str | None = None
+    ) -> CallTerms | None:
+        """Return what a contract says of `call`, which ended at `ended` (aware); None if none is for it."""
+        if self.contracts is None:
+            return None
+        key = (*call, request_model, price_model)
+        kept = self._terms.get(key)
+        if kept is not None and kept[1] <= ended < kept[2]:
+            return kept[0]
+        at = ended.astimezone(UTC)
+        call, names, behind = self._behind(call, CallNames.of(call[0], call[1], request_model, price_model))
+        question = _question(call, names.provider, tuple(names.as_called(one_model=True)), behind)
+        found = self.contracts.find(question, at)
+        if not any(part is not None and len(part) > _MAX_NAME for part in key):
+            if len(self._terms) >= _MAX_CALLS:
+                self._terms.clear()
+            self._terms[key] = (found, *self.contracts.within(at))
+        return found
+
+    def _behind(self, call: Call, names: CallNames) -> tuple[Call, CallNames, Deployment | None]:
+        """Return the call as what is known of its deployment makes it: with the model behind, its zone and region."""
+        if not self.deployments:
+            return call, names, None
+        given = plain(call[5]) if call[5] else None
+        called = (given,) if given else (names.asked, names.answered)
+        behind = deployments.find(self.deployments, names.provider, called, host(call[4]))
+        if behind is None or behind.model is None:
+            return call, names, behind
+        answered = "" if names.answered in (behind.deployment, "unknown") else names.answered
+        model = answered or behind.model
+        asked = "" if model == behind.model else behind.model
+        return (*call[:5], behind.deployment), replace(names, answered=model, asked=asked), behind
+
     def _find(self, call: Call, request_model: str | None, price_model: str | None, at: datetime) -> Rates:
-        names = CallNames.of(call[0], call[1], request_model, price_model)
+        call, names, behind = self._behind(call, CallNames.of(call[0], call[1], request_model, price_model))
         search = Search(self.files, self.base, at)
-        found = self._look(search, call, names) if names.provider else None
+        found = self._look(search, call, names, behind) if names.provider else None
+        if found is not None and behind is not None:
+            found = _placed(found, behind)
         found = found or Rates(((-1, {}),), None, reason=CostReason.UNKNOWN_MODEL)
         start = max((moment for moment in search.moments if moment <= at), default=EARLIEST)
         end = min((moment for moment in search.moments if moment > at), default=LATEST)
         return replace(found, start=start, end=end, plans={})
 
-    def _look(self, search: Search, call: Call, names: CallNames) -> Rates | None:
+    def _look(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> Rates | None:
         """Return the rates by the call's own names; else by those without a date, or by one that nobody answered to."""
 
         def find(which: Iterable[Name], reason: CostReason | None = None) -> Rates | None:
-            question = _question(call, names.provider, tuple(which))
+            question = _question(call, names.provider, tuple(which), behind)
             found = search.find(question) if question.names else None
             return replace(found, reason=found.reason or reason, plans={}) if found else None
 
@@ -114,7 +157,20 @@ class PriceBook:
         return any(price.is_for(model) for file in self.files for price in file.prices)
 
 
-def _question(call: Call, provider: str, names: tuple[Name, ...]) -> Question:
+def _placed(rates: Rates, behind: Deployment) -> Rates:
+    """Return the rates of a deployment: what it multiplies is no fee of a tool."""
+    if behind.multiplier is not None:
+        factor = behind.multiplier
+        return rates.map(
+            lambda units: {u: r.times(factor) if "tokens" in DIMENSIONS[u] else r for u, r in units.items()},
+            price_id=f"{behind.name}>{rates.price_id}",
+        )
+    if behind.zone == "regional" and rates.reason is None and "regional" not in (rates.price_id or ""):
+        return replace(rates, reason=CostReason.REGION_NOT_PRICED, plans={})
+    return rates
+
+
+def _question(call: Call, provider: str, names: tuple[Name, ...], behind: Deployment | None = None) -> Question:
     _, _, service_tier, processing, endpoint, deployment = call
     tier, way = settle(service_tier, processing)
     at_host = host(endpoint)
@@ -124,7 +180,8 @@ def _question(call: Call, provider: str, names: tuple[Name, ...]) -> Question:
         service_tier=tier,
         processing=way,
         endpoint=at_host,
-        region=region(at_host),
+        region=(behind and behind.region) or region(at_host),
+        zone=behind.zone if behind and behind.multiplier is None else None,
         deployment=plain(deployment) if deployment else None,
     )
 

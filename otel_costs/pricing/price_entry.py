@@ -6,9 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
+
+if TYPE_CHECKING:
+    from otel_costs.pricing.contract_terms import Terms
+    from otel_costs.pricing.deployments import Deployment
 
 _STANDARD_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand"})
 _STANDARD_PROCESSING: Final = frozenset({"sync", "default", "standard", "stream", "background"})
@@ -70,21 +74,24 @@ class Match:
     deployment: str | None = None
     endpoint: str | None = None
     region: tuple[str, ...] = ()
+    zone: tuple[str, ...] = ()
 
-    def rank(self, model: str, deployment: str | None, endpoint: str | None, region: str | None) -> int | None:
+    def rank(
+        self, model: str, deployment: str | None, endpoint: str | None, region: str | None, zone: str | None = None
+    ) -> int | None:
         """Return how narrowly this matches (more is narrower), or None where it does not match."""
         # A call says its deployment in place of the model where the provider (Azure) knows models by deployment.
         if self.deployment is not None and self.deployment != (deployment or model):
             return None
         if self.endpoint is not None and not _is_host(endpoint, self.endpoint):
             return None
-        if self.region and region not in self.region:
+        if (self.region and region not in self.region) or (self.zone and zone not in self.zone):
             return None
         name = self._rank_name(model)
         if name is None:
             return None
         exact = self.endpoint is not None and not self.endpoint.startswith("*.")
-        narrowed = (bool(self.region), self.endpoint is not None, exact, self.deployment is not None)
+        narrowed = (bool(self.zone), bool(self.region), self.endpoint is not None, exact, self.deployment is not None)
         return name + sum(10_000 << place for place, given in enumerate(narrowed) if given)
 
     def _rank_name(self, model: str) -> int | None:
@@ -112,7 +119,14 @@ class Match:
         names = [*self.model, *(f"{name}*" for name in self.starts_with), *(f"*{name}" for name in self.ends_with)]
         if self.regex is not None:
             names.append(f"/{self.regex.pattern}/")
-        return "+".join(filter(None, [",".join(names), self.deployment, self.endpoint, ",".join(self.region)])) or "*"
+        return (
+            "+".join(
+                filter(
+                    None, [",".join(names), self.deployment, self.endpoint, ",".join(self.region), ",".join(self.zone)]
+                )
+            )
+            or "*"
+        )
 
 
 def _is_host(host: str | None, wanted: str) -> bool:
@@ -211,8 +225,22 @@ class Price:
 class PriceFile:
     """A price file that was read and found sound."""
 
-    def __init__(self, name: str, version: str, prices: Iterable[Price]) -> None:
+    terms: "Terms | None" = None
+    """What it says of contracts."""
+
+    deployments: "tuple[Deployment, ...]" = ()
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        prices: Iterable[Price],
+        *,
+        terms: "Terms | None" = None,
+        deployments: "tuple[Deployment, ...]" = (),
+    ) -> None:
         self.name, self.version = name, version
+        self.terms, self.deployments = terms, deployments
         self._by_provider: dict[str, tuple[Price, ...]] = {}
         for price in prices:
             self._by_provider[price.provider] = (*self._by_provider.get(price.provider, ()), price)

@@ -132,7 +132,7 @@ class Fields:
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self.fail(name, "must be a list with at least one entry")
         for number, item in enumerate(node.value):
-            yield Fields(self.file, f"{name}[{number}]", item, known)
+            yield Fields(self.file, f"{self._path(name)}[{number}]", item, known)
 
     def _scalar(self, name: str, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode) or not node.value.strip():

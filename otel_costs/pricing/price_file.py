@@ -7,12 +7,15 @@ already rounded. Everything is checked when the file is read: what a call would 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, Final
 
+from otel_costs.pricing import contract_file
+from otel_costs.pricing.deployments import ZONES, Deployment
+from otel_costs.pricing.endpoint import host
 from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, Weekly, provider_id, settle
 from otel_costs.pricing.price_fields import Fields, composed
 from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
@@ -23,12 +26,13 @@ _MAX_USD: Final = Decimal(1_000_000)  # with quantities below 2**63 an amount st
 _MAX_DEPTH: Final = 20
 _MAX_MULTIPLIER: Final = Decimal(1_000)
 
-_FILE: Final = ("version", "currency", "prices")
+_FILE: Final = ("version", "currency", "prices", "deployments", "exchange_rates", "contracts")
+_DEPLOYMENT: Final = ("provider", "deployment", "endpoint", "model", "zone", "region", "multiplier")
 _PRICE: Final = (
     *("id", "provider", "match", "from", "to", "when"),
     *("rates", "covered_by", "base", "multiplier", "multiplies", "source", "checked"),
 )
-_MATCH: Final = ["model", "starts_with", "ends_with", "regex", "deployment", "endpoint", "region"]
+_MATCH: Final = ["model", "starts_with", "ends_with", "regex", "deployment", "endpoint", "region", "zone"]
 _WHEN: Final = ("service_tier", "processing", "input_tokens_above", "days", "hours", "utc_offset")
 _BASE: Final = ("provider", "model", "service_tier", "processing")
 _RATE: Final = ("usd", "per", "minimum", "estimate", "times", "of")
@@ -59,10 +63,16 @@ def parse(text: str | bytes, file: str) -> PriceFile:
     if top.text("currency") != "USD":
         top.fail("currency", "must be USD, since rates are given in usd")
     stem = Path(file).stem
-    prices = tuple(_price(entry, stem) for entry in top.entries("prices", _PRICE))
+    says_more = top.has("contracts") or top.has("deployments")
+    prices: tuple[Price, ...] = ()
+    if top.has("prices") or not says_more:
+        prices = tuple(_price(entry, stem) for entry in top.entries("prices", _PRICE))
     _refuse_overlaps(file, prices)
     _refuse_loose_ends(file, prices)
-    return PriceFile(file, version, prices)
+    terms = None
+    if top.has("contracts") or top.has("exchange_rates"):
+        terms = contract_file.parse(top, lambda entry: _match(entry.fields("match", _MATCH)))
+    return PriceFile(file, version, prices, terms=terms, deployments=tuple(_deployments(top)))
 
 
 def _price(entry: Fields, file: str) -> Price:
@@ -122,7 +132,48 @@ def _match(given: Fields) -> Match:
         deployment=deployment and deployment.lower(),
         endpoint=endpoint and endpoint.lower(),
         region=given.words("region"),
+        zone=_zones(given),
     )
+
+
+def _zones(given: Fields) -> tuple[str, ...]:
+    zones = given.words("zone")
+    if unknown := set(zones) - set(ZONES):
+        given.fail("zone", f"{', '.join(sorted(unknown))} is none; they are {', '.join(ZONES)}")
+    return zones
+
+
+def _deployment(entry: Fields) -> Deployment:
+    """Return which model, zone and region stand behind a deployment."""
+    zones = _zones(entry)
+    if len(zones) > 1:
+        entry.fail("zone", "must be one")
+    endpoint, model, region = entry.optional("endpoint"), entry.optional("model"), entry.optional("region")
+    found = Deployment(
+        provider=provider_id(entry.text("provider")),
+        deployment=entry.text("deployment").lower(),
+        endpoint=endpoint and endpoint.lower(),
+        model=model and model.lower(),
+        zone=zones[0] if zones else None,
+        region=region and region.lower(),
+        multiplier=entry.decimal("multiplier", _MAX_MULTIPLIER) if entry.has("multiplier") else None,
+        line=entry.line,
+    )
+    if not (found.model or found.zone or found.region or found.multiplier is not None):
+        entry.fail("deployment", "has no model, no zone, no region and no multiplier: it says nothing")
+    if endpoint and host(endpoint) != found.endpoint:
+        entry.fail("endpoint", f"is {endpoint!r}; it must be a host, such as acme.openai.azure.com")
+    return found
+
+
+def _deployments(top: Fields) -> Iterator[Deployment]:
+    lines: dict[Any, int] = {}
+    for entry in top.entries("deployments", _DEPLOYMENT) if top.has("deployments") else ():
+        found = _deployment(entry)
+        key = found.provider, found.deployment, found.endpoint
+        if (line := lines.setdefault(key, entry.line)) != entry.line:
+            entry.fail("deployment", f"{found.deployment} is the one of line {line}, too")
+        yield found
 
 
 def _base(entry: Fields, provider: str) -> Base | None:
@@ -206,7 +257,7 @@ def _refuse_overlaps(file: str, prices: Iterable[Price]) -> None:
     rivals: dict[Any, list[tuple[int, Price]]] = defaultdict(list)
     for number, price in enumerate(prices):
         match = price.match
-        narrowed = (match.ends_with, match.regex, match.deployment, match.endpoint)
+        narrowed = (match.ends_with, match.regex, match.deployment, match.endpoint, match.zone)
         for name in product(match.model or ("",), match.starts_with or ("",), match.region or ("",)):
             when = (price.conditions(), price.input_tokens_above, price.weekly)
             rivals[price.provider, name, narrowed, when].append((number, price))

@@ -33,6 +33,7 @@ class Question:
     processing: str | None = None
     endpoint: str | None = None
     region: str | None = None
+    zone: str | None = None
     deployment: str | None = None
 
 
@@ -156,8 +157,8 @@ def _with_minimum(rates: Mapping[str, Rate], below: Mapping[str, Rate]) -> dict[
 
 def _rank(price: Price, name: Name, question: Question) -> int | None:
     def best(spellings: Sequence[str]) -> int | None:
-        host, region = question.endpoint, question.region
-        ranks = [price.match.rank(spelling, question.deployment, host, region) for spelling in spellings]
+        place = question.deployment, question.endpoint, question.region, question.zone
+        ranks = [price.match.rank(spelling, *place) for spelling in spellings]
         return max((rank for rank in ranks if rank is not None), default=None)
 
     rank = best(name.spellings)
@@ -189,7 +190,7 @@ def _question_of(base: Base, question: Question) -> Question:
     if base.model is not None:
         asked |= {"names": (Name((base.model,)),), "deployment": None}
     if base.provider != question.provider:  # the host and the deployment are those of the other provider
-        asked |= {"provider": base.provider, "endpoint": None, "region": None, "deployment": None}
+        asked |= {"provider": base.provider, "endpoint": None, "region": None, "zone": None, "deployment": None}
     return replace(question, **asked)
 
 

@@ -90,6 +90,11 @@ def _of_file(raw: bytes, source: str, now: datetime, *, date_back: bool) -> Upda
     from otel_costs.pricing.price_file import parse  # noqa: PLC0415  # PyYAML
 
     found = parse(raw, printable_url(source))
+    if found.terms is not None or found.deployments:
+        raise PriceUpdateError(
+            f"{printable_url(source)} has contracts, deployments or exchange rates, which an update does not store:"
+            " give the file to programs and commands by OTEL_COSTS_PRICES"
+        )
     here = next(iter(updates.read().files), PriceFile(found.name, "", ()))
     if here.version and _order(found.version) < _order(here.version):
         raise PriceUpdateError(

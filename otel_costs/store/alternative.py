@@ -71,7 +71,8 @@ def outcome(
         return Outcome(Decimal(), reason=CostReason.REQUEST_REFUSED)
     if used is not None:
         bill.usage = used
-    cost = bill.cost(provider, models, stored_call.nanoseconds(at or row["start_time"]))
+    began, ended = (stored_call.nanoseconds(at or row[name]) for name in ("start_time", "end_time"))
+    cost = bill.cost(provider, models, began, ended)
     if cost is not None and cost.status == PRICED and bill.accounts_for_all():
         return Outcome(cost.total, cost.lines)
     said = cost_attributes(bill, cost)

@@ -46,8 +46,8 @@ ERASED: Final = {
 """Every table that may name somebody, and what of it does."""
 
 KEPT: Final = (
-    "bill_differences", "call_arrivals", "call_records", "call_sequences", "cost_half_hours", "not_priced_half_hours",
-    "schema_versions",
+    "bill_differences", "call_arrivals", "call_records", "call_sequences", "contract_charges", "cost_half_hours",
+    "not_priced_half_hours", "schema_versions",
 )  # fmt: skip
 """Tables that name nobody: one keeps nothing, others have sums, numbers of calls, bills, and who made the tables."""
 

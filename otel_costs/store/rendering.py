@@ -24,7 +24,7 @@ def money(amount: Decimal) -> str:
 
 
 def as_json(report: object, *, indent: int | None = None, numbers: bool = False) -> str:
-    """Write a report as JSON. Keys that end in `_usd` and those of `cost_breakdown` and `cost_lines` are money.
+    """Write a report as JSON. Keys in `_usd` or `amount`, and those of `cost_breakdown` and `cost_lines`, are money.
 
     `numbers`: money as numbers, all digits of it, in the place of strings.
     """
@@ -62,7 +62,7 @@ def csv_cell(name: str, value: object) -> object:
 
 
 def _is_money(key: object) -> bool:
-    return str(key).endswith("_usd") or key in ("cost_breakdown", "cost_lines")
+    return str(key).endswith(("_usd", "_amount")) or key in ("amount", "cost_breakdown", "cost_lines")
 
 
 def _number(quantity: Decimal) -> int | float:

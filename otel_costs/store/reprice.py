@@ -4,16 +4,20 @@ Nothing is updated in place, and what was used never changes. A cost that the pr
 our own price beside it changes. Pricing twice changes nothing more.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.calls.bill import cost_attributes
+from otel_costs.pricing.contract_terms import Commitment, Contract
+from otel_costs.pricing.settlement import money
 from otel_costs.store import stored_call
+from otel_costs.store.connection import StoreError
 from otel_costs.store.rows import Row, between, rows, telling
+from otel_costs.store.settling import Settling, charge, is_settled
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -96,14 +100,52 @@ class Result:
 def reprice(client: "Client", chosen: Chosen, *, dry_run: bool = False) -> Result:
     """Price the chosen calls again and store, unless it is a `dry_run`, what has another price; say what that was.
 
-    Raises StoreError; days that were done until then are done, and the next time goes on from there.
+    A call that `settle` has settled stays as it is, as long as its list price and its contract do. Raises StoreError;
+    days that were done until then are done, and the next time goes on from there.
     """
+
+    def again(row: Row) -> Row:
+        found = priced(row)
+        return row if is_settled(row, found) else found
+
+    return _reprice(client, chosen, again, dry_run=dry_run)
+
+
+def settle(client: "Client", month: datetime, *, dry_run: bool = False, now: datetime | None = None) -> Result:
+    """Price the calls again that ended in a month, which begins at `month` (UTC), and settle what only it can tell.
+
+    Calls under a discount by volume get their part of the month's discount, those under a reservation their share of
+    the hour; what nobody used is written to contract_charges. Of a month or an hour that is not over it is as much as
+    can be told `now`, and stays an estimate. Raises StoreError; once more sets right what was not done.
+    """
+    settling = Settling(month, month_after(month), now or datetime.now(UTC))
+    chosen = Chosen(settling.since, settling.until)
+    columns = _columns(client)
+    for day in _days(client, chosen):
+        for row in _calls(client, columns, chosen, day):
+            settling.add(row)
+    settling.close()
+    result = _reprice(client, chosen, lambda row: settling.settle(row, priced(row)), dry_run=dry_run)
+    if not settling.is_whole():
+        raise StoreError("calls of the month arrived while it was settled, so not all is shared: run it again")
+    if not dry_run:
+        _write_charges(client, list(settling.hours()))
+        _write_charges(client, [_commitment(client, settling, *ended) for ended in settling.commitments()])
+    return result
+
+
+def month_after(month: datetime) -> datetime:
+    """Return the beginning of the next month."""
+    return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
+
+
+def _reprice(client: "Client", chosen: Chosen, again: Callable[[Row], Row], *, dry_run: bool) -> Result:
     result, columns = Result(), _columns(client)
     for day in _days(client, chosen):
         changed: list[Row] = []
         for row in _calls(client, columns, chosen, day):
             result.checked += 1
-            after = {**row, **priced(row)}
+            after = {**row, **again(row)}
             if any(row[column] != after[column] for column in _PRICE):
                 result.add(row, after)
                 changed.append({**after, "revision": row["revision"] + 1, "repriced": True})
@@ -151,7 +193,11 @@ def _days(client: "Client", chosen: Chosen) -> list[date]:
 
 
 def _calls(client: "Client", columns: Sequence[str], chosen: Chosen, day: date) -> Iterator[Row]:
-    sql = f"select {', '.join(columns)} from calls final{_WHERE} and toDate(end_time) = {{day:Date}}"  # noqa: S608
+    # In an order that is always the same: what is shared to the last digit depends on it.
+    sql = (
+        f"select {', '.join(columns)} from calls final{_WHERE} and toDate(end_time) = {{day:Date}}"  # noqa: S608
+        " order by end_time, call_id, user_id, session_id"
+    )
     with telling():
         stream = client.query_rows_stream(sql, parameters={**chosen.parameters(), "day": day}, tz_mode="aware")
         with stream:
@@ -162,3 +208,29 @@ def _calls(client: "Client", columns: Sequence[str], chosen: Chosen, day: date) 
 def _write(client: "Client", columns: Sequence[str], changed: Sequence[Row]) -> None:
     with telling("cannot store the new prices"):
         client.insert("call_records", [[row[name] for name in columns] for row in changed], column_names=columns)
+
+
+def _write_charges(client: "Client", charges: Sequence[Row]) -> None:
+    if charges:
+        with telling("cannot store what the contracts charge"):
+            names_ = list(charges[0])
+            client.insert("contract_charges", [list(row.values()) for row in charges], column_names=names_)
+
+
+def _commitment(client: "Client", settling: Settling, contract: Contract, commitment: Commitment) -> Row:
+    """Return what was used of a commitment that is over: its calls, and what was reserved and not used."""
+    (found,) = rows(
+        client,
+        "select count() as calls, coalesce(sum(contract_amount), 0) as used,"
+        " (select coalesce(sum(unused_amount), 0) from contract_charges final where contract_id = {contract:String}"
+        " and kind = 'reservation' and period_start >= {since:DateTime64(3, 'UTC')}"
+        " and period_start < {until:DateTime64(3, 'UTC')}) as unused"
+        " from named_calls where contract_id = {contract:String} and end_time >= {since:DateTime64(3, 'UTC')}"
+        " and end_time < {until:DateTime64(3, 'UTC')}",
+        {"contract": contract.id, "since": commitment.start, "until": commitment.end},
+    )
+    used, last = money(found["used"] + found["unused"]), commitment.end - timedelta(microseconds=1)
+    usd = settling.usd(contract, last)
+    dollars = (None, None) if usd is None else (money(commitment.amount * usd), money(used * usd))
+    whole = (commitment.start, commitment.end)
+    return charge(contract, "commitment", commitment.id, whole, money(commitment.amount), used, dollars, found["calls"])

@@ -5,10 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from otel_costs import pricing
 from otel_costs import semconv as names
 from otel_costs.calls.bill import Bill
+from otel_costs.pricing.contract_prices import CallTerms
 from otel_costs.pricing.cost import Cost
 from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.pricing.price_book import Call
+from otel_costs.pricing.rates import Rates
 from otel_costs.usage import Usage
 
 UNITS: Final = (
@@ -23,7 +27,7 @@ UNITS: Final = (
 FACTS: Final = (
     "operation", "provider", "model", "request_model", "service_tier", "server_address", "price_model",
     "price_deployment", "price_processing", "invalid_usage", "cost_unknown", "cost_usd", "cost_reason", "cost_source",
-    "start_time",
+    "start_time", "end_time",
 )  # fmt: skip
 """The columns of calls that a price depends on beside the usage, or that tell how the recorded cost came about."""
 
@@ -37,6 +41,7 @@ _SAID_BY_PRICES: Final = frozenset(
     {
         CostReason.ANSWER_UNKNOWN,
         CostReason.DATED_NAME,
+        CostReason.EXCHANGE_RATE_UNKNOWN,
         CostReason.INTERNAL_ERROR,
         CostReason.INVALID_USAGE,
         CostReason.MODALITY_NOT_PRICED,
@@ -45,6 +50,7 @@ _SAID_BY_PRICES: Final = frozenset(
         CostReason.PART_NOT_PRICED,
         CostReason.PROCESSING_NOT_PRICED,
         CostReason.RATE_ESTIMATED,
+        CostReason.RESERVATION_NOT_SETTLED,
         CostReason.SIZE_NOT_PRICED,
         CostReason.TIER_NOT_PRICED,
         CostReason.UNIT_NOT_PRICED,
@@ -53,6 +59,7 @@ _SAID_BY_PRICES: Final = frozenset(
         CostReason.UNKNOWN_USAGE,
         CostReason.USAGE_ESTIMATED,
         CostReason.USAGE_UNKNOWN,
+        CostReason.VOLUME_NOT_SETTLED,
     }
 )
 
@@ -97,10 +104,31 @@ def _is_of_call(reason: str, used: Usage) -> bool:
 
 def cost(row: Mapping[str, Any]) -> Cost | None:
     """Return what a call costs by the prices that hold here; None if its usage is not known or it was refused."""
-    found, began = bill(row), row["start_time"]
+    found = bill(row)
     if found.refused:
         return None
-    return found.cost(row["provider"], (row["model"], row["request_model"]), nanoseconds(began))
+    models = row["model"], row["request_model"]
+    return found.cost(row["provider"], models, nanoseconds(row["start_time"]), nanoseconds(row["end_time"]))
+
+
+def terms(row: Mapping[str, Any]) -> CallTerms | None:
+    """Return what a contract says of a call, a row that has COLUMNS; None where none is for it."""
+    book = pricing.current()
+    if book.contracts is None:
+        return None
+    models: Any = {"request_model": row["request_model"], "price_model": row["price_model"] or None}
+    return book.terms(_way(row), row["end_time"], **models)
+
+
+def rates(row: Mapping[str, Any]) -> Rates:
+    """Return the list prices of a call, a row that has COLUMNS."""
+    models: Any = {"request_model": row["request_model"], "price_model": row["price_model"] or None}
+    return pricing.current().rates(_way(row), row["start_time"], **models)
+
+
+def _way(row: Mapping[str, Any]) -> Call:
+    asked = (row["service_tier"], row["price_processing"], row["server_address"], row["price_deployment"])
+    return (row["provider"], row["model"], *(text or None for text in asked))
 
 
 def amount(attributes: Mapping[str, Any], name: str) -> Decimal | None:

@@ -12,6 +12,8 @@ grant select on process_calls to otel_costs_reader;
 grant select on call_lines to otel_costs_reader;
 grant select on call_revisions to otel_costs_reader;
 grant select on changed_sessions to otel_costs_reader;
+grant select on contract_balances to otel_costs_reader;
+grant select on contract_costs to otel_costs_reader;
 grant select on costs_between to otel_costs_reader;
 grant select on costs_report to otel_costs_reader;
 grant select on counted_days to otel_costs_reader;

@@ -9,7 +9,7 @@ _TABLES = (
     "otel_logs", "otel_traces", "calls", "derived_calls", "call_sequences", "messages", "session_days",
     "session_totals", "session_starts", "call_arrivals", "cost_half_hours", "cost_days",
     "not_priced_half_hours",
-    "budgets", "alerts", "bill_differences",
+    "budgets", "alerts", "bill_differences", "contract_charges",
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 CLUSTER = Layout("costs")
+EVERYWHERE = ("alerts", "bill_differences", "budgets", "contract_charges")
+"""Tables that every server has whole."""
 
 
 def rendered(layout: Layout) -> list[Statement]:
@@ -44,7 +46,7 @@ def test_every_statement_for_a_cluster_can_be_parsed(statement: Statement) -> No
             assert engine_[1].startswith("Replicated")
         elif statement.name == "call_records_local":
             assert engine_[1] == "Null"
-        elif statement.name in ("alerts", "bill_differences", "budgets"):
+        elif statement.name in EVERYWHERE:
             assert "/everywhere/" in text
             assert engine_[1] == "ReplicatedReplacingMergeTree"
         else:
@@ -54,7 +56,7 @@ def test_every_statement_for_a_cluster_can_be_parsed(statement: Statement) -> No
 def test_every_table_is_over_all_shards_or_whole_everywhere() -> None:
     """A new table says where its rows go."""
     tables = {statement.name for statement in rendered(CLUSTER) if statement.kind == "table"}
-    assert tables == {*SHARDED_BY, *(f"{name}_local" for name in SHARDED_BY), "alerts", "bill_differences", "budgets"}
+    assert tables == {*SHARDED_BY, *(f"{name}_local" for name in SHARDED_BY), *EVERYWHERE}
 
 
 def test_one_server_gets_the_files_as_they_are() -> None:

@@ -1,0 +1,151 @@
+"""A month of three teams by hand: equal in the answer to each call, in SQL, in the API, in reports and in commands."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import otel_costs
+from otel_costs import pricing
+from otel_costs.local import Stack
+from otel_costs.store.connection import connect
+from otel_costs.store.reprice import Chosen, reprice, settle
+from otel_costs.store.rows import Row, rows
+from tests.cli.support import run
+from tests.support import contract_month as month
+from tests.support.contract_month import EXPECTED, Expected
+
+from .support import got, sent, served
+
+PERIOD: dict[str, Any] = {"from_": "2026-11-01", "to": "2026-12-01"}
+
+
+@pytest.fixture(scope="module")
+def app(emptied_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the API by the prices of the month; give its address."""
+    file = tmp_path_factory.mktemp("prices") / "month.yaml"
+    file.write_text(month.PRICES)
+    pricing.use(pricing.load(str(file)))
+    dsn = emptied_stack.http_url
+    with served(otel_costs.web.app(dsn=dsn, writer_dsn=dsn, write=lambda request: True)) as url:
+        yield f"{url}/api/v1"
+    pricing.use(None)
+
+
+@pytest.fixture(scope="module")
+def answers(app: str) -> list[Any]:
+    """Tell of the calls of the month, and return what was answered."""
+    answer = sent(f"{app}/calls", list(month.CALLS))
+    assert answer.status == 200, answer.text
+    calls: list[Any] = json.loads(answer.text)["calls"]
+    return calls
+
+
+@pytest.fixture(scope="module")
+def settled(emptied_stack: Stack, answers: list[Any]) -> list[Row]:
+    """Return the calls once the month is settled, in the order of their ends."""
+    with connect(emptied_stack.http_url) as client:
+        result = settle(client, month.MONTH, now=month.SETTLED_AT)
+        assert result.checked == len(EXPECTED)
+        return rows(client, "select * from billed_calls order by end_time, call_id")
+
+
+def in_order() -> list[Expected]:
+    return sorted(EXPECTED, key=lambda call: call.at)
+
+
+def exact(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def test_what_is_known_at_the_call(answers: list[Any]) -> None:
+    """Flat discounts, rates and zones at once; what a month decides is an estimate."""
+    for answer, call in zip(answers, EXPECTED, strict=True):
+        assert (answer["status"], answer["list_usd"]) == (call.at_first, plain(call.list_usd))
+        assert answer["cost_usd"] == plain(call.at_first_usd or call.cost_usd)
+        assert answer["contract_id"] == call.contract_id
+        assert answer["contract_currency"] == call.contract_currency
+        if call.at_first == "priced":
+            assert answer["contract_amount"] == plain(call.contract_amount)
+
+
+def plain(amount: str | None) -> str | None:
+    """Write an amount as the API does."""
+    return None if amount is None else f"{Decimal(amount):.6f}"
+
+
+def test_every_call_in_sql(settled: list[Row]) -> None:
+    """Exact, priced, and its lines add up to it."""
+    for row, call in zip(settled, in_order(), strict=True):
+        assert row["cost_usd"] == Decimal(call.cost_usd), call
+        assert row["list_usd"] == Decimal(call.list_usd), call
+        assert row["contracted_usd"] == Decimal(call.contracted_usd or call.cost_usd), call
+        assert row["contract_amount"] == exact(call.contract_amount), call
+        said = (row["contract_id"], row["contract_currency"], row["reservation_id"])
+        assert said == (call.contract_id, call.contract_currency, call.reservation_id)
+        assert (row["cost_status"], row["cost_reason"], row["itemized"]) == ("priced", "", True)
+        assert sum(row["cost_lines"].values()) == row["cost_usd"]
+
+
+def test_by_team_in_the_api(app: str, settled: list[Row]) -> None:
+    """Also in rollups, which list costs are in, too."""
+    found = got(f"{app}/costs", by="tag.team", **PERIOD)
+    assert {row["tag.team"]: Decimal(row["cost_usd"]) for row in found["costs"]} == month.COST_BY_TEAM
+    assert {row["tag.team"]: Decimal(row["list_usd"]) for row in found["costs"]} == month.LIST_BY_TEAM
+    assert (Decimal(found["total"]["cost_usd"]), Decimal(found["total"]["list_usd"])) == (
+        month.COST_USD,
+        month.LIST_USD,
+    )
+    days = got(f"{app}/costs", by="day", **PERIOD)["costs"]
+    assert sum(Decimal(row["list_usd"]) for row in days) == month.LIST_USD
+
+
+def test_in_the_report(emptied_stack: Stack, settled: list[Row]) -> None:
+    """By the command, as CSV."""
+    result = run("report", "--from", "2026-11-01", "--to", "2026-12-01", "--format", "csv", url=emptied_stack.http_url)
+    assert result.exit_code == 0, result.output
+    total = [row for row in csv.DictReader(io.StringIO(result.output)) if row["by"] == "day"]
+    assert sum(Decimal(row["cost_usd"]) for row in total) == month.COST_USD
+
+
+def test_a_call_in_the_api(app: str, settled: list[Row]) -> None:
+    """With its contract, and the revision before."""
+    row = next(row for row in settled if row["reservation_id"] and row["user_id"].startswith("support"))
+    call = got(f"{app}/calls/{row['call_id']}")
+    assert (call["cost_usd"], call["list_usd"], call["contract_amount"]) == ("3.960000", "1.500000", "3.600000")
+    assert (call["contract_currency"], call["reservation_id"], call["revision"]) == ("EUR", "ptu", 1)
+
+
+def test_what_nobody_used(emptied_stack: Stack, settled: list[Row]) -> None:
+    """The hours of the reservation, and what is missing of the commitment."""
+    with connect(emptied_stack.http_url) as client:
+        hours = rows(client, "select * from contract_balances where kind = 'reservation' order by period_start")
+        (commitment,) = rows(client, "select * from contract_balances where kind = 'commitment'")
+    found = [
+        (f"{row['period_start']:%Y-%m-%dT%H:%M:%S}", row["used_amount"], row["unused_amount"], row["unused_usd"])
+        for row in hours
+    ]
+    assert found == list(month.HOURS)
+    assert sum(row["unused_usd"] for row in hours) == month.UNUSED_RESERVATION_USD
+    assert (commitment["amount"], commitment["used_amount"], commitment["unused_amount"]) == month.COMMITTED
+    assert (commitment["contract_id"], commitment["name"], commitment["call_count"]) == ("openai-2026", "november", 4)
+
+
+def test_settled_stays_settled(emptied_stack: Stack, settled: list[Row]) -> None:
+    """A plain re-price changes nothing, and settling again does not either."""
+    with connect(emptied_stack.http_url) as client:
+        assert not reprice(client, Chosen()).sums
+        assert not settle(client, month.MONTH, now=month.SETTLED_AT).sums
+
+
+def test_price_file(tmp_path: Path) -> None:
+    """`prices check` has nothing to say of it."""
+    file = tmp_path / "month.yaml"
+    file.write_text(month.PRICES)
+    result = run("prices", "check", str(file))
+    assert result.exit_code == 0, result.output
