@@ -1,8 +1,9 @@
 """The schema of the store: makes it what `queries/` says, as often as you like, and says what it changed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -24,6 +25,8 @@ COUNTS: Final = ("session_totals", "cost_half_hours", "cost_days", "not_priced_h
 """Tables that only remember what was counted: emptied, they fill themselves."""
 
 _LIKE: Final = re.compile(r"^create table .* as (\w+)\s*$", re.MULTILINE)
+
+_ALL_COLUMNS: Final = re.compile(r"(?:\bselect|,|\.)\s*\*")
 
 _TTL: Final = re.compile(r"\bTTL (.+? \+ toIntervalDay\(\d+\))")
 _COLUMN_TTL: Final = re.compile(r"`(\w+)` [^`]*?\bTTL ([^`]+? \+ toIntervalDay\(\d+\))")
@@ -96,11 +99,12 @@ def apply(
         wanted = layout.complete(statements(asdict(retention), f"`{client.command('select currentDatabase()')}`"))
     tables = {name for kind, name in present if kind == "table"}
     changes: list[Change] = []
+    checksums = _checksums(wanted)
     counted = {statement.name for statement in wanted if "AggregatingMergeTree" in statement.body}
     for statement in wanted:
         key = (statement.kind, statement.name)
         with telling(f"cannot make {statement.kind} {statement.name}"):
-            if key in present and applied.get(key) == statement.checksum and _is_in_force(client, statement):
+            if key in present and applied.get(key) == checksums[key] and _is_in_force(client, statement):
                 continue
             changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
             if any(one.detail.startswith("column ") for one in changes if one.name == statement.name):
@@ -108,7 +112,7 @@ def apply(
             grown = statement.target in counted & {one.name for one in changes if one.detail.startswith("column ")}
             if (key not in present or grown) and statement.target and not tables.isdisjoint(statement.reads):
                 _fill(client, statement, layout)
-            _record(client, *key, statement.checksum)
+            _record(client, *key, checksums[key])
     asked = {("retention", name): str(n) for name, n in asdict(retention).items()}
     with telling("cannot remember what was asked for"):
         for (kind, name), value in {**asked, _CLUSTER: layout.cluster or ""}.items():
@@ -129,15 +133,32 @@ def outdated(client: "Client") -> list[str]:
         database = f"`{client.command('select currentDatabase()')}`"
         wanted = layout.complete(statements(asdict(_retention(applied)), database))
     return [
-        f"{one.kind} {one.name}"
-        for one in wanted
-        if (one.kind, one.name) not in present or applied.get((one.kind, one.name)) != one.checksum
+        f"{kind} {name}"
+        for (kind, name), checksum in _checksums(wanted).items()
+        if (kind, name) not in present or applied.get((kind, name)) != checksum
     ]
 
 
 def layout_of(client: "Client") -> Layout:
     """Return where the store's tables are, as `apply` was told the last time."""
     return Layout(_applied(client).get(_CLUSTER) or None)
+
+
+def _checksums(wanted: Iterable[Statement]) -> dict[tuple[str, str], str]:
+    """Return what each statement is remembered by: its checksum, and of a view with a `*` those of what it reads, too.
+
+    A view keeps the columns that a `*` stood for when it was made: it is made again when there are others. `wanted` is
+    in the order in which they are made, so that what a view reads comes before it.
+    """
+    found: dict[tuple[str, str], str] = {}
+    by_name: dict[str, str] = {}
+    for one in wanted:
+        checksum = one.checksum
+        if one.kind == "view" and _ALL_COLUMNS.search(one.body):
+            parts = [checksum, *(by_name.get(name, "") for name in one.reads)]
+            checksum = sha256(" ".join(parts).encode()).hexdigest()[:16]
+        found[one.kind, one.name] = by_name[one.name] = checksum
+    return found
 
 
 def _retention(applied: Mapping[tuple[str, str], str]) -> Retention:

@@ -222,8 +222,9 @@ def test_a_table_gets_the_columns_that_a_newer_version_has(empty: "Client", monk
         "    deleted Bool",
         "    owner String default upper(name) codec(ZSTD(1)),\n    deleted Bool",
     )
-    (change,) = schema.apply(empty)
+    change, *others = schema.apply(empty)
     assert (change.action, change.name) == ("extended", "budgets")
+    assert {(other.action, other.kind) for other in others} == {("replaced", "view")}
     assert "column owner String DEFAULT upper(name)" in change.detail
     assert empty.query("select name, limit_usd, owner from budgets").result_rows == [("u1", 5, "U1")]
     assert schema.apply(empty) == []
@@ -238,15 +239,21 @@ def test_a_new_column_of_a_call_gets_into_the_table(empty: "Client", monkeypatch
         "    superseded Bool",
         "    weather LowCardinality(String),\n    superseded Bool",
         ("call_records_mv", "as price_book,", "as price_book,\n    a['weather'] as weather,"),
+        # A view that reads it through another one, whose own text says nothing of it.
+        ("daily_costs", "where toDate(c.end_time) in", "where c.weather != 'odd' and toDate(c.end_time) in"),
     )
+    assert "view named_calls" in schema.outdated(empty)
     changed = {(change.action, change.name) for change in schema.apply(empty)}
-    assert changed == {("extended", "calls"), ("extended", "call_records"), ("replaced", "call_records_mv")}
+    assert changed >= {("extended", "calls"), ("extended", "call_records"), ("replaced", "call_records_mv")}
+    assert changed >= {("replaced", name) for name in ("named_calls", "owned_calls", "billed_calls", "daily_costs")}
     assert schema.apply(empty) == []
+    assert schema.outdated(empty) == []
     empty.command(
         "insert into otel_logs (Timestamp, EventName, LogAttributes) select now64(9), 'otel_costs.call',"
         " map('weather', 'fine')"
     )
-    assert empty.command("select weather from calls") == "fine"
+    for table in ("calls", "named_calls", "owned_calls", "billed_calls"):
+        assert empty.command(f"select weather from {table}") == "fine"
 
 
 def test_a_dropped_view_is_made_again(empty: "Client") -> None:
