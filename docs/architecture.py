@@ -46,15 +46,29 @@ _HEAD: Final = """\
 
 ## The way of a call
 
-1. The patches of a provider see a request. Its module reads what was asked, and `otel_costs/calls` starts a call with
-   its span.
-2. The response passes unchanged to the application; `otel_costs/transports` keeps what it says of usage.
-3. When the response is over, the application goes on. A job in `otel_costs/runtime/background.py` reads the answer,
-   finds its price in `otel_costs/pricing`, and writes the ledger record, the message records, the span and the
-   measurements.
-4. The SDK exports them; with `OTEL_COSTS_SPOOL`, ledger records lie on disk until they are acknowledged.
+A chat completion of OpenAI, as an example:
 
-`tests/providers/test_call_path.py` counts the modules and functions that a chat completion and a stream pass that way.
+1. `otel_costs/providers/openai/__init__.py` has the patches, which see a request, and makes an `Exchange` of it
+   (`otel_costs/providers/openai/exchange.py`). `otel_costs/providers/openai/request.py` reads what was asked:
+   `otel_costs/hosts.py` says of whom, `otel_costs/sessions/scope.py` whose it is and whether it counts in a budget.
+   `otel_costs/calls/call.py` starts a call with its span.
+2. The response passes unchanged to the application. `otel_costs/transports/http/body.py` keeps what it says of usage;
+   where it is a stream, `otel_costs/transports/http/streaming.py` follows it to its end,
+   `otel_costs/providers/openai/usage_filter.py` takes out what the application has not asked for, and
+   `otel_costs/providers/openai/chat_accumulator.py` adds its chunks up.
+3. When the response is over, the application goes on, and a job of `otel_costs/runtime/background.py` does the rest.
+   `otel_costs/providers/openai/answer.py` makes one `Reading` of request and answer: what was said
+   (`otel_costs/providers/openai/messages.py`), what was used (`otel_costs/providers/openai/usage.py`, with
+   `otel_costs/usage/reported.py`), and what the request asked that changes the price
+   (`otel_costs/providers/openai/options.py`).
+4. `otel_costs/calls/writer.py` writes it: it makes a `Bill` (`otel_costs/calls/bill.py`), finds the price in
+   `otel_costs/pricing/`, and writes the ledger record, the message records, the span and the measurements to
+   `otel_costs/runtime/telemetry.py`.
+5. The SDK exports them; with `OTEL_COSTS_SPOOL`, ledger records lie on disk until they are acknowledged
+   (`otel_costs/spool/`).
+
+What is off is passed by: a spool, budgets, content. `tests/providers/test_call_path.py` counts
+the modules and functions that a chat completion and a stream pass that way, and prints them where there are more.
 
 ## The layers
 

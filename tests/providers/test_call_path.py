@@ -53,7 +53,7 @@ class Way:
             self.functions.setdefault(code.co_filename.removeprefix(PACKAGE), {})[code.co_qualname] = None
 
 
-@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 28, 127), (True, 38, 183)])
+@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 24, 95), (True, 31, 145)])
 def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, modules: int, functions: int) -> None:
     """When all is loaded that is loaded once, and the client of a vendor, whose requests over HTTP are watched, too."""
     importlib.import_module("cartesia._base_client")
