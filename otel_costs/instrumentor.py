@@ -91,7 +91,7 @@ class CostsInstrumentor:
         for library, hooks in websocket.LIBRARIES:
             _guarded(f"watch {library}", self._watch, library, hooks)
         for provider in providers.PROVIDERS:
-            websocket.claimed_by(provider.module, provider.sockets)
+            websocket.matched_by(provider.module, provider.sockets)
             for name in provider.patched:
                 _guarded(f"watch {name}", self._watch, name, provider.module)
         _guarded("watch clients that are not covered", not_covered.watch, patches)

@@ -15,7 +15,7 @@ from otel_costs.runtime import telemetry
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OTEL_COSTS_PROVIDERS", raising=False)
     monkeypatch.delenv("OTEL_COSTS_STREAM_USAGE", raising=False)
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     hosts._host.cache_clear()
     hosts._configured.cache_clear()
 

@@ -76,8 +76,8 @@ def limits_of(kind: Kind, scope: Scope | None, identity: Mapping[str, Any] | Non
     if not shared_budgets.is_on:
         return limits
     try:
-        whose = attribution() if identity is None else identity
-        return [*limits, *shared_budgets.limits_of(whose, kind.provider, kind.model)]
+        identity = attribution() if identity is None else identity
+        return [*limits, *shared_budgets.limits_of(identity, kind.provider, kind.model)]
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001

@@ -88,7 +88,7 @@ def set_(limit: str, period: str, soft: bool, rollover: bool, zone: str, dsn: st
             budgets.put(client, scope, name, period, budgets.Terms(usd, soft, rollover, zone), since)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-    output.show(output.text(f"{_whose(scope, name)} may spend {formatting.exact(usd)} a {period}"))
+    output.show(output.text(f"{_named(scope, name)} may spend {formatting.exact(usd)} a {period}"))
 
 
 @budget.command("remove", short_help="Remove a budget.")
@@ -102,8 +102,8 @@ def remove(period: str, dsn: str | None, **target: Any) -> None:
     scope, name = _target(target)
     with options.opened(dsn) as client:
         if not budgets.remove(client, scope, name, period):
-            raise Failure(f"{_whose(scope, name)} has no budget for a {period}; `otel-costs budget list` lists them")
-    output.show(output.text(f"{_whose(scope, name)} has no budget for a {period} any more"))
+            raise Failure(f"{_named(scope, name)} has no budget for a {period}; `otel-costs budget list` lists them")
+    output.show(output.text(f"{_named(scope, name)} has no budget for a {period} any more"))
 
 
 @budget.command("list", short_help="List the budgets with what was spent.")
@@ -158,12 +158,12 @@ def _table(rows: Sequence[Row]) -> Table:
     for row in rows:
         unpriced = f" + {row['unpriced_calls']:,} {formatting.UNPRICED}" if row["unpriced_calls"] else ""
         table.add_row(
-            output.text(_whose(row["scope"], row["name"])), row["period"], formatting.usd(row["spent_usd"]) + unpriced,
+            output.text(_named(row["scope"], row["name"])), row["period"], formatting.usd(row["spent_usd"]) + unpriced,
             formatting.usd(row["limit_usd"] + row["carried_usd"]), "" if row["used"] is None else f"{row['used']:.0%}",
             Text(row["state"], _STYLES[row["state"]]),
         )  # fmt: skip
     return table
 
 
-def _whose(scope: str, name: str) -> str:
+def _named(scope: str, name: str) -> str:
     return "everybody" if scope == "all" else f"{scope} {name}"

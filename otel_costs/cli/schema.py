@@ -40,13 +40,13 @@ def schema(
     """
     from otel_costs.store import schema as store_schema  # noqa: PLC0415
     from otel_costs.store import users  # noqa: PLC0415
-    from otel_costs.store.cluster import Layout  # noqa: PLC0415
+    from otel_costs.store.cluster import ClusterSchema  # noqa: PLC0415
     from otel_costs.store.rows import telling  # noqa: PLC0415
 
     asked = {"content_days": content_days, "ledger_days": ledger_days, "raw_days": raw_days}
     days = {name: number for name, number in asked.items() if number is not None}
     try:
-        layout = None if cluster is None else Layout(cluster)
+        layout = None if cluster is None else ClusterSchema(cluster)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with options.opened(dsn, long_work=True) as client, output.working("Applying the schema"), telling():

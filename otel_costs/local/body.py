@@ -33,7 +33,7 @@ class SlowError(Exception):
         super().__init__("the body of the request came too slowly")
 
 
-class NoRoomError(Exception):
+class NoMemoryError(Exception):
     """There is no memory for another body; it may come again."""
 
     def __init__(self) -> None:
@@ -41,44 +41,44 @@ class NoRoomError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class BodyShare:
     """What one body takes. `timer` is there while it is read."""
 
-    room: "Room"
+    memory: "BodyMemory"
     size: int = 0
     timer: asyncio.Timeout | None = field(default=None)
 
     def grow(self, size: int) -> None:
-        """Reserve `size` bytes more, from the oldest unfinished bodies if there are no others. Raises NoRoomError."""
-        self.room.take(self, size)
+        """Reserve `size` bytes more, from the oldest unfinished bodies if there are no others. Raises NoMemoryError."""
+        self.memory.take(self, size)
 
     def shrink(self, size: int) -> None:
         """Give back what is there more than `size` bytes."""
-        self.room.left += self.size - size
+        self.memory.left += self.size - size
         self.size = size
 
 
-class Room:
+class BodyMemory:
     """Memory for the bodies of all requests: `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self.left = size
-        self._places: dict[Place, None] = {}  # the oldest first
+        self._shares: dict[BodyShare, None] = {}  # the oldest first
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[Place]:
-        """Give the body of a request its place until the request is answered."""
-        made = Place(self)
-        self._places[made] = None
+    async def share(self) -> AsyncIterator[BodyShare]:
+        """Give the body of a request its share until the request is answered."""
+        made = BodyShare(self)
+        self._shares[made] = None
         try:
             yield made
         finally:
-            self._places.pop(made, None)
+            self._shares.pop(made, None)
             made.shrink(0)
 
-    def take(self, place: Place, size: int) -> None:
-        """Let `place` have `size` bytes more. Raises NoRoomError."""
-        for other in [one for one in self._places if one.timer is not None and one is not place]:
+    def take(self, share: BodyShare, size: int) -> None:
+        """Let `share` have `size` bytes more. Raises NoMemoryError."""
+        for other in [one for one in self._shares if one.timer is not None and one is not share]:
             if size <= self.left:
                 break
             if other.timer is not None and not other.timer.expired():
@@ -86,44 +86,44 @@ class Room:
             other.timer = None
             other.shrink(0)
         if size > self.left:
-            raise NoRoomError
+            raise NoMemoryError
         self.left -= size
-        place.size += size
+        share.size += size
 
 
-async def read(request: Request, limit: int, place: Place) -> bytes:
+async def read(request: Request, limit: int, share: BodyShare) -> bytes:
     """Return the body, decompressed as its Content-Encoding says.
 
     Raises compression.TooLargeError when `limit` bytes are not enough, before or after decompression (never more of
-    them are held), compression.UnreadableError for a body that is not what it says, SlowError and NoRoomError.
+    them are held), compression.UnreadableError for a body that is not what it says, SlowError and NoMemoryError.
     """
     try:
-        content = await _whole(request, limit, place)
+        content = await _whole(request, limit, share)
     except TimeoutError:
         raise SlowError from None
     finally:
-        place.timer = None
+        share.timer = None
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding and len(content) > _AT_ONCE:
         return await asyncio.to_thread(compression.decompress, content, encoding, limit)
     return compression.decompress(content, encoding, limit)
 
 
-async def _whole(request: Request, limit: int, place: Place) -> bytes:
+async def _whole(request: Request, limit: int, share: BodyShare) -> bytes:
     parts: list[bytes] = []
     size = 0
     loop = asyncio.get_running_loop()
     started = loop.time()
     async with asyncio.timeout(PAUSE_S) as timer:
-        place.timer = timer
+        share.timer = timer
         async for part in request.stream():
             size += len(part)
             if size <= limit:
-                place.grow(len(part))
+                share.grow(len(part))
                 parts.append(part)
             else:
                 parts.clear()
-                place.shrink(0)
+                share.shrink(0)
                 if size > limit + _DISCARDED:
                     break
             if not timer.expired():

@@ -66,7 +66,7 @@ class _NoHandler(PlainTextResponse):
 
 
 class Interface:
-    """The interface over `engine`, into which `ingest` writes; `room` is for bodies, `settings` are those of pages.
+    """The interface over `engine`, into which `ingest` writes; `memory` is for bodies, `settings` are those of pages.
 
     `allocation`: rules that say whose spend is.
     """
@@ -74,14 +74,14 @@ class Interface:
     def __init__(
         self,
         engine: Engine,
-        room: body.Room,
+        memory: body.BodyMemory,
         state: State,
         ingest: Ingest,
         settings: PageSettings,
         allocation: Allocation | None = None,
     ) -> None:
         self._engine = engine
-        self._room = room
+        self._memory = memory
         self._state = state
         self._ingest = ingest
         self._runner = Runner(engine)
@@ -134,15 +134,15 @@ class Interface:
             if is_browser(request):
                 return self._web
             return PlainTextResponse("Ok.\n")
-        async with self._room.place() as place:
-            return await self._root(request, place)
+        async with self._memory.share() as share:
+            return await self._root(request, share)
 
-    async def _root(self, request: Request, place: body.Place) -> Response:
+    async def _root(self, request: Request, share: body.BodyShare) -> Response:
         try:
-            asked = await query.read(request, place)
+            asked = await query.read(request, share)
         except ClientDisconnect:
             return Response(status_code=400)
-        except (body.SlowError, body.NoRoomError) as error:
+        except (body.SlowError, body.NoMemoryError) as error:
             status, code = (408, 209) if isinstance(error, body.SlowError) else (503, limits.TOO_MANY_QUERIES)
             response = self._failed(status, code, str(error))
             response.headers["Connection"] = "close"

@@ -23,18 +23,18 @@ RETRY_AFTER_S: Final = 5
 REFUSED: Final = "the store refused them for what they hold"
 
 
-def application(receiver: Receiver, policy: Policy, limit: int, room: body.Room) -> Starlette:
-    """Make the application. `limit`: bytes of a body, also after decompression; `room`: for all of them."""
+def application(receiver: Receiver, policy: Policy, limit: int, memory: body.BodyMemory) -> Starlette:
+    """Make the application. `limit`: bytes of a body, also after decompression; `memory`: for all of them."""
     routes = [
-        Route(f"/v1/{signal.value}", _Export(receiver, signal, limit, room).answer, methods=["POST"])
+        Route(f"/v1/{signal.value}", _Export(receiver, signal, limit, memory).answer, methods=["POST"])
         for signal in otlp.Signal
     ]
     return Starlette(routes=routes, middleware=[Middleware(Authentication, policy=policy)])
 
 
 class _Export:
-    def __init__(self, receiver: Receiver, signal: otlp.Signal, limit: int, room: body.Room) -> None:
-        self._room = room
+    def __init__(self, receiver: Receiver, signal: otlp.Signal, limit: int, memory: body.BodyMemory) -> None:
+        self._memory = memory
         self._receiver = receiver
         self._signal = signal
         self._limit = limit
@@ -44,8 +44,8 @@ class _Export:
         if content_type not in (otlp.PROTOBUF, otlp.JSON):
             return Response(f"Content-Type must be {otlp.PROTOBUF} or {otlp.JSON}\n", 415, media_type="text/plain")
         try:
-            async with self._room.place() as place:
-                content = await body.read(request, self._limit, place)
+            async with self._memory.share() as share:
+                content = await body.read(request, self._limit, share)
                 refused = await self._receiver.receive(self._signal, content, content_type)
         except ClientDisconnect:
             return Response(status_code=400)
@@ -53,7 +53,7 @@ class _Export:
             return _failed(413, StatusCode.RESOURCE_EXHAUSTED, str(error), content_type)
         except (otlp.MalformedError, compression.UnreadableError) as error:
             return _failed(400, StatusCode.INVALID_ARGUMENT, str(error), content_type)
-        except (UnavailableError, body.SlowError, body.NoRoomError) as error:
+        except (UnavailableError, body.SlowError, body.NoMemoryError) as error:
             response = _failed(503, StatusCode.UNAVAILABLE, str(error), content_type)
             response.headers["Retry-After"] = str(RETRY_AFTER_S)
             if not isinstance(error, UnavailableError):

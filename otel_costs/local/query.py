@@ -73,9 +73,9 @@ class Result:
     written_rows: int = 0
 
 
-async def read(request: Request, place: body.Place) -> Query:
+async def read(request: Request, share: body.BodyShare) -> Query:
     """Read the query out of `request`; only a POST may write. Raises the errors of `body.read`, and ValueError."""
-    content = await body.read(request, LIMIT, place)
+    content = await body.read(request, LIMIT, share)
     fields = dict(request.query_params)
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):

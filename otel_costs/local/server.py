@@ -22,7 +22,7 @@ from otel_costs import pricing
 from otel_costs.chargeback import rules_file
 from otel_costs.chargeback.rules import Allocation
 from otel_costs.local import clickhouse_http, confinement, otlp_grpc, otlp_http
-from otel_costs.local.body import Room
+from otel_costs.local.body import BodyMemory
 from otel_costs.local.http_server import Server
 from otel_costs.local.ingest import Ingest
 from otel_costs.local.limits import MEMORY_SHARE, machine_memory
@@ -59,17 +59,17 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         ingest = Ingest(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
         receiver = Receiver(ingest)
-        room = Room(max(machine_memory() // 8, 768 * 2**20))
+        memory = BodyMemory(max(machine_memory() // 8, 768 * 2**20))
         set_aside = map(str, engine.set_aside)
         notices = [*unconfined, *_shared(options.data), *set_aside, *map(str, damage.detached(engine))]
         state = State(engine, ingest, notices)
-        interface = clickhouse_http.Interface(engine, room, state, ingest, settings, allocation)
+        interface = clickhouse_http.Interface(engine, memory, state, ingest, settings, allocation)
         policy = Policy(options.token or None, options.is_loopback)
         rpc = otlp_grpc.server(receiver, policy, options.max_body_bytes)
         grpc_port = _hand_over(rpc, options.host, sockets["otlp_grpc_port"])
         await rpc.start()
         servers = {
-            "otlp_http_port": Server(otlp_http.application(receiver, policy, options.max_body_bytes, room)),
+            "otlp_http_port": Server(otlp_http.application(receiver, policy, options.max_body_bytes, memory)),
             "http_port": Server(interface.application(policy)),
         }
         serving: dict[str, asyncio.Future[object]] = {

@@ -7,11 +7,11 @@ class Provider(NamedTuple):
     """A module of ours, and what it waits for: it is imported with the first of that, and costs nothing until then."""
 
     module: str
-    """Has a `VENDOR` or `install(patches)` for the modules below, `claim(handshake)` for the sockets, or both."""
+    """Has a `VENDOR` or `install(patches)` for the modules below, `match(handshake)` for the sockets, or both."""
     patched: tuple[str, ...] = ()
     """Modules of others: the calls are patched when the first of them is imported, and it may be done again."""
     sockets: tuple[str, ...] = ()
-    """Providers (`otel_costs.hosts`) whose WebSockets `claim` is asked about, `*` for any host."""
+    """Providers (`otel_costs.hosts`) whose WebSockets `match` is asked about, `*` for any host."""
 
 
 PROVIDERS: Final = (

@@ -29,8 +29,8 @@ def put(patches: Patches, vendor: Vendor) -> None:
         httpx_patch.install(patches, vendor)
     if vendor.methods:
         sdk_method.install(patches, vendor.name, next(iter(vendor.hosts), ""), vendor.methods)
-    if vendor.claim is not None:
-        websocket.claimed_by(vendor.claim, (vendor.name,))
+    if vendor.match is not None:
+        websocket.matched_by(vendor.match, (vendor.name,))
 
 
 def records(module: str, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:

@@ -55,7 +55,7 @@ that go on together bring theirs in bursts, with so long a pause while they ask 
 PATIENCE_S: Final = 0.5
 """How long no job is done at most where the application never waits, and brings too few to do them itself."""
 
-LOOK_S: Final = 5.0
+POLL_S: Final = 5.0
 """How long a stream that was dropped unread waits at most, where nothing else is done."""
 
 REST_S: Final = 0.0001
@@ -212,7 +212,7 @@ class JobQueue:
     def _work(self) -> None:
         while True:
             # A finalizer cannot wake the thread: it looks by itself from time to time.
-            if not self._waiting.wait(LOOK_S) and not self._jobs:
+            if not self._waiting.wait(POLL_S) and not self._jobs:
                 continue
             self._wait_for_quiet()
             self._waiting.clear()

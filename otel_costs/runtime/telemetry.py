@@ -40,7 +40,7 @@ _LABELS: Final = (
 MAX_OF_A_KIND: Final = 256
 """Warnings of a kind, such as of models without a price: their names are not ours, and may be new each time."""
 
-_complained: set[str] = set()
+_warned: set[str] = set()
 _kinds: Counter[str] = Counter()
 
 
@@ -49,14 +49,14 @@ def warn_once(key: str, message: str, *args: object, error: BaseException | None
 
     Of `error` the type alone is logged: its text may quote a prompt or a key.
     """
-    if key in _complained:
+    if key in _warned:
         return
     kind, _, named = key.partition(":")
     if named:
         _kinds[kind] += 1
         if _kinds[kind] > MAX_OF_A_KIND:
             return
-    _complained.add(key)
+    _warned.add(key)
     if error is not None:
         message, args = message + " (%s)", (*args, type(error).__name__)
     log.warning(message, *args)
@@ -252,7 +252,7 @@ def forget() -> None:
     """Forget the providers, and what was warned of; as after a restart."""
     global _telemetry
     _telemetry = None
-    _complained.clear()
+    _warned.clear()
     _kinds.clear()
 
 

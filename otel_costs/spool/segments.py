@@ -57,7 +57,7 @@ class Writer:
         """Write an entry, and return whether it is there: the folder may be full, or the disk. Raises OSError."""
         entry = _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
         with self._changing:
-            self._look()
+            self._poll()
             if self.lock is None or (self._file is None and not self._opened()):
                 return False
             assert self._file is not None  # noqa: S101
@@ -76,7 +76,7 @@ class Writer:
     def discard(self, segment: Path, end: int) -> bool:
         """Delete a segment that was sent up to `end`; return False if there is more in it."""
         with self._changing:
-            self._look()
+            self._poll()
             if end < _size(segment):
                 return False
             if self._file is not None and segment == self._path:
@@ -90,7 +90,7 @@ class Writer:
 
     def abandon(self) -> None:
         """Close the files, without a word to who else has them open: a forked child's are its parent's."""
-        self._look()
+        self._poll()
         for file in (self._file, self.lock):
             if file is not None:
                 os.close(file)
@@ -98,12 +98,12 @@ class Writer:
     def remove(self) -> None:
         """Leave; the folder stays when there is something in it."""
         with self._changing:
-            self._look()
+            self._poll()
             if self._file is not None:
                 self._end_segment()
         OrphanFolder(self.folder, self.lock).close()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Let go of what was closed under us, as an application that becomes a daemon does with all files."""
         if self._file is not None and identity(self._file) != self._identity:
             self._file = None

@@ -18,7 +18,7 @@ GATHER_S: Final = 0.1
 """How long records gather before they are sent."""
 
 _RETRY_S: Final = (0.5, 10.0)  # from, to; twice as long each time
-_LOOK_S: Final = 60.0  # between looks for what processes left that are gone
+_POLL_S: Final = 60.0  # between looks for what processes left that are gone
 _REFUSING_S: Final = 60.0
 """How long a collector that refuses everything is thought to be set up wrongly, and not the records."""
 
@@ -121,20 +121,20 @@ class Spool:
 
     def _run(self) -> None:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # our own requests are nobody's spans
-        pause_s, look_at = _RETRY_S[0], 0.0
+        pause_s, poll_at = _RETRY_S[0], 0.0
         while not self._closed:
             try:
                 self._waiting = False
                 if self._writer is not None:
                     self._send_all(self._writer)
-                if time.monotonic() >= look_at:
-                    look_at = time.monotonic() + _LOOK_S
+                if time.monotonic() >= poll_at:
+                    poll_at = time.monotonic() + _POLL_S
                     self._send_left()
                 pause_s = _RETRY_S[0]
                 self._rest(None, GATHER_S)
             except Exception as error:  # noqa: BLE001  # the thread must not end: the disk may be back in a minute
                 telemetry.warn_once("spool:send", "The spool could not be sent, and is kept", error=error)
-                look_at = 0.0
+                poll_at = 0.0
                 with self._changed:
                     self._failures += 1
                     self._changed.notify_all()
@@ -148,7 +148,7 @@ class Spool:
             if failed_s is not None:
                 self._changed.wait_for(lambda: self._closed or self._wanted, failed_s)
                 return
-            self._changed.wait_for(lambda: self._closed or self._waiting, _LOOK_S)
+            self._changed.wait_for(lambda: self._closed or self._waiting, _POLL_S)
             self._changed.wait_for(lambda: self._closed or self._wanted, gather_s)
 
     def _send_left(self) -> None:

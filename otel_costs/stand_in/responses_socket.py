@@ -25,7 +25,7 @@ class _Desk:
     def __init__(self, connection: "Connection", request: Request) -> None:
         self._provider, self._request = connection.provider, request
         self._socket = Socket(connection)
-        self._lanes: dict[str | None, queue.Queue[Json | None]] = {}
+        self._streams: dict[str | None, queue.Queue[Json | None]] = {}
         self._steered: dict[str, list[Any]] = {}
         self._lock = threading.Lock()
 
@@ -34,8 +34,8 @@ class _Desk:
             for frame in self._socket:
                 self._take(frame)
         finally:
-            for lane in self._lanes.values():
-                lane.put(None)
+            for stream in self._streams.values():
+                stream.put(None)
 
     def _take(self, frame: str | bytes) -> None:
         try:
@@ -51,14 +51,14 @@ class _Desk:
             self._refuse(None, Answer(error_body(400, f"Unknown event type: {kind!r}."), status=400))
 
     def _lane(self, name: str | None) -> "queue.Queue[Json | None]":
-        if name not in self._lanes:
-            lane = self._lanes[name] = queue.Queue()
-            threading.Thread(target=self._work, args=(name, lane), name="stand-in", daemon=True).start()
-        return self._lanes[name]
+        if name not in self._streams:
+            stream = self._streams[name] = queue.Queue()
+            threading.Thread(target=self._work, args=(name, stream), name="stand-in", daemon=True).start()
+        return self._streams[name]
 
-    def _work(self, name: str | None, lane: "queue.Queue[Json | None]") -> None:
+    def _work(self, name: str | None, stream: "queue.Queue[Json | None]") -> None:
         try:
-            while (asked := lane.get()) is not None:
+            while (asked := stream.get()) is not None:
                 following: Json | None = asked
                 while following is not None:
                     following = self._respond(name, following)
@@ -71,7 +71,7 @@ class _Desk:
             self._steered.setdefault(event["previous_response_id"], []).extend(event["input"])
         self._socket.send({"type": "response.steer.accepted", "sequence_number": 0, "steer": steer})
 
-    def _respond(self, lane: str | None, asked: Json) -> Json | None:
+    def _respond(self, stream: str | None, asked: Json) -> Json | None:
         """Send a response's events; return what follows it by itself, where it was steered."""
         asked = {key: value for key, value in asked.items() if key != "type"}
         headers = {**self._request.headers, "content-type": "application/json"}
@@ -82,15 +82,15 @@ class _Desk:
         if fault.status is not None:
             answer = Answer(fault.error or error_body(fault.status, "The stand-in was told to fail."), fault.status)
         if not isinstance(answer.body, Iterator):
-            self._refuse(lane, answer)
+            self._refuse(stream, answer)
             return None
-        return self._stream(lane, asked, answer.body, fault)
+        return self._stream(stream, asked, answer.body, fault)
 
-    def _refuse(self, lane: str | None, answer: Answer) -> None:
+    def _refuse(self, stream: str | None, answer: Answer) -> None:
         body = answer.body if isinstance(answer.body, dict) else {}
-        self._send(lane, {"type": "error", "status": answer.status, **body})
+        self._send(stream, {"type": "error", "status": answer.status, **body})
 
-    def _stream(self, lane: str | None, asked: Json, events: Iterator[Event | bytes], fault: Fault) -> Json | None:
+    def _stream(self, stream: str | None, asked: Json, events: Iterator[Event | bytes], fault: Fault) -> Json | None:
         response: Json = {}
         for number, event in enumerate(events):
             if isinstance(event, bytes) or isinstance(event.data, str):
@@ -102,16 +102,16 @@ class _Desk:
                 return None
             if number == fault.error_event:
                 error = error_body(500, _FAILED, code="server_error")
-                self._send(lane, {"type": "error", "sequence_number": number, **error})
+                self._send(stream, {"type": "error", "sequence_number": number, **error})
                 return None
             data = fault.changed(event.data)
             response = data.get("response") or response
-            self._send(lane, data)
+            self._send(stream, data)
         with self._lock:
             steered = self._steered.pop(response.get("id", ""), None)
         if steered is None:
             return None
         return {**asked, "previous_response_id": response["id"], "input": steered}
 
-    def _send(self, lane: str | None, event: Json) -> None:
-        self._socket.send(event if lane is None else {**event, "stream_id": lane})
+    def _send(self, stream: str | None, event: Json) -> None:
+        self._socket.send(event if stream is None else {**event, "stream_id": stream})

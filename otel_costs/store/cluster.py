@@ -59,7 +59,7 @@ _DISTRIBUTED: Final = re.compile(r"Distributed\('([^']+)', '([^']*)', '([^']+)'"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ClusterSchema:
     """`cluster` is the name of a cluster in the servers' configuration; None is one server."""
 
     cluster: str | None = None
@@ -119,10 +119,10 @@ class TableLocation:
     @property
     def on_cluster(self) -> str:
         """What a statement says to reach the rows on every server."""
-        return Layout(self.cluster).on_cluster
+        return ClusterSchema(self.cluster).on_cluster
 
 
-def places(client: "Client") -> dict[str, TableLocation]:
+def table_locations(client: "Client") -> dict[str, TableLocation]:
     """Return where the rows of each table of the current database are, by the name that reports have for it."""
     found = client.query(
         "select name, engine_full from system.tables where database = currentDatabase() and engine not like '%View'"

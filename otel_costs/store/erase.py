@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import stored_call
-from otel_costs.store.cluster import TableLocation, places
+from otel_costs.store.cluster import TableLocation, table_locations
 from otel_costs.store.rows import rows, telling
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def of_session(session_id: str) -> Whom:
 
 def count(client: "Client", whom: Whom) -> dict[str, int]:
     """Return how many rows of each table name them."""
-    where = places(client)
+    where = table_locations(client)
     return {table: _count(client, where, table, whom) for table in ERASED if table in where}
 
 
@@ -139,7 +139,7 @@ def erase(client: "Client", whom: Whom) -> list[Erased]:
     Parts are written anew without their rows: seconds to minutes for a large store. Records that are still on their way
     come in afterwards; then it takes a second time. Raises StoreError.
     """
-    where = places(client)
+    where = table_locations(client)
     before = count(client, whom)
     half_hours = _half_hours(client, whom)
     for table in before:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
-from otel_costs.store.cluster import LOCAL, Layout
+from otel_costs.store.cluster import LOCAL, ClusterSchema
 from otel_costs.store.files import Statement, statements
 from otel_costs.store.rows import telling
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TABLE: Final = "schema_versions"
 
-ONE_SERVER: Final = Layout()
+ONE_SERVER: Final = ClusterSchema()
 
 _CLUSTER: Final = ("cluster", "name")
 """What remembers the cluster, among what was applied."""
@@ -80,7 +80,7 @@ class Change:
 def apply(
     client: "Client",
     retention: Retention | None = None,
-    layout: Layout | None = None,
+    layout: ClusterSchema | None = None,
     days: Mapping[str, int] | None = None,
 ) -> list[Change]:
     """Make the store's current database what `queries/` says and return what was changed: nothing, the second time.
@@ -94,7 +94,7 @@ def apply(
     with telling("cannot prepare the schema"):
         client.command((layout or ONE_SERVER).complete([_VERSIONS])[0].sql)
         applied, present = _applied(client), _present(client)
-        layout = layout or Layout(applied.get(_CLUSTER) or None)
+        layout = layout or ClusterSchema(applied.get(_CLUSTER) or None)
         retention = replace(retention or _retention(applied), **(days or {}))
         wanted = layout.complete(statements(asdict(retention), f"`{client.command('select currentDatabase()')}`"))
     tables = {name for kind, name in present if kind == "table"}
@@ -129,7 +129,7 @@ def outdated(client: "Client") -> list[str]:
     with telling("cannot read the schema"):
         present = _present(client)
         applied = _applied(client) if ("table", TABLE) in present else {}
-        layout = Layout(applied.get(_CLUSTER) or None)
+        layout = ClusterSchema(applied.get(_CLUSTER) or None)
         database = f"`{client.command('select currentDatabase()')}`"
         wanted = layout.complete(statements(asdict(_retention(applied)), database))
     return [
@@ -139,9 +139,9 @@ def outdated(client: "Client") -> list[str]:
     ]
 
 
-def layout_of(client: "Client") -> Layout:
+def layout_of(client: "Client") -> ClusterSchema:
     """Return where the store's tables are, as `apply` was told the last time."""
-    return Layout(_applied(client).get(_CLUSTER) or None)
+    return ClusterSchema(_applied(client).get(_CLUSTER) or None)
 
 
 def _checksums(wanted: Iterable[Statement]) -> dict[tuple[str, str], str]:
@@ -177,7 +177,7 @@ def _apply_one(client: "Client", statement: Statement, on_cluster: str, *, exist
         yield Change("replaced", statement.kind, statement.name)
 
 
-def _fill(client: "Client", statement: Statement, layout: Layout) -> None:
+def _fill(client: "Client", statement: Statement, layout: ClusterSchema) -> None:
     """Let a materialized view that is new, or counts more than it did, see what came before it.
 
     What arrives meanwhile goes in twice, and counts once.
@@ -187,7 +187,7 @@ def _fill(client: "Client", statement: Statement, layout: Layout) -> None:
     client.command(filling, settings={"max_partitions_per_insert_block": 0})
 
 
-def _empty_counts(client: "Client", statement: Statement, layout: Layout) -> None:
+def _empty_counts(client: "Client", statement: Statement, layout: ClusterSchema) -> None:
     """Empty a table of counts that has a new column, so that all is counted again with it."""
     if statement.name.removesuffix(LOCAL) in COUNTS and "MergeTree" in statement.sql:
         client.command(f"truncate table {statement.name} {layout.on_cluster}")

@@ -45,11 +45,11 @@ class EnforcedBudgets:
             self._asking[process_id] = loop.time()
         async with self._lock:
             if loop.time() >= self._good_until:
-                await self._look(loop)
+                await self._poll(loop)
         found = {"seen_seq": self._seen.get(process_id or "", 0), "budgets": self._rows}
         return found, hashlib.sha256(repr(found).encode()).hexdigest()[:32]
 
-    async def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
         begun = loop.time()
         self._asking = {one: at for one, at in self._asking.items() if begun - at < _ASKING_S}
         asking = list(self._asking)

@@ -79,7 +79,7 @@ def test_a_name_is_warned_of_once(
     recorded: Recorded, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line of the log for each key and process, and an end to them where each call has another."""
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     monkeypatch.setattr(telemetry, "_kinds", Counter())
     with caplog.at_level(logging.WARNING, "otel_costs"):
         for key in ("twice", "twice", *(f"key-{number}" for number in range(400))):

@@ -19,7 +19,7 @@ from otel_costs.values import sanitize
 
 @pytest.fixture(autouse=True)
 def reset(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     yield
     redaction.use(None)
     content.configure(Capture.NO_CONTENT)

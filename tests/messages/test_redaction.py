@@ -26,7 +26,7 @@ SAID = Draft("user", "text", "write to ada@example.org")
 @pytest.fixture(autouse=True)
 def reset(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("OTEL_COSTS_REDACT", raising=False)
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     redaction.forget()
     yield
     redaction.forget()

@@ -24,7 +24,7 @@ CALL = Draft("assistant", "function_call", None, "lookup", '{"id": "canary"}', k
 
 @pytest.fixture(autouse=True)
 def reset(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     monkeypatch.setenv("OTEL_COSTS_CONTENT_KEY", KEY)
     yield
     redaction.use(None)

@@ -282,11 +282,11 @@ def test_a_connection_that_breaks(recorded: Recorded) -> None:
 
 def test_speech_on_a_socket(recorded: Recorded) -> None:
     """The characters that the termination says are billed."""
-    observer = sockets.claim(Handshake("127.0.0.1", 80, "/v1/ws", "", {}))
+    observer = sockets.match(Handshake("127.0.0.1", 80, "/v1/ws", "", {}))
     assert observer is not None
     for frame in ({"type": "Generate", "text": "Hello "}, {"type": "Generate", "text": "there"}, {"type": "Flush"}):
         observer.sent(json.dumps(frame))
     observer.received(json.dumps({"type": "Termination", "total_input_char_length": 10}))
     observer.closed(None)
     assert recorded.call[names.USAGE_PREFIX + "input_characters"] == 10
-    assert sockets.claim(Handshake("agents.assemblyai.com", 443, "/v1/ws", "", {})) is None
+    assert sockets.match(Handshake("agents.assemblyai.com", 443, "/v1/ws", "", {})) is None

@@ -186,10 +186,10 @@ def test_speech_that_is_counted() -> None:
     kept = Recorded()
     CostsInstrumentor().instrument(**kept.providers)
     try:
-        from otel_costs.providers.deepgram.sockets import claim
+        from otel_costs.providers.deepgram.sockets import match
         from otel_costs.transports.websocket import Handshake
 
-        observer = claim(Handshake("api.deepgram.com", 443, "/v2/speak", "model=aura-2-thalia-en", {}))
+        observer = match(Handshake("api.deepgram.com", 443, "/v2/speak", "model=aura-2-thalia-en", {}))
         assert observer is not None
         for sent, received in (
             (text("Hello\x07"), {"type": "SpeechMetadata", "billable_character_count": 5}),

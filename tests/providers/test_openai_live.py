@@ -301,7 +301,7 @@ def test_seen_elsewhere(line: Line, driver: Driver, provider: Provider, recorded
     CostsInstrumentor().uninstrument()
     other = Recorded()
     CostsInstrumentor().instrument(**other.providers)
-    socket = openai_live.claim(HANDSHAKE._replace(path=f"/v1/live/sessions/{session.id}/attach"))
+    socket = openai_live.match(HANDSHAKE._replace(path=f"/v1/live/sessions/{session.id}/attach"))
     assert socket is not None
     tell(socket, {"type": "session.closed", "usage": {"seconds": 60}, "session": session.config})
     socket.closed(None)
@@ -412,7 +412,7 @@ def test_looked_at(recorded: Recorded) -> None:
     """A look from the side that ends before the session leaves a note, and one that saw nothing leaves none."""
     path = "/v1/live/sessions/live_0123456789abcdef/attach"
     for seconds in (None, 45):
-        socket = openai_live.claim(HANDSHAKE._replace(path=path))
+        socket = openai_live.match(HANDSHAKE._replace(path=path))
         assert socket is not None
         if seconds:
             tell(socket, {"type": "session.usage.updated", "usage": {"seconds": seconds}})
@@ -639,7 +639,7 @@ def tell(socket: LiveConnection, event: Any) -> None:
 
 def follow() -> LiveConnection:
     """Return the observer of a session that has started."""
-    socket = openai_live.claim(HANDSHAKE)
+    socket = openai_live.match(HANDSHAKE)
     assert socket is not None
     socket.sent(json.dumps({"type": "session.start", "session": CONFIG}))
     session = {**CONFIG, "id": "live_0123456789abcdef", "expires_at": 1_795_350_600}
@@ -649,7 +649,7 @@ def follow() -> LiveConnection:
 
 def follow_from_the_side() -> LiveConnection:
     """Return the observer of a connection that looks at the session of `follow`, and is told nothing of it yet."""
-    socket = openai_live.claim(HANDSHAKE._replace(path="/v1/live/sessions/live_0123456789abcdef/attach"))
+    socket = openai_live.match(HANDSHAKE._replace(path="/v1/live/sessions/live_0123456789abcdef/attach"))
     assert socket is not None
     return socket
 
@@ -666,9 +666,9 @@ def follow_from_the_side() -> LiveConnection:
         ("/v1/responses", False),
     ],
 )
-def test_claim(path: str, followed: bool) -> None:
+def test_match(path: str, followed: bool) -> None:
     """What is no connection of a Live session is left to others."""
-    socket = openai_live.claim(HANDSHAKE._replace(path=path))
+    socket = openai_live.match(HANDSHAKE._replace(path=path))
     assert (socket is not None) is followed
     if socket is not None:
         socket.closed(None)

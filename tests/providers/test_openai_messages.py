@@ -348,7 +348,7 @@ values = st.recursive(
 @given(st.sampled_from(ENDPOINTS), values, st.booleans())
 def test_no_payload_raises_and_none_is_changed(endpoint: str, payload: Any, with_content: bool) -> None:
     """Whatever is sent or comes back: there are drafts, they can be identified and recorded, and it is as it was."""
-    telemetry._complained.discard("messages")
+    telemetry._warned.discard("messages")
     before = repr(payload)
     bodies = [
         payload,
@@ -364,7 +364,7 @@ def test_no_payload_raises_and_none_is_changed(endpoint: str, payload: Any, with
             for value in messages.span_attributes(drafts, [drafts], payload).values():
                 value.encode()
     assert repr(payload) == before
-    assert "messages" not in telemetry._complained  # nothing was given up either
+    assert "messages" not in telemetry._warned  # nothing was given up either
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -502,7 +502,7 @@ def test_a_bug_is_told_once_and_without_content(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A payload that fails in its own code costs its messages, not the call; one warning quotes nothing of it."""
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     caplog.set_level(logging.DEBUG)
     for _ in range(3):
         assert read_request("chat", {"messages": [Fields(ValueError("secret"))]}) == []

@@ -332,8 +332,8 @@ def test_no_frame_raises(kept: Recorded, whose: str, steps: list[Step], data: st
 
 
 def _holds_no_more_than_it_may(connection: Connection) -> None:
-    assert len(connection._items._pending) <= pending_items.HELD
-    assert len(connection._items._pending._wordless) <= pending_items.HELD
+    assert len(connection._items._pending) <= pending_items.MOST_PENDING
+    assert len(connection._items._pending._wordless) <= pending_items.MOST_PENDING
     assert len(connection._turns._open) <= turns.OPEN
     assert len(connection._transcriptions._open) <= transcriptions.OPEN
     assert len(connection._tools._running) <= tools.WAITING
@@ -352,7 +352,7 @@ def test_many_things_under_way_are_bounded(kept: Recorded) -> None:
     for number in range(1000):
         talk.play([("server", {**begun, "item": {"id": f"item_more_{number}", "type": "message"}})])
     _holds_no_more_than_it_may(talk.connection)
-    assert len(talk.connection._turns._open[f"resp_199{talk.mark}"].items) <= pending_items.HELD
+    assert len(talk.connection._turns._open[f"resp_199{talk.mark}"].items) <= pending_items.MOST_PENDING
     talk.connection.closed(None)
     calls, messages = _finished(kept)
     assert len([call for call in calls if call[names.OPERATION_NAME] == "speech_to_text"]) == 200

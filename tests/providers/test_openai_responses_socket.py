@@ -174,7 +174,7 @@ def test_retrieved_later(line: Line, driver: Driver, provider: Provider, recorde
     assert [span.name for span in recorded.spans] == ["chat gpt-4o", "fetch_response"]
 
 
-def test_lanes(line: Line, provider: Provider, recorded: Recorded) -> None:
+def test_streams(line: Line, provider: Provider, recorded: Recorded) -> None:
     """Responses that arrive interleaved are told apart by their lane, whichever ends first."""
     gate = threading.Event()
     slow = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
@@ -193,7 +193,7 @@ def test_lanes(line: Line, provider: Provider, recorded: Recorded) -> None:
     ]
 
 
-def test_lanes_of_the_sdk(recorded: Recorded, provider: Provider) -> None:
+def test_streams_of_the_sdk(recorded: Recorded, provider: Provider) -> None:
     """The SDK's own lanes bypass its connection's `send`, and are followed like anything else on the socket."""
     driver = Driver("sync", provider.base_url)
     provider.script(Fault(usage=USAGE, times=2))
@@ -442,7 +442,7 @@ HANDSHAKE = Handshake("127.0.0.1", 80, "/v1/responses", "", {})
 
 def follow(*frames: Any, asks: int = 1, error: str | None = None) -> None:
     """Ask, take the frames, and close."""
-    socket = responses_socket.claim(HANDSHAKE)
+    socket = responses_socket.match(HANDSHAKE)
     assert socket is not None
     for _ in range(asks):
         socket.sent(json.dumps({"type": "response.create", "model": "gpt-4o", "input": "Hello"}))
@@ -468,9 +468,9 @@ def event(kind: str, **fields: Any) -> dict[str, Any]:
         ("/v1/live/sessions", False),
     ],
 )
-def test_claim(path: str, followed: bool) -> None:
+def test_match(path: str, followed: bool) -> None:
     """What is no connection for responses is left to others."""
-    assert (responses_socket.claim(HANDSHAKE._replace(path=path)) is not None) is followed
+    assert (responses_socket.match(HANDSHAKE._replace(path=path)) is not None) is followed
 
 
 @pytest.mark.parametrize(
@@ -542,7 +542,7 @@ def test_many_pieces(recorded: Recorded) -> None:
     piece = json.dumps({"type": "response.output_text.delta", "item_id": "m1", "delta": "x" * 100_000})
     for _ in range(200):
         socket.received(piece)
-    (response,) = socket._lanes._begun.values()
+    (response,) = socket._streams._begun.values()
     assert sum(len(data) for _, data in response._pieces) < response_streams.KEPT + 1000
     socket.received(json.dumps(event("response.completed", usage=USAGE)))
     assert recorded.call[names.COST_USD] == COST

@@ -398,7 +398,7 @@ def test_long_stream(
     client: openai.OpenAI, provider: Provider, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream that is too long to be kept is read in parts, and comes to the same."""
-    monkeypatch.setattr(body, "FOLD_AT", 100)
+    monkeypatch.setattr(body, "ACCUMULATE_AT", 100)
     provider.script(Fault(usage=USAGE, piece=50), Fault(usage=USAGE))
     list(client.chat.completions.create(**STREAM))
     list(client.chat.completions.create(**STREAM))

@@ -302,7 +302,7 @@ def test_realtime(kind: str, recorded: Recorded) -> None:
 
 def test_live(recorded: Recorded) -> None:
     """An hour of which two minutes were active costs 1.26; a key that is new is said."""
-    observer = openai_live.claim(Handshake("127.0.0.1", 443, "/v1/live/sessions", "", {}))
+    observer = openai_live.match(Handshake("127.0.0.1", 443, "/v1/live/sessions", "", {}))
     assert observer is not None
     session = {"id": "live_1", "model": "gpt-live-1", "expires_at": 1_790_000_000}
     usage = {"seconds": 3600, "active_seconds": 120, "paused_seconds": 3480}
@@ -345,7 +345,7 @@ def test_a_key_is_warned_of_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """One line for each key and process, however often it comes."""
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     with caplog.at_level(logging.WARNING, "otel_costs"):
         for _ in range(3):
             service.ask("chat", {"holographic_tokens": 40}, client)

@@ -74,7 +74,7 @@ def test_one_warning(
     driver: Driver, recorded: Recorded, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is said once for each process."""
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     with caplog.at_level(logging.WARNING, names.SCOPE):
         for way in WAYS:
             start(driver, way)
@@ -119,7 +119,7 @@ def test_a_sideband_joins_a_live_session(way: str, driver: Driver, recorded: Rec
     with otel_costs.session("abc-123"):
         name = start(driver, way)
     path = f"/v1/live/sessions/{name}/attach"
-    socket = openai_live.claim(Handshake("127.0.0.1", 443, path, "", {}))
+    socket = openai_live.match(Handshake("127.0.0.1", 443, path, "", {}))
     assert socket is not None
     config = {"id": name, "model": "gpt-live-1", "expires_at": 1_795_347_000}
     for event in (

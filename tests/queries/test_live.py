@@ -31,7 +31,7 @@ def _known_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def open_at(path: str) -> LiveConnection:
-    socket = openai_live.claim(Handshake("127.0.0.1", 80, path, "", {}))
+    socket = openai_live.match(Handshake("127.0.0.1", 80, path, "", {}))
     assert socket is not None
     return socket
 

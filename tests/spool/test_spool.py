@@ -78,7 +78,7 @@ class Taker:
 
 @pytest.fixture
 def taker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Taker]:
-    monkeypatch.setattr(telemetry, "_complained", set())
+    monkeypatch.setattr(telemetry, "_warned", set())
     made = Taker()
     made.server.start()
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.endpoint)

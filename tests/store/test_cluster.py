@@ -1,4 +1,4 @@
-"""Layout: one server's tables, or a cluster's, of the same files."""
+"""ClusterSchema: one server's tables, or a cluster's, of the same files."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from otel_costs.store import files, reports, schema
-from otel_costs.store.cluster import SHARDED_BY, Layout, TableLocation, places
+from otel_costs.store.cluster import SHARDED_BY, ClusterSchema, TableLocation, table_locations
 from otel_costs.store.files import Statement
 from tests.queries.engine import beside, engine
 from tests.queries.ledger import COST_COUNTS, Store, at, call, job, message
@@ -17,12 +17,12 @@ from tests.queries.ledger import COST_COUNTS, Store, at, call, job, message
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-CLUSTER = Layout("costs")
+CLUSTER = ClusterSchema("costs")
 EVERYWHERE = ("alerts", "bill_differences", "budgets", "contract_charges")
 """Tables that every server has whole."""
 
 
-def rendered(layout: Layout) -> list[Statement]:
+def rendered(layout: ClusterSchema) -> list[Statement]:
     """Return all statements of a layout."""
     return layout.complete(files.statements(asdict(schema.Retention()), "here"))
 
@@ -61,7 +61,7 @@ def test_every_table_is_over_all_shards_or_whole_everywhere() -> None:
 
 def test_one_server_gets_the_files_as_they_are() -> None:
     """Nothing more, and nothing of a cluster in it."""
-    found = rendered(Layout())
+    found = rendered(ClusterSchema())
     assert len(found) == sum(1 for path in files.folder().glob("*/*.sql") if path.parent.name != "access")
     for statement in found:
         assert not re.search(r"_local\b|replicated|distributed|on cluster", statement.body, re.IGNORECASE)
@@ -150,7 +150,7 @@ def test_what_a_cluster_needs_is_added(name: str, kind: files.Kind, sql: str, ma
     """The words for it stand where they belong, in every kind of statement; on one server it stays as it is."""
     written = Statement(name, kind, sql)
     assert ";\n".join(statement.sql for statement in CLUSTER.complete([written])) == made
-    assert Layout().complete([written]) == [written]
+    assert ClusterSchema().complete([written]) == [written]
 
 
 def test_what_fills_tables_stays_on_its_server() -> None:
@@ -165,7 +165,7 @@ def test_what_fills_tables_stays_on_its_server() -> None:
 def test_a_name_that_is_none(name: str) -> None:
     """It is refused before a statement is made of it."""
     with pytest.raises(ValueError, match="is no name of a cluster"):
-        Layout(name)
+        ClusterSchema(name)
 
 
 @pytest.fixture
@@ -176,13 +176,13 @@ def shard(monkeypatch: pytest.MonkeyPatch) -> Iterator["Client"]:
     """
     client = beside("shard_test")
 
-    def alone(self: Layout, statements: list[Statement]) -> list[Statement]:
+    def alone(self: ClusterSchema, statements: list[Statement]) -> list[Statement]:
         found = complete(self, statements)
         return [Statement(one.name, one.kind, _alone(one.sql)) for one in found]
 
-    complete = Layout.complete
-    monkeypatch.setattr(Layout, "complete", alone)
-    monkeypatch.setattr(Layout, "on_cluster", "")
+    complete = ClusterSchema.complete
+    monkeypatch.setattr(ClusterSchema, "complete", alone)
+    monkeypatch.setattr(ClusterSchema, "on_cluster", "")
     schema.apply(client, layout=CLUSTER)
     yield client
     client.command("drop database shard_test sync")
@@ -240,6 +240,6 @@ def test_a_shard_answers_as_one_server_does(shard: "Client") -> None:
 
 def test_where_rows_are(shard: "Client") -> None:
     """A table over all shards tells which one it is over; others hold their own."""
-    assert places(shard)["calls_local"] == TableLocation("calls_local")
-    assert places(engine())["calls"] == TableLocation("calls")
-    assert "session_report" not in places(engine())
+    assert table_locations(shard)["calls_local"] == TableLocation("calls_local")
+    assert table_locations(engine())["calls"] == TableLocation("calls")
+    assert "session_report" not in table_locations(engine())

@@ -9,7 +9,7 @@ from typing import Final
 from otel_costs.providers import kit
 from otel_costs.providers.assemblyai import transcript
 from otel_costs.providers.assemblyai.gateway import CHAT
-from otel_costs.providers.assemblyai.sockets import claim
+from otel_costs.providers.assemblyai.sockets import match
 from otel_costs.providers.kit import speech_usage
 
 
@@ -31,7 +31,7 @@ def _speech(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
 VENDOR: Final = kit.Vendor(
     name="assemblyai",
     agent="assemblyai/",
-    claim=claim,
+    match=match,
     endpoints=(
         kit.Endpoint("speech_to_text", "POST", "/v2/transcript$", transcript.read, transcript.model),
         kit.Endpoint("speech_to_text", "GET", "/v2/transcript/[^/]+$", transcript.read, is_poll=True),

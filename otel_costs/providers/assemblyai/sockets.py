@@ -9,10 +9,10 @@ from otel_costs.calls.reading import Reading
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit import speech_usage
 from otel_costs.providers.kit.speech_socket import SynthesisCall, TranscriptionCall
-from otel_costs.transports.websocket.claims import Handshake, Observer
+from otel_costs.transports.websocket.matching import Handshake, Observer
 
 
-def claim(handshake: Handshake) -> Observer | None:
+def match(handshake: Handshake) -> Observer | None:
     """Return who follows a socket to AssemblyAI; None if nothing on it is billed, or we do not know it."""
     if handshake.path.endswith("/v3/ws"):
         return _Transcription(handshake)

@@ -7,7 +7,7 @@ seconds of a recording: characters are an estimate.
 from typing import Final
 
 from otel_costs.providers import kit
-from otel_costs.providers.cartesia.sockets import claim
+from otel_costs.providers.cartesia.sockets import match
 from otel_costs.providers.kit import speech_usage
 
 
@@ -37,7 +37,7 @@ _SAID: Final = kit.text_to_speak("transcript")
 VENDOR: Final = kit.Vendor(
     name="cartesia",
     agent="cartesia-python/",
-    claim=claim,
+    match=match,
     clients=kit.stainless("cartesia._base_client"),
     endpoints=(
         kit.Endpoint("text_to_speech", "POST", "/tts/(bytes|sse)$", _speech, inputs=_SAID, is_read=False),

@@ -9,12 +9,12 @@ from urllib.parse import parse_qs
 from otel_costs.calls.reading import Reading
 from otel_costs.providers.kit import speech_usage
 from otel_costs.providers.kit.speech_socket import SynthesisCall, TranscriptionCall, outline
-from otel_costs.transports.websocket.claims import Handshake, Observer
+from otel_costs.transports.websocket.matching import Handshake, Observer
 
 _BYTES: Final = {"pcm_s16le": 2, "pcm_s32le": 4, "pcm_f16le": 2, "pcm_f32le": 4, "pcm_mulaw": 1, "pcm_alaw": 1}
 
 
-def claim(handshake: Handshake) -> Observer | None:
+def match(handshake: Handshake) -> Observer | None:
     """Return who follows a socket to Cartesia; None if nothing on it is billed."""
     if handshake.path.endswith("/tts/websocket"):
         return _Speech(handshake)

@@ -10,7 +10,7 @@ from typing import Final
 from otel_costs import semconv as names
 from otel_costs.providers import kit
 from otel_costs.providers.deepgram import prices
-from otel_costs.providers.deepgram.sockets import claim
+from otel_costs.providers.deepgram.sockets import match
 from otel_costs.providers.kit import speech_usage
 
 
@@ -47,7 +47,7 @@ def _id(answer: kit.Answer, said: str | None = None) -> str | None:
 VENDOR: Final = kit.Vendor(
     name="deepgram",
     agent="deepgram-sdk",
-    claim=claim,
+    match=match,
     clients=kit.fern("deepgram.core.http_client"),
     endpoints=(
         kit.Endpoint("speech_to_text", "POST", "/v1/listen$", _listen, default_model=prices.DEFAULT_MODEL),

@@ -16,13 +16,13 @@ from urllib.parse import parse_qs
 from otel_costs.calls.reading import Reading
 from otel_costs.providers.deepgram import prices
 from otel_costs.providers.kit.speech_socket import AgentCall, SynthesisCall, TranscriptionCall
-from otel_costs.transports.websocket.claims import Handshake, Observer
+from otel_costs.transports.websocket.matching import Handshake, Observer
 from otel_costs.usage import Usage
 
 _BYTES: Final = {"linear16": 2, "linear32": 4, "mulaw": 1, "alaw": 1}  # of a sample
 
 
-def claim(handshake: Handshake) -> Observer | None:
+def match(handshake: Handshake) -> Observer | None:
     """Return who follows a socket to Deepgram; None if nothing on it is billed."""
     query = parse_qs(handshake.query)
     if handshake.path.endswith(("/v1/listen", "/v2/listen")):

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from otel_costs.providers import kit
-from otel_costs.providers.elevenlabs.sockets import claim
+from otel_costs.providers.elevenlabs.sockets import match
 from otel_costs.providers.elevenlabs.transcription import read as read_transcription
 
 
@@ -45,7 +45,7 @@ _CHANGERS: Final = r"/v1/(speech-to-speech|voice-changer)/[^/]+(/stream)?$"
 VENDOR: Final = kit.Vendor(
     name="elevenlabs",
     agent="elevenlabs/",
-    claim=claim,
+    match=match,
     clients=kit.fern("elevenlabs.core.http_client"),
     endpoints=(
         _speaks(r"/v1/text-to-speech/[^/]+(/stream)?(/with-timestamps)?$", default_model="eleven_multilingual_v2"),

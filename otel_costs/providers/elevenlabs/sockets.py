@@ -9,14 +9,14 @@ from urllib.parse import parse_qs
 from otel_costs.calls.reading import Reading
 from otel_costs.providers.kit import speech_usage
 from otel_costs.providers.kit.speech_socket import SynthesisCall, TranscriptionCall, outline
-from otel_costs.transports.websocket.claims import Handshake, Observer
+from otel_costs.transports.websocket.matching import Handshake, Observer
 
 _FINAL: Final = ('"isFinal":true', '"isFinal": true', '"is_final":true', '"is_final": true')
 _SOUND: Final = '"audio_base_64"'
 _BYTES: Final = {"pcm": 2, "ulaw": 1, "alaw": 1}  # of a sample
 
 
-def claim(handshake: Handshake) -> Observer | None:
+def match(handshake: Handshake) -> Observer | None:
     """Return who follows a socket to ElevenLabs; None if nothing on it is billed, or we do not know it."""
     query = parse_qs(handshake.query)
     if handshake.path.endswith("/speech-to-text/realtime"):

@@ -9,7 +9,7 @@ from otel_costs.providers.kit.sdk_method import Answered, Method, MethodCall
 from otel_costs.providers.kit.speech_socket import AgentCall, SynthesisCall, TranscriptionCall
 from otel_costs.providers.kit.transcripts import heard, synthesized
 from otel_costs.providers.kit.vendor import Vendor, fern, stainless
-from otel_costs.transports.websocket.claims import Handshake, Observer
+from otel_costs.transports.websocket.matching import Handshake, Observer
 from otel_costs.usage import Usage
 from otel_costs.usage.merging import merged
 from otel_costs.values.json_objects import mapping, objects, parsed

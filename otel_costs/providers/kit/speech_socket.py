@@ -18,7 +18,7 @@ from otel_costs.messages.drafts import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit import speech_usage, transcripts
 from otel_costs.runtime import background, telemetry
-from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.transports.websocket.matching import Handshake
 from otel_costs.values import sanitize
 
 KEPT: Final = 10_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from otel_costs.providers.kit.request import Endpoint
 from otel_costs.providers.kit.sdk_method import Method
-from otel_costs.transports.websocket.claims import Handshake, Observer
+from otel_costs.transports.websocket.matching import Handshake, Observer
 
 
 def stainless(module: str) -> tuple[str, str]:
@@ -25,7 +25,7 @@ class Vendor:
 
     Over HTTP (`httpx` or `httpx2`): `endpoints`, and `clients`, the methods of its package in which that tries again.
     Over anything else that its package has a method for (gRPC, a native library): `methods`.
-    On WebSockets: `claim`, which is asked about every socket to its hosts.
+    On WebSockets: `match`, which is asked about every socket to its hosts.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Vendor:
     clients: Sequence[str] = ()
     """`module:Class.method`. They are wrapped when the module is imported; what they repeat is one call."""
     methods: Sequence[Method] = ()
-    claim: Callable[[Handshake], Observer | None] | None = None
+    match: Callable[[Handshake], Observer | None] | None = None
     prices: Path | None = None
     """Its price file; it counts below the user's and above genai-prices. None: it has none."""
 

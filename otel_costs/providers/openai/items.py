@@ -17,7 +17,7 @@ _SILENT: Final = frozenset(
 
 def request(fields: Mapping[str, Any]) -> Iterator[Draft]:
     """Yield what a request of responses or decisions says."""
-    if continued := _held(fields):
+    if continued := _continued(fields):
         yield Draft("", CONTEXT, key=continued)
     if isinstance(instructions := fields.get("instructions"), str):
         yield Draft("system", "text", text(instructions), instructions=True)
@@ -49,7 +49,7 @@ def items(given: object) -> Iterator[Draft]:
             yield from _tool(kind, fields)
 
 
-def _held(fields: Mapping[str, Any]) -> str | None:
+def _continued(fields: Mapping[str, Any]) -> str | None:
     """Return what the request continues at the provider's.
 
     Nobody tells us how far a conversation there has got, so that its key is new each time: a second "yes" is a second

@@ -137,9 +137,9 @@ def _identity(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return whose a request is, which may name its user and its session; a conversation that is held is one."""
     metadata, conversation = body.get("metadata"), body.get("conversation")
     named = metadata.get("session_id") if isinstance(metadata, Mapping) else None
-    held = conversation.get("id") if isinstance(conversation, Mapping) else conversation
+    conversation_id = conversation.get("id") if isinstance(conversation, Mapping) else conversation
     user = text(body.get("safety_identifier")) or text(body.get("user"))
-    return attribution(user, text(named) or text(held))
+    return attribution(user, text(named) or text(conversation_id))
 
 
 @telemetry.never_raises("read the messages of a request")

@@ -1,4 +1,4 @@
-"""Responses that share a connection: each a call, told apart by its lane, and read once, at its end."""
+"""Responses that share a connection: each a call, told apart by its stream, and read once, at its end."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ Identify = Callable[[Mapping[str, Any]], Job | None]
 
 
 class ResponseStreams:
-    """The responses on one connection, by lane: in each they come one after the other, in the order they are asked for.
+    """The responses on one connection, by the id of their stream: in each they come in the order they are asked for.
 
     `unasked` returns the request of a response that nobody asked for, from the first that is known of it; `start` its
     call. `identify` returns the job of a response whose end was seen, where others may see it, too.
@@ -47,34 +47,34 @@ class ResponseStreams:
         self._begun: dict[object, _Response] = {}
 
     @property
-    def lanes(self) -> set[object]:
-        """The lanes on which something is asked for or under way."""
+    def streams(self) -> set[object]:
+        """The streams on which something is asked for or under way."""
         return {*self._asked, *self._begun}
 
-    def ask(self, lane: object, request: Request, reservation: Reservation | None = None) -> None:
+    def ask(self, stream_id: object, request: Request, reservation: Reservation | None = None) -> None:
         """Start the call of a response that is asked for, for which so much is reserved."""
-        self._asked.setdefault(lane, deque()).append(self._begin(request, reservation))
+        self._asked.setdefault(stream_id, deque()).append(self._begin(request, reservation))
 
-    def tell(self, lane: object, kind: str, data: str) -> None:
-        """Read an event of a lane."""
+    def tell(self, stream_id: object, kind: str, data: str) -> None:
+        """Read an event of a stream."""
         if kind == "response.created":
-            self._finish(lane, None)  # its last event never came
-            begun = self._begun[lane] = self._next(lane) or self._start(data)
+            self._finish(stream_id, None)  # its last event never came
+            begun = self._begun[stream_id] = self._next(stream_id) or self._start(data)
             begun.take(kind, data)
         elif kind in LAST:
-            if lane not in self._begun:
-                self._begun[lane] = self._next(lane) or self._start(data)
-            self._begun[lane].take(kind, data)
-            self._finish(lane, None)
+            if stream_id not in self._begun:
+                self._begun[stream_id] = self._next(stream_id) or self._start(data)
+            self._begun[stream_id].take(kind, data)
+            self._finish(stream_id, None)
         elif kind == "error":
-            self._fail(lane, data)
-        elif (response := self._begun.get(lane)) is not None:
+            self._fail(stream_id, data)
+        elif (response := self._begun.get(stream_id)) is not None:
             response.take(kind, data)
 
     def close(self, error: str | None) -> None:
         """Finish what will not be answered any more; `error` is the kind of error that closed the connection."""
-        for lane in list(self._begun):
-            self._finish(lane, error)
+        for stream_id in list(self._begun):
+            self._finish(stream_id, error)
         for waiting in self._asked.values():
             for response in waiting:
                 response.finish(error)
@@ -89,28 +89,28 @@ class ResponseStreams:
         call.reservation = reservation
         return _Response(call, request, self._identify)
 
-    def _next(self, lane: object) -> "_Response | None":
-        waiting = self._asked.get(lane)
+    def _next(self, stream_id: object) -> "_Response | None":
+        waiting = self._asked.get(stream_id)
         if not waiting:
             return None
         response = waiting.popleft()
         if not waiting:
-            del self._asked[lane]
+            del self._asked[stream_id]
         return response
 
-    def _finish(self, lane: object, error: str | None) -> None:
-        if (response := self._begun.pop(lane, None)) is not None:
+    def _finish(self, stream_id: object, error: str | None) -> None:
+        if (response := self._begun.pop(stream_id, None)) is not None:
             response.finish(error)
 
-    def _fail(self, lane: object, data: str) -> None:
+    def _fail(self, stream_id: object, data: str) -> None:
         """End a response with an error: the one that is under way, or the one that is asked for and will not begin."""
-        event, lanes = parsed(data) or {}, self.lanes
-        if lane not in lanes and len(lanes) == 1:
-            (lane,) = lanes  # a request that is not understood is answered without its lane
-        if lane in self._begun and (event.get("sequence_number") is not None or lane not in self._asked):
-            self._begun[lane].take("error", data)
-            self._finish(lane, None)
-        elif (refused := self._next(lane)) is not None:
+        event, streams = parsed(data) or {}, self.streams
+        if stream_id not in streams and len(streams) == 1:
+            (stream_id,) = streams  # a request that is not understood is answered without its stream_id
+        if stream_id in self._begun and (event.get("sequence_number") is not None or stream_id not in self._asked):
+            self._begun[stream_id].take("error", data)
+            self._finish(stream_id, None)
+        elif (refused := self._next(stream_id)) is not None:
             refused.refuse(answer.failure(event) or "error")
 
 

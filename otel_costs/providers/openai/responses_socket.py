@@ -16,12 +16,12 @@ STEERED: Final = 64
 """Responses whose steering is remembered until its successor is created."""
 
 _TYPE: Final = re.compile(r'"type"\s*:\s*"([^"\\]*)"')
-_LANE: Final = re.compile(r'"stream_id"\s*:\s*"([^"\\]*)"')
+_STREAM_ID: Final = re.compile(r'"stream_id"\s*:\s*"([^"\\]*)"')
 
 _ROUTE: Final[Route] = find("post", "/responses") or Route("responses", "chat")
 
 
-def claim(handshake: Handshake) -> "ResponsesSocket | None":
+def match(handshake: Handshake) -> "ResponsesSocket | None":
     """Follow a socket on which responses are asked for."""
     if not handshake.path.rstrip("/").endswith("/responses"):
         return None
@@ -33,7 +33,7 @@ class ResponsesSocket:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._lanes = ResponseStreams(self._unasked, Request.start)
+        self._streams = ResponseStreams(self._unasked, Request.start)
         self._steered: dict[str, list[Any]] = {}
 
     def sent(self, frame: str | bytes) -> None:
@@ -44,30 +44,30 @@ class ResponsesSocket:
         if body.get("type") == "response.steer":
             self._steer(body)
         elif body.get("type") == "response.create":
-            lane = body.pop("stream_id", None)
+            stream_id = body.pop("stream_id", None)
             del body["type"]
             steered = self._steered.get(previous := str(body.get("previous_response_id")), [])
             request = self._request(body, steered)
             reservation = request.admitted()
             self._steered.pop(previous, None)
-            self._lanes.ask(lane, request, reservation)
+            self._streams.ask(stream_id, request, reservation)
 
     def received(self, frame: str | bytes) -> None:
         text = as_text(frame)
-        kind, lane = _kind(text), self._lane(text)
+        kind, stream_id = _kind(text), self._stream_id(text)
         if kind == "response.steer.failed":
             steer = (parsed(text) or {}).get("steer")
             self._steered.pop(str(steer.get("previous_response_id") if isinstance(steer, Mapping) else None), None)
         elif not kind.startswith("response.steer."):
-            self._lanes.tell(lane, kind, text)
+            self._streams.tell(stream_id, kind, text)
 
     def closed(self, error: str | None) -> None:
-        self._lanes.close(error)
+        self._streams.close(error)
 
-    def _lane(self, text: str) -> object:
-        """Return the lane of an event, None for the one without a name; most events name theirs once, or none."""
-        found = set(_LANE.findall(text))
-        if len(found) > 1 or found - self._lanes.lanes:
+    def _stream_id(self, text: str) -> object:
+        """Return the stream_id of an event, None for the one without a name; most events name theirs once, or none."""
+        found = set(_STREAM_ID.findall(text))
+        if len(found) > 1 or found - self._streams.streams:
             return (parsed(text) or {}).get("stream_id")  # metadata may have a field of that name
         return found.pop() if found else None
 

@@ -33,14 +33,14 @@ class UsageFilter:
     """
 
     def __init__(self) -> None:
-        self._held = b""
+        self._incomplete = b""
         self._has_begun = False
         self._tells_null = False  # the provider has a usage in each chunk because it was asked for one
         self._always_tells = False  # the provider has a usage in chunks that say something: it tells it unasked
 
     def feed(self, chunk: bytes) -> bytes:
         """Return those of the next bytes that the application gets."""
-        if self._held or not chunk.endswith(b"\n\n"):
+        if self._incomplete or not chunk.endswith(b"\n\n"):
             chunk = self._whole(chunk)
         # The usual case, one chunk with a null usage near its end, without a look at each event: this runs for all.
         at = chunk.rfind(_NULL_AS_WRITTEN)
@@ -55,18 +55,18 @@ class UsageFilter:
 
     def _whole(self, chunk: bytes) -> bytes:
         """Return the events that are whole now, and hold the rest back."""
-        data = self._held + chunk
+        data = self._incomplete + chunk
         end = end_of_last(data)
-        self._held = data[end:]
+        self._incomplete = data[end:]
         return data[:end]
 
     def flush(self) -> bytes:
         """Return what is held back, at the end of the stream."""
-        held, self._held = self._held, b""
-        if b'"usage"' not in held:
+        incomplete, self._incomplete = self._incomplete, b""
+        if b'"usage"' not in incomplete:
             # A usage chunk that the end of the connection cut short, most likely.
-            return b"" if _NO_CHOICES.search(held) else held
-        shown = self._without_usage(held)
+            return b"" if _NO_CHOICES.search(incomplete) else incomplete
+        shown = self._without_usage(incomplete)
         cut_short = _A_USAGE.search(shown) and not _A_CHOICE.search(shown)
         return b"" if cut_short or _NO_CHOICES.search(shown) else shown
 

@@ -16,7 +16,7 @@ from otel_costs.transports.websocket import Handshake
 _PATH: Final = re.compile(r"/live/sessions(?:/(?P<id>[^/]+)/(?P<how>attach|fork))?/?$")
 
 
-def claim(handshake: Handshake) -> LiveConnection | None:
+def match(handshake: Handshake) -> LiveConnection | None:
     """Follow a socket of a Live session."""
     path = _PATH.search(handshake.path)
     if path is None:

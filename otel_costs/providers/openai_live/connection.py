@@ -11,9 +11,8 @@ from otel_costs.hosts import Host
 from otel_costs.messages import Draft, Message, joined
 from otel_costs.providers.openai import items as openai_items
 from otel_costs.providers.openai.parts import key, mapping, sequence
-from otel_costs.providers.openai_live import meter as meters
 from otel_costs.providers.openai_live.delegations import Delegations
-from otel_costs.providers.openai_live.meter import Meter, View
+from otel_costs.providers.openai_live.session_usage import SessionObserver, SessionUsage, observe
 from otel_costs.providers.openai_live.transcript import Transcript, Utterance
 from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.configuration import Configuration
@@ -38,15 +37,15 @@ class LiveConnection:
         """`seen` is the session that this looks at from the side; None for one that this starts."""
         self._owner, self._configuration, self._host = owner, configuration, host
         self._delegations, self._transcript = Delegations(owner, host), Transcript()
-        self._view = View(owner, configuration, is_primary=seen is None)
-        self._meter: Meter | None = None
+        self._observer = SessionObserver(owner, configuration, is_primary=seen is None)
+        self._usage: SessionUsage | None = None
         self._asked: Event = {}
         self._heard_bytes, self._bytes_per_second = 0, 2 * _PCM_RATE
         self._began_ns: int | None = None
         self._name, self._count = random_id()[:8], 0
         if seen is not None:
             configuration.id = seen
-            self._meter = meters.join(self._view, seen)
+            self._usage = observe(self._observer, seen)
 
     def sent(self, frame: str | bytes) -> None:
         """Read an event of the application's. Raises BudgetExceeded where it starts more than its session may spend."""
@@ -82,9 +81,9 @@ class LiveConnection:
         """Write what is under way: nothing more will become known of it here."""
         try:
             self._finish(error)
-            if self._meter is not None:
+            if self._usage is not None:
                 self._play()
-                self._meter.leave(self._view, error)
+                self._usage.leave(self._observer, error)
         finally:
             self._owner.end(error)
 
@@ -96,46 +95,46 @@ class LiveConnection:
     @property
     def _leads(self) -> bool:
         """Whether what all connections of the session see is written here."""
-        return self._meter is not None and self._meter.leads(self._view)
+        return self._usage is not None and self._usage.leads(self._observer)
 
     def _play(self) -> None:
-        """Tell the meter how far the session has got, by its sound and by its transcripts."""
-        if self._meter is not None:
+        """Note how far the session has got, by its sound and by its transcripts."""
+        if self._usage is not None:
             heard = Decimal(self._heard_bytes) / self._bytes_per_second
-            self._meter.play(max(heard, Decimal(self._transcript.until_ms) / 1000))
+            self._usage.play(max(heard, Decimal(self._transcript.until_ms) / 1000))
 
     # The service's events.
 
     def _starts(self, event: Event) -> None:
         self._tells(event)
-        if self._meter is None and self._configuration.id is not None:
-            self._meter = meters.join(self._view, self._configuration.id)
+        if self._usage is None and self._configuration.id is not None:
+            self._usage = observe(self._observer, self._configuration.id)
             self._began_ns = time_ns()
             self._tell_history()
 
     def _tells(self, event: Event) -> None:
         session = mapping(event.get("session"))
         self._configuration.tell(session)
-        if self._meter is not None:
-            self._meter.know(self._configuration)
+        if self._usage is not None:
+            self._usage.know(self._configuration)
         form = mapping(mapping(session.get("audio")).get("format"))
-        if self._view.is_primary and form:  # who looks on hears what the model does, whatever the caller's format
+        if self._observer.is_primary and form:  # any other hears what the model does, whatever the caller's format
             rate = form.get("rate")
             pcm = 2 * rate if type(rate) is int and rate > 0 else 2 * _PCM_RATE
             self._bytes_per_second = _G711_BYTES_PER_SECOND if form.get("type") in ("audio/pcmu", "audio/pcma") else pcm
 
     def _uses(self, event: Event) -> None:
-        if self._meter is not None:
-            self._meter.report(event.get("usage"))
+        if self._usage is not None:
+            self._usage.report(event.get("usage"))
             self._play()
-            self._meter.note(self._view)
+            self._usage.note(self._observer)
 
     def _ends(self, event: Event) -> None:
         self._tells(event)
-        if self._meter is not None:
+        if self._usage is not None:
             self._finish(None)
             self._play()
-            self._meter.end(self._view, event.get("usage"), event.get("reason"))
+            self._usage.end(self._observer, event.get("usage"), event.get("reason"))
 
     def _speaks(self, event: Event) -> None:
         if self._began_ns is None:
@@ -159,7 +158,7 @@ class LiveConnection:
             self._delegations.decide(event)
 
     def _takes(self, event: Event) -> bool:
-        return self._meter is not None and self._meter.takes(self._view, key(event.get("event_id")))
+        return self._usage is not None and self._usage.takes(self._observer, key(event.get("event_id")))
 
     # What was said.
 
@@ -183,14 +182,14 @@ class LiveConnection:
 
     def _write(self, message_id: str | None, draft: Draft, at_ns: int | None = None) -> None:
         """Write a message, unless another connection does; without an id it is one that nobody else sees."""
-        if self._meter is None or not (self._leads or message_id is None):
+        if self._usage is None or not (self._leads or message_id is None):
             return
         self._count += 1
         message_id = message_id or f"{self._configuration.id}/{self._name}/{self._count}"
         session_id = self._owner.session_id
         if is_new_message(session_id, message_id):
             message = Message(message_id, self._count, joined(session_id, draft))
-            background.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._meter.call_id))
+            background.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._usage.call_id))
 
 
 _RECEIVED: Final[Mapping[str, Callable[[LiveConnection, Event], None]]] = {

@@ -26,11 +26,11 @@ _DECISIONS: Final[Route] = find("post", "/decisions") or Route("decisions", "dec
 
 
 class Delegations:
-    """The responses and decisions of one session. A delegation is a lane of responses, one after the other."""
+    """The responses and decisions of one session. A delegation is a stream of responses, one after the other."""
 
     def __init__(self, owner: Owner, host: Host) -> None:
         self._owner, self._host = owner, host
-        self._lanes = ResponseStreams(self._unasked, self._start, self._identify)
+        self._streams = ResponseStreams(self._unasked, self._start, self._identify)
         self._items: deque[Any] = deque(maxlen=ITEMS)
         self._previous: str | None = None
 
@@ -43,7 +43,7 @@ class Delegations:
         inner = mapping(event.get("event"))
         kind = inner.get("type")
         if isinstance(kind, str):
-            self._lanes.tell(event.get("delegation_id"), kind, json.dumps(inner) if kind in READ else "")
+            self._streams.tell(event.get("delegation_id"), kind, json.dumps(inner) if kind in READ else "")
 
     def decide(self, event: Mapping[str, Any]) -> None:
         """Read `decision.event`, which has a whole decision in it."""
@@ -58,7 +58,7 @@ class Delegations:
 
     def end(self, error: str | None) -> None:
         """Finish what is under way: nobody will say more of it."""
-        self._lanes.close(error)
+        self._streams.close(error)
 
     def _unasked(self, response: Mapping[str, Any]) -> Request:
         body: dict[str, Any] = {"model": response.get("model"), "input": list(self._items)}

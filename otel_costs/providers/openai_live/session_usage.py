@@ -1,7 +1,7 @@
 """What a Live session has used: its seconds, as the service counts them, and the bill for them.
 
 The seconds are totals of the session, so that the largest counts. Several connections may see one session: those of a
-process share its meter, and its bill has an id and a time that follow from the session, for those of other processes.
+process share its usage, and its bill has an id and a time that follow from the session, for those of other processes.
 """
 
 import threading
@@ -31,39 +31,41 @@ NOTED_EVERY_S: Final = 300
 """Seconds between two notes of what was used so far: what a process that is killed may lose."""
 
 TOLD: Final = 1000
-"""Events that all connections are told and that a meter remembers: how far one may be behind another."""
+"""Events that all connections are told, and that are remembered: how far one may be behind another."""
 
 _UNIT: Final = "audio_seconds"
 
-_open: dict[tuple[str, str], "Meter"] = {}
+_open: dict[tuple[str, str], "SessionUsage"] = {}
 _lock = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class SessionObserver:
     """One connection on which a session is seen."""
 
     owner: Owner
     configuration: Configuration
     is_primary: bool
-    """Whether it started the session, which ends with it; any other looks on."""
+    """Whether it started the session, which ends with it; any other came later."""
 
 
-def join(view: View, session_id: str) -> "Meter":
-    """Return the meter of a session, which `view` sees from now on."""
+def observe(observer: SessionObserver, session_id: str) -> "SessionUsage":
+    """Return the usage of a session, which `observer` sees from now on."""
     with _lock:
-        meter = _open.setdefault((view.owner.provider, session_id), Meter(view.owner.provider, session_id))
-        meter.views.append(view)
-        meter.know(view.configuration)
-        return meter
+        found = _open.setdefault(
+            (observer.owner.provider, session_id), SessionUsage(observer.owner.provider, session_id)
+        )
+        found.observers.append(observer)
+        found.know(observer.configuration)
+        return found
 
 
-class Meter:
-    """The seconds of one session, and who in this process sees it. The first of `views` writes what all of them see."""
+class SessionUsage:
+    """The seconds of one session, and its observers in this process: the first of them writes what all of them see."""
 
     def __init__(self, provider: str, session_id: str) -> None:
         self.call_id = derived_id(provider, session_id)
-        self.views: list[View] = []
+        self.observers: list[SessionObserver] = []
         self._key = provider, session_id
         self._began_ns = time_ns()
         self._start_s: int | None = None
@@ -77,20 +79,20 @@ class Meter:
         self._expires_at: int | None = None
 
     def know(self, configuration: Configuration) -> None:
-        """Note what a view was told of the session; the view that writes the bill may be told nothing of it."""
+        """Note what an observer was told of the session; the one that writes the bill may be told nothing of it."""
         self._model = configuration.model or self._model
         self._expires_at = configuration.expires_at or self._expires_at
 
-    def leads(self, view: View) -> bool:
-        """Return whether `view` is the one that writes what all of them see."""
-        return self.views[:1] == [view]
+    def leads(self, observer: SessionObserver) -> bool:
+        """Return whether `observer` is the one that writes what all of them see."""
+        return self.observers[:1] == [observer]
 
-    def takes(self, view: View, event_id: str | None) -> bool:
-        """Return whether `view` is to write what an event says, which all connections of the session are told.
+    def takes(self, observer: SessionObserver, event_id: str | None) -> bool:
+        """Return whether `observer` is to write what an event says, which all connections of the session are told.
 
-        Where the view that led has left, the next one may be told what is written already.
+        Where the observer that led has left, the next one may be told what is written already.
         """
-        if not self.leads(view):
+        if not self.leads(observer):
             return False
         mark = object()
         return event_id is None or len(event_id) < RANDOM or self._told.setdefault(event_id, mark) is mark
@@ -113,36 +115,36 @@ class Meter:
         """Note how far the session has got by its transcripts; it is billed for no less."""
         self._played = max(self._played, until_s)
 
-    def note(self, view: View) -> None:
+    def note(self, observer: SessionObserver) -> None:
         """Write now and then what was used so far. The bill takes the place of the note, when it comes."""
         # It may not be known yet when the session began; a note at another time would stay beside the bill.
         seconds = self._reported.get(_UNIT)
         if self._is_over or self._expires_at is None or seconds is None or seconds < self._next_note_s:
             return
         self._next_note_s = min(seconds * 2, seconds + NOTED_EVERY_S)
-        self._bill(view, self._so_far(), CostReason.SESSION_NOT_ENDED, ended=False)
+        self._bill(observer, self._so_far(), CostReason.SESSION_NOT_ENDED, ended=False)
 
-    def end(self, view: View, usage: object, reason: object) -> None:
+    def end(self, observer: SessionObserver, usage: object, reason: object) -> None:
         """Write the bill: the service said that the session has ended, why, and what it used."""
         if self.report(usage):
             self._bill(
-                view, Usage.of(self._reported, invalid=self._invalid, unknown=self._unknown), None, reason=reason
+                observer, Usage.of(self._reported, invalid=self._invalid, unknown=self._unknown), None, reason=reason
             )
         else:
-            self._bill(view, self._so_far(), CostReason.USAGE_NOT_REPORTED, reason=reason)
+            self._bill(observer, self._so_far(), CostReason.USAGE_NOT_REPORTED, reason=reason)
 
-    def leave(self, view: View, error: str | None) -> None:
-        """Note that `view` sees no more, and write what is known if no other view is left."""
+    def leave(self, observer: SessionObserver, error: str | None) -> None:
+        """Note that `observer` sees no more, and write what is known if no other observer is left."""
         with _lock:
-            self.views.remove(view)
-            self._lost_primary = self._lost_primary or view.is_primary
-            if self.views:
+            self.observers.remove(observer)
+            self._lost_primary = self._lost_primary or observer.is_primary
+            if self.observers:
                 return
             _open.pop(self._key, None)
         if self._lost_primary:
-            self._bill(view, self._so_far(), CostReason.SOCKET_CLOSED_EARLY, error=error)
+            self._bill(observer, self._so_far(), CostReason.SOCKET_CLOSED_EARLY, error=error)
         elif (used := self._so_far()) is not None:  # it goes on without us
-            self._bill(view, used, CostReason.SESSION_NOT_ENDED, ended=False, error=error)
+            self._bill(observer, used, CostReason.SESSION_NOT_ENDED, ended=False, error=error)
 
     def _so_far(self) -> Usage | None:
         """Return what is known to be used; the service says it four times a minute."""
@@ -153,7 +155,7 @@ class Meter:
 
     def _bill(
         self,
-        view: View,
+        observer: SessionObserver,
         usage: Usage | None,
         why: CostReason | None,
         *,
@@ -165,20 +167,20 @@ class Meter:
             if self._is_over:
                 return
             self._is_over = ended
-            view = self.views[0] if self.views else view
+            observer = self.observers[0] if self.observers else observer
         model = self._model
         if self._start_s is None:
             began_s = self._expires_at - SESSION_S if self._expires_at else self._began_ns // 1_000_000_000
             # Of a session that this process began over HTTP, the bill takes the place of the record of then.
             self._start_s = unseen_sessions.started_s(*self._key) or began_s
-        call = view.owner.call("realtime_inference", model, start_ns=self._began_ns)
+        call = observer.owner.call("realtime_inference", model, start_ns=self._began_ns)
         call.stop()
         lasted_s = (time_ns() - self._began_ns) // 1_000_000_000
         found = Reading(
             usage=usage,
             model=model,
             reasons=(why,) if why else (),
-            unknown=view.owner.unknown_tools,
+            unknown=observer.owner.unknown_tools,
             error=f"websocket_{error}" if error else None,
             job=Job(
                 self._key[1],

@@ -13,7 +13,7 @@ from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.connection import Connection
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.translation import Translation
-from otel_costs.transports.websocket.claims import Handshake, Observer
+from otel_costs.transports.websocket.matching import Handshake, Observer
 
 _OTHERS: Final = frozenset({"speech-to-text", "text-to-speech", "transcriptions", "stt", "tts"})
 """What stands before `realtime` in the paths of those who speak another protocol."""
@@ -22,7 +22,7 @@ _VOICE_LIVE: Final = "voice-live"
 """Azure's Voice Live: the same events, at prices of its own."""
 
 
-def claim(handshake: Handshake) -> Observer | None:
+def match(handshake: Handshake) -> Observer | None:
     """Follow a socket whose path ends in `realtime` or `realtime/translations`, at whatever host."""
     path = [part for part in handshake.path.split("/") if part]
     translates = path[-2:] == ["realtime", "translations"]

@@ -71,24 +71,24 @@ class Owner:
 
         What it costs is reserved when it begins, which a service may do by itself, too.
         """
-        if (reservation := admit(self._kind, scope=self._scope, identity=self._whose)) is not None:
+        if (reservation := admit(self._kind, scope=self._scope, identity=self._attribution)) is not None:
             reservation.release()
 
     def check_spent(self) -> None:
         """Raise `BudgetExceeded` if a budget is spent; this waits for nothing, and is for every piece of sound."""
-        for limit in limits_of(self._kind, self._scope, self._whose):
+        for limit in limits_of(self._kind, self._scope, self._attribution):
             limit.check()
 
     def reserve(self, call: Call) -> None:
         """Reserve what a response may cost that has begun, whoever asked for it."""
-        call.reservation = admit(self._kind, scope=self._scope, identity=self._whose, refusing=False)
+        call.reservation = admit(self._kind, scope=self._scope, identity=self._attribution, refusing=False)
 
     @property
     def _kind(self) -> Kind:
         return Kind("realtime_inference", self.provider, self.model or self._configuration.model)
 
     @property
-    def _whose(self) -> Mapping[str, Any]:
+    def _attribution(self) -> Mapping[str, Any]:
         return attribution(self._user) if self._identity is None else self._identity
 
     @property

@@ -13,13 +13,13 @@ from otel_costs.runtime import background
 from otel_costs.values.ids import random_id
 from otel_costs.values.recent import Recent
 
-HELD: Final = 32
+MOST_PENDING: Final = 32
 KNOWN: Final = 512
 """Items that are remembered as written, and more."""
 
 
 class PendingItems:
-    """What waits on one connection: at most `HELD` items; the oldest is written as it is."""
+    """What waits on one connection: at most `MOST_PENDING` items; the oldest is written as it is."""
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -28,7 +28,7 @@ class PendingItems:
         self._wordless: OrderedDict[str, Item] = OrderedDict()
         self._count = 0
         self._mark = random_id()[:8]
-        self.since_response: deque[Draft] = deque(maxlen=HELD)
+        self.since_response: deque[Draft] = deque(maxlen=MOST_PENDING)
         """What was written since the last response, for the span of the next."""
 
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class PendingItems:
         """Return the item, which waits from now on if it did not."""
         if (found := self._items.get(item_id)) is not None:
             return found
-        while len(self._items) >= HELD:
+        while len(self._items) >= MOST_PENDING:
             oldest = next(iter(self._items.values()))
             if oldest.drafts:
                 self.write(oldest)
@@ -79,7 +79,7 @@ class PendingItems:
         if self._is_new(item):
             if item.is_wordless:
                 self._wordless[item.id] = item
-                if len(self._wordless) > HELD:
+                if len(self._wordless) > MOST_PENDING:
                     self._wordless.popitem(last=False)
             background.put(partial(say, self._owner, item))
 

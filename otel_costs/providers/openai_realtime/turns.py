@@ -20,7 +20,7 @@ from otel_costs.providers.openai_realtime.conversation import Items
 from otel_costs.providers.openai_realtime.items import drafts as drafts_of
 from otel_costs.providers.openai_realtime.items import item_key
 from otel_costs.providers.openai_realtime.owner import Owner
-from otel_costs.providers.openai_realtime.pending_items import HELD
+from otel_costs.providers.openai_realtime.pending_items import MOST_PENDING
 from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.runtime import background
 from otel_costs.usage.merging import in_one
@@ -40,7 +40,7 @@ class Turn:
         """`asked` is what is known of it when it begins; `aside` says that it is no part of the conversation."""
         self.call, self.asked, self.aside = call, asked, aside
         self.first_audio_s: float | None = None
-        self.items: deque[str] = deque(maxlen=HELD)
+        self.items: deque[str] = deque(maxlen=MOST_PENDING)
 
 
 class Turns:

@@ -18,14 +18,14 @@ from otel_costs.values.audio_length import HEAD, Sound
 KEPT: Final = 32 * 1024 * 1024
 """Bytes of JSON or text that are kept while the application streams them; the usage of a longer one is not read."""
 
-FOLD_AT: Final = 4 * 1024 * 1024
+ACCUMULATE_AT: Final = 4 * 1024 * 1024
 """Bytes of a stream that are kept before they are accumulated: a long one does not stay in memory."""
 
 BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 """Between two events of a stream."""
 _ENDINGS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
-_LOOK_AFTER: Final = 64  # chunks; a chunk has at most 64 KB
+_CHECK_AFTER: Final = 64  # chunks; a chunk has at most 64 KB
 
 
 class Answered(NamedTuple):
@@ -119,7 +119,7 @@ class EventReader:
         if not kept and self._call is not None:
             self._call.first_chunk()
         kept.append(chunk)
-        if len(kept) % _LOOK_AFTER == 0 and sum(map(len, kept)) > FOLD_AT:
+        if len(kept) % _CHECK_AFTER == 0 and sum(map(len, kept)) > ACCUMULATE_AT:
             self._read_whole_events()
 
     def end(self, error: BaseException | None) -> background.Job:

@@ -245,14 +245,14 @@ def _follow(response: Any, watcher: Watch, chunks: Iterator[bytes]) -> Iterator[
 
 def _resized(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Cut chunks to a size again: the body may have become shorter."""
-    held = b""
+    rest = b""
     for chunk in chunks:
-        held += chunk
-        for start in range(0, len(held) - size + 1, size):
-            yield held[start : start + size]
-        held = held[len(held) - len(held) % size :]
-    if held:
-        yield held
+        rest += chunk
+        for start in range(0, len(rest) - size + 1, size):
+            yield rest[start : start + size]
+        rest = rest[len(rest) - len(rest) % size :]
+    if rest:
+        yield rest
 
 
 def _followed_async(response: Any, iterate: Any, chunk_size: int | None, *, raw: bool = False) -> AsyncIterator[bytes]:
@@ -291,12 +291,12 @@ async def _follow_async(response: Any, watcher: Watch, chunks: Any) -> AsyncGene
 
 
 async def _resized_async(chunks: AsyncGenerator[bytes], size: int) -> AsyncIterator[bytes]:
-    held = b""
+    rest = b""
     async with aclosing(chunks):
         async for chunk in chunks:
-            held += chunk
-            for start in range(0, len(held) - size + 1, size):
-                yield held[start : start + size]
-            held = held[len(held) - len(held) % size :]
-    if held:
-        yield held
+            rest += chunk
+            for start in range(0, len(rest) - size + 1, size):
+                yield rest[start : start + size]
+            rest = rest[len(rest) - len(rest) % size :]
+    if rest:
+        yield rest

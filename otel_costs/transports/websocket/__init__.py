@@ -6,10 +6,10 @@ that of each message. A socket has one observer at most, whatever stands on top 
 
 from typing import Final
 
-from otel_costs.transports.websocket import claims
-from otel_costs.transports.websocket.claims import Handshake, Observer, claimed_by, observe
+from otel_costs.transports.websocket import matching
+from otel_costs.transports.websocket.matching import Handshake, Observer, matched_by, observe
 
-__all__ = ["LIBRARIES", "Handshake", "Observer", "claimed_by", "forget", "observe"]
+__all__ = ["LIBRARIES", "Handshake", "Observer", "forget", "matched_by", "observe"]
 
 LIBRARIES: Final[tuple[tuple[str, str], ...]] = (
     ("aiohttp.client_ws", "otel_costs.transports.websocket.aiohttp"),
@@ -21,5 +21,5 @@ LIBRARIES: Final[tuple[tuple[str, str], ...]] = (
 
 
 def forget() -> None:
-    """Forget who claims which sockets."""
-    claims.clear()
+    """Forget who matches which sockets."""
+    matching.clear()

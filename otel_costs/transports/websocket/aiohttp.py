@@ -10,7 +10,7 @@ from typing import Any, Final
 from otel_costs.runtime import telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.transports.websocket import watch
-from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.transports.websocket.matching import Handshake
 from otel_costs.transports.websocket.watch import MARK, Watch
 
 _MODULE: Final = "aiohttp.client_ws"

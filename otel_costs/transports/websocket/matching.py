@@ -1,4 +1,4 @@
-"""Who follows a socket: the first provider module that claims it, asked once, when it opens."""
+"""Who follows a socket: the first provider module that matches it, asked once, when it opens."""
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
@@ -46,36 +46,36 @@ class Observer(Protocol):
         ...
 
 
-Claim = Callable[[Handshake], Observer | None]
+Matcher = Callable[[Handshake], Observer | None]
 
-_claims: list[tuple[str, str | Claim]] = []
+_matchers: list[tuple[str, str | Matcher]] = []
 
 
-def claimed_by(claim: str | Claim, providers: Iterable[str]) -> None:
-    """Have `claim`, a function or the name of a module that has it, asked about sockets to `providers`, `*` to any."""
+def matched_by(match: str | Matcher, providers: Iterable[str]) -> None:
+    """Have `match`, a function or the name of a module that has it, asked about sockets to `providers`, `*` to any."""
     for provider in providers:
-        if (provider, claim) not in _claims:
-            _claims.append((provider, claim))
+        if (provider, match) not in _matchers:
+            _matchers.append((provider, match))
 
 
 def clear() -> None:
-    """Forget who claims which sockets."""
-    _claims.clear()
+    """Forget who matches which sockets."""
+    _matchers.clear()
 
 
 @telemetry.never_raises("follow a socket")
 def observe(handshake: Handshake) -> Observer | None:
-    """Return who follows a socket: the first that claims it, by its provider before any host; None if nobody does."""
+    """Return who follows a socket: the first that matches it, by its provider before any host; None if nobody does."""
     provider = hosts.provider_of(handshake.host, handshake.port)
     for wanted in (provider, "*"):
-        for claimed, claim in _claims:
-            if claimed == wanted and (observer := _asked(claim, handshake)) is not None:
+        for matched, match in _matchers:
+            if matched == wanted and (observer := _asked(match, handshake)) is not None:
                 return observer
     return None
 
 
-def _asked(claim: str | Claim, handshake: Handshake) -> Observer | None:
-    if callable(claim):
-        return claim(handshake)
-    found: Claim = importlib.import_module(claim).claim
+def _asked(match: str | Matcher, handshake: Handshake) -> Observer | None:
+    if callable(match):
+        return match(handshake)
+    found: Matcher = importlib.import_module(match).match
     return found(handshake)

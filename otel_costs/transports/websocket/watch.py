@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.sessions.session import BudgetExceeded
-from otel_costs.transports.websocket.claims import Handshake, Observer, observe
+from otel_costs.transports.websocket.matching import Handshake, Observer, observe
 
 FRAGMENTED_LIMIT: Final = 16 * 2**20
 """Bytes or characters up to which a message that comes in fragments is put together; a longer one is not told of."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from otel_costs.runtime import telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.transports.websocket import watch
-from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.transports.websocket.matching import Handshake
 from otel_costs.transports.websocket.watch import MARK, Assembly, Watch
 
 _CONTEXT: Final = "_otel_costs_context"  # of a connection that is opening: the context of who opens it

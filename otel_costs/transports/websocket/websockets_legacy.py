@@ -9,7 +9,7 @@ from typing import Any
 from otel_costs.runtime import telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.transports.websocket import watch
-from otel_costs.transports.websocket.claims import Handshake
+from otel_costs.transports.websocket.matching import Handshake
 from otel_costs.transports.websocket.watch import MARK, Watch
 from otel_costs.transports.websocket.websockets import told
 

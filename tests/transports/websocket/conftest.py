@@ -24,7 +24,7 @@ def followed(recorded: Recorded) -> Iterator[list[observer.Kept]]:
     """Instrument, with an observer for `/ours`; the value has one for each socket that was opened there."""
     observer.opened.clear()
     observer.asked.clear()
-    websocket.claimed_by(observer.__name__, ["*"])
+    websocket.matched_by(observer.__name__, ["*"])
     yield observer.opened
     observer.opened.clear()
 

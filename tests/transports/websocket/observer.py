@@ -1,4 +1,4 @@
-"""An observer that keeps what it is told, and claims the sockets whose path begins with `/ours`."""
+"""An observer that keeps what it is told, and matches the sockets whose path begins with `/ours`."""
 
 import contextvars
 from collections.abc import Callable
@@ -41,7 +41,7 @@ opened: list[Kept] = []
 asked: list[Handshake] = []
 
 
-def claim(handshake: Handshake) -> Kept | None:
+def match(handshake: Handshake) -> Kept | None:
     asked.append(handshake)
     if handshake.path.startswith("/broken"):
         raise RuntimeError("a bug of ours")

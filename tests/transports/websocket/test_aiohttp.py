@@ -107,7 +107,7 @@ async def test_open_before_us(server: Server) -> None:
     async with aiohttp.ClientSession() as session, session.ws_connect(server.url("/ours/echo?a=b")) as socket:
         observer.opened.clear()
         with instrumented(Recorded()):
-            websocket.claimed_by(observer.__name__, ["*"])
+            websocket.matched_by(observer.__name__, ["*"])
             await socket.send_str("hello")
             assert await socket.receive_str() == "hello"
             (kept,) = observer.opened

@@ -62,7 +62,7 @@ def test_off_with_a_socket_open(server: Server) -> None:
     """A socket that is open when we go is at its end for us, and works on, told to nobody; when we come back, too."""
     observer.opened.clear()
     with instrumented(Recorded()):
-        websocket.claimed_by(observer.__name__, ["*"])
+        websocket.matched_by(observer.__name__, ["*"])
         socket = connect(server.url("/ours/echo"), proxy=None, legacy=True)
         socket.send("followed")
         assert socket.recv() == "followed"
@@ -147,11 +147,11 @@ class Kept:
     def closed(self, error):
         background.put(lambda: print(self.name, "closed", error, flush=True))
 
-def claim(handshake):
+def match(handshake):
     return Kept(handshake.query)
 
 CostsInstrumentor().instrument()
-sockets.claimed_by("__main__", ["*"])
+sockets.matched_by("__main__", ["*"])
 kept = [connect(f"{sys.argv[1]}?{name}", proxy=None) for name in ("one", "two", "three")]
 """
 
@@ -195,7 +195,7 @@ def test_exit(server: Server, kind: str) -> None:
 
         atexit.register(look)
         CostsInstrumentor().instrument()
-        sockets.claimed_by("tests.transports.websocket.observer", ["*"])
+        sockets.matched_by("tests.transports.websocket.observer", ["*"])
 
         async def talk_asyncio():
             from websockets.asyncio.client import connect

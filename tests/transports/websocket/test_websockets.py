@@ -210,7 +210,7 @@ async def test_open_before_us(server: Server) -> None:
     async with connect(server.url("/ours/echo"), proxy=None) as socket:
         observer.opened.clear()
         with instrumented(kept):
-            websocket.claimed_by(observer.__name__, ["*"])
+            websocket.matched_by(observer.__name__, ["*"])
             await socket.send("hello")
             await socket.recv()
             assert observer.opened[0].said == [("sent", "hello"), ("received", "hello")]
@@ -235,7 +235,7 @@ async def test_server_side(server: Server, followed: list[Kept]) -> None:
 
 def test_dropped(server: Server, recorded: Recorded) -> None:
     """A loop that ends with its socket open leaves a socket that is collected: the observer hears of it once."""
-    websocket.claimed_by(observer.__name__, ["*"])
+    websocket.matched_by(observer.__name__, ["*"])
     observer.opened.clear()
 
     async def leave_open() -> weakref.ref[Any]:
