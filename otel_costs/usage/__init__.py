@@ -11,7 +11,7 @@ from decimal import Decimal
 from numbers import Integral
 from typing import Final
 
-from otel_costs.usage.numbers import EXACT, LIMIT, number
+from otel_costs.usage.numbers import EXACT, LIMIT, SECONDS_LIMIT, number
 from otel_costs.usage.units import SECONDS, UNITS, WHOLES
 
 MAX_UNKNOWN: Final = 16
@@ -119,7 +119,7 @@ def _quantity(unit: str, value: object) -> int | Decimal | None:
         found = _number(value)
     except (ArithmeticError, ValueError):
         return None
-    if found is None or not 0 <= found < LIMIT:
+    if found is None or not 0 <= found < (SECONDS_LIMIT if unit in SECONDS else LIMIT):
         return None
     if isinstance(found, int):
         return found

@@ -6,8 +6,11 @@ from typing import Any, Final
 
 from otel_costs.usage.units import SECONDS, WHOLES
 
-LIMIT: Final = 2**63
-"""Quantities of this and more are refused: no column and no attribute holds them."""
+LIMIT: Final = 10**15
+"""Quantities of this and more are refused: no call uses so much, and a sum of them would not fit a column."""
+
+SECONDS_LIMIT: Final = 10**9
+"""The same of seconds, which have nine digits behind the point: it is more than thirty years."""
 
 EXACT: Final = Context(prec=60)
 """Loses no digit of a quantity or of an amount, whatever the application's own context is."""

@@ -8,6 +8,10 @@ with
     -- Beyond a trillion dollars a sum could overflow, and an overflow would throw.
     text -> if(
         abs(toDecimal128OrNull(text, 12)) < toDecimal128(1000000000000, 12), toDecimal128OrNull(text, 12), null) as usd,
+    -- As the same bounds are in otel_costs/usage/numbers.py: no call uses more, and no sum of them overflows.
+    text -> if(toInt64OrNull(text) between 0 and 999999999999999, toInt64OrNull(text), null) as quantity,
+    text -> if(
+        toFloat64OrNull(text) >= 0 and toFloat64OrNull(text) < 1000000000, toDecimal64OrNull(text, 9), null) as seconds,
     'otel_costs.tag.' as tag,
     [
         'audio_seconds', 'input_audio_seconds', 'output_audio_seconds', 'video_seconds', 'input_characters', 'images',
@@ -40,36 +44,53 @@ select
     mapApply((k, v) -> (substring(k, length(tag) + 1), v), mapFilter((k, v) -> startsWith(k, tag), a)) as tags,
     a['error.type'] as error_type,
     JSONExtractString(a['gen_ai.response.finish_reasons'], 1) as finish_reason,
-    toInt64OrNull(a['gen_ai.usage.input_tokens']) as input_tokens,
-    toInt64OrNull(a['gen_ai.usage.output_tokens']) as output_tokens,
-    toInt64OrNull(a['gen_ai.usage.cache_read.input_tokens']) as cache_read_tokens,
-    toInt64OrNull(a['gen_ai.usage.cache_write.input_tokens']) as cache_write_tokens,
-    toInt64OrNull(a['gen_ai.usage.text.input_tokens']) as input_text_tokens,
-    toInt64OrNull(a['gen_ai.usage.audio.input_tokens']) as input_audio_tokens,
-    toInt64OrNull(a['gen_ai.usage.image.input_tokens']) as input_image_tokens,
-    toInt64OrNull(a['gen_ai.usage.text.output_tokens']) as output_text_tokens,
-    toInt64OrNull(a['gen_ai.usage.audio.output_tokens']) as output_audio_tokens,
-    toInt64OrNull(a['gen_ai.usage.image.output_tokens']) as output_image_tokens,
-    toInt64OrNull(a['gen_ai.usage.reasoning.output_tokens']) as output_reasoning_tokens,
-    toInt64OrNull(a['gen_ai.usage.text.cache_read.input_tokens']) as cache_text_read_tokens,
-    toInt64OrNull(a['gen_ai.usage.audio.cache_read.input_tokens']) as cache_audio_read_tokens,
-    toInt64OrNull(a['gen_ai.usage.image.cache_read.input_tokens']) as cache_image_read_tokens,
-    toInt64OrNull(a['otel_costs.usage.training_tokens']) as training_tokens,
-    toInt64OrNull(a['otel_costs.usage.input_characters']) as input_characters,
-    toInt64OrNull(a['otel_costs.usage.images']) as images,
-    toInt64OrNull(a['otel_costs.usage.web_searches']) as web_searches,
-    toInt64OrNull(a['otel_costs.usage.file_searches']) as file_searches,
-    toInt64OrNull(a['otel_costs.usage.containers']) as containers,
-    toInt64OrNull(a['otel_costs.usage.requests']) as requests,
-    toDecimal64OrNull(a['otel_costs.usage.audio_seconds'], 9) as audio_seconds,
-    toDecimal64OrNull(a['otel_costs.usage.input_audio_seconds'], 9) as input_audio_seconds,
-    toDecimal64OrNull(a['otel_costs.usage.output_audio_seconds'], 9) as output_audio_seconds,
-    toDecimal64OrNull(a['otel_costs.usage.video_seconds'], 9) as video_seconds,
+    quantity(a['gen_ai.usage.input_tokens']) as input_tokens,
+    quantity(a['gen_ai.usage.output_tokens']) as output_tokens,
+    quantity(a['gen_ai.usage.cache_read.input_tokens']) as cache_read_tokens,
+    quantity(a['gen_ai.usage.cache_write.input_tokens']) as cache_write_tokens,
+    quantity(a['gen_ai.usage.text.input_tokens']) as input_text_tokens,
+    quantity(a['gen_ai.usage.audio.input_tokens']) as input_audio_tokens,
+    quantity(a['gen_ai.usage.image.input_tokens']) as input_image_tokens,
+    quantity(a['gen_ai.usage.text.output_tokens']) as output_text_tokens,
+    quantity(a['gen_ai.usage.audio.output_tokens']) as output_audio_tokens,
+    quantity(a['gen_ai.usage.image.output_tokens']) as output_image_tokens,
+    quantity(a['gen_ai.usage.reasoning.output_tokens']) as output_reasoning_tokens,
+    quantity(a['gen_ai.usage.text.cache_read.input_tokens']) as cache_text_read_tokens,
+    quantity(a['gen_ai.usage.audio.cache_read.input_tokens']) as cache_audio_read_tokens,
+    quantity(a['gen_ai.usage.image.cache_read.input_tokens']) as cache_image_read_tokens,
+    quantity(a['otel_costs.usage.training_tokens']) as training_tokens,
+    quantity(a['otel_costs.usage.input_characters']) as input_characters,
+    quantity(a['otel_costs.usage.images']) as images,
+    quantity(a['otel_costs.usage.web_searches']) as web_searches,
+    quantity(a['otel_costs.usage.file_searches']) as file_searches,
+    quantity(a['otel_costs.usage.containers']) as containers,
+    quantity(a['otel_costs.usage.requests']) as requests,
+    seconds(a['otel_costs.usage.audio_seconds']) as audio_seconds,
+    seconds(a['otel_costs.usage.input_audio_seconds']) as input_audio_seconds,
+    seconds(a['otel_costs.usage.output_audio_seconds']) as output_audio_seconds,
+    seconds(a['otel_costs.usage.video_seconds']) as video_seconds,
     mapApply(
         (k, v) -> (substring(k, 18), v),
         mapFilter((k, v) -> startsWith(k, 'otel_costs.usage.') and not has(columns, substring(k, 18)), a)
     ) as other_usage,
-    JSONExtract(a['otel_costs.usage.invalid'], 'Array(String)') as invalid_usage,
+    arrayDistinct(
+        arrayConcat(
+            JSONExtract(a['otel_costs.usage.invalid'], 'Array(String)'),
+            arrayMap(
+                k -> replaceRegexpOne(k, '^(gen_ai|otel_costs)\\.usage\\.', ''),
+                mapKeys(
+                    mapFilter(
+                        (k, v) -> v != ''
+                            and (startsWith(k, 'gen_ai.usage.') and endsWith(k, '_tokens')
+                                or startsWith(k, 'otel_costs.usage.') and has(columns, substring(k, 18)))
+                            and if(endsWith(k, '_seconds'), seconds(v) is null, quantity(v) is null)
+                            and k != 'otel_costs.usage.invalid',
+                        a
+                    )
+                )
+            )
+        )
+    ) as invalid_usage,
     JSONExtract(a['otel_costs.cost.unknown'], 'Array(String)') as cost_unknown,
     usd(a['otel_costs.cost.usd']) as cost_usd,
     mapApply(

@@ -5,7 +5,7 @@ import htm from "htm";
 import { useState } from "preact/hooks";
 import { isExample } from "./example.js";
 import { here_with, href, page } from "./address.js";
-import { exact, moment, money, percent, visible } from "./text.js";
+import { count, exact, moment, money, percent, visible } from "./text.js";
 
 export const html = htm.bind(h);
 
@@ -89,6 +89,7 @@ export function Bar({ share, over = false }) {
 export function Change({ now, before, worse = true }) {
   if (!Number(before)) return html`nothing in the period before`;
   const ratio = Number(now) / Number(before) - 1;
+  if (ratio > 9) return html`<span class=${worse ? "warning" : "good"}>▲ ${count(Math.round(ratio + 1))} times</span> as much as in the period before`;
   const kind = ratio === 0 ? null : (ratio > 0) === worse ? "warning" : "good";
   return html`<span class=${kind}>${ratio >= 0 ? "▲" : "▼"} ${percent(Math.abs(ratio))}</span> ${ratio >= 0 ? "more" : "less"} than in the period before`;
 }
