@@ -278,6 +278,15 @@ def test_names_that_are_written_otherwise(one: str, other: str, same: bool) -> N
     assert naming.is_written_otherwise(other, one) is same
 
 
+def test_a_name_that_is_nearer_is_meant() -> None:
+    """Of a model with its version, and one without, it is that with the same version."""
+    names = naming.Names(((FIRST, "gpt 4o 0806"), (FIRST, "gpt 4o")), naming.is_written_otherwise)
+    assert names.theirs(FIRST, "gpt-4o-2024-08-06") == "gpt 4o 0806"
+    assert names.theirs(FIRST, "gpt-4o") == "gpt 4o"
+    assert names.theirs(FIRST, "gpt-4o-2024-11-20") == "gpt 4o"
+    assert names.theirs(SECOND, "gpt-4o") == "gpt-4o"
+
+
 def test_our_names() -> None:
     """What a report cannot tell apart is one here, too."""
     ours = {name: MODULES[name].TERMS.ours for name in MODULES}

@@ -7,7 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import deepgram
 import pytest
+from deepgram.environment import DeepgramClientEnvironment
+from elevenlabs import client as elevenlabs
 
 from otel_costs.cli.reconciliation import pages
 from otel_costs.cli.reconciliation.reported import ProviderError, Question, Reported
@@ -233,6 +236,55 @@ def test_deepgram(run: Run) -> None:
     ]
     with pytest.raises(ProviderError, match="letters, digits"):
         ask(replace(DAYS, projects=["../../x"]))
+
+
+def test_what_deepgrams_own_client_reads(run: Run) -> None:
+    """The stand-in speaks as Deepgram's own client understands it, and is asked as that client asks."""
+    day = {"start": "2026-09-01", "end": "2026-09-01"}
+    used = {"hours": 0.5, "total_hours": 0.5, "agent_hours": 0, "tokens_in": 0, "tokens_out": 0, "tts_characters": 7,
+            "requests": 3, "grouping": {**day, "models": ["nova-3", None]}}  # fmt: skip
+    billed = {"dollars": 0.25, "grouping": {"line_item": "streaming::nova-3"}}
+    whole = {**day, "resolution": {"units": "day", "amount": 1}}
+    reports, ask = run("deepgram", lambda asked: {**whole, "results": [used if "/usage/" in asked.path else billed]})
+    found = ask(Question(DAY, DAY + timedelta(days=1), ["p-1"]))
+    ours = [(one.path, one.query) for one in reports.asked]
+    reports.asked.clear()
+    environment = DeepgramClientEnvironment(**dict.fromkeys(("base", "production", "agent", "agent_rest"), reports.url))
+    manage = deepgram.DeepgramClient(api_key=KEY, environment=environment).manage.v1.projects
+    usage = manage.usage.breakdown.get("p-1", start="2026-09-01", end="2026-09-01", grouping="models")
+    billing = manage.billing.breakdown.list("p-1", start="2026-09-01", end="2026-09-01", grouping="line_item")
+    assert [(one.path, one.query) for one in reports.asked] == ours
+    (result,), (cost,) = usage.results, billing.results
+    assert found.usage == {
+        (FIRST, "nova-3"): {
+            "requests": result.requests,
+            "audio_seconds": result.hours * 3600,
+            "input_characters": result.tts_characters,
+        },
+    }  # fmt: skip
+    assert found.costs == {(FIRST, "nova-3"): Decimal(str(cost.dollars))}
+
+
+def test_what_elevenlabs_own_client_reads(run: Run) -> None:
+    """The stand-in speaks as ElevenLabs' own client understands it, and is asked as that client asks."""
+    at = int(DAY.timestamp()) * 1000
+    reports, ask = run("elevenlabs", lambda _: {"time": [at], "usage": {"Eleven Flash v2.5": [10.5]}})
+    found = ask(Question(DAY, DAY + timedelta(days=1)))
+    ours = [(one.path, one.query) for one in reports.asked]
+    reports.asked.clear()
+    client = elevenlabs.ElevenLabs(api_key=KEY, base_url=reports.url)
+    asked: dict[str, Any] = {
+        "start_unix": at, "end_unix": at + 86_400_000 - 1, "include_workspace_metrics": True, "breakdown_type": "model",
+        "aggregation_interval": "day",
+    }  # fmt: skip
+    credits_, characters = (client.usage.get(**asked, metric=metric) for metric in ("credits", "tts_characters"))
+    assert [(one.path, one.query) for one in reports.asked] == ours
+    assert found.usage == {
+        (FIRST, "Eleven Flash v2.5"): {
+            "credits": Decimal(str(credits_.usage["Eleven Flash v2.5"][0])),
+            "input_characters": Decimal(str(characters.usage["Eleven Flash v2.5"][0])),
+        },
+    }  # fmt: skip
 
 
 def test_days_that_are_told_together(run: Run) -> None:

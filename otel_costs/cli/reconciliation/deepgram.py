@@ -77,14 +77,15 @@ def lines(row: _Result) -> Iterator[Line]:
     """Yield the lines of an answer, of usage or of billing."""
     for result in row["results"]:
         group = result["grouping"]
-        day = date.fromisoformat(str(group["start"])[:10])
-        if date.fromisoformat(str(group["end"])[:10]) - day > timedelta(days=1):
+        # What says no time of its own has that of the whole answer.
+        day, end = (date.fromisoformat(str(group.get(name) or row[name])[:10]) for name in ("start", "end"))
+        if end - day > timedelta(days=1):
             raise ValueError("days are told together")
         if "dollars" in result:
             yield Line(day, _model(str(group.get("line_item") or "")), amount=money(result["dollars"]))
         else:
-            models = group.get("models") or []
-            yield Line(day, _model(",".join(map(str, models))), dict(_counts(result)))
+            models = [str(model) for model in group.get("models") or [] if model]
+            yield Line(day, _model(",".join(models)), dict(_counts(result)))
 
 
 def _counts(result: _Result) -> Iterator[tuple[str, Number]]:

@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -27,17 +28,27 @@ class Columns:
     Values of objects are found under the names of both: `sku.description`, `sku_description`.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_keys", "_row")
 
     def __init__(self, row: Row) -> None:
-        self._values = dict(_flat("", row))
+        self._row, self._keys = row, _keys(tuple(row))
 
     def get(self, *names: str) -> Any:
         """Return the value of the first of `names` that the row has, and is not empty; None if there is none."""
         for name in names:
-            value = self._values.get(_plain(name))
+            value = self._value(_plain(name))
             if value is not None and value != "":
                 return value
+        return None
+
+    def _value(self, wanted: str) -> Any:
+        if (key := self._keys.get(wanted)) is not None:
+            return self._row[key]
+        for end in range(1, len(wanted)):
+            if (key := self._keys.get(wanted[:end])) is not None:
+                for name, value in _pairs(self._row[key]).items():
+                    if _plain(str(name)) == wanted[end:]:
+                        return value
         return None
 
     def text(self, *names: str) -> str:
@@ -129,11 +140,10 @@ def _object(found: Any) -> Row:
     return found
 
 
-def _flat(before: str, row: Row) -> Iterator[tuple[str, Any]]:
-    for name, value in row.items():
-        whole = before + _plain(name)
-        yield whole, value
-        yield from _flat(whole, _pairs(value))
+@lru_cache(maxsize=256)
+def _keys(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the names of a row's columns by how they are looked for: rows of a file have the same ones."""
+    return {_plain(name): name for name in names}
 
 
 def _pairs(value: Any) -> Row:
@@ -151,6 +161,7 @@ def _pairs(value: Any) -> Row:
     return {}
 
 
+@lru_cache(maxsize=4096)
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 

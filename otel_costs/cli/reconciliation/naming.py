@@ -36,6 +36,8 @@ class Names:
         if model in known:
             return model
         meant = [name for name in known if self._matches(name, model)]
+        if len(meant) > 1:  # gpt-4o-2024-08-06 is "gpt 4o 0806" before it is "gpt 4o"
+            meant = [name for name in meant if _parts(name) == _parts(model)]
         return meant[0] if len(meant) == 1 else model
 
 
