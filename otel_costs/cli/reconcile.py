@@ -187,7 +187,9 @@ def reconcile(
         output.write_csv(_csv_rows(found), CSV_COLUMNS)
     else:
         output.show(tables.comparison(found, tolerance, recorded.missing_calls, reported.unavailable, vendor.terms))
-    if keeps is not False:
+    if files and reported.is_empty and (found.usage or found.costs):
+        output.note("no line of these files is of these days and services: are they the right ones? Nothing is noted")
+    elif keeps is not False:
         part = _part(projects, api_keys, services)
         compared = bill_differences.Compared(name, since.date(), until.date(), part)
         _keep(compared, found, writer_dsn or dsn, must=bool(keeps))

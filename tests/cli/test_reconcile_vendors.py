@@ -158,6 +158,20 @@ def test_what_differs_is_noted_until_it_does_not(day: Day) -> None:
     assert {key[0] for key in day.noted("aws")} == {"project=1 service=a service=shop"}
 
 
+def test_files_of_other_days(day: Day) -> None:
+    """A file of another month is not taken for a bill of nothing: that is said, and nothing is noted or resolved."""
+    rows = speech(day)
+    dear = {**rows[0], "line_item_unblended_cost": "0.0384"}
+    day.run("aws", "--file", day.bill("dear.csv", dear, *rows[1:]))
+    noted = day.noted("aws")
+    assert noted
+    other = day.bill("other.csv", {**rows[0], "line_item_usage_start_date": "2020-01-01T00:00:00Z"})
+    said = day.run("aws", "--file", other)
+    assert said.exit_code == 1
+    assert "no line of these files is of these days" in said.stderr
+    assert day.noted("aws") == noted
+
+
 def test_a_store_that_cannot_note_it(day: Day) -> None:
     """As one of an older version, or whose user may not write: it is said, and is an error where it was asked for."""
     row = speech(day)[0]

@@ -62,6 +62,11 @@ class Reported:
     has_costs: bool = True
     line_counts: Mapping[tuple[date, str], int] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no line at all."""
+        return not (self.usage or self.costs or self.credits or self.foreign)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
