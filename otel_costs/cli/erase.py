@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -18,18 +19,28 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = ("table", "before", "after")
 OUTSIDE: Final = (
-    "not reached: backups of the store (erase again after a restore), exports and other copies, and records that are "
-    "on their way (erase again a day later)"
+    "not reached: exports and other copies, and records that are on their way (erase again a day later); backups hold"
+    " it until they are deleted (give --backups FOLDER, and a restore from there erases it again)"
 )
 
 
 @click.command("erase", short_help="Erase a user or a session from every table.")
 @click.option("--user", metavar="ID", help="Erase this user, and the sessions that are the user's alone.")
 @click.option("--session", "session_id", metavar="ID", help="Erase this session, of whichever users.")
+@click.option(
+    "--backups",
+    "paths",
+    metavar="FOLDER",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of backups, each its own: what is restored from it is erased again, by a hash of the name.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.format_option
 @options.dsn_option
-def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: str | None) -> None:
+def erase(
+    user: str | None, session_id: str | None, paths: tuple[Path, ...], yes: bool, form: str, dsn: str | None
+) -> None:
     """Erase a user or a session from every table, raw and derived, and prove by a count that nothing is left.
 
     Where OTEL_COSTS_USER_HASH is set, --user is the plain name: what is recorded under its pseudonym goes, and what was
@@ -39,10 +50,13 @@ def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: s
     calls per process stay; they name nobody, and tell erased calls from lost ones. Exit code 1: something is left.
     """
     from otel_costs.store import erase as store_erase  # noqa: PLC0415
+    from otel_costs.store.backups import erasures  # noqa: PLC0415
+    from otel_costs.store.backups.folder import Folder  # noqa: PLC0415
 
     if bool(user) == bool(session_id):
         raise click.UsageError("give --user ID or --session ID")
     name = f"user {user!r}" if user else f"session {session_id!r}"
+    folders = [Folder(path) for path in paths]  # said to be none before anything is erased
     with options.opened(dsn, long_work=True) as client:
         whoms = [store_erase.of_user(client, one) for one in pseudonyms.names(user)] if user else []
         if not whoms:
@@ -54,8 +68,12 @@ def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: s
             _ask(name, before)
         with output.working(f"Erasing {name}"):
             found = _summed([store_erase.erase(client, whom) for whom in whoms]) if any(before.values()) else []
+    kind, names = ("user", pseudonyms.names(user)) if user else ("session", [session_id or ""])
+    held = {str(folder.path): erasures.add(folder, kind, names) for folder in folders}
     if form == options.JSON:
-        output.write_json({"erased": [asdict(one) for one in found], "left": sum(one.after for one in found)})
+        left_over = sum(one.after for one in found)
+        backups = {"backups": held} if held else {}
+        output.write_json({"erased": [asdict(one) for one in found], "left": left_over, **backups})
     elif form == options.CSV:
         output.write_csv([asdict(one) for one in found], COLUMNS)
     elif found:
@@ -63,6 +81,10 @@ def erase(user: str | None, session_id: str | None, yes: bool, form: str, dsn: s
         output.note(OUTSIDE)
     else:
         output.note(f"nothing of {name} is in the store")
+    for path, ids in held.items():
+        if ids:
+            output.note(f"backups in {path} from before may hold it until they are deleted: {', '.join(ids)}")
+        output.note(f"what is restored from {path} is without it")
     if left := sum(one.after for one in found):
         output.note(f"{left:,} rows of {name} are left: records came in meanwhile; erase again")
         click.get_current_context().exit(1)

@@ -119,3 +119,13 @@ def clock(when: datetime) -> str:
 def many(count: int, thing: str) -> str:
     """Write how many: 1 call, 2 calls."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """Write a number of bytes: 512 B, 1.5 kB, 20 MB."""
+    amount = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5 or unit == "GB":
+            return f"{amount:.0f} {unit}" if amount >= 99.5 or unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError(number)

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from otel_costs.chargeback.rules import Allocation
-from otel_costs.local import body, compression, handlers, limits, query
+from otel_costs.local import body, compression, handlers, limits, query, snapshots
 from otel_costs.local.auth import Authentication
 from otel_costs.local.guard import ForbiddenError
 from otel_costs.local.ingest import Ingest
@@ -100,6 +100,7 @@ class Interface:
         routes = [
             Route("/ping", self.ping, methods=["GET"]),
             Route("/state", self.state, methods=["GET"]),
+            Route(snapshots.PATH, self.snapshot, methods=["POST"]),
             Route("/", self.root, methods=["GET", "POST"]),
         ]
         made = Starlette(
@@ -128,6 +129,12 @@ class Interface:
         """Tell what `State` knows."""
         kind = limits.REPORT
         return await self._in_class(kind, kind.time_s, lambda _mark: JSONResponse(self._state.report()), _gone(request))
+
+    async def snapshot(self, _request: Request) -> Response:
+        """Make a snapshot of the tables between two inserts, and tell its name: exactly what was acknowledged."""
+        kind = limits.WORK
+        # Not given up with the client: what is begun is finished, in milliseconds.
+        return await self._in_class(kind, kind.time_s, lambda _mark: snapshots.answer(self._engine), _never())
 
     async def root(self, request: Request) -> Response | ASGIApp:
         if request.method != "POST" and "query" not in request.query_params:
@@ -252,6 +259,10 @@ class Interface:
 def _is_sendable(name: str, value: str) -> bool:
     """Say whether a header that a query or a handler brought can be sent. How the body is sent is not theirs to say."""
     return name.lower() not in _FRAMING and bool(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
 
 
 async def _gone(request: Request) -> None:

@@ -30,6 +30,7 @@ from otel_costs.local.options import STOP_S, Addresses, EndedError, Options, Sta
 from otel_costs.local.receiver import Receiver
 from otel_costs.local.state import State
 from otel_costs.store import damage, files, private, schema
+from otel_costs.store.backups import snapshot
 from otel_costs.store.embedded import Engine, EngineError, FolderInUseError
 from otel_costs.web.access import Policy
 from otel_costs.web.page_settings import Otlp, PageSettings
@@ -239,6 +240,7 @@ def _engine(data: Path) -> Iterator[Engine]:
             client = clickhouse_connect.get_client(interface="chdb", path=str(data))
             try:
                 schema.apply(client)
+                snapshot.drop_all(client)
             finally:
                 client.close()
             yield engine

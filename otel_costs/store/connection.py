@@ -35,10 +35,7 @@ def connect(dsn: str | None = None, *, long_work: bool = False) -> "Client":
     None means the environment variable OTEL_COSTS_DSN, or else http://localhost:8123. `long_work`: it takes longer
     than a report; `otel-costs local` gives it more time, and few places. Raises StoreError.
     """
-    try:
-        address = read(dsn or os.environ.get(ENV_DSN) or DEFAULT_DSN)
-    except AddressError as error:
-        raise StoreError(str(error)) from None
+    address = address_of(dsn)
     # Without a handler of its own the driver's log of a refused connection would land on standard error, above ours.
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     if address.embedded and (holder := _holder(Path(address.folder))):
@@ -47,6 +44,14 @@ def connect(dsn: str | None = None, *, long_work: bool = False) -> "Client":
             f" ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`)"
         )
     return _open(address, LONG_WORK if long_work else REPORTS)
+
+
+def address_of(dsn: str | None = None) -> Address:
+    """Return where `connect` goes. Raises StoreError for what is no address."""
+    try:
+        return read(dsn or os.environ.get(ENV_DSN) or DEFAULT_DSN)
+    except AddressError as error:
+        raise StoreError(str(error)) from None
 
 
 def first_line(error: Exception) -> str:

@@ -10,12 +10,13 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Final, Protocol, Self
 
 from otel_costs.store import set_aside
+from otel_costs.store.gate import Gate
 
 if TYPE_CHECKING:
     from chdb.state.sqlitelike import Connection as ChdbConnection
@@ -72,8 +73,9 @@ class Connection:
     Not for two threads at the same time: the engine lets the second wait.
     """
 
-    def __init__(self, chdb_connection: "ChdbConnection") -> None:
+    def __init__(self, chdb_connection: "ChdbConnection", gate: Gate) -> None:
         self._chdb = chdb_connection
+        self._gate = gate
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +111,7 @@ class Connection:
         first block cannot be read.
         """
         # Not chDB's send_insert (4.4.0): on a full disk it stores nothing and reports all rows written.
-        with _file(chunks) as path:
+        with _file(chunks) as path, self._gate.passed():
             return self._run(
                 f"{statement} FROM INFILE {quote(path)} {settings} FORMAT {input_format}", "Null", {}
             ).rows_written()
@@ -139,6 +141,7 @@ class Engine:
 
     def __init__(self, path: str | os.PathLike[str], *, memory_bytes: int | None = None) -> None:
         self._memory_bytes = memory_bytes
+        self._gate = Gate()
         self.set_aside: list[set_aside.SetAside] = []
         self.path = Path(path).absolute()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -204,6 +207,10 @@ class Engine:
             connection.execute("DETACH DATABASE default")
             connection.execute("ATTACH DATABASE default" if kept else "CREATE DATABASE default ENGINE = Atomic")
 
+    def inserts_held(self) -> AbstractContextManager[None]:
+        """Let inserts that run come to their end, and others wait; statements that are run meanwhile do not."""
+        return self._gate.closed()
+
     def close(self) -> None:
         """Close the engine and give the folder back."""
         if self._anchor is not None:
@@ -234,7 +241,7 @@ class Engine:
 
         try:
             limit = f"?max_server_memory_usage={self._memory_bytes}" if self._memory_bytes else ""
-            return Connection(ChdbConnection(f"{self.path}{limit}"))
+            return Connection(ChdbConnection(f"{self.path}{limit}"), self._gate)
         except RuntimeError as error:
             # A process that opened the folder with chDB alone holds the engine's lock and not ours.
             if "initializing EmbeddedServer" in str(error) and (holder := _holder(self.path / "status")):

@@ -6,12 +6,11 @@ the numbers of calls per process (`call_sequences`): they name nobody, and witho
 for one that was lost.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import stored_call
+from otel_costs.store import refreshes, stored_call
 from otel_costs.store.cluster import TableLocation, table_locations
 from otel_costs.store.rows import rows, telling
 
@@ -77,14 +76,6 @@ _COLUMNS: Final = (
     "select name from system.columns where database = currentDatabase() and table = {table:String}"
     " and default_kind = '' order by position"
 )
-_REFRESHES: Final = (
-    "select hostName() as host, view, last_refresh_time from {refreshes}"
-    " where database = (select currentDatabase()) and status = 'Running'"
-)
-"""The refreshes that are under way; of those last_refresh_time is when they began."""
-_REFRESH_S: Final = 600.0  # a refresh that takes longer is not waited for: what it writes back is counted the next time
-_POLL_S: Final = 0.1
-
 _BATCH: Final = 1000  # sessions in a statement: their names must fit into it
 
 
@@ -147,7 +138,7 @@ def erase(client: "Client", whom: Whom) -> list[Erased]:
     _forget_sums(client, where, half_hours)
     _count_again(client, whom.shared)
     # What the store counts anew from time to time may have read them before, and writes them back when it is done.
-    _wait_for_refreshes(client, where)
+    refreshes.wait(client, next((place.cluster for place in where.values() if place.cluster), None))
     _forget_sums(client, where, half_hours)
     after = count(client, whom)
     for table in (table for table, left in after.items() if left):
@@ -214,18 +205,6 @@ def _forget_sums(client: "Client", where: Mapping[str, TableLocation], half_hour
                     parameters={"half_hours": batch},
                     settings={"mutations_sync": 2},
                 )
-
-
-def _wait_for_refreshes(client: "Client", where: Mapping[str, TableLocation]) -> None:
-    """Wait until the refreshes of materialized views that are under way now have ended, on every server."""
-    clusters = {place.cluster for place in where.values() if place.cluster}
-    source = f"clusterAllReplicas(`{min(clusters)}`, system.view_refreshes)" if clusters else "system.view_refreshes"
-    sql = _REFRESHES.format(refreshes=source)
-    end = time.monotonic() + _REFRESH_S
-    running = begun = {tuple(row.values()) for row in rows(client, sql)}
-    while running & begun and time.monotonic() < end:
-        time.sleep(_POLL_S)
-        running = {tuple(row.values()) for row in rows(client, sql)}
 
 
 def _count_again(client: "Client", shared: Sequence[str]) -> None:

@@ -55,7 +55,13 @@ class Statement:
     def target(self) -> str | None:
         """The table that a materialized view fills as rows come; None for one that is refreshed, and for all else."""
         found = _TARGET.search(self.body)
-        return None if found is None or " refresh every " in found[0] else found[1]
+        return None if found is None or self.is_refreshed else found[1]
+
+    @property
+    def is_refreshed(self) -> bool:
+        """Whether it is a materialized view that the store runs by itself from time to time."""
+        found = _TARGET.search(self.body)
+        return found is not None and " refresh every " in found[0]
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -82,11 +82,16 @@ def apply(
     retention: Retention | None = None,
     layout: ClusterSchema | None = None,
     days: Mapping[str, int] | None = None,
+    *,
+    restored: bool = False,
 ) -> list[Change]:
     """Make the store's current database what `queries/` says and return what was changed: nothing, the second time.
 
     `layout` names the cluster, if it is one; every statement then runs on all of its servers. None, for it and for
     `retention`, is what was asked for the last time; `days` are fields of the retention to change.
+
+    `restored`: the current database has the rows of an older store, and is not served: nothing in it runs by itself or
+    is a handler, and what views that the older store had would fill is filled.
 
     Tables are created and extended by new columns, never emptied; views and handlers are replaced. Needs the right to
     create. Raises StoreError when a statement fails; what was done until then stays, and is not done again.
@@ -97,6 +102,8 @@ def apply(
         layout = layout or ClusterSchema(applied.get(_CLUSTER) or None)
         retention = replace(retention or _retention(applied), **(days or {}))
         wanted = layout.complete(statements(asdict(retention), f"`{client.command('select currentDatabase()')}`"))
+    if restored:
+        wanted = [one for one in wanted if one.kind != "handler" and not one.is_refreshed]
     tables = {name for kind, name in present if kind == "table"}
     changes: list[Change] = []
     checksums = _checksums(wanted)
@@ -110,7 +117,8 @@ def apply(
             if any(one.detail.startswith("column ") for one in changes if one.name == statement.name):
                 _empty_counts(client, statement, layout)
             grown = statement.target in counted & {one.name for one in changes if one.detail.startswith("column ")}
-            if (key not in present or grown) and statement.target and not tables.isdisjoint(statement.reads):
+            is_new = key not in present and not (restored and key in applied)
+            if (is_new or grown) and statement.target and not tables.isdisjoint(statement.reads):
                 _fill(client, statement, layout)
             _record(client, *key, checksums[key])
     asked = {("retention", name): str(n) for name, n in asdict(retention).items()}
@@ -159,6 +167,11 @@ def _checksums(wanted: Iterable[Statement]) -> dict[tuple[str, str], str]:
             checksum = sha256(" ".join(parts).encode()).hexdigest()[:16]
         found[one.kind, one.name] = by_name[one.name] = checksum
     return found
+
+
+def retention_of(client: "Client") -> Retention:
+    """Return how long the store keeps things, as `apply` was told the last time."""
+    return _retention(_applied(client))
 
 
 def _retention(applied: Mapping[tuple[str, str], str]) -> Retention:

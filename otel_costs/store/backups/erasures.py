@@ -1,0 +1,85 @@
+"""Who was erased since a backup was made: a list in its folder, as hashes, by which a restore erases them again."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store import erase
+from otel_costs.store.backups.folder import Folder, replace_file
+from otel_costs.store.connection import StoreError
+from otel_costs.store.rows import rows
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_FILE: Final = "erasures.jsonl"
+_COLUMNS: Final = {"user": "user_id", "session": "session_id"}
+_NAMED: Final = ("calls", "messages", "session_days", "session_starts")
+"""Tables in which everybody is who can be erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """That a `user` or a `session` was erased at a moment (ISO 8601, UTC); its name is known by a hash alone."""
+
+    kind: str
+    hash: str
+    erased_at: str
+
+
+def add(folder: Folder, kind: str, names: Sequence[str]) -> list[str]:
+    """Note that they were erased now, and return the backups from before, the oldest first. Raises StoreError."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    with folder.locked(wait=True):
+        listed = [*listed_in(folder), *(Erasure(kind, _hash(kind, name), now) for name in names)]
+        content = "".join(f"{json.dumps(asdict(one))}\n" for one in listed)
+        replace_file(folder.path / "tmp", folder.path / _FILE, content.encode())
+    return [one.id for one in folder.manifests()[0]]
+
+
+def listed_in(folder: Folder) -> list[Erasure]:
+    """Return the list of a folder. Raises StoreError when it cannot be read: then nobody knows who is to be erased."""
+    try:
+        content = (folder.path / _FILE).read_text()
+        return [Erasure(**json.loads(line)) for line in content.splitlines()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError):
+        raise StoreError(f"{folder.path / _FILE} is damaged: mend it, or nobody knows who was erased") from None
+
+
+def repeat(client: "Client", listed: Sequence[Erasure], since: str) -> int:
+    """Erase who was erased after `since` from the current database; return how many of them were in it."""
+    wanted = {
+        (one.kind, one.hash) for one in listed if datetime.fromisoformat(one.erased_at) > datetime.fromisoformat(since)
+    }
+    found = [(kind, name) for kind, column in _COLUMNS.items() for name in _names(client, kind, column, wanted)]
+    for kind, name in found:
+        erase.erase(client, erase.of_user(client, name) if kind == "user" else erase.of_session(name))
+    return len(found)
+
+
+def _names(client: "Client", kind: str, column: str, wanted: set[tuple[str, str]]) -> list[str]:
+    hashes = sorted(hash_ for of, hash_ in wanted if of == kind)
+    if not hashes:
+        return []
+    every = " union all ".join(f"select {column} as name from {table}" for table in _present(client))  # noqa: S608
+    found = rows(
+        client,
+        f"select distinct name from ({every}) where"  # noqa: S608
+        f" lower(hex(SHA256(concat('{kind}:', name)))) in {{hashes:Array(String)}} order by name",
+        {"hashes": hashes},
+    )
+    return [row["name"] for row in found]
+
+
+def _present(client: "Client") -> list[str]:
+    found = rows(client, "select name from system.tables where database = currentDatabase()")
+    return sorted({row["name"] for row in found} & set(_NAMED))
+
+
+def _hash(kind: str, name: str) -> str:
+    return sha256(f"{kind}:{name}".encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""Moving a store's rows to another one, by the same ways as backup and restore, without files between.
+
+What was cut is run again: parts that have arrived are not sent again, and nothing is there twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store import schema
+from otel_costs.store.backups import restore, snapshot, sums, tables
+from otel_costs.store.backups.staging import Staging
+from otel_costs.store.backups.sums import Key, Sums
+from otel_costs.store.backups.tables import Table
+from otel_costs.store.connection import StoreError
+from otel_costs.store.rows import rows
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+STAGING: Final = "otel_costs_move"
+
+_SOURCE: Final = "select toString(uuid) as id from system.tables where database = currentDatabase() and name = 'calls'"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was moved: the sums of the store that it is from, at that moment, and of the one that it is in now."""
+
+    source: Sums
+    target: Sums
+    different: list[Key]
+    sent_rows: int
+
+
+def move(source: "Client", target: "Client", take: "Callable[[Client], str]") -> Moved:
+    """Copy all of a store into another one, and compare them. The source stays as it is. Raises StoreError."""
+    retention = schema.retention_of(source)
+    schema.apply(target, retention if not restore.holds(target) else None)
+    identity = str(rows(source, _SOURCE)[0]["id"])
+    with snapshot.taken(source, take(source)) as database:
+        found = tables.tables(source, database)
+        _check_known(target, found)
+        staging = _opened(target, identity)
+        wanted = sums.of(source, database, found)
+        sent = sum(_send(source, database, table, staging) for table in found)
+    if different := sums.differences(staging.sums(found), wanted):
+        staging.drop()
+        raise StoreError(f"{' of '.join(different[0])} arrived as something else: nothing was moved, try again")
+    names = [table.name for table in found if table.name != schema.TABLE]
+    staging.upgrade(retention)
+    staging.hand_over(names)
+    now = sums.of(target, staging.own, [table for table in tables.tables(target, staging.own) if table.name in names])
+    wanted = {key: one for key, one in wanted.items() if key[0] in names}
+    staging.drop()
+    return Moved(wanted, now, sums.differences(wanted, now), sent)
+
+
+def _opened(target: "Client", identity: str) -> Staging:
+    """Open the staging of a move from this store, or go on with it."""
+    staging = Staging(target, STAGING)
+    before = staging.done("began").get("source", identity)
+    if before != identity:
+        raise StoreError(
+            f"a move from another store was cut half way: run it again, or drop the database {STAGING} to give it up"
+        )
+    if staging.done("handed over"):  # what the store has now is left out when it is sent again
+        staging.drop()
+        staging = Staging(target, STAGING)
+    if not staging.done("began"):
+        staging.note("began", "source", identity)
+    return staging
+
+
+def _send(source: "Client", database: str, table: Table, staging: Staging) -> int:
+    """Send the parts of a table that are not there; return their rows."""
+    found = tables.parts(source, database, table.name)
+    there = {what.partition("/")[2] for what in staging.done("part") if what.startswith(f"{table.name}/")}
+    staging.make(table)
+    if there - {part.key for part in found}:  # merged, or erased, since they were sent
+        staging.forget(table)
+        there = set()
+    missing = [part for part in found if part.key not in there]
+    for part in missing:
+        staging.put(table, part.key, tables.blocks(source, database, table, part))
+    return sum(part.rows for part in missing)
+
+
+def _check_known(target: "Client", found: list[Table]) -> None:
+    own = {
+        table.name: set(table.names) for table in tables.tables(target, str(target.command("select currentDatabase()")))
+    }
+    for table in found:
+        if not set(table.names) <= own.get(table.name, set()):
+            raise StoreError("the store is of a newer version of otel-costs: install that, and move then")

@@ -1,0 +1,170 @@
+"""Putting a backup back: its tables as they were, checked, brought up to date, and then made part of the store."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store import schema
+from otel_costs.store.backups import erasures, sums, tables
+from otel_costs.store.backups.folder import DamagedError, Folder
+from otel_costs.store.backups.manifest import Manifest
+from otel_costs.store.backups.staging import Staging
+from otel_costs.store.backups.sums import Key, Sums
+from otel_costs.store.connection import StoreError
+from otel_costs.store.rows import rows
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+PREFIX: Final = "otel_costs_restore_"
+
+EMPTY: Final = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was put back: `sums` are those of the store now, `wanted` those of what was put into it.
+
+    `different` is where they differ: nowhere, if the store was empty and nothing arrived meanwhile. `erased` counts
+    users and sessions that were erased since the backup, and are again.
+    """
+
+    manifest: Manifest
+    wanted: Sums
+    sums: Sums
+    different: list[Key]
+    erased: int
+    was_empty: bool
+
+
+def restore(client: "Client", folder: Folder, name: str | None, *, merge: bool = False) -> Restored:
+    """Put the backup `name`, or the newest, into the store of `client`. A restore that was cut goes on where it was.
+
+    `merge`: also into a store that has rows; calls and messages that it has count once. Raises StoreError.
+    """
+    with folder.locked(shared=True):
+        manifest = folder.manifest(name)
+        listed = erasures.listed_in(folder)
+        retention = _retention(manifest)
+        # In an empty store; what one that is in use was asked for stays.
+        schema.apply(client, None if holds(client) else retention)
+        check_known(client, manifest)
+        staging = _opened(client, manifest, merge=merge)
+        if "staged" not in staging.done("stage"):
+            _stage(staging, folder, manifest)
+        if "upgraded" not in staging.done("stage"):
+            staging.upgrade(retention)
+            with staging.current() as beside:
+                erased = erasures.repeat(beside, listed, manifest.created_at)
+            staging.note("erased", "", str(erased))
+            found = [table for table in tables.tables(client, staging.name) if table.name in _names(manifest)]
+            staging.note("sums", "", json.dumps(sums.plain(staging.sums(found))))
+            staging.note("stage", "upgraded")
+        return finish(client, staging, manifest)
+
+
+def finish(client: "Client", staging: Staging, manifest: Manifest) -> Restored:
+    """Hand over what is staged, compare, and drop the staging."""
+    staging.hand_over(_names(manifest))
+    wanted = sums.read(json.loads(staging.done("sums")[""]))
+    found = [table for table in tables.tables(client, staging.own) if table.name in _names(manifest)]
+    now = sums.of(client, staging.own, found)
+    was_empty = EMPTY in staging.done("began")
+    erased = int(staging.done("erased").get("", "0"))
+    staging.drop()
+    return Restored(manifest, wanted, now, sums.differences(wanted, now), erased, was_empty)
+
+
+def holds(client: "Client") -> list[str]:
+    """Return which of the store's tables have rows: none, when it is empty."""
+    present = rows(
+        client,
+        "select name, total_rows from system.tables where database = currentDatabase() and engine like '%MergeTree'"
+        " and total_rows > 0 order by name",
+    )
+    return [row["name"] for row in present if row["name"] not in (schema.TABLE, *schema.COUNTS)]
+
+
+def check_known(client: "Client", manifest: Manifest) -> None:
+    """Raise StoreError when the backup has what this version does not know."""
+    own = {
+        table.name: set(table.names) for table in tables.tables(client, str(client.command("select currentDatabase()")))
+    }
+    for stored in manifest.tables:
+        table = stored.table
+        unknown = (
+            [table.name]
+            if table.name not in own
+            else [f"{table.name}.{name}" for name in table.names if name not in own[table.name]]
+        )
+        if unknown:
+            raise StoreError(
+                f"the backup {manifest.id} is of a newer version ({manifest.version}), which has {unknown[0]}:"
+                " install that version or a newer one"
+            )
+
+
+def _opened(client: "Client", manifest: Manifest, *, merge: bool) -> Staging:
+    """Open the staging of this backup, or go on with it. Raises StoreError when the store has other things in it."""
+    name = f"{PREFIX}{''.join(letter for letter in manifest.id.lower() if letter.isalnum())}"
+    for row in rows(
+        client, "select name from system.databases where startsWith(name, {prefix:String})", {"prefix": PREFIX}
+    ):
+        other = Staging(client, row["name"])
+        if row["name"] != name and not merge and other.done("handed over"):
+            raise StoreError("a restore of another backup was cut half way: run it again first, or give --merge")
+        if row["name"] != name:
+            other.drop()
+    staging = Staging(client, name)
+    if not staging.done("began"):
+        there = holds(client)
+        if there and not merge:
+            staging.drop()
+            raise StoreError(
+                f"the store is not empty ({there[0]} has rows): restore into an empty one, or give --merge to add to it"
+            )
+        staging.note("began", "merge" if there else EMPTY)
+    return staging
+
+
+def _stage(staging: Staging, folder: Folder, manifest: Manifest) -> None:
+    done = staging.done("part")
+    for stored in manifest.tables:
+        staging.make(stored.table)
+        for part in stored.parts:
+            if f"{stored.table.name}/{part.key}" not in done:
+                try:
+                    staging.put(stored.table, part.key, folder.blocks(part))
+                except DamagedError as error:
+                    staging.drop()
+                    raise DamagedError(
+                        f"{error}: {part.rows:,} rows of {stored.table.name} of the backup {manifest.id} are lost;"
+                        " restore another one, nothing was put back"
+                    ) from None
+    for stored in manifest.tables:
+        if (count := staging.count(stored.table)) != stored.rows:
+            staging.drop()
+            raise StoreError(
+                f"{stored.table.name} has {count:,} rows where the backup has {stored.rows:,}: nothing was put back;"
+                " try again"
+            )
+    found = staging.sums(stored.table for stored in manifest.tables)
+    if different := sums.differences(found, manifest.sums):
+        staging.drop()
+        raise StoreError(
+            f"{' of '.join(different[0])} adds up to something else than in the backup: nothing was put back"
+        )
+    staging.note("stage", "staged")
+
+
+def _retention(manifest: Manifest) -> schema.Retention:
+    try:
+        return schema.Retention(**manifest.retention)
+    except (TypeError, ValueError):
+        raise StoreError(
+            f"the backup {manifest.id} is of a newer version ({manifest.version}): install that version or a newer one"
+        ) from None
+
+
+def _names(manifest: Manifest) -> list[str]:
+    return [stored.table.name for stored in manifest.tables if stored.table.name != schema.TABLE]

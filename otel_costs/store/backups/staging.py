@@ -1,0 +1,190 @@
+"""Where rows are put before they are part of a store: a database of its own, which is checked and brought up to date.
+
+It remembers what was done, so that what was cut goes on where it was. Its rows become the store's as whole parts, by
+links to their files: no materialized view sees them, and what is derived of them comes as it was.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store import refreshes, schema
+from otel_costs.store.backups import sums, tables
+from otel_costs.store.backups.sums import Sums
+from otel_costs.store.backups.tables import PLAIN, Table
+from otel_costs.store.rows import rows, telling
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_PROGRESS: Final = "staging_progress"
+_NO_MERGES_SETTING: Final = "max_bytes_to_merge_at_max_space_in_pool"
+_NO_MERGES: Final = f"{_NO_MERGES_SETTING} = 1, non_replicated_deduplication_window = 100000"
+_PUT: Final = {
+    "optimize_on_insert": 0,  # copies of a row are counted, too
+    "max_partitions_per_insert_block": 0,
+    "throw_on_max_partitions_per_insert_block": 0,
+}
+
+
+class Staging:
+    """The database `name` beside the store's own, which `client` is connected to. Raises StoreError throughout."""
+
+    def __init__(self, client: "Client", name: str) -> None:
+        self._client = client
+        self.name = name
+        self.own = str(client.command("select currentDatabase()"))
+        with telling("cannot make a database beside the store"):
+            client.command(f"create database if not exists {name}")
+            client.command(
+                f"create table if not exists {name}.{_PROGRESS} (step String, what String, detail String)"
+                " engine = MergeTree order by (step, what)"
+            )
+
+    def done(self, step: str) -> dict[str, str]:
+        """Return what of a step is done, with what was noted about it."""
+        found = rows(
+            self._client,
+            f"select what, detail from {self.name}.{_PROGRESS} where step = {{step:String}}",  # noqa: S608
+            {"step": step},
+        )
+        return {row["what"]: row["detail"] for row in found}
+
+    def note(self, step: str, what: str = "", detail: str = "") -> None:
+        """Remember that something is done."""
+        with telling("cannot remember what is done"):
+            self._client.command(
+                f"insert into {self.name}.{_PROGRESS} select {{step:String}}, {{what:String}}, {{detail:String}}",
+                parameters={"step": step, "what": what, "detail": detail},
+            )
+
+    def make(self, table: Table) -> None:
+        """Make a table as it was."""
+        name = f"{self.name}.{table.name}"
+        with telling(f"cannot make {table.name} as it was"):
+            self._client.command(table.made_in(self.name))
+            self._client.command(f"alter table {name} modify setting {_NO_MERGES}")
+            self._client.command(f"system stop merges {name}")
+
+    def put(self, table: Table, key: str, blocks: Iterable[bytes]) -> None:
+        """Put the rows of a part into its table. What was put before is not put again, as a whole or in parts."""
+        for number, block in enumerate(blocks):
+            with telling(f"cannot write to {table.name}"):
+                self._client.raw_insert(
+                    f"{self.name}.{table.name}",
+                    table.names,
+                    block,
+                    settings={**_PUT, "insert_deduplication_token": f"{key}-{number}"},
+                    fmt="Native",
+                )
+        self.note("part", f"{table.name}/{key}")
+
+    def forget(self, table: Table) -> None:
+        """Empty a table, and forget that anything was put there."""
+        with telling(f"cannot empty {table.name}"):
+            self._client.command(f"drop table if exists {self.name}.{table.name} sync")
+            self._client.command(
+                f"alter table {self.name}.{_PROGRESS} delete where step = 'part' "
+                " and startsWith(what, {table:String})",
+                parameters={"table": f"{table.name}/"},
+                settings={"mutations_sync": 2},
+            )
+        self.make(table)
+
+    def count(self, table: Table) -> int:
+        """Return the rows of a table, those that are there several times included."""
+        return int(rows(self._client, f"select count() as n from {self.name}.{table.name}")[0]["n"])  # noqa: S608
+
+    def sums(self, found: Iterable[Table]) -> Sums:
+        """Return the sums of its tables."""
+        return sums.of(self._client, self.name, list(found))
+
+    def upgrade(self, retention: schema.Retention) -> None:
+        """Bring its tables to this version's schema, as a store of that time would be."""
+        # Nothing is deleted or changed in a table that may not merge.
+        for table in tables.tables(self._client, self.name):
+            if table.name != _PROGRESS:
+                self._client.command(f"alter table {self.name}.{table.name} reset setting {_NO_MERGES_SETTING}")
+                self._client.command(f"system stop ttl merges {self.name}.{table.name}")
+                self._client.command(f"system start merges {self.name}.{table.name}")
+        with self.current():
+            schema.apply(self._client, retention, restored=True)
+            self._forget_expired(retention)
+
+    @contextmanager
+    def current(self) -> Iterator["Client"]:
+        """Be connected to it, and not to the store, for a while."""
+        self._client.database = self.name
+        try:
+            yield self._client
+        finally:
+            self._client.database = self.own
+
+    def hand_over(self, names: Iterable[str]) -> None:
+        """Make its rows part of the store, table by table; what was handed over before is not handed over again."""
+        done = self.done("handed over")
+        present = {table.name: table for table in tables.tables(self._client, self.own)}
+        for name in sorted(set(names) - done.keys()):
+            with telling(f"cannot make the rows of {name} part of the store"):
+                self._hand_over(present[name])
+            self.note("handed over", name)
+        _count_anew(self._client)
+
+    def drop(self) -> None:
+        """Drop it."""
+        with telling("cannot drop the database beside the store"):
+            self._client.command(f"drop database if exists {self.name} sync")
+
+    def _forget_expired(self, retention: schema.Retention) -> None:
+        """Delete what is over the days that it is kept, and the content of messages: before anybody can read it."""
+        oldest = (datetime.now(UTC) - timedelta(days=min(astuple(retention)))).date().isoformat()
+        found = tables.tables(self._client, self.name)
+        old = {name for name, day in self.sums(found) if "" < day <= oldest}
+        for table in found:
+            if table.name in old and " TTL " in table.definition:
+                self._client.command(
+                    f"alter table {self.name}.{table.name} materialize ttl", settings={"mutations_sync": 2}
+                )
+
+    def _hand_over(self, table: Table) -> None:
+        from clickhouse_connect.driver.exceptions import DatabaseError  # noqa: PLC0415  # an extra of ours
+
+        if table.engine == PLAIN and self._is_in_use(table):
+            # A table without a key would have the rows twice that the store has.
+            told = tables.listed([name for name in table.names if name not in table.materialized])
+            own = f"`{self.own}`.{table.name}"
+            self._attach_copy(table, f"where cityHash64({told}) not in (select cityHash64({told}) from {own})")  # noqa: S608
+            return
+        try:
+            self._attach(table, table.name)
+        except DatabaseError:
+            # Tables of an older store may have other keys or indexes: no part of theirs can become one of the store's.
+            self._attach_copy(table)
+
+    def _is_in_use(self, table: Table) -> bool:
+        return bool(rows(self._client, f"select 1 as one from `{self.own}`.{table.name} limit 1"))  # noqa: S608
+
+    def _attach_copy(self, table: Table, where: str = "") -> None:
+        """Attach the rows of a table, written anew as the store has it."""
+        copy, listed = f"{table.name}_anew", tables.listed(table.names)
+        self._client.command(f"drop table if exists {self.name}.{copy} sync")
+        self._client.command(table.made_in(self.name, copy))
+        self._client.command(
+            f"insert into {self.name}.{copy} ({listed}) select {listed} from {self.name}.{table.name} {where}",  # noqa: S608
+            settings=_PUT,
+        )
+        self._attach(table, copy)
+
+    def _attach(self, table: Table, name: str) -> None:
+        self._client.command(f"alter table `{self.own}`.{table.name} attach partition all from {self.name}.{name}")
+
+
+def _count_anew(client: "Client") -> None:
+    """Have the store forget what it has counted. What is being counted now is waited for, and forgotten too."""
+    for _ in range(2):
+        for name in schema.COUNTS:
+            with telling(f"cannot empty {name}"):
+                client.command(f"truncate table {name}")
+        refreshes.wait(client)

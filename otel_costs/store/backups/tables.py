@@ -1,0 +1,136 @@
+"""The tables that are kept, and their parts: read as blocks in ClickHouse's own format Native.
+
+A part never changes: what has the same checksums has the same rows. So a part that a backup has is not read again.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_costs.store import schema
+from otel_costs.store.connection import StoreError
+from otel_costs.store.rows import rows, telling
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+PLAIN: Final = "MergeTree"
+"""The engine of tables that keep every row as it came; the others keep one row for each key, after merges."""
+
+_BLOCK_BYTES: Final = 32 << 20
+_BLOCK_ROWS: Final = 1 << 18
+_CREATED: Final = re.compile(r"^CREATE TABLE \S+ \(")
+_ENGINE: Final = re.compile(r"\) ENGINE = (\w*MergeTree)\b")
+
+_TABLES: Final = (
+    "select name, engine, create_table_query as definition from system.tables"
+    " where database = {database:String} and engine like '%MergeTree' order by name"
+)
+_COLUMNS: Final = (
+    "select name, type, default_kind from system.columns where database = {database:String}"
+    " and table = {table:String} and default_kind not in ('ALIAS', 'EPHEMERAL') order by position"
+)
+_PARTS: Final = (
+    "select hash_of_all_files as key, name, rows, data_uncompressed_bytes as bytes from system.parts"
+    " where active and database = {database:String} and table = {table:String} order by name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its engine, the statement that made it (in no database), its columns and their types."""
+
+    name: str
+    engine: str
+    definition: str
+    columns: tuple[tuple[str, str], ...]
+    materialized: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        made = _ENGINE.search(self.definition)
+        if not _CREATED.match(self.definition) or made is None or made[1] != self.engine:
+            raise StoreError(f"the definition of {self.name} is none of a table that keeps rows")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(name for name, _ in self.columns)
+
+    def made_in(self, database: str, name: str | None = None) -> str:
+        """Return the statement that makes it in `database`, with columns that can all be written to."""
+        sql = self.definition
+        for column in self.materialized:
+            sql = re.sub(rf"(`{re.escape(column)}` [^`]*?) MATERIALIZED ", r"\1 DEFAULT ", sql, count=1)
+        return _CREATED.sub(lambda _: f"CREATE TABLE IF NOT EXISTS {database}.{name or self.name} (", sql, count=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a table: its checksum, its name, how many rows it has, and their size in bytes, uncompressed."""
+
+    key: str
+    name: str
+    rows: int
+    size: int
+
+
+def kept(client: "Client") -> list[str]:
+    """Return the names of the tables that are kept: ours, but for those that only remember what was counted.
+
+    Raises StoreError when there are none, or they are those of a cluster.
+    """
+    if schema.layout_of(client).cluster:
+        raise StoreError(
+            "the store is a cluster, of which no backup is made here: use ClickHouse's BACKUP ... ON CLUSTER"
+        )
+    found = rows(
+        client,
+        f"select name from {schema.TABLE} final where kind = 'table' and name in"  # noqa: S608
+        " (select name from system.tables where database = currentDatabase() and engine like '%MergeTree')",
+    )
+    names = {row["name"] for row in found} - set(schema.COUNTS)
+    return sorted({*names, schema.TABLE})
+
+
+def tables(client: "Client", database: str) -> list[Table]:
+    """Return the tables of a database that hold rows."""
+    return [_table(client, database, row) for row in rows(client, _TABLES, {"database": database})]
+
+
+def _table(client: "Client", database: str, row: dict[str, Any]) -> Table:
+    found = rows(client, _COLUMNS, {"database": database, "table": row["name"]})
+    return Table(
+        row["name"],
+        row["engine"],
+        _CREATED.sub(f"CREATE TABLE {row['name']} (", row["definition"], count=1),
+        tuple((column["name"], column["type"]) for column in found),
+        tuple(column["name"] for column in found if column["default_kind"] == "MATERIALIZED"),
+    )
+
+
+def parts(client: "Client", database: str, table: str) -> list[Part]:
+    """Return the parts of a table that nothing is written to and nothing is merged in."""
+    found = rows(client, _PARTS, {"database": database, "table": table})
+    return [Part(row["key"], row["name"], row["rows"], row["bytes"]) for row in found]
+
+
+def blocks(client: "Client", database: str, table: Table, part: Part) -> Iterator[bytes]:
+    """Yield the rows of a part, some at a time, in the format Native. Raises StoreError."""
+    at_once = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES * part.rows // max(part.size, 1)))
+    sql = (
+        f"select {listed(table.names)} from {database}.{table.name} where _part = {{part:String}}"  # noqa: S608
+        " and _part_offset >= {first:UInt64} and _part_offset < {end:UInt64} settings max_threads = 1"
+    )
+    for first in range(0, part.rows, at_once):
+        with telling(f"cannot read {table.name}"):
+            block = client.raw_query(
+                sql, parameters={"part": part.name, "first": first, "end": first + at_once}, fmt="Native"
+            )
+        if block:
+            yield block
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write the names of columns, for a statement."""
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,41 @@
+"""A gate: many pass at the same time, and it is closed while nobody is within."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Gate:
+    """Open at first. Not for one who is within: that would wait for itself."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._within = 0
+        self._is_closed = False
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Be within, once it is open."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_closed)
+            self._within += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._within -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Close it, once nobody else has, and wait until all who are within have gone."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_closed)
+            self._is_closed = True
+            self._changed.wait_for(lambda: not self._within)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._is_closed = False
+                self._changed.notify_all()

@@ -1,0 +1,373 @@
+"""Backups: what was in the store comes back to the last digit, whole or not at all, and nothing else."""
+
+import json
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from otel_costs.store import StoreError, budgets, erase, reports, schema
+from otel_costs.store.backups import backup, erasures, manifest, move, restore, snapshot, sums, tables
+from otel_costs.store.backups.folder import DamagedError, Folder
+from otel_costs.store.backups.staging import Staging
+from tests.queries.engine import beside, engine
+from tests.queries.ledger import LogRow, Store, at, call, job, message
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+@pytest.fixture
+def target() -> Iterator["Client"]:
+    """Return a connection to an empty database beside the store's; handlers, which are the server's, are given back."""
+    client = beside("backup_target")
+    yield client
+    client.database = "default"
+    for (name,) in client.query("select name from system.databases where name like 'otel_costs_%'").result_rows:
+        client.command(f"drop database {name} sync")
+    client.command("drop database backup_target sync")
+    client.close()
+    schema.apply(engine())
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """Return a store with calls, messages, a job of two users, a budget and a session that was begun."""
+    for table in ("otel_traces", "otel_traces_trace_id_ts"):
+        store.client.command(f"truncate table {table}")
+    store.insert(*_records())
+    span = {"Timestamp": f"{at('11:00:00'):%Y-%m-%d %H:%M:%S}", "TraceId": "t1", "SpanAttributes": {"user.id": "ada"}}
+    store.client.raw_insert("otel_traces", insert_block=json.dumps(span), fmt="JSONEachRow")
+    budgets.put(store.client, "user", "ada", "day", budgets.Terms(Decimal(5)))
+    return store
+
+
+def _records() -> list[LogRow]:
+    started = call(at("09:59:00"), user="ada", session="a")
+    started["LogAttributes"]["event.name"] = "otel_costs.session_start"
+    return [
+        call(at("10:00:00"), user="ada", session="a", cost="0.500000000001"),
+        message(at("10:00:00"), "my secret", user="", session="a"),
+        call(at("11:00:00"), user="ada", session="both", cost="0.25"),
+        call(at("11:00:01"), user="bob", session="both", cost="0.125"),
+        message(at("11:00:01"), "from bob", user="bob", session="both", message_id="m3"),
+        call(at("12:00:00"), user="", session="", cost="4"),
+        {**started, "EventName": "otel_costs.session_start"},
+        job(user="ada", session="a", cost="1"),
+        job(user="bob", session="both", cost="1"),
+    ]
+
+
+def _make(store: Store, folder: Folder) -> backup.Made:
+    return backup.make(store.client, folder, lambda client: snapshot.take(client, written_to=False), "here")
+
+
+def _answers(client: "Client") -> dict[str, Any]:
+    """Return what the reports say."""
+    return {
+        "sessions": reports.sessions(client),
+        "session": reports.session(client, "both"),
+        "budgets": reports.budget_status(client),
+        "daily": client.query("select * from daily_costs order by all").result_rows,
+        "users": client.query("select * from user_costs order by all").result_rows,
+        "missing": client.query("select * from missing_calls order by all").result_rows,
+        "begun": client.query("select * from begun_sessions order by all").result_rows,
+        "calls": client.query("select * from calls final where not superseded order by all").result_rows,
+        "logs": client.query("select *, inserted_at from otel_logs order by all").result_rows,
+    }
+
+
+def test_what_comes_back_is_what_was_there(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """Every table, every column, every report; arrivals included, which decide how long things are kept."""
+    folder = Folder(tmp_path / "kept", make=True)
+    made = _make(filled, folder).manifest
+    assert sums.plain(made.sums) == sums.plain(sums.of(filled.client, "default", [one.table for one in made.tables]))
+    found = restore.restore(target, folder, None)
+    assert (found.different, found.was_empty, found.manifest.id) == ([], True, made.id)
+    assert _answers(target) == _answers(filled.client)
+    assert schema.apply(target) == []
+    databases = [name for (name,) in target.query("select name from system.databases").result_rows]
+    assert not [name for name in databases if name.startswith("otel_costs_")]
+
+
+def test_what_is_new_alone_is_written(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """A second backup has all, of which it writes what has come since; without anything new it writes nothing."""
+    folder = Folder(tmp_path / "kept", make=True)
+    for table in ("calls", "otel_logs"):
+        filled.client.command(f"system stop merges {table}")
+    try:
+        first = _make(filled, folder)
+        files = set(_files(folder))
+        assert sum(_make(filled, folder).new_bytes.values()) == 0
+        assert set(_files(folder)) == files
+        filled.insert(call(at("13:00:00"), user="eve", session="e", cost="2"))
+        second = _make(filled, folder)
+    finally:
+        for table in ("calls", "otel_logs"):
+            filled.client.command(f"system start merges {table}")
+    assert 0 < second.new_bytes["calls"] < first.new_bytes["calls"]
+    assert second.new_bytes["messages"] == 0
+    restore.restore(target, folder, first.manifest.id)
+    assert {row["session_id"] for row in reports.sessions(target)["sessions"]} == {"a", "both"}
+
+
+def test_old_backups_go_and_the_others_stay_whole(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """Files that a newer backup needs stay, all others go."""
+    folder = Folder(tmp_path / "kept", make=True)
+    first = _make(filled, folder).manifest
+    filled.insert(call(at("13:00:00"), user="eve", session="e", cost="2"))
+    filled.client.command("optimize table calls final")
+    last = _make(filled, folder).manifest
+    assert folder.keep(1) == [first.id]
+    assert [one.id for one in folder.manifests()[0]] == [last.id]
+    needed = {part.file for one in last.tables for part in one.parts}
+    assert {path.name.partition(".")[0] for path in _files(folder)} == needed
+    assert restore.restore(target, folder, None).different == []
+
+
+def test_files_are_their_owners_alone(filled: Store, tmp_path: Path) -> None:
+    """Folders too; what is open to others from before is closed."""
+    path = tmp_path / "kept"
+    path.mkdir(mode=0o755)
+    _make(filled, Folder(path, make=True))
+    modes = {stat.S_IMODE(one.stat().st_mode) for one in [path, *path.rglob("*")]}
+    assert modes == {0o700, 0o600}
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(StoreError, match=r"has other things in it \(holiday.jpg\)"):
+        Folder(tmp_path, make=True)
+    with pytest.raises(StoreError, match="no folder of backups"):
+        Folder(tmp_path)
+
+
+def test_a_store_that_is_not_empty_is_refused(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """And nothing of it is changed; with `merge` what both have counts once."""
+    folder = Folder(tmp_path / "kept", make=True)
+    _make(filled, folder)
+    restore.restore(target, folder, None)
+    before = _answers(target)
+    with pytest.raises(StoreError, match="is not empty"):
+        restore.restore(target, folder, None)
+    found = restore.restore(target, folder, None, merge=True)
+    assert not found.was_empty
+    assert _answers(target) == before
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "gone"])
+def test_a_damaged_file_is_named_and_nothing_comes_back(
+    filled: Store, target: "Client", tmp_path: Path, how: str
+) -> None:
+    """The table and how many rows are lost are told."""
+    folder = Folder(tmp_path / "kept", make=True)
+    made = _make(filled, folder).manifest
+    part = next(stored for stored in made.tables if stored.table.name == "messages").parts[0]
+    (path,) = [one for one in _files(folder) if one.name.startswith(part.file)]
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[:-1] if how == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
+    assert folder.damage(part)
+    with pytest.raises(DamagedError, match=rf"{part.file}.*: {part.rows} rows of messages .* are lost") as raised:
+        restore.restore(target, folder, None)
+    assert "nothing was put back" in str(raised.value)
+    assert restore.holds(target) == []
+    assert _make(filled, folder).new_bytes["messages"] == (0 if how == "changed" else len(content))
+
+
+@pytest.mark.parametrize("how", ["changed", "cut", "empty"])
+def test_a_damaged_manifest_is_told(filled: Store, tmp_path: Path, how: str) -> None:
+    """It is not taken for a backup, and neither is an older one in its place."""
+    folder = Folder(tmp_path / "kept", make=True)
+    made = _make(filled, folder).manifest
+    path = folder.path / "backups" / f"{made.id}.json"
+    text = path.read_text()
+    path.write_text({"changed": text.replace('"rows": 1', '"rows": 2', 1), "cut": text[:-10], "empty": ""}[how])
+    assert folder.manifests()[1].keys() == {made.id}
+    with pytest.raises(DamagedError, match="is damaged"):
+        folder.manifest(None)
+    before = _files(folder)
+    assert folder.keep(1) == []
+    assert _files(folder) == before, "what an unreadable manifest needs is kept"
+
+
+def test_a_backup_without_a_manifest_is_none(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut before its last step, its files are of no backup, and the next one is whole."""
+    folder = Folder(tmp_path / "kept", make=True)
+    with monkeypatch.context() as cut:
+        cut.setattr(Folder, "write_manifest", lambda _folder, _made: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _make(filled, folder)
+    assert folder.manifests() == ([], {})
+    with pytest.raises(StoreError, match="there is no backup in"):
+        folder.manifest(None)
+    made = _make(filled, folder).manifest
+    assert folder.manifest(None).id == made.id
+    assert not filled.ask("select name from system.databases where name like 'otel_costs_snapshot_%'")
+
+
+@pytest.mark.parametrize("cut_after", ["a part", "all parts", "the upgrade", "calls are handed over"])
+def test_a_restore_that_was_cut_is_run_again(
+    filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_after: str
+) -> None:
+    """Wherever it was: it ends as if it had not been, with nothing twice."""
+    folder = Folder(tmp_path / "kept", make=True)
+    _make(filled, folder)
+    note = Staging.note
+
+    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        note(staging, step, what, detail)
+        at = {"part": "a part", "stage/staged": "all parts", "stage/upgraded": "the upgrade"}
+        name = (
+            "calls are handed over"
+            if (step, what) == ("handed over", "calls")
+            else at.get(step, at.get(f"{step}/{what}"))
+        )
+        if name == cut_after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Staging, "note", noted)
+        with pytest.raises(KeyboardInterrupt):
+            restore.restore(target, folder, None)
+    found = restore.restore(target, folder, None)
+    assert (found.different, found.was_empty) == ([], True)
+    assert _answers(target) == _answers(filled.client)
+
+
+def test_who_was_erased_since_is_erased_again(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """Before anybody can read it, and who came back later stays; the list has no name in it."""
+    folder = Folder(tmp_path / "kept", make=True)
+    first = _make(filled, folder).manifest
+    assert erasures.add(folder, "user", ["ada"]) == [first.id]
+    assert "ada" not in (folder.path / "erasures.jsonl").read_text()
+    erase.erase(filled.client, erase.of_user(filled.client, "ada"))
+    found = restore.restore(target, folder, None)
+    assert (found.erased, found.different) == (1, [])
+    assert not any(erase.count(target, erase.of_user(target, "ada")).values())
+    assert not target.query("select 1 from messages where content = 'my secret'").result_rows
+    assert {row["user_id"] for row in reports.sessions(target)["sessions"]} == {"bob"}
+    filled.insert(call(at("13:00:00"), user="ada", session="again", cost="2"))
+    _make(filled, folder)
+    assert restore.restore(target, folder, None, merge=True).erased == 0
+    assert target.command("select count() from calls final where session_id = 'again'") == 1
+
+
+def test_content_that_is_over_its_days_does_not_come_back(store: Store, target: "Client", tmp_path: Path) -> None:
+    """A backup has it as long as it lies there; a store that it is put into deletes it at once."""
+    store.client.command("system stop ttl merges messages")
+    store.client.command(
+        "insert into messages (session_id, message_id, content, timestamp, inserted_at) select 's', toString(number),"
+        " 'old words', now64(6) - toIntervalDay(40 - 39 * number), now64(3) - toIntervalDay(40 - 39 * number)"
+        " from numbers(2)"
+    )
+    folder = Folder(tmp_path / "kept", make=True)
+    made = _make(store, folder).manifest
+    store.client.command("system start ttl merges messages")
+    restore.restore(target, folder, made.id)
+    rows = target.query("select message_id, content from messages order by message_id").result_rows
+    assert rows == [("0", ""), ("1", "old words")]
+
+
+def test_a_backup_of_a_newer_version_is_refused(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """In one sentence, by what it has that is not known here; and so is a folder of a newer format."""
+    folder = Folder(tmp_path / "kept", make=True)
+    made = _make(filled, folder).manifest
+    path = folder.path / "backups" / f"{made.id}.json"
+
+    def with_column(stored: manifest.StoredTable) -> manifest.StoredTable:
+        more = (*stored.table.columns, ("weather", "String"))
+        return replace(stored, table=replace(stored.table, columns=more)) if stored.table.name == "calls" else stored
+
+    newer = replace(made, version="9.9.9", tables=tuple(map(with_column, made.tables)))
+    path.write_bytes(manifest.written(newer))
+    with pytest.raises(StoreError, match=r"is of a newer version \(9.9.9\), which has calls.weather: install"):
+        restore.restore(target, folder, None)
+    path.write_bytes(manifest.written(replace(made, retention={"hours": 3})))
+    with pytest.raises(StoreError, match="is of a newer version"):
+        restore.restore(target, folder, None)
+    path.write_bytes(manifest.written(made).replace(b'"format": 1', b'"format": 2'))
+    with pytest.raises(DamagedError, match="newer version of otel-costs"):
+        restore.restore(target, folder, None)
+
+
+def test_a_definition_that_is_none_is_refused() -> None:
+    """A manifest makes tables that keep rows, and no others."""
+    with pytest.raises(StoreError, match="the definition of calls"):
+        tables.Table(
+            "calls", "MergeTree", "CREATE TABLE calls (`a` String) ENGINE = URL('http://x')", (("a", "String"),)
+        )
+
+
+def test_retention_comes_back(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """What was asked of the store that was kept holds for an empty one, and not for one that is in use."""
+    folder = Folder(tmp_path / "kept", make=True)
+    _make(filled, folder)
+    restore.restore(target, folder, None)
+    assert schema.retention_of(target) == schema.Retention()
+
+
+def test_a_move_brings_everything(filled: Store, target: "Client") -> None:
+    """The two stores answer the same; the second time nothing changes."""
+    moved = move.move(filled.client, target, lambda client: snapshot.take(client, written_to=False))
+    assert moved.different == []
+    assert moved.sent_rows > 0
+    assert _answers(target) == _answers(filled.client)
+    filled.insert(call(at("13:00:00"), user="eve", session="e", cost="2"))
+    assert move.move(filled.client, target, snapshot.take).different == []
+    assert _answers(target) == _answers(filled.client)
+
+
+@pytest.mark.parametrize("cut_after", [1, 4, 9])
+def test_a_move_that_was_cut_is_run_again(
+    filled: Store, target: "Client", monkeypatch: pytest.MonkeyPatch, cut_after: int
+) -> None:
+    """What has arrived is not sent again, though more came, and nothing is there twice."""
+    note, left = Staging.note, cut_after
+
+    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        nonlocal left
+        left -= step == "part"
+        if left < 0:
+            raise KeyboardInterrupt  # the rows are there, and nothing remembers it
+        note(staging, step, what, detail)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Staging, "note", noted)
+        with pytest.raises(KeyboardInterrupt):
+            move.move(filled.client, target, snapshot.take)
+    filled.insert(call(at("13:00:00"), user="eve", session="e", cost="2"))
+    assert move.move(filled.client, target, snapshot.take).different == []
+    assert _answers(target) == _answers(filled.client)
+
+
+def test_a_move_says_where_the_stores_differ(filled: Store, target: "Client") -> None:
+    """A store that had other calls adds up to more, by table and day."""
+    schema.apply(target)
+    Store(target).insert(call(at("08:00:00"), user="zoe", session="z", cost="1"))
+    moved = move.move(filled.client, target, snapshot.take)
+    assert ("calls", f"{at('08:00:00'):%Y-%m-%d}") in moved.different
+
+
+def test_a_forgotten_snapshot_is_dropped(filled: Store) -> None:
+    """What a killed program has left goes with the first snapshot a day later; a newer one may be in use."""
+    forgotten, used = (f"{snapshot.PREFIX}{stamp}_ab" for stamp in ("20200101000000", "29990101000000"))
+    for name in (forgotten, used):
+        filled.client.command(f"create database {name}")
+    snapshot.drop(filled.client, snapshot.take(filled.client))
+    found = {row["name"] for row in filled.ask("select name from system.databases")}
+    assert forgotten not in found
+    assert used in found
+    snapshot.drop(filled.client, used)
+    with pytest.raises(StoreError, match="is no snapshot"):
+        snapshot.drop(filled.client, "default")
+
+
+def _files(folder: Folder) -> list[Path]:
+    return sorted((folder.path / "files").glob("*/*"))
