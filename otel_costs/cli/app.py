@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "export": "export",
     "price": "price",
     "prices": "prices",
+    "contracts": "contracts",
     "budget": "budget",
     "alerts": "alerts",
     "allocation": "allocation",

@@ -14,7 +14,17 @@ from otel_costs import pricing
 from otel_costs.cli import formatting, options, output
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.failure import Failure, nearest
-from otel_costs.pricing import PriceBook, price_book, price_check, price_file, price_table, price_update, updates
+from otel_costs.pricing import (
+    PriceBook,
+    contract_table,
+    price_book,
+    price_check,
+    price_file,
+    price_table,
+    price_update,
+    updates,
+)
+from otel_costs.pricing.contract_table import TermRow
 from otel_costs.pricing.price_table import PriceRow, PriceSource
 from otel_costs.pricing.price_update import Update
 from otel_costs.pricing.updates import PriceUpdateError
@@ -22,7 +32,7 @@ from otel_costs.semconv import ENV_PRICES
 
 PRICE_COLUMNS: Final = (
     "provider", "model", "unit", "usd", "per", "multiplier", "condition", "start", "end", "price_id", "source",
-    "checked", "wins", "winner",
+    "checked", "wins", "winner", "contract",
 )  # fmt: skip
 
 _provider_option = click.option("--provider", metavar="NAME", help="Only of this provider.")
@@ -66,28 +76,31 @@ def prices() -> None:
 def list_(model: str | None, provider: str | None, path: str | None, form: str) -> None:
     """List the prices in force, of all models or of those with MODEL in their name.
 
-    Of several prices for a model, the first is the one that calls have: the others say which it is.
+    Of several prices for a model, the first is the one that calls have: the others say which it is. Below are the
+    contracts; a price that calls have says by which of them it is billed.
     """
     book = pricing.load(path)
     rows = list(price_table.rows(book, provider, model))
     if not rows:
         raise Failure(no_model(book, provider, model or ""))
-    sources = list(price_table.sources(book))
+    sources, now = list(price_table.sources(book)), datetime.now(UTC)
     if form == options.JSON:
         output.write_json(
             {
                 "version": book.version,
                 "sources": [asdict(source) for source in sources],
                 "prices": [_price_row(row) for row in rows],
+                "contracts": [asdict(row) for row in contract_table.rows(book, now, provider)],
             }
         )
     elif form == options.CSV:
         output.write_csv(map(_price_row, rows), PRICE_COLUMNS)
     else:
-        now = datetime.now(UTC)
         output.show(output.text(f"Version {book.version}: each of these over the next."))
         output.show(*(output.text(f"{number}. {_source(source, now)}") for number, source in enumerate(sources, 1)))
         output.show(_price_table(rows), formatting.many(len(rows), "rate"))
+        if terms := list(contract_table.rows(book, now, provider)):
+            output.show(_contract_table(terms))
 
 
 @prices.command("update", short_help="Fetch a newer price book and store it.")
@@ -211,14 +224,32 @@ def _price_table(rows: Iterable[PriceRow]) -> Table:
     table.add_column("provider", no_wrap=True)
     table.add_column("model", no_wrap=True)
     table.add_column("dollars", overflow="fold", ratio=1)
-    for (provider, model, condition, winner), rates in groupby(
-        rows, key=lambda row: (row.provider, row.model, row.condition, row.winner)
+    for (provider, model, condition, winner, contract), rates in groupby(
+        rows, key=lambda row: (row.provider, row.model, row.condition, row.winner, row.contract)
     ):
         parts = [f"{per}: {', '.join(map(_rate, same))}" for per, same in groupby(rates, key=_per)]
-        said = output.text("; ".join(filter(None, [condition, *parts, winner and f"not in force: {winner} is"])))
+        said = output.text(
+            "; ".join(
+                filter(
+                    None,
+                    [condition, *parts, winner and f"not in force: {winner} is", contract and f"contract {contract}"],
+                )
+            )
+        )
         if winner:
             said.stylize("dim")
         table.add_row(provider, output.text(model), said)
+    return table
+
+
+def _contract_table(rows: Iterable[TermRow]) -> Table:
+    table = output.table()
+    for name in ("contract", "of", "for", "", "", ""):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        limits = [f"{word} {formatting.moment(when)}" for word, when in (("from", row.start), ("to", row.end)) if when]
+        cells = (row.contract_id, ", ".join(row.providers), row.match, row.kind, row.said, ", ".join(limits))
+        table.add_row(*(output.text(cell, "" if row.in_force else "dim") for cell in cells))
     return table
 
 

@@ -80,6 +80,12 @@ def _tables(found: Row) -> RenderableType:
                 f"{formatting.many(others, 'call')} of another price list, or priced by the provider: {_OTHERS}", "dim"
             ),
         ]
+    for one in found["alternatives"]:
+        if one["reserved_usd"]:
+            paid = formatting.exact(one["reserved_usd"])
+            parts.append(
+                output.text(f"{one['label']}: {paid} of what was is reserved by the hour, and paid all the same", "dim")
+            )
     missing = [(one["label"], group) for one in found["alternatives"] for group in one["not_priced"]]
     if missing:
         parts += [Text(), _not_priced(missing)]

@@ -124,6 +124,7 @@ def contracted(listed: Cost, usage: Usage, rates: Rates, terms: CallTerms) -> Co
         found.total,
         reservation,
         terms.reason,
+        terms.discount.id if terms.discount else "",
     )
     if terms.reason is not None and found.status == PRICED:
         return replace(found, status=ESTIMATED, reason=terms.reason, contract=contract)

@@ -69,8 +69,8 @@ class Contracted:
     `amount` is the cost in the contract's `currency` (ISO 4217), None where no rate of exchange is known. `list_usd` is
     that of the list, or the contract's where no list has a price. `contracted_usd` is the cost by the contract's prices
     and discounts, as if nothing were reserved; `reservation` is what was reserved and covers the call, empty where
-    nothing does. `reason` is why the cost is an estimate until the month is settled. Amounts are None where there is no
-    price.
+    nothing does; `discount` names the one that it has. `reason` is why the cost is an estimate until the month is
+    settled. Amounts are None where there is no price.
     """
 
     id: str
@@ -80,6 +80,7 @@ class Contracted:
     contracted_usd: Decimal | None
     reservation: str = ""
     reason: CostReason | None = None
+    discount: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
@@ -11,6 +11,8 @@ from typing import Final
 
 from otel_costs import semconv
 from otel_costs.pricing.call_names import Name
+from otel_costs.pricing.contract_terms import Contract
+from otel_costs.pricing.cost import CURRENCY
 from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.price_book import Call, PriceBook
 from otel_costs.pricing.price_entry import PROVIDER_IDS, Price, PriceFile, provider_id
@@ -20,6 +22,8 @@ from otel_costs.usage.units import DIMENSIONS, WHOLES
 
 _TIERS: Final = (("flex", None), ("priority", None), (None, "batch"))
 _MAX_LOST: Final = 8  # units, tiers and lengths that are named
+_MAX_RATE_DAYS: Final = 45
+"""How old the last rate of exchange may be: contracts have one by the day or by the month."""
 _MAX_NAMES: Final = 200  # of models that one price is looked at for
 
 
@@ -46,6 +50,11 @@ def by_price(
     check = _Check(file, below, now or datetime.now(UTC))
     for price in file.prices:
         yield price, [Finding(price.line, price.id, problem) for problem in check.problems(price)]
+    for contract in file.terms.contracts if file.terms else ():
+        whole, terms = _as_prices(contract)
+        found = [Finding(contract.line, whole.id, problem) for problem in check.problems_of(contract, whole)]
+        found += [Finding(term.line, term.id, problem) for term in terms for problem in check.problems_of_term(term)]
+        yield whole, found
 
 
 class _Check:
@@ -65,6 +74,34 @@ class _Check:
                 f"drops {', '.join(lost[:_MAX_LOST])}{more}; add `base:` to keep what the price below it has "
                 f"(`base: {{provider: {price.provider}}}`)"
             )
+
+    def problems_of(self, contract: Contract, whole: Price) -> Iterator[str]:
+        """Yield what is to be said of a contract, of which `whole` is for whom it is."""
+        for provider in contract.providers:
+            if (problem := self._wrong_provider(replace(whole, provider=provider))) is not None:
+                yield problem
+        yield from self.problems_of_term(whole)
+        if contract.end <= self._now and not any(
+            other.end > self._now and set(other.providers) & set(contract.providers)
+            for other in (self._file.terms.contracts if self._file.terms else ())
+        ):
+            yield f"ended on {contract.end:%Y-%m-%d}, and no contract in the file follows it"
+        if contract.currency != CURRENCY:
+            yield from self._rates_of_exchange(contract)
+
+    def problems_of_term(self, term: Price) -> Iterator[str]:
+        """Yield what a term, or a contract, never holds for: its host, or names of its models that are none."""
+        yield from filter(None, (self._wrong_host(term), self._wrong_name(term)))
+
+    def _rates_of_exchange(self, contract: Contract) -> Iterator[str]:
+        given = self._file.terms.exchange_rates if self._file.terms else ()
+        days = sorted(rate.day for rate in given if rate.currency == contract.currency)
+        began = max(contract.start, EARLIEST)
+        if days and began != EARLIEST and began.date() < days[0]:
+            yield f"begins on {began:%Y-%m-%d}, and the first rate of {contract.currency} is that of {days[0]}"
+        age = min(self._now, contract.end).date() - days[-1] if days else timedelta()
+        if age.days > _MAX_RATE_DAYS:
+            yield f"the last rate of {contract.currency} is that of {days[-1]}, {age.days} days ago"
 
     def _never(self, price: Price) -> Iterator[str | None]:
         yield self._wrong_provider(price)
@@ -201,6 +238,14 @@ class _Check:
 
     def _is_known(self, provider: str, name: str) -> bool:
         return self._below.rates((provider, name, None, None, None, None), self._now).price_id is not None
+
+
+def _as_prices(contract: Contract) -> tuple[Price, list[Price]]:
+    """Return for whom a contract and each of its terms is, as prices: names and hosts are checked as theirs are."""
+    provider = contract.providers[0]
+    whole = Price(f"contract {contract.id}", provider, contract.match, {}, line=contract.line)
+    terms = [*contract.rates, *contract.discounts, *contract.reservations]
+    return whole, [replace(whole, match=term.match, line=term.line) for term in terms]
 
 
 def _units_lost(price: Price, below: Rates) -> Iterator[str]:

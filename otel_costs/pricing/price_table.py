@@ -34,6 +34,8 @@ class PriceRow:
     """Whether calls of the model have it today; None where that depends on the call, or on which model of several."""
     winner: str | None = None
     """The price that they have, where it is another one."""
+    contract: str | None = None
+    """The contract that they are billed by today, where they have the rate and one is for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,15 @@ def _judged(book: PriceBook, row: PriceRow) -> PriceRow:
     is_for_some = row.condition and not row.condition.startswith("as ")
     if is_pattern or is_for_some or not (row.start or EARLIEST) <= now < (row.end or LATEST):
         return row
-    rates = book.rates((row.provider, row.model, None, None, None, None), now)
+    call = (row.provider, row.model, None, None, None, None)
+    rates = book.rates(call, now)
     if rates.price_id is None:
         return row
+    terms = book.terms(call, now)
     rate = rates.bands[0][1].get(row.unit)
     wins = row.price_id in rates.price_id.split(">") and rate is not None and (rate.usd, rate.per) == (row.usd, row.per)
-    return replace(row, wins=wins, winner=None if wins else rates.price_id)
+    contract = terms.contract.id if terms and wins else None
+    return replace(row, wins=wins, winner=None if wins else rates.price_id, contract=contract)
 
 
 def _file_rows(price: Price) -> Iterator[PriceRow]:

@@ -11,6 +11,7 @@ from otel_costs.calls.bill import Bill, cost_attributes
 from otel_costs.pricing import ESTIMATED, PRICED, Line
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.store import stored_call
+from otel_costs.store.settled_cost import as_settled
 from otel_costs.usage import Usage
 
 ANSWERING: Final = frozenset(
@@ -56,6 +57,10 @@ class Outcome:
     estimated: bool = False
     reason: str = ""
     units: tuple[str, ...] = ()
+    settled: bool = False
+    """Whether it is by the settlement of the call's month: the amounts of its lines are shares then."""
+    reservation: str = ""
+    """What is reserved and would have covered it."""
 
 
 def outcome(
@@ -75,6 +80,10 @@ def outcome(
     cost = bill.cost(provider, models, began, ended)
     if cost is not None and cost.status == PRICED and bill.accounts_for_all():
         return Outcome(cost.total, cost.lines)
+    if at is None and (settled := as_settled(row, cost)) is not None:
+        reservation = settled.contract.reservation if settled.contract else ""
+        is_estimate = settled.status != PRICED
+        return Outcome(settled.total, settled.lines, is_estimate, settled=True, reservation=reservation)
     said = cost_attributes(bill, cost)
     status, reason = said[names.COST_STATUS], said.get(names.COST_REASON, "")
     if cost is None or status not in (PRICED, ESTIMATED):
@@ -82,7 +91,8 @@ def outcome(
         return Outcome(None, reason=reason, units=tuple(dict.fromkeys(units)))
     if cost.reason in STAND_INS and alternative != _AS_IT_WAS:
         return Outcome(None, reason=str(cost.reason), units=_sound(bill) if _is_of_sound(cost.reason) else ())
-    return Outcome(cost.total, cost.lines, status == ESTIMATED, reason)
+    reservation = cost.contract.reservation if cost.contract else ""
+    return Outcome(cost.total, cost.lines, status == ESTIMATED, reason, reservation=reservation)
 
 
 _AS_IT_WAS: Final = Alternative()

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 COLUMNS: Final = (
-    *stored_call.COLUMNS, "session_id", "kind", "end_time", "cost_status", "cost_lines", "itemized", "computed_usd",
-    "cached_input", "time_to_first_chunk_s",
+    *stored_call.COLUMNS, "session_id", "kind", "cost_status", "cost_lines", "itemized", "computed_usd",
+    "cached_input", "time_to_first_chunk_s", "list_usd", "contract_id", "reservation_id",
 )  # fmt: skip
 """What a call is read with: all that its price depends on, and what tells one from another."""
 

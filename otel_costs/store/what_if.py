@@ -18,6 +18,7 @@ from otel_costs.store.recorded_lines import RecordedLine
 from otel_costs.store.rows import Row
 from otel_costs.store.selected_calls import count, selected_calls
 from otel_costs.store.selection import Selection
+from otel_costs.store.settled_cost import was_settled
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -51,6 +52,7 @@ class _Compared:
     estimated_calls: int = 0
     kept_calls: int = 0
     kept_usd: Decimal = Decimal()
+    reserved_usd: Decimal = Decimal()
     lines: LineSums = field(default_factory=LineSums)
     recorded: LineSums = field(default_factory=LineSums)
     not_priced: dict[Group, _Group] = field(default_factory=dict)
@@ -65,8 +67,16 @@ class _Compared:
         self.estimated_calls += found.estimated
         self.recorded.add_recorded(row["provider"], row["model"], recorded)
         provider = self.alternative.provider or row["provider"]
+        model = self.alternative.model or row["model"]
+        if row["reservation_id"] and found.reservation != row["reservation_id"]:
+            self.reserved_usd = EXACT.add(self.reserved_usd, usd)
+        if found.settled:
+            # Shares of a month or an hour: nothing was multiplied to come to them.
+            shares = [RecordedLine(line.unit, line.amount, None) for line in found.lines]
+            self.lines.add_recorded(provider, model, shares or [RecordedLine("", found.usd, None)])
+            return
         for line in found.lines:
-            self.lines.add(provider, self.alternative.model or row["model"], line)
+            self.lines.add(provider, model, line)
 
     def keep(self, row: Row) -> None:
         """Count a call that stays as it is."""
@@ -92,6 +102,7 @@ class _Compared:
             "estimated_calls": self.estimated_calls,
             "kept_calls": self.kept_calls,
             "kept_usd": self.kept_usd,
+            "reserved_usd": self.reserved_usd,
             "not_priced_calls": sum(one.calls for one in self.not_priced.values()),
             "lines": self.lines.rows(),
             "differences": self._differences(),
@@ -159,7 +170,7 @@ def what_if(
         unpriced += row["cost_usd"] is None
         total = EXACT.add(total, row["cost_usd"] or Decimal())
         lines = as_recorded(row)
-        others += any(line.of is None for line in lines)
+        others += any(line.of is None for line in lines) and not was_settled(row)
         recorded.add_recorded(row["provider"], row["model"], lines)
         for one in compared:
             if one.alternative.takes(row, selection.operation):

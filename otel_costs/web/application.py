@@ -18,6 +18,7 @@ from otel_costs.web import (
     budgets_api,
     calls_api,
     compare_api,
+    contracts_api,
     costs_api,
     events_api,
     page_data,
@@ -51,7 +52,7 @@ zone that is asked for. A parameter that is not known is refused. docs/api.md ha
 
 _APIS: Final = (
     costs_api, sessions_api, calls_api, tags_api, reports_api, usage_api, what_if_api, compare_api, tracking_api,
-    budgets_api, alerts_api, prices_api, reasons_api, events_api,
+    budgets_api, contracts_api, alerts_api, prices_api, reasons_api, events_api,
 )  # fmt: skip
 
 _ACCESS_DENIED: Final = 497

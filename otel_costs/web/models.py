@@ -534,6 +534,7 @@ class Price(Shape):
     checked: str
     wins: bool | None
     winner: str | None
+    contract: str | None = Field(description="the contract that calls which have the rate are billed by today")
 
 
 class Prices(Shape):

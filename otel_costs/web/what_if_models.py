@@ -127,6 +127,10 @@ class Compared(Shape):
     estimated_calls: int = Field(description="calls among them whose cost is an estimate")
     kept_calls: int = Field(description="calls that another model does not take: they cost what they cost")
     kept_usd: Money
+    reserved_usd: Money = Field(
+        description="what of recorded_usd is for what is reserved by the hour, and would not have been used: it is paid"
+        " all the same"
+    )
     not_priced_calls: int
     lines: list[LineSum]
     differences: list[LineDifference]

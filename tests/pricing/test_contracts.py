@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs import pricing
-from otel_costs.pricing import Cost, PriceBook, PriceFileError, price_file
+from otel_costs.pricing import Cost, PriceBook, PriceFileError, price_check, price_file
 from otel_costs.pricing.contract_terms import Discount, Reservation, Tier
 from otel_costs.pricing.price_entry import Match
 from otel_costs.pricing.settlement import reserved_hour, volume_discount
@@ -239,6 +239,29 @@ def test_a_file_of_contracts_alone(tmp_path: Path) -> None:
     assert found.total == found.list_usd * Decimal("0.9")
     with pytest.raises(PriceFileError, match="prices: is missing"):
         price_file.parse("version: t\ncurrency: USD\n" + RATES, "t.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (contract('discounts: [{percent: "1"}]'), None),
+        (contract('discounts: [{percent: "1"}]', head="id: acme, provider: opena"), "did you mean openai"),
+        (contract('discounts: [{match: {model: gpt4o}, percent: "1"}]'), "did you mean gpt-4o"),
+        (contract('match: {endpoint: "https://a.b/c"}, discounts: [{percent: "1"}]'), "is no host"),
+        (contract('to: 2026-11-01, discounts: [{percent: "1"}]'), "ended on 2026-11-01"),
+        (RATES + contract("from: 2026-10-01, currency: EUR"), "the first rate of EUR is that of 2026-11-01"),
+        (RATES + contract("currency: EUR"), None),
+    ],
+)
+def test_what_check_says(text: str, said: str | None) -> None:
+    """Of contracts that no call has, or that lack a rate of exchange."""
+    text = "version: t\ncurrency: USD\n" + text
+    below = PriceBook(pricing.price_book.builtin_files(), version="t")
+    found = price_check.findings(price_file.parse(text, "t.yaml"), below, now=datetime(2026, 12, 1, tzinfo=UTC))
+    assert len(found) == (said is not None), found
+    if said is not None:
+        assert said in found[0].problem
+        assert found[0].price == "contract acme"
 
 
 TIERS = st.lists(

@@ -136,6 +136,56 @@ def test_what_nobody_used(emptied_stack: Stack, settled: list[Row]) -> None:
     assert (commitment["contract_id"], commitment["name"], commitment["call_count"]) == ("openai-2026", "november", 4)
 
 
+def test_contracts_in_the_api(app: str, settled: list[Row]) -> None:
+    """What each contract's calls cost, in its currency, what was reserved, and what is left of the commitment."""
+    found = {row["contract_id"]: row for row in got(f"{app}/contracts", **PERIOD)["contracts"]}
+    amounts = {name: (row["currency"], Decimal(row["contract_amount"])) for name, row in found.items()}
+    assert amounts == month.AMOUNTS
+    assert {row["unsettled_calls"] for row in found.values()} == {0}
+    (hours,) = found["azure-2026"]["reservations"]
+    assert (hours["hours"], hours["unsettled_hours"], hours["call_count"]) == (3, 0, 3)
+    assert (Decimal(hours["used_amount"]), Decimal(hours["unused_amount"])) == (Decimal(15), Decimal(21))
+    assert Decimal(hours["unused_usd"]) == month.UNUSED_RESERVATION_USD
+    (commitment,) = found["openai-2026"]["commitments"]
+    told = tuple(Decimal(commitment[name]) for name in ("amount", "used_amount", "left_amount"))
+    assert (told, commitment["used"]) == (month.COMMITTED, 0.468)
+
+
+def test_contracts_by_the_command(emptied_stack: Stack, app: str, settled: list[Row], tmp_path: Path) -> None:
+    """The same as a table and as CSV."""
+    file = tmp_path / "month.yaml"
+    file.write_text(month.PRICES)
+    given = ["contracts", "--from", "2026-11-01", "--to", "2026-12-01", "--prices", str(file)]
+    result = run(*given, "--format", "csv", url=emptied_stack.http_url)
+    assert result.exit_code == 0, result.output
+    listed = list(csv.DictReader(io.StringIO(result.output)))
+    amounts = {row["contract_id"]: Decimal(row["contract_amount"]) for row in listed if row["kind"] == "contract"}
+    assert amounts == {name: amount for name, (_, amount) in month.AMOUNTS.items()}
+    (missing,) = (Decimal(row["left_amount"]) for row in listed if row["kind"] == "commitment")
+    assert missing == month.COMMITTED[2]
+    table = run(*given, url=emptied_stack.http_url)
+    assert table.exit_code == 0, table.output
+    for said in ("openai-2026/november", "azure-2026/ptu", "EUR 21.00", "$234.00", "47%"):
+        assert said in table.output, table.output
+
+
+def test_what_if_knows_the_contracts(app: str, settled: list[Row]) -> None:
+    """With the very model the cost is the recorded one, settled; another model has its own price by the contract."""
+    asked = f"{app}/what-if?from=2026-11-01&to=2026-12-01"
+    answer = sent(asked, {"alternatives": [{"model": None}, {"model": "house-small", "provider": "openai"}]})
+    assert answer.status == 200, answer.text
+    same, small = json.loads(answer.text)["alternatives"]
+    assert Decimal(same["cost_usd"]) == month.COST_USD
+    assert (same["estimated_calls"], same["differences"]) == (0, [])
+    # All as house-small, at 9 and 27 dollars a million: 24.15 millions in, and 1.025 answered. What was reserved is
+    # paid all the same: 9.24 + 3.96 + 3.30.
+    assert Decimal(small["cost_usd"]) == Decimal("245.025")
+    assert Decimal(small["reserved_usd"]) == Decimal("16.5")
+    assert Decimal(same["reserved_usd"]) == 0
+    recorded = json.loads(answer.text)["recorded"]
+    assert (recorded["call_count"], recorded["other_price_calls"]) == (len(EXPECTED), 0)
+
+
 def test_settled_stays_settled(emptied_stack: Stack, settled: list[Row]) -> None:
     """A plain re-price changes nothing, and settling again does not either."""
     with connect(emptied_stack.http_url) as client:

@@ -40,6 +40,7 @@ OPERATIONS = [
     ("GET", "/api/v1/prices"),
     ("GET", "/api/v1/prices/missing"),
     ("GET", "/api/v1/reasons"),
+    ("GET", "/api/v1/contracts"),
     ("GET", "/api/v1/budgets"),
     ("GET", "/api/v1/budgets/enforced"),
     ("GET", "/api/v1/alerts"),
