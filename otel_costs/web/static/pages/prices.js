@@ -6,6 +6,7 @@ import { useLive } from "../live.js";
 import { Answer, Copy, Downloads, html, Money, Name, Section, Table, Time } from "../parts.js";
 import { Reasons } from "../reasons.js";
 import { count, counted, day, words } from "../text.js";
+import { Contracts } from "./contracts.js";
 
 const ROWS = 100;
 
@@ -31,6 +32,7 @@ export function Prices({ address, titled }) {
         <div class="row"><span class="faint">${data.more ? `The first ${count(data.prices.length)} rates.` : `${counted(data.prices.length, "rate")}.`}</span>
         ${data.more && html`<a href=${here_with({ rows: rows * 4 })}>Show more</a>`}</div>`}<//>
     <//>
+    <${Contracts} query=${query} zone=${address.zone} />
     <${Unpriced} query=${query} zone=${address.zone} />`;
 }
 
