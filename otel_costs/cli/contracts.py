@@ -27,7 +27,7 @@ NO_CONTRACTS: Final = (
 )
 
 
-@click.command("contracts", short_help="What contracts make of costs, and what is left of commitments.")
+@click.command("contracts", short_help="Say what contracts make of costs, and what is left.")
 @options.period_options
 @prices_option
 @options.format_option

@@ -106,3 +106,44 @@ def test_an_update_prices_what_had_no_price(store: str, file: str, tmp_path: Pat
     done = json.loads(run("reprice", *options, url=store, environ=home).stdout)
     assert (done["changed"], done["changes"][0]["after_usd"]) == (1, "3.000000")
     assert done["price_book"].startswith("acme-1+")
+
+
+def test_a_month_is_settled(store: str, file: str, tmp_path: Path) -> None:
+    """An hour that is over gets its sum, though its month may not be over; the second time there is nothing to do."""
+    terms = "match: {model: kept-model}, from: 2026-01-01, reservations: [{id: r, amount_per_hour: '12'}]"
+    contract = tmp_path / "contract.yaml"
+    prices = PRICES.replace("house-model", "kept-model")
+    contract.write_text(f"{prices}contracts: [{{id: acme, provider: openai, {terms}}}]\n")
+    ended = at("03:10:00")
+    Ledger(store).call(
+        "reserved", ended, gen_ai__response__model="kept-model", gen_ai__usage__input_tokens=1_000_000,
+        gen_ai__usage__cost__source="None",
+    )  # fmt: skip
+    options = ("--period", f"{ended:%Y-%m}", "--prices", str(contract))
+    done = run("reprice", *options, url=store)
+    assert (done.exit_code, done.stderr) == (0, "")
+    session = json.loads(run("session", "reserved", "--format", "json", url=store).stdout)
+    assert session["cost_usd"] == "12.000000"
+    assert run("reprice", *options, url=store).stdout.endswith("looked at, 0 changed\n")
+    found = json.loads(
+        run("contracts", "--range", f"{ended:%Y-%m}", "--prices", str(contract), "--format", "json", url=store).stdout
+    )
+    (acme,) = found["contracts"]
+    (hours,) = acme["reservations"]
+    assert (acme["cost_usd"], acme["list_usd"], hours["used_amount"]) == ("12.000000", "3.000000", "12.000000")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--period", "2026-13"), "no month such as 2026-11"),
+        (("--period", "november"), "no month such as 2026-11"),
+        (("--period", "2026-11", "--user", "u1"), "all calls of a month"),
+        (("--period", "2026-11", "--unpriced"), "all calls of a month"),
+    ],
+)
+def test_what_is_no_month_to_settle(store: str, options: tuple[str, ...], said: str) -> None:
+    """A part of a month cannot be settled."""
+    result = run("reprice", *options, url=store)
+    assert result.exit_code == 2
+    assert said in result.stderr
