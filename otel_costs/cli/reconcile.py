@@ -230,6 +230,7 @@ class _Recorded:
 
 def _both(vendor: Vendor, question: Question, asked: reconciliation.Asked, where: _Where) -> tuple[Reported, _Recorded]:
     """Return what the provider reports, and what the store has. Raises ProviderError."""
+    vendor.check(question, has_files=bool(where.files))
     if where.files:
         recorded = _recorded(asked, where.dsn)
         with output.working("Reading the bill"):

@@ -219,13 +219,13 @@ def test_google_and_azure_from_files(day: Day) -> None:
     file = day.bill("bill.csv", meter)
     found = day.json("azure", "--file", file)
     assert (found["usage"][0]["state"], found["usage"][0]["recorded_as"]) == ("agrees", ["gpt-4o-2024-08-06"])
-    assert (found["costs"][0]["state"], found["costs"][0]["foreign"]) == ("another_currency", {"EUR": "0.003400000000"})
+    assert (found["costs"][0]["state"], found["costs"][0]["foreign"]) == ("another_currency", {"EUR": "0.003400"})
     assert day.noted("azure") == {("", "", "eur"): Decimal("0.0034")}
     (costs,) = day.json("azure", "--file", file, "--rate", "EUR=1.10294117647")["costs"]
     assert costs["state"] == "agrees"
     assert day.noted("azure") == {}
     table = " ".join(day.run("azure", "--file", file, "--no-store").stdout.split())
-    assert "in EUR 0.003400000000" in table
+    assert "in EUR 0.003400" in table
     assert "give its rate, such as --rate EUR=1.08" in table
 
 
@@ -268,6 +268,33 @@ def test_files_are_needed(day: Day, name: str) -> None:
     said = day.run(name)
     assert (said.exit_code, said.stdout) == (2, "")
     assert "give --file" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("azure", "--api-key-id"),
+        ("deepgram", "--api-key-id"),
+        ("elevenlabs", "--project"),
+        ("elevenlabs", "--api-key-id"),
+    ],
+)
+def test_a_part_that_cannot_be_asked_for(day: Day, name: str, option: str) -> None:
+    """The whole bill is not taken for that of a key or a project."""
+    said = day.run(name, option, "x", environ={KEYS[name]: KEY})
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert f"has nothing by {option}" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("openai", "--project"), ("anthropic", "--project"), ("openai", "--api-key-id"), ("aws", "--api-key-id")],
+)
+def test_a_part_that_files_do_not_tell(day: Day, name: str, option: str) -> None:
+    """Nor is the whole of a file."""
+    said = day.run(name, option, "x", "--file", day.bill("a.jsonl", {"data": []}))
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert f"has nothing by {option}" in said.stderr
 
 
 def test_elevenlabs_has_no_files(day: Day) -> None:

@@ -13,7 +13,18 @@ from typing import Any, Final
 from otel_costs.cli.reconciliation.naming import is_snapshot
 from otel_costs.cli.reconciliation.pages import Source, StatusError
 from otel_costs.cli.reconciliation.refusals import refused, shaped
-from otel_costs.cli.reconciliation.reported import Line, Number, Question, Report, Reported, Terms, money, number
+from otel_costs.cli.reconciliation.reported import (
+    API_KEY,
+    PROJECT,
+    Line,
+    Number,
+    Question,
+    Report,
+    Reported,
+    Terms,
+    money,
+    number,
+)
 
 _USAGE: Final = "v1/organizations/usage_report/messages"
 _COSTS: Final = "v1/organizations/cost_report"
@@ -36,6 +47,7 @@ TERMS: Final = Terms(
     ),
     base_url="https://api.anthropic.com",
     files="saved answers of its endpoints (JSON)",
+    filters=(PROJECT, API_KEY),
     matches=is_snapshot,
 )
 

@@ -29,6 +29,7 @@ TERMS: Final = Terms(
     env_key="ELEVENLABS_API_KEY",
     which_key="set ELEVENLABS_API_KEY to a key that may read the usage of the workspace",
     base_url="https://api.elevenlabs.io",
+    filters=(),
     rounding={"credits": 1},
     matches=is_written_otherwise,
 )

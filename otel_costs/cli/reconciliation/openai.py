@@ -10,7 +10,18 @@ from typing import Any, Final
 
 from otel_costs.cli.reconciliation.pages import Source, StatusError
 from otel_costs.cli.reconciliation.refusals import refused, shaped
-from otel_costs.cli.reconciliation.reported import Line, Number, Question, Report, Reported, Terms, money, number
+from otel_costs.cli.reconciliation.reported import (
+    API_KEY,
+    PROJECT,
+    Line,
+    Number,
+    Question,
+    Report,
+    Reported,
+    Terms,
+    money,
+    number,
+)
 
 NAME: Final = "openai"
 BASE_URL: Final = "https://api.openai.com/v1"
@@ -60,6 +71,7 @@ TERMS: Final = Terms(
     which_key=WHICH_KEY,
     base_url=BASE_URL,
     files="saved answers of its endpoints (JSON)",
+    filters=(PROJECT, API_KEY),
     rounding={"audio_seconds": 1},
 )
 

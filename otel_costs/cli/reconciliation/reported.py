@@ -9,6 +9,8 @@ from typing import Any, Final
 Number = int | Decimal
 
 USD: Final = "USD"
+PROJECT: Final = "project"
+API_KEY: Final = "api-key-id"
 USAGE: Final = "usage"
 CREDIT: Final = "credit"
 
@@ -92,7 +94,8 @@ class Terms:
 
     `providers` are those of the ledger that it bills; `ours` names a row of the ledger as the report can tell it.
     `settles_after` is how long after a day's end less there is not held against it. `rounding` is how much a unit may
-    be rounded by, for each call; `usd` for each line. Days begin in `zone`. `read` is when its documentation was read.
+    be rounded by, for each call; `usd` for each line. `filters` are what of an account can be asked for alone. Days
+    begin in `zone`. `read` is when its documentation was read. `matches` says whether two names mean the same model.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Terms:
     base_url: str = ""
     files: str = ""
     zone: str = "UTC"
+    filters: tuple[str, ...] = (PROJECT,)
     rounding: Mapping[str, Number] = field(default_factory=dict)
     ours: Callable[[str, str], str] = lambda _provider, model: model
     matches: Callable[[str, str], bool] | None = None

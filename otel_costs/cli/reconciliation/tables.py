@@ -14,6 +14,7 @@ from otel_costs.cli.reconciliation import comparison as states
 from otel_costs.cli.reconciliation.comparison import Comparison, DayCosts, Figure, ModelUsage
 from otel_costs.cli.reconciliation.reported import Number, Terms
 from otel_costs.cli.reconciliation.vendors import NEVER_MET
+from otel_costs.store.rendering import money
 
 MEANINGS: Final = {
     states.NOT_RECORDED: (
@@ -109,7 +110,9 @@ def _usage_table(rows: Sequence[ModelUsage]) -> Table:
 
 def _shown(row: ModelUsage) -> tuple[Figure, ...]:
     told = tuple(figure for figure in row.figures if figure.theirs or figure.ours)
-    return told[:1] if row.state == states.AGREES else told
+    if row.state != states.AGREES:
+        return told
+    return (tuple(figure for figure in told if figure.compared) or told)[:1]
 
 
 def _numbers(figure: Figure) -> Iterator[str]:
@@ -131,7 +134,7 @@ def _costs_table(rows: Sequence[DayCosts]) -> Table:
         if row.credits_usd:
             table.add_row("", "credits", formatting.usd(row.credits_usd), "", "", "")
         for currency, amount in row.foreign.items():
-            table.add_row("", output.text(f"in {currency}"), f"{amount:f}", "", "", "")
+            table.add_row("", output.text(f"in {currency}"), money(amount), "", "", "")
         for item in row.items if row.state != states.AGREES else ():
             table.add_row("", output.text(item.name or "(none)"), *_dollars(item), "")
     return table
@@ -173,6 +176,6 @@ def _costs_row(row: DayCosts) -> dict[str, Any]:
     sums = {"theirs_usd": row.theirs_usd, "ours_usd": row.ours_usd, "difference_usd": row.difference_usd}
     more = {
         **({"credits_usd": row.credits_usd} if row.credits_usd else {}),
-        **({"foreign": {name: f"{amount:f}" for name, amount in row.foreign.items()}} if row.foreign else {}),
+        **({"foreign": {name: money(amount) for name, amount in row.foreign.items()}} if row.foreign else {}),
     }
     return {"day": row.day, "state": row.state, **sums, **more, "unpriced_calls": row.unpriced_calls, "items": items}

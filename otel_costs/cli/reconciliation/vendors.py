@@ -10,7 +10,16 @@ from typing import Any, Final
 from otel_costs.cli.reconciliation import anthropic, aws, azure, deepgram, elevenlabs, files, google, openai
 from otel_costs.cli.reconciliation.pages import Source
 from otel_costs.cli.reconciliation.refusals import shaped
-from otel_costs.cli.reconciliation.reported import Line, ProviderError, Question, Report, Reported, Terms
+from otel_costs.cli.reconciliation.reported import (
+    API_KEY,
+    PROJECT,
+    Line,
+    ProviderError,
+    Question,
+    Report,
+    Reported,
+    Terms,
+)
 
 MODULES: Final[Mapping[str, ModuleType]] = {
     module.TERMS.name: module for module in (openai, azure, anthropic, google, elevenlabs, deepgram, aws)
@@ -53,6 +62,16 @@ class Vendor:
             raise ProviderError(f"no key for {terms.title}'s usage and costs: {terms.which_key}")
         return found
 
+    def check(self, question: Question, *, has_files: bool) -> None:
+        """Raise ProviderError for a part of the bill that cannot be asked for alone: all would be taken for it."""
+        terms = self.terms
+        given = {PROJECT: question.projects, API_KEY: question.api_keys}
+        for name in (name for name, values in given.items() if values):
+            if name not in terms.filters:
+                raise ProviderError(f"{terms.title}'s report has nothing by --{name}: leave it out")
+            if has_files and (name == API_KEY or not hasattr(MODULES[self.name], "of_project")):
+                raise ProviderError(f"a file of {terms.title}'s has nothing by --{name}: leave it out")
+
     def source(self, base_url: str | None, key: str) -> Source:
         """Return where its report is. Raises ProviderError."""
         made: Source = MODULES[self.name].source(base_url or self.terms.base_url, key)
@@ -75,8 +94,6 @@ class Vendor:
     def _lines(self, path: Path, question: Question) -> Iterator[Line]:
         module = MODULES[self.name]
         kept = getattr(module, "of_project", None)
-        if kept is None and question.projects:
-            raise ProviderError("--project chooses among rows of exports, and saved answers have none")
         for number, row in files.rows(path):
             if kept is None or not question.projects or kept(row, tuple(question.projects)):
                 yield from _of_row(module, path, number, row)
