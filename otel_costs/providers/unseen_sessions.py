@@ -1,7 +1,7 @@
 """Spoken sessions that are started over HTTP and carried by others, over SIP or WebRTC: nobody here sees their use.
 
-Each is recorded without a cost when it starts. A sideband, a connection on which this process looks on, sees what is
-used from then on: it takes the place of that record, under its id and its time.
+Each is recorded without a cost when it starts. A sideband, a connection on which this process observes one, sees what
+is used from then on: it takes the place of that record, under its id and its time.
 """
 
 from collections.abc import Mapping

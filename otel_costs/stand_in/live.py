@@ -72,7 +72,7 @@ class LiveSession:
         self.received: list[Json] = []
         """What the clients sent, but for audio."""
         self.attached = threading.Semaphore(0)
-        """Released for each socket that looks on: from then on it is told everything."""
+        """Released for each socket that observes it: from then on it is told everything."""
         self._primary = primary
         self._sides: list[Socket] = []
         self._seconds = self._reported = 0.0

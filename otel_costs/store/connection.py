@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REPORTS: Final = "otel-costs-reports"
 LONG_WORK: Final = "otel-costs-work"
-"""What our own clients call themselves: `otel-costs local` has lanes for them."""
+"""What our own clients call themselves: `otel-costs local` has classes of queries for them."""
 
 DEFAULT_DSN: Final = "http://localhost:8123"
 

@@ -1,4 +1,4 @@
-"""The tally: after a process is gone, its file says how many calls it made, whatever became of their records."""
+"""The counter: after a process is gone, its file says how many calls it made, whatever became of their records."""
 
 import logging
 import os
@@ -147,7 +147,7 @@ def test_a_bug_of_ours_costs_one_number(recorded: Recorded, folder: Path, monkey
     assert last_seq(folder) == 2
 
 
-def test_the_tally_costs_no_record(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_counter_costs_no_record(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the counting itself loses nothing but the count."""
     for method in ("_open", "settled"):
         monkeypatch.setattr(CallCounter, method, lambda *_, **__: 1 / 0)
@@ -348,7 +348,7 @@ def test_a_forked_child_has_its_own(recorded: Recorded, folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 4096, b"calls\x00\x00\x01".ljust(4096, b"\x00"), b"calls\x00\x00\x01"])
 def test_what_is_damaged_says_nothing(tmp_path: Path, damage: bytes) -> None:
-    """A file that is no tally, or not all of one, is none."""
+    """A file that is no counter, or not all of one, is none."""
     path = tmp_path / "a.calls"
     path.write_bytes(damage)
     with path.open("rb") as file:

@@ -27,7 +27,7 @@ class Connection:
     """Follows one connection, from its opening to its end."""
 
     def __init__(self, owner: Owner, configuration: Configuration, *, joins: str | None = None) -> None:
-        """`joins` is the call over SIP or WebRTC that this looks on, as other connections may do, too."""
+        """`joins` is the call over SIP or WebRTC that this observes, as other connections may do, too."""
         self._owner, self._configuration = owner, configuration
         self._joins, shared = joins, joins is not None
         self._items = Items(owner, configuration)
