@@ -34,9 +34,9 @@ def serve() -> None:
         while not reader.at_eof():
             request = await reader.readuntil(b"\r\n\r\n")
             size = int(request.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            body = await reader.readexactly(size)
+            asked = await reader.readexactly(size)
             await asyncio.sleep(LATENCY_S)
-            if b'"stream":true' in body:
+            if b'"stream":true' in asked:
                 # At once: the client takes it apart again, and nobody measures how two processes take turns.
                 writer.write(events + b"".join(chunks) + b"0\r\n\r\n")
             else:
