@@ -1,7 +1,7 @@
 """The calls of a selection as they are stored, one after the other: a block of them in memory at a time."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import stored_call
 from otel_costs.store.rows import Row, rows, telling
@@ -18,18 +18,24 @@ COLUMNS: Final = (
 
 
 def selected_calls(
-    client: "Client", selection: Selection, *, session: str | None = None, where: str = "", more: str = ""
+    client: "Client",
+    selection: Selection,
+    *,
+    session: str | None = None,
+    where: str = "",
+    more: str = "",
+    bound: Mapping[str, Any] | None = None,
 ) -> Iterator[Row]:
     """Yield every call of a selection, in no order, as rows of COLUMNS.
 
     `session`: only of this session. `where` and `more` are fixed texts of SQL: another condition of calls `c`, and
-    columns that are read beside the others. Raises StoreError.
+    columns that are read beside the others; `bound` are values that are bound in them. Raises StoreError.
     """
     condition = _condition(client, selection, session)
     names = ", ".join(f"c.{name} as {name}" for name in COLUMNS)
     sql = f"select {names}{more} from owned_calls as c where {condition.sql}{where}"  # noqa: S608
     with telling():
-        stream = client.query_rows_stream(sql, parameters=dict(condition.parameters), tz_mode="aware")
+        stream = client.query_rows_stream(sql, parameters={**condition.parameters, **(bound or {})}, tz_mode="aware")
         with stream:
             columns = stream.source.column_names  # type: ignore[union-attr]  # a query's result, behind a base class
             for row in stream:

@@ -1,6 +1,7 @@
 """Rules as files, and a second opinion on them: plain Python that says whose a call is."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -83,3 +84,12 @@ class Call:
 def usd(calls: Sequence[Call]) -> Decimal:
     """Return the sum of what has a price."""
     return sum((one.usd for one in calls if one.usd is not None), Decimal())
+
+
+def spent_by_team(rows: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Return what rows of FOCUS cost by the tag `team`, nobody's under an empty name."""
+    found: dict[str, Decimal] = {}
+    for row in rows:
+        team = json.loads(row["Tags"] or "{}").get("team", "")
+        found[team] = found.get(team, Decimal()) + row["EffectiveCost"]
+    return found

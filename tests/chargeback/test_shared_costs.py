@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otel_costs.chargeback import rules_file, shared_costs
+from otel_costs.chargeback import focus, rules_file, shared_costs
 from otel_costs.chargeback.shares import apportion
 from otel_costs.store import call_list, costs, session_list
 from otel_costs.store.selection import Selection
@@ -22,7 +22,7 @@ from tests.queries.engine import engine
 from tests.queries.ledger import Store
 from tests.support.selection import examples
 
-from .support import NOW, Call, allocation, usd, written
+from .support import NOW, Call, allocation, spent_by_team, usd, written
 
 MONTH = NOW.replace(day=1, hour=0, minute=0, second=0) - timedelta(days=40)
 FIRST = MONTH.replace(day=1)
@@ -245,6 +245,8 @@ def test_whatever_is_drawn_adds_up(
         assert sum(row["shared_usd"] for row in listed) == 0
         assert all(row["cost_usd"] + row["shared_usd"] == row["total_usd"] for row in listed)
     assert cut["total"]["cost_usd"] == cut["total"]["total_usd"] == usd(chosen)
+    exported = {team: amount for team, amount in spent_by_team(focus.rows(store.client, selection)).items() if amount}
+    assert exported == {row["tag.team"]: row["total_usd"] for row in found if row["total_usd"]}
 
 
 def _shared(

@@ -101,3 +101,23 @@ def test_rules_that_are_none(url: str, tmp_path: Path) -> None:
     said = run("allocation", "check", url=url, environ={"OTEL_COSTS_ALLOCATION": None})
     assert said.exit_code == 2
     assert "--allocation FILE, or OTEL_COSTS_ALLOCATION" in said.stderr
+
+
+def test_focus(url: str, path: str, tmp_path: Path) -> None:
+    """The file adds up to the report, by team too; calls without a price are said on standard error."""
+    said = run("export", "--format", "focus", "--allocation", path, url=url)
+    rows = list(csv.DictReader(io.StringIO(said.stdout)))
+    assert sum(Decimal(row["EffectiveCost"]) for row in rows) == Decimal("0.009995000002")
+    assert "1 call without a price" in said.stderr
+    (west,) = {row["Tags"] for row in rows if row["x_Scenario"] == "shop"}
+    assert json.loads(west) == {"team": "west"}
+    voice = [row for row in rows if json.loads(row["Tags"] or "{}").get("team") == "voice"]
+    assert sum(Decimal(row["EffectiveCost"]) for row in voice) == Decimal("0.001500000001")
+    file = tmp_path / "focus.parquet"
+    said = run("export", "--format", "focus-parquet", "--output", str(file), "--user", "ada", url=url)
+    assert (said.exit_code, said.stdout) == (0, "")
+    assert "bytes of FOCUS 1.2" in said.stderr
+    assert file.read_bytes()[:4] == b"PAR1"
+    said = run("export", "sessions", "--format", "focus", url=url)
+    assert said.exit_code == 2
+    assert "leave 'sessions' out" in said.stderr
