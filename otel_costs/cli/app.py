@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "budget": "budget",
     "alerts": "alerts",
     "allocation": "allocation",
+    "statement": "statement",
     "reprice": "reprice",
     "reconcile": "reconcile",
     "erase": "erase",

@@ -80,12 +80,17 @@ def inert_json(text: str) -> str:
 
 def write_csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
     """Write rows with a header: money exact, times in ISO 8601, nested values in JSON, unknown empty, no formulas."""
+    text = csv_text(rows, columns)
+    _write(inert(text) if sys.stdout.isatty() else text)
+
+
+def csv_text(rows: Iterable[Row], columns: Sequence[str]) -> str:
+    """Return rows as `write_csv` writes them."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([csv_cell(name, row.get(name)) for name in columns] for row in map(flat, rows))
-    text = out.getvalue()
-    _write(inert(text) if sys.stdout.isatty() else text)
+    return out.getvalue()
 
 
 def flat(row: Row) -> Row:

@@ -28,6 +28,7 @@ from otel_costs.web import (
     reasons_api,
     reports_api,
     sessions_api,
+    statements_api,
     tags_api,
     tracking_api,
     usage_api,
@@ -52,7 +53,7 @@ zone that is asked for. A parameter that is not known is refused. docs/api.md ha
 
 _APIS: Final = (
     costs_api, sessions_api, calls_api, tags_api, reports_api, usage_api, what_if_api, compare_api, tracking_api,
-    budgets_api, contracts_api, alerts_api, prices_api, reasons_api, events_api,
+    budgets_api, contracts_api, alerts_api, prices_api, reasons_api, statements_api, events_api,
 )  # fmt: skip
 
 _ACCESS_DENIED: Final = 497

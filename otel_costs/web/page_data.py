@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otel_costs.chargeback import shared_costs
+from otel_costs.chargeback import shared_costs, statements
 from otel_costs.store import (
     comparison,
     costs,
@@ -41,6 +41,7 @@ from otel_costs.web import (
     pages,
     prices_api,
     sessions_api,
+    statements_api,
     usage_api,
     what_if_api,
 )
@@ -169,6 +170,11 @@ async def _call(asking: _Asking) -> _Answered | Response:
     return found, [{"call_id": found["call_id"], **line} for line in found["lines"]]
 
 
+async def _statements(asking: _Asking) -> _Answered:
+    found = await asking.ask(statements_api.asking(asking.question))
+    return found, list(statements.statement_rows(found))
+
+
 async def _budgets(asking: _Asking) -> _Answered:
     found = await asking.ask(budgets_api.burning)
     return {"budgets": found}, [{name: row[name] for name in row if name != "burn_down"} for row in found]
@@ -221,6 +227,7 @@ _CALL: Final = replace(_ALONE, own=(*_ID, *calls_api.CALL.own))
 _SINGLE: Final = {
     page_paths.OVERVIEW: _Page(_OVERVIEW, _overview),
     "sessions": _Page(sessions_api.SESSIONS, _sessions),
+    "statements": _Page(statements_api.STATEMENTS, _statements),
     "budgets": _Page(Asked(("tz", *FORM)), _budgets),
     "alerts": _Page(replace(alerts_api.LIST, names=("tz", *FORM)), _alerts),
     "what-if": _Page(Asked((*PERIOD, *FILTERS, *FORM), own=_ALTERNATIVES), _what_if),

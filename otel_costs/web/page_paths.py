@@ -14,7 +14,7 @@ FORMS: Final = ("json", "csv")
 
 OVERVIEW: Final = "overview"
 
-SINGLE: Final = ("sessions", "budgets", "alerts", "what-if", "prices", "inbox", "compare")
+SINGLE: Final = ("sessions", "statements", "budgets", "alerts", "what-if", "prices", "inbox", "compare")
 """The pages that there are one of, beside the overview, which is `/` and, as data, `/overview.json`."""
 
 OF_ONE: Final = ("sessions", "calls", "users", "scenarios", "models")

@@ -17,15 +17,16 @@ import { ModelPage, Overview, ScenarioPage, UserPage } from "./pages/overview.js
 import { Prices } from "./pages/prices.js";
 import { Session } from "./pages/session.js";
 import { Sessions } from "./pages/sessions.js";
+import { Statements } from "./pages/statements.js";
 import { WhatIf } from "./pages/what_if.js";
 
 const NAVIGATION = [
-  ["/", "Overview"], ["/sessions", "Sessions"], ["/budgets", "Budgets"], ["/alerts", "Alerts"], ["/what-if", "What if"], ["/compare", "Compare"], ["/prices", "Prices"], ["/inbox", "Inbox"],
+  ["/", "Overview"], ["/sessions", "Sessions"], ["/statements", "Statements"], ["/budgets", "Budgets"], ["/alerts", "Alerts"], ["/what-if", "What if"], ["/compare", "Compare"], ["/prices", "Prices"], ["/inbox", "Inbox"],
 ];
 
 /** What is shown at an address: a component, and what it is given beside the address. */
 function pageAt({ path, kind, ids }) {
-  const single = { "/": Overview, "/sessions": Sessions, "/budgets": Budgets, "/alerts": Alerts, "/what-if": WhatIf, "/compare": Compare, "/prices": Prices, "/inbox": Inbox }[path];
+  const single = { "/": Overview, "/sessions": Sessions, "/statements": Statements, "/budgets": Budgets, "/alerts": Alerts, "/what-if": WhatIf, "/compare": Compare, "/prices": Prices, "/inbox": Inbox }[path];
   if (single) return [single, {}];
   const one = { sessions: Session, calls: Call, users: UserPage, scenarios: ScenarioPage }[kind];
   // An id that was written with a slash in it is whole again.

@@ -118,6 +118,7 @@ function Breakdown({ query, by, changes, fixed }) {
       { head: "share", number: true, wide: true, cell: row => percent(Number(row.cost_usd) / all) },
       { head: "calls", number: true, cell: row => count(row.call_count) },
       { head: "cost", number: true, cell: row => html`<${Cost} of=${row.cost_usd} unpriced=${row.unpriced_calls} calls=${row.call_count} />` },
+      ...("shared_usd" in data.total ? [{ head: "shared", number: true, wide: true, cell: row => html`<${Money} of=${row.shared_usd} />` }, { head: "total", number: true, cell: row => html`<${Money} of=${row.total_usd} />` }] : []),
     ]} />${data.costs.some(row => row.others) && html`<button type="button" onClick=${() => more(limit * 4)}>Show more</button>`}`;
   }}<//><//>`;
 }
