@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
+from otel_costs.cli.statement import _file_name
 
 from .support import Ledger, at, run
 
@@ -121,3 +124,37 @@ def test_focus(url: str, path: str, tmp_path: Path) -> None:
     said = run("export", "sessions", "--format", "focus", url=url)
     assert said.exit_code == 2
     assert "leave 'sessions' out" in said.stderr
+
+
+def test_statements(url: str, path: str, tmp_path: Path) -> None:
+    """A table, a CSV and a page for each team, and for what nothing assigns; names of files cannot leave the folder."""
+    month = f"{at('12:00:00'):%Y-%m}"
+    rules = ("--allocation", path, "--month", month)
+    said = run("statement", *rules, url=url, environ={"COLUMNS": "200"})
+    assert said.exit_code == 0, said.stderr
+    for part in ("west", "voice", "platform", "(none)", "total", f"{month} (UTC)"):
+        assert part in said.stdout
+    rows = list(csv.DictReader(io.StringIO(run("statement", *rules, "--format", "csv", url=url).stdout)))
+    totals = {row["value"]: row["total_usd"] for row in rows if row["part"] == "total"}
+    assert totals == {"west": "0.008495000001", "voice": "0.001500000001", "platform": "0", "": "0"}
+    said = run("statement", *rules, "--to", str(tmp_path / "statements"), url=url)
+    assert "4 statements of" in said.stderr
+    names = {f"{month}-{name}" for name in ("west", "voice", "platform", "(none)")}
+    assert {file.name for file in (tmp_path / "statements").iterdir()} == {
+        f"{name}.{form}" for name in names for form in ("csv", "html")
+    }
+    (total, *_) = csv.DictReader(io.StringIO((tmp_path / "statements" / f"{month}-west.csv").read_text()))
+    assert total["total_usd"] == "0.008495000001"
+    found = json.loads(run("statement", *rules, "--format", "json", url=url).stdout)
+    assert found["total"]["total_usd"] == "0.009995000002"
+    assert run("statement", "--month", "2026-13", url=url).exit_code == 2
+    assert "no tag" in run("statement", "--by", "model", url=url).stderr
+    assert "no calls in 2020-01" in run("statement", "--month", "2020-01", url=url).stderr
+
+
+@pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "CON", "x" * 300, "é", "."])
+def test_names_of_files(value: str) -> None:
+    """Each value has files of its own, of a name that no file system takes for a path."""
+    name = _file_name(value)
+    assert re.fullmatch(r"[A-Za-z0-9_.~-]{1,90}", name)
+    assert name != _file_name(f"{value} ")

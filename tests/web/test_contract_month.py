@@ -199,3 +199,36 @@ def test_price_file(tmp_path: Path) -> None:
     file.write_text(month.PRICES)
     result = run("prices", "check", str(file))
     assert result.exit_code == 0, result.output
+
+
+def test_in_statements(app: str, emptied_stack: Stack, settled: list[Row]) -> None:
+    """What each team pays, by model too; the same by the command."""
+    found = got(f"{app}/statements", month="2026-11")
+    assert {one["value"]: Decimal(one["total_usd"]) for one in found["statements"]} == month.COST_BY_TEAM
+    assert {one["value"]: Decimal(one["list_usd"]) for one in found["statements"]} == month.LIST_BY_TEAM
+    for one in found["statements"]:
+        assert sum(Decimal(row["total_usd"]) for row in one["by_model"]) == Decimal(one["total_usd"])
+    said = run("statement", "--month", "2026-11", "--format", "csv", url=emptied_stack.http_url)
+    listed = [row for row in csv.DictReader(io.StringIO(said.stdout)) if row["part"] == "total"]
+    assert {row["value"]: Decimal(row["total_usd"]) for row in listed} == month.COST_BY_TEAM
+
+
+def test_in_focus(emptied_stack: Stack, settled: list[Row]) -> None:
+    """Effective and list cost of each team, and what contracts come to in their own currency."""
+    said = run("export", "--format", "focus", "--range", "2026-11", url=emptied_stack.http_url)
+    assert said.exit_code == 0, said.stderr
+    rows = list(csv.DictReader(io.StringIO(said.stdout)))
+    used = [row for row in rows if row["ChargeCategory"] == "Usage" and row["CommitmentDiscountStatus"] != "Unused"]
+    for column, expected in (("EffectiveCost", month.COST_BY_TEAM), ("ListCost", month.LIST_BY_TEAM)):
+        found: dict[str, Decimal] = {}
+        for row in used:
+            team = json.loads(row["Tags"])["team"]
+            found[team] = found.get(team, Decimal()) + Decimal(row[column])
+        assert found == expected
+    amounts: dict[str, tuple[str, Decimal]] = {}
+    for row in used:
+        if row["x_ContractId"]:
+            before = amounts.get(row["x_ContractId"], ("", Decimal()))[1]
+            amount = before + Decimal(row["PricingCurrencyEffectiveCost"])
+            amounts[row["x_ContractId"]] = (row["PricingCurrency"], amount)
+    assert amounts == month.AMOUNTS

@@ -28,6 +28,7 @@ PAGES = (
     f"/users/{WORD}",
     f"/scenarios/{WORD}",
     f"/models/openai/{WORD}",
+    "/statements",
     "/budgets",
     "/alerts",
     "/what-if",
@@ -78,7 +79,18 @@ def test_seen_by_everybody(page: Page, filled: None, path: str) -> None:
 
 def test_titles_tell_pages_apart(page: Page, filled: None) -> None:
     """No two pages have the same title."""
-    paths = ("/", "/sessions", f"/sessions/{WORD}", "/budgets", "/alerts", "/what-if", "/prices", "/inbox", "/compare")
+    paths = (
+        "/",
+        "/sessions",
+        f"/sessions/{WORD}",
+        "/budgets",
+        "/alerts",
+        "/what-if",
+        "/prices",
+        "/inbox",
+        "/compare",
+        "/statements",
+    )
     titles = {page.open(path).driver.title for path in paths}
     assert len(titles) == len(paths)
 
