@@ -4,6 +4,7 @@ What is shared is split month by month, in the zone of the rules. The shares of 
 whatever part of it is asked for: a month is split in one way.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 SHARED: Final = "shared_usd"
 TOTAL: Final = "total_usd"
+
+_MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_FIRST: Final = "1970-02"
+_LAST: Final = "2261-12"
+"""Months of which the store can hold a call."""
 
 Key = tuple[int, date]
 """Which of the shared costs of a tag, and the first day of the month."""
@@ -169,10 +175,7 @@ def _limited(found: list[Row], name: str, limit: int) -> list[Row]:
 
 def month(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the first moment of a month such as 2026-11 in a zone, and that of the next. Raises ValueError."""
-    try:
-        first = date.fromisoformat(f"{text}-01") if len(text) == 7 else None
-    except ValueError:
-        first = None
-    if first is None:
+    if not _MONTH.fullmatch(text) or not _FIRST <= text <= _LAST:
         raise ValueError(f"{text!r} is no month: give one such as 2026-11")
-    return month_of(datetime(first.year, first.month, first.day, 12, tzinfo=zone), zone)
+    year, number = map(int, text.split("-"))
+    return month_of(datetime(year, number, 1, 12, tzinfo=zone), zone)

@@ -102,6 +102,8 @@ def test_without_rules(filled: Store) -> None:
     [
         ("2026", "tag.team", "no month"),
         ("2026-13", "tag.team", "no month"),
+        ("9999-12", "tag.team", "no month"),
+        ("0001-01", "tag.team", "no month"),
         (MONTH, "model", "no tag"),
         (MONTH, "tag.", "no tag"),
     ],

@@ -33,6 +33,7 @@ OPERATIONS = [
     ("GET", "/api/v1/calls/{call_id}"),
     ("GET", "/api/v1/tags"),
     ("GET", "/api/v1/compare"),
+    ("GET", "/api/v1/statements"),
     ("GET", "/api/v1/report"),
     ("GET", "/api/v1/usage"),
     ("POST", "/api/v1/what-if"),
