@@ -136,6 +136,33 @@ def test_counts_with_a_new_column_are_counted_again(empty: "Client") -> None:
     assert empty.query("select session_id, kind from sessions").result_rows == [("s1", "creation")]
 
 
+def test_calls_from_before_contracts_have_list_prices(empty: "Client") -> None:
+    """The list price is the cost, or our own price beside the provider's; half hours are counted again with it."""
+    schema.apply(empty)
+    for told in (
+        "'otel_costs.cost.usd', '0.25'",
+        "'otel_costs.cost.usd', '0.5', 'gen_ai.usage.cost.source', 'provider', 'otel_costs.cost.computed_usd', '0.75'",
+    ):
+        empty.command(
+            "insert into otel_logs (Timestamp, EventName, LogAttributes) select now64(9), 'otel_costs.call',"
+            f" map('gen_ai.provider.name', 'openai', {told})"
+        )
+    empty.command("drop table calls_mv sync")  # it holds on to the columns that it names
+    for table in ("calls", "call_records"):
+        for column in (
+            *("contracted_usd", "list_usd", "contract_amount", "contract_currency", "contract_id"),
+            "reservation_id",
+        ):
+            empty.command(f"alter table {table} drop column {column}")
+        schema._record(empty, "table", table, "that of an older version")
+    schema.apply(empty)
+    found = empty.query("select sum(list_usd), sum(contracted_usd), countIf(contract_id = '') from billed_calls")
+    assert found.result_rows == [(Decimal(1), Decimal(1), 2)]
+    assert empty.query("select sum(cost_usd), sum(list_usd) from daily_costs").result_rows == [
+        (Decimal("0.75"), Decimal(1))
+    ]
+
+
 def test_a_handler_is_given_back(empty: "Client") -> None:
     """Handlers are the server's: who applies the schema last has them, and it is said."""
     schema.apply(empty)
