@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs import pricing
-from otel_costs.pricing import Cost, PriceBook, PriceFileError, price_check, price_file
+from otel_costs.pricing import Cost, PriceBook, PriceFileError, price_check, price_file, price_update
 from otel_costs.pricing.contract_terms import Discount, Reservation, Tier
 from otel_costs.pricing.price_entry import Match
 from otel_costs.pricing.settlement import reserved_hour, volume_discount
+from otel_costs.pricing.updates import PriceUpdateError
 
 AT = datetime(2026, 11, 10, 12, tzinfo=UTC)
 HEAD = """version: t
@@ -241,6 +242,14 @@ def test_a_file_of_contracts_alone(tmp_path: Path) -> None:
         price_file.parse("version: t\ncurrency: USD\n" + RATES, "t.yaml")
 
 
+def test_an_update_takes_no_contracts(tmp_path: Path) -> None:
+    """It would store the prices and forget the rest: it says where the file belongs instead."""
+    file = tmp_path / "c.yaml"
+    file.write_text(HEAD + contract('discounts: [{percent: "10"}]'))
+    with pytest.raises(PriceUpdateError, match="OTEL_COSTS_PRICES"):
+        price_update.prepare(str(file))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -304,3 +313,14 @@ def test_an_hour_is_used_or_not(per_hour: Decimal, usd: Decimal, used: Decimal) 
     assert (used < 100 and per_hour > 0) or hour.used == hour.amount
     assert reserved_hour(reservation, usd, Decimal(0), calls=0).used == 0
     assert reserved_hour(Reservation(Match(), per_hour=per_hour), None, used, calls=1).used == per_hour
+
+
+def test_the_file_of_the_docs() -> None:
+    """docs/contracts.md has a file of which there is nothing to say."""
+    page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    below = PriceBook(pricing.price_book.builtin_files(), version="t")
+    file = price_file.parse(text, "contracts.yaml")
+    assert file.terms is not None
+    assert len(file.terms.contracts) == 3
+    assert price_check.findings(file, below, now=datetime(2026, 12, 1, tzinfo=UTC)) == []
