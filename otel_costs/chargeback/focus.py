@@ -2,8 +2,8 @@
 
 A row is what the calls of a day that are alike (provider, model, operation, tier, price, contract, service, scenario,
 kind, tags and status) cost for one unit, such as their input tokens: the grain at which a quantity times a price is
-the cost. EffectiveCost adds up to cost_usd of the reports to the last digit. What is shared is moved by rows of the
-category Adjustment, which add up to nothing.
+the cost. Their EffectiveCost adds up to cost_usd of the reports to the last digit. What is shared is moved by rows of
+the category Adjustment, which add up to nothing.
 """
 
 from collections import defaultdict
@@ -22,7 +22,8 @@ from otel_costs.pricing.rates import EXACT
 from otel_costs.store import stored_call
 from otel_costs.store.periods import month_of
 from otel_costs.store.rendering import as_json
-from otel_costs.store.rows import Row
+from otel_costs.store.rows import Row, between
+from otel_costs.store.rows import rows as stored_rows
 from otel_costs.store.selected_calls import selected_calls
 from otel_costs.store.selection import Selection
 
@@ -103,7 +104,7 @@ def rows(client: "Client", selection: Selection, account: str | None = None) -> 
     groups = _groups(client, selection)
     for group in sorted(groups, key=_order):
         yield _completed(_charge(group, groups[group]), group["provider"], account, _Days(selection.tz, group.day))
-    yield from _reservations(groups, account, selection.tz)
+    yield from _reservations(groups, _unused_hours(client, selection), account, selection.tz)
     for row in _adjustments(client, selection, groups):
         days = _Days(selection.tz, row.pop("day"), whole_month=True)
         yield _completed(row, row["ProviderName"], account, days)
@@ -281,40 +282,96 @@ def _reserved(reservation: str, amount: Decimal) -> Row:
     }
 
 
-def _reservations(groups: Mapping[_Group, _Sum], account: str | None, tz: ZoneInfo) -> Iterator[Row]:
-    """Yield the purchases of what was reserved, a month each: what its calls used of it is billed there, once."""
-    bought: dict[tuple[date, str, str, str], Decimal] = defaultdict(Decimal)
-    in_currency: dict[tuple[date, str, str, str], Decimal] = defaultdict(Decimal)
+_Reserved = tuple[date, str, str, str]
+"""Month, provider, reservation and the currency of its contract."""
+
+
+def _reservations(groups: Mapping[_Group, _Sum], unused: list[Row], account: str | None, tz: ZoneInfo) -> Iterator[Row]:
+    """Yield what nobody used of what was reserved, by day, and its purchases, a month each: it is billed there."""
+    paid: dict[_Reserved, list[Decimal]] = defaultdict(lambda: [_NOTHING, _NOTHING])
+    providers = {}
     for group, of in groups.items():
-        if group["reservation_id"]:
-            key = group.day.replace(day=1), group["provider"], group["reservation_id"], group["contract_currency"]
-            bought[key] += of.effective
-            in_currency[key] += of.in_currency
-    for (month, provider, reservation, currency), amount in sorted(bought.items()):
-        row: Row = {
-            "BilledCost": amount,
-            "ContractedCost": amount,
-            "EffectiveCost": _NOTHING,
-            "ListCost": amount,
-            "ListUnitPrice": amount,
-            "ContractedUnitPrice": amount,
-            "ChargeCategory": "Purchase",
-            "ChargeDescription": f"Reserved throughput {reservation}: what calls used of it",
-            "ChargeFrequency": "Recurring",
-            "PricingQuantity": Decimal(1),
-            "PricingUnit": "Units",
-            "PricingCategory": "Standard",
-            "PricingCurrency": currency or "USD",
-            "PricingCurrencyListUnitPrice": in_currency[month, provider, reservation, currency],
-            "PricingCurrencyContractedUnitPrice": in_currency[month, provider, reservation, currency],
-            "PricingCurrencyEffectiveCost": _NOTHING,
-            "SkuId": f"{provider}/{reservation}",
-            "SkuMeter": "Reserved throughput",
-            "SkuPriceId": f"{provider}/{reservation}",
-            **_service(provider, "reserved throughput"),
-            **_reserved(reservation, amount),
-        }
-        yield _completed(row, provider, account, _Days(tz, month, whole_month=True))
+        if reservation := group["reservation_id"]:
+            providers[reservation] = group["provider"]
+            key = group.day.replace(day=1), group["provider"], reservation, group["contract_currency"]
+            paid[key] = [EXACT.add(paid[key][0], of.effective), EXACT.add(paid[key][1], of.in_currency)]
+    for row in unused:
+        provider = providers.get(row["name"]) or row["provider"]
+        key = row["day"].replace(day=1), provider, row["name"], row["currency"]
+        paid[key] = [EXACT.add(paid[key][0], row["usd"]), EXACT.add(paid[key][1], row["amount"])]
+        yield _completed(_unused(provider, row), provider, account, _Days(tz, row["day"]))
+    for (month, provider, reservation, currency), amounts in sorted(paid.items()):
+        yield _completed(
+            _purchase(provider, reservation, currency, *amounts), provider, account, _Days(tz, month, whole_month=True)
+        )
+
+
+def _unused_hours(client: "Client", selection: Selection) -> list[Row]:
+    """Return what nobody used of reservations, by day of the selection's zone; nothing where only some calls are meant.
+
+    An hour whose rate in dollars is not known is not there.
+    """
+    if selection.filters:
+        return []
+    return stored_rows(
+        client,
+        "select toDate32(toTimeZone(period_start, {tz:String})) as day, name, any(providers[1]) as provider, currency,"
+        " sum(unused_usd) as usd, sum(unused_amount) as amount from contract_balances"
+        " where kind = 'reservation' and unused_usd > 0 and period_start >= {since:DateTime64(3, 'UTC')}"
+        " and period_start < {until:DateTime64(3, 'UTC')} group by day, name, currency order by day, name, currency",
+        {"tz": selection.tz.key, **between(selection.since, selection.until)},
+    )
+
+
+def _unused(provider: str, row: Row) -> Row:
+    """Return the columns of what nobody used on a day: it costs, and has no price at which it was used."""
+    return {
+        **dict.fromkeys(("BilledCost", "ContractedCost", "ListCost", "ListUnitPrice", "ContractedUnitPrice"), _NOTHING),
+        "EffectiveCost": row["usd"],
+        "ChargeCategory": "Usage",
+        "ChargeDescription": f"Reserved throughput {row['name']}: what nobody used",
+        "ChargeFrequency": "Usage-Based",
+        "PricingQuantity": Decimal(1),
+        "PricingUnit": "Units",
+        "PricingCategory": "Committed",
+        "PricingCurrency": row["currency"],
+        "PricingCurrencyListUnitPrice": _NOTHING,
+        "PricingCurrencyContractedUnitPrice": _NOTHING,
+        "PricingCurrencyEffectiveCost": row["amount"],
+        **_sku_of_reservation(provider, row["name"]),
+        **_reserved(row["name"], row["usd"]),
+        "CommitmentDiscountStatus": "Unused",
+    }
+
+
+def _purchase(provider: str, reservation: str, currency: str, usd: Decimal, amount: Decimal) -> Row:
+    """Return the columns of what was paid for a reservation in a month."""
+    return {
+        **dict.fromkeys(("BilledCost", "ContractedCost", "ListCost", "ListUnitPrice", "ContractedUnitPrice"), usd),
+        "EffectiveCost": _NOTHING,
+        "ChargeCategory": "Purchase",
+        "ChargeDescription": f"Reserved throughput {reservation}",
+        "ChargeFrequency": "Recurring",
+        "PricingQuantity": Decimal(1),
+        "PricingUnit": "Units",
+        "PricingCategory": "Standard",
+        "PricingCurrency": currency or "USD",
+        "PricingCurrencyListUnitPrice": amount,
+        "PricingCurrencyContractedUnitPrice": amount,
+        "PricingCurrencyEffectiveCost": _NOTHING,
+        **_sku_of_reservation(provider, reservation),
+        **_reserved(reservation, usd),
+    }
+
+
+def _sku_of_reservation(provider: str, reservation: str) -> Row:
+    sku = f"{provider}/{reservation}"
+    return {
+        "SkuId": sku,
+        "SkuMeter": "Reserved throughput",
+        "SkuPriceId": sku,
+        **_service(provider, "reserved throughput"),
+    }
 
 
 def _adjustments(client: "Client", selection: Selection, groups: Mapping[_Group, _Sum]) -> Iterator[Row]:

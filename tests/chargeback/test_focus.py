@@ -75,6 +75,12 @@ def records() -> list[LogRow]:
 def filled(store: Store) -> Store:
     """Fill a store with them."""
     store.insert(*records())
+    store.client.command("truncate table contract_charges")
+    store.client.command(
+        "insert into contract_charges select 'frame-2026', 'reservation', 'ptu-1', ['azure'], {hour:DateTime('UTC')},"
+        " {hour:DateTime('UTC')} + interval 1 hour, 'EUR', 12, 0.25, 11.75, 13.2, 12.925, 1, now64(6)",
+        parameters={"hour": NOON},
+    )
     return store
 
 
@@ -130,7 +136,7 @@ def _is_whole(row: Mapping[str, str]) -> None:
     is_usage, is_bought = row["ChargeCategory"] == "Usage", row["ChargeCategory"] != "Adjustment"
     for name in ("SkuId", "SkuPriceId", "ListUnitPrice", "ContractedUnitPrice", "PricingCategory", "PricingQuantity"):
         assert (row[name] != "") == is_bought, name
-    assert (row["ConsumedQuantity"] != "") == is_usage
+    assert (row["ConsumedQuantity"] != "") == (is_usage and row["CommitmentDiscountStatus"] != "Unused")
     for quantity, unit in (("ConsumedQuantity", "ConsumedUnit"), ("PricingQuantity", "PricingUnit")):
         assert (row[quantity] != "") == (row[unit] != "")
     if is_bought:
@@ -148,7 +154,9 @@ def test_sums_are_those_of_reports(filled: Store, selection: Selection) -> None:
     """In all, by team with what is shared, by model, service, scenario, kind and tag, to the last digit."""
     rows = list(focus.rows(filled.client, selection))
     listed = costs.total(filled.client, selection)
-    assert sum(row["EffectiveCost"] for row in rows) == sum(row["BilledCost"] for row in rows) == listed["cost_usd"]
+    assert sum(row["EffectiveCost"] for row in rows) == sum(row["BilledCost"] for row in rows)
+    rows = [row for row in rows if row["CommitmentDiscountStatus"] != "Unused"]
+    assert sum(row["EffectiveCost"] for row in rows) == listed["cost_usd"]
     assert sum(row["ListCost"] for row in rows if row["ChargeCategory"] == "Usage") == listed["list_usd"]
     assert sum(row["x_UnpricedCallCount"] or 0 for row in rows) == listed["unpriced_calls"] == 1
     teams = shared_costs.report(filled.client, selection, ("tag.team",), 100)["costs"]
@@ -198,7 +206,8 @@ def test_quantities_are_what_was_used(filled: Store, selection: Selection) -> No
 def test_contracts(filled: Store, selection: Selection) -> None:
     """List price, contract, effect and the contract's currency; what was reserved is billed by its purchase, once."""
     rows = [row for row in focus.rows(filled.client, selection) if row["PricingCurrency"] == "EUR"]
-    plain, reserved, bought = sorted(rows, key=lambda row: (row["ChargeCategory"] == "Purchase", -row["EffectiveCost"]))
+    unused, plain, reserved, bought = sorted(rows, key=lambda row: -row["EffectiveCost"])
+    assert (unused["EffectiveCost"], unused["PricingCurrencyEffectiveCost"]) == (Decimal("12.925"), Decimal("11.75"))
     assert [plain[name] for name in ("ListCost", "ContractedCost", "EffectiveCost", "BilledCost")] == [
         Decimal(2), Decimal("1.5"), Decimal("1.5"), Decimal("1.5")
     ]  # fmt: skip
@@ -208,7 +217,7 @@ def test_contracts(filled: Store, selection: Selection) -> None:
     assert (reserved["BilledCost"], reserved["EffectiveCost"], reserved["PricingCategory"]) == (
         0, Decimal("0.25"), "Committed"
     )  # fmt: skip
-    assert (bought["BilledCost"], bought["EffectiveCost"]) == (Decimal("0.25"), 0)
+    assert (bought["BilledCost"], bought["EffectiveCost"]) == (Decimal("13.175"), 0)
     assert reserved["CommitmentDiscountId"] == bought["CommitmentDiscountId"] == "ptu-1"
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import otel_costs
 from otel_costs.cli.statement import _file_name
+from tests.web.support import got, served
 
 from .support import Ledger, at, run
 
@@ -60,6 +62,19 @@ def test_a_report_by_a_tag(url: str, path: str) -> None:
     ]
     found = json.loads(run("report", "--by", "tag.team", "--format", "json", url=url, environ=environ).stdout)
     assert sum(Decimal(row["total_usd"]) for row in found["costs"]) == Decimal(found["total"]["cost_usd"])
+
+
+def test_the_api_says_the_same(url: str, path: str) -> None:
+    """Costs, statements and filters of an application with the rules are those of the commands."""
+    with served(otel_costs.web.app(dsn=url, allocation=path)) as app:
+        costs = got(f"{app}/api/v1/costs", by="tag.team")
+        month = f"{at('12:00:00'):%Y-%m}"
+        statements = got(f"{app}/api/v1/statements", month=month)
+        voice = got(f"{app}/api/v1/costs", tag_team="voice")["total"]
+    rules = ("--allocation", path, "--format", "json")
+    assert costs == json.loads(run("report", "--by", "tag.team", *rules, url=url).stdout)
+    assert statements == json.loads(run("statement", "--month", month, *rules, url=url).stdout)
+    assert voice["cost_usd"] == "0.001500"
 
 
 def test_check(url: str, path: str) -> None:

@@ -232,3 +232,11 @@ def test_in_focus(emptied_stack: Stack, settled: list[Row]) -> None:
             amount = before + Decimal(row["PricingCurrencyEffectiveCost"])
             amounts[row["x_ContractId"]] = (row["PricingCurrency"], amount)
     assert amounts == month.AMOUNTS
+    unused = [row for row in rows if row["CommitmentDiscountStatus"] == "Unused"]
+    assert sum(Decimal(row["EffectiveCost"]) for row in unused) == month.UNUSED_RESERVATION_USD
+    assert all(row["Tags"] == row["ConsumedQuantity"] == "" for row in unused)
+    (bought,) = [row for row in rows if row["ChargeCategory"] == "Purchase"]
+    paid = Decimal(36) * Decimal("1.1")  # three hours of 12 euros
+    assert (Decimal(bought["BilledCost"]), Decimal(bought["EffectiveCost"])) == (paid, Decimal(0))
+    billed, effective = (sum(Decimal(row[column]) for row in rows) for column in ("BilledCost", "EffectiveCost"))
+    assert billed == effective == month.COST_USD + month.UNUSED_RESERVATION_USD
