@@ -20,6 +20,8 @@ from tests.queries.ledger import LogRow, Store, at, call, job, message
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+pytestmark = pytest.mark.timeout(600)  # each makes a store or two
+
 
 @pytest.fixture
 def target() -> Iterator["Client"]:
