@@ -178,6 +178,7 @@ def test_kill_9_leaves_no_half_backup(written_to: tuple[Served, Sender], tmp_pat
     assert list((tmp_path / "kept" / "tmp").iterdir()) == []
 
 
+@pytest.mark.long
 def test_kill_9_of_a_restore_is_finished_by_another(written_to: tuple[Served, Sender], tmp_path: Path) -> None:
     """Wherever it hits, in the folder of a store: what is there afterwards is the backup, once."""
     served, sender = written_to
@@ -201,6 +202,7 @@ def test_kill_9_of_a_restore_is_finished_by_another(written_to: tuple[Served, Se
     assert "is not empty" in again.stderr
 
 
+@pytest.mark.long
 def test_a_move_from_a_store_that_is_served(
     written_to: tuple[Served, Sender], serve: Callable[..., Served], tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ def test_an_upgraded_store_tells_what_it_told(old: "Client", new: "Client") -> N
     assert _reports(old) == _reports(new)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("old", schemas.NAMES, indirect=True)
 def test_an_upgraded_store_takes_records(old: "Client", new: "Client") -> None:
     """What comes afterwards goes through this version's views, and what is delivered again counts once."""
