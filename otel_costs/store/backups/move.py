@@ -49,7 +49,7 @@ def move(source: "Client", target: "Client", take: "Callable[[Client], str]") ->
         raise StoreError(f"{' of '.join(different[0])} arrived as something else: nothing was moved, try again")
     names = [table.name for table in found if table.name != schema.TABLE]
     staging.upgrade(retention)
-    staging.hand_over(names)
+    staging.hand_over()
     now = sums.of(target, staging.own, [table for table in tables.tables(target, staging.own) if table.name in names])
     wanted = {key: one for key, one in wanted.items() if key[0] in names}
     staging.drop()

@@ -57,17 +57,17 @@ def restore(client: "Client", folder: Folder, name: str | None, *, merge: bool =
             with staging.current() as beside:
                 erased = erasures.repeat(beside, listed, manifest.created_at)
             staging.note("erased", "", str(erased))
-            found = [table for table in tables.tables(client, staging.name) if table.name in _names(manifest)]
-            staging.note("sums", "", json.dumps(sums.plain(staging.sums(found))))
+            staging.note("sums", "", json.dumps(sums.plain(staging.sums(staging.kept()))))
             staging.note("stage", "upgraded")
         return finish(client, staging, manifest)
 
 
 def finish(client: "Client", staging: Staging, manifest: Manifest) -> Restored:
     """Hand over what is staged, compare, and drop the staging."""
-    staging.hand_over(_names(manifest))
+    staging.hand_over()
+    names = {table.name for table in staging.kept()}
     wanted = sums.read(json.loads(staging.done("sums")[""]))
-    found = [table for table in tables.tables(client, staging.own) if table.name in _names(manifest)]
+    found = [table for table in tables.tables(client, staging.own) if table.name in names]
     now = sums.of(client, staging.own, found)
     was_empty = EMPTY in staging.done("began")
     erased = int(staging.done("erased").get("", "0"))
@@ -164,7 +164,3 @@ def _retention(manifest: Manifest) -> schema.Retention:
         raise StoreError(
             f"the backup {manifest.id} is of a newer version ({manifest.version}): install that version or a newer one"
         ) from None
-
-
-def _names(manifest: Manifest) -> list[str]:
-    return [stored.table.name for stored in manifest.tables if stored.table.name != schema.TABLE]

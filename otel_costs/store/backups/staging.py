@@ -122,11 +122,16 @@ class Staging:
         finally:
             self._client.database = self.own
 
-    def hand_over(self, names: Iterable[str]) -> None:
+    def kept(self) -> list[Table]:
+        """Return its tables that are to be the store's: those that an older store had not, and are filled, too."""
+        own = {table.name for table in tables.tables(self._client, self.own)} - {schema.TABLE, *schema.COUNTS}
+        return [table for table in tables.tables(self._client, self.name) if table.name in own]
+
+    def hand_over(self) -> None:
         """Make its rows part of the store, table by table; what was handed over before is not handed over again."""
         done = self.done("handed over")
         present = {table.name: table for table in tables.tables(self._client, self.own)}
-        for name in sorted(set(names) - done.keys()):
+        for name in sorted({table.name for table in self.kept()} - done.keys()):
             with telling(f"cannot make the rows of {name} part of the store"):
                 self._hand_over(present[name])
             self.note("handed over", name)
