@@ -117,6 +117,7 @@ function Lines({ of, recorded }) {
       { head: "would have", number: true, cell: row => html`<${Money} of=${row.cost_usd} />` },
       { head: "difference", number: true, cell: row => html`<${Difference} of=${row.difference_usd} />` },
     ]} />
+    ${Number(of.reserved_usd) ? html`<p class="warning"><${Money} of=${of.reserved_usd} /> of what these calls did cost is reserved by the hour: it is paid all the same.</p>` : null}
     ${of.estimated_calls ? html`<p class="warning">${counted(of.estimated_calls, "call")} of these ${of.estimated_calls === 1 ? "is" : "are"} an estimate.</p>` : null}
     ${of.not_priced.map(row => html`<div class="lacking"><p><span class="warning">${counted(row.call_count, "call")}</span> of <${Name} of=${row.model} none="no model" /> (<bdi>${row.operation}</bdi>), ${Number(row.recorded_usd) ? html`which cost <${Money} of=${row.recorded_usd} />, ` : ""}${row.call_count === 1 ? "has" : "have"} no price this way${row.units.length ? `: ${row.units.map(words).join(", ")}` : ""}.</p><${Reasons} of=${row.reason} /></div>`)}
     <details><summary>Quantity × rate, this way</summary><${Sums} rows=${of.lines} caption=${`Lines of ${of.label}`} /></details>
