@@ -163,7 +163,9 @@ def _rates(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
             {"at": at, "tag": tag, "subjects": [row["subject"] for row in found]},
         )
     }
-    return [one for row in found if (one := _rate(rule, row, min(_WEEKS, (at - first[row["subject"]]) // (7 * _DAY))))]
+    # Whose calls were erased between the two questions has no first one.
+    weeks = {name: min(_WEEKS, (at - moment) // (7 * _DAY)) for name, moment in first.items()}
+    return [one for row in found if (one := _rate(rule, row, weeks.get(row["subject"], 0)))]
 
 
 def _rate(rule: Rule, row: Row, weeks: int) -> Finding | None:

@@ -24,6 +24,9 @@ STORE_HEALTH: Final = "store_health"
 RECONCILE: Final = "reconcile"
 
 _LENGTHS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LIMIT: Final = Decimal(10**12)
+_SMALLEST: Final = Decimal("1e-12")
+"""What a rule may say, as the store holds money: what is beyond could not be compared with it."""
 _SIZES: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -76,7 +79,7 @@ def read_one(text: str) -> Rule:
     """Return the rule of a text of YAML or JSON; which receivers there are is not known here. Raises RulesError."""
     try:
         return _rule(yaml.compose(text, Loader=yaml.SafeLoader), None)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         raise RulesError("it is no YAML") from None
     except NodeError as error:
         raise RulesError(str(error)) from None
@@ -163,6 +166,8 @@ def _number(node: yaml.Node) -> Decimal:
         found = Decimal("NaN")
     if not found.is_finite() or found <= 0:
         raise NodeError(node, "a number above 0 is wanted here")
+    if found >= _LIMIT or found != found.quantize(_SMALLEST):
+        raise NodeError(node, "a number below 10^12 with at most twelve decimals is wanted here")
     return found
 
 

@@ -59,10 +59,23 @@ class Runner:
         events = self._state.events()
         rules = self._in_force(events, at)
         for rule in rules.values():
-            for event in changes(rule, conditions.find(self._reader, rule, at), events, at):
-                self._state.write(event)
+            self._keep(rule, events, at)
         self._deliver(at, rules)
         return True
+
+    def _keep(self, rule: Rule, events: Iterable[Event], at: datetime) -> None:
+        """Note what a rule has found. One that fails does not keep the others from being told."""
+        try:
+            found = conditions.find(self._reader, rule, at)
+        except Exception as error:  # noqa: BLE001  # of the store, or of ours: alerts go on
+            if rule.name not in self._unread:
+                said = error if isinstance(error, StoreError) else type(error).__name__
+                _logger.warning("alerts: the rule %r could not be looked at: %s", rule.name, said)
+            self._unread.add(rule.name)
+            return
+        self._unread.discard(rule.name)
+        for event in changes(rule, found, events, at):
+            self._state.write(event)
 
     def run(self, every_s: float, stop: threading.Event) -> None:
         """Look every so many seconds until `stop`; a store that does not answer is looked at again."""

@@ -136,9 +136,10 @@ class Call:
     def stop(self) -> None:
         """Note the end of the call, which is written later, in a job. If it never is, the call is missing."""
         if self._stopped.acquire(blocking=False):
-            if call_counter.own is not None:
-                self.counter = call_counter.own
-                self.counter.ended()
+            # Read once: instrumentation may be taken back meanwhile, in another thread.
+            if (counter := call_counter.own) is not None:
+                self.counter = counter
+                counter.ended()
             if self.duration_s is None:
                 self.duration_s = self.elapsed_s()
 

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_costs.alerts import conditions
 from otel_costs.alerts import rules as rules_file
-from otel_costs.alerts.conditions import find
+from otel_costs.alerts.conditions import Finding, find
 from otel_costs.alerts.delivery import Receivers
 from otel_costs.alerts.dry_run import would_have_sent
 from otel_costs.alerts.rules import Rule, Rules, RulesError
 from otel_costs.alerts.runner import Runner
 from otel_costs.alerts.state import LEASE, State
-from otel_costs.store import bill_differences, budgets
+from otel_costs.store import StoreError, bill_differences, budgets
 from otel_costs.store.bill_differences import Compared, Difference
 from tests.queries.ledger import LogRow, Store, call
 
@@ -327,6 +328,43 @@ def test_rules_of_the_store_are_kept_beside_those_of_the_file(store: Store, rece
     looks.look()
     assert [event.state(state.acknowledged()) for event in state.events()] == ["ended"]
     assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize("fault", [StoreError("it is full"), KeyError("gone")])
+def test_a_rule_that_fails_keeps_no_other_from_being_told(
+    store: Store,
+    receiver: Receiver,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    """It is warned of once, and looked at again."""
+    store.insert(*dear())
+    original = conditions.find
+
+    def failing(client: Any, rule: Rule, at: datetime) -> list[Finding]:
+        if rule.name == "odd":
+            raise fault
+        return original(client, rule, at)
+
+    monkeypatch.setattr(conditions, "find", failing)
+    looks = runner(store, receiver, Clock(), Rule("odd", rules_file.NEW_MODEL), DEAR)
+    assert [looks.look(), looks.look()] == [True, True]
+    assert receiver.got == ["session s1 has cost $5.00 and still runs"]
+    assert len([one for one in caplog.records if "'odd'" in one.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("number", ["1e12", "1e999999", "0.0000000000001", "1E-20"])
+def test_a_number_that_the_store_cannot_hold_is_refused(number: str) -> None:
+    """Compared with it, nothing could be told."""
+    with pytest.raises(RulesError, match=r"twelve decimals"):
+        rules_file.read_one(rules_file.text_of({"name": "r", "when": "session_cost", "usd": number}))
+
+
+def test_a_definition_that_goes_on_for_ever_is_none() -> None:
+    """Whatever stands in the store, reading it ends with what is wrong."""
+    with pytest.raises(RulesError):
+        rules_file.read_one("[" * 100_000)
 
 
 def test_who_sends_tells_what_is_watched(store: Store, receiver: Receiver) -> None:

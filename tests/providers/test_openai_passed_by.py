@@ -74,6 +74,16 @@ def test_refused(passing: Any, provider: Provider, kept: Recorded) -> None:
     assert (kept.call[names.ERROR_TYPE], kept.call[names.COST_USD]) == ("BadRequestError", "0")
 
 
+def test_its_error_made_again(passing: Any, provider: Provider, kept: Recorded) -> None:
+    """An application that makes the SDK's error of a response once more has made no other call."""
+    provider.script(Fault(status=400))
+    with pytest.raises(openai.BadRequestError) as raised:
+        chat(passing)
+    again = passing._make_status_error_from_response(raised.value.response)
+    assert type(again) is openai.BadRequestError
+    assert len(kept.calls) == 1
+
+
 def test_a_budget(passing: Any, provider: Provider, kept: Recorded) -> None:
     """A session that has spent its budget sends nothing more, whatever the way."""
     with otel_costs.session("spent", budget_usd="0.01"):

@@ -70,8 +70,8 @@ def refused(answer: Answer, status: int) -> str:
         ({"scenario": "sales"}, "012"),
         ({"scenario": "sales", "user": "bob"}, "02"),
         ({"tag.team": "west & co"}, "4"),
-        ({"tag.team": ""}, ""),
-        ({"tag.nothing": ""}, ""),
+        ({"tag.team": ""}, "012356"),  # those without the tag
+        ({"tag.nothing": ""}, "0123456"),
         ({"limit": 2}, "01"),
         ({"range": "1h"}, "01234"),
         ({"range": "7d"}, "0123456"),

@@ -93,8 +93,7 @@ class Exchange:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
         if self.is_answered:
             return
-        if self.passed_by and self._place is None:
-            self.call = self._request.start(reservation=self._reservation)
+        self._start_late()
         if (call := self.call) is None:
             if self._reservation is not None:
                 self._reservation.release()
@@ -103,6 +102,11 @@ class Exchange:
         refused = isinstance(getattr(error, "status_code", None), int)
         read = partial(answer.unanswered, self._request, refused=refused)
         background.put(partial(writer.write, call, read, type(error).__name__))
+
+    def _start_late(self) -> None:
+        """Start the call of a request that has passed ours by, once: its response, or its error, may come again."""
+        if self.passed_by and self._place is None and self.call is None:
+            self.call = self._request.start(reservation=self._reservation)
 
     def not_received(self) -> None:
         """The request returned, and its response never came by here: the SDK has changed."""
@@ -116,8 +120,7 @@ class Exchange:
         """The response's head is here, and its body unless the application streams it."""
         self.is_answered = True
         try:
-            if self.passed_by and self._place is None:
-                self.call = self._request.start(reservation=self._reservation)
+            self._start_late()
             headers = response.headers
             kind = headers.get("content-type", "")
             # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.
