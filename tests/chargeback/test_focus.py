@@ -289,3 +289,4 @@ def test_validated_by_the_specifications_validator(filled: Store, selection: Sel
         results = dict(re.findall(r"^\S+ (\S+): (PASS|FAIL)\b", said, re.MULTILINE))
         assert {rule for rule, result in results.items() if result == "FAIL"} == CONTRADICTED, said[-3000:]
         assert sum(result == "PASS" for result in results.values()) > 250
+        assert (folder / "focus_validator_detailed.log").exists()
