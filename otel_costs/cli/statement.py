@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,12 +70,17 @@ def _show(found: Row) -> None:
     for name in ("calls", "unpriced", "own", "shared", "total", "budget"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in found["statements"]:
-        table.add_row(output.name(one["value"] or "(none)"), *_cells(one), formatting.usd(one["limit_usd"] or None))
+        table.add_row(output.name(one["value"] or "(none)"), *_cells(one), _budget(one["limit_usd"]))
     table.add_section()
     table.add_row(Text("total", "bold"), *_cells(found["total"]), "")
     output.show(table)
     if not found["statements"]:
         output.note(f"no calls in {found['month']}")
+
+
+def _budget(limit: Decimal | None) -> str:
+    """Write a budget, which may be 0; nothing where there is none."""
+    return "" if limit is None else formatting.usd(limit)
 
 
 def _cells(row: Row) -> list[str]:

@@ -167,6 +167,19 @@ def test_statements(url: str, path: str, tmp_path: Path) -> None:
     assert "no calls in 2020-01" in run("statement", "--month", "2020-01", url=url).stderr
 
 
+def test_budgets_of_statements(url: str, path: str) -> None:
+    """A budget of 0 is one, and what has none has nothing there: neither is a price that is not known."""
+    for team, limit in {"west": "5", "voice": "0"}.items():
+        assert run("budget", "set", limit, "--tag", f"team={team}", "--period", "month", url=url).exit_code == 0
+    month = f"{at('12:00:00'):%Y-%m}"
+    said = run("statement", "--allocation", path, "--month", month, url=url, environ={"COLUMNS": "200"})
+    found = {words[0]: words[1:] for line in said.stdout.splitlines() if "$" in line and (words := line.split())}
+    assert found["west"] == ["2", "0", "$0.008495", "$0.000000000001", "$0.008495", "$5.000000"]
+    assert found["voice"][-1] == "$0"
+    assert found["voice"][:2] == ["1", "0"]
+    assert len(found["voice"]) == len(found["west"]) == len(found["platform"]) + 1
+
+
 @pytest.mark.parametrize("value", ["../../etc/passwd", "a/b", "CON", "x" * 300, "é", "."])
 def test_names_of_files(value: str) -> None:
     """Each value has files of its own, of a name that no file system takes for a path."""
