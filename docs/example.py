@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -40,6 +41,9 @@ def _answers(api: str) -> Iterator[tuple[str, Any]]:
     for path in ("reasons", "budgets", "alerts"):
         yield path, _get(api + path)
     yield "prices", _get(f"{api}prices?model=gpt-4o&provider=openai")
+    yield "contracts", _get(f"{api}contracts?range={_PERIOD}")
+    # The last month that is over, which the page shows by default, has no call of the demo: the one of now has.
+    yield "statements", _get(f"{api}statements?month={datetime.now(UTC):%Y-%m}")
     for by in _SPLITS:
         yield f"costs?by={by}", _get(f"{api}costs?range={_PERIOD}&by={by}")
         yield f"costs?by=day,{by}", _get(f"{api}costs?range={_PERIOD}&by=day,{by}")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
+from docs import example
 from otel_costs import pricing
 from otel_costs.local import Stack
 from otel_costs.store import connect, costs
@@ -225,3 +226,11 @@ def test_the_examples_of_the_page(api: str) -> None:
     assert len(found) > 8
     for path in found:
         assert asked(f"{api}/{path}").status in (200, *([404] if path.startswith("sessions/") else [])), path
+
+
+def test_the_questions_of_the_example(api: str) -> None:
+    """All that the example data is recorded of is answered, with what the pages of statements and of prices ask."""
+    answers = dict(example._answers(f"{api}/"))
+    assert answers["statements"]["month"] == f"{datetime.now(UTC):%Y-%m}"
+    assert answers["statements"]["by"] == "tag.team"
+    assert answers["contracts"]["contracts"] == []
