@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 from otel_costs.chargeback import shares
 from otel_costs.chargeback.assignment import value_of
 from otel_costs.chargeback.focus_columns import COLUMNS, COSTS
+from otel_costs.chargeback.focus_parts import Part, parts_of
 from otel_costs.chargeback.shared_costs import Key, Splits, splits_of
 from otel_costs.pricing.rates import EXACT
-from otel_costs.store import stored_call
 from otel_costs.store.periods import month_of
 from otel_costs.store.rendering import as_json
 from otel_costs.store.rows import Row, between
@@ -39,7 +39,6 @@ _MORE: Final = (
     "service", "scenario", "tags",
 )  # fmt: skip
 
-_REQUESTS: Final = "requests"
 _UNITS: Final = (
     ("_tokens", "Tokens"), ("_seconds", "Seconds"), ("_characters", "Characters"), ("images", "Images"),
     ("searches", "Searches"), ("containers", "Containers"), ("requests", "Requests"), ("_minutes", "Minutes"),
@@ -48,18 +47,6 @@ _UNITS: Final = (
 _LANGUAGE: Final = ("speech_to_text", "text_to_speech", "transcription", "translation", "moderation")
 _QUOTIENT: Final = Context(prec=28)
 _NOTHING: Final = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one unit of a call cost: at list prices, by contract, in effect, and that in the contract's currency."""
-
-    unit: str
-    quantity: Decimal
-    listed: Decimal
-    contracted: Decimal
-    effective: Decimal
-    in_currency: Decimal
 
 
 @dataclass(slots=True)
@@ -71,7 +58,7 @@ class _Sum:
     in_currency: Decimal = _NOTHING
     unpriced_calls: int = 0
 
-    def add(self, part: _Part, *, is_unpriced: bool) -> None:
+    def add(self, part: Part, *, is_unpriced: bool) -> None:
         for name in ("quantity", "listed", "contracted", "effective", "in_currency"):
             setattr(self, name, EXACT.add(getattr(self, name), getattr(part, name)))
         self.unpriced_calls += is_unpriced
@@ -126,51 +113,11 @@ def _groups(client: "Client", selection: Selection) -> dict[_Group, _Sum]:
         tags = {name: value for name, value in {**call["tags"], **values}.items() if value}
         own = frozenset(name for name, value in call["tags"].items() if value)
         about = tuple(str(call[name]) for name in _ABOUT)
-        for part in _parts(call):
+        for part in parts_of(call):
             days = call["day_day"], call["split_day"]
             group = _Group(*days, about, tuple(sorted(tags.items())), own, part.unit)
             found[group].add(part, is_unpriced=call["cost_usd"] is None)
     return found
-
-
-def _parts(call: Mapping[str, Any]) -> Iterator[_Part]:
-    """Yield the parts of a call, a unit each; a cost that is of no units, and none, are of one request."""
-    effective: Decimal = call["cost_usd"] or _NOTHING
-    listed = _or(call["list_usd"], effective)
-    contracted = _or(call["contracted_usd"], listed)
-    in_currency = _or(call["contract_amount"], effective)
-    lines = _lines(call)
-    if not lines:
-        yield _Part(_REQUESTS, Decimal(1), listed, contracted, effective, in_currency)
-        return
-    amounts = [usd for _, _, usd in lines]
-    # A call that costs nothing in effect, since it was paid for before, has a list price all the same.
-    weights = amounts if any(amounts) else [Decimal(1)] * len(lines)
-    split = [_split(amount, effective, amounts, weights) for amount in (listed, contracted, in_currency)]
-    for place, (unit, quantity, usd) in enumerate(lines):
-        yield _Part(unit, quantity, split[0][place], split[1][place], usd, split[2][place])
-
-
-def _split(amount: Decimal, effective: Decimal, amounts: list[Decimal], weights: list[Decimal]) -> list[Decimal]:
-    return amounts if amount == effective else shares.apportion(amount, weights)
-
-
-def _lines(call: Mapping[str, Any]) -> list[tuple[str, Decimal, Decimal]]:
-    """Return unit, quantity and dollars of the lines of a call; nothing where their quantities are not known."""
-    if not call["itemized"] or not call["cost_lines"] or any(usd < 0 for usd in call["cost_lines"].values()):
-        return []
-    cost = stored_call.cost(call)
-    quantities = {line.unit: Decimal(line.quantity) for line in cost.lines} if cost else {}
-    if not call["cost_lines"].keys() <= quantities.keys():
-        return []
-    found = [(unit, quantities[unit], usd) for unit, usd in sorted(call["cost_lines"].items())]
-    if any(usd and not quantity for _, quantity, usd in found):
-        return []
-    return [line for line in found if line[1]]
-
-
-def _or(amount: Decimal | None, otherwise: Decimal) -> Decimal:
-    return otherwise if amount is None else amount
 
 
 def _charge(group: _Group, of: _Sum) -> Row:

@@ -1,0 +1,144 @@
+"""The FOCUS export of calls under contracts: split as the prices are, and what was reserved paid for once."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from otel_costs import pricing
+from otel_costs.chargeback import focus
+from otel_costs.pricing import PriceBook, price_file
+from otel_costs.store import costs
+from otel_costs.store.reprice import settle
+from otel_costs.store.rows import Row
+from otel_costs.store.selection import Selection
+from tests.queries.ledger import Store
+from tests.store.priced_calls import priced
+
+MONTH = datetime(2026, 11, 1, tzinfo=UTC)
+DAY = MONTH + timedelta(days=9)
+OVER = datetime(2026, 12, 1, tzinfo=UTC)
+HOURS = 30 * 24
+MILLION = 1_000_000
+
+PRICES = """version: t
+currency: USD
+prices:
+  - {provider: openai, match: {model: large}, rates: {input_tokens: {usd: "2", per: 1000000},
+     output_tokens: {usd: "6", per: 1000000}}}
+  - {provider: azure, match: {model: reserved}, rates: {input_tokens: {usd: "5", per: 1000000},
+     output_tokens: {usd: "15", per: 1000000}}}
+"""
+EURO = 'exchange_rates: [{currency: EUR, from: 2026-10-01, usd: "1.25"}]\n'
+OWN = """contracts:
+  - id: own
+    provider: openai
+    rates: [{match: {model: large}, rates: {%s: {amount: "%s", per: 1000000}}}]
+"""
+BY_VOLUME = """contracts:
+  - id: volume
+    provider: openai
+    rates: [{match: {model: large}, rates: {input_tokens: {amount: "1", per: 1000000}}}]
+    discounts: [{tiers: [{above: "0", percent: "0"}, {above: "2", percent: "50"}]}]
+"""
+RESERVED = """contracts:
+  - id: hourly
+    provider: azure
+    currency: EUR
+    from: 2026-10-01
+    reservations:
+      - {id: ptu, amount_per_hour: "8", measure: {input_tokens: "1", output_tokens: "1"}, capacity_per_hour: "4000000"}
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_prices() -> Iterator[None]:
+    """Take the prices of a test out of force."""
+    yield
+    pricing.use(None)
+
+
+def in_force(*texts: str) -> None:
+    """Put prices into force, and no others."""
+    pricing.use(PriceBook((price_file.parse(PRICES + "".join(texts), "t.yaml"),), version="t"))
+
+
+def both(at: datetime = DAY, **more: Any) -> Any:
+    """Return the record of a call of a million tokens each way."""
+    return priced({"input_tokens": MILLION, "output_tokens": MILLION}, at, **{"model": "large", **more})
+
+
+def reserved(at: datetime) -> Any:
+    """Return the record of a call that uses half of an hour of the reservation."""
+    return both(at, provider="azure", model="reserved")
+
+
+def exported(store: Store, **selection: Any) -> list[Row]:
+    """Return the rows of a selection; the amounts of their calls are those of the report."""
+    rows = list(focus.rows(store.client, Selection(**selection)))
+    used = [row for row in rows if row["ChargeCategory"] == "Usage" and row["CommitmentDiscountStatus"] != "Unused"]
+    total = costs.total(store.client, Selection(**selection))
+    assert sum(row["EffectiveCost"] for row in used) == total["cost_usd"]
+    assert sum(row["ListCost"] for row in used) == total["list_usd"]
+    return rows
+
+
+def by_unit(rows: Sequence[Row], column: str) -> dict[str, Decimal]:
+    """Return an amount of each unit that was used."""
+    return {row["SkuMeter"]: row[column] for row in rows}
+
+
+def test_units_cost_what_the_list_and_the_contract_say(store: Store) -> None:
+    """Each unit has its own list price and its contract's, whatever the rates of the others."""
+    in_force(OWN % ("input_tokens", "1"))
+    store.insert(both())
+    rows = exported(store)
+    assert by_unit(rows, "ListCost") == {"Input tokens": 2, "Output tokens": 6}
+    assert by_unit(rows, "ContractedCost") == by_unit(rows, "EffectiveCost") == {"Input tokens": 1, "Output tokens": 6}
+    assert by_unit(rows, "ListUnitPrice") == {"Input tokens": Decimal("2e-6"), "Output tokens": Decimal("6e-6")}
+    assert by_unit(rows, "ContractedUnitPrice") == {"Input tokens": Decimal("1e-6"), "Output tokens": Decimal("6e-6")}
+
+
+def test_a_part_that_the_contract_alone_prices(store: Store) -> None:
+    """At list prices it costs what its whole does."""
+    in_force(OWN % ("cache_read_tokens", "0.5"))
+    store.insert(priced({"input_tokens": MILLION, "cache_read_tokens": MILLION // 4}, DAY, model="large"))
+    rows = exported(store)
+    assert by_unit(rows, "PricingQuantity") == {"Input tokens": 750_000, "Cache read tokens": 250_000}
+    assert by_unit(rows, "ListCost") == {"Input tokens": Decimal("1.5"), "Cache read tokens": Decimal("0.5")}
+    assert by_unit(rows, "ContractedCost") == {"Input tokens": Decimal("1.5"), "Cache read tokens": Decimal("0.125")}
+
+
+def test_equal_sums_of_other_parts(store: Store) -> None:
+    """A contract that takes from one unit what it adds to another has the list's sum, and not its parts."""
+    in_force(OWN % ('output_tokens: {amount: "5", per: 1000000}, input_tokens', "3"))
+    store.insert(both())
+    rows = exported(store)
+    assert by_unit(rows, "ListCost") == {"Input tokens": 2, "Output tokens": 6}
+    assert by_unit(rows, "ContractedCost") == {"Input tokens": 3, "Output tokens": 5}
+
+
+def test_prices_that_have_changed(store: Store) -> None:
+    """What was recorded at other prices is split as the cost in effect is, and adds up to what was recorded."""
+    in_force(OWN % ("input_tokens", "1"))
+    store.insert(both())
+    pricing.use(PriceBook((price_file.parse(PRICES.replace('"6"', '"7"'), "t.yaml"),), version="t"))
+    rows = exported(store)
+    assert by_unit(rows, "EffectiveCost") == by_unit(rows, "ContractedCost") == {"Input tokens": 1, "Output tokens": 6}
+    assert by_unit(rows, "ListCost") == {
+        "Input tokens": Decimal("1.142857142857"),
+        "Output tokens": Decimal("6.857142857143"),
+    }
+
+
+def test_a_month_that_is_settled(store: Store) -> None:
+    """A discount by volume is part of what the contract says of each unit, and not of the list."""
+    in_force(BY_VOLUME)
+    store.insert(both())
+    settle(store.client, MONTH, now=OVER)
+    rows = exported(store)
+    assert by_unit(rows, "ListCost") == {"Input tokens": 2, "Output tokens": 6}
+    # 6 dollars have a discount: half of the 4 above the first 2 is off.
+    assert by_unit(rows, "ContractedCost") == by_unit(rows, "EffectiveCost") == {"Input tokens": 1, "Output tokens": 4}
