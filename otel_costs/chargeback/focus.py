@@ -18,12 +18,14 @@ from otel_costs.chargeback import shares
 from otel_costs.chargeback.assignment import value_of
 from otel_costs.chargeback.focus_columns import COLUMNS, COSTS
 from otel_costs.chargeback.focus_parts import Part, parts_of
+from otel_costs.chargeback.focus_reservations import Paid, Reservations
 from otel_costs.chargeback.shared_costs import Key, Splits, splits_of
+from otel_costs.pricing.cost import ESTIMATED
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.rates import EXACT
 from otel_costs.store.periods import month_of
 from otel_costs.store.rendering import as_json
-from otel_costs.store.rows import Row, between
-from otel_costs.store.rows import rows as stored_rows
+from otel_costs.store.rows import Row
 from otel_costs.store.selected_calls import selected_calls
 from otel_costs.store.selection import Selection
 
@@ -88,17 +90,18 @@ def rows(client: "Client", selection: Selection, account: str | None = None) -> 
     Days and billing periods (months) are those of the selection's zone. `account` is the BillingAccountId; None is
     the name of the provider. Raises StoreError.
     """
-    groups = _groups(client, selection)
+    reserved = Reservations(client, selection)
+    groups = _groups(client, selection, reserved)
     for group in sorted(groups, key=_order):
         yield _completed(_charge(group, groups[group]), group["provider"], account, _Days(selection.tz, group.day))
-    yield from _reservations(groups, _unused_hours(client, selection), account, selection.tz)
+    yield from _reservations(reserved, account, selection.tz)
     for row in _adjustments(client, selection, groups):
         days = _Days(selection.tz, row.pop("day"), whole_month=True)
         yield _completed(row, row["ProviderName"], account, days)
 
 
-def _groups(client: "Client", selection: Selection) -> dict[_Group, _Sum]:
-    """Return what each group of calls cost."""
+def _groups(client: "Client", selection: Selection, reserved: Reservations) -> dict[_Group, _Sum]:
+    """Return what each group of calls cost; `reserved` counts those of reservations."""
     found: dict[_Group, _Sum] = defaultdict(_Sum)
     assigned = sorted(selection.allocation.tags) if selection.allocation else []
     bound: dict[str, Any] = {"day_tz": selection.tz.key}
@@ -112,6 +115,10 @@ def _groups(client: "Client", selection: Selection) -> dict[_Group, _Sum]:
         values = {tag: call[f"value_{number}"] for number, tag in enumerate(assigned)}
         tags = {name: value for name, value in {**call["tags"], **values}.items() if value}
         own = frozenset(name for name, value in call["tags"].items() if value)
+        if call["contract_amount"] is None:  # no rate of exchange is known: in dollars alone
+            call["contract_currency"] = ""
+        if call["reservation_id"]:
+            reserved.add(call)
         about = tuple(str(call[name]) for name in _ABOUT)
         for part in parts_of(call):
             days = call["day_day"], call["split_day"]
@@ -229,48 +236,15 @@ def _reserved(reservation: str, amount: Decimal) -> Row:
     }
 
 
-_Reserved = tuple[date, str, str, str]
-"""Month, provider, reservation and the currency of its contract."""
-
-
-def _reservations(groups: Mapping[_Group, _Sum], unused: list[Row], account: str | None, tz: ZoneInfo) -> Iterator[Row]:
+def _reservations(reserved: Reservations, account: str | None, tz: ZoneInfo) -> Iterator[Row]:
     """Yield what nobody used of what was reserved, by day, and its purchases, a month each: it is billed there."""
-    paid: dict[_Reserved, list[Decimal]] = defaultdict(lambda: [_NOTHING, _NOTHING])
-    providers = {}
-    for group, of in groups.items():
-        if reservation := group["reservation_id"]:
-            providers[reservation] = group["provider"]
-            key = group.day.replace(day=1), group["provider"], reservation, group["contract_currency"]
-            paid[key] = [EXACT.add(paid[key][0], of.effective), EXACT.add(paid[key][1], of.in_currency)]
-    for row in unused:
-        provider = providers.get(row["name"]) or row["provider"]
-        key = row["day"].replace(day=1), provider, row["name"], row["currency"]
-        paid[key] = [EXACT.add(paid[key][0], row["usd"]), EXACT.add(paid[key][1], row["amount"])]
-        yield _completed(_unused(provider, row), provider, account, _Days(tz, row["day"]))
-    for (month, provider, reservation, currency), amounts in sorted(paid.items()):
-        yield _completed(
-            _purchase(provider, reservation, currency, *amounts), provider, account, _Days(tz, month, whole_month=True)
-        )
+    for row in reserved.unused():
+        yield _completed(_unused(row), row["provider"], account, _Days(tz, row["day"]))
+    for paid in reserved.paid():
+        yield _completed(_purchase(paid), paid.provider, account, _Days(tz, paid.month, whole_month=True))
 
 
-def _unused_hours(client: "Client", selection: Selection) -> list[Row]:
-    """Return what nobody used of reservations, by day of the selection's zone; nothing where only some calls are meant.
-
-    An hour whose rate in dollars is not known is not there.
-    """
-    if selection.filters:
-        return []
-    return stored_rows(
-        client,
-        "select toDate32(toTimeZone(period_start, {tz:String})) as day, name, any(providers[1]) as provider, currency,"
-        " sum(unused_usd) as usd, sum(unused_amount) as amount from contract_balances"
-        " where kind = 'reservation' and unused_usd > 0 and period_start >= {since:DateTime64(3, 'UTC')}"
-        " and period_start < {until:DateTime64(3, 'UTC')} group by day, name, currency order by day, name, currency",
-        {"tz": selection.tz.key, **between(selection.since, selection.until)},
-    )
-
-
-def _unused(provider: str, row: Row) -> Row:
+def _unused(row: Row) -> Row:
     """Return the columns of what nobody used on a day: it costs, and has no price at which it was used."""
     return {
         **dict.fromkeys(("BilledCost", "ContractedCost", "ListCost", "ListUnitPrice", "ContractedUnitPrice"), _NOTHING),
@@ -285,29 +259,33 @@ def _unused(provider: str, row: Row) -> Row:
         "PricingCurrencyListUnitPrice": _NOTHING,
         "PricingCurrencyContractedUnitPrice": _NOTHING,
         "PricingCurrencyEffectiveCost": row["amount"],
-        **_sku_of_reservation(provider, row["name"]),
+        **_sku_of_reservation(row["provider"], row["name"]),
         **_reserved(row["name"], row["usd"]),
         "CommitmentDiscountStatus": "Unused",
+        "x_ContractId": row["contract_id"],
     }
 
 
-def _purchase(provider: str, reservation: str, currency: str, usd: Decimal, amount: Decimal) -> Row:
-    """Return the columns of what was paid for a reservation in a month."""
+def _purchase(paid: Paid) -> Row:
+    """Return the columns of what is paid for a reservation in a month; the status says whether it is an estimate."""
+    estimated = {"x_CostStatus": ESTIMATED, "x_CostReason": CostReason.RESERVATION_NOT_SETTLED}
     return {
-        **dict.fromkeys(("BilledCost", "ContractedCost", "ListCost", "ListUnitPrice", "ContractedUnitPrice"), usd),
+        **dict.fromkeys(("BilledCost", "ContractedCost", "ListCost", "ListUnitPrice", "ContractedUnitPrice"), paid.usd),
         "EffectiveCost": _NOTHING,
         "ChargeCategory": "Purchase",
-        "ChargeDescription": f"Reserved throughput {reservation}",
+        "ChargeDescription": f"Reserved throughput {paid.name}{', not settled yet' if paid.is_estimated else ''}",
         "ChargeFrequency": "Recurring",
         "PricingQuantity": Decimal(1),
         "PricingUnit": "Units",
         "PricingCategory": "Standard",
-        "PricingCurrency": currency or "USD",
-        "PricingCurrencyListUnitPrice": amount,
-        "PricingCurrencyContractedUnitPrice": amount,
+        "PricingCurrency": paid.currency or "USD",
+        "PricingCurrencyListUnitPrice": paid.amount,
+        "PricingCurrencyContractedUnitPrice": paid.amount,
         "PricingCurrencyEffectiveCost": _NOTHING,
-        **_sku_of_reservation(provider, reservation),
-        **_reserved(reservation, usd),
+        **_sku_of_reservation(paid.provider, paid.name),
+        **_reserved(paid.name, paid.usd),
+        "x_ContractId": paid.contract_id,
+        **(estimated if paid.is_estimated else {}),
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from otel_costs import pricing
 from otel_costs.chargeback import focus
+from otel_costs.chargeback.focus_reservations import hours_without_rate
 from otel_costs.pricing import PriceBook, price_file
 from otel_costs.store import costs
 from otel_costs.store.reprice import settle
@@ -142,3 +143,100 @@ def test_a_month_that_is_settled(store: Store) -> None:
     assert by_unit(rows, "ListCost") == {"Input tokens": 2, "Output tokens": 6}
     # 6 dollars have a discount: half of the 4 above the first 2 is off.
     assert by_unit(rows, "ContractedCost") == by_unit(rows, "EffectiveCost") == {"Input tokens": 1, "Output tokens": 4}
+
+
+def test_a_settled_reservation(store: Store) -> None:
+    """What is paid is the hours; its calls keep their list price, unit by unit, and all adds up."""
+    in_force(EURO, RESERVED)
+    store.insert(reserved(DAY))
+    settle(store.client, MONTH, now=OVER)
+    rows = exported(store)
+    used = [row for row in rows if row["CommitmentDiscountStatus"] == "Used"]
+    assert by_unit(used, "ListCost") == by_unit(used, "ContractedCost") == {"Input tokens": 5, "Output tokens": 15}
+    assert sum(row["EffectiveCost"] for row in used) == 5  # half of 8 euros at 1.25
+    (bought,) = purchases(rows)
+    assert (bought["BilledCost"], bought["PricingCurrencyListUnitPrice"]) == (10 * HOURS, 8 * HOURS)
+    assert (bought["x_CostStatus"], bought["x_ContractId"]) == (None, "hourly")
+    assert sum(row["BilledCost"] for row in rows) == sum(row["EffectiveCost"] for row in rows)
+
+
+def purchases(rows: Sequence[Row]) -> list[Row]:
+    """Return what was bought."""
+    return [row for row in rows if row["ChargeCategory"] == "Purchase"]
+
+
+def test_a_late_call_of_a_settled_hour(store: Store) -> None:
+    """Changes nothing of what is paid for the hours; until it is settled too, the purchase is marked."""
+    in_force(EURO, RESERVED)
+    store.insert(reserved(DAY))
+    settle(store.client, MONTH, now=OVER)
+    store.insert(reserved(DAY + timedelta(minutes=30)))
+    (bought,) = purchases(exported(store))
+    assert (bought["BilledCost"], bought["PricingCurrencyListUnitPrice"]) == (10 * HOURS, 8 * HOURS)
+    assert (bought["x_CostStatus"], bought["x_CostReason"]) == ("estimated", "reservation_not_settled")
+    assert bought["ChargeDescription"] == "Reserved throughput ptu, not settled yet"
+    settle(store.client, MONTH, now=OVER)
+    rows = exported(store)
+    (bought,) = purchases(rows)
+    assert (bought["BilledCost"], bought["x_CostStatus"]) == (10 * HOURS, None)
+    assert sum(row["BilledCost"] for row in rows) == sum(row["EffectiveCost"] for row in rows)
+
+
+def test_hours_that_are_not_settled(store: Store) -> None:
+    """What their calls cost so far is what is paid, as an estimate, beside the hours that are settled."""
+    in_force(EURO, RESERVED)
+    store.insert(reserved(DAY), reserved(DAY + timedelta(hours=2)))
+    settle(store.client, MONTH, now=DAY + timedelta(hours=1))
+    rows = exported(store)
+    (bought,) = purchases(rows)
+    hours = 9 * 24 + 1
+    # The other call has the half of its hour that it used so far.
+    assert bought["BilledCost"] == 10 * hours + 5
+    assert bought["PricingCurrencyListUnitPrice"] == 8 * hours + 4
+    assert bought["x_CostStatus"] == "estimated"
+    assert sum(row["BilledCost"] for row in rows) == sum(row["EffectiveCost"] for row in rows)
+
+
+def test_only_some_calls(store: Store) -> None:
+    """Of a user's calls the purchase is what they cost: nobody's hours are the user's."""
+    in_force(EURO, RESERVED)
+    store.insert(reserved(DAY))
+    settle(store.client, MONTH, now=OVER)
+    (bought,) = purchases(exported(store, user="u1"))
+    assert (bought["BilledCost"], bought["PricingCurrencyListUnitPrice"], bought["x_CostStatus"]) == (5, 4, None)
+
+
+def test_a_time_that_ends_within_an_hour(store: Store) -> None:
+    """Of an hour whose calls are only partly meant the purchase is what those cost, and what nobody used."""
+    in_force(EURO, RESERVED)
+    store.insert(reserved(DAY), reserved(DAY + timedelta(minutes=40)))
+    settle(store.client, MONTH, now=OVER)
+    rows = exported(store, since=DAY, until=DAY + timedelta(minutes=30))
+    assert [row["BilledCost"] for row in purchases(rows)] == [5]
+    assert sum(row["BilledCost"] for row in rows) == sum(row["EffectiveCost"] for row in rows)
+
+
+def test_no_rate_of_exchange(store: Store) -> None:
+    """Then all is in dollars, and no dollar is called a euro; hours without an amount in dollars are counted."""
+    first = MONTH + timedelta(days=19)
+    in_force(EURO.replace("2026-10-01", f"{first:%Y-%m-%d}"), RESERVED)
+    store.insert(reserved(DAY))
+    for _ in range(2):  # before it is settled, and after
+        rows = exported(store, until=first)
+        assert {row["PricingCurrency"] for row in rows} == {"USD"}
+        (bought,) = purchases(rows)
+        assert bought["BilledCost"] == bought["PricingCurrencyListUnitPrice"] == 20
+        assert bought["x_CostStatus"] == "estimated"
+        for row in rows:
+            assert row["PricingCurrencyEffectiveCost"] == row["EffectiveCost"]
+            assert row["PricingCurrencyListUnitPrice"] == row["ListUnitPrice"]
+        settle(store.client, MONTH, now=OVER)
+    euros, dollars = sorted(purchases(exported(store)), key=lambda row: str(row["PricingCurrency"]))
+    known = HOURS - 19 * 24
+    assert (euros["BilledCost"], euros["PricingCurrencyListUnitPrice"], euros["x_CostStatus"]) == (
+        10 * known, 8 * known, None
+    )  # fmt: skip
+    assert (dollars["PricingCurrency"], dollars["BilledCost"]) == ("USD", 20)
+    assert hours_without_rate(store.client, Selection()) == 19 * 24
+    assert hours_without_rate(store.client, Selection(since=DAY, until=DAY + timedelta(days=1))) == 24
+    assert hours_without_rate(store.client, Selection(user="u1")) == 0

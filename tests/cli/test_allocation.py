@@ -4,13 +4,16 @@ import csv
 import io
 import json
 import re
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import otel_costs
 from otel_costs.cli.statement import _file_name
+from otel_costs.store import connect
 from tests.web.support import got, served
 
 from .support import Ledger, at, run
@@ -121,6 +124,14 @@ def test_rules_that_are_none(url: str, tmp_path: Path) -> None:
     assert "--allocation FILE, or OTEL_COSTS_ALLOCATION" in said.stderr
 
 
+def charge(contract: str, hour: datetime) -> dict[str, Any]:
+    """Return an hour of a reservation whose rate in dollars nobody knows."""
+    about = {"contract_id": contract, "kind": "reservation", "name": "ptu", "providers": ["azure"], "currency": "EUR"}
+    period = {"period_start": hour, "period_end": hour + timedelta(hours=1)}
+    amounts = {"amount": Decimal(8), "used_amount": Decimal(0), "unused_amount": Decimal(8)}
+    return {**about, **period, **amounts, "amount_usd": None, "unused_usd": None, "call_count": 0}
+
+
 def test_focus(url: str, path: str, tmp_path: Path) -> None:
     """The file adds up to the report, by team too; calls without a price are said on standard error."""
     said = run("export", "--format", "focus", "--allocation", path, url=url)
@@ -131,6 +142,12 @@ def test_focus(url: str, path: str, tmp_path: Path) -> None:
     assert json.loads(west) == {"team": "west"}
     voice = [row for row in rows if json.loads(row["Tags"] or "{}").get("team") == "voice"]
     assert sum(Decimal(row["EffectiveCost"]) for row in voice) == Decimal("0.001500000001")
+    assert "of reservations" not in said.stderr
+    with connect(url) as client:
+        hour = charge("c", at("12:00:00"))
+        client.insert("contract_charges", [list(hour.values())], column_names=list(hour))
+    said = run("export", "--format", "focus", url=url)
+    assert "1 hour of reservations left out: no rate of exchange into dollars" in " ".join(said.stderr.split())
     file = tmp_path / "focus.parquet"
     said = run("export", "--format", "focus-parquet", "--output", str(file), "--user", "ada", url=url)
     assert (said.exit_code, said.stdout) == (0, "")
