@@ -47,7 +47,7 @@ def test_example_data(page: Page, api: str, shared_stack: Stack) -> None:
     page.one("section .text a[href*='/sessions/']").click()
     page.settled().shows("This is example data", "Session ")
     assert "example=1" in page.path
-    for name in ("Sessions", "Budgets", "What if", "Compare", "Prices", "Inbox", "Overview"):
+    for name in ("Sessions", "Budgets", "Alerts", "Statements", "What if", "Compare", "Prices", "Inbox", "Overview"):
         page.click("a", name, "nav")
         page.shows("This is example data")
         assert not page.all(".failure"), (name, page.text)
