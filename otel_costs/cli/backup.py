@@ -80,8 +80,7 @@ def _make(folder: "Folder", keep: int | None, form: str, dsn: str | None) -> Non
 
     address = address_of(dsn)
     with options.opened(dsn, long_work=True) as client, output.working("Making a backup"):
-        made = store_backup.make(client, folder, lambda of: snapshot.asked_for(of, address), address.shown)
-        gone = folder.keep(keep) if keep else []
+        made = store_backup.make(client, folder, lambda of: snapshot.asked_for(of, address), address.shown, keep)
     manifest = made.manifest
     rows = [
         {
@@ -95,13 +94,18 @@ def _make(folder: "Folder", keep: int | None, form: str, dsn: str | None) -> Non
     ]
     if form == options.JSON:
         output.write_json(
-            {**_summary(manifest), "new_bytes": sum(made.new_bytes.values()), "tables": rows, "deleted": gone}
+            {
+                **_summary(manifest),
+                "new_bytes": sum(made.new_bytes.values()),
+                "tables": rows,
+                "deleted": list(made.deleted),
+            }
         )
     elif form == options.CSV:
         output.write_csv(rows, COLUMNS)
     else:
         output.show(_tables(rows), Text(_said(manifest, sum(made.new_bytes.values()))))
-        for name in gone:
+        for name in made.deleted:
             output.note(f"deleted the backup {name}")
 
 

@@ -131,6 +131,24 @@ def test_old_backups_go_and_the_others_stay_whole(filled: Store, target: "Client
     assert restore.restore(target, folder, None).different == []
 
 
+def test_nothing_is_deleted_under_another(filled: Store, tmp_path: Path) -> None:
+    """Neither files of a backup that is being made, which no manifest names yet, nor those that a restore reads."""
+    folder, other = Folder(tmp_path / "kept", make=True), Folder(tmp_path / "kept", make=True)
+    made = [_make(filled, folder).manifest.id for _ in range(2)]
+    stray = folder.path / "files" / "ab" / "ab.native.zst"
+    stray.parent.mkdir(exist_ok=True)
+    stray.touch()
+    for shared in (True, False):
+        with other.locked(shared=shared), pytest.raises(StoreError, match="another backup or restore uses"):
+            folder.keep(1)
+        assert stray.exists()
+        assert [one.id for one in folder.manifests()[0]] == sorted(made)
+    last = backup.make(filled.client, folder, lambda client: snapshot.take(client, written_to=False), "here", keep=1)
+    assert sorted(last.deleted) == sorted(made)
+    assert not stray.exists()
+    assert [one.id for one in folder.manifests()[0]] == [last.manifest.id]
+
+
 def test_files_are_their_owners_alone(filled: Store, tmp_path: Path) -> None:
     """Folders too; what is open to others from before is closed."""
     path = tmp_path / "kept"

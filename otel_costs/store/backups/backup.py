@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A backup, and what of it is new: bytes by table."""
+    """A backup, what of it is new (bytes by table), and the older ones that were deleted."""
 
     manifest: Manifest
     new_bytes: dict[str, int]
+    deleted: tuple[str, ...] = ()
 
 
-def make(client: "Client", folder: Folder, take: "Callable[[Client], str]", source: str) -> Made:
+def make(
+    client: "Client", folder: Folder, take: "Callable[[Client], str]", source: str, keep: int | None = None
+) -> Made:
     """Make a backup of the store into `folder`, of the moment at which `take` makes a snapshot of it.
 
-    `source` is what to call the store, without secrets. Raises StoreError; what was written until then is no backup.
+    `source` is what to call the store, without secrets. `keep`: all but the newest `keep` backups are deleted then.
+    Raises StoreError; what was written until then is no backup.
     """
     with folder.locked():
         known = {
@@ -60,7 +64,8 @@ def make(client: "Client", folder: Folder, take: "Callable[[Client], str]", sour
             added,
         )
         folder.write_manifest(made)
-    return Made(made, new_bytes)
+        deleted = folder.keep(keep) if keep else []
+    return Made(made, new_bytes, tuple(deleted))
 
 
 def _part(

@@ -40,6 +40,7 @@ class Folder:
 
     def __init__(self, path: Path, *, make: bool = False) -> None:
         self.path = path
+        self._is_ours = False
         try:
             if make:
                 self._make()
@@ -62,8 +63,11 @@ class Folder:
     def locked(self, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
         """Keep others from writing here, or, `shared`, from taking away. Raises StoreError when another does that.
 
-        `wait`: wait for the other's end instead.
+        `wait`: wait for the other's end instead. Who has kept all others out already goes on.
         """
+        if self._is_ours:
+            yield
+            return
         with _opened(self.path / "lock") as descriptor:
             try:
                 how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -73,7 +77,11 @@ class Folder:
             if not shared:
                 shutil.rmtree(self.path / "tmp", ignore_errors=True)
                 (self.path / "tmp").mkdir(mode=0o700, exist_ok=True)
-            yield
+            self._is_ours = not shared
+            try:
+                yield
+            finally:
+                self._is_ours = False
 
     def manifests(self) -> tuple[list[Manifest], dict[str, str]]:
         """Return the backups, the oldest first, and by name what cannot be used and why."""
@@ -85,7 +93,7 @@ class Folder:
                 bad[path.stem] = str(error)
             except OSError as error:
                 bad[path.stem] = f"cannot be read: {error.strerror}"
-        return found, bad
+        return sorted(found, key=lambda one: (one.created_at, one.id)), bad
 
     def manifest(self, name: str | None) -> Manifest:
         """Return a backup, the newest if none is named. Raises StoreError."""
@@ -152,19 +160,26 @@ class Folder:
         return False
 
     def keep(self, number: int) -> list[str]:
-        """Take away all but the newest `number` backups, and the files that no other needs; return which went."""
-        found, bad = self.manifests()
-        gone = [one.id for one in found[:-number]]
-        # What cannot be read may need any file: then none goes.
-        for name in gone:
-            (self.path / "backups" / f"{name}.json").unlink(missing_ok=True)
-        _sync(self.path / "backups")
-        if not bad:
-            needed = {part.file for one in found[-number:] for table in one.tables for part in table.parts}
-            for path in (self.path / "files").glob("*/*.native.zst"):
-                if path.name.partition(".")[0] not in needed:
-                    path.unlink(missing_ok=True)
+        """Take away all but the newest `number` backups, and the files that no other needs; return which went.
+
+        Raises StoreError while another writes here or reads what may go: its files are in no manifest yet.
+        """
+        with self.locked():
+            found, bad = self.manifests()
+            gone = [one.id for one in found[:-number]]
+            for name in gone:
+                (self.path / "backups" / f"{name}.json").unlink(missing_ok=True)
+            _sync(self.path / "backups")
+            if not bad:  # what cannot be read may need any file: then none goes
+                self._delete_all_but(
+                    {part.file for one in found[-number:] for table in one.tables for part in table.parts}
+                )
         return gone
+
+    def _delete_all_but(self, needed: set[str]) -> None:
+        for path in (self.path / "files").glob("*/*.native.zst"):
+            if path.name.partition(".")[0] not in needed:
+                path.unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         if not name.isalnum():
