@@ -1,7 +1,9 @@
 """Backups: what was in the store comes back to the last digit, whole or not at all, and nothing else."""
 
+import http.server
 import json
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otel_costs.store import StoreError, budgets, erase, reports, schema
+from otel_costs.store import StoreError, address, budgets, erase, reports, schema
 from otel_costs.store.backups import backup, erasures, manifest, move, restore, snapshot, sums, tables
 from otel_costs.store.backups.folder import DamagedError, Folder
 from otel_costs.store.backups.staging import Staging
@@ -261,6 +263,34 @@ def test_a_restore_that_was_cut_is_run_again(
     assert _answers(target) == _answers(filled.client)
 
 
+@pytest.mark.parametrize("table", ["call_sequences", "otel_logs", "otel_traces_trace_id_ts"])
+def test_parts_with_the_same_rows_are_all_kept(filled: Store, target: "Client", tmp_path: Path, table: str) -> None:
+    """A batch that was delivered twice makes parts that are equal: all of them come back, and all are moved."""
+    folder, client = Folder(tmp_path / "kept", make=True), filled.client
+    client.command(f"system stop merges {table}")
+    try:
+        client.command(f"create table delivered as {table}")
+        client.command(f"insert into delivered select * from {table}")
+        for _ in range(3):
+            client.command(f"alter table {table} attach partition all from delivered")
+        (stored,) = [one for one in _make(filled, folder).manifest.tables if one.table.name == table]
+        assert len(stored.parts) >= len({part.key for part in stored.parts}) + 2
+        assert restore.restore(target, folder, None).different == []
+        assert _counted(target, table) == _counted(client, table)
+        target.command("drop database backup_target sync")
+        target.command("create database backup_target")
+        assert move.move(client, target, snapshot.take).different == []
+        assert _counted(target, table) == _counted(client, table)
+    finally:
+        client.command(f"system start merges {table}")
+        client.command("drop table if exists delivered sync")
+
+
+def _counted(client: "Client", table: str) -> int:
+    final = "" if table.startswith("otel_") else "final"
+    return int(str(client.command(f"select count() from {table} {final}")))
+
+
 def test_who_was_erased_since_is_erased_again(filled: Store, target: "Client", tmp_path: Path) -> None:
     """Before anybody can read it, and who came back later stays; the list has no name in it."""
     folder = Folder(tmp_path / "kept", make=True)
@@ -373,6 +403,81 @@ def test_a_move_says_where_the_stores_differ(filled: Store, target: "Client") ->
     Store(target).insert(call(at("08:00:00"), user="zoe", session="z", cost="1"))
     moved = move.move(filled.client, target, snapshot.take)
     assert ("calls", f"{at('08:00:00'):%Y-%m-%d}") in moved.different
+
+
+class _Answers(http.server.BaseHTTPRequestHandler):
+    """Answers a POST to /snapshot as its server is told, and remembers what it was asked for with which password."""
+
+    server: "_Server"
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        self.server.asked.append((self.path, self.headers.get("Authorization")))
+        status, headers, body = self.server.answer
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def __init__(self, answer: tuple[int, dict[str, str], bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.asked: list[tuple[str, str | None]] = []
+        self.answer = answer
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self) -> "_Server":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_password_follows_no_redirect(filled: Store, status: int) -> None:
+    """It is for the store that was named; the snapshot is made by SQL then."""
+    name = json.dumps({"database": f"{snapshot.PREFIX}20200101000000_ab"}).encode()
+    with _Server((200, {}, name)) as other, _Server((status, {"Location": f"{other.url}/snapshot"}, b"")) as first:
+        dsn = first.url.replace("//", "//ada:a-password@")
+        taken = snapshot.asked_for(filled.client, address.read(dsn))
+    snapshot.drop(filled.client, taken)
+    assert [path for path, password in first.asked if password] == ["/snapshot"]
+    assert other.asked == []
+    assert taken != f"{snapshot.PREFIX}20200101000000_ab"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"database": "default"}',
+        b'{"database": "otel_costs_snapshot_1`; drop table calls"}',
+        b'{"database": 1}',
+        b"[]",
+        b"[" * 60000,
+        b" " * (1 << 17) + b'{"database": "otel_costs_snapshot_1_a"}',
+    ],
+)
+def test_what_is_answered_is_no_name_of_a_snapshot(filled: Store, body: bytes) -> None:
+    """Nothing but a name of ours is read from; any other answer is none, and so is one that has no end."""
+    with _Server((200, {}, body)) as server:
+        taken = snapshot.asked_for(filled.client, address.read(server.url))
+    assert filled.ask(f"select 1 as one from system.databases where name = '{taken}'")
+    snapshot.drop(filled.client, taken)
 
 
 def test_a_forgotten_snapshot_is_dropped(filled: Store) -> None:

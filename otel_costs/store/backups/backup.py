@@ -80,4 +80,6 @@ def _part(
     before = known.get((table.name, part.key))
     if before is not None and folder.has(before):
         return before, False
-    return folder.write_part(part.key, part.rows, tables.blocks(client, database, table, part)), True
+    written = folder.write_part(part.key, part.rows, tables.blocks(client, database, table, part))
+    known[table.name, part.key] = written
+    return written, True

@@ -77,13 +77,14 @@ def _send(source: "Client", database: str, table: Table, staging: Staging) -> in
     found = tables.parts(source, database, table.name)
     there = {what.partition("/")[2] for what in staging.done("part") if what.startswith(f"{table.name}/")}
     staging.make(table)
-    if there - {part.key for part in found}:  # merged, or erased, since they were sent
+    named = dict(zip(tables.numbered(part.key for part in found), found, strict=True))
+    if there - named.keys():  # merged, or erased, since they were sent
         staging.forget(table)
         there = set()
-    missing = [part for part in found if part.key not in there]
-    for part in missing:
-        staging.put(table, part.key, tables.blocks(source, database, table, part))
-    return sum(part.rows for part in missing)
+    missing = {name: part for name, part in named.items() if name not in there}
+    for name, part in missing.items():
+        staging.put(table, name, tables.blocks(source, database, table, part))
+    return sum(part.rows for part in missing.values())
 
 
 def _check_known(target: "Client", found: list[Table]) -> None:

@@ -131,10 +131,11 @@ def _stage(staging: Staging, folder: Folder, manifest: Manifest) -> None:
     done = staging.done("part")
     for stored in manifest.tables:
         staging.make(stored.table)
-        for part in stored.parts:
-            if f"{stored.table.name}/{part.key}" not in done:
+        names = tables.numbered(part.key for part in stored.parts)
+        for name, part in zip(names, stored.parts, strict=True):
+            if f"{stored.table.name}/{name}" not in done:
                 try:
-                    staging.put(stored.table, part.key, folder.blocks(part))
+                    staging.put(stored.table, name, folder.blocks(part))
                 except DamagedError as error:
                     staging.drop()
                     raise DamagedError(

@@ -4,6 +4,7 @@ Making one takes milliseconds and no room, whatever the size: `attach partition 
 """
 
 import json
+import re
 import secrets
 import time
 from base64 import b64encode
@@ -11,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from otel_costs.store.address import Address
 from otel_costs.store.backups import tables
@@ -32,6 +34,8 @@ PREFIX: Final = "otel_costs_snapshot_"
 _LEDGER: Final = ("calls", "messages")
 """What reports are made of. All else is taken after it: an index may know more than there is, and never less."""
 
+_NAME: Final = re.compile(rf"{PREFIX}[0-9a-z_]{{1,60}}")
+_MOST_BYTES: Final = 1 << 16  # of an answer
 _STAMP: Final = "%Y%m%d%H%M%S"
 _FORGOTTEN: Final = timedelta(days=1)
 _WAIT_S: Final = 60.0
@@ -75,21 +79,23 @@ def asked_for(client: "Client", address: Address) -> str:
         name = f"{unquote(parts.username or 'default')}:{unquote(parts.password)}"
         request.add_header("Authorization", f"Basic {b64encode(name.encode()).decode()}")
     try:
-        with urlopen(request, timeout=_ANSWER_S) as response:  # noqa: S310  # the scheme is http or https
-            return str(json.load(response)["database"])
+        # A redirect is no answer of ours: urllib would send the password along, to wherever it was sent.
+        with build_opener(_NoRedirects).open(request, timeout=_ANSWER_S) as response:
+            if _is_snapshot(name := json.loads(response.read(_MOST_BYTES))["database"]):
+                return str(name)
     except HTTPError as error:
         with error:
             said = error.read(1000).decode(errors="replace").strip()
         if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
             raise StoreError(said) from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, RecursionError):
         pass  # no answer of ours: what it is, SQL will tell
     return take(client)
 
 
 def drop(client: "Client", name: str) -> None:
     """Drop a snapshot; none is fine. Raises StoreError."""
-    if not name.startswith(PREFIX) or not name.isidentifier():
+    if not _is_snapshot(name):
         raise StoreError(f"{name!r} is no snapshot")
     with telling("cannot drop the snapshot"):
         client.command(f"drop database if exists {name} sync")
@@ -109,6 +115,15 @@ def taken(client: "Client", name: str) -> Iterator[str]:
     finally:
         with suppress(StoreError):  # forgotten ones are dropped a day later
             drop(client, name)
+
+
+def _is_snapshot(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def _copy(client: "Client", own: str, name: str, names: Sequence[str]) -> None:

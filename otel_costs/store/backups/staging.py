@@ -68,18 +68,21 @@ class Staging:
             self._client.command(f"alter table {name} modify setting {_NO_MERGES}")
             self._client.command(f"system stop merges {name}")
 
-    def put(self, table: Table, key: str, blocks: Iterable[bytes]) -> None:
-        """Put the rows of a part into its table. What was put before is not put again, as a whole or in parts."""
+    def put(self, table: Table, name: str, blocks: Iterable[bytes]) -> None:
+        """Put the rows of a part into its table. Nothing of what was put before under its name is put again.
+
+        The name is one of those that `tables.numbered` gives.
+        """
         for number, block in enumerate(blocks):
             with telling(f"cannot write to {table.name}"):
                 self._client.raw_insert(
                     f"{self.name}.{table.name}",
                     table.names,
                     block,
-                    settings={**_PUT, "insert_deduplication_token": f"{key}-{number}"},
+                    settings={**_PUT, "insert_deduplication_token": f"{name}-{number}"},
                     fmt="Native",
                 )
-        self.note("part", f"{table.name}/{key}")
+        self.note("part", f"{table.name}/{name}")
 
     def forget(self, table: Table) -> None:
         """Empty a table, and forget that anything was put there."""

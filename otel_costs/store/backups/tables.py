@@ -4,7 +4,8 @@ A part never changes: what has the same checksums has the same rows. So a part t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -129,6 +130,19 @@ def blocks(client: "Client", database: str, table: Table, part: Part) -> Iterato
             )
         if block:
             yield block
+
+
+def numbered(keys: Iterable[str]) -> list[str]:
+    """Return what tells the parts of a table apart, in their order: the key, and of equal ones which of them it is.
+
+    Parts that have the same rows (a batch that was delivered twice) have the same key.
+    """
+    seen: Counter[str] = Counter()
+    found = []
+    for key in keys:
+        seen[key] += 1
+        found.append(key if seen[key] == 1 else f"{key}#{seen[key]}")
+    return found
 
 
 def listed(names: Sequence[str]) -> str:
