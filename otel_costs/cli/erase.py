@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -48,28 +49,32 @@ def erase(
 
     There is no way back. Records that are still on their way come in afterwards: erase again a day later. Numbers of
     calls per process stay; they name nobody, and tell erased calls from lost ones. Exit code 1: something is left.
+    While a backup, a restore or a move runs, or one of them was cut, nothing is erased: it may keep or bring it back.
     """
     from otel_costs.store import erase as store_erase  # noqa: PLC0415
-    from otel_costs.store.backups import erasures  # noqa: PLC0415
+    from otel_costs.store.backups import erasures, unfinished  # noqa: PLC0415
     from otel_costs.store.backups.folder import Folder  # noqa: PLC0415
 
     if bool(user) == bool(session_id):
         raise click.UsageError("give --user ID or --session ID")
     name = f"user {user!r}" if user else f"session {session_id!r}"
-    folders = [Folder(path) for path in paths]  # said to be none before anything is erased
-    with options.opened(dsn, long_work=True) as client:
-        whoms = [store_erase.of_user(client, one) for one in pseudonyms.names(user)] if user else []
-        if not whoms:
-            whoms = [store_erase.of_session(session_id or "")]
+    kind, names = ("user", pseudonyms.names(user)) if user else ("session", [session_id or ""])
+    folders = [Folder(path) for path in _different(paths)]  # said to be none before anything is erased
+    with options.opened(dsn, long_work=True) as client, ExitStack() as locks:
+        # A backup or a restore between the note in a folder and the store would keep what is gone.
+        for folder in folders:
+            locks.enter_context(folder.locked())
+        unfinished.check_none(client)
+        whoms = [store_erase.of_user(client, one) if user else store_erase.of_session(one) for one in names]
         before: Counter[str] = Counter()
         for whom in whoms:
             before.update(store_erase.count(client, whom))
         if any(before.values()) and not yes:
             _ask(name, before)
+        # Noted first: if the rest is cut, what comes back from there is erased all the same.
+        held = {str(folder.path): erasures.add(folder, kind, names) for folder in folders}
         with output.working(f"Erasing {name}"):
             found = _summed([store_erase.erase(client, whom) for whom in whoms]) if any(before.values()) else []
-    kind, names = ("user", pseudonyms.names(user)) if user else ("session", [session_id or ""])
-    held = {str(folder.path): erasures.add(folder, kind, names) for folder in folders}
     if form == options.JSON:
         left_over = sum(one.after for one in found)
         backups = {"backups": held} if held else {}
@@ -88,6 +93,11 @@ def erase(
     if left := sum(one.after for one in found):
         output.note(f"{left:,} rows of {name} are left: records came in meanwhile; erase again")
         click.get_current_context().exit(1)
+
+
+def _different(paths: Sequence[Path]) -> list[Path]:
+    """Return the folders, each once however it is called, and in one order: two programs cannot wait for each other."""
+    return [path for _, path in sorted({path.resolve(): path for path in paths}.items())]
 
 
 def _summed(several: Sequence[Sequence["Erased"]]) -> list["Erased"]:

@@ -21,9 +21,12 @@ _NAMED: Final = (
     "({user} = {{user:String}} and {{user:String}} != ''"
     " or {session} != '' and {session} in {{sessions:Array(String)}} and ({{whole:Bool}} or {user} = ''))"
 )
-_OWN: Final = _NAMED.format(user="user_id", session="session_id")
-_LOGS: Final = _NAMED.format(user="LogAttributes['user.id']", session="LogAttributes['session.id']")
-_SPANS: Final = _NAMED.format(user="SpanAttributes['user.id']", session="SpanAttributes['session.id']")
+_COLUMNS_OF: Final = {"user": "user_id", "session": "session_id"}
+_LOG_COLUMNS: Final = {"user": "LogAttributes['user.id']", "session": "LogAttributes['session.id']"}
+_SPAN_COLUMNS: Final = {"user": "SpanAttributes['user.id']", "session": "SpanAttributes['session.id']"}
+_OWN: Final = _NAMED.format(**_COLUMNS_OF)
+_LOGS: Final = _NAMED.format(**_LOG_COLUMNS)
+_SPANS: Final = _NAMED.format(**_SPAN_COLUMNS)
 
 # Sources before what is derived of them: a count that runs meanwhile finds nothing any more.
 ERASED: Final = {
@@ -43,6 +46,15 @@ ERASED: Final = {
     "budgets": "(scope = 'user' and name = {user:String} and {user:String} != '')",
 }
 """Every table that may name somebody, and what of it does."""
+
+_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "otel_logs": _LOG_COLUMNS,
+    "otel_traces": _SPAN_COLUMNS,
+    "cost_days": {kind: f"arrayJoin({column})" for kind, column in _COLUMNS_OF.items()},
+    "budgets": {"user": "if(scope = 'user', name, '')"},
+    "otel_traces_trace_id_ts": {},  # nobody but by otel_traces
+}
+"""The users and sessions that a table of `ERASED` names, where they are not in its columns."""
 
 KEPT: Final = (
     "bill_differences", "call_arrivals", "call_records", "call_sequences", "contract_charges", "cost_half_hours",
@@ -116,6 +128,12 @@ def of_session(session_id: str) -> Whom:
     if not session_id:
         raise ValueError("no session is given")
     return Whom(sessions=(session_id,))
+
+
+def names(kind: str) -> str:
+    """Return the query of every user (or session: `kind`) whom a table of `ERASED` names, as `name`."""
+    found = {table: _NAMES.get(table, _COLUMNS_OF).get(kind) for table in ERASED}
+    return " union all ".join(f"select {name} as name from {table}" for table, name in found.items() if name)  # noqa: S608
 
 
 def count(client: "Client", whom: Whom) -> dict[str, int]:

@@ -1,6 +1,14 @@
 """The command erase, over a real store."""
 
 import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from otel_costs.store import connect
+from otel_costs.store import erase as store_erase
+from otel_costs.store.backups.folder import Folder
 
 from .support import Ledger, at, run
 
@@ -42,3 +50,41 @@ def test_whom_to_erase(store: str) -> None:
         said = run("erase", *arguments, "--yes", url=store)
         assert said.exit_code == 2
         assert "give --user ID or --session ID" in said.stderr
+
+
+def test_what_may_come_back_is_said_first(store: str, tmp_path: Path) -> None:
+    """While a backup or a restore runs, or was cut, nothing is erased or noted; a folder given twice is one."""
+    ledger, folder = Ledger(store), tmp_path / "kept"
+    ledger.call("here", at("10:00:00"), user__id="peggy")
+    assert run("backup", "--to", str(folder), url=store).exit_code == 0
+    erasing = ["erase", "--user", "peggy", "--yes", "--backups", str(folder), "--backups", f"{folder}/../kept"]
+    with Folder(folder).locked(shared=True):
+        refused = run(*erasing, url=store)
+    assert refused.exit_code == 2
+    assert "another backup or restore uses" in refused.stderr
+    for database, what in (
+        ("otel_costs_restore_1", "a restore into the store runs, or was cut half way"),
+        ("otel_costs_move", "a move into the store runs, or was cut half way"),
+        ("otel_costs_snapshot_29990101000000_ab", "a backup or a move reads the store"),
+    ):
+        with closing(connect(store)) as client:
+            client.command(f"create database {database}")
+            refused = run(*erasing, url=store)
+            client.command(f"drop database {database}")
+        assert refused.exit_code == 2
+        assert what in refused.stderr
+        assert f"drop the database {database}" in refused.stderr
+    assert not (folder / "erasures.jsonl").exists()
+    assert run(*erasing, url=store).exit_code == 0
+    assert len((folder / "erasures.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_cut_erasure_is_in_the_list(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had not come to would come back from there, and nobody would know."""
+    folder = tmp_path / "kept"
+    Ledger(store).call("here", at("10:00:00"), user__id="victor")
+    assert run("backup", "--to", str(folder), url=store).exit_code == 0
+    with monkeypatch.context() as cut:
+        cut.setattr(store_erase, "_delete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run("erase", "--user", "victor", "--yes", "--backups", str(folder), url=store).exit_code != 0
+    assert len((folder / "erasures.jsonl").read_text().splitlines()) == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from otel_costs.store import StoreError, address, budgets, erase, reports, schema
-from otel_costs.store.backups import backup, erasures, manifest, move, restore, snapshot, sums, tables
+from otel_costs.store.backups import backup, erasures, manifest, move, restore, snapshot, sums, tables, unfinished
 from otel_costs.store.backups.folder import DamagedError, Folder
 from otel_costs.store.backups.staging import Staging
 from tests.queries.engine import beside, engine
@@ -295,7 +295,8 @@ def test_who_was_erased_since_is_erased_again(filled: Store, target: "Client", t
     """Before anybody can read it, and who came back later stays; the list has no name in it."""
     folder = Folder(tmp_path / "kept", make=True)
     first = _make(filled, folder).manifest
-    assert erasures.add(folder, "user", ["ada"]) == [first.id]
+    with folder.locked():
+        assert erasures.add(folder, "user", ["ada"]) == [first.id]
     assert "ada" not in (folder.path / "erasures.jsonl").read_text()
     erase.erase(filled.client, erase.of_user(filled.client, "ada"))
     found = restore.restore(target, folder, None)
@@ -307,6 +308,54 @@ def test_who_was_erased_since_is_erased_again(filled: Store, target: "Client", t
     _make(filled, folder)
     assert restore.restore(target, folder, None, merge=True).erased == 0
     assert target.command("select count() from calls final where session_id = 'again'") == 1
+
+
+@pytest.mark.parametrize("table", ["budgets", "alerts", "derived_calls", "otel_logs", "otel_traces"])
+def test_who_is_in_one_table_alone_is_erased_again(store: Store, target: "Client", tmp_path: Path, table: str) -> None:
+    """Whatever names somebody: a budget, an event, a record that no call was made of."""
+    named = {
+        "budgets": {"scope": "user", "name": "ada"},
+        "alerts": {"user_id": "ada"},
+        "derived_calls": {"user_id": "ada", "end_time": f"{at('10:00:00'):%Y-%m-%d %H:%M:%S}"},
+        "otel_logs": {"LogAttributes": {"user.id": "ada"}, "Timestamp": f"{at('10:00:00'):%Y-%m-%d %H:%M:%S}"},
+        "otel_traces": {"SpanAttributes": {"user.id": "ada"}, "Timestamp": f"{at('10:00:00'):%Y-%m-%d %H:%M:%S}"},
+    }
+    store.client.command(f"truncate table {table}")
+    store.client.raw_insert(table, insert_block=json.dumps(named[table]), fmt="JSONEachRow")
+    folder = Folder(tmp_path / "kept", make=True)
+    _make(store, folder)
+    erasures.add(folder, "user", ["ada"])
+    found = restore.restore(target, folder, None)
+    store.client.command(f"truncate table {table}")
+    assert (found.erased, found.different) == (1, [])
+    assert target.command(f"select count() from {table}") == 0
+
+
+@pytest.mark.parametrize("cut_after", ["messages", "calls", "upgraded"])
+def test_who_is_erased_after_a_restore_was_cut_stays_so(
+    filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_after: str
+) -> None:
+    """However far it was: what it had staged is without them when it is finished."""
+    folder = Folder(tmp_path / "kept", make=True)
+    _make(filled, folder)
+    note = Staging.note
+
+    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        note(staging, step, what, detail)
+        if (step, what) in (("handed over", cut_after), ("stage", cut_after)):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Staging, "note", noted)
+        with pytest.raises(KeyboardInterrupt):
+            restore.restore(target, folder, None)
+    with pytest.raises(StoreError, match="a restore into the store runs, or was cut half way"):
+        unfinished.check_none(target)
+    erasures.add(folder, "user", ["ada"])
+    erase.erase(target, erase.of_user(target, "ada"))  # in what has come already
+    assert restore.restore(target, folder, None).erased == 1
+    assert not any(erase.count(target, erase.of_user(target, "ada")).values())
+    unfinished.check_none(target)
 
 
 def test_content_that_is_over_its_days_does_not_come_back(store: Store, target: "Client", tmp_path: Path) -> None:

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _FILE: Final = "erasures.jsonl"
-_COLUMNS: Final = {"user": "user_id", "session": "session_id"}
-_NAMED: Final = ("calls", "messages", "session_days", "session_starts")
-"""Tables in which everybody is who can be erased."""
+_KINDS: Final = ("user", "session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +29,13 @@ class Erasure:
 
 
 def add(folder: Folder, kind: str, names: Sequence[str]) -> list[str]:
-    """Note that they were erased now, and return the backups from before, the oldest first. Raises StoreError."""
+    """Note that they are erased, from now on, and return the backups from before, the oldest first. Raises StoreError.
+
+    For who has locked the folder, and holds it until they are erased from the store: so no backup and no restore comes
+    between the two.
+    """
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with folder.locked(wait=True):
+    with folder.locked():
         listed = [*listed_in(folder), *(Erasure(kind, _hash(kind, name), now) for name in names)]
         content = "".join(f"{json.dumps(asdict(one))}\n" for one in listed)
         replace_file(folder.path / "tmp", folder.path / _FILE, content.encode())
@@ -52,33 +54,30 @@ def listed_in(folder: Folder) -> list[Erasure]:
 
 
 def repeat(client: "Client", listed: Sequence[Erasure], since: str) -> int:
-    """Erase who was erased after `since` from the current database; return how many of them were in it."""
+    """Erase who was erased after `since` from the current database; return how many of them were in it.
+
+    The database has all tables of this version.
+    """
     wanted = {
         (one.kind, one.hash) for one in listed if datetime.fromisoformat(one.erased_at) > datetime.fromisoformat(since)
     }
-    found = [(kind, name) for kind, column in _COLUMNS.items() for name in _names(client, kind, column, wanted)]
+    found = [(kind, name) for kind in _KINDS for name in _names(client, kind, wanted)]
     for kind, name in found:
         erase.erase(client, erase.of_user(client, name) if kind == "user" else erase.of_session(name))
     return len(found)
 
 
-def _names(client: "Client", kind: str, column: str, wanted: set[tuple[str, str]]) -> list[str]:
+def _names(client: "Client", kind: str, wanted: set[tuple[str, str]]) -> list[str]:
     hashes = sorted(hash_ for of, hash_ in wanted if of == kind)
     if not hashes:
         return []
-    every = " union all ".join(f"select {column} as name from {table}" for table in _present(client))  # noqa: S608
     found = rows(
         client,
-        f"select distinct name from ({every}) where"  # noqa: S608
+        f"select distinct name from ({erase.names(kind)}) where"  # noqa: S608
         f" lower(hex(SHA256(concat('{kind}:', name)))) in {{hashes:Array(String)}} order by name",
         {"hashes": hashes},
     )
     return [row["name"] for row in found]
-
-
-def _present(client: "Client") -> list[str]:
-    found = rows(client, "select name from system.tables where database = currentDatabase()")
-    return sorted({row["name"] for row in found} & set(_NAMED))
 
 
 def _hash(kind: str, name: str) -> str:

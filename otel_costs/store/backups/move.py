@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import schema
-from otel_costs.store.backups import restore, snapshot, sums, tables
+from otel_costs.store.backups import restore, snapshot, sums, tables, unfinished
 from otel_costs.store.backups.staging import Staging
 from otel_costs.store.backups.sums import Key, Sums
 from otel_costs.store.backups.tables import Table
@@ -17,8 +17,6 @@ from otel_costs.store.rows import rows
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-STAGING: Final = "otel_costs_move"
 
 _SOURCE: Final = "select toString(uuid) as id from system.tables where database = currentDatabase() and name = 'calls'"
 
@@ -58,15 +56,16 @@ def move(source: "Client", target: "Client", take: "Callable[[Client], str]") ->
 
 def _opened(target: "Client", identity: str) -> Staging:
     """Open the staging of a move from this store, or go on with it."""
-    staging = Staging(target, STAGING)
+    staging = Staging(target, unfinished.MOVE)
     before = staging.done("began").get("source", identity)
     if before != identity:
         raise StoreError(
-            f"a move from another store was cut half way: run it again, or drop the database {STAGING} to give it up"
+            "a move from another store was cut half way: run it again, or drop the database"
+            f" {unfinished.MOVE} to give it up"
         )
     if staging.done("handed over"):  # what the store has now is left out when it is sent again
         staging.drop()
-        staging = Staging(target, STAGING)
+        staging = Staging(target, unfinished.MOVE)
     if not staging.done("began"):
         staging.note("began", "source", identity)
     return staging

@@ -1,11 +1,11 @@
 """Putting a backup back: its tables as they were, checked, brought up to date, and then made part of the store."""
 
-import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import schema
-from otel_costs.store.backups import erasures, sums, tables
+from otel_costs.store.backups import erasures, sums, tables, unfinished
 from otel_costs.store.backups.folder import DamagedError, Folder
 from otel_costs.store.backups.manifest import Manifest
 from otel_costs.store.backups.staging import Staging
@@ -15,8 +15,6 @@ from otel_costs.store.rows import rows
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-PREFIX: Final = "otel_costs_restore_"
 
 EMPTY: Final = "empty"
 
@@ -54,11 +52,11 @@ def restore(client: "Client", folder: Folder, name: str | None, *, merge: bool =
             _stage(staging, folder, manifest)
         if "upgraded" not in staging.done("stage"):
             staging.upgrade(retention)
-            with staging.current() as beside:
-                erased = erasures.repeat(beside, listed, manifest.created_at)
-            staging.note("erased", "", str(erased))
-            staging.note("sums", "", json.dumps(sums.plain(staging.sums(staging.kept()))))
             staging.note("stage", "upgraded")
+        # Each time: whoever was erased after a restore was cut is in what that has staged.
+        with staging.current() as beside:
+            if erased := erasures.repeat(beside, listed, manifest.created_at):
+                staging.note("erased", datetime.now(UTC).isoformat(), str(erased))
         return finish(client, staging, manifest)
 
 
@@ -66,11 +64,11 @@ def finish(client: "Client", staging: Staging, manifest: Manifest) -> Restored:
     """Hand over what is staged, compare, and drop the staging."""
     staging.hand_over()
     names = {table.name for table in staging.kept()}
-    wanted = sums.read(json.loads(staging.done("sums")[""]))
+    wanted = staging.sums(staging.kept())
     found = [table for table in tables.tables(client, staging.own) if table.name in names]
     now = sums.of(client, staging.own, found)
     was_empty = EMPTY in staging.done("began")
-    erased = int(staging.done("erased").get("", "0"))
+    erased = sum(map(int, staging.done("erased").values()))
     staging.drop()
     return Restored(manifest, wanted, now, sums.differences(wanted, now), erased, was_empty)
 
@@ -106,9 +104,11 @@ def check_known(client: "Client", manifest: Manifest) -> None:
 
 def _opened(client: "Client", manifest: Manifest, *, merge: bool) -> Staging:
     """Open the staging of this backup, or go on with it. Raises StoreError when the store has other things in it."""
-    name = f"{PREFIX}{''.join(letter for letter in manifest.id.lower() if letter.isalnum())}"
+    name = f"{unfinished.RESTORE_PREFIX}{''.join(letter for letter in manifest.id.lower() if letter.isalnum())}"
     for row in rows(
-        client, "select name from system.databases where startsWith(name, {prefix:String})", {"prefix": PREFIX}
+        client,
+        "select name from system.databases where startsWith(name, {prefix:String})",
+        {"prefix": unfinished.RESTORE_PREFIX},
     ):
         other = Staging(client, row["name"])
         if row["name"] != name and not merge and other.done("handed over"):

@@ -1,0 +1,41 @@
+"""What restores, moves and backups have beside a store until they have ended: databases, also after they were cut."""
+
+from typing import TYPE_CHECKING, Final
+
+from otel_costs.store.backups import snapshot
+from otel_costs.store.connection import StoreError
+from otel_costs.store.rows import rows
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+RESTORE_PREFIX: Final = "otel_costs_restore_"
+MOVE: Final = "otel_costs_move"
+
+_STAGED: Final = "select name from system.databases where startsWith(name, {prefix:String}) or name = {move:String}"
+_SNAPSHOTS: Final = "select name from system.databases where startsWith(name, {prefix:String}) order by name"
+
+
+def staged(client: "Client") -> list[str]:
+    """Return the databases of restores and moves that have not ended. Raises StoreError."""
+    return sorted(row["name"] for row in rows(client, _STAGED, {"prefix": RESTORE_PREFIX, "move": MOVE}))
+
+
+def said(name: str) -> str:
+    """Say of a database what it is, and what to do about it."""
+    if name.startswith(snapshot.PREFIX):
+        return (
+            f"a backup or a move reads the store: wait until it has ended, or, if none runs, drop the database {name}"
+        )
+    what = "move" if name == MOVE else "restore"
+    return (
+        f"a {what} into the store runs, or was cut half way: wait until it has ended, run it again, or drop the"
+        f" database {name} to give it up"
+    )
+
+
+def check_none(client: "Client") -> None:
+    """Raise StoreError where rows of the store are in another database, too, and may come back from there."""
+    others = [*staged(client), *(row["name"] for row in rows(client, _SNAPSHOTS, {"prefix": snapshot.PREFIX}))]
+    if others:
+        raise StoreError(said(others[0]))
