@@ -13,11 +13,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from otel_costs.store import StoreError, address, budgets, erase, reports, schema
-from otel_costs.store.backups import backup, erasures, manifest, move, restore, snapshot, sums, tables, unfinished
+from otel_costs.store.backups import (
+    backup,
+    definition,
+    erasures,
+    manifest,
+    move,
+    restore,
+    snapshot,
+    sums,
+    tables,
+    unfinished,
+)
 from otel_costs.store.backups.folder import DamagedError, Folder
 from otel_costs.store.backups.staging import Staging
 from tests.queries.engine import beside, engine
 from tests.queries.ledger import LogRow, Store, at, call, job, message
+from tests.store import schemas
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -219,6 +231,70 @@ def test_a_damaged_manifest_is_told(filled: Store, tmp_path: Path, how: str) -> 
     assert _files(folder) == before, "what an unreadable manifest needs is kept"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "../../victim"},
+        {"id": "20200101T000000Z-abcdef"},
+        {"created_at": "yesterday"},
+        {"tables": None},
+        {"tables": [{"table": {}, "parts": []}]},
+        {"retention": {"raw_days": "many"}},
+        {"sums": [1]},
+        {"more": 1},
+        {"format": 0, "sums": {"calls": 1}},
+    ],
+)
+def test_an_odd_manifest_blocks_nothing(
+    filled: Store, target: "Client", tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """Whatever it says, its checksum right: it is named, no file but its own goes for it, and the others are used."""
+    folder = Folder(tmp_path / "kept", make=True)
+    odd, good = (_make(filled, folder).manifest for _ in range(2))
+    (tmp_path / "victim.json").touch()
+    body = {**json.loads(manifest.written(odd)), **change}
+    del body["sha256"]
+    signed = {**body, "sha256": manifest._checksum(body)}
+    (folder.path / "backups" / f"{odd.id}.json").write_text(json.dumps(signed))
+    found, bad = folder.manifests()
+    assert ([one.id for one in found], list(bad)) == ([good.id], [odd.id])
+    assert folder.keep(1) == []
+    assert (tmp_path / "victim.json").exists()
+    assert restore.restore(target, folder, good.id).different == []
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "null", "[]", '{"sha256": 1, "format": 1e400}', '{"a": \ud800}'])
+def test_what_is_no_manifest_is_told(tmp_path: Path, content: str) -> None:
+    folder = Folder(tmp_path / "kept", make=True)
+    (folder.path / "backups" / "20200101T000000Z-abcdef.json").write_text(content, errors="surrogatepass")
+    assert list(folder.manifests()[1]) == ["20200101T000000Z-abcdef"]
+
+
+def test_a_block_has_an_end(tmp_path: Path) -> None:
+    """A few bytes that become many are no block; rows of very different sizes are several blocks."""
+    folder = Folder(tmp_path / "kept", make=True)
+    much = bytes(tables.MOST_BLOCK_BYTES + 1)
+    part = folder.write_part("ab" * 16, 1, [much])
+    assert part.size < len(much) // 1000
+    with pytest.raises(DamagedError, match="has a block that is none, or has more"):
+        list(folder.blocks(part))
+    part = folder.write_part("ab" * 16, 1, [much[:-1]])
+    assert [len(block) for block in folder.blocks(part)] == [tables.MOST_BLOCK_BYTES]
+
+
+def test_rows_of_other_sizes_are_read_in_smaller_blocks(
+    filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until each block can be read again."""
+    folder = Folder(tmp_path / "kept", make=True)
+    filled.client.command("optimize table otel_logs final")
+    monkeypatch.setattr(tables, "MOST_BLOCK_BYTES", 3000)
+    made = _make(filled, folder).manifest
+    (stored,) = [one for one in made.tables if one.table.name == "otel_logs"]
+    assert max(len(part.blocks) for part in stored.parts) > 1
+    assert restore.restore(target, folder, None).different == []
+
+
 def test_a_backup_without_a_manifest_is_none(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut before its last step, its files are of no backup, and the next one is whole."""
     folder = Folder(tmp_path / "kept", make=True)
@@ -396,12 +472,52 @@ def test_a_backup_of_a_newer_version_is_refused(filled: Store, target: "Client",
         restore.restore(target, folder, None)
 
 
-def test_a_definition_that_is_none_is_refused() -> None:
-    """A manifest makes tables that keep rows, and no others."""
-    with pytest.raises(StoreError, match="the definition of calls"):
-        tables.Table(
-            "calls", "MergeTree", "CREATE TABLE calls (`a` String) ENGINE = URL('http://x')", (("a", "String"),)
-        )
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "CREATE TABLE alerts ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM executable('id', 'TSV', 'a String')",
+        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule AS SELECT 1 AS rule",
+        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule AS url('http://127.0.0.1:9/', 'TSV')",
+        "CREATE TABLE alerts (`rule` String DEFAULT file('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
+        "CREATE TABLE alerts (`rule` String DEFAULT (SELECT 1)) ENGINE = MergeTree ORDER BY rule",
+        "CREATE TABLE alerts (`rule` String DEFAULT `file`('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
+        "CREATE TABLE alerts (`rule` String DEFAULT file /**/ ('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
+        "CREATE TABLE alerts (`rule` String COMMENT ') ENGINE = MergeTree') ENGINE = URL('http://x/', 'TSV')",
+        "CREATE TABLE alerts (`rule` String COMMENT ') ENGINE = MergeTree ') AS executable('id', 'TSV', 'rule String')",
+        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule SETTINGS disk = disk(type = 'web')",
+        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule; DROP TABLE calls",
+        "CREATE TABLE alerts (`rule` String) ENGINE = ReplicatedMergeTree ORDER BY rule",
+    ],
+)
+def test_a_definition_that_does_more_is_refused(filled: Store, target: "Client", tmp_path: Path, attack: str) -> None:
+    """A manifest may come from anywhere: it makes tables that keep rows, and nothing of it reads, runs or asks."""
+    folder = Folder(tmp_path / "kept", make=True)
+    made = _make(filled, folder).manifest
+    body = json.loads(manifest.written(made))
+    (stored,) = [one for one in body["tables"] if one["table"]["name"] == "alerts"]
+    stored["table"].update(definition=attack, engine="MergeTree", columns=[["rule", "String"]])
+    del body["sha256"]
+    signed = {**body, "sha256": manifest._checksum(body)}
+    (folder.path / "backups" / f"{made.id}.json").write_text(json.dumps(signed))
+    with pytest.raises(StoreError, match="is none"):
+        restore.restore(target, folder, None)
+    assert restore.holds(target) == []
+    with pytest.raises(StoreError, match="the definition of alerts is none"):
+        definition.check("alerts", attack)
+
+
+def test_tables_of_every_version_can_be_restored(target: "Client") -> None:
+    """What is refused of a manifest is in no table that a version has, or had."""
+    schema.apply(target)
+    versions = [tables.tables(target, "backup_target")]
+    for version in schemas.NAMES:
+        target.command("drop database backup_target sync")
+        target.command("create database backup_target")
+        schemas.frozen(version).make(target)
+        versions.append(tables.tables(target, "backup_target"))
+    for table in (table for version in versions for table in version):
+        definition.check(table.name, table.definition)
+    assert min(map(len, versions)) > 10
 
 
 def test_retention_comes_back(filled: Store, target: "Client", tmp_path: Path) -> None:

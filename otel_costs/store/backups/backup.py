@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from otel_costs.store import schema
-from otel_costs.store.backups import snapshot, sums, tables
+from otel_costs.store.backups import definition, snapshot, sums, tables
 from otel_costs.store.backups.folder import Folder
 from otel_costs.store.backups.manifest import Manifest, StoredPart, StoredTable
 
@@ -48,6 +48,7 @@ def make(
             new_bytes: dict[str, int] = {}
             stored = []
             for table in found:
+                definition.check(table.name, table.definition)  # of what could not be restored no backup is made
                 kept = [
                     _part(client, database, table, part, folder, known)
                     for part in tables.parts(client, database, table.name)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_costs.store import private
-from otel_costs.store.backups import manifest
+from otel_costs.store.backups import manifest, tables
 from otel_costs.store.backups.manifest import Manifest, ManifestError, StoredPart
 from otel_costs.store.connection import StoreError
 
@@ -88,7 +88,7 @@ class Folder:
         found, bad = [], {}
         for path in sorted((self.path / "backups").glob("*.json")):
             try:
-                found.append(manifest.parsed(path.read_bytes()))
+                found.append(manifest.parsed(path.read_bytes(), path.stem))
             except ManifestError as error:
                 bad[path.stem] = str(error)
             except OSError as error:
@@ -138,7 +138,16 @@ class Folder:
             raise DamagedError(f"{self._file(part.file)} {why}")
         with self._file(part.file).open("rb") as file:
             for size in part.blocks:
-                yield _zstd.decompress(file.read(size))
+                yield self._block(part, file.read(size))
+
+    def _block(self, part: StoredPart, content: bytes) -> bytes:
+        """Decompress a block. Raises DamagedError for what is none, or becomes more than a block can be."""
+        reader = _zstd.ZstdDecompressor()
+        with suppress(_zstd.ZstdError):
+            block = bytes(reader.decompress(content, tables.MOST_BLOCK_BYTES))
+            if reader.eof and not reader.unused_data:
+                return block
+        raise DamagedError(f"{self._file(part.file)} has a block that is none, or has more in it than one can have")
 
     def damage(self, part: StoredPart) -> str:
         """Say what is wrong with the file of a part, or ""."""
@@ -182,8 +191,6 @@ class Folder:
                 path.unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
-        if not name.isalnum():
-            raise DamagedError(f"{name!r} is no name of a file of a backup")
         return self.path / "files" / name[:2] / f"{name}.native.zst"
 
 

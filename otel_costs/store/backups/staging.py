@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import refreshes, schema
-from otel_costs.store.backups import sums, tables
+from otel_costs.store.backups import definition, sums, tables
 from otel_costs.store.backups.sums import Sums
 from otel_costs.store.backups.tables import PLAIN, Table
 from otel_costs.store.rows import rows, telling
@@ -61,7 +61,8 @@ class Staging:
             )
 
     def make(self, table: Table) -> None:
-        """Make a table as it was."""
+        """Make a table as it was, if its definition is one of a table that keeps rows."""
+        definition.check(table.name, table.definition)
         name = f"{self.name}.{table.name}"
         with telling(f"cannot make {table.name} as it was"):
             self._client.command(table.made_in(self.name))

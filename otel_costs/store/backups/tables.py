@@ -20,6 +20,9 @@ PLAIN: Final = "MergeTree"
 """The engine of tables that keep every row as it came; the others keep one row for each key, after merges."""
 
 _BLOCK_BYTES: Final = 32 << 20
+MOST_BLOCK_BYTES: Final = 4 * _BLOCK_BYTES
+"""What no block has more of, as long as it has two rows: rows of a part are not all of the same size."""
+
 _BLOCK_ROWS: Final = 1 << 18
 _CREATED: Final = re.compile(r"^CREATE TABLE \S+ \(")
 _ENGINE: Final = re.compile(r"\) ENGINE = (\w*MergeTree)\b")
@@ -119,17 +122,24 @@ def parts(client: "Client", database: str, table: str) -> list[Part]:
 def blocks(client: "Client", database: str, table: Table, part: Part) -> Iterator[bytes]:
     """Yield the rows of a part, some at a time, in the format Native. Raises StoreError."""
     at_once = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES * part.rows // max(part.size, 1)))
+    for first in range(0, part.rows, at_once):
+        yield from _blocks(client, database, table, part, first, min(first + at_once, part.rows))
+
+
+def _blocks(client: "Client", database: str, table: Table, part: Part, first: int, end: int) -> Iterator[bytes]:
+    """Yield the rows of a part from `first` until `end`, in halves where they are too many bytes for one block."""
     sql = (
         f"select {listed(table.names)} from {database}.{table.name} where _part = {{part:String}}"  # noqa: S608
         " and _part_offset >= {first:UInt64} and _part_offset < {end:UInt64} settings max_threads = 1"
     )
-    for first in range(0, part.rows, at_once):
-        with telling(f"cannot read {table.name}"):
-            block = client.raw_query(
-                sql, parameters={"part": part.name, "first": first, "end": first + at_once}, fmt="Native"
-            )
-        if block:
-            yield block
+    with telling(f"cannot read {table.name}"):
+        block = client.raw_query(sql, parameters={"part": part.name, "first": first, "end": end}, fmt="Native")
+    if len(block) > MOST_BLOCK_BYTES and end - first > 1:
+        middle = (first + end) // 2
+        yield from _blocks(client, database, table, part, first, middle)
+        yield from _blocks(client, database, table, part, middle, end)
+    elif block:
+        yield block
 
 
 def numbered(keys: Iterable[str]) -> list[str]:
