@@ -450,6 +450,88 @@ def test_content_that_is_over_its_days_does_not_come_back(store: Store, target: 
     assert rows == [("0", ""), ("1", "old words")]
 
 
+@pytest.mark.parametrize("how", ["restore", "move"])
+def test_a_store_in_use_keeps_things_as_long_as_it_says(
+    store: Store, target: "Client", tmp_path: Path, how: str
+) -> None:
+    """What is put into it too, though the store that it is from keeps it longer."""
+    store.client.command(
+        "insert into messages (session_id, message_id, content, timestamp, inserted_at) select 's', toString(number),"
+        " 'words', now64(6) - toIntervalDay(10 - 9 * number), now64(3) - toIntervalDay(10 - 9 * number) from numbers(2)"
+    )
+    schema.apply(target, schema.Retention(content_days=7))
+    Store(target).insert(call(at("08:00:00"), user="zoe", session="z", cost="1"))
+    folder = Folder(tmp_path / "kept", make=True)
+    if how == "restore":
+        _make(store, folder)
+        restore.restore(target, folder, None, merge=True)
+    else:
+        move.move(store.client, target, snapshot.take)
+    found = target.query("select message_id, content from messages final order by message_id").result_rows
+    assert found == [("0", ""), ("1", "words")]
+    assert schema.retention_of(target).content_days == 7
+
+
+def test_one_restore_at_a_time(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """A second from the same folder would share what the first has staged; one alone may read what it cannot write."""
+    folder = Folder(tmp_path / "kept", make=True)
+    _make(filled, folder)
+    with Folder(folder.path).restoring(), pytest.raises(StoreError, match="another restore reads"):
+        restore.restore(target, folder, None)
+    with Folder(folder.path).restoring(), pytest.raises(StoreError, match="another backup or restore uses"):
+        _make(filled, folder)
+    (folder.path / "lock").unlink()
+    folder.path.chmod(0o500)
+    try:
+        assert restore.restore(target, folder, None).different == []
+    finally:
+        folder.path.chmod(0o700)
+
+
+def test_a_cut_restore_does_not_go_on_in_a_store_that_is_in_use_now(
+    filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was begun in an empty one: what came meanwhile is not added to unless it is said."""
+    folder, note = Folder(tmp_path / "kept", make=True), Staging.note
+    _make(filled, folder)
+
+    def cut_there(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        note(staging, step, what, detail)
+        if (step, what) == ("stage", "upgraded"):
+            raise KeyboardInterrupt
+
+    for merge in (False, True):
+        with monkeypatch.context() as cut:
+            cut.setattr(Staging, "note", cut_there)
+            with pytest.raises(KeyboardInterrupt):
+                restore.restore(target, folder, None, merge=merge)
+        if not merge:
+            Store(target).insert(call(at("08:00:00"), user="zoe", session="z", cost="1"))
+            with pytest.raises(StoreError, match="the store is not empty"):
+                restore.restore(target, folder, None)
+    found = restore.restore(target, folder, None, merge=True)
+    assert not found.was_empty
+    assert {row["session_id"] for row in reports.sessions(target)["sessions"]} == {"a", "both", "z"}
+
+
+def test_calls_are_handed_over_last(
+    filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read meanwhile has no cost without its session, and counts nothing before all of it is there."""
+    folder, note, order = Folder(tmp_path / "kept", make=True), Staging.note, list[str]()
+    _make(filled, folder)
+
+    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        note(staging, step, what, detail)
+        order.extend([what] if step == "handed over" else [])
+
+    with monkeypatch.context() as watched:
+        watched.setattr(Staging, "note", noted)
+        restore.restore(target, folder, None)
+    assert order[0] == "messages"
+    assert order[-2:] == ["calls", "call_arrivals"]
+
+
 def test_a_backup_of_a_newer_version_is_refused(filled: Store, target: "Client", tmp_path: Path) -> None:
     """In one sentence, by what it has that is not known here; and so is a folder of a newer format."""
     folder = Folder(tmp_path / "kept", make=True)

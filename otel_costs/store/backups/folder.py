@@ -83,6 +83,22 @@ class Folder:
             finally:
                 self._is_ours = False
 
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Keep others from writing here and from restoring: two would put rows into the same database beside a store.
+
+        Raises StoreError when another does either. A folder may be read alone: what is locked is the one of manifests.
+        """
+        descriptor = os.open(self.path / "backups", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self.locked(shared=True):
+                yield
+        except BlockingIOError:
+            raise StoreError(f"another restore reads {self.path}: wait until it has ended") from None
+        finally:
+            os.close(descriptor)
+
     def manifests(self) -> tuple[list[Manifest], dict[str, str]]:
         """Return the backups, the oldest first, and by name what cannot be used and why."""
         found, bad = [], {}

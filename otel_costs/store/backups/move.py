@@ -34,6 +34,7 @@ class Moved:
 def move(source: "Client", target: "Client", take: "Callable[[Client], str]") -> Moved:
     """Copy all of a store into another one, and compare them. The source stays as it is. Raises StoreError."""
     retention = schema.retention_of(source)
+    # What a store that is in use was asked for stays, and holds for what is put into it.
     schema.apply(target, retention if not restore.holds(target) else None)
     identity = str(rows(source, _SOURCE)[0]["id"])
     with snapshot.taken(source, take(source)) as database:
@@ -46,7 +47,7 @@ def move(source: "Client", target: "Client", take: "Callable[[Client], str]") ->
         staging.drop()
         raise StoreError(f"{' of '.join(different[0])} arrived as something else: nothing was moved, try again")
     names = [table.name for table in found if table.name != schema.TABLE]
-    staging.upgrade(retention)
+    staging.upgrade(schema.retention_of(target))
     staging.hand_over()
     now = sums.of(target, staging.own, [table for table in tables.tables(target, staging.own) if table.name in names])
     wanted = {key: one for key, one in wanted.items() if key[0] in names}

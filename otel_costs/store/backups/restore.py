@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 EMPTY: Final = "empty"
+_MERGE: Final = "merge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,13 @@ def restore(client: "Client", folder: Folder, name: str | None, *, merge: bool =
 
     `merge`: also into a store that has rows; calls and messages that it has count once. Raises StoreError.
     """
-    with folder.locked(shared=True):
+    with folder.restoring():
         manifest = folder.manifest(name)
         listed = erasures.listed_in(folder)
         retention = _retention(manifest)
-        # In an empty store; what one that is in use was asked for stays.
+        # In an empty store; what one that is in use was asked for stays, and holds for what is put into it.
         schema.apply(client, None if holds(client) else retention)
+        retention = schema.retention_of(client)
         check_known(client, manifest)
         staging = _opened(client, manifest, merge=merge)
         if "staged" not in staging.done("stage"):
@@ -67,7 +69,7 @@ def finish(client: "Client", staging: Staging, manifest: Manifest) -> Restored:
     wanted = staging.sums(staging.kept())
     found = [table for table in tables.tables(client, staging.own) if table.name in names]
     now = sums.of(client, staging.own, found)
-    was_empty = EMPTY in staging.done("began")
+    was_empty = _MERGE not in staging.done("began")
     erased = sum(map(int, staging.done("erased").values()))
     staging.drop()
     return Restored(manifest, wanted, now, sums.differences(wanted, now), erased, was_empty)
@@ -116,14 +118,16 @@ def _opened(client: "Client", manifest: Manifest, *, merge: bool) -> Staging:
         if row["name"] != name:
             other.drop()
     staging = Staging(client, name)
-    if not staging.done("began"):
-        there = holds(client)
-        if there and not merge:
-            staging.drop()
-            raise StoreError(
-                f"the store is not empty ({there[0]} has rows): restore into an empty one, or give --merge to add to it"
-            )
-        staging.note("began", "merge" if there else EMPTY)
+    if staging.done("handed over"):
+        return staging
+    # Also of one that was cut: it may have been begun long ago.
+    there = holds(client)
+    if there and not merge:
+        staging.drop()
+        raise StoreError(
+            f"the store is not empty ({there[0]} has rows): restore into an empty one, or give --merge to add to it"
+        )
+    staging.note("began", _MERGE if there else EMPTY)
     return staging
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PROGRESS: Final = "staging_progress"
 _NO_MERGES_SETTING: Final = "max_bytes_to_merge_at_max_space_in_pool"
 _NO_MERGES: Final = f"{_NO_MERGES_SETTING} = 1, non_replicated_deduplication_window = 100000"
+_ORDER: Final = {"messages": 0, "calls": 2, "call_arrivals": 3}
 _PUT: Final = {
     "optimize_on_insert": 0,  # copies of a row are counted, too
     "max_partitions_per_insert_block": 0,
@@ -132,10 +133,14 @@ class Staging:
         return [table for table in tables.tables(self._client, self.name) if table.name in own]
 
     def hand_over(self) -> None:
-        """Make its rows part of the store, table by table; what was handed over before is not handed over again."""
+        """Make its rows part of the store, table by table; what was handed over before is not handed over again.
+
+        Calls come last, and then what has them counted: until then no report has a cost whose session it lacks.
+        """
         done = self.done("handed over")
         present = {table.name: table for table in tables.tables(self._client, self.own)}
-        for name in sorted({table.name for table in self.kept()} - done.keys()):
+        left = {table.name for table in self.kept()} - done.keys()
+        for name in sorted(left, key=lambda name: (_ORDER.get(name, 1), name)):
             with telling(f"cannot make the rows of {name} part of the store"):
                 self._hand_over(present[name])
             self.note("handed over", name)
