@@ -30,6 +30,7 @@ _OWN: Final = frozenset(
 
 _READS: Final = re.compile(rb"\s*(select|with|show|desc|describe|exists|explain)\b", re.IGNORECASE)
 _SELECTS: Final = re.compile(rb"\b(select|with)\b")
+_INSERTS: Final = re.compile(r"\binsert\s+into\b", re.IGNORECASE)  # too often is fine: that one waits, too
 _NOT_HELD: Final = frozenset({"kill", "system"})  # verbs that the engine runs with readonly = 2 too
 
 
@@ -153,7 +154,9 @@ def _run(connection: Connection, query: Query, sql: bytes, asked: Statement) -> 
         rows = connection.insert(into, chunks, input_format=asked.data_format, settings=settings)
         return Result(b"", "", rows)
     text = sql_guard.text_of(sql)
-    content = connection.execute(text, output_format=query.default_format, parameters=query.parameters)
+    is_insert = asked.verb == "insert" or (asked.verb == "with" and _INSERTS.search(text))
+    run = connection.insert_selected if is_insert else connection.execute
+    content = run(text, output_format=query.default_format, parameters=query.parameters)
     return Result(content, asked.output_format or query.default_format)
 
 

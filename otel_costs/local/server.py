@@ -78,7 +78,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         }
         # The sockets of HTTP listen already: what comes before uvicorn is up waits in them.
         ports = {name: sockets[name].getsockname()[1] for name in servers}
-        ready(_addresses(options.host, {**ports, "otlp_grpc_port": grpc_port}, notices))
+        ready(_addresses(options.host, {**ports, "otlp_grpc_port": grpc_port}, [*notices, *state.unfinished()]))
         state.start()
         serving["otlp_grpc_port"] = asyncio.ensure_future(rpc.wait_for_termination())
         reason = await _until_end(stop, writer_failed, serving)

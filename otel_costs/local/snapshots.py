@@ -11,13 +11,18 @@ from otel_costs.store.embedded import Engine
 
 PATH: Final = snapshot.PATH
 
+_WAIT_S: Final = 5.0
+"""Seconds until an insert that runs must have ended: programs that send records wait as long, and may wait for ten."""
+
 
 def answer(engine: Engine) -> Response:
     """Make a snapshot while inserts wait, and answer with the name of its database. Raises EngineError."""
     client = clickhouse_connect.get_client(interface="chdb", path=str(engine.path))
     try:
-        with engine.inserts_held():
+        with engine.inserts_held(_WAIT_S):
             return JSONResponse({"database": snapshot.take(client, written_to=False)})
+    except TimeoutError:
+        return PlainTextResponse("an insert does not end: see what the store does, and try again\n", 503)
     except StoreError as error:
         return PlainTextResponse(f"{error}\n", 503)
     finally:

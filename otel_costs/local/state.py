@@ -12,6 +12,7 @@ from typing import Any, Final
 from otel_costs.local import limits
 from otel_costs.local.ingest import Ingest
 from otel_costs.store import damage
+from otel_costs.store.backups import unfinished
 from otel_costs.store.damage import Damaged
 from otel_costs.store.embedded import Engine, EngineError
 
@@ -80,8 +81,17 @@ class State:
             "checked_at": self._checked and self._checked.isoformat(timespec="seconds"),
             "spans_of_others": self._number(_SPANS_OF_OTHERS),
             "failed_views": self._failed_views(),
+            "unfinished": self.unfinished(),
             "notices": self._notices,
         }
+
+    def unfinished(self) -> list[str]:
+        """Say of each restore and move into the store that runs, or was cut: what is in the store is not all of it."""
+        try:
+            found = self._engine.execute(unfinished.STAGED)
+        except EngineError:
+            return []
+        return [unfinished.said(name) for name in found.decode().split()]
 
     def _number(self, sql: str) -> int | None:
         try:

@@ -116,6 +116,13 @@ class Connection:
                 f"{statement} FROM INFILE {quote(path)} {settings} FORMAT {input_format}", "Null", {}
             ).rows_written()
 
+    def insert_selected(
+        self, sql: str, *, output_format: str = "TabSeparated", parameters: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Run an INSERT of what a SELECT finds, as one of the inserts that may be held. As `execute` else."""
+        with self._gate.passed():
+            return self.execute(sql, output_format=output_format, parameters=parameters)
+
     def close(self) -> None:
         """Close this connection; the engine stays."""
         self._chdb.close()
@@ -207,9 +214,12 @@ class Engine:
             connection.execute("DETACH DATABASE default")
             connection.execute("ATTACH DATABASE default" if kept else "CREATE DATABASE default ENGINE = Atomic")
 
-    def inserts_held(self) -> AbstractContextManager[None]:
-        """Let inserts that run come to their end, and others wait; statements that are run meanwhile do not."""
-        return self._gate.closed()
+    def inserts_held(self, timeout_s: float) -> AbstractContextManager[None]:
+        """Let inserts that run come to their end, and others wait; statements that are run meanwhile do not.
+
+        Raises TimeoutError on entering, when one that runs has not ended after `timeout_s` seconds.
+        """
+        return self._gate.closed(timeout_s)
 
     def close(self) -> None:
         """Close the engine and give the folder back."""

@@ -27,13 +27,19 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Close it, once nobody else has, and wait until all who are within have gone."""
+    def closed(self, timeout_s: float) -> Iterator[None]:
+        """Close it, once nobody else has, and wait until all who are within have gone.
+
+        Raises TimeoutError, and opens it again, when that takes longer than `timeout_s` seconds each.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_closed)
+            if not self._changed.wait_for(lambda: not self._is_closed, timeout_s):
+                raise TimeoutError
             self._is_closed = True
-            self._changed.wait_for(lambda: not self._within)
         try:
+            with self._changed:
+                if not self._changed.wait_for(lambda: not self._within, timeout_s):
+                    raise TimeoutError
             yield
         finally:
             with self._changed:

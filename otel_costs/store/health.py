@@ -1,14 +1,12 @@
 """How a store is: what came last, which of its data is set aside, what `otel-costs local` says of itself."""
 
-import base64
 import json
 import os
-import urllib.request
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
 from otel_costs.semconv import ENV_DSN
-from otel_costs.store import address
+from otel_costs.store import address, local_http
 from otel_costs.store.connection import DEFAULT_DSN
 from otel_costs.store.rows import Row, rows
 
@@ -56,15 +54,9 @@ def state(dsn: str | None) -> dict[str, Any] | None:
     where = address.read(dsn or os.environ.get(ENV_DSN) or DEFAULT_DSN)
     if where.embedded:
         return None
-    parts = urlsplit(where.dsn)
-    url = parts._replace(netloc=parts.netloc.rpartition("@")[2], path="/state", query="", fragment="").geturl()
-    request = urllib.request.Request(url)  # noqa: S310  # http or https, as `read` holds it to
-    if parts.password:
-        offered = f"{unquote(parts.username or 'default')}:{unquote(parts.password)}".encode()
-        request.add_header("Authorization", f"Basic {base64.b64encode(offered).decode()}")
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-            found = json.loads(answer.read())
-    except (OSError, ValueError):
+        status, body = local_http.answer(where, "/state", timeout_s=_TIMEOUT_S)
+        found = json.loads(body) if status == HTTPStatus.OK else None
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and "storing" in found else None

@@ -240,3 +240,37 @@ def test_snapshots_of_killed_programs_are_gone_after_a_start(serve: Callable[...
     served = serve(tmp_path / "data")
     served.wait_until_ready()
     assert not ask(served.http_url, "select name from system.databases where startsWith(name, 'otel_costs_')")
+
+
+def test_an_insert_that_does_not_end_holds_nothing_up(serve: Callable[..., Served]) -> None:
+    """A snapshot waits for what a SELECT inserts, too, and gives up: records are stored meanwhile, and after it."""
+    served = serve()
+    served.wait_until_ready()
+    sql = "INSERT INTO otel_logs (Body) SELECT toString(sum(sipHash64(number))) FROM numbers(1000000000000)"
+    inserting = threading.Thread(target=send, args=(served.http_url, sql.encode()))
+    inserting.start()
+    mine = "query LIKE 'INSERT INTO otel_logs (Body) SELECT%'"
+    try:
+        while not ask(served.http_url, f"SELECT query_id FROM system.processes WHERE {mine}"):
+            pass
+        answer = send(f"{served.http_url}/snapshot", b"")
+        assert answer.status == 503
+        assert b"an insert does not end" in answer.body
+        assert export_logs(served.otlp_http_url, _records(0, 0, uuid.uuid4().hex, Decimal(1))).status == 200
+    finally:
+        send(served.http_url, f"KILL QUERY WHERE {mine} SYNC".encode())
+        inserting.join(60)
+    assert send(f"{served.http_url}/snapshot", b"").status == 200
+
+
+def test_a_restore_that_was_cut_is_told(serve: Callable[..., Served], tmp_path: Path) -> None:
+    """When `local` starts, by its state, and by doctor: what is in the store is not all of it."""
+    served = serve(tmp_path / "data")
+    served.wait_until_ready()
+    send(served.http_url, b"create database otel_costs_restore_1")
+    health = json.loads(send(f"{served.http_url}/state").body)
+    assert "otel_costs_restore_1 to give it up" in health["unfinished"][0]
+    found = command(served.http_url, "doctor", "--format", "json").stdout
+    assert "A restore into the store runs, or was cut half way" in found
+    send(served.http_url, b"drop database otel_costs_restore_1")
+    assert json.loads(send(f"{served.http_url}/state").body)["unfinished"] == []

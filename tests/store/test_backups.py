@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otel_costs.store import StoreError, address, budgets, erase, reports, schema
+from otel_costs.store import StoreError, address, budgets, erase, health, local_http, reports, schema
 from otel_costs.store.backups import (
     backup,
     definition,
@@ -702,8 +702,9 @@ def test_the_password_follows_no_redirect(filled: Store, status: int) -> None:
     with _Server((200, {}, name)) as other, _Server((status, {"Location": f"{other.url}/snapshot"}, b"")) as first:
         dsn = first.url.replace("//", "//ada:a-password@")
         taken = snapshot.asked_for(filled.client, address.read(dsn))
+        assert health.state(dsn) is None
     snapshot.drop(filled.client, taken)
-    assert [path for path, password in first.asked if password] == ["/snapshot"]
+    assert [path for path, password in first.asked if password] == ["/snapshot", "/state"]
     assert other.asked == []
     assert taken != f"{snapshot.PREFIX}20200101000000_ab"
 
@@ -716,7 +717,7 @@ def test_the_password_follows_no_redirect(filled: Store, status: int) -> None:
         b'{"database": 1}',
         b"[]",
         b"[" * 60000,
-        b" " * (1 << 17) + b'{"database": "otel_costs_snapshot_1_a"}',
+        b" " * local_http.MOST_BYTES + b'{"database": "otel_costs_snapshot_1_a"}',
     ],
 )
 def test_what_is_answered_is_no_name_of_a_snapshot(filled: Store, body: bytes) -> None:

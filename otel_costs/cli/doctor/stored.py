@@ -9,6 +9,7 @@ from otel_costs.cli.doctor.finding import Finding, note, ok, problem
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.semconv import ENV_DSN
 from otel_costs.store import StoreError, connect, health, reports, schema
+from otel_costs.store.backups import unfinished
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -32,7 +33,7 @@ def findings(dsn: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
             yield note(_CHECK, said, f"Name the store with --dsn or {ENV_DSN}, if this machine can reach it.")
         return
     try:
-        for check in (_schema, _last, _missing, _misdated, _unpriced, _damaged):
+        for check in (_schema, _last, _missing, _misdated, _unpriced, _damaged, _unfinished):
             yield from _guarded(check, client)
     finally:
         client.close()
@@ -125,6 +126,15 @@ def _damaged(client: "Client") -> Iterator[Finding]:
             _CHECK,
             f"{formatting.many(table['parts'], 'part')} of {table['table']} is set aside as damaged, and in no report.",
             "See docs/local.md, `select * from system.detached_parts`, and restore a backup.",
+        )
+
+
+def _unfinished(client: "Client") -> Iterator[Finding]:
+    for name in unfinished.staged(client):
+        yield problem(
+            _CHECK,
+            f"{_sentence(StoreError(unfinished.said(name)))}.",
+            "Until then some of what it brings may be in reports, and some not: see docs/backup.md.",
         )
 
 

@@ -7,17 +7,13 @@ import json
 import re
 import secrets
 import time
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Final
-from urllib.error import HTTPError
-from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from typing import TYPE_CHECKING, Final
 
+from otel_costs.store import local_http
 from otel_costs.store.address import Address
 from otel_costs.store.backups import tables
 from otel_costs.store.connection import StoreError
@@ -35,7 +31,6 @@ _LEDGER: Final = ("calls", "messages")
 """What reports are made of. All else is taken after it: an index may know more than there is, and never less."""
 
 _NAME: Final = re.compile(rf"{PREFIX}[0-9a-z_]{{1,60}}")
-_MOST_BYTES: Final = 1 << 16  # of an answer
 _STAMP: Final = "%Y%m%d%H%M%S"
 _FORGOTTEN: Final = timedelta(days=1)
 _WAIT_S: Final = 60.0
@@ -73,22 +68,13 @@ def asked_for(client: "Client", address: Address) -> str:
     """Have `otel-costs local` make a snapshot, if that is what `address` is of; make it by SQL anywhere else."""
     if address.embedded:
         return take(client, written_to=False)
-    parts = urlsplit(address.dsn)
-    request = Request(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{PATH}", data=b"", method="POST")  # noqa: S310
-    if parts.password:
-        name = f"{unquote(parts.username or 'default')}:{unquote(parts.password)}"
-        request.add_header("Authorization", f"Basic {b64encode(name.encode()).decode()}")
     try:
-        # A redirect is no answer of ours: urllib would send the password along, to wherever it was sent.
-        with build_opener(_NoRedirects).open(request, timeout=_ANSWER_S) as response:
-            if _is_snapshot(name := json.loads(response.read(_MOST_BYTES))["database"]):
-                return str(name)
-    except HTTPError as error:
-        with error:
-            said = error.read(1000).decode(errors="replace").strip()
-        if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise StoreError(said) from None
-    except (OSError, HTTPException, ValueError, KeyError, TypeError, RecursionError):
+        status, body = local_http.answer(address, PATH, data=b"", timeout_s=_ANSWER_S)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise StoreError(body[:1000].decode(errors="replace").strip())
+        if status == HTTPStatus.OK and _is_snapshot(name := json.loads(body)["database"]):
+            return str(name)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # no answer of ours: what it is, SQL will tell
     return take(client)
 
@@ -119,11 +105,6 @@ def taken(client: "Client", name: str) -> Iterator[str]:
 
 def _is_snapshot(name: object) -> bool:
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 def _copy(client: "Client", own: str, name: str, names: Sequence[str]) -> None:

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 RESTORE_PREFIX: Final = "otel_costs_restore_"
 MOVE: Final = "otel_costs_move"
 
-_STAGED: Final = "select name from system.databases where startsWith(name, {prefix:String}) or name = {move:String}"
+STAGED: Final = (
+    f"select name from system.databases where startsWith(name, '{RESTORE_PREFIX}') or name = '{MOVE}' order by name"  # noqa: S608
+)
+"""The query of their databases."""
+
 _SNAPSHOTS: Final = "select name from system.databases where startsWith(name, {prefix:String}) order by name"
 
 
 def staged(client: "Client") -> list[str]:
     """Return the databases of restores and moves that have not ended. Raises StoreError."""
-    return sorted(row["name"] for row in rows(client, _STAGED, {"prefix": RESTORE_PREFIX, "move": MOVE}))
+    return [row["name"] for row in rows(client, STAGED)]
 
 
 def said(name: str) -> str:
