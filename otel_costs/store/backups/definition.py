@@ -47,7 +47,8 @@ def _trouble(definition: str) -> str:
     """Say what is wrong with what comes after `CREATE TABLE name`."""
     if not definition.startswith("(") or len(definition) > _MOST:
         return "no columns"
-    tokens, before, depth, columns_end = [], "", 0, 0
+    tokens: list[str] = []
+    before, depth, columns_end = "", 0, 0
     for kind, text in _tokens(definition):
         if not kind or (kind == "word" and text.lower() in _REFUSED):
             return text
