@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
-from otel_costs.pricing.call_names import Name
 from otel_costs.pricing.contract_terms import (
     Contract,
     Discount,
@@ -23,7 +22,7 @@ from otel_costs.pricing.contract_terms import (
 )
 from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PRICED, Contracted, Cost, Line, cost_of
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.price_entry import Match
+from otel_costs.pricing.price_entry import PLACE_RANK, Match
 from otel_costs.pricing.price_search import Question
 from otel_costs.pricing.rates import EARLIEST, EXACT, LATEST, ONE, Rate, Rates
 from otel_costs.usage import Usage
@@ -35,6 +34,8 @@ _MAX_KEPT: Final = 8
 
 _M = TypeVar("_M", bound=Contract | Term)
 _T = TypeVar("_T", bound=Term)
+
+_Rank: TypeAlias = tuple[int, bool, int, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -181,15 +182,26 @@ class ContractBook:
 def _narrowest(terms: "Iterable[_M]", question: Question) -> "_M | None":
     """Return the term with the narrowest match, of equally narrow ones the first; None if none matches."""
     best: _M | None = None
-    best_rank = -1
+    best_rank: _Rank | None = None
     for term in terms:
-        rank = _rank(term.match, question.names, question)
-        if rank is not None and rank > best_rank:
+        rank = _rank(term.match, question)
+        if rank is not None and (best_rank is None or rank > best_rank):
             best, best_rank = term, rank
     return best
 
 
-def _rank(match: Match, names: Iterable[Name], question: Question) -> int | None:
+def _rank(match: Match, question: Question) -> _Rank | None:
+    """Return how narrowly a term matches a call, None if it does not.
+
+    First by where the call was made, then by its model: a term that is for the name that answered, and not for the one
+    that was asked, goes before one that is for that too, and an earlier name before a later one, as with list prices.
+    """
     place = question.deployment, question.endpoint, question.region, question.zone
-    ranks = (match.rank(spelling, *place) for name in names for spelling in name.spellings)
-    return max((rank for rank in ranks if rank is not None), default=None)
+    found: list[_Rank] = []
+    for number, name in enumerate(question.names):
+        is_own = bool(name.asked) and not any(match.fits(spelling) for spelling in name.asked)
+        for spelling in name.spellings:
+            if (rank := match.rank(spelling, *place)) is not None:
+                of_place, of_name = divmod(rank, PLACE_RANK)
+                found.append((of_place, is_own, of_name, -number))
+    return max(found, default=None)

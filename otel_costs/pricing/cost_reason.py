@@ -389,3 +389,8 @@ class CostReason(StrEnum):
         "A batch was asked for in another completion window than the one that its price is for.",
         "Add a price for this window to your price file, or ask for `24h`.",
     )
+    ZONE_NOT_PRICED = (
+        "zone_not_priced",
+        "A deployment of Azure is in one region, which may cost more, and only the price of a global one is known.",
+        "State the `multiplier` of your bill with the deployment in your price file, and run `otel-costs reprice`.",
+    )

@@ -4,7 +4,7 @@ The rates of a call are found once and kept.
 
 A call has two names for its model, the one that answered and the one that was asked. The asked one counts where both
 are one model, and where the answered one is known nowhere: what a gateway turns to in place of a model has a price of
-its own.
+its own. Terms of contracts are looked for by the same names.
 """
 
 import logging
@@ -92,12 +92,15 @@ class PriceBook:
             return kept[0]
         at = ended.astimezone(UTC)
         call, names, behind = self._behind(call, CallNames.of(call[0], call[1], request_model, price_model))
-        question = _question(call, names.provider, tuple(names.as_called(one_model=True)), behind)
-        found = self.contracts.find(question, at)
+        search = Search(self.files, self.base, at)
+        called = self._called(search, call, names, behind) if names.provider else ()
+        found = self.contracts.find(_question(call, names.provider, called, behind), at)
         if not any(part is not None and len(part) > _MAX_NAME for part in key):
             if len(self._terms) >= _MAX_CALLS:
                 self._terms.clear()
-            self._terms[key] = (found, *self.contracts.within(at))
+            since, until = self.contracts.within(at)
+            start, end = _between(search)
+            self._terms[key] = (found, max(since, start), min(until, end))
         return found
 
     def _behind(self, call: Call, names: CallNames) -> tuple[Call, CallNames, Deployment | None]:
@@ -121,8 +124,7 @@ class PriceBook:
         if found is not None and behind is not None:
             found = _placed(found, behind)
         found = found or Rates(((-1, {}),), None, reason=CostReason.UNKNOWN_MODEL)
-        start = max((moment for moment in search.moments if moment <= at), default=EARLIEST)
-        end = min((moment for moment in search.moments if moment > at), default=LATEST)
+        start, end = _between(search)
         return replace(found, start=start, end=end, plans={})
 
     def _look(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> Rates | None:
@@ -136,9 +138,28 @@ class PriceBook:
         one_model = self._is_one_model(names)
         found = find(names.as_called(one_model=one_model))
         found = found or find(names.undated(one_model=one_model), CostReason.DATED_NAME)
-        if found is None and not one_model and not self._is_known(names.answered):
+        if found is None and self._may_be_asked(names, one_model=one_model):
             found = find(names.of_asked(), CostReason.ANSWER_UNKNOWN)
         return found
+
+    def _called(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> tuple[Name, ...]:
+        """Return the names that terms of a contract may know a call by: the asked one only where `_look` takes it."""
+        one_model = self._is_one_model(names)
+        called = tuple(names.as_called(one_model=one_model))
+        if not self._may_be_asked(names, one_model=one_model):
+            return called
+
+        def is_listed(which: Iterable[Name]) -> bool:
+            question = _question(call, names.provider, tuple(which), behind)
+            return bool(question.names) and search.find(question) is not None
+
+        asked = tuple(names.of_asked())
+        by_own = is_listed(called) or is_listed(names.undated(one_model=one_model))
+        return (*called, *asked) if not by_own and is_listed(asked) else called
+
+    def _may_be_asked(self, names: CallNames, *, one_model: bool) -> bool:
+        """Whether the asked model stands for another one that answered, which is known nowhere."""
+        return not one_model and not self._is_known(names.answered)
 
     def _is_one_model(self, names: CallNames) -> bool:
         """Whether the model that answered is the one that was asked, by another name: with a date, or an alias."""
@@ -157,6 +178,13 @@ class PriceBook:
         return any(price.is_for(model) for file in self.files for price in file.prices)
 
 
+def _between(search: Search) -> tuple[datetime, datetime]:
+    """Return from when to when the answers of a search are those that it has given."""
+    start = max((moment for moment in search.moments if moment <= search.at), default=EARLIEST)
+    end = min((moment for moment in search.moments if moment > search.at), default=LATEST)
+    return start, end
+
+
 def _placed(rates: Rates, behind: Deployment) -> Rates:
     """Return the rates of a deployment: what it multiplies is no fee of a tool."""
     if behind.multiplier is not None:
@@ -166,7 +194,7 @@ def _placed(rates: Rates, behind: Deployment) -> Rates:
             price_id=f"{behind.name}>{rates.price_id}",
         )
     if behind.zone == "regional" and rates.reason is None and "regional" not in (rates.price_id or ""):
-        return replace(rates, reason=CostReason.REGION_NOT_PRICED, plans={})
+        return replace(rates, reason=CostReason.ZONE_NOT_PRICED, plans={})
     return rates
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from otel_costs.pricing.contract_terms import Terms
     from otel_costs.pricing.deployments import Deployment
 
+PLACE_RANK: Final = 10_000
+"""From here on a rank of a match tells where a call is made, below it what its model is called."""
+
 _STANDARD_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand"})
 _STANDARD_PROCESSING: Final = frozenset({"sync", "default", "standard", "stream", "background"})
 
@@ -92,7 +95,7 @@ class Match:
             return None
         exact = self.endpoint is not None and not self.endpoint.startswith("*.")
         narrowed = (bool(self.zone), bool(self.region), self.endpoint is not None, exact, self.deployment is not None)
-        return name + sum(10_000 << place for place, given in enumerate(narrowed) if given)
+        return name + sum(PLACE_RANK << place for place, given in enumerate(narrowed) if given)
 
     def _rank_name(self, model: str) -> int | None:
         rank = 0

@@ -46,7 +46,7 @@ class Search:
     def __init__(self, files: Sequence[PriceFile], base: BaseBook, at: datetime) -> None:
         self.moments: set[datetime] = set()
         self._files, self._base = files, base
-        self._at = at
+        self.at = at
         self._failed: list[tuple[Question, frozenset[int]]] = []
 
     def find(self, question: Question) -> Rates | None:
@@ -77,8 +77,8 @@ class Search:
         for spelling in name.spellings:
             model = self._base.find(question.provider, spelling)
             if model is not None:
-                self.moments.update(model.boundaries(self._at))
-                found = model.rates(self._at, question.service_tier, question.processing)
+                self.moments.update(model.boundaries(self.at))
+                found = model.rates(self.at, question.service_tier, question.processing)
                 return replace(found, sized=name.sized, plans={})
         return None
 
@@ -93,8 +93,8 @@ class Search:
             and price.conditions() in ((None, None), (question.service_tier, question.processing))
             and (rank := _rank(price, name, question)) is not None
         ]
-        self.moments.update(moment for _, price in fitting for moment in price.boundaries(self._at))
-        active = [(rank, price) for rank, price in fitting if price.holds(self._at)]
+        self.moments.update(moment for _, price in fitting for moment in price.boundaries(self.at))
+        active = [(rank, price) for rank, price in fitting if price.holds(self.at)]
         # A price for this tier before one for all of them, one for these hours before one for all, then the narrower.
         active.sort(key=lambda ranked: (ranked[1].conditions() == (None, None), ranked[1].weekly is None, -ranked[0]))
         for _, price in active:

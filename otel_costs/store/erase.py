@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import refreshes, stored_call
+from otel_costs.store import refreshes
 from otel_costs.store.cluster import TableLocation, table_locations
+from otel_costs.store.kept_columns import kept_columns
 from otel_costs.store.rows import rows, telling
 
 if TYPE_CHECKING:
@@ -83,10 +84,6 @@ _SESSIONS: Final = (
     f" union all select session_id, user_id from messages where {_IN_THEM})"
     " where session_id != '' group by session_id order by session_id"
     " settings distributed_product_mode = 'global'"
-)
-_COLUMNS: Final = (
-    "select name from system.columns where database = currentDatabase() and table = {table:String}"
-    " and default_kind = '' order by position"
 )
 _BATCH: Final = 1000  # sessions in a statement: their names must fit into it
 
@@ -228,9 +225,8 @@ def _forget_sums(client: "Client", where: Mapping[str, TableLocation], half_hour
 def _count_again(client: "Client", shared: Sequence[str]) -> None:
     """Let sessions be counted again: what is left of them is put in once more, which changes nothing else."""
     for start in range(0, len(shared), _BATCH):
-        for table, rest in (("calls", stored_call.TOLD_OTHERWISE), ("messages", ())):
-            columns = rows(client, _COLUMNS, {"table": table})
-            listed = ", ".join([*(row["name"] for row in columns), *rest])
+        for table in ("calls", "messages"):
+            listed = ", ".join(kept_columns(client, table))
             only = " and not superseded" if table == "calls" else ""
             with telling("cannot count the sessions of several users again"):
                 client.command(

@@ -6,18 +6,18 @@ our own price beside it changes. Pricing twice changes nothing more.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.calls.bill import cost_attributes
-from otel_costs.pricing.contract_terms import Commitment, Contract
-from otel_costs.pricing.settlement import money
 from otel_costs.store import stored_call
 from otel_costs.store.connection import StoreError
+from otel_costs.store.contract_charges import write_charges
+from otel_costs.store.kept_columns import ARRIVAL, OF_PRICE, kept_columns
 from otel_costs.store.rows import Row, between, rows, telling
-from otel_costs.store.settling import Settling, charge, is_settled
+from otel_costs.store.settling import Settling, is_settled
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -39,9 +39,16 @@ _WHERE: Final = (
 )
 
 
+_ATTEMPTS: Final = 3
+"""A call that was being stored when a settlement began may be missing in its first pass, and not in its second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which calls are looked at: those that ended in [since, until); None is any. `unpriced`: without a whole price."""
+    """Which calls are looked at: those that ended in [since, until); None is any. `unpriced`: without a whole price.
+
+    `as_of`: as they were stored then, without what arrived later.
+    """
 
     since: date | None = None
     until: date | None = None
@@ -50,10 +57,11 @@ class Chosen:
     provider: str | None = None
     model: str | None = None
     unpriced: bool = False
+    as_of: datetime | None = None
 
     def parameters(self) -> dict[str, object]:
         """Return them as a query's parameters."""
-        own = {name: getattr(self, name) for name in ("user", "session", "provider", "model", "unpriced")}
+        own = {name: getattr(self, name) for name in ("user", "session", "provider", "model", "unpriced", "as_of")}
         return {**own, **between(self.since, self.until)}
 
 
@@ -108,7 +116,7 @@ def reprice(client: "Client", chosen: Chosen, *, dry_run: bool = False) -> Resul
         found = priced(row)
         return row if is_settled(row, found) else found
 
-    return _reprice(client, chosen, again, dry_run=dry_run)
+    return _reprice(client, chosen, again, Result(), dry_run=dry_run)
 
 
 def settle(client: "Client", month: datetime, *, dry_run: bool = False, now: datetime | None = None) -> Result:
@@ -118,20 +126,16 @@ def settle(client: "Client", month: datetime, *, dry_run: bool = False, now: dat
     the hour; what nobody used is written to contract_charges. Of a month or an hour that is not over it is as much as
     can be told `now`, and stays an estimate. Raises StoreError; once more sets right what was not done.
     """
-    settling = Settling(month, month_after(month), now or datetime.now(UTC))
-    chosen = Chosen(settling.since, settling.until)
-    columns = _columns(client)
-    for day in _days(client, chosen):
-        for row in _calls(client, columns, chosen, day):
-            settling.add(row)
-    settling.close()
-    result = _reprice(client, chosen, lambda row: settling.settle(row, priced(row)), dry_run=dry_run)
-    if not settling.is_whole():
-        raise StoreError("calls of the month arrived while it was settled, so not all is shared: run it again")
-    if not dry_run:
-        _write_charges(client, list(settling.hours()))
-        _write_charges(client, [_commitment(client, settling, *ended) for ended in settling.commitments()])
-    return result
+    found = Result()
+    for _ in range(_ATTEMPTS):
+        settling = Settling(month, month_after(month), now or datetime.now(UTC))
+        found = Result(sums={} if dry_run else found.sums)
+        _settle(client, settling, found, dry_run=dry_run)
+        if settling.is_whole():
+            if not dry_run:
+                write_charges(client, settling)
+            return found
+    raise StoreError("calls of the month changed while it was settled, so not all is shared: run it again")
 
 
 def month_after(month: datetime) -> datetime:
@@ -139,8 +143,20 @@ def month_after(month: datetime) -> datetime:
     return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
 
 
-def _reprice(client: "Client", chosen: Chosen, again: Callable[[Row], Row], *, dry_run: bool) -> Result:
-    result, columns = Result(), _columns(client)
+def _settle(client: "Client", settling: Settling, result: Result, *, dry_run: bool) -> None:
+    """Go through the calls of a month twice, as they were stored when that began: what arrives later waits."""
+    (server,) = rows(client, "select now64(3, 'UTC') as now")
+    chosen = Chosen(settling.since, settling.until, as_of=server["now"])
+    columns = _columns(client)
+    for day in _days(client, chosen):
+        for row in _calls(client, columns, chosen, day):
+            settling.add(row)
+    settling.close()
+    _reprice(client, chosen, lambda row: settling.settle(row, priced(row)), result, dry_run=dry_run)
+
+
+def _reprice(client: "Client", chosen: Chosen, again: Callable[[Row], Row], result: Result, *, dry_run: bool) -> Result:
+    columns = _columns(client)
     for day in _days(client, chosen):
         changed: list[Row] = []
         for row in _calls(client, columns, chosen, day):
@@ -178,12 +194,8 @@ def priced(row: Mapping[str, Any]) -> Row:
 
 
 def _columns(client: "Client") -> list[str]:
-    """Return the columns of a call that are told; the others follow from them."""
-    found = rows(
-        client,
-        "select name from system.columns where database = currentDatabase() and table = 'calls' and default_kind = ''",
-    )
-    return [*(row["name"] for row in found), *stored_call.TOLD_OTHERWISE]
+    """Return the columns of a call that a newer revision has as well; the others follow from its price."""
+    return kept_columns(client, "calls", (*ARRIVAL, *OF_PRICE))
 
 
 def _days(client: "Client", chosen: Chosen) -> list[date]:
@@ -193,9 +205,11 @@ def _days(client: "Client", chosen: Chosen) -> list[date]:
 
 
 def _calls(client: "Client", columns: Sequence[str], chosen: Chosen, day: date) -> Iterator[Row]:
-    # In an order that is always the same: what is shared to the last digit depends on it.
+    # In an order that is always the same: what is shared to the last digit depends on it. `prewhere` chooses among the
+    # copies of a call before the newest one is found: a later one does not hide what was there.
+    arrived = " prewhere inserted_at <= {as_of:DateTime64(3, 'UTC')}" if chosen.as_of else ""
     sql = (
-        f"select {', '.join(columns)} from calls final{_WHERE} and toDate(end_time) = {{day:Date}}"  # noqa: S608
+        f"select {', '.join(columns)} from calls final{arrived}{_WHERE} and toDate(end_time) = {{day:Date}}"  # noqa: S608
         " order by end_time, call_id, user_id, session_id"
     )
     with telling():
@@ -208,29 +222,3 @@ def _calls(client: "Client", columns: Sequence[str], chosen: Chosen, day: date) 
 def _write(client: "Client", columns: Sequence[str], changed: Sequence[Row]) -> None:
     with telling("cannot store the new prices"):
         client.insert("call_records", [[row[name] for name in columns] for row in changed], column_names=columns)
-
-
-def _write_charges(client: "Client", charges: Sequence[Row]) -> None:
-    if charges:
-        with telling("cannot store what the contracts charge"):
-            names_ = list(charges[0])
-            client.insert("contract_charges", [list(row.values()) for row in charges], column_names=names_)
-
-
-def _commitment(client: "Client", settling: Settling, contract: Contract, commitment: Commitment) -> Row:
-    """Return what was used of a commitment that is over: its calls, and what was reserved and not used."""
-    (found,) = rows(
-        client,
-        "select count() as calls, coalesce(sum(contract_amount), 0) as used,"
-        " (select coalesce(sum(unused_amount), 0) from contract_charges final where contract_id = {contract:String}"
-        " and kind = 'reservation' and period_start >= {since:DateTime64(3, 'UTC')}"
-        " and period_start < {until:DateTime64(3, 'UTC')}) as unused"
-        " from named_calls where contract_id = {contract:String} and end_time >= {since:DateTime64(3, 'UTC')}"
-        " and end_time < {until:DateTime64(3, 'UTC')}",
-        {"contract": contract.id, "since": commitment.start, "until": commitment.end},
-    )
-    used, last = money(found["used"] + found["unused"]), commitment.end - timedelta(microseconds=1)
-    usd = settling.usd(contract, last)
-    dollars = (None, None) if usd is None else (money(commitment.amount * usd), money(used * usd))
-    whole = (commitment.start, commitment.end)
-    return charge(contract, "commitment", commitment.id, whole, money(commitment.amount), used, dollars, found["calls"])

@@ -29,8 +29,8 @@ _MOOT: Final = frozenset(
     {
         CostReason.ANSWER_UNKNOWN, CostReason.DATED_NAME, CostReason.MODALITY_NOT_PRICED, CostReason.OVERLAP_UNKNOWN,
         CostReason.PART_NOT_PRICED, CostReason.PROCESSING_NOT_PRICED, CostReason.RATE_ESTIMATED,
-        CostReason.REGION_NOT_PRICED, CostReason.SIZE_NOT_PRICED, CostReason.TIER_NOT_PRICED,
-        CostReason.UNIT_NOT_PRICED, CostReason.UNKNOWN_MODEL,
+        CostReason.SIZE_NOT_PRICED, CostReason.TIER_NOT_PRICED, CostReason.UNIT_NOT_PRICED, CostReason.UNKNOWN_MODEL,
+        CostReason.ZONE_NOT_PRICED,
     }
 )  # fmt: skip
 """What a price list lacks does not matter where what was used of a reservation is measured by the usage itself."""
@@ -134,11 +134,11 @@ class Settling:
                     start += HOUR
 
     def commitments(self) -> Iterator[tuple[Contract, Commitment]]:
-        """Yield the commitments that are over, and ended in this month."""
+        """Yield the commitments that are over, and have a part in this month."""
         book = pricing.current().contracts
         for contract in book.contracts if book else ():
             for commitment in contract.commitments:
-                if self.since < commitment.end <= min(self.until, self._now):
+                if commitment.start < self.until and self.since < commitment.end <= self._now:
                     yield contract, commitment
 
     def _hour(self, contract: Contract, reservation: Reservation, start: datetime) -> Row:
@@ -206,6 +206,7 @@ def charge(
         if amount_usd is None or used_usd is None
         else max(_ZERO, EXACT.subtract(amount_usd, used_usd)),
         "call_count": calls,
+        "deleted": False,
     }
 
 

@@ -33,9 +33,6 @@ FACTS: Final = (
 
 COLUMNS: Final = (*FACTS, *UNITS, "other_usage")
 
-TOLD_OTHERWISE: Final = ("list_usd", "contracted_usd", "revision")
-"""Columns of calls that a record tells though they have a default: who writes a row again writes them too."""
-
 # What a price said, or the bill for want of one: a new price says it anew.
 _SAID_BY_PRICES: Final = frozenset(
     {
@@ -60,6 +57,7 @@ _SAID_BY_PRICES: Final = frozenset(
         CostReason.USAGE_ESTIMATED,
         CostReason.USAGE_UNKNOWN,
         CostReason.VOLUME_NOT_SETTLED,
+        CostReason.ZONE_NOT_PRICED,
     }
 )
 

@@ -19,3 +19,4 @@ select
     call_count, -- calls that used it
     settled_at -- when that was worked out
 from contract_charges final
+where not deleted

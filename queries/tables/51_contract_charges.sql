@@ -1,7 +1,7 @@
 -- One row per hour of a reservation, or time of a commitment, and settlement of it; `contract_charges final` is one row
 -- of each, the one that was settled last. What no call used of it has no call to stand on: it is `unused_amount`.
 -- Units: money in the currency of the contract, and in US dollars, exact; times in UTC.
--- Source: `otel-costs reprice --period`.
+-- Source: `otel-costs reprice --period`. What a month has no more is taken away by writing it again with deleted = true.
 create table if not exists contract_charges
 (
     contract_id LowCardinality(String), -- the contract
@@ -18,7 +18,8 @@ create table if not exists contract_charges
     amount_usd Nullable(Decimal(38, 12)), -- amount in US dollars, at the rate of its last day; null: no rate is known
     unused_usd Nullable(Decimal(38, 12)), -- unused_amount in US dollars; null: no rate is known
     call_count UInt64, -- calls that used it
-    settled_at DateTime64(6, 'UTC') default now64(6) -- when that was worked out
+    settled_at DateTime64(6, 'UTC') default now64(6), -- when that was worked out
+    deleted Bool default false -- whether the contract has it no more
 )
 engine = ReplacingMergeTree(settled_at)
 order by (contract_id, kind, name, period_start)

@@ -77,8 +77,9 @@ def filled(store: Store) -> Store:
     store.insert(*records())
     store.client.command("truncate table contract_charges")
     store.client.command(
-        "insert into contract_charges select 'frame-2026', 'reservation', 'ptu-1', ['azure'], {hour:DateTime('UTC')},"
-        " {hour:DateTime('UTC')} + interval 1 hour, 'EUR', 12, 0.25, 11.75, 13.175, 12.925, 1, now64(6)",
+        "insert into contract_charges (* except (deleted)) select 'frame-2026', 'reservation', 'ptu-1', ['azure'],"
+        " {hour:DateTime('UTC')}, {hour:DateTime('UTC')} + interval 1 hour, 'EUR', 12, 0.25, 11.75, 13.175, 12.925, 1,"
+        " now64(6)",
         parameters={"hour": NOON},
     )
     return store

@@ -121,6 +121,63 @@ def test_a_model_that_only_the_contract_prices() -> None:
     assert cost(text, model="somebody").status == "unpriced"
 
 
+FAMILIES = {"house-big": Decimal(10), "house-small": Decimal(1)}
+NAMES = [*FAMILIES, *(f"{name}-2025-01-01" for name in FAMILIES), "house-big-latest", "nobody", "nobody-2025-01-01"]
+
+
+def of_names(term: str, **given: Any) -> Cost:
+    """Return what a million tokens cost where a contract has 7 dollars for the model `term`."""
+    listed = "".join(
+        f'  - {{provider: openai, match: {{starts_with: {name}}}, rates: {{input_tokens: {{usd: "{usd}",'
+        " per: 1000000}}}\n"
+        for name, usd in FAMILIES.items()
+    )
+    rate = f'rates: [{{match: {{model: {term}}}, rates: {{input_tokens: {{amount: "7", per: 1000000}}}}}}]'
+    text = f"version: t\ncurrency: USD\nprices:\n{listed}{contract(rate)}"
+    prices = PriceBook((price_file.parse(text, "t.yaml"),), version="t")
+    return pricing.price({"input_tokens": 1_000_000}, provider="openai", at=AT, prices=prices, **given)
+
+
+@given(st.sampled_from(NAMES), st.sampled_from(NAMES), st.sampled_from(NAMES[:5]))
+def test_a_contract_prices_what_the_list_prices(answered: str, asked: str, term: str) -> None:
+    """Its rate for a model is never that of a call which another model answered, whatever was asked for."""
+    found = of_names(term, model=answered, request_model=asked)
+    assert found.contract is not None
+    if found.total == 7:
+        assert any(term.startswith(name) and found.list_usd == usd for name, usd in FAMILIES.items())
+    else:
+        assert found.total == found.list_usd
+
+
+@pytest.mark.parametrize(
+    ("answered", "asked", "term", "total", "status"),
+    [
+        ("house-small", "house-big", "house-big", 1, "priced"),
+        ("house-small", "house-big", "house-small", 7, "priced"),
+        ("house-big-2025-01-01", "house-big", "house-big", 7, "priced"),
+        ("nobody", "house-big", "house-big", 7, "estimated"),  # as its list price: nobody knows what answered
+        ("nobody", "house-big", "house-small", 10, "estimated"),
+        (None, "house-big", "house-big", 7, "priced"),
+    ],
+)
+def test_the_name_that_a_contract_goes_by(answered: str | None, asked: str, term: str, total: int, status: str) -> None:
+    """The model that answered, and the one that was asked where the list goes by it."""
+    found = of_names(term, model=answered, request_model=asked)
+    assert (found.total, found.status) == (Decimal(total), status)
+
+
+def test_the_name_that_answered_goes_first() -> None:
+    """Of two rates for one model; where it was made, an agreement on that goes before both."""
+    rates = (
+        'rates: [{match: {model: house}, rates: {input_tokens: {amount: "2", per: 1000000}}},'
+        ' {match: {starts_with: house-2025}, rates: {input_tokens: {amount: "3", per: 1000000}}},'
+        ' {match: {endpoint: eu.example}, rates: {input_tokens: {amount: "4", per: 1000000}}}]'
+    )
+    for endpoint, total in ((None, 3), ("https://eu.example/v1", 4)):
+        found = cost(contract(rates), model="house-2025-01-01", request_model="house", endpoint=endpoint)
+        assert found.total == total
+
+
 @pytest.mark.parametrize(
     ("terms", "reason", "total"),
     [
@@ -173,6 +230,7 @@ def test_zones_of_a_deployment(deployment: str, usd: str, status: str) -> None:
     ):
         found = pricing.price(usage, endpoint=at_host, **names, **asked)
         assert (found.total, found.status) == (Decimal(usd), status), names
+        assert found.reason == ("zone_not_priced" if status == "estimated" else None)
     assert pricing.price(usage, endpoint="https://other.example", model="prod", **asked).total is None
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from otel_costs.store.kept_columns import ARRIVAL, OF_PRICE, kept_columns
 from otel_costs.store.rows import Row, rows
 
 if TYPE_CHECKING:
@@ -145,11 +146,8 @@ class Store:
 
     def reprice(self, where: str, *, usd: str, unit: str) -> None:
         """Insert the calls that `where` finds again, one revision higher, at another price."""
-        facts = self.one(
-            "select arrayStringConcat(groupArray(name), ', ') as columns from system.columns"
-            " where database = currentDatabase() and table = 'calls' and default_kind = ''"
-            " and name not in ('cost_usd', 'cost_lines', 'cost_status')"
-        )["columns"]
+        anew = ("cost_usd", "cost_lines", "cost_status", "list_usd", "contracted_usd", "revision")
+        facts = ", ".join(kept_columns(self.client, "calls", (*ARRIVAL, *OF_PRICE, *anew)))
         self.client.command(
             f"insert into call_records ({facts}, revision, cost_usd, cost_lines, cost_status)"
             f" select {facts}, revision + 1, toDecimal128('{usd}', 12) as usd, map('{unit}', usd), 'priced'"

@@ -127,6 +127,8 @@ def test_what_the_provider_reported_stays_the_cost(store: Store) -> None:
         ({"otel_costs__cost__reason": "unknown_model,usage_estimated"}, ("0.0037", "estimated", "usage_estimated")),
         ({"otel_costs__usage__web_searches": 2}, ("0.0037", "partial", "unit_not_priced")),
         ({"otel_costs__cost__reason": "no_usage"}, ("0.0037", "partial", "no_usage")),  # tools alone were told
+        ({"otel_costs__cost__reason": "region_not_priced"}, ("0.0037", "estimated", "region_not_priced")),
+        ({"otel_costs__cost__reason": "zone_not_priced"}, ("0.0037", "priced", "")),  # of a price before
         ({"otel_costs__cost__reason": "window_not_priced"}, ("0.0037", "estimated", "window_not_priced")),
         (
             {"otel_costs__cost__reason": "unknown_usage", "otel_costs__cost__unknown": '["holographic_tokens"]'},
