@@ -17,11 +17,6 @@ from otel_costs.store import periods
 
 Row = Mapping[str, Any]
 
-COLUMNS: Final = (
-    "kind", "contract_id", "name", "currency", "start", "end", "call_count", "unpriced_calls", "unsettled_calls",
-    "unsettled_hours", "list_usd", "contracted_usd", "cost_usd", "saved_usd", "contract_amount", "amount",
-    "used_amount", "unused_amount", "unused_usd", "left_amount", "used", "projected_amount", "missing_amount",
-)  # fmt: skip
 NO_CONTRACTS: Final = (
     "no contracts: the prices in force have none, and no call names one; docs/contracts.md says how they are written"
 )
@@ -50,21 +45,11 @@ def contracts(since: datetime | None, until: datetime | None, path: str | None, 
     if form == options.JSON:
         output.write_json({"since": since, "until": until, "contracts": found})
     elif form == options.CSV:
-        output.write_csv(_flat(found), COLUMNS)
+        output.write_csv(stored.part_rows(found), stored.COLUMNS)
     elif found:
         output.show(*_tables(found, stored.reservation_rows(found), stored.commitment_rows(found), since, until))
     else:
         output.note(NO_CONTRACTS)
-
-
-def _flat(found: Sequence[Row]) -> Iterator[Row]:
-    """Yield a row per contract, and one for each of its reservations and commitments."""
-    for row in found:
-        whose = {"contract_id": row["contract_id"], "currency": row["currency"]}
-        parts = [("contract", row)]
-        parts += [(name, part) for name in ("reservation", "commitment") for part in row[f"{name}s"]]
-        for kind, part in parts:
-            yield {**dict.fromkeys(COLUMNS), **{k: v for k, v in part.items() if k in COLUMNS}, **whose, "kind": kind}
 
 
 def _tables(

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Group, RenderableType
@@ -83,11 +84,12 @@ def reprice(
 
 
 def _month(text: str) -> datetime:
+    from otel_costs.chargeback.shared_costs import month  # noqa: PLC0415
+
     try:
-        found = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
-    except ValueError:
-        raise click.UsageError(f"--period: {text!r} is no month such as 2026-11") from None
-    return found
+        return month(text, ZoneInfo("UTC"))[0].astimezone(UTC)
+    except ValueError as error:
+        raise click.UsageError(f"--period: {error}") from None
 
 
 def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) -> RenderableType:

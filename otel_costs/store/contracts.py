@@ -17,6 +17,13 @@ from otel_costs.store.settling import HOUR
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+COLUMNS: Final = (
+    "kind", "contract_id", "name", "currency", "start", "end", "call_count", "unpriced_calls", "unsettled_calls",
+    "unsettled_hours", "list_usd", "contracted_usd", "cost_usd", "saved_usd", "contract_amount", "amount",
+    "used_amount", "unused_amount", "unused_usd", "left_amount", "used", "projected_amount", "missing_amount",
+)  # fmt: skip
+"""The columns of `part_rows`."""
+
 _COSTS: Final = """
 select
     c.contract_id as contract_id,
@@ -24,8 +31,9 @@ select
     count() as call_count,
     countIf(c.cost_usd is null) as unpriced_calls,
     countIf(match(c.cost_reason, '_not_settled')) as unsettled_calls,
-    coalesce(sum(c.list_usd), 0) as list_usd,
-    coalesce(sum(c.contracted_usd), 0) as contracted_usd,
+    coalesce(sum(coalesce(c.list_usd, c.cost_usd)), 0) as list_usd,
+    coalesce(sum(coalesce(c.contracted_usd, c.list_usd, c.cost_usd)), 0) as contracted_usd,
+    coalesce(sum(c.list_usd - c.cost_usd), 0) as saved_usd,
     coalesce(sum(c.cost_usd), 0) as cost_usd,
     coalesce(sum(c.contract_amount), 0) as contract_amount
 from named_calls as c
@@ -71,7 +79,7 @@ _UNUSED: Final = (
 )
 _NO_CALLS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("call_count", "unpriced_calls", "unsettled_calls"), 0),
-    **dict.fromkeys(("list_usd", "contracted_usd", "cost_usd", "contract_amount"), Decimal()),
+    **dict.fromkeys(("list_usd", "contracted_usd", "cost_usd", "saved_usd", "contract_amount"), Decimal()),
 }
 
 
@@ -80,7 +88,8 @@ def contracts(
 ) -> list[Row]:
     """Return a row per contract of the prices in force, and of those that calls name: what their calls cost.
 
-    Of the calls that ended in [since, until), None is no bound. `saved_usd` is what they cost less than at list prices.
+    Of the calls that ended in [since, until), None is no bound. `saved_usd` is what they cost less than at list prices,
+    as far as both are known; where no list price is known, `list_usd` has the cost.
     `reservations` have the hours that were settled, and how many are not; `commitments`, whatever the time, how much is
     used until `now`, what is left, and what will be used at their end if it goes on as lately. Amounts are in the
     contract's `currency`. Raises StoreError.
@@ -116,7 +125,6 @@ def _told(
         "start": _limit(contract.start if contract else EARLIEST),
         "end": _limit(contract.end if contract else LATEST),
         "in_force": contract is not None and contract.holds(now),
-        "saved_usd": EXACT.subtract(row["list_usd"], row["cost_usd"]),
         "reservations": [
             _reservation(one, hours.get((row["contract_id"], one.id)), bound, now) for one in reservations
         ],
@@ -173,6 +181,25 @@ def commitment_rows(found: Sequence[Row]) -> list[Row]:
 def reservation_rows(found: Sequence[Row]) -> list[Row]:
     """Return the reservations of contracts, each with its contract and currency."""
     return _parts(found, "reservations")
+
+
+def part_rows(found: Sequence[Row]) -> list[Row]:
+    """Return a row of COLUMNS for each contract, and for each of its reservations and commitments."""
+    parts = [
+        (row, kind, part)
+        for row in found
+        for kind, listed in (("contract", [row]), *((name, row[f"{name}s"]) for name in ("reservation", "commitment")))
+        for part in listed
+    ]
+    return [
+        {
+            **{name: part.get(name) for name in COLUMNS},
+            "kind": kind,
+            "contract_id": row["contract_id"],
+            "currency": row["currency"],
+        }
+        for row, kind, part in parts
+    ]
 
 
 def _parts(found: Sequence[Row], name: str) -> list[Row]:

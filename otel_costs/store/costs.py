@@ -246,9 +246,10 @@ def _parts() -> str:
     cost that is another one than the cost has no lines: it is with the first, too.
     """
     amounts = ", ".join(f"modality = '{part}', c.{part}_usd" for part in BREAKDOWN)
+    listed = "coalesce(c.list_usd, c.cost_usd)"
     found = [
         f"if(c.cost_usd is null, null, multiIf({amounts}, 0)) as cost_usd",
-        f"if(c.list_usd = c.cost_usd, multiIf({amounts}, 0), if(modality = c.kinds[1], c.list_usd, 0)) as list_usd",
+        f"if({listed} = c.cost_usd, multiIf({amounts}, 0), if(modality = c.kinds[1], {listed}, 0)) as list_usd",
         *(f"if(modality = '{part}', c.{part}_usd, 0) as {part}_usd" for part in BREAKDOWN),
     ]
     for kind in TOKENS:

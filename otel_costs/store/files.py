@@ -18,7 +18,8 @@ Kind = Literal["table", "materialized view", "view", "handler"]
 _CHECKOUT: Final = Path(__file__).resolve().parents[2] / "queries"
 _INSTALLED: Final = Path(__file__).resolve().parents[1] / "_files" / "queries"
 _COMMENT: Final = re.compile(r"('(?:[^'\\]|\\.)*')|--[^\n]*", re.S)
-_TARGET: Final = re.compile(r"^create materialized view .* to (\w+) as$", re.M)
+_TARGET: Final = re.compile(r"^create materialized view .*? to (\w+) as$", re.M | re.S)
+_REFRESHED: Final = re.compile(r"\srefresh every\s")
 READ: Final = re.compile(r"\b(from|join)\s+(\w+)")
 """What a statement selects from, behind the word that says so."""
 
@@ -52,16 +53,21 @@ class Statement:
         return uncommented(self.sql).strip()
 
     @property
+    def fills(self) -> str | None:
+        """The table that a materialized view fills, as rows come or when it is refreshed; None for all else."""
+        found = _TARGET.search(self.body)
+        return found[1] if found else None
+
+    @property
     def target(self) -> str | None:
         """The table that a materialized view fills as rows come; None for one that is refreshed, and for all else."""
-        found = _TARGET.search(self.body)
-        return None if found is None or self.is_refreshed else found[1]
+        return None if self.is_refreshed else self.fills
 
     @property
     def is_refreshed(self) -> bool:
         """Whether it is a materialized view that the store runs by itself from time to time."""
         found = _TARGET.search(self.body)
-        return found is not None and " refresh every " in found[0]
+        return found is not None and _REFRESHED.search(found[0]) is not None
 
     @property
     def reads(self) -> tuple[str, ...]:

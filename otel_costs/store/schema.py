@@ -7,6 +7,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 
+from otel_costs.store import refreshes
 from otel_costs.store.cluster import LOCAL, ClusterSchema
 from otel_costs.store.files import Statement, statements
 from otel_costs.store.rows import telling
@@ -107,6 +108,7 @@ def apply(
     tables = {name for kind, name in present if kind == "table"}
     changes: list[Change] = []
     checksums = _checksums(wanted)
+    counts_by = {name: one.fills for one in wanted if one.is_refreshed and one.fills for name in one.reads}
     counted = {statement.name for statement in wanted if "AggregatingMergeTree" in statement.body}
     for statement in wanted:
         key = (statement.kind, statement.name)
@@ -116,6 +118,8 @@ def apply(
             changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
             if any(one.detail.startswith("column ") for one in changes if one.name == statement.name):
                 _empty_counts(client, statement, layout)
+            if key in present and statement.name in counts_by:
+                _forget_counts(client, counts_by[statement.name], layout)
             grown = statement.target in counted & {one.name for one in changes if one.detail.startswith("column ")}
             is_new = key not in present and not (restored and key in applied)
             if (is_new or grown) and statement.target and not tables.isdisjoint(statement.reads):
@@ -204,6 +208,13 @@ def _empty_counts(client: "Client", statement: Statement, layout: ClusterSchema)
     """Empty a table of counts that has a new column, so that all is counted again with it."""
     if statement.name.removesuffix(LOCAL) in COUNTS and "MergeTree" in statement.sql:
         client.command(f"truncate table {statement.name} {layout.on_cluster}")
+
+
+def _forget_counts(client: "Client", table: str, layout: ClusterSchema) -> None:
+    """Empty a table of counts that are counted in another way now; what still counts in the old one is waited for."""
+    if table.removesuffix(LOCAL) in COUNTS:
+        refreshes.wait(client, layout.cluster)
+        client.command(f"truncate table {table} {layout.on_cluster}")
 
 
 def _replacement(statement: Statement, on_cluster: str) -> str:

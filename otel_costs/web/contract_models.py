@@ -53,7 +53,7 @@ class Contract(Shape):
     list_usd: Money = Field(description="at list prices")
     contracted_usd: Money = Field(description="by the contract, as if nothing were reserved")
     cost_usd: Money
-    saved_usd: Money = Field(description="list_usd less cost_usd")
+    saved_usd: Money = Field(description="list_usd less cost_usd, of the calls of which both are known")
     contract_amount: Money = Field(description="cost_usd in the currency of the contract")
     reservations: list[ContractReservation]
     commitments: list[ContractCommitment]

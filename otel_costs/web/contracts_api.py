@@ -26,11 +26,12 @@ async def get_contracts(request: Request, store: StoreOf, question: Annotated[Qu
 
     Of the current month without a time. `reservations` have the hours that were settled, and `commitments`, whatever
     the time, what is used of them, what is left, and what will be used at their end if it goes on as in the last seven
-    days. Amounts are in the contract's `currency`.
+    days. Amounts are in the contract's `currency`. CSV has a row per contract, reservation and
+    commitment.
     """
     now, selection = datetime.now(UTC), question.selection
     since, until = selection.since, selection.until
     if since is None and until is None:
         since, until = month_of(now, selection.tz)
     found = await store.ask(request, lambda client: contracts.contracts(client, since, until, now))
-    return answer(question, {"since": since, "until": until, "contracts": found}, found)
+    return answer(question, {"since": since, "until": until, "contracts": found}, contracts.part_rows(found))

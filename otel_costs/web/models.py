@@ -63,7 +63,7 @@ class Measures(Shape):
     unpriced_calls: int = Field(description="calls among them that have no price: they are not in cost_usd")
     error_count: int = Field(description="calls among them that failed")
     cost_usd: Money
-    list_usd: Money = Field(description="the same calls at list prices, without any contract")
+    list_usd: Money = Field(description="the same at list prices, without any contract; where none is known, the cost")
     audio_seconds: float
     characters: int
     tokens: Tokens

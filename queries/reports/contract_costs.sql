@@ -13,8 +13,8 @@ select
     count() as call_count, -- billed calls
     countIf(c.cost_usd is null) as unpriced_calls, -- calls among them that have no price
     countIf(match(c.cost_reason, '_not_settled')) as unsettled_calls, -- calls among them that wait for their month
-    coalesce(sum(c.list_usd), 0) as list_usd, -- at list prices
-    coalesce(sum(c.contracted_usd), 0) as contracted_usd, -- by the contract, as if nothing were reserved
+    coalesce(sum(coalesce(c.list_usd, c.cost_usd)), 0) as list_usd, -- at list prices; where none is known, the cost
+    coalesce(sum(coalesce(c.contracted_usd, c.list_usd, c.cost_usd)), 0) as contracted_usd, -- without reservations
     coalesce(sum(c.cost_usd), 0) as cost_usd, -- what they cost
     coalesce(sum(c.contract_amount), 0) as contract_amount -- the same in contract_currency
 from named_calls as c

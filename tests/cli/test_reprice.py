@@ -136,8 +136,12 @@ def test_a_month_is_settled(store: str, file: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--period", "2026-13"), "no month such as 2026-11"),
-        (("--period", "november"), "no month such as 2026-11"),
+        (("--period", "2026-13"), "is no month: give one such as 2026-11"),
+        (("--period", "november"), "is no month"),
+        (("--period", "2026-1"), "is no month"),
+        (("--period", "9999-12"), "is no month"),
+        (("--period", "0001-01"), "is no month"),
+        (("--period", "2262-01"), "is no month"),
         (("--period", "2026-11", "--user", "u1"), "all calls of a month"),
         (("--period", "2026-11", "--unpriced"), "all calls of a month"),
     ],

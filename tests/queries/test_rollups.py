@@ -29,9 +29,9 @@ from .ledger import COST_COUNTS, NOON, LogRow, Store, at, call, job, message, on
 DIMENSIONS = ("kind", "model", "operation", "scenario", "service", "step")
 PAIRS = [pair for pair in combinations(DIMENSIONS, 2) if pair != ("model", "operation")]
 MEASURES = (
-    "call_count", "unpriced_calls", "error_count", "cost_usd", "text_input_usd", "text_output_usd", "audio_input_usd",
-    "audio_output_usd", "speech_to_text_usd", "text_to_speech_usd", "other_usd", "text_input", "text_output",
-    "audio_input", "audio_output", "cached_input", "audio_seconds", "characters",
+    "call_count", "unpriced_calls", "error_count", "cost_usd", "list_usd", "text_input_usd", "text_output_usd",
+    "audio_input_usd", "audio_output_usd", "speech_to_text_usd", "text_to_speech_usd", "other_usd", "text_input",
+    "text_output", "audio_input", "audio_output", "cached_input", "audio_seconds", "characters",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def sums(measures: tuple[str, ...]) -> str:
         "call_count": "count()",
         "unpriced_calls": "countIf(cost_usd is null)",
         "error_count": "countIf(error_type != '')",
+        "list_usd": "sum(coalesce(list_usd, cost_usd, 0))",
         "characters": "sum(coalesce(input_characters, 0))",
     }
     # Not under their own names: a name in an aggregate function would mean the aggregate.
@@ -213,6 +214,9 @@ def records(chance: random.Random, around: datetime = NOON) -> list[LogRow]:
         }
         if said["cost"] is not None and chance.random() < 0.7:
             said["lines"] = {chance.choice(("input_tokens", "output_audio_tokens")): said["cost"]}
+        if said["cost"] is not None and chance.random() < 0.3:  # a list price is known, or not
+            said["gen_ai.usage.cost.source"] = "provider"
+            said["otel_costs.cost.computed_usd"] = chance.choice((None, "0.25"))
         is_job = chance.random() < 0.2
         made.append(job(ended, number=number, **said) if is_job else call(ended, **said))
         made[-1]["ServiceName"] = chance.choice(("shop", "desk"))

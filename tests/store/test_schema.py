@@ -136,6 +136,30 @@ def test_counts_with_a_new_column_are_counted_again(empty: "Client") -> None:
     assert empty.query("select session_id, kind from sessions").result_rows == [("s1", "creation")]
 
 
+@pytest.mark.parametrize(
+    ("view", "table", "keys", "values"),
+    [
+        ("session_recount", "session_totals", "session_id", "'s1'"),
+        ("half_hour_recount", "cost_half_hours", "dimensions, half_hour", "'', 1"),
+        ("day_recount", "cost_days", "dimensions, day", "'', today()"),
+        ("not_priced_recount", "not_priced_half_hours", "half_hour", "1"),
+    ],
+)
+def test_what_is_counted_in_another_way_is_counted_again(
+    empty: "Client", view: str, table: str, keys: str, values: str
+) -> None:
+    """Counts of an older version, whose columns meant something else, are not taken for those of this one."""
+    schema.apply(empty)
+    empty.command(f"insert into {table} ({keys}, counted_at) values ({values}, now64(3) - 60)")
+    # What the store counts by itself meanwhile is counted in the new way.
+    before = f"select count() from {table} where counted_at < now64(3) - 60"
+    schema.apply(empty)
+    assert empty.command(before) == 1
+    schema._record(empty, "view", view, "that of an older version")
+    assert schema.apply(empty) == [Change("replaced", "view", view)]
+    assert empty.command(before) == 0
+
+
 def test_calls_from_before_contracts_have_list_prices(empty: "Client") -> None:
     """The list price is the cost, or our own price beside the provider's; half hours are counted again with it."""
     schema.apply(empty)

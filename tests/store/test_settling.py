@@ -1,6 +1,6 @@
 """Settling: what a month makes of its calls adds up, to the last digit, whatever they are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from otel_costs import pricing
 from otel_costs.pricing import PriceBook, price_file
-from otel_costs.store import stored_call
+from otel_costs.store import contracts as contracts_
+from otel_costs.store import costs, stored_call
+from otel_costs.store.connection import StoreError
 from otel_costs.store.reprice import Chosen, month_after, priced, reprice, settle
+from otel_costs.store.selection import Selection
 from otel_costs.store.settling import Settling, is_settled
 from tests.queries.ledger import Store, call
 
@@ -57,9 +60,21 @@ CALLS = st.lists(
 @pytest.fixture(scope="module", autouse=True)
 def contracts() -> Iterator[None]:
     """Put the contracts into force, and no other prices."""
-    pricing.use(PriceBook((price_file.parse(PRICES, "t.yaml"),), version="t"))
+    in_force(PRICES)
     yield
     pricing.use(None)
+
+
+def in_force(text: str) -> None:
+    """Put the prices of a file into force, and no others."""
+    pricing.use(PriceBook((price_file.parse(text, "t.yaml"),), version="t"))
+
+
+@pytest.fixture
+def changing() -> Iterator[Callable[[str], None]]:
+    """Return what puts other prices into force, until the test has ended."""
+    yield in_force
+    in_force(PRICES)
 
 
 def row(provider: str, second: int, sent: int, answered: int, searches: int) -> dict[str, Any]:
@@ -197,6 +212,22 @@ def test_what_is_not_shared(store: Store) -> None:
     assert hours == {"unused": Decimal("7.77") * 720, "calls": 0}
 
 
+def test_a_cost_without_a_list_price(store: Store) -> None:
+    """It counts as its own list price, as in FOCUS, and nothing of it is saved: what is not known is not nothing."""
+    day = MONTH + timedelta(days=9)
+    told: dict[str, Any] = {"gen_ai__usage__cost__source": "provider", "otel_costs__contract__id": "volume"}
+    store.insert(
+        call(day, cost="5", otel_costs__contract__currency="USD", **told),
+        call(day, cost="3", otel_costs__contract__currency="USD", otel_costs__cost__computed_usd="4", **told),
+    )
+    row = next(row for row in contracts_.contracts(store.client, now=OVER) if row["call_count"])
+    assert (row["list_usd"], row["contracted_usd"], row["cost_usd"], row["saved_usd"]) == (9, 9, 8, 1)
+    for view in ("daily_costs", "contract_costs"):
+        assert store.one(f"select sum(list_usd) as listed from {view}") == {"listed": Decimal(9)}
+    parts = costs.costs(store.client, Selection(), ["modality"])
+    assert sum(part["list_usd"] for part in parts) == 9
+
+
 def test_another_list_price_unsettles(store: Store) -> None:
     """What was settled stays only as long as the list price it was settled by."""
     found = priced(row("openai", 0, 1_000_000, 0, 0))
@@ -205,3 +236,109 @@ def test_another_list_price_unsettles(store: Store) -> None:
     assert not is_settled({**was, "list_usd": Decimal(1)}, found)
     assert not is_settled({**was, "contract_id": "other"}, found)
     assert not is_settled(found, found)
+
+
+class Busy:
+    """A client of a store in which something happens between the two passes of a settlement, `times` at most."""
+
+    def __init__(self, client: Any, meanwhile: Callable[[], None], times: int = 1) -> None:
+        self._client, self._meanwhile, self._times = client, meanwhile, times
+        self._passes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def query_rows_stream(self, *given: Any, **named: Any) -> Any:
+        """Read the calls of the one day that has some: every second time it is the second pass."""
+        self._passes += 1
+        if self._passes % 2 == 0 and self._passes <= 2 * self._times:
+            self._meanwhile()
+        return self._client.query_rows_stream(*given, **named)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("arriving", ["another call", "a copy"])
+def test_what_arrives_while_a_month_is_settled(store: Store, arriving: str, dry_run: bool) -> None:
+    """It waits for the next time, and what was there is settled: a late copy of a call does not hide it."""
+    day = MONTH + timedelta(days=9)
+    known, late = used(day, 10_000_000), used(day + timedelta(minutes=1), 10_000_000)
+    store.insert(known)
+    client: Any = Busy(store.client, lambda: store.insert(known if arriving == "a copy" else late))
+    (found,) = settle(client, MONTH, now=OVER, dry_run=dry_run).sums.values()
+    assert (found.calls, found.after_usd) == (1, Decimal("32.47"))
+    settled = (None, "unpriced", "") if dry_run else (Decimal("32.47"), "priced", "")
+    assert stored(store) == [settled, *([(None, "unpriced", "")] if arriving == "another call" else [])]
+    assert store.one("select count() as n from contract_balances")["n"] == (0 if dry_run else 720)
+
+
+def test_a_call_that_was_being_stored(store: Store) -> None:
+    """It has arrived before the settlement began, and is seen by its second pass alone: then all is shared anew."""
+    day = MONTH + timedelta(days=9)
+
+    def arrive() -> None:
+        store.insert(used(day + timedelta(minutes=1), 10_000_000))
+        store.pretend_earlier("calls", "inserted_at", 60)
+
+    store.insert(used(day, 10_000_000))
+    client: Any = Busy(store.client, arrive)
+    settle(client, MONTH, now=OVER)
+    assert stored(store) == [(Decimal("28.8814"), "priced", "")] * 2
+    again: Any = Busy(store.client, arrive, times=9)
+    with pytest.raises(StoreError, match="run it again"):
+        settle(again, MONTH, now=OVER)
+    settle(store.client, MONTH, now=OVER)
+    assert {status for _, status, _ in stored(store)} == {"priced"}
+
+
+def test_what_a_contract_has_no_more(store: Store, changing: Callable[[str], None]) -> None:
+    """Hours under another name, and hours before and after shorter terms, are charged once; other months stay."""
+
+    def hours(since: str) -> list[tuple[Any, ...]]:
+        found = store.ask(
+            "select contract_id, name, count() as n, sum(amount) as amount from contract_balances"
+            " where kind = 'reservation' and toStartOfMonth(period_start) = {since:Date}"
+            " group by contract_id, name order by contract_id, name",
+            since=since,
+        )
+        return [tuple(each.values()) for each in found]
+
+    store.insert(used(MONTH + timedelta(days=9), 450_000, "reserved", "azure"))
+    settle(store.client, datetime(2026, 10, 1, tzinfo=UTC), now=OVER)
+    for text, expected in (
+        (PRICES, ("hourly", "r", 720)),
+        (PRICES.replace("{id: r,", "{id: renamed,"), ("hourly", "renamed", 720)),
+        (PRICES.replace("- id: hourly", "- id: yearly"), ("yearly", "r", 720)),
+        (PRICES.replace("{id: r,", "{id: r, from: 2026-11-10, to: 2026-11-11,"), ("hourly", "r", 24)),
+        (PRICES, ("hourly", "r", 720)),
+    ):
+        changing(text)
+        settle(store.client, MONTH, now=OVER)
+        assert hours("2026-11-01") == [(*expected, expected[2] * Decimal("7.77"))]
+    assert hours("2026-10-01") == [("hourly", "r", 744, 744 * Decimal("7.77"))]
+
+
+def test_a_commitment_of_several_months(store: Store, changing: Callable[[str], None]) -> None:
+    """It is what all its months come to, in whatever order they are settled, and is gone with its contract."""
+    terms = "provider: openai\n    from: 2026-10-01\n    to: 2026-12-01\n    commitments: [{id: c, amount: '100'}]\n"
+    changing(PRICES.replace("provider: openai\n", terms, 1))
+    october = datetime(2026, 10, 1, tzinfo=UTC)
+    store.insert(used(october + timedelta(days=9), 10_000_000))
+    reprice(store.client, Chosen())
+    used_so_far = "select name, used_amount from contract_balances where kind = 'commitment'"
+    for month, expected in ((MONTH, "35.89"), (october, "32.47")):
+        settle(store.client, month, now=OVER)
+        assert store.one(used_so_far) == {"name": "c", "used_amount": Decimal(expected)}
+    changing(PRICES)
+    settle(store.client, october, now=OVER)
+    assert store.ask(used_so_far) == []
+
+
+def test_a_doubt_of_the_calls_own(store: Store) -> None:
+    """It stays when a reservation makes moot what the prices lack."""
+    day = MONTH + timedelta(days=9)
+    for reason in ("region_not_priced", "zone_not_priced"):
+        store.insert(used(day, 450_000, "reserved", "azure", otel_costs__cost__reason=reason))
+    settle(store.client, MONTH, now=OVER)
+    assert sorted(stored(store)) == sorted(
+        [(Decimal("4.2101745"), "estimated", "region_not_priced"), (Decimal("4.2101745"), "priced", "")]
+    )

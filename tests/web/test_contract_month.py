@@ -20,7 +20,7 @@ from tests.cli.support import run
 from tests.support import contract_month as month
 from tests.support.contract_month import EXPECTED, Expected
 
-from .support import got, sent, served
+from .support import asked, got, sent, served
 
 PERIOD: dict[str, Any] = {"from_": "2026-11-01", "to": "2026-12-01"}
 
@@ -167,6 +167,24 @@ def test_contracts_by_the_command(emptied_stack: Stack, app: str, settled: list[
     assert table.exit_code == 0, table.output
     for said in ("openai-2026/november", "azure-2026/ptu", "EUR 21.00", "$234.00", "47%"):
         assert said in table.output, table.output
+
+
+def test_contracts_as_csv(app: str, emptied_stack: Stack, settled: list[Row], tmp_path: Path) -> None:
+    """The API has the very rows of the command: one per contract, reservation and commitment."""
+    file = tmp_path / "month.yaml"
+    file.write_text(month.PRICES)
+    given = ["contracts", "--from", "2026-11-01", "--to", "2026-12-01", "--prices", str(file), "--format", "csv"]
+    result = run(*given, url=emptied_stack.http_url)
+    assert result.exit_code == 0, result.output
+    text = asked(f"{app}/contracts", format="csv", **PERIOD).text
+    listed = list(csv.DictReader(io.StringIO(text)))
+    assert [row["kind"] for row in listed] == ["contract", "reservation", "contract", "contract", "commitment"]
+    # A projection goes by the moment that is asked.
+    by_moment = ("projected_amount", "missing_amount")
+    for row, same in zip(listed, csv.DictReader(io.StringIO(result.output)), strict=True):
+        assert {k: v for k, v in row.items() if k not in by_moment} == {
+            k: v for k, v in same.items() if k not in by_moment
+        }
 
 
 def test_what_if_knows_the_contracts(app: str, settled: list[Row]) -> None:
