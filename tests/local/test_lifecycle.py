@@ -276,11 +276,10 @@ def test_a_full_disk_is_503_and_the_retry_is_stored_once(small_disk: Path) -> No
     with Stack(small_disk / "data") as stack:
         assert export_logs(stack.otlp_http_url, [ledger_record(session, seq=1)]).status == 200
         filler = small_disk / "filler"
-        with filler.open("wb") as file:
+        with filler.open("wb", buffering=0) as file:  # what a buffer holds would not fit when it is closed
             try:
                 while True:
                     file.write(os.urandom(2**16))
-                    file.flush()
             except OSError:
                 pass
         records = [ledger_record(session, seq=seq, more={"pad": os.urandom(5000).hex()}) for seq in range(2, 200)]

@@ -25,7 +25,8 @@ def test_it_pauses_as_openai_does() -> None:
 
 def test_without_a_pace_nothing_waits() -> None:
     """Nobody waits for a conversation that nobody watches."""
-    assert Provider().realtime.pause(3600) is None
+    with Provider() as provider:
+        assert provider.realtime.pause(3600) is None
 
 
 def test_a_stop_ends_a_pause() -> None:
