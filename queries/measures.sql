@@ -6,7 +6,7 @@ count() as call_count, -- billed calls
 countIf(c.cost_usd is null) as unpriced_calls, -- calls among them that have no price
 countIf(c.error_type != '') as error_count, -- calls among them that failed
 coalesce(sum(c.cost_usd), 0) as cost_usd, -- US dollars, exact: the sum of the calls that have a price
-coalesce(sum(coalesce(c.list_usd, c.cost_usd)), 0) as list_usd, -- those calls at list prices; where none is known, their cost
+coalesce(sum(coalesce(c.list_usd, c.cost_usd)), 0) as list_usd, -- at list prices; where none is known, at their cost
 sum(c.text_input_usd) as text_input_usd,
 sum(c.text_output_usd) as text_output_usd,
 sum(c.audio_input_usd) as audio_input_usd,

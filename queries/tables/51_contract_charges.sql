@@ -1,7 +1,7 @@
 -- One row per hour of a reservation, or time of a commitment, and settlement of it; `contract_charges final` is one row
 -- of each, the one that was settled last. What no call used of it has no call to stand on: it is `unused_amount`.
 -- Units: money in the currency of the contract, and in US dollars, exact; times in UTC.
--- Source: `otel-costs reprice --period`. What a month has no more is taken away by writing it again with deleted = true.
+-- Source: `otel-costs reprice --period`. What a month has no more is written again, with deleted = true.
 create table if not exists contract_charges
 (
     contract_id LowCardinality(String), -- the contract

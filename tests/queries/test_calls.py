@@ -114,7 +114,7 @@ def test_a_record_becomes_a_typed_row(store: Store) -> None:
 
 
 def test_without_a_contract_the_list_price_is_the_cost(store: Store) -> None:
-    """Or our own price, where the provider told what a call costs; in what was counted by day it is the same."""
+    """Or our own price, where the provider told what a call costs. Counted by day, an unknown one is the cost."""
     store.insert(
         call(cost="0.25"),
         call(cost="0.5", gen_ai__usage__cost__source="provider", otel_costs__cost__computed_usd="0.75"),
@@ -128,7 +128,7 @@ def test_without_a_contract_the_list_price_is_the_cost(store: Store) -> None:
     assert all(row["contracted_usd"] == row["list_usd"] for row in found)
     assert {(row["contract_amount"], row["contract_currency"]) for row in found} == {(None, "")}
     assert store.one("select cost_usd, list_usd from daily_costs") == {
-        "cost_usd": Decimal("1.375"), "list_usd": Decimal(3),
+        "cost_usd": Decimal("1.375"), "list_usd": Decimal("3.5"),
     }  # fmt: skip
 
 
