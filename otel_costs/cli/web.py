@@ -1,6 +1,5 @@
 """The command `web`: the API beside a ClickHouse."""
 
-import ipaddress
 from pathlib import Path
 
 import click
@@ -9,6 +8,7 @@ from otel_costs.chargeback.rules import Allocation
 from otel_costs.cli import alerts, options
 from otel_costs.cli.failure import Failure
 from otel_costs.semconv import ENV_WEB_CONVERSATIONS_TOKEN, ENV_WEB_TOKEN, ENV_WEB_WRITING_TOKEN, ENV_WRITER_DSN
+from otel_costs.values.loopback import is_loopback
 
 
 @click.command("web", short_help="Serve the API beside a ClickHouse.")
@@ -82,7 +82,7 @@ def web(
         settings = PageSettings.of(jaeger_url)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    loopback = _is_loopback(host)
+    loopback = is_loopback(host)
     given = ((token, ()), (conversations_token, (CONVERSATIONS,)), (writing_token, (WRITING,)))
     tokens: dict[str, frozenset[str]] = {}
     for one, roles in given:
@@ -114,10 +114,3 @@ def web(
             )
     except StartError as error:
         raise Failure(str(error)) from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,9 +1,10 @@
 """What to serve, where, and where it came to be."""
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from otel_costs.values.loopback import is_loopback
 
 STOP_S: Final = 10.0
 """Seconds that a stop takes at most."""
@@ -45,12 +46,7 @@ class Options:
     @property
     def is_loopback(self) -> bool:
         """Say whether only this machine can reach `host`."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import base64
 import http.client
-import ipaddress
 import ssl
 import time
 import urllib.error
@@ -12,6 +11,7 @@ from typing import IO, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from otel_costs.pricing.updates import PriceUpdateError
+from otel_costs.values.loopback import is_loopback
 
 MAX_BYTES: Final = 16_000_000  # what genai-prices publishes has 0.5 MB
 _TIMEOUT_S: Final = 10.0  # of each wait for the other side
@@ -56,7 +56,7 @@ def _of_url(source: str) -> bytes:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         raise PriceUpdateError("that is no URL; give https://host/path, or a file") from None
-    on_this_machine = _is_loopback(host)
+    on_this_machine = is_loopback(host)
     if not host or (parts.scheme != "https" and not (parts.scheme == "http" and on_this_machine)):
         raise PriceUpdateError(f"{name} is not fetched: give an https URL, or a file")
     request = urllib.request.Request(_bare(parts), headers={"User-Agent": "otel-costs", **_authorization(parts)})  # noqa: S310
@@ -102,13 +102,6 @@ def _read(answer: Any, name: str) -> bytes:
 def _refuse_large(size: int, name: str) -> None:
     if size > MAX_BYTES:
         raise PriceUpdateError(f"{name} is larger than {MAX_BYTES:,} bytes")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _bare(parts: SplitResult) -> str:

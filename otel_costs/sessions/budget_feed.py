@@ -24,6 +24,7 @@ from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_
 
 from otel_costs import semconv as names
 from otel_costs.runtime import telemetry
+from otel_costs.runtime.no_redirects import NoRedirects
 from otel_costs.sessions.reservations import BudgetExceeded
 
 PATH: Final = "/api/v1/budgets/enforced"
@@ -72,7 +73,7 @@ class _Feed:
         self._known_at, self.begun_at = float("-inf"), time.monotonic()
         local = urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
         without = [urllib.request.ProxyHandler({})] if local else []
-        self._opener = urllib.request.build_opener(_NoRedirect(), *without)
+        self._opener = urllib.request.build_opener(NoRedirects(), *without)
 
     def knows(self) -> bool:
         """Whether what was told is not stale."""
@@ -126,13 +127,6 @@ class _Feed:
             if error.code == http.client.NOT_MODIFIED:
                 return None
             raise
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: the token is for the address that it was given with."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 _feed: _Feed | None = None

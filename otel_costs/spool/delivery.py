@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.util.re import parse_env_headers
 
 from otel_costs import semconv as names
+from otel_costs.runtime.no_redirects import NoRedirects
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 _REFUSED_STATUSES: Final = (400, 413, 422)
@@ -121,12 +122,6 @@ class Variables:
         return self.get("COMPRESSION") == "gzip"
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    # urllib would follow with a GET, whose answer says nothing of what was sent.
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 def _over_http(variables: Variables) -> Send:
     endpoint, packed, timeout_s = variables.endpoint, variables.packed, variables.timeout_s
     if urlsplit(endpoint).scheme not in ("http", "https"):
@@ -134,7 +129,7 @@ def _over_http(variables: Variables) -> Send:
     headers = {**variables.headers, "Content-Type": "application/x-protobuf"}
     if packed:
         headers["Content-Encoding"] = "gzip"
-    opener = urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=_tls(variables)))
+    opener = urllib.request.build_opener(NoRedirects, urllib.request.HTTPSHandler(context=_tls(variables)))
 
     def send(body: bytes) -> None:
         request = urllib.request.Request(endpoint, gzip.compress(body) if packed else body, headers)  # noqa: S310

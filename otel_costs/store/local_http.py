@@ -2,21 +2,16 @@
 
 from base64 import b64encode
 from http.client import HTTPException
-from typing import Any, Final
+from typing import Final
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request, build_opener
 
+from otel_costs.runtime.no_redirects import NoRedirects
 from otel_costs.store.address import Address
 
 MOST_BYTES: Final = 1 << 22
 """Of an answer; what is beyond is not read."""
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    # urllib would send the password along, to wherever it was sent.
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 def answer(address: Address, path: str, *, data: bytes | None = None, timeout_s: float) -> tuple[int, bytes]:
@@ -31,7 +26,7 @@ def answer(address: Address, path: str, *, data: bytes | None = None, timeout_s:
         name = f"{unquote(parts.username or 'default')}:{unquote(parts.password)}"
         request.add_header("Authorization", f"Basic {b64encode(name.encode()).decode()}")
     try:
-        with build_opener(_NoRedirects).open(request, timeout=timeout_s) as response:
+        with build_opener(NoRedirects).open(request, timeout=timeout_s) as response:
             return response.status, bytes(response.read(MOST_BYTES))
     except HTTPError as error:
         with error:

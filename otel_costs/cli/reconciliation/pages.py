@@ -11,12 +11,13 @@ from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, IncompleteRead
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from otel_costs.cli.reconciliation.files import loaded
 from otel_costs.cli.reconciliation.reported import ProviderError
+from otel_costs.runtime.no_redirects import NoRedirects
+from otel_costs.values.loopback import is_loopback
 
 TRIES: Final = 5
 TIMEOUT_S: Final = 60.0
@@ -54,12 +55,6 @@ class _LostError(ProviderError):
     """The connection broke, and may not another time."""
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    # urllib would send the key along, to wherever it was sent.
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a report is, and the key for it. Raises ProviderError for an address or a key that cannot be.
@@ -80,7 +75,7 @@ class Source:
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ProviderError("the base URL is no address: give https://host/v1")
-        if url.scheme == "http" and not _is_loopback(url.hostname):
+        if url.scheme == "http" and not is_loopback(url.hostname):
             raise ProviderError(f"a key goes to {url.hostname} over https alone: give https://{url.hostname}/...")
 
     @property
@@ -169,7 +164,7 @@ class Source:
         headers = {**self.headers, **own}
         request = urllib.request.Request(url, headers=headers)  # noqa: S310  # checked above
         try:
-            with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S) as answer:
+            with urllib.request.build_opener(NoRedirects).open(request, timeout=TIMEOUT_S) as answer:
                 body = bytes(answer.read(MOST_BYTES + 1))
                 if len(body) > MOST_BYTES:
                     raise ProviderError(f"{self.host} answered with more than can be read: ask for fewer days")
@@ -221,13 +216,6 @@ def _seconds(retry_after: str, otherwise: float) -> float:
         return max(0.0, (at - datetime.now(at.tzinfo)).total_seconds())
     except (ValueError, TypeError):
         return otherwise
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _host(url: SplitResult) -> str:
