@@ -149,7 +149,8 @@ def test_azure(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["https://evil.example/x", "http://127.0.0.1:1/x", "//evil.example/x", "/x", "file:///etc/passwd", 7]
+    "link",
+    ["https://evil.example/x", "http://127.0.0.1:1/x", "//evil.example/x", "/x", "file:///etc/passwd", "https://[", 7],
 )
 def test_a_page_elsewhere_is_not_asked(run: Run, link: object) -> None:
     """The key goes to the host that it was given for, and to no other that an answer names."""

@@ -130,7 +130,10 @@ class Source:
         return f"{self.base_url.rstrip('/')}/{path}?{urlencode(parameters, doseq=True)}"
 
     def _is_own(self, url: str) -> bool:
-        mine, other = urlsplit(self.base_url), urlsplit(url)
+        try:
+            mine, other = urlsplit(self.base_url), urlsplit(url)
+        except ValueError:  # no address is written so
+            return False
         return (mine.scheme, mine.netloc.lower()) == (other.scheme, other.netloc.lower())
 
     def _report(self, url: str, path: str, holds: str) -> Mapping[str, Any]:
