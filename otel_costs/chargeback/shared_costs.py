@@ -4,11 +4,10 @@ What is shared is split month by month, in the zone of the rules. The shares of 
 whatever part of it is asked for: a month is split in one way.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
 
 SHARED: Final = "shared_usd"
 TOTAL: Final = "total_usd"
-
-_MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_FIRST: Final = "1970-02"
-_LAST: Final = "2261-12"
-"""Months of which the store can hold a call."""
 
 Key = tuple[int, date]
 """Which of the shared costs of a tag, and the first day of the month."""
@@ -171,11 +165,3 @@ def _limited(found: list[Row], name: str, limit: int) -> list[Row]:
         return first
     sums = {column: sum((row[column] for row in rest), Decimal()) for column in (SHARED, TOTAL)}
     return [*first, {name: None, "others": len(rest), **summed([costs.flat(row) for row in rest]), **sums}]
-
-
-def month(text: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the first moment of a month such as 2026-11 in a zone, and that of the next. Raises ValueError."""
-    if not _MONTH.fullmatch(text) or not _FIRST <= text <= _LAST:
-        raise ValueError(f"{text!r} is no month: give one such as 2026-11")
-    year, number = map(int, text.split("-"))
-    return month_of(datetime(year, number, 1, 12, tzinfo=zone), zone)

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from otel_costs.chargeback import shares
 from otel_costs.chargeback.assignment import value_of
 from otel_costs.chargeback.rules import TagRules
-from otel_costs.chargeback.shared_costs import SHARED, TOTAL, Key, Splits, month, splits_of
+from otel_costs.chargeback.shared_costs import SHARED, TOTAL, Key, Splits, splits_of
 from otel_costs.store import cost_parts, costs, reports
-from otel_costs.store.periods import month_of
+from otel_costs.store.periods import month, month_of
 from otel_costs.store.reports import summed
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_calls

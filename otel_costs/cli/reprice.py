@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Group, RenderableType
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from otel_costs import pricing
 from otel_costs.cli import formatting, options, output
+from otel_costs.store import periods
 
 COLUMNS: Final = (
     "provider", "model", "calls", "before_usd", "after_usd", "unpriced_before", "unpriced_after", "computed_only",
@@ -84,10 +84,8 @@ def reprice(
 
 
 def _month(text: str) -> datetime:
-    from otel_costs.chargeback.shared_costs import month  # noqa: PLC0415
-
     try:
-        return month(text, ZoneInfo("UTC"))[0].astimezone(UTC)
+        return periods.month(text, periods.UTC_ZONE)[0]
     except ValueError as error:
         raise click.UsageError(f"--period: {error}") from None
 

@@ -20,6 +20,9 @@ _AGO: Final = re.compile(r"(\d{1,5})(h|d|w)", re.ASCII)
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _ENDING: Final = re.compile(r"yesterday|\d{4}-\d{2}", re.ASCII)
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
+_FIRST_MONTH: Final = "1970-02"
+_LAST_MONTH: Final = "2261-12"
+"""Between them are the months of which the store can hold a call."""
 # A plus in a URL is a blank, unless it is written as %2B.
 _OFFSET: Final = re.compile(r" (\d{2}:?\d{2})$")
 
@@ -92,8 +95,17 @@ def end(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> date
 
 def month_of(now: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the first moment of the month of `now` in `tz`, and that of the next month, in UTC."""
-    first = now.astimezone(tz).date().replace(day=1)
-    return _first_moment(first, tz), _first_moment((first + timedelta(days=31)).replace(day=1), tz)
+    return _months(now.astimezone(tz).date().replace(day=1), tz)
+
+
+def month(text: str, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the first moment of a month such as 2026-11 in `tz`, and that of the next month, in UTC.
+
+    Raises ValueError for what is no month, and for one of which the store can hold no call.
+    """
+    if not _MONTH.fullmatch(text) or not _FIRST_MONTH <= text <= _LAST_MONTH or not "01" <= text[5:] <= "12":
+        raise ValueError(f"{text!r} is no month: give one such as 2026-11")
+    return _months(date.fromisoformat(f"{text}-01"), tz)
 
 
 @cache
@@ -133,7 +145,11 @@ def _month(text: str, _now: datetime, tz: ZoneInfo) -> _Found:
     found = _MONTH.fullmatch(text)
     if not found:
         return None
-    first = date(int(found[1]), int(found[2]), 1)
+    return _months(date(int(found[1]), int(found[2]), 1), tz)
+
+
+def _months(first: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return when the month begins whose first day is given, and when the next one does."""
     return _first_moment(first, tz), _first_moment((first + timedelta(days=31)).replace(day=1), tz)
 
 

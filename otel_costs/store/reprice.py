@@ -16,6 +16,7 @@ from otel_costs.store import stored_call
 from otel_costs.store.connection import StoreError
 from otel_costs.store.contract_charges import write_charges
 from otel_costs.store.kept_columns import ARRIVAL, OF_PRICE, kept_columns
+from otel_costs.store.periods import UTC_ZONE, month_of
 from otel_costs.store.rows import Row, between, rows, telling
 from otel_costs.store.settling import Settling, is_settled
 
@@ -128,7 +129,7 @@ def settle(client: "Client", month: datetime, *, dry_run: bool = False, now: dat
     """
     found = Result()
     for _ in range(_ATTEMPTS):
-        settling = Settling(month, month_after(month), now or datetime.now(UTC))
+        settling = Settling(month, month_of(month, UTC_ZONE)[1], now or datetime.now(UTC))
         found = Result(sums={} if dry_run else found.sums)
         _settle(client, settling, found, dry_run=dry_run)
         if settling.is_whole():
@@ -136,11 +137,6 @@ def settle(client: "Client", month: datetime, *, dry_run: bool = False, now: dat
                 write_charges(client, settling)
             return found
     raise StoreError("calls of the month changed while it was settled, so not all is shared: run it again")
-
-
-def month_after(month: datetime) -> datetime:
-    """Return the beginning of the next month."""
-    return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
 
 
 def _settle(client: "Client", settling: Settling, result: Result, *, dry_run: bool) -> None:

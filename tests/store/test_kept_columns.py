@@ -11,7 +11,8 @@ from otel_costs import pricing
 from otel_costs.pricing import PriceBook, price_file
 from otel_costs.store import erase
 from otel_costs.store.kept_columns import ARRIVAL, OF_PRICE, kept_columns
-from otel_costs.store.reprice import Chosen, month_after, reprice, settle
+from otel_costs.store.periods import UTC_ZONE, month_of
+from otel_costs.store.reprice import Chosen, reprice, settle
 from tests.queries.ledger import Store, at, call, message
 
 PRICES = """version: t
@@ -77,7 +78,7 @@ def test_a_newer_revision(shared: Store) -> None:
     assert reprice(shared.client, Chosen()).sums
     assert kept(shared, "calls", but) == before
     month = at("10:00:00").replace(day=1, hour=0)
-    assert settle(shared.client, month, now=month_after(month)).sums
+    assert settle(shared.client, month, now=month_of(month, UTC_ZONE)[1]).sums
     assert kept(shared, "calls", but) == before
     assert shared.one("select kind, sum(cost_usd) as usd from named_calls group by kind") == {
         "kind": "creation", "usd": Decimal("3.5"),

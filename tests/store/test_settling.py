@@ -15,7 +15,7 @@ from otel_costs.pricing import PriceBook, price_file
 from otel_costs.store import contracts as contracts_
 from otel_costs.store import costs, stored_call
 from otel_costs.store.connection import StoreError
-from otel_costs.store.reprice import Chosen, month_after, priced, reprice, settle
+from otel_costs.store.reprice import Chosen, priced, reprice, settle
 from otel_costs.store.selection import Selection
 from otel_costs.store.settling import Settling, is_settled
 from tests.queries.ledger import Store, call
@@ -95,7 +95,7 @@ def row(provider: str, second: int, sent: int, answered: int, searches: int) -> 
 def test_everything_adds_up(calls: list[tuple[str, int, int, int, int]]) -> None:
     """The month's discount, and each hour's sum, are what the calls have together; no call pays less than nothing."""
     rows = [row(*each) for each in sorted(calls, key=lambda each: each[1])]
-    settling = Settling(MONTH, month_after(MONTH), OVER)
+    settling = Settling(MONTH, OVER, OVER)
     for each in rows:
         settling.add(each)
     settling.close()
