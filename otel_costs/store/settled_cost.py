@@ -10,7 +10,7 @@ from otel_costs.pricing.rates import EXACT
 from otel_costs.pricing.settlement import money
 from otel_costs.pricing.spread import spread
 from otel_costs.store import stored_call
-from otel_costs.store.settling import UNSETTLED
+from otel_costs.store.settling import UNSETTLED, waits
 
 
 def was_settled(row: Mapping[str, Any]) -> bool:
@@ -22,9 +22,8 @@ def was_settled(row: Mapping[str, Any]) -> bool:
     contract = cost.contract if cost else None
     if contract is None or contract.reason not in UNSETTLED or row["cost_usd"] is None:
         return False
-    waits = any(reason in UNSETTLED for reason in row["cost_reason"].split(","))
     told = (row["contract_id"], row["reservation_id"], row["list_usd"])
-    return not waits and told == (contract.id, contract.reservation, contract.list_usd)
+    return not waits(row) and told == (contract.id, contract.reservation, contract.list_usd)
 
 
 def as_settled(row: Mapping[str, Any], cost: Cost | None) -> Cost | None:

@@ -212,10 +212,13 @@ def charge(
 
 def is_settled(row: Row, priced: Row) -> bool:
     """Return whether a stored call was settled, and `priced`, what it would be before that, is as it was then."""
-    waits = any(reason in UNSETTLED for reason in priced["cost_reason"].split(","))
-    was = any(reason in UNSETTLED for reason in row["cost_reason"].split(","))
     same = ("list_usd", "contract_id", "contract_currency", "reservation_id")
-    return waits and not was and all(row[name] == priced[name] for name in same)
+    return waits(priced) and not waits(row) and all(row[name] == priced[name] for name in same)
+
+
+def waits(row: Mapping[str, Any]) -> bool:
+    """Return whether a call has a reason that its month's settlement takes away."""
+    return not set(row["cost_reason"].split(",")).isdisjoint(UNSETTLED)
 
 
 def _of_reservation(row: Row, terms: CallTerms, reservation: Reservation, used: Usage, ended: datetime) -> _Part | None:
