@@ -61,5 +61,4 @@ def _grouped(found: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
 
 
 def _total(values: Sequence[Any]) -> str:
-
     return f"{sum((Decimal(str(value)) for value in values), Decimal()).normalize():f}"

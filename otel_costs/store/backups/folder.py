@@ -60,18 +60,17 @@ class Folder:
         private.make_private(self.path)
 
     @contextmanager
-    def locked(self, *, shared: bool = False, wait: bool = False) -> Iterator[None]:
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Keep others from writing here, or, `shared`, from taking away. Raises StoreError when another does that.
 
-        `wait`: wait for the other's end instead. Who has kept all others out already goes on.
+        Who has kept all others out already goes on.
         """
         if self._is_ours:
             yield
             return
         with _opened(self.path / "lock") as descriptor:
             try:
-                how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-                fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StoreError(f"another backup or restore uses {self.path}: wait until it has ended") from None
             if not shared:

@@ -39,7 +39,8 @@ def move(source: "Client", target: "Client", take: "Callable[[Client], str]") ->
     identity = str(rows(source, _SOURCE)[0]["id"])
     with snapshot.taken(source, take(source)) as database:
         found = tables.tables(source, database)
-        _check_known(target, found)
+        if tables.unknown(target, found):
+            raise StoreError("the store is of a newer version of otel-costs: install that, and move then")
         staging = _opened(target, identity)
         wanted = sums.of(source, database, found)
         sent = sum(_send(source, database, table, staging) for table in found)
@@ -85,12 +86,3 @@ def _send(source: "Client", database: str, table: Table, staging: Staging) -> in
     for name, part in missing.items():
         staging.put(table, name, tables.blocks(source, database, table, part))
     return sum(part.rows for part in missing.values())
-
-
-def _check_known(target: "Client", found: list[Table]) -> None:
-    own = {
-        table.name: set(table.names) for table in tables.tables(target, str(target.command("select currentDatabase()")))
-    }
-    for table in found:
-        if not set(table.names) <= own.get(table.name, set()):
-            raise StoreError("the store is of a newer version of otel-costs: install that, and move then")

@@ -87,36 +87,23 @@ def holds(client: "Client") -> list[str]:
 
 def check_known(client: "Client", manifest: Manifest) -> None:
     """Raise StoreError when the backup has what this version does not know."""
-    own = {
-        table.name: set(table.names) for table in tables.tables(client, str(client.command("select currentDatabase()")))
-    }
-    for stored in manifest.tables:
-        table = stored.table
-        unknown = (
-            [table.name]
-            if table.name not in own
-            else [f"{table.name}.{name}" for name in table.names if name not in own[table.name]]
+    if unknown := tables.unknown(client, (stored.table for stored in manifest.tables)):
+        raise StoreError(
+            f"the backup {manifest.id} is of a newer version ({manifest.version}), which has {unknown}:"
+            " install that version or a newer one"
         )
-        if unknown:
-            raise StoreError(
-                f"the backup {manifest.id} is of a newer version ({manifest.version}), which has {unknown[0]}:"
-                " install that version or a newer one"
-            )
 
 
 def _opened(client: "Client", manifest: Manifest, *, merge: bool) -> Staging:
     """Open the staging of this backup, or go on with it. Raises StoreError when the store has other things in it."""
     name = f"{unfinished.RESTORE_PREFIX}{''.join(letter for letter in manifest.id.lower() if letter.isalnum())}"
-    for row in rows(
-        client,
-        "select name from system.databases where startsWith(name, {prefix:String})",
-        {"prefix": unfinished.RESTORE_PREFIX},
-    ):
-        other = Staging(client, row["name"])
-        if row["name"] != name and not merge and other.done("handed over"):
+    for beside in tables.databases(client, unfinished.RESTORE_PREFIX):
+        if beside == name:
+            continue
+        other = Staging(client, beside)
+        if not merge and other.done("handed over"):
             raise StoreError("a restore of another backup was cut half way: run it again first, or give --merge")
-        if row["name"] != name:
-            other.drop()
+        other.drop()
     staging = Staging(client, name)
     if staging.done("handed over"):
         return staging

@@ -37,7 +37,6 @@ _WAIT_S: Final = 60.0
 _ANSWER_S: Final = 300.0
 _POLL_S: Final = 0.1
 _INSERTS: Final = "select query_id from system.processes where query_kind in ('Insert', 'AsyncInsertFlush')"
-_OURS: Final = "select name from system.databases where startsWith(name, {prefix:String})"
 
 
 def take(client: "Client", *, written_to: bool = True) -> str:
@@ -89,8 +88,8 @@ def drop(client: "Client", name: str) -> None:
 
 def drop_all(client: "Client") -> None:
     """Drop the snapshots of all programs: for a store that nobody else can have open. Raises StoreError."""
-    for row in rows(client, _OURS, {"prefix": PREFIX}):
-        drop(client, row["name"])
+    for name in tables.databases(client, PREFIX):
+        drop(client, name)
 
 
 @contextmanager
@@ -127,8 +126,8 @@ def _wait_for_inserts(client: "Client") -> None:
 
 def _drop_forgotten(client: "Client") -> None:
     """Drop what a program has left that was killed."""
-    for row in rows(client, _OURS, {"prefix": PREFIX}):
+    for name in tables.databases(client, PREFIX):
         with suppress(ValueError):
-            made = datetime.strptime(row["name"].removeprefix(PREFIX).partition("_")[0], _STAMP).replace(tzinfo=UTC)
+            made = datetime.strptime(name.removeprefix(PREFIX).partition("_")[0], _STAMP).replace(tzinfo=UTC)
             if datetime.now(UTC) - made > _FORGOTTEN:
-                drop(client, row["name"])
+                drop(client, name)

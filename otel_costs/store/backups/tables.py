@@ -142,6 +142,26 @@ def _blocks(client: "Client", database: str, table: Table, part: Part, first: in
         yield block
 
 
+def unknown(client: "Client", found: Iterable[Table]) -> str | None:
+    """Return the first of some tables, or of their columns, that the store of `client` has not; None where it has all.
+
+    A store that is up to date has not what a newer version knows.
+    """
+    own = {table.name: set(table.names) for table in tables(client, str(client.command("select currentDatabase()")))}
+    for table in found:
+        if table.name not in own:
+            return table.name
+        if more := [name for name in table.names if name not in own[table.name]]:
+            return f"{table.name}.{more[0]}"
+    return None
+
+
+def databases(client: "Client", prefix: str) -> list[str]:
+    """Return the databases beside the store's whose names begin so, in the order of their names."""
+    sql = "select name from system.databases where startsWith(name, {prefix:String}) order by name"
+    return [row["name"] for row in rows(client, sql, {"prefix": prefix})]
+
+
 def numbered(keys: Iterable[str]) -> list[str]:
     """Return what tells the parts of a table apart, in their order: the key, and of equal ones which of them it is.
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store.backups import snapshot
+from otel_costs.store.backups import snapshot, tables
 from otel_costs.store.connection import StoreError
 from otel_costs.store.rows import rows
 
@@ -16,8 +16,6 @@ STAGED: Final = (
     f"select name from system.databases where startsWith(name, '{RESTORE_PREFIX}') or name = '{MOVE}' order by name"  # noqa: S608
 )
 """The query of their databases."""
-
-_SNAPSHOTS: Final = "select name from system.databases where startsWith(name, {prefix:String}) order by name"
 
 
 def staged(client: "Client") -> list[str]:
@@ -40,6 +38,6 @@ def said(name: str) -> str:
 
 def check_none(client: "Client") -> None:
     """Raise StoreError where rows of the store are in another database, too, and may come back from there."""
-    others = [*staged(client), *(row["name"] for row in rows(client, _SNAPSHOTS, {"prefix": snapshot.PREFIX}))]
+    others = [*staged(client), *tables.databases(client, snapshot.PREFIX)]
     if others:
         raise StoreError(said(others[0]))
