@@ -143,13 +143,17 @@ class JobQueue:
         if self.is_working():
             return False
         end = time.monotonic() + timeout_s
-        while self._jobs and time.monotonic() < end:
-            self._do_oldest(max(0.0, end - time.monotonic()))
-        # The last job may still be under way in the thread.
-        done = self._busy.acquire(timeout=max(0.0, end - time.monotonic()))
-        if done:
+        while (left_s := end - time.monotonic()) > 0:
+            if self._jobs:
+                self._do_oldest(left_s)
+                continue
+            # The last job may still be under way in the thread, and a finalizer may put one meanwhile.
+            if not self._busy.acquire(timeout=left_s):
+                return False
             self._busy.release()
-        return done and not self._jobs
+            if not self._jobs:
+                return True
+        return self.waiting() == 0
 
     def pause(self) -> None:
         """Wait for the job that is under way, and let none begin before `resume`.

@@ -199,6 +199,34 @@ def test_a_drain_waits_for_the_job_that_is_under_way() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_job_that_comes_while_a_drain_waits_is_done_by_it() -> None:
+    """A finalizer may put one in the moment between the last look at the queue and the end of the job under way."""
+    jobs, done = JobQueue(), list[str]()
+
+    class Late:
+        """The lock of who does a job; a finalizer runs when it is first taken."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.late = [lambda: done.append("late")]
+
+        def acquire(self, timeout: float) -> bool:
+            taken = self.lock.acquire(timeout=timeout)
+            while self.late:
+                jobs.put_from_finalizer(self.late.pop())
+            return taken
+
+        def release(self) -> None:
+            self.lock.release()
+
+        def locked(self) -> bool:
+            return self.lock.locked()
+
+    jobs._busy = Late()  # type: ignore[assignment]
+    assert jobs.drain(PATIENCE_S)
+    assert done == ["late"]
+
+
 def test_a_forked_child_leaves_its_parents_jobs_alone() -> None:
     """A job that waits at a fork is done once, by the parent."""
     read, write = os.pipe()

@@ -368,6 +368,14 @@ class TestGeneratorsThatOpenSessions:
             assert recorded.calls[-1].get(names.SESSION_ID) == expected
 
 
+def told(items: Iterator[None], closed: threading.Event) -> Iterator[None]:
+    """The items, and `closed` set once their generator was closed."""
+    try:
+        yield from items
+    finally:
+        closed.set()
+
+
 class TestGeneratorsThatAreDropped:
     """The garbage collector closes them, in the middle of anything."""
 
@@ -394,12 +402,14 @@ class TestGeneratorsThatAreDropped:
         exporter: InMemoryLogRecordExporter = Locking()  # type: ignore[no-untyped-call]
         recorded = Recorded(log_exporter=exporter)
         with instrumented(recorded):
-            cycle: list[Any] = [getattr(self, kind)()]
+            closed = threading.Event()
+            cycle: list[Any] = [told(getattr(self, kind)(), closed)]
             cycle.append(cycle)
             next(cycle[0])
             with lock:
                 del cycle
-                gc.collect()
+                while not closed.wait(0.01):
+                    gc.collect()  # does nothing while another thread collects
             assert recorded.calls == []  # all is written
             assert [found[names.SESSION_ID] for found in recorded.records(names.SESSION_EVENT)] == [kind]
 
