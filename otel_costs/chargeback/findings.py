@@ -29,6 +29,8 @@ _MEASURES: Final = (
     "count() as call_count, countIf(c.cost_usd is null) as unpriced_calls, coalesce(sum(c.cost_usd), 0) as cost_usd"
 )
 
+_NOTHING: Final[Row] = {"call_count": 0, "unpriced_calls": 0, "cost_usd": Decimal()}
+
 
 def check(client: "Client", selection: Selection, allocation: Allocation, most: int) -> Iterator[Row]:
     """Yield what each part of the rules does with the calls of a selection, tag by tag; `finding` is None where well.
@@ -58,10 +60,9 @@ def _assigned(client: "Client", selection: Selection, allocation: Allocation, ru
     found = rows(client, sql, bound)
     by_rule = {row["rule"]: row for row in found}
     matching = [sum(counts) for counts in zip(*(row["matching"] for row in found), strict=True)]
-    nothing = {"call_count": 0, "unpriced_calls": 0, "cost_usd": Decimal()}
-    yield _row(rules.tag, OWN_TAG, "", by_rule.get(0, nothing), None)
+    yield _row(rules.tag, OWN_TAG, "", by_rule.get(0, _NOTHING), None)
     for number, rule in enumerate(rules.rules, 1):
-        of = by_rule.get(number, nothing)
+        of = by_rule.get(number, _NOTHING)
         could = matching[number - 1] if matching else 0
         finding = None if of["call_count"] else LATE if could else NO_MATCH
         yield {**_row(rules.tag, RULE, rule.value, of, finding), "line": rule.days.line, "asks": _asks(rule)}
@@ -83,8 +84,7 @@ def _shared(client: "Client", selection: Selection, allocation: Allocation, rule
         row = found.get(one)
         lines = [shared.days.line for shared in rules.shared if shared.value == one]
         if row is None:
-            nothing = {"call_count": 0, "unpriced_calls": 0, "cost_usd": Decimal()}
-            yield {**_row(rules.tag, SHARED, one, nothing, NO_MATCH), "line": lines[0]}
+            yield {**_row(rules.tag, SHARED, one, _NOTHING, NO_MATCH), "line": lines[0]}
         else:
             finding = NOT_SPLIT if row["total_usd"] else None
             yield {**_row(rules.tag, SHARED, one, row, finding), "line": lines[0]}

@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 EVENLY: Final = "evenly"
 BY_SPEND: Final = "by_spend"
 
+DEFAULT_BY: Final = "tag.team"
+"""Whose statements are made where nothing is said."""
+
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2262, 1, 1, tzinfo=UTC)  # where the store's nanoseconds end
 

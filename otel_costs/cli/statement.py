@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from otel_costs.chargeback.rules import Allocation
+from otel_costs.chargeback.rules import DEFAULT_BY, Allocation
 from otel_costs.cli import formatting, options, output, time_zone
 from otel_costs.cli.failure import Failure
 from otel_costs.store.selection import Selection
@@ -21,7 +21,7 @@ _PLAIN: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,80}")
 
 @click.command("statement", short_help="Write what each team pays for a month.")
 @click.option("--month", "of_month", metavar="YYYY-MM", help="The month.  [default: the last one that is over]")
-@click.option("--by", metavar="tag.NAME", default="tag.team", show_default=True, help="Whose statements: by this tag.")
+@click.option("--by", metavar="tag.NAME", default=DEFAULT_BY, show_default=True, help="Whose statements: by this tag.")
 @click.option(
     "--to",
     "folder",

@@ -4,14 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Final
 
 from otel_costs.pricing.cost import CURRENCY
 from otel_costs.pricing.price_entry import Match
 from otel_costs.pricing.rates import EARLIEST, EXACT, LATEST, Rate
-
-LIST_COST: Final = "list_usd"
-"""What is measured where nothing else is said: the cost of calls at list prices, in US dollars."""
 
 Weights = Mapping[str, Decimal]
 """Units of a usage, and how much one of each counts."""

@@ -137,8 +137,8 @@ def of_sessions(selection: Selection) -> Condition:
         if (value := getattr(selection, name)) is not None:
             bound[name] = value
             parts.append(f"s.{CALL_COLUMNS[name]} = {{{name}:String}}")
-    assigned = [tag for tag in selection.tags if is_assigned(selection, tag[0])]
-    parts += _tagged("s", [tag for tag in selection.tags if tag not in assigned], bound)
+    own, assigned = _tags(selection)
+    parts += _tagged("s", own, bound)
     if assigned:
         has = " and ".join(_assigned(selection, assigned, bound))
         parts.append(
@@ -182,8 +182,8 @@ def _of_one_call(selection: Selection, bound: dict[str, Any], columns: Mapping[s
         if (value := getattr(selection, name)) is not None:
             bound[name] = value
             parts.append(f"c.{column} = {{{name}:String}}")
-    assigned = [tag for tag in selection.tags if is_assigned(selection, tag[0])]
-    parts += _tagged("c", [tag for tag in selection.tags if tag not in assigned], bound)
+    own, assigned = _tags(selection)
+    parts += _tagged("c", own, bound)
     parts += _assigned(selection, assigned, bound)
     if selection.errors:
         parts.append("c.error_type != ''")
@@ -199,6 +199,12 @@ def _tagged(table: str, tags: Sequence[tuple[str, str]], bound: dict[str, Any]) 
         # What is not there is empty, too: an empty value asks for what has no such tag.
         parts.append(f"{table}.tags[{{tag_{number}:String}}] = {{tagged_{number}:String}}")
     return parts
+
+
+def _tags(selection: Selection) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the tags that are asked for as calls bring them, and those of which rules say the value."""
+    assigned = [tag for tag in selection.tags if is_assigned(selection, tag[0])]
+    return [tag for tag in selection.tags if tag not in assigned], assigned
 
 
 def is_assigned(selection: Selection, tag: str) -> bool:

@@ -114,14 +114,17 @@ def terms(row: Mapping[str, Any]) -> CallTerms | None:
     book = pricing.current()
     if book.contracts is None:
         return None
-    models: Any = {"request_model": row["request_model"], "price_model": row["price_model"] or None}
-    return book.terms(_way(row), row["end_time"], **models)
+    return book.terms(_way(row), row["end_time"], **_models(row))
 
 
 def rates(row: Mapping[str, Any]) -> Rates:
     """Return the list prices of a call, a row that has COLUMNS."""
-    models: Any = {"request_model": row["request_model"], "price_model": row["price_model"] or None}
-    return pricing.current().rates(_way(row), row["start_time"], **models)
+    return pricing.current().rates(_way(row), row["start_time"], **_models(row))
+
+
+def _models(row: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the models, beside the one that answered, by which a price may be found."""
+    return {"request_model": row["request_model"], "price_model": row["price_model"] or None}
 
 
 def _way(row: Mapping[str, Any]) -> Call:

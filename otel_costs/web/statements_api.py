@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otel_costs.chargeback import statements
+from otel_costs.chargeback.rules import DEFAULT_BY
 from otel_costs.store.rows import Row
 from otel_costs.web.answer import answer
 from otel_costs.web.context import StoreOf
@@ -24,8 +25,6 @@ router: Final = APIRouter(tags=["reports"])
 STATEMENTS: Final = Asked(
     ("tz", "by", *FORM), own=(("month", "the month, such as 2026-11; the last one that is over by default"),)
 )
-
-DEFAULT_BY: Final = "tag.team"
 
 
 class Charged(Measures):
