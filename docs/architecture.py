@@ -59,7 +59,7 @@ A chat completion of OpenAI, as an example:
 3. When the response is over, the application goes on, and a job of `otel_costs/runtime/background.py` does the rest.
    `otel_costs/providers/openai/answer.py` makes one `Reading` of request and answer: what was said
    (`otel_costs/providers/openai/messages.py`), what was used (`otel_costs/providers/openai/usage.py`, with
-   `otel_costs/usage/reported.py`), and what the request asked that changes the price
+   `otel_costs/usage/reported.py`), and, of one that is not ordinary, what it asked for that changes the price
    (`otel_costs/providers/openai/options.py`).
 4. `otel_costs/calls/writer.py` writes it: it makes a `Bill` (`otel_costs/calls/bill.py`), finds the price in
    `otel_costs/pricing/`, and writes the ledger record, the message records, the span and the measurements to

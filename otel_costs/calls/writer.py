@@ -255,7 +255,7 @@ class _Writing:
         if inputs is None and not outputs:
             return
         may = self._may_have_content
-        if not call.messages_logged_elsewhere and content.is_written(call.identity, may_have_content=may):
+        if not call.messages_logged_elsewhere and (names.SESSION_ID in call.identity or (may and content.is_on)):
             session_id = call.identity.get(names.SESSION_ID)
             conversation = Conversation(
                 session_id or call.call_id or random_id(),

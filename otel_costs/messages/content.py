@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
@@ -14,7 +14,7 @@ from otel_costs.messages.drafts import Draft
 from otel_costs.privacy import sealing
 from otel_costs.privacy.keys import KeysError
 from otel_costs.privacy.sealing import Sealer
-from otel_costs.semconv import ENV_CAPTURE_CONTENT, ENV_CONTENT_KEY, SESSION_ID
+from otel_costs.semconv import ENV_CAPTURE_CONTENT, ENV_CONTENT_KEY
 from otel_costs.values import media, sanitize
 
 MAX_HASHED: Final = 1 << 20  # characters of text
@@ -32,6 +32,9 @@ class Capture(Enum):
     SPAN_AND_EVENT = "SPAN_AND_EVENT"
 
 
+is_on = False
+"""Whether content goes anywhere. Messages of a session are recorded with content or without, others where it is on."""
+
 _capture: Capture | None = None
 _sealer: Sealer | None = None
 _withheld: ContextVar[bool] = ContextVar("otel_costs_content_withheld", default=False)
@@ -43,9 +46,10 @@ def configure(capture: Capture | None = None) -> Capture:
     A value that is not one of the four switches content off, with a warning: a typing error must not publish prompts.
     So does a key that content cannot be sealed with. Where it can, no content goes to spans.
     """
-    global _capture, _sealer
+    global is_on, _capture, _sealer
     asked = capture or _parse(os.environ.get(ENV_CAPTURE_CONTENT, ""))
     _capture, _sealer = _sealed(asked)
+    is_on = _capture is not Capture.NO_CONTENT
     return _capture
 
 
@@ -72,12 +76,6 @@ def withheld() -> Iterator[None]:
 def is_withheld() -> bool:
     """Tell whether this is such a block, so that nothing may be derived from content."""
     return _withheld.get()
-
-
-def is_written(identity: Mapping[str, object], *, may_have_content: bool = True) -> bool:
-    """Tell whether the messages of a call of this session are written: those of any session, with content or without,
-    others where content is on."""
-    return SESSION_ID in identity or (may_have_content and capture() is not Capture.NO_CONTENT)
 
 
 def on_spans() -> bool:

@@ -56,10 +56,20 @@ class Draft(NamedTuple):
 _CHARACTERS: Final = 4  # a token: OpenAI's rule of thumb
 
 
+def text_length(drafts: Iterable[Draft]) -> int:
+    """Return the characters of what was said in text; media have none."""
+    texts = (said for draft in drafts if not draft.media_type for said in (draft.content, draft.arguments) if said)
+    return sum(map(len, texts))
+
+
+def tokens_of(characters: int) -> int:
+    """Return the tokens that a text of so many characters may have."""
+    return -(-characters // _CHARACTERS)
+
+
 def guessed_tokens(drafts: Iterable[Draft]) -> int:
     """Return the tokens of what was said in text, by its length; media have none that could be guessed."""
-    texts = (said for draft in drafts if not draft.media_type for said in (draft.content, draft.arguments) if said)
-    return -(-sum(map(len, texts)) // _CHARACTERS)
+    return tokens_of(text_length(drafts))
 
 
 def count(*drafts: Iterable[Draft]) -> int:

@@ -18,8 +18,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from openai.types.responses import Response
 
 from otel_costs import messages
-from otel_costs.messages.drafts import CONTEXT, Draft
-from otel_costs.providers.openai.messages import count_request, count_response, read_request, read_response
+from otel_costs.messages.drafts import CONTEXT, Draft, text_length
+from otel_costs.providers.openai.messages import count_response, measure_request, read_request, read_response
 from otel_costs.runtime import telemetry
 
 ENDPOINTS = (
@@ -439,8 +439,9 @@ PLAIN = {"role": "user", "content": "Hello"}
     ],
 )
 def test_what_is_counted_is_what_would_be_read(sent: object) -> None:
-    """A message that is kept nowhere is counted without being read, and counts as many as if it was."""
-    assert count_request("chat", {"messages": sent}) == len(read_request("chat", {"messages": sent}))
+    """A message that is kept nowhere is counted without being read, and counts as many, and as long, as if it was."""
+    drafts = read_request("chat", {"messages": sent})
+    assert measure_request("chat", {"messages": sent}) == (len(drafts), text_length(drafts) if drafts else None)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from otel_costs.calls import writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages import content, stop_sequences
-from otel_costs.messages.drafts import Draft, guessed_tokens
+from otel_costs.messages.drafts import Draft, guessed_tokens, text_length, tokens_of
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
+from otel_costs.providers.openai import hosted_tools, options, reported_cost
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import messages as openai_messages
-from otel_costs.providers.openai import options, reported_cost
 from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.options import Terms
 from otel_costs.providers.openai.request import Request, text
@@ -98,8 +98,9 @@ def read(request: Request, answered: Answered) -> Reading:
     used = terms.usage.quantities if terms.usage is not None else None
     # Tools alone are counted without a usage.
     if request.stream and (used is None or (used and used.keys() <= options.TOOL_UNITS)):
-        terms = _estimated(request, outputs, terms) or terms
-    terms = options.read(request, body, model, terms) or terms
+        terms = _estimated(request, body, outputs, terms) or terms
+    if not _is_ordinary(request, body, terms):
+        terms = options.read(request, body, model, terms) or terms
     is_billed, job, reason = _due(request, answered, terms.usage) or _Due()
     attributes, tools = _described(request) or ({}, None)
     return Reading(
@@ -140,6 +141,20 @@ def unanswered(request: Request, *reasons: CostReason, refused: bool = False) ->
     )
 
 
+@telemetry.never_raises("tell an ordinary call from others")
+def _is_ordinary(request: Request, body: Any, terms: Terms) -> bool:
+    """Return whether nothing changes the price of a chat's tokens but the tier that its answer names: as of most."""
+    return (
+        request.route.messages == "chat"
+        and request.host.provider in options.BY_FIELDS
+        and terms.service_tier is not None
+        and terms.usage is not None
+        and "cache_write_tokens" not in terms.usage.quantities
+        and hosted_tools.FIELDS.isdisjoint(request.body)
+        and hosted_tools.FIELDS.isdisjoint(body)
+    )
+
+
 @telemetry.never_raises("describe a request")
 def _described(request: Request) -> tuple[Mapping[str, object], object]:
     """Return what the span tells of what was asked, and the tools that were offered."""
@@ -155,10 +170,11 @@ def _described(request: Request) -> tuple[Mapping[str, object], object]:
         found[names.OUTPUT_TYPE] = request.route.output_type
     if request.stream:
         found[names.REQUEST_STREAM] = True
-    if not content.on_spans():
+    tools, stop = body.get("tools"), body.get("stop")
+    if not (tools or stop) or not content.on_spans():
         return found, None
-    found[names.REQUEST_STOP_SEQUENCES] = stop_sequences(body.get("stop"))
-    return found, body.get("tools")
+    found[names.REQUEST_STOP_SEQUENCES] = stop_sequences(stop)
+    return found, tools
 
 
 @telemetry.never_raises("read the head of an answer")
@@ -216,19 +232,22 @@ def _outputs(request: Request, body: Any) -> tuple[Sequence[Sequence[Draft]], in
 
 
 @telemetry.never_raises("estimate a usage")
-def _estimated(request: Request, outputs: Sequence[Sequence[Draft]], terms: Terms) -> Terms:
+def _estimated(request: Request, body: Any, outputs: Sequence[Sequence[Draft]], terms: Terms) -> Terms:
     """Guess the tokens of a stream that does not say its usage: four characters a token, OpenAI's rule of thumb.
 
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
-    if not request.inputs or request.route.messages not in _ESTIMATED:
+    said, asked = request.route.messages, text_length(request.inputs) if request.inputs else request.text_length
+    if asked is None or said not in _ESTIMATED:
         return terms
     if not terms.reasons:
         terms = terms.because(CostReason.USAGE_NOT_REPORTED)
     if CostReason.RESPONSE_NOT_READ in terms.reasons:
         return terms
-    said = {"input_tokens": guessed_tokens(request.inputs), "output_tokens": sum(map(guessed_tokens, outputs))}
-    guessed = Usage.of(said, estimated=True)
+    if request.inputs is None and body is not None:
+        outputs = openai_messages.read_response(said, body)
+    quantities = {"input_tokens": tokens_of(asked), "output_tokens": sum(map(guessed_tokens, outputs))}
+    guessed = Usage.of(quantities, estimated=True)
     return terms._replace(usage=guessed if terms.usage is None else terms.usage + guessed)
 
 

@@ -6,7 +6,7 @@ Nothing here raises, changes a payload, or takes anything from an iterator that 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from otel_costs.messages.drafts import CONTEXT, Draft, count
+from otel_costs.messages.drafts import CONTEXT, Draft, count, text_length
 from otel_costs.providers.openai import items as openai_items
 from otel_costs.providers.openai.parts import BESIDE, image, mapping, message, payload, sequence, text
 from otel_costs.runtime import telemetry
@@ -22,16 +22,23 @@ def read_request(endpoint: str, body: Mapping[str, Any]) -> list[Draft]:
     return [] if reader is None else _read(reader, body)
 
 
-def count_request(endpoint: str, body: Mapping[str, Any]) -> int:
-    """Return how many messages the request says, its history included."""
-    sent = body.get("messages") if endpoint == "chat" else None
-    if type(sent) is not list:
-        return count(read_request(endpoint, body))
-    for fields in sent:
-        # At first sight one message: a text, with nothing beside it.
-        if type(fields) is not dict or len(fields) != 2 or type(said := fields.get("content")) is not str or not said:
-            return count(read_request(endpoint, body))
-    return len(sent)
+def measure_request(endpoint: str, body: Mapping[str, Any]) -> tuple[int, int | None]:
+    """Return how many messages the request says, its history included, and how many characters of text.
+
+    None where it says nothing at all.
+    """
+    sent, characters = body.get("messages") if endpoint == "chat" else None, 0
+    if type(sent) is list and sent:
+        for fields in sent:
+            # At first sight one message: a text, with nothing beside it.
+            said = fields.get("content") if type(fields) is dict and len(fields) == 2 else None
+            if type(said) is not str or not said:
+                break
+            characters += len(said)
+        else:
+            return len(sent), characters
+    drafts = read_request(endpoint, body)
+    return count(drafts), text_length(drafts) if drafts else None
 
 
 def count_response(endpoint: str, body: Mapping[str, Any] | str) -> int:

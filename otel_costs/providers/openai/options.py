@@ -40,7 +40,10 @@ _UNTOLD_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_o
 _HAVE_WINDOWS: Final = frozenset({"openai"})
 """Providers that take less for a response that may take its time (openai 3.57, background_options)."""
 
-_HAVE_BATCHES: Final = frozenset({"openai", "azure.ai.openai"})
+BY_FIELDS: Final = frozenset({"openai", "azure.ai.openai"})
+"""Providers who are asked for what changes the price by fields of a request, not by the name of a model or a region."""
+
+_HAVE_BATCHES: Final = BY_FIELDS
 """Providers whose batches are half the price if they may take a day."""
 
 _TRAINED_BY_TOKENS: Final = frozenset({"supervised", "dpo"})

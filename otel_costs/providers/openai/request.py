@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, Final, Self, TypeAlias
 
 from otel_costs import hosts
+from otel_costs import semconv as names
 from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
 from otel_costs.calls.estimate import Kind
@@ -45,6 +46,8 @@ class Request:
     """What it says; None where that is only counted, or said by an earlier request."""
     message_count: int | None
     """How many messages it says, where they are only counted."""
+    text_length: int | None
+    """The characters of text in them, where they are only counted; None where it says nothing."""
 
     @classmethod
     def of(
@@ -60,17 +63,16 @@ class Request:
     ) -> Self:
         """Return the request of a body, made now; `identity` None is that of the place where it is made.
 
-        What it says is read before the application can change it. That of a stream is read where it is kept nowhere,
-        too: its length is what the tokens are estimated by, where no usage comes.
+        What it says is read before the application can change it, or counted where it is kept nowhere.
         """
         get = body.get
         model = text(get("model")) or (text(_session(body).get("model")) if "session" in body else None)
         if identity is None:
-            identity = _identity(body)
-        inputs = count = None
+            identity = attribution() if _NAMING.isdisjoint(body) else _identity(body)
+        said: _Said | None = None
         if not route.polls and route is not UNKNOWN:
-            inputs, count = _said(route.messages, body, kept=stream or content.is_written(identity)) or (None, None)
-        return cls(route, host, body, stream, deployment, time.time_ns(), path, model, identity, inputs, count)
+            said = _said(route.messages, body, kept=content.is_on or names.SESSION_ID in identity)
+        return cls(route, host, body, stream, deployment, time.time_ns(), path, model, identity, *(said or _UNREAD))
 
     @classmethod
     def read(cls, client: Any, options: Any, route: Route, *, stream: bool) -> Self:
@@ -133,6 +135,10 @@ def with_usage(options: Any) -> Any:
     return copied
 
 
+_NAMING: Final = frozenset({"metadata", "conversation", "safety_identifier", "user"})
+"""Fields of a request that may name its user or its session."""
+
+
 def _identity(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return whose a request is, which may name its user and its session; a conversation that is held is one."""
     metadata, conversation = body.get("metadata"), body.get("conversation")
@@ -142,10 +148,18 @@ def _identity(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return attribution(user, text(named) or text(conversation_id))
 
 
+_Said: TypeAlias = tuple[Sequence[Draft] | None, int | None, int | None]
+_UNREAD: Final[_Said] = (None, None, None)
+
+
 @telemetry.never_raises("read the messages of a request")
-def _said(endpoint: str, body: Mapping[str, Any], *, kept: bool) -> tuple[Sequence[Draft] | None, int | None]:
-    """Return what a request says, or, where it is not kept, how many messages it says."""
-    return (messages.read_request(endpoint, body), None) if kept else (None, messages.count_request(endpoint, body))
+def _said(endpoint: str, body: Mapping[str, Any], *, kept: bool) -> _Said:
+    """Return what a request says, or, where it is not kept, how many messages it says, and how long they are."""
+    return (
+        (messages.read_request(endpoint, body), None, None)
+        if kept
+        else (None, *messages.measure_request(endpoint, body))
+    )
 
 
 def _session(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -48,7 +48,7 @@ def read_usage(endpoint: str, body: object, request: _Json | None = None, provid
             return None
         if endpoint in _BY_OTHER_MEASURES:
             found = with_reported(found, usage_in(body), provider) or found
-        further = _further(endpoint, response_of(body))
+        further = _further(endpoint, body)
         return found + Usage({}, unknown=further) if further else found
     except Exception:  # noqa: BLE001  # whatever a provider sends, the call goes on
         return Usage({}, ("usage",))
@@ -105,8 +105,9 @@ def _further(endpoint: str, body: object) -> tuple[str, ...]:
     """Return what an answer says in usages that nobody reads: Groq's `usage_breakdown`, those of items of an output."""
     if not isinstance(body, dict):
         return ()
-    said = {key: value for key, value in body.items() if "usage" in key and key not in _READ}
-    for item in hosted_tools.objects(body.get("output")) if "output" in body else ():
+    answer: _Json = response_of(body) if "response" in body else body
+    said = {key: value for key, value in answer.items() if "usage" in key and key not in _READ}
+    for item in hosted_tools.objects(answer.get("output")) if "output" in answer else ():
         said |= {f"{_type(item)}.{key}": item[key] for key in item if "usage" in key and key != "svg_usage"}
     if endpoint == "responses" and isinstance(tools := said.get("tool_usage"), dict):
         said["tool_usage"] = {tool: _unread(tool, spent) for tool, spent in tools.items()}
