@@ -36,7 +36,7 @@ def main() -> None:
 
 def _answers(api: str) -> Iterator[tuple[str, Any]]:
     """Yield questions, as static/example.js asks them, and what is answered."""
-    for path in ("summary", "usage", "inbox", "tags", "sessions", "calls", "compare", "prices/missing"):
+    for path in ("summary", "usage", "usage/cache", "inbox", "tags", "sessions", "calls", "compare", "prices/missing"):
         yield path, _get(f"{api}{path}?range={_PERIOD}")
     for path in ("reasons", "budgets", "alerts"):
         yield path, _get(api + path)

@@ -78,9 +78,10 @@ class Savings:
 def savings(client: "Client", selection: Selection, *, most: int | None = None) -> Row:
     """Return what the cache saved the calls of a selection.
 
-    More calls than `most` that read from a cache are not looked at: none of them counts then. Raises StoreError.
+    More calls than `most` that read from a cache are not looked at: none of them counts then, and `not_counted` has
+    `most` + 1 of them. Raises StoreError.
     """
-    if most is not None and (calls := count(client, selection, where=_CACHED)) > most:
+    if most is not None and (calls := count(client, selection, where=_CACHED, most=most)) > most:
         return Savings(left_out={("", "", _TOO_MANY): _Left(calls)}).row()
     found = Savings()
     for row in selected_calls(client, selection, where=_CACHED):

@@ -42,11 +42,14 @@ def selected_calls(
                 yield dict(zip(columns, row, strict=True))
 
 
-def count(client: "Client", selection: Selection, *, session: str | None = None, where: str = "") -> int:
-    """Return how many calls those are. Raises StoreError."""
+def count(
+    client: "Client", selection: Selection, *, session: str | None = None, where: str = "", most: int | None = None
+) -> int:
+    """Return how many calls those are; past `most` they are not counted, and it is one more. Raises StoreError."""
     condition = _condition(client, selection, session)
-    sql = f"select count() as calls from owned_calls as c where {condition.sql}{where}"  # noqa: S608
-    (found,) = rows(client, sql, condition.parameters)
+    limit = "" if most is None else f" limit {most + 1}"
+    counted = f"select 1 from owned_calls as c where {condition.sql}{where}{limit}"  # noqa: S608
+    (found,) = rows(client, f"select count() as calls from ({counted})", condition.parameters)  # noqa: S608
     calls: int = found["calls"]
     return calls
 

@@ -63,15 +63,20 @@ class CacheNotCounted(Shape):
     cached_tokens: int
 
 
-class CacheUsage(Shape):
-    """Tokens that were read from a cache, and what they would have cost more at the input rate of the same price."""
+class CacheSavings(Shape):
+    """What tokens that were read from a cache would have cost more at the input rate of the same price."""
+
+    saved_usd: Money | None = Field(description="null: no call tells")
+    counted_calls: int
+    not_counted_calls: int = Field(description="too many to be looked at are one more than are looked at")
+    not_counted: list[CacheNotCounted]
+
+
+class CacheUsage(CacheSavings):
+    """Tokens that were read from a cache, and what that saved."""
 
     cached_tokens: int
     share: float | None = Field(description="cached tokens as a fraction of those that were sent; null without any")
-    saved_usd: Money | None = Field(description="null: no call tells")
-    counted_calls: int
-    not_counted_calls: int
-    not_counted: list[CacheNotCounted]
 
 
 class Usage(Shape):

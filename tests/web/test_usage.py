@@ -67,8 +67,19 @@ def test_more_cached_calls_than_a_request_prices(program: str, monkeypatch: pyte
     """What the cache saved is not told then, and that is said; the rest is."""
     monkeypatch.setattr(usage_api, "MOST_CALLS", 2)
     found = got(f"{program}/api/v1/usage", cookie("clerk"))
-    assert (found["cache"]["saved_usd"], found["cache"]["not_counted_calls"]) == (None, 4)
+    assert (found["cache"]["saved_usd"], found["cache"]["not_counted_calls"]) == (None, 3)  # one more than is looked at
     assert found["total"]["cost_usd"] == "0.019000"
+    assert got(f"{program}/api/v1/usage/cache", cookie("clerk"))["not_counted"] == found["cache"]["not_counted"]
+
+
+def test_what_the_cache_saved_alone(api: str) -> None:
+    """The same as in the usage, of the same filters, for a page that shows nothing else of it."""
+    whole = got(f"{api}/usage", kind="conversation")["cache"]
+    alone = got(f"{api}/usage/cache", kind="conversation")
+    assert alone == {name: value for name, value in whole.items() if name not in ("cached_tokens", "share")}
+    assert alone["saved_usd"] == "0.003750"
+    (row,) = csv.DictReader(io.StringIO(asked(f"{api}/usage/cache", kind="conversation", format="csv").text))
+    assert (row["saved_usd"], row["counted_calls"]) == ("0.003750", "3")
 
 
 def test_how_many_sessions_cost_how_much(api: str) -> None:

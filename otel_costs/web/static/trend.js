@@ -9,12 +9,22 @@ const DAY_MS = 86400000;
 const PIECES = { hour: 2.5, day: 190 }; // days, up to which a period is drawn by hours, and by days
 const COLOURS = 10;
 
-/** Return by what pieces of time a period is split: hour, day or month. */
-export function pieceOf(since, until) {
-  if (!since) return "day";
-  const days = (new Date(until ?? Date.now()) - new Date(since)) / DAY_MS;
-  return days <= PIECES.hour ? "hour" : days <= PIECES.day ? "day" : "month";
+const UNITS = { h: 1 / 24, d: 1, w: 7 }; // days
+const LENGTH = /^(\d{1,6})([hdw])$/;
+const MONTH = /^\d{4}-\d{2}$/;
+
+/** Return by what pieces of time a period is split, hour, day or month; null where only its bounds, which `summary` has, would tell. */
+export function pieceOf(query, summary) {
+  const range = query.get("range") ?? "";
+  const [, number, unit] = LENGTH.exec(range) ?? [];
+  if (number) return split(number * UNITS[unit]);
+  if (MONTH.test(range)) return "day";
+  if (range === "today" || range === "yesterday") return "hour";
+  if (!summary) return null;
+  return summary.since ? split((new Date(summary.until ?? Date.now()) - new Date(summary.since)) / DAY_MS) : "day";
 }
+
+const split = days => (days <= PIECES.hour ? "hour" : days <= PIECES.day ? "day" : "month");
 
 /** Return all pieces from the first to the last, as the API writes them, also those in which there was nothing. */
 function pieces(piece, rows, since, until, dayOf) {

@@ -14,6 +14,7 @@ import { First } from "./first.js";
 
 const GROUPS = 8;
 const ROWS = 12;
+const CHANGES_A_MINUTE = 12; // figures are asked for again every five seconds at most
 const KINDS = { user: "users", scenario: "scenarios" };
 
 /** The overview of everything that the address asks for. */
@@ -40,7 +41,10 @@ function Figures({ address, title, fixed, path, splits, isOne = false }) {
   const { changes } = useLive();
   const query = changed(shared(address.query), fixed);
   const summary = useAnswer("summary", query, changes);
+  // Each call is priced again for it: that is asked when the rest is there, and not with every change.
+  const saved = useAnswer(summary.data ? "usage/cache" : null, query, Math.floor(changes / CHANGES_A_MINUTE)).data;
   const given = address.query.get("by");
+  const piece = pieceOf(query, summary.data);
   const by = given && (splits.includes(given) || given.startsWith("tag.")) ? given : splits[0];
   // A store without any call, ever, is new: a period without calls is not.
   const any = useAnswer(summary.data?.call_count === 0 ? "calls" : null, changed(new URLSearchParams(fixed), { limit: 1 }), changes);
@@ -51,9 +55,9 @@ function Figures({ address, title, fixed, path, splits, isOne = false }) {
   if (summary.error?.status === 400) return html`${frame}<${Failure} error=${summary.error} />`;
   if (any.data?.total === 0 && isOne) return html`${frame}<${Section} title="Nothing is known of it"><p>No call, of any time, is recorded under this name. <a href=${href("/", shared(address.query))}>To the overview</a></p><//>`;
   return html`${frame}
-    <${Answer} of=${summary} what="Adding up">${data => html`<${Totals} data=${data} query=${query} isCurrent=${summary.isCurrent} zone=${address.zone} changes=${changes} />`}<//>
+    <${Answer} of=${summary} what="Adding up">${data => html`<${Totals} data=${data} saved=${saved} query=${query} isCurrent=${summary.isCurrent} zone=${address.zone} />`}<//>
     ${isNew ? html`<${First} />` : html`
-      ${summary.data && html`<${OverTime} query=${query} since=${summary.data.since} until=${summary.data.until} by=${by} splits=${splits} zone=${address.zone} changes=${changes} fixed=${fixed} />`}
+      ${piece && html`<${OverTime} query=${query} piece=${piece} by=${by} splits=${splits} zone=${address.zone} changes=${changes} fixed=${fixed} />`}
       <div class="grid">
         <${Breakdown} query=${query} by=${by} changes=${changes} fixed=${fixed} />
         <${Dearest} query=${query} changes=${changes} />
@@ -63,8 +67,7 @@ function Figures({ address, title, fixed, path, splits, isOne = false }) {
       </div>`}`;
 }
 
-function Totals({ data, query, isCurrent, zone, changes }) {
-  const saved = useAnswer("usage", query, changes).data?.cache;
+function Totals({ data, saved, query, isCurrent, zone }) {
   const { before, sessions, month } = data;
   const many = data.call_count;
   return html`<div aria-busy=${isCurrent ? null : "true"}><${Cards}>
@@ -76,7 +79,7 @@ function Totals({ data, query, isCurrent, zone, changes }) {
     <${Card} name="A session costs" note=${sessions.p50_usd === null ? "" : html`half of them up to <${Money} of=${sessions.p50_usd} />, 95 % up to <${Money} of=${sessions.p95_usd} />`}>
       ${sessions.mean_usd === null ? "–" : html`<${Money} of=${sessions.mean_usd} />`}<//>
     <${Card} name="Calls" note=${data.error_count ? html`<a class="warning" href=${here_with({ errors: "1" })}>${counted(data.error_count, "call")} failed</a>` : "none failed"}>${count(many)}<//>
-    <${Card} name="Cached input" note=${saved && Number(saved.saved_usd) ? html`saved <${Money} of=${saved.saved_usd} />` : `${short(data.tokens.cached_input)} tokens`}>
+    <${Card} name="Cached input" note=${saved && Number(saved.saved_usd) > 0 ? html`saved <${Money} of=${saved.saved_usd} />` : `${short(data.tokens.cached_input)} tokens`}>
       ${data.cached_share === null ? "–" : percent(data.cached_share)}<//>
     <${Card} name="Without a price" note=${data.unpriced_calls ? "their cost is unknown, not zero" : "every call has a price"}>
       ${data.unpriced_calls ? html`<a class="warning" href=${here_with({ unpriced: "1" })}>${count(data.unpriced_calls)}</a>` : "0"}<//>
@@ -86,16 +89,15 @@ function Totals({ data, query, isCurrent, zone, changes }) {
 /** The link that shows one group alone, on the page of that one where there is one. */
 const narrowed = by => name => here_with({ [by]: name });
 
-function OverTime({ query, since, until, by, splits, zone, changes, fixed }) {
-  const piece = pieceOf(since, until);
+function OverTime({ query, piece, by, splits, zone, changes, fixed }) {
   const found = useAnswer("costs", asked(query, { ...fixed, by: `${piece},${by}`, limit: GROUPS }), changes);
-  const tags = useAnswer("tags", query).data?.tags ?? [];
+  const tags = useAnswer(found.data ? "tags" : null, query).data?.tags ?? [];
   const names = tags.map(tag => `tag.${tag.name}`);
   const choices = [...new Set([...splits, ...names, by])];
   const split = html`<label>split by <select value=${by} onChange=${event => go(here_with({ by: event.target.value }))}>
     ${choices.map(name => html`<option value=${name} selected=${name === by}>${name}</option>`)}</select></label>`;
   return html`<${Section} title=${`Cost by ${piece}`} aside=${split} isCurrent=${found.isCurrent}>
-    <${Answer} of=${found}>${data => html`<${Trend} rows=${data.costs} piece=${piece} by=${by} since=${since} until=${until} dayOf=${at => day(at, zone)}
+    <${Answer} of=${found}>${data => html`<${Trend} rows=${data.costs} piece=${piece} by=${by} since=${data.since} until=${data.until} dayOf=${at => day(at, zone)}
       link=${by === "modality" ? () => null : narrowed(by)} zoom=${range => go(here_with({ range, from: null, to: null }))} />`}<//><//>`;
 }
 
