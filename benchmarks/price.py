@@ -13,8 +13,8 @@ from time import process_time
 import genai_prices
 
 from otel_costs.pricing import builtin_prices, price, stored_book, warm_up
-from otel_costs.pricing.builtin_prices import builtin_book
-from otel_costs.pricing.price_book import PriceBook, builtin_files
+from otel_costs.pricing.builtin_prices import builtin_book, builtin_files
+from otel_costs.pricing.price_book import PriceBook
 from otel_costs.usage import Usage
 
 CHAT = {

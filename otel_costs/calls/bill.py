@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from otel_costs import pricing
 from otel_costs import semconv as names
+from otel_costs.pricing import price_book
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Contracted, Cost
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import telemetry
@@ -62,7 +62,7 @@ class Bill:
         if self.usage is None:
             return None
         answered, asked = models
-        found = pricing.price(
+        found = price_book.price(
             self.usage,
             provider=provider,
             model=answered,

@@ -41,6 +41,16 @@ def builtin_book() -> StoredBook:
     return made
 
 
+def builtin_files() -> tuple[PriceFile, ...]:
+    """Return our own price files, one per provider."""
+    return builtin_book().files
+
+
+def builtin_base() -> BaseBook:
+    """Return the genai-prices that this release was built with."""
+    return builtin_book().base or BaseBook("", {})
+
+
 def make() -> StoredBook:
     """Return the book of the sources: of our YAML, and of the genai-prices that is installed where it is built."""
     return StoredBook(_files(), _base(), {"sources": _digest()})

@@ -1,45 +1,43 @@
-"""The prices in force: the user's file, over those of other packages, over our own, over genai-prices.
+"""Usage, model and time to cost, by the prices in force: the user's file, over those of other packages, over our own,
+over genai-prices.
 
 The rates of a call are found once and kept.
-
-A call has two names for its model, the one that answered and the one that was asked. The asked one counts where both
-are one model, and where the answered one is known nowhere: what a gateway turns to in place of a model has a price of
-its own. Terms of contracts are looked for by the same names.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from time import thread_time
 from typing import Final, TypeAlias
 
 from otel_costs import semconv
-from otel_costs.pricing import deployments, updates
+from otel_costs.pricing import updates
 from otel_costs.pricing.base_prices import BaseBook
-from otel_costs.pricing.builtin_prices import builtin_book
-from otel_costs.pricing.call_names import CallNames, Name
-from otel_costs.pricing.contract_prices import CallTerms, ContractBook
+from otel_costs.pricing.builtin_prices import builtin_base, builtin_files
+from otel_costs.pricing.call_search import Call, CallSearch
+from otel_costs.pricing.contract_prices import CallTerms, ContractBook, contracted
+from otel_costs.pricing.cost import CURRENCY, UNPRICED, Cost, cost_of
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.deployments import Deployment
-from otel_costs.pricing.endpoint import host, region
-from otel_costs.pricing.model_names import plain
-from otel_costs.pricing.price_entry import PriceFile, PriceFileError, settle
-from otel_costs.pricing.price_search import Question, Search
-from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
+from otel_costs.pricing.price_entry import PriceFile, PriceFileError
+from otel_costs.pricing.rates import Rates
 from otel_costs.pricing.updates import Updates
 from otel_costs.runtime import plugins
-from otel_costs.usage.units import DIMENSIONS
+from otel_costs.usage import Usage
+from otel_costs.usage.reported import read_given
 
 _log: Final = logging.getLogger(semconv.SCOPE)
 
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
 _MAX_NAME: Final = 256  # characters; longer names are looked up each time and not kept
 _MAX_TIMES: Final = 8  # intervals that are kept of each
+_MAX_SAID: Final = 10  # findings in the user's file
+_MAX_CHECK_S: Final = 0.05  # of processor time; a call may wait for it
 
-
-Call: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
-"""Provider, the model that answers, service tier, processing, endpoint and deployment, as the caller names them."""
+_book: "PriceBook | None" = None
+"""The one in force; None until it is needed."""
+_failed = False
 
 _Key: TypeAlias = tuple[str | None, ...]
 
@@ -52,11 +50,15 @@ class PriceBook:
         self.files = tuple(files)
         self.base = base or builtin_base()
         self.version = version
-        self.deployments = tuple(one for file in self.files for one in file.deployments)
         terms = tuple(file.terms for file in self.files if file.terms is not None)
         self.contracts = ContractBook(terms) if any(one.contracts for one in terms) else None
+        self._search = CallSearch(self.files, self.base)
         self._kept: dict[_Key, tuple[Rates, ...]] = {}
         self._terms: dict[_Key, tuple[CallTerms | None, datetime, datetime]] = {}
+
+    def under(self, file: PriceFile) -> "PriceBook":
+        """Return these prices with those of `file` over them."""
+        return PriceBook((file, *self.files), version="", base=self.base)
 
     def rates(
         self, call: Call, at: datetime, *, request_model: str | None = None, price_model: str | None = None
@@ -72,7 +74,7 @@ class PriceBook:
             for rates in kept:
                 if rates.start <= at < rates.end:
                     return rates
-        rates = self._find(call, request_model, price_model, at.astimezone(UTC))
+        rates = self._search.rates(call, request_model, price_model, at.astimezone(UTC))
         if any(part is not None and len(part) > _MAX_NAME for part in key):
             return rates
         if len(self._kept) >= _MAX_CALLS:
@@ -91,155 +93,169 @@ class PriceBook:
         if kept is not None and kept[1] <= ended < kept[2]:
             return kept[0]
         at = ended.astimezone(UTC)
-        call, names, behind = self._behind(call, CallNames.of(call[0], call[1], request_model, price_model))
-        search = Search(self.files, self.base, at)
-        called = self._called(search, call, names, behind) if names.provider else ()
-        found = self.contracts.find(_question(call, names.provider, called, behind), at)
+        question, start, end = self._search.question(call, request_model, price_model, at)
+        found = self.contracts.find(question, at)
         if not any(part is not None and len(part) > _MAX_NAME for part in key):
             if len(self._terms) >= _MAX_CALLS:
                 self._terms.clear()
             since, until = self.contracts.within(at)
-            start, end = _between(search)
             self._terms[key] = (found, max(since, start), min(until, end))
         return found
 
-    def _behind(self, call: Call, names: CallNames) -> tuple[Call, CallNames, Deployment | None]:
-        """Return the call as what is known of its deployment makes it: with the model behind, its zone and region."""
-        if not self.deployments:
-            return call, names, None
-        given = plain(call[5]) if call[5] else None
-        called = (given,) if given else (names.asked, names.answered)
-        behind = deployments.find(self.deployments, names.provider, called, host(call[4]))
-        if behind is None or behind.model is None:
-            return call, names, behind
-        answered = "" if names.answered in (behind.deployment, "unknown") else names.answered
-        model = answered or behind.model
-        asked = "" if model == behind.model else behind.model
-        return (*call[:5], behind.deployment), replace(names, answered=model, asked=asked), behind
 
-    def _find(self, call: Call, request_model: str | None, price_model: str | None, at: datetime) -> Rates:
-        call, names, behind = self._behind(call, CallNames.of(call[0], call[1], request_model, price_model))
-        search = Search(self.files, self.base, at)
-        found = self._look(search, call, names, behind) if names.provider else None
-        if found is not None and behind is not None:
-            found = _placed(found, behind)
-        found = found or Rates(((-1, {}),), None, reason=CostReason.UNKNOWN_MODEL)
-        start, end = _between(search)
-        return replace(found, start=start, end=end, plans={})
+def price(
+    usage: Usage | Mapping[str, object],
+    *,
+    provider: str,
+    model: str | None,
+    at: datetime | None = None,
+    service_tier: str | None = None,
+    processing: str | None = None,
+    endpoint: str | None = None,
+    deployment: str | None = None,
+    prices: PriceBook | None = None,
+    request_model: str | None = None,
+    price_model: str | None = None,
+    ended: datetime | None = None,
+) -> Cost:
+    """Return what `usage` costs; never raises.
 
-    def _look(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> Rates | None:
-        """Return the rates by the call's own names; else by those without a date, or by one that nobody answered to."""
-
-        def find(which: Iterable[Name], reason: CostReason | None = None) -> Rates | None:
-            question = _question(call, names.provider, tuple(which), behind)
-            found = search.find(question) if question.names else None
-            return replace(found, reason=found.reason or reason, plans={}) if found else None
-
-        one_model = self._is_one_model(names)
-        found = find(names.as_called(one_model=one_model))
-        found = found or find(names.undated(one_model=one_model), CostReason.DATED_NAME)
-        if found is None and self._may_be_asked(names, one_model=one_model):
-            found = find(names.of_asked(), CostReason.ANSWER_UNKNOWN)
-        return found
-
-    def _called(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> tuple[Name, ...]:
-        """Return the names that terms of a contract may know a call by: the asked one only where `_look` takes it."""
-        one_model = self._is_one_model(names)
-        called = tuple(names.as_called(one_model=one_model))
-        if not self._may_be_asked(names, one_model=one_model):
-            return called
-
-        def is_listed(which: Iterable[Name]) -> bool:
-            question = _question(call, names.provider, tuple(which), behind)
-            return bool(question.names) and search.find(question) is not None
-
-        asked = tuple(names.of_asked())
-        by_own = is_listed(called) or is_listed(names.undated(one_model=one_model))
-        return (*called, *asked) if not by_own and is_listed(asked) else called
-
-    def _may_be_asked(self, names: CallNames, *, one_model: bool) -> bool:
-        """Whether the asked model stands for another one that answered, which is known nowhere."""
-        return not one_model and not self._is_known(names.answered)
-
-    def _is_one_model(self, names: CallNames) -> bool:
-        """Whether the model that answered is the one that was asked, by another name: with a date, or an alias."""
-        if names.is_one_model():
-            return True
-        listed = self.base.find(names.provider, names.answered)
-        if listed is not None and (alias := self.base.find(names.provider, names.asked)) is not None:
-            return alias.price_id == listed.price_id
-        both = {names.answered, names.asked}
-        return any(both <= set(price.match.model) for file in self.files for price in file.of(names.provider))
-
-    def _is_known(self, model: str) -> bool:
-        """Whether `model` has a price of any provider: then it is known not to be the one that was asked."""
-        if any(self.base.find(provider, model) for provider in self.base.providers()):
-            return True
-        return any(price.is_for(model) for file in self.files for price in file.prices)
+    `usage` has units, or is a usage as a provider reports it.
+    `model` is the one that answered; `request_model` the one that was asked, where a call names another one, and
+    `price_model` what its price is listed under where that is more (`dall-e-3/hd/1024x1024`). `at` decides which prices
+    hold, to the second; None is now, and a time without a zone is UTC. A contract's terms are those of when the call
+    `ended`, None is `at`. `service_tier` is the one that the response names. `endpoint` is a host or a URL. `prices`
+    None is the book in force.
+    """
+    book = prices or _book
+    try:
+        book = book or current()
+        if not isinstance(usage, Usage):
+            usage = read_given(usage, provider)
+        moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
+        call = (provider, model, service_tier, processing, endpoint, deployment)
+        rates = book.rates(call, moment, request_model=request_model, price_model=price_model)
+        cost = cost_of(usage, rates, book.version)
+        if book.contracts is None:
+            return cost
+        terms = book.terms(call, ended or moment, request_model=request_model, price_model=price_model)
+        return cost if terms is None else contracted(cost, usage, rates, terms)
+    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
+        _log_once()
+        return Cost(None, UNPRICED, CostReason.INTERNAL_ERROR, (), None, CURRENCY, (), getattr(book, "version", ""))
 
 
-def _between(search: Search) -> tuple[datetime, datetime]:
-    """Return from when to when the answers of a search are those that it has given."""
-    start = max((moment for moment in search.moments if moment <= search.at), default=EARLIEST)
-    end = min((moment for moment in search.moments if moment > search.at), default=LATEST)
-    return start, end
+def costs_otherwise(
+    part: str,
+    whole: str,
+    *,
+    provider: str,
+    model: str | None,
+    at: datetime,
+    endpoint: str | None = None,
+    deployment: str | None = None,
+    request_model: str | None = None,
+) -> bool:
+    """Return whether `part` costs a model something else than `whole`, the unit that it is a part of, by the standard
+    price. `at` is aware. Never raises."""
+    try:
+        call = (provider, model, None, None, endpoint, deployment)
+        rates = current().rates(call, at, request_model=request_model)
+        priced = rates.bands[0][1]
+        return part in priced and priced[part] != priced.get(whole)
+    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
+        _log_once()
+        return False
 
 
-def _placed(rates: Rates, behind: Deployment) -> Rates:
-    """Return the rates of a deployment: what it multiplies is no fee of a tool."""
-    if behind.multiplier is not None:
-        factor = behind.multiplier
-        return rates.map(
-            lambda units: {u: r.times(factor) if "tokens" in DIMENSIONS[u] else r for u, r in units.items()},
-            price_id=f"{behind.name}>{rates.price_id}",
-        )
-    if behind.zone == "regional" and rates.reason is None and "regional" not in (rates.price_id or ""):
-        return replace(rates, reason=CostReason.ZONE_NOT_PRICED, plans={})
-    return rates
+def current() -> PriceBook:
+    """Return the book in force: the built-in one with its updates, under the file that OTEL_COSTS_PRICES names.
+
+    A file that cannot be used is logged once, and the prices without it hold. Never raises.
+    """
+    global _book
+    if _book is None:
+        try:
+            _book = load()
+            _say_findings(_book)
+        except PriceFileError as error:
+            _log.error("%s. The built-in prices are used; correct the file or unset %s.", error, semconv.ENV_PRICES)
+            _book = updated()
+    return _book
 
 
-def _question(call: Call, provider: str, names: tuple[Name, ...], behind: Deployment | None = None) -> Question:
-    _, _, service_tier, processing, endpoint, deployment = call
-    tier, way = settle(service_tier, processing)
-    at_host = host(endpoint)
-    return Question(
-        provider=provider,
-        names=names,
-        service_tier=tier,
-        processing=way,
-        endpoint=at_host,
-        region=(behind and behind.region) or region(at_host),
-        zone=behind.zone if behind and behind.multiplier is None else None,
-        deployment=plain(deployment) if deployment else None,
-    )
+def _say_findings(book: PriceBook) -> None:
+    """Log once what the user's file takes away, and what it has in vain."""
+    if not os.environ.get(semconv.ENV_PRICES):
+        return
+    from otel_costs.pricing.price_check import Finding, by_price  # noqa: PLC0415  # needed where there is a file
+
+    own, below = book.files[0], PriceBook(book.files[1:], version="", base=book.base)
+    found: list[Finding] = []
+    began, more = thread_time(), ""
+    for _, findings in by_price(own, below):
+        found += findings
+        if len(found) > _MAX_SAID or thread_time() - began > _MAX_CHECK_S:
+            more = "; there may be more"
+            break
+    if found:
+        said = "; ".join(f"line {each.line}: {each.price} {each.problem}" for each in found[:_MAX_SAID])
+        _log.warning("%s: %s%s. `otel-costs prices check` says all of it.", own.name, said, more)
 
 
-def builtin_files() -> tuple[PriceFile, ...]:
-    """Return our own price files, one per provider."""
-    return builtin_book().files
+def load(path: str | None = None) -> PriceBook:
+    """Return the book under the price file at `path`, or under the one that OTEL_COSTS_PRICES names, if any.
+
+    Raises PriceFileError, which says file, line and field.
+    """
+    path = path or os.environ.get(semconv.ENV_PRICES)
+    return with_file(path) if path else updated()
 
 
-def builtin_base() -> BaseBook:
-    """Return the genai-prices that this release was built with."""
-    return builtin_book().base or BaseBook("", {})
+def use(book: PriceBook | None) -> None:
+    """Put `book` in force; None lets the next price load it anew."""
+    global _book
+    _book = book
+
+
+def reload() -> PriceBook:
+    """Load the prices anew and put them in force; if they are bad, raise PriceFileError and keep the old ones."""
+    book = load()
+    use(book)
+    return book
+
+
+def warm_up() -> None:
+    """Load what the first price would wait for. Never raises."""
+    try:
+        current()
+    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
+        _log_once()
+
+
+def _log_once() -> None:
+    global _failed
+    if not _failed:
+        _failed = True
+        _log.warning("A cost could not be computed; the usage is recorded without it.", exc_info=True)
 
 
 @cache
 def builtin() -> PriceBook:
     """Return the book of our own files over genai-prices, as this release has them."""
-    return _book((), Updates())
+    return _made((), Updates())
 
 
 def updated() -> PriceBook:
     """Return the built-in book with what `otel-costs prices update` stored."""
-    return _book((), updates.read(), _brought())
+    return _made((), updates.read(), _brought())
 
 
 def with_file(path: str) -> PriceBook:
     """Return that book with the price file at `path` over it; raise PriceFileError if it cannot be used."""
     from otel_costs.pricing.price_file import load  # noqa: PLC0415  # PyYAML, which the built-in prices do not need
 
-    return _book((load(path),), updates.read(), _brought())
+    return _made((load(path),), updates.read(), _brought())
 
 
 @cache
@@ -258,7 +274,7 @@ def _brought() -> tuple[PriceFile, ...]:
     return tuple(found)
 
 
-def _book(own: tuple[PriceFile, ...], stored: Updates, brought: tuple[PriceFile, ...] = ()) -> PriceBook:
+def _made(own: tuple[PriceFile, ...], stored: Updates, brought: tuple[PriceFile, ...] = ()) -> PriceBook:
     files, base = builtin_files(), stored.base or builtin_base()
     ours = max((file.version for file in files), default="")
     versions = [*(file.version for file in (*own, *stored.files, *brought)), ours, base.version]

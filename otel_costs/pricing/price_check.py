@@ -7,18 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_costs import semconv
 from otel_costs.pricing.call_names import Name
+from otel_costs.pricing.call_search import Call
 from otel_costs.pricing.contract_terms import Contract
 from otel_costs.pricing.cost import CURRENCY
 from otel_costs.pricing.endpoint import host, region
-from otel_costs.pricing.price_book import Call, PriceBook
 from otel_costs.pricing.price_entry import PROVIDER_IDS, Price, PriceFile, provider_id
 from otel_costs.pricing.price_search import Question, Search
 from otel_costs.pricing.rates import EARLIEST, Rates
 from otel_costs.usage.units import DIMENSIONS, WHOLES
+
+if TYPE_CHECKING:
+    from otel_costs.pricing.price_book import PriceBook
 
 _TIERS: Final = (("flex", None), ("priority", None), (None, "batch"))
 _MAX_LOST: Final = 8  # units, tiers and lengths that are named
@@ -36,7 +39,7 @@ class Finding:
     problem: str
 
 
-def findings(file: PriceFile, below: PriceBook, *, now: datetime | None = None) -> list[Finding]:
+def findings(file: PriceFile, below: "PriceBook", *, now: datetime | None = None) -> list[Finding]:
     """Return what there is to say of the prices in `file`, over the book `below`, in the order of their lines."""
     return sorted(
         (finding for _, found in by_price(file, below, now=now) for finding in found), key=lambda finding: finding.line
@@ -44,7 +47,7 @@ def findings(file: PriceFile, below: PriceBook, *, now: datetime | None = None) 
 
 
 def by_price(
-    file: PriceFile, below: PriceBook, *, now: datetime | None = None
+    file: PriceFile, below: "PriceBook", *, now: datetime | None = None
 ) -> Iterator[tuple[Price, list[Finding]]]:
     """Yield each price with what there is to say of it, as it is looked at: a millisecond, or a few for a wide one."""
     check = _Check(file, below, now or datetime.now(UTC))
@@ -58,9 +61,9 @@ def by_price(
 
 
 class _Check:
-    def __init__(self, file: PriceFile, below: PriceBook, now: datetime) -> None:
+    def __init__(self, file: PriceFile, below: "PriceBook", now: datetime) -> None:
         self._file, self._below, self._now = file, below, now
-        self._all = PriceBook((file, *below.files), version="", base=below.base)
+        self._all = below.under(file)
         self._known: dict[str, tuple[str, ...]] = {}
 
     def problems(self, price: Price) -> Iterator[str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from otel_costs.pricing import updates
 from otel_costs.pricing.base_prices import BaseBook, BaseModel
-from otel_costs.pricing.price_book import PriceBook, builtin_files
+from otel_costs.pricing.builtin_prices import builtin_files
+from otel_costs.pricing.price_book import PriceBook
 from otel_costs.pricing.price_entry import Price, PriceFile, provider_id
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rate
 

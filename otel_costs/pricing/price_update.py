@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from otel_costs.pricing import genai_prices_data, stored_book, updates
 from otel_costs.pricing.base_prices import BaseBook, Json
+from otel_costs.pricing.builtin_prices import builtin_base
 from otel_costs.pricing.download import fetch, printable_url
-from otel_costs.pricing.price_book import builtin_base
 from otel_costs.pricing.price_entry import Price, PriceFile, PriceFileError
 from otel_costs.pricing.rates import LATEST
 from otel_costs.pricing.stored_book import StoredBook

@@ -8,10 +8,10 @@ from typing import Any, Final
 from otel_costs import pricing
 from otel_costs import semconv as names
 from otel_costs.calls.bill import Bill
+from otel_costs.pricing.call_search import Call
 from otel_costs.pricing.contract_prices import CallTerms
 from otel_costs.pricing.cost import Cost
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.price_book import Call
 from otel_costs.pricing.rates import Rates
 from otel_costs.usage import Usage
 

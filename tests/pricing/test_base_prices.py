@@ -10,8 +10,8 @@ from genai_prices.data_units import unit_data
 
 from otel_costs.pricing import genai_prices_data
 from otel_costs.pricing.base_prices import BaseModel
+from otel_costs.pricing.builtin_prices import builtin_base
 from otel_costs.pricing.genai_prices_data import unit_of
-from otel_costs.pricing.price_book import builtin_base
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 base_prices = builtin_base()

@@ -219,7 +219,7 @@ def test_zones_of_a_deployment(deployment: str, usd: str, status: str) -> None:
         "version: t\ncurrency: USD\ndeployments:\n  - {provider: azure.ai.openai, deployment: Prod,"
         f" endpoint: acme.openai.azure.com, model: gpt-4o, {deployment}}}\n"
     )
-    files = (price_file.parse(text, "t.yaml"), *pricing.price_book.builtin_files())
+    files = (price_file.parse(text, "t.yaml"), *pricing.builtin_prices.builtin_files())
     asked: dict[str, Any] = {"provider": "azure.ai.openai", "at": AT, "prices": PriceBook(files, version="t")}
     at_host = "https://acme.openai.azure.com/openai"
     usage = {"input_tokens": 4_000_000}  # at 2.50 a million
@@ -323,7 +323,7 @@ def test_an_update_takes_no_contracts(tmp_path: Path) -> None:
 def test_what_check_says(text: str, said: str | None) -> None:
     """Of contracts that no call has, or that lack a rate of exchange."""
     text = "version: t\ncurrency: USD\n" + text
-    below = PriceBook(pricing.price_book.builtin_files(), version="t")
+    below = PriceBook(pricing.builtin_prices.builtin_files(), version="t")
     found = price_check.findings(price_file.parse(text, "t.yaml"), below, now=datetime(2026, 12, 1, tzinfo=UTC))
     assert len(found) == (said is not None), found
     if said is not None:
@@ -377,7 +377,7 @@ def test_the_file_of_the_docs() -> None:
     """docs/contracts.md has a file of which there is nothing to say."""
     page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text(encoding="utf-8")
     text = page.partition("```yaml\n")[2].partition("```")[0]
-    below = PriceBook(pricing.price_book.builtin_files(), version="t")
+    below = PriceBook(pricing.builtin_prices.builtin_files(), version="t")
     file = price_file.parse(text, "contracts.yaml")
     assert file.terms is not None
     assert len(file.terms.contracts) == 3

@@ -10,8 +10,10 @@ from textwrap import dedent, indent
 import pytest
 
 from otel_costs.pricing import price_book
+from otel_costs.pricing.builtin_prices import builtin_base, builtin_files
+from otel_costs.pricing.call_search import Call
 from otel_costs.pricing.endpoint import host, region
-from otel_costs.pricing.price_book import Call, PriceBook, builtin, builtin_base, builtin_files, with_file
+from otel_costs.pricing.price_book import PriceBook, builtin, with_file
 from otel_costs.pricing.price_table import nearest, rows
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
 

@@ -169,7 +169,8 @@ def test_a_provider_that_falls_back_on_one_without_prices_is_checked() -> None:
 
 def test_our_own_files_have_nothing_in_vain() -> None:
     """What the check says of a user's file is not true of ours."""
-    from otel_costs.pricing.price_book import PriceBook, builtin_base, builtin_files
+    from otel_costs.pricing.builtin_prices import builtin_base, builtin_files
+    from otel_costs.pricing.price_book import PriceBook
 
     base = PriceBook((), version="base", base=builtin_base())
     never = [

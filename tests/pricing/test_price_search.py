@@ -15,8 +15,9 @@ from otel_costs import pricing
 from otel_costs import semconv as names
 from otel_costs.calls.bill import Bill
 from otel_costs.pricing import Cost
+from otel_costs.pricing.builtin_prices import builtin_base, builtin_files
 from otel_costs.pricing.model_names import is_form, spellings, undated
-from otel_costs.pricing.price_book import PriceBook, builtin, builtin_base, builtin_files
+from otel_costs.pricing.price_book import PriceBook, builtin
 from otel_costs.pricing.price_file import parse
 from otel_costs.usage import Usage
 from tests.support.recorded import Recorded

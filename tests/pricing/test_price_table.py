@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from otel_costs import price
-from otel_costs.pricing.price_book import PriceBook, builtin_files
+from otel_costs.pricing.builtin_prices import builtin_files
+from otel_costs.pricing.price_book import PriceBook
 from otel_costs.pricing.price_entry import PriceFileError
 from otel_costs.pricing.price_file import parse
 

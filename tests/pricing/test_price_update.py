@@ -21,7 +21,7 @@ import trustme
 from genai_prices.data import providers
 
 from otel_costs import pricing
-from otel_costs.pricing import daily_update, download, genai_prices_data, price, price_update, updates
+from otel_costs.pricing import daily_update, download, genai_prices_data, price, price_book, price_update, updates
 from otel_costs.pricing.download import fetch, printable_url
 from otel_costs.pricing.price_book import PriceBook, builtin, updated
 from otel_costs.pricing.price_update import Change, prepare
@@ -527,13 +527,13 @@ def test_nothing_is_fetched_by_itself(server: Server, monkeypatch: pytest.Monkey
 def test_a_process_that_was_told_to_updates_itself(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a thread of its own; and the prices that it fetched are in force."""
     fetched = threading.Event()
-    used = pricing.use
+    used = price_book.use
 
     def use(book: PriceBook | None) -> None:
         used(book)
         fetched.set()
 
-    monkeypatch.setattr(pricing, "use", use)
+    monkeypatch.setattr(price_book, "use", use)
     monkeypatch.setattr(genai_prices_data, "URL", server.at("/data.json", raw(later())))
     monkeypatch.setenv("OTEL_COSTS_PRICES_UPDATE", "daily")
     daily_update.start()

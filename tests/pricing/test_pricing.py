@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_costs import pricing, semconv
-from otel_costs.pricing import Cost, Line, PriceFileError, price
-from otel_costs.pricing.price_book import PriceBook, builtin, builtin_base, with_file
+from otel_costs.pricing import Cost, Line, PriceFileError, price, price_book
+from otel_costs.pricing.builtin_prices import builtin_base
+from otel_costs.pricing.price_book import PriceBook, builtin, with_file
 from otel_costs.usage import Usage
 from otel_costs.usage.units import DIMENSIONS, UNITS, WHOLES
 
@@ -29,8 +30,8 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let every test find the prices as a new process does."""
     monkeypatch.delenv(semconv.ENV_PRICES, raising=False)
-    monkeypatch.setattr(pricing, "_book", None)
-    monkeypatch.setattr(pricing, "_failed", False)
+    monkeypatch.setattr(price_book, "_book", None)
+    monkeypatch.setattr(price_book, "_failed", False)
     yield
     pricing.use(None)
 

@@ -10,9 +10,10 @@ from typing import Any
 import openai
 import pytest
 
-from otel_costs import hosts, messages, pricing
+from otel_costs import hosts, messages
 from otel_costs import semconv as names
 from otel_costs.calls import bill, call, message_log, writer
+from otel_costs.pricing import price_book
 from otel_costs.providers import openai as openai_package
 from otel_costs.providers.openai import usage
 from otel_costs.sessions import scope
@@ -27,7 +28,7 @@ PREFIX = openai_package.__name__ + "."
 MODULES = (
     openai_package,
     *(importlib.import_module(found.name) for found in pkgutil.iter_modules(openai_package.__path__, PREFIX)),
-    *(hosts, body, audio_length, streaming, ids, bill, message_log, scope, messages, pricing, call, writer),
+    *(hosts, body, audio_length, streaming, ids, bill, message_log, scope, messages, price_book, call, writer),
 )
 
 # They are what keeps a bug from the application, or are the patches themselves.
@@ -164,7 +165,7 @@ def test_a_bug_is_logged_once(
     "place",
     [
         "openai.usage.read_usage", "openai.messages.read_request", "openai.messages.read_response",
-        "openai.answer.failure", "openai.jobs.identified", "pricing.price",
+        "openai.answer.failure", "openai.jobs.identified", "price_book.price",
     ],
 )  # fmt: skip
 def test_tokens_cost_and_words_fail_apart(
@@ -177,9 +178,9 @@ def test_tokens_cost_and_words_fail_apart(
     list(client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True))
     calls = recorded.calls
     assert len(calls) == len(recorded.spans) == 2
-    if place not in ("openai.usage.read_usage", "pricing.price"):
+    if place not in ("openai.usage.read_usage", "price_book.price"):
         assert [call[names.COST_STATUS] for call in calls] == ["priced", "priced"]
-    if place == "pricing.price":
+    if place == "price_book.price":
         assert [call["gen_ai.usage.input_tokens"] > 0 for call in calls] == [True, True]
 
 
