@@ -1,16 +1,17 @@
 """What a rule finds in the store at a moment: a finding per thing that it is true of."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from otel_costs.alerts import rules
+from otel_costs.alerts import bills, rules
+from otel_costs.alerts.finding import MOST, Finding, money
 from otel_costs.alerts.rules import Rule
-from otel_costs.store import bill_differences, health, reports
+from otel_costs.store import health, reports
 from otel_costs.store.periods import period
 from otel_costs.store.rows import Row, rows
 
@@ -18,26 +19,10 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that a rule is true of. `subject` is the same as long as it is the same thing."""
-
-    subject: str
-    message: str
-    user_id: str = ""
-    session_id: str = ""
-    tells_end: bool = True
-    once: bool = False
-    """Whether it is told one time only, also when it ends and begins again."""
-
-
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 _WEEKS: Final = 4
 _ENOUGH_WEEKS: Final = 2
-_MOST: Final = 100
-"""Findings of a rule at one moment; of more the dearest."""
-
 _DEAR: Final = """
 select c.session_id as session_id, any(c.user_id) as user_id, sum(c.cost_usd) as usd from owned_calls as c
 where c.session_id in (
@@ -88,32 +73,21 @@ _DAY_USD: Final = """
 select coalesce(sum(cost_usd), 0) as usd from owned_calls
 where end_time >= {since:DateTime64(3, 'UTC')} and end_time <= {at:DateTime64(3, 'UTC')}
 """
-# Units of other currencies are left out: they were not compared. What is not money counts by its share alone.
-_BILLS: Final = """
-select vendor, part, day, anyIf(cause, unit = {whole:String}) as of_day, any(cause) as of_any,
-    anyIf(difference, unit = {whole:String}) as usd, countIf(unit = {whole:String}) as is_money,
-    max(if(unit = {usd:String} or ours is null and cause = 'another_currency', 0,
-        100 * toFloat64(abs(difference)) / greatest(toFloat64(abs(coalesce(theirs, 0))),
-            toFloat64(abs(coalesce(ours, 0)))))) as percent
-from open_bill_differences group by vendor, part, day
-having {least_usd:Decimal(38, 12)} > 0 and abs(usd) >= {least_usd:Decimal(38, 12)}
-    or {least_percent:Decimal(38, 12)} > 0 and percent >= toFloat64({least_percent:Decimal(38, 12)})
-order by abs(usd) desc, percent desc, vendor, part, day limit {most:UInt32}
-"""
 _LAST: Final = "select max(end_time) as last from owned_calls where end_time <= {at:DateTime64(3, 'UTC')}"
 
 
 def find(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
-    """Return what a rule is true of at a moment. Raises StoreError.
+    """Return what a rule is true of at a moment, which is about now. Raises StoreError.
 
-    Budgets, missing calls and damage are those of now.
+    Budgets, missing calls, bills and damage are those of now, whatever the moment: past.Past has those of before.
     """
     return _OF[rule.when](client, rule, at)
 
 
-def _budgets(client: "Client", rule: Rule, _at: datetime) -> list[Finding]:
+def of_budgets(rule: Rule, budgets: Iterable[Row]) -> list[Finding]:
+    """Return which shares of budgets are spent, by rows of budget_status."""
     found = []
-    for row in reports.budget_status(client):
+    for row in budgets:
         # What was spent of nothing is more than all of it.
         used = Decimal(str(row["used"])) if isfinite(row["used"]) else Decimal("Infinity")
         allowed = row["limit_usd"] + row["carried_usd"]
@@ -124,19 +98,43 @@ def _budgets(client: "Client", rule: Rule, _at: datetime) -> list[Finding]:
                     Finding(
                         f"{row['scope']}|{row['name']}|{row['period']}|{row['period_start']:%Y-%m-%dT%H:%M}|{share:f}",
                         f"budget of {of} for the {row['period']}: {share:.0%} is reached,"
-                        f" ${_money(row['spent_usd'])} of ${_money(allowed)}",
+                        f" ${money(row['spent_usd'])} of ${money(allowed)}",
                         user_id=row["name"] if row["scope"] == "user" else "",
                     )
                 )
     return found
 
 
+def of_missing_calls(gaps: Iterable[Row]) -> list[Finding]:
+    """Return which calls have not arrived, by rows of missing_calls."""
+    return [
+        Finding(
+            f"{row['process_id']}|{row['first_seq']}",
+            f"{row['missing_count']:,} calls of service {row['service']} have not arrived"
+            f" (process {row['process_id']}, from {row['first_seq']} to {row['last_seq']})",
+        )
+        for row in islice(gaps, MOST)
+    ]
+
+
+def of_arrivals(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+    """Return what is wrong with the calls that have arrived by a moment: their times, and that none came."""
+    found = []
+    if misdated := health.misdated(client, at):
+        found.append(Finding("misdated", f"{misdated:,} calls have a time that no clock can have meant"))
+    if rule.silent is not None:
+        (row,) = rows(client, _LAST, {"at": at})
+        if row["last"] < at - rule.silent:
+            found.append(Finding("silent", "no call has arrived for longer than the rule allows"))
+    return found
+
+
 def _dear_sessions(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
-    given = {"active": at - rule.active, "at": at, "usd": rule.usd, "most": _MOST}
+    given = {"active": at - rule.active, "at": at, "usd": rule.usd, "most": MOST}
     return [
         Finding(
             row["session_id"],
-            f"session {row['session_id']} has cost ${_money(row['usd'])} and still runs",
+            f"session {row['session_id']} has cost ${money(row['usd'])} and still runs",
             user_id=row["user_id"],
             session_id=row["session_id"],
             once=True,
@@ -152,7 +150,7 @@ def _rates(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     week = int(7 * _DAY / _HOUR)
     windows = " or ".join(f"({_WINDOW.format(hours=n * week + 1, until=n * week)})" for n in range(_WEEKS + 1))
     sql = _RATES.format(subject=subject, windows=windows)
-    found = rows(client, sql, {"at": at, "min_usd": rule.min_usd, "most": _MOST, "tag": tag})
+    found = rows(client, sql, {"at": at, "min_usd": rule.min_usd, "most": MOST, "tag": tag})
     if not found:
         return []
     first = {
@@ -174,7 +172,7 @@ def _rate(rule: Rule, row: Row, weeks: int) -> Finding | None:
     usual = row["before"] / weeks
     return Finding(
         f"{rule.by}|{row['subject']}",
-        f"{rule.by} {row['subject']} has cost ${_money(row['usd'])} in an hour; ${_money(usual)} is usual then",
+        f"{rule.by} {row['subject']} has cost ${money(row['usd'])} in an hour; ${money(usual)} is usual then",
         user_id=row["subject"] if rule.by == "user" else "",
     )
 
@@ -184,7 +182,7 @@ def _new_models(client: "Client", _rule: Rule, at: datetime) -> list[Finding]:
         Finding(
             f"{row['provider']}/{row['model']}", f"a new model: {row['provider']}/{row['model']}", "", "", False, True
         )
-        for row in rows(client, _NEW, {"at": at, "most": _MOST})
+        for row in rows(client, _NEW, {"at": at, "most": MOST})
     ]
 
 
@@ -195,18 +193,7 @@ def _unpriced(client: "Client", _rule: Rule, at: datetime) -> list[Finding]:
             f"calls of {row['provider']}/{row['model']} ({row['operation']}) have no price, or not all of it:"
             f" {row['calls']:,} in 24 hours",
         )
-        for row in rows(client, _UNPRICED, {"at": at, "most": _MOST})
-    ]
-
-
-def _missing(client: "Client", _rule: Rule, _at: datetime) -> list[Finding]:
-    return [
-        Finding(
-            f"{row['process_id']}|{row['first_seq']}",
-            f"{row['missing_count']:,} calls of service {row['service']} have not arrived"
-            f" (process {row['process_id']}, from {row['first_seq']} to {row['last_seq']})",
-        )
-        for row in reports.missing_calls(client)[:_MOST]
+        for row in rows(client, _UNPRICED, {"at": at, "most": MOST})
     ]
 
 
@@ -214,62 +201,26 @@ def _day(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     since, _ = period("today", at, ZoneInfo(rule.zone))
     (row,) = rows(client, _DAY_USD, {"since": since, "at": at})
     day = since.astimezone(ZoneInfo(rule.zone)).date().isoformat()
-    said = f"{day} has cost ${_money(row['usd'])}, and ${_money(rule.usd)} is the mark"
+    said = f"{day} has cost ${money(row['usd'])}, and ${money(rule.usd)} is the mark"
     return [Finding(day, said)] if row["usd"] >= rule.usd else []
 
 
 def _health(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
-    found = [
+    set_aside = [
         Finding(f"detached|{row['table']}", f"the store has set {row['parts']:,} parts of {row['table']} aside")
         for row in health.detached(client)
     ]
-    if misdated := health.misdated(client):
-        found.append(Finding("misdated", f"{misdated:,} calls have a time that no clock can have meant"))
-    if rule.silent is not None:
-        (row,) = rows(client, _LAST, {"at": at})
-        if row["last"] < at - rule.silent:
-            found.append(Finding("silent", "no call has arrived for longer than the rule allows"))
-    return found
-
-
-def _bills(client: "Client", rule: Rule, _at: datetime) -> list[Finding]:
-    given = {
-        "whole": bill_differences.DAY_USD,
-        "usd": bill_differences.USD,
-        "least_usd": rule.usd,
-        "least_percent": rule.percent,
-        "most": _MOST,
-    }
-    return [
-        Finding(f"{row['vendor']}|{row['part']}|{row['day']}", _said_of_bill(row))
-        for row in rows(client, _BILLS, given)
-    ]
-
-
-def _said_of_bill(row: Row) -> str:
-    whose = f"{row['vendor']}'s bill" + (f" ({row['part']})" if row["part"] else "")
-    cause = (row["of_day"] or row["of_any"]).replace("_", " ")
-    if not row["is_money"]:
-        return f"{whose} of {row['day']} and what was recorded differ by {row['percent']:.1f}% of a quantity: {cause}"
-    more = "more" if row["usd"] > 0 else "less"
-    return f"{whose} of {row['day']} is ${_money(abs(row['usd']))} {more} than was recorded: {cause}"
-
-
-def _money(usd: Decimal) -> str:
-    """Return dollars to the cent, or where they are less, to the first digits that are there."""
-    return f"{usd:,.2f}" if usd >= Decimal("0.01") or not usd else f"{usd:.6f}"
+    return set_aside + of_arrivals(client, rule, at)
 
 
 _OF: Final[Mapping[str, Callable[["Client", Rule, datetime], list[Finding]]]] = {
-    rules.BUDGET: _budgets,
+    rules.BUDGET: lambda client, rule, _: of_budgets(rule, reports.budget_status(client)),
     rules.SESSION_COST: _dear_sessions,
     rules.SPEND_RATE: _rates,
     rules.NEW_MODEL: _new_models,
     rules.UNPRICED_CALLS: _unpriced,
-    rules.MISSING_CALLS: _missing,
+    rules.MISSING_CALLS: lambda client, *_: of_missing_calls(reports.missing_calls(client)),
     rules.DAY_TOTAL: _day,
     rules.STORE_HEALTH: _health,
-    rules.RECONCILE: _bills,
+    rules.RECONCILE: lambda client, rule, _: bills.find(client, rule),
 }
-NOW_ONLY: Final = (rules.BUDGET, rules.MISSING_CALLS, rules.STORE_HEALTH, rules.RECONCILE)
-"""What the store knows of now alone, and no dry run over the past can tell."""

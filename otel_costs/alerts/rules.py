@@ -223,6 +223,9 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     STORE_HEALTH: ("silent",),
     RECONCILE: ("usd", "percent"),
 }
+KINDS: Final = tuple(_FIELDS)
+"""What a rule may be of: its `when`."""
+
 _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     SESSION_COST: ("usd",),
     SPEND_RATE: ("by", "times"),

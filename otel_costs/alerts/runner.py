@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.alerts import conditions, state
 from otel_costs.alerts import rules as rules_of
-from otel_costs.alerts.conditions import Finding
 from otel_costs.alerts.delivery import Delivery
+from otel_costs.alerts.finding import Finding
 from otel_costs.alerts.rules import Rule, Rules, RulesError
 from otel_costs.alerts.state import Event, State
 from otel_costs.store import StoreError, live

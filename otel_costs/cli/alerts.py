@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
-from otel_costs.alerts import conditions
 from otel_costs.alerts import rules as rules_file
 from otel_costs.alerts.process import Process
 from otel_costs.alerts.state import Event, State
@@ -91,7 +91,7 @@ def run(path: Path, once: bool, interval: float, writer_dsn: str | None, dsn: st
 def try_(path: Path, step: int, since: datetime | None, until: datetime | None, form: str, dsn: str | None) -> None:
     """Show what rules would have sent over the past, the last seven days if nothing is said. Sends and notes nothing.
 
-    Rules of budgets, missing calls, bills and the store's health know only now, and are left out.
+    What the store does not know of the past of a rule is said, with the reason: in JSON as `not_known`.
     """
     from otel_costs.alerts.dry_run import would_have_sent  # noqa: PLC0415
     from otel_costs.store import live  # noqa: PLC0415
@@ -99,11 +99,15 @@ def try_(path: Path, step: int, since: datetime | None, until: datetime | None, 
     rules = rules_file.read(path)
     with options.opened(dsn, long_work=True) as client:
         end = min(until or datetime.max.replace(tzinfo=UTC), live.now(client))
-        found = would_have_sent(client, rules, since or end - timedelta(days=7), end, timedelta(minutes=step))
-    left_out = [rule.name for rule in rules.rules if rule.when in conditions.NOW_ONLY]
-    _write([_row(event, "would be sent") for event in found], form, "nothing would have been sent")
-    if left_out:
-        output.note(f"left out, because the store keeps no past of it: {', '.join(left_out)}")
+        begin = min(since or end - timedelta(days=7), end)
+        found, unknown = would_have_sent(client, rules, begin, end, timedelta(minutes=step))
+    told = [_row(event, "would be sent") for event in found]
+    if form == options.JSON:
+        output.write_json({"alerts": told, "not_known": [asdict(one) for one in unknown]})
+        return
+    _write(told, form, "nothing would have been sent")
+    for one in unknown:
+        output.note(f"{one.rule}: the store does not know {one.reason}")
 
 
 @alerts.command("list", short_help="List what was found and sent.")

@@ -4,7 +4,7 @@ To plan that view takes long, whatever it reads. Budgets of all, of scenarios an
 are counted by half hours; those of users, models and tags by the calls of their periods.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +26,7 @@ _HALF_HOUR: Final = (
     "arrayCount(moment -> moment <= half_hour * 1800000, {moments:Array(Int64)}) as piece,"
     " cost_usd as usd, unpriced_calls as unpriced"
 )
-_BUDGETED: Final = "which in (select scope, name from budget_limits)"
+BUDGETED: Final = "which in (select scope, name from budget_limits)"
 _OF_USERS: Final = (
     f"select 'user' as scope, user_id as name, {_CALL} from owned_calls"  # noqa: S608
     " where end_time >= {since_user:DateTime64(3, 'UTC')}"
@@ -37,19 +37,19 @@ _SUMS: Final = (
     " group by scope, name, piece"
 )
 
-_ROLLED: Final = {
+ROLLED: Final[Mapping[str, str]] = {
     "all": "[('all', '')]",
     "scenario": "[('scenario', toString(scenario))]",
     "service": "[('service', toString(service))]",
 }
-_ASKED: Final = {
+ASKED: Final[Mapping[str, str]] = {
     "model": "arrayMap(asked -> ('model', asked), arrayDistinct([toString(model), toString(request_model),"
     " concat(provider, '/', model), concat(provider, '/', request_model)]))",
     "tag": "arrayMap((key, value) -> ('tag', concat(key, '=', value)), mapKeys(tags), mapValues(tags))",
 }
 """Which budgets a row counts in, by their scope."""
 
-_NOTHING: Final = Decimal("0E-12")
+NOTHING: Final = Decimal("0E-12")
 _UNIT: Final = 10**12
 
 
@@ -65,7 +65,7 @@ def status(client: "Client") -> list[Row]:
     spent: dict[tuple[str, str], list[Row]] = {}
     for row in _spent(client, limits, moments):
         spent.setdefault((row["scope"], row["name"]), []).append(row)
-    found = [_status(limit, spent.get((limit["scope"], limit["name"]), ()), moments) for limit in limits]
+    found = [_of_now(limit, spent.get((limit["scope"], limit["name"]), ()), moments) for limit in limits]
     return sorted(found, key=lambda row: (-row["used"], row["scope"], row["name"], row["period"]))
 
 
@@ -82,10 +82,10 @@ def _spent(client: "Client", limits: Sequence[Row], moments: Sequence[datetime])
     if "user" in scopes:
         parts.append(_OF_USERS)
         bound["since_user"] = _first(limits, {"user"})
-    if rolled := scopes & _ROLLED.keys():
+    if rolled := scopes & ROLLED.keys():
         parts += _of_half_hours(client, limits, rolled, bound)
-    if asked := scopes & _ASKED.keys():
-        parts.append(_of_calls(_ASKED, asked, "end_time >= {since_asked:DateTime64(3, 'UTC')}"))
+    if asked := scopes & ASKED.keys():
+        parts.append(_of_calls(ASKED, asked, "end_time >= {since_asked:DateTime64(3, 'UTC')}"))
         bound["since_asked"] = _first(limits, asked)
     return rows(client, _SUMS.format(parts=" union all ".join(parts)), bound)
 
@@ -101,24 +101,25 @@ def _of_half_hours(
     half_hours = rollups.half_hours(client, since, dimensions, edges)
     if half_hours is None:
         bound["since_rolled"] = since
-        return [_of_calls(_ROLLED, scopes, "end_time >= {since_rolled:DateTime64(3, 'UTC')}")]
+        return [_of_calls(ROLLED, scopes, "end_time >= {since_rolled:DateTime64(3, 'UTC')}")]
     bound.update(half_hours)
     counted = (
         f"select which.1 as scope, which.2 as name, {_HALF_HOUR} from counted_half_hours"  # noqa: S608
-        f" array join {_which(_ROLLED, scopes)} as which"
-        f" where dimensions = {{dimensions:String}} and {rollups.COUNTED_HALF_HOURS} and {_BUDGETED}"
+        f" array join {which(ROLLED, scopes)} as which"
+        f" where dimensions = {{dimensions:String}} and {rollups.COUNTED_HALF_HOURS} and {BUDGETED}"
     )
-    return [counted, _of_calls(_ROLLED, scopes, rollups.CALLS_READ_ANEW)] if half_hours["anew"] else [counted]
+    return [counted, _of_calls(ROLLED, scopes, rollups.CALLS_READ_ANEW)] if half_hours["anew"] else [counted]
 
 
-def _of_calls(known: dict[str, str], scopes: Collection[str], calls: str) -> str:
+def _of_calls(known: Mapping[str, str], scopes: Collection[str], calls: str) -> str:
     return (
         f"select which.1 as scope, which.2 as name, {_CALL} from named_calls as c"  # noqa: S608
-        f" array join {_which(known, scopes)} as which where {calls} and {_BUDGETED}"
+        f" array join {which(known, scopes)} as which where {calls} and {BUDGETED}"
     )
 
 
-def _which(known: dict[str, str], scopes: Collection[str]) -> str:
+def which(known: Mapping[str, str], scopes: Collection[str]) -> str:
+    """Return the budgets that a call counts in, of some scopes, as an expression of pairs of scope and name."""
     return f"arrayConcat({', '.join(known[scope] for scope in sorted(scopes))})"
 
 
@@ -127,16 +128,21 @@ def _first(limits: Sequence[Row], scopes: Collection[str]) -> datetime:
     return min(moment for limit in limits if limit["scope"] in scopes for moment in _begins(limit)).astimezone(UTC)
 
 
-def _status(limit: Row, spent: Sequence[Row], moments: Sequence[datetime]) -> Row:
+def _of_now(limit: Row, spent: Sequence[Row], moments: Sequence[datetime]) -> Row:
     """Return the row of a budget: the columns of budget_status."""
     began = moments.index(limit["period_start"]) + 1
     in_period = [row for row in spent if row["piece"] >= began]
-    usd = sum((row["usd"] for row in in_period), _NOTHING)
-    carried = _NOTHING
+    usd = sum((row["usd"] for row in in_period), NOTHING)
+    carried = NOTHING
     if limit["carries"]:
         before = moments.index(limit["period_before"]) + 1
-        left = limit["limit_usd"] - sum((row["usd"] for row in spent if before <= row["piece"] < began), _NOTHING)
-        carried = max(left, _NOTHING)
+        left = limit["limit_usd"] - sum((row["usd"] for row in spent if before <= row["piece"] < began), NOTHING)
+        carried = max(left, NOTHING)
+    return status_of(limit, usd, carried, sum(row["unpriced"] for row in in_period))
+
+
+def status_of(limit: Row, usd: Decimal, carried: Decimal, unpriced: int) -> Row:
+    """Return the row of a budget of which `usd` are spent in its period: the columns of budget_status."""
     allowed = limit["limit_usd"] + carried
     return {
         **{name: limit[name] for name in ("scope", "name", "period", "period_start", "period_end", "zone")},
@@ -146,7 +152,7 @@ def _status(limit: Row, spent: Sequence[Row], moments: Sequence[datetime]) -> Ro
         "remaining_usd": allowed - usd,
         "used": _used(usd, allowed),
         "state": _state(usd, allowed),
-        "unpriced_calls": sum(row["unpriced"] for row in in_period),
+        "unpriced_calls": unpriced,
         **{name: limit[name] for name in ("soft", "rollover", "since")},
     }
 

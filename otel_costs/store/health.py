@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,9 +39,13 @@ def last_process(client: "Client") -> Row | None:
     return found[0] if found else None
 
 
-def misdated(client: "Client") -> int:
-    """Return how many calls have a time that no clock can have meant. Raises StoreError."""
-    (found,) = rows(client, "select sum(calls) as calls from misdated_calls")
+def misdated(client: "Client", at: datetime | None = None) -> int:
+    """Return how many calls have a time that no clock can have meant, of days that had some by `at`. Raises StoreError.
+
+    None is now.
+    """
+    had = " where first_arrived <= {at:DateTime64(3, 'UTC')}" if at else ""
+    (found,) = rows(client, f"select sum(calls) as calls from misdated_calls{had}", {"at": at} if at else {})  # noqa: S608
     return int(found["calls"] or 0)
 
 

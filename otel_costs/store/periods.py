@@ -98,6 +98,20 @@ def month_of(now: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:
     return _months(now.astimezone(tz).date().replace(day=1), tz)
 
 
+def calendar(name: str, at: datetime, tz: ZoneInfo) -> tuple[datetime, datetime, datetime]:
+    """Return the first moments of the `day`, `week` or `month` before that of `at`, of that one, and of the next."""
+    today = at.astimezone(tz).date()
+    if name == "month":
+        first = today.replace(day=1)
+        days = (first - timedelta(days=1)).replace(day=1), first, (first + timedelta(days=31)).replace(day=1)
+    else:
+        first = today if name == "day" else today - timedelta(days=today.weekday())
+        length = timedelta(days=1 if name == "day" else 7)
+        days = first - length, first, first + length
+    before, start, end = (_first_moment(day, tz) for day in days)
+    return before, start, end
+
+
 def month(text: str, tz: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the first moment of a month such as 2026-11 in `tz`, and that of the next month, in UTC.
 

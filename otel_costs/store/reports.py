@@ -327,6 +327,19 @@ def missing_calls(client: "Client") -> list[Row]:
     return rows(client, "select * from missing_calls order by noticed_at, process_id, first_seq")
 
 
+def missing_calls_at(client: "Client", at: datetime) -> list[Row]:
+    """Return the same as it would have been at a moment that is past, as long as the store keeps raw records."""
+    sql = "select * from missing_calls_at(at = {at:DateTime64(3, 'UTC')}) order by noticed_at, process_id, first_seq"
+    return rows(client, sql, {"at": at})
+
+
+def numbered_since(client: "Client") -> datetime | None:
+    """Return since when calls have arrived whose numbers are kept; None if there are none. Raises StoreError."""
+    (found,) = rows(client, "select minOrNull(first_arrived) as since from process_calls")
+    since: datetime | None = found["since"]
+    return since
+
+
 def budget_status(client: "Client") -> list[Row]:
     """Return every budget and what was spent of it in its current period. `used` is a fraction: 1 is all of it."""
     return budget_sums.status(client)

@@ -4,6 +4,7 @@ create role if not exists otel_costs_reader;
 -- What alerts were sent, and by which rules: names and sums.
 grant select on alerts to otel_costs_reader;
 grant select on begun_sessions to otel_costs_reader;
+grant select on bill_differences_at to otel_costs_reader;
 grant select on billed_calls to otel_costs_reader;
 grant select on budget_limits to otel_costs_reader;
 grant select on budget_status to otel_costs_reader;
@@ -31,6 +32,7 @@ grant select on kind_costs to otel_costs_reader;
 grant select on kind_sessions to otel_costs_reader;
 grant select on misdated_calls to otel_costs_reader;
 grant select on missing_calls to otel_costs_reader;
+grant select on missing_calls_at to otel_costs_reader;
 grant select on model_costs to otel_costs_reader;
 grant select on named_calls to otel_costs_reader;
 grant select on newest_sessions to otel_costs_reader;

@@ -22,7 +22,8 @@ select
     soft, -- whether calls past it are warned of and sent
     rollover, -- whether what was left of the period before is added
     rollover and since < period_start as carries, -- whether there was one that something may be left of
-    since -- when it was set for the first time
+    since, -- when it was set for the first time
+    changed_at -- when it was set as it is now
 from (
     select
         *,

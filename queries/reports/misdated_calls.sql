@@ -10,7 +10,8 @@ select
     toDate(c.inserted_at) as arrived, -- day (UTC) on which the calls' records arrived
     count() as calls, -- how many they are
     min(c.end_time) as first_time, -- the earliest end that one of them names
-    max(c.end_time) as last_time -- the latest end that one of them names
+    max(c.end_time) as last_time, -- the latest end that one of them names
+    min(c.inserted_at) as first_arrived -- when the first of their records arrived
 from calls as c final
 where toDate(c.end_time) in (
         select day

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from otel_costs.alerts import conditions
 from otel_costs.alerts import rules as rules_file
-from otel_costs.alerts.conditions import Finding, find
+from otel_costs.alerts.conditions import find
 from otel_costs.alerts.delivery import Receivers
 from otel_costs.alerts.dry_run import would_have_sent
+from otel_costs.alerts.finding import Finding
 from otel_costs.alerts.rules import Rule, Rules, RulesError
 from otel_costs.alerts.runner import Runner
 from otel_costs.alerts.state import LEASE, State
@@ -414,7 +415,7 @@ def test_a_dry_run_tells_what_would_have_been_sent(store: Store) -> None:
     """Over the past, and notes nothing."""
     store.insert(*dear(ago=5 * DAY))
     rules = Rules((DEAR, Rule("budgets", rules_file.BUDGET)), {})
-    (event,) = would_have_sent(store.client, rules, NOW - 6 * DAY, NOW, HOUR)
+    (event,), _ = would_have_sent(store.client, rules, NOW - 6 * DAY, NOW, HOUR)
     assert (event.rule, event.subject, event.ended_at is None) == ("dear", "s1", False)
     assert State(store.client).events() == []
 

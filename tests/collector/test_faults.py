@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -236,12 +237,13 @@ class TestKilledApplication:
         """Ask the shipped view, without the quarter of an hour that it waits for what is late."""
         (view,) = ask(
             stack.http_url,
-            "select as_select from system.tables where name = 'missing_calls' and database = currentDatabase()",
+            "select as_select from system.tables where name = 'missing_calls_at' and database = currentDatabase()",
         )
         now = view["as_select"].replace("toIntervalMinute(15)", "toIntervalMinute(-15)")
         assert now != view["as_select"]
         of_session = "select lower(hex(process_id)) from calls where session_id = {session:String}"
-        rows = ask(stack.http_url, f"select * from ({now}) where process_id in ({of_session})", session=session)
+        sql = f"select * from ({now}) where process_id in ({of_session})"
+        rows = ask(stack.http_url, sql, session=session, at=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
         return {n for row in rows for n in range(int(row["first_seq"]), int(row["last_seq"]) + 1)}
 
 

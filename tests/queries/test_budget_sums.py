@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from otel_costs.store import budget_sums, rollups
+from otel_costs.store.past_budgets import PastBudgets
+from otel_costs.store.periods import calendar
 from otel_costs.store.rows import Row
 
 from .ledger import LogRow, Store, call, only
@@ -23,13 +25,19 @@ NAMES = {
     "tag": ("team=a", "team=b=c"),
     "user": ("ada", "bob", "cleo"),
 }
+MS = timedelta(milliseconds=1)
 VIEW = "select * from budget_status order by used desc, scope, name, period"
 
 
 def midnight(zone: str) -> datetime:
     """Return when the day of a zone began."""
+    return midnight_of(datetime.now(UTC), zone)
+
+
+def midnight_of(at: datetime, zone: str) -> datetime:
+    """Return when the day of a moment began in a zone."""
     tz = ZoneInfo(zone)
-    return datetime.combine(datetime.now(tz).date(), time(), tz).astimezone(UTC)
+    return datetime.combine(at.astimezone(tz).date(), time(), tz).astimezone(UTC)
 
 
 def is_of(budget: Row, one: Row) -> bool:
@@ -72,6 +80,11 @@ def compare(store: Store, happened: list[str]) -> None:
         return  # a day ended meanwhile
     assert found == view, happened
     assert [list(row) for row in found] == [list(row) for row in view]
+    now = max([datetime.now(UTC), *(one["end_time"] for one in calls)])
+    if days == [midnight_of(now, zone) for zone in ZONES]:
+        past = [{name: row[name] for name in found[0]} for row in PastBudgets(store.client, [now]).status(now)]
+        assert sorted(past, key=repr) == sorted(found, key=repr), happened
+    compare_past(store, sorted({one["end_time"] + MS * shift for one in calls[:6] for shift in (-1, 0)} | {now}))
     assert len(found) == len(limits)
     for row in found:
         limit = limits[row["scope"], row["name"], row["period"]]
@@ -81,6 +94,20 @@ def compare(store: Store, happened: list[str]) -> None:
         assert (row["spent_usd"], row["unpriced_calls"]) == (usd(inside), unpriced(inside)), (row, happened)
         carried = max(Decimal(), row["limit_usd"] - usd(before)) if row["rollover"] else Decimal()
         assert row["carried_usd"] == carried, (row, happened)
+
+
+def compare_past(store: Store, moments: list[datetime]) -> None:
+    """Hold what was spent at moments that are past to the sum of the calls that had ended by then."""
+    past, calls = PastBudgets(store.client, moments), store.ask("select * from billed_calls")
+    for at in moments:
+        for row in past.status(at):
+            before, start, end = calendar(row["period"], at, ZoneInfo(row["zone"]))
+            assert (row["period_start"], row["period_end"]) == (start, end)
+            mine = [one for one in calls if is_of(row, one)]
+            inside = [one for one in mine if start <= one["end_time"] <= at]
+            assert (row["spent_usd"], row["unpriced_calls"]) == (usd(inside), unpriced(inside)), row
+            left = row["limit_usd"] - usd([one for one in mine if before <= one["end_time"] < start])
+            assert row["carried_usd"] == (max(left, Decimal()) if row["rollover"] else Decimal()), row
 
 
 def usd(calls: list[Row]) -> Decimal:
