@@ -18,7 +18,7 @@ from otel_costs.calls.bill import (
     warn_unaccounted,
     warn_unpriced,
 )
-from otel_costs.calls.call import Call
+from otel_costs.calls.call import Call, random_id
 from otel_costs.calls.call_counter import CallCounter
 from otel_costs.calls.message_log import Conversation
 from otel_costs.calls.reading import Reading
@@ -28,7 +28,6 @@ from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions import shared_budgets
 from otel_costs.usage.units import COUNTS
 from otel_costs.values import sanitize
-from otel_costs.values.ids import random_id
 
 PENDING: Final = 0
 FINAL: Final = 1

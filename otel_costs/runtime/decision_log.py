@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs import semconv as names
 from otel_costs.runtime import telemetry
 from otel_costs.values import sanitize
-from otel_costs.values.ids import random_id
 
 if TYPE_CHECKING:
     from otel_costs.calls.call import Call
@@ -23,17 +22,13 @@ _WORD: Final = re.compile(r"[a-z][a-z_.-]{0,31}|v\d+")
 """Parts of a path that are shown. Anything else may be an id, a name or a key."""
 
 
-def begun(call: "Call", route: str) -> str:
-    """Tell that a call has begun, and the route of a provider's API that its request was found to be, if it is one.
-
-    Return the id that it has from its beginning.
-    """
-    call_id = random_id()
+def begun(call: "Call", route: str) -> None:
+    """Tell that a call has begun, and the route of a provider's API that its request was found to be, if it is one."""
+    call_id = call.call_id
     model, address = call.request_model or "(none)", call.attributes.get(names.SERVER_ADDRESS, "(none)")
     _write(call_id, "begun: %s of %s, model %s, server %s", call.operation, call.provider, model, address)
     if route:
         _write(call_id, "route found: %s", route)
-    return call_id
 
 
 def not_billed_route(method: str, url: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
+from secrets import token_hex
 from typing import Any, Final
 
 import otel_costs
@@ -12,7 +13,6 @@ from otel_costs.scenarios.errors import ScenarioError
 from otel_costs.scenarios.ledger import Ledger, LedgerCall
 from otel_costs.scenarios.sound import tone
 from otel_costs.scenarios.steps import RESPONSES, Scenario, Speech, Step, Talk, Transcription, filled
-from otel_costs.values.ids import random_id
 
 COMPLETED: Final = "completed"
 OVER_BUDGET: Final = "over_budget"
@@ -46,7 +46,7 @@ def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | N
     """Go through `scenario` once, in a session of its own; past its budget no further request is sent."""
     from openai import OpenAIError  # noqa: PLC0415  # an extra of ours
 
-    session_id, stage = f"{scenario.name}-{random_id()[:8]}", _Stage(client)
+    session_id, stage = f"{scenario.name}-{token_hex(4)}", _Stage(client)
     outcome, problem = COMPLETED, ""
     options = {"user": scenario.user, "scenario": scenario.name, "budget_usd": budget_usd, **scenario.tags}
     with otel_costs.session(session_id, **options):

@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from secrets import token_hex
 from typing import Any, Final
 
 from otel_costs.store import StoreError, live
 from otel_costs.store.periods import zone
 from otel_costs.store.rendering import as_json
 from otel_costs.store.rows import Row
-from otel_costs.values.ids import random_id
 from otel_costs.web.store import Store, UnavailableError
 
 _logger: Final = logging.getLogger("otel_costs")
@@ -47,7 +47,7 @@ class Feed:
     def __init__(self, store: Store, *, pause_s: float = PAUSE_S, stream_s: float = STREAM_S) -> None:
         self._store = store
         self._pause_s, self._stream_s = pause_s, stream_s
-        self._id = random_id()[:8]  # another process counts its events otherwise
+        self._id = token_hex(4)  # another process counts its events otherwise
         self._events: deque[Event] = deque(maxlen=_KEPT)
         self._number = 0
         self._changed = asyncio.Event()

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from otel_costs import semconv as names
 from otel_costs.calls.bill import Bill, cost_attributes, usage_attributes
+from otel_costs.calls.call import random_id
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.privacy import pseudonyms
 from otel_costs.sessions.session import CONVERSATION
@@ -22,7 +23,6 @@ from otel_costs.store.session_starts import SessionStart
 from otel_costs.usage import Usage
 from otel_costs.usage.reported import read_given
 from otel_costs.values import sanitize
-from otel_costs.values.ids import random_id
 from otel_costs.web.models import TrackedCall
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -19,7 +19,7 @@ from otel_costs.providers.openai import usage
 from otel_costs.sessions import scope
 from otel_costs.stand_in import Provider, tokens
 from otel_costs.transports.http import body, streaming
-from otel_costs.values import audio_length, ids
+from otel_costs.values import audio_length
 from tests.providers.conftest import HELLO, Driver
 from tests.support.recorded import Recorded, wait_for_records
 
@@ -28,7 +28,7 @@ PREFIX = openai_package.__name__ + "."
 MODULES = (
     openai_package,
     *(importlib.import_module(found.name) for found in pkgutil.iter_modules(openai_package.__path__, PREFIX)),
-    *(hosts, body, audio_length, streaming, ids, bill, message_log, scope, messages, price_book, call, writer),
+    *(hosts, body, audio_length, streaming, bill, message_log, scope, messages, price_book, call, writer),
 )
 
 # They are what keeps a bug from the application, or are the patches themselves.

@@ -12,6 +12,7 @@ import websockets
 import otel_costs
 from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
+from otel_costs.calls.call import derived_id
 from otel_costs.messages import content
 from otel_costs.providers import openai_live
 from otel_costs.providers.openai_live.connection import LiveConnection
@@ -19,7 +20,6 @@ from otel_costs.sessions.session import BudgetExceeded
 from otel_costs.stand_in import Provider, live
 from otel_costs.stand_in.live import LASTS_S, LiveSession, delegated, transcript
 from otel_costs.transports.websocket import Handshake
-from otel_costs.values.ids import derived_id
 from tests.providers.conftest import Driver, usd
 from tests.support.recorded import Recorded, wait_for_records
 

@@ -8,8 +8,8 @@ import pytest
 
 import otel_costs
 from otel_costs import semconv as names
+from otel_costs.calls.call import derived_id, random_id
 from otel_costs.sessions.scope import attribution
-from otel_costs.values.ids import derived_id, random_id
 
 
 def test_an_open_session_decides() -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from otel_costs.calls.call import random_id
 from otel_costs.messages.drafts import CONTEXT, Draft
 from otel_costs.providers.openai.parts import call, key, mapping, message, payload, result, sequence, text
 from otel_costs.values import sanitize
-from otel_costs.values.ids import random_id
 
 _ARGUMENTS: Final = ("arguments", "input", "action", "operation", "code", "queries")
 _RESULTS: Final = ("output", "outputs", "results")

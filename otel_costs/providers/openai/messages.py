@@ -6,12 +6,12 @@ Nothing here raises, changes a payload, or takes anything from an iterator that 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from otel_costs.calls.call import random_id
 from otel_costs.messages.drafts import CONTEXT, Draft, count, text_length
 from otel_costs.providers.openai import items as openai_items
 from otel_costs.providers.openai.parts import BESIDE, image, mapping, message, payload, sequence, text
 from otel_costs.runtime import telemetry
 from otel_costs.values import sanitize
-from otel_costs.values.ids import random_id
 
 Reader = Callable[[Mapping[str, Any]], Iterator[Draft]]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from secrets import token_hex
 from time import time_ns
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.runtime import background
-from otel_costs.values.ids import random_id
 from otel_costs.values.json_objects import parsed
 
 Event = Mapping[str, Any]
@@ -42,7 +42,7 @@ class LiveConnection:
         self._asked: Event = {}
         self._heard_bytes, self._bytes_per_second = 0, 2 * _PCM_RATE
         self._began_ns: int | None = None
-        self._name, self._count = random_id()[:8], 0
+        self._name, self._count = token_hex(4), 0
         if seen is not None:
             configuration.id = seen
             self._usage = observe(self._observer, seen)

@@ -12,6 +12,7 @@ from time import time_ns
 from typing import Final
 
 from otel_costs import semconv as names
+from otel_costs.calls.call import derived_id
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.calls.writer import finish
 from otel_costs.pricing.cost_reason import CostReason
@@ -21,7 +22,6 @@ from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
 from otel_costs.runtime import background
 from otel_costs.usage import Usage
 from otel_costs.usage.reported import read
-from otel_costs.values.ids import derived_id
 from otel_costs.values.recent import Recent
 
 SESSION_S: Final = 7200

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_costs import semconv as names
 from otel_costs.calls.admission import admit, limits_of
-from otel_costs.calls.call import Call
+from otel_costs.calls.call import Call, random_id
 from otel_costs.calls.estimate import Kind
 from otel_costs.calls.message_log import Conversation
 from otel_costs.calls.reading import Job, Reading
@@ -25,7 +25,6 @@ from otel_costs.sessions.scope import attribution
 from otel_costs.sessions.session import ConnectionSession, Scope, current_scope
 from otel_costs.usage import Usage
 from otel_costs.values import sanitize
-from otel_costs.values.ids import random_id
 
 RANDOM: Final = 16
 """Characters of an id that nobody else has: OpenAI's are random, a local server's `resp_1` is another each time."""

@@ -3,6 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from functools import partial
+from secrets import token_hex
 from typing import Final
 
 from otel_costs.calls.message_log import is_new_message
@@ -10,7 +11,6 @@ from otel_costs.messages import Draft, content
 from otel_costs.providers.openai_realtime.item import Item, say
 from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
 from otel_costs.runtime import background
-from otel_costs.values.ids import random_id
 from otel_costs.values.recent import Recent
 
 MOST_PENDING: Final = 32
@@ -27,7 +27,7 @@ class PendingItems:
         self._known: Recent[str, bool] = Recent(KNOWN)
         self._wordless: OrderedDict[str, Item] = OrderedDict()
         self._count = 0
-        self._mark = random_id()[:8]
+        self._mark = token_hex(4)
         self.since_response: deque[Draft] = deque(maxlen=MOST_PENDING)
         """What was written since the last response, for the span of the next."""
 
