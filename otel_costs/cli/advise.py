@@ -8,7 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import formatting, options, output, selected
+from otel_costs.cli import formatting, options, output
+from otel_costs.cli.selecting import selection_options
+from otel_costs.store.selection import Selection
 
 Row = Mapping[str, Any]
 
@@ -19,10 +21,10 @@ COLUMNS: Final = (
 
 
 @click.command("advise", short_help="Say what would have cost less, from figures.")
-@selected.selection_options(default="30d")
+@selection_options(since="30d")
 @options.format_option
 @options.dsn_option
-def advise(form: str, dsn: str | None, **asked: Any) -> None:
+def advise(selection: Selection, form: str, dsn: str | None) -> None:
     """Say what the period would have cost with prompts read from the cache, with a smaller model for short answers, in
     batches, in text instead of sound, and with the history cut.
 
@@ -32,7 +34,7 @@ def advise(form: str, dsn: str | None, **asked: Any) -> None:
     from otel_costs.store.advice import advice  # noqa: PLC0415
 
     with options.opened(dsn, long_work=True) as client, output.working("Pricing"):
-        found = advice(client, selected.selection(asked))
+        found = advice(client, selection)
     if form == options.JSON:
         output.write_json(found)
     elif form == options.CSV:

@@ -83,12 +83,12 @@ _range_option = click.option(
     metavar="RANGE",
     help="Both ends in one: today, 7d (up to now), 2026-11, 2026-11-22 or 2026-11-01..2026-11-07.",
 )
-_from_option = click.option(
-    "--from",
-    "since",
-    metavar="TIME",
-    help="From then on: 7d, 12h, today, 2026-11-22 or 2026-11-22T10:30:00Z; or in yesterday or 2026-11.",
-)
+
+
+def _from_option(default: str | None = None) -> Callable[[F], F]:
+    shown = "" if default is None else f"  [default: {default}]"
+    said = f"From then on: 7d, 12h, today, 2026-11-22 or 2026-11-22T10:30:00Z; or in yesterday or 2026-11.{shown}"
+    return click.option("--from", "since", metavar="TIME", help=said)
 
 
 def _to_option(name: str) -> Callable[[F], F]:
@@ -101,8 +101,8 @@ def period_options(function: F) -> F:
     return decorated
 
 
-def period_options_until(to: str) -> Callable[[F], F]:
-    """Return what adds the same, with another name of the option for the end."""
+def period_options_until(to: str, default: str | None = None) -> Callable[[F], F]:
+    """Return what adds the same, with another name of the option for the end; `default`: --from, if none is given."""
 
     def decorator(function: F) -> F:
         @wraps(function)
@@ -110,11 +110,11 @@ def period_options_until(to: str) -> Callable[[F], F]:
             if within is not None and (since is not None or until is not None):
                 raise click.UsageError(f"give either --range, or --from and {to}")
             tz = time_zone.current()
-            ends = _range(within, tz) if within is not None else _ends(since, until, to, tz)
+            ends = _range(within, tz) if within is not None else _ends(since or default, until, to, tz)
             return function(*arguments, since=ends[0], until=ends[1], **given)
 
         decorated: Callable[..., Any] = with_period
-        return cast("F", _from_option(_to_option(to)(_range_option(tz_option(decorated)))))
+        return cast("F", _from_option(default)(_to_option(to)(_range_option(tz_option(decorated)))))
 
     return decorator
 
@@ -128,7 +128,7 @@ def utc_period_options(function: F) -> F:
         return function(*arguments, since=ends[0], until=ends[1], **given)
 
     decorated: Callable[..., Any] = with_period
-    return cast("F", _from_option(_to_option("--to")(decorated)))
+    return cast("F", _from_option()(_to_option("--to")(decorated)))
 
 
 Ends = tuple[datetime | None, datetime | None]

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from otel_costs import pricing
-from otel_costs.cli import formatting, options, output, selected, what_if
+from otel_costs.cli import formatting, options, output, selecting, what_if
 from otel_costs.cli.cost_lines import label
 from otel_costs.cli.failure import Failure, nearest
 from otel_costs.cli.prices import no_model, prices_option
@@ -20,6 +20,7 @@ from otel_costs.pricing.cost import CURRENCY, Contracted
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.store import periods
 from otel_costs.store.alternative import Alternative
+from otel_costs.store.selection import Selection
 from otel_costs.usage import Usage
 from otel_costs.usage.units import UNITS
 
@@ -40,7 +41,7 @@ LINE_COLUMNS: Final = ("unit", "quantity", "rate_usd", "per", "multiplier", "amo
 @click.option("--request-model", metavar="NAME", help="The requested model, if MODEL is another one that answered.")
 @click.option("--like", metavar="SESSION", help="What was used in this session, instead of UNIT=QUANTITY.")
 @click.option("--model", "models", metavar="A,B", help="The models at whose prices stored calls are counted.")
-@selected.selection_options("of-")
+@selecting.selection_options(of_model="of-")
 @prices_option
 @options.format_option
 @options.dsn_option
@@ -53,10 +54,11 @@ def price(
     processing: str | None,
     like: str | None,
     models: str | None,
+    selection: Selection,
     path: str | None,
     form: str,
     dsn: str | None,
-    **asked: Any,
+    **own: str | None,
 ) -> None:
     """Compute what a call of MODEL with this usage costs: otel-costs price gpt-4o input_tokens=1250 output_tokens=3400
 
@@ -66,10 +68,9 @@ def price(
     Or what stored calls would have cost with another model, tier or window, line by line: otel-costs price --like
     SESSION --model gpt-4o-mini,gpt-4.1-mini, or with --from 30d and filters. Exit code 1: a call has no price then.
     """
-    own = {name: asked.pop(name) for name in ("endpoint", "deployment", "request_model")}
     book = pricing.load(path)
     moment = _moment(at)
-    if like is None and not selected.is_given(asked):
+    if like is None and not selecting.is_narrow(selection):
         _of_usage(book, model, usage, models, form, provider or "openai", moment, service_tier, processing, own)
         return
     if model or any(own.values()):
@@ -81,7 +82,7 @@ def price(
     if alternatives in ([Alternative()], []):
         raise click.UsageError("give what to compare with: --model A,B, --tier NAME or --window NAME")
     pricing.use(book)
-    what_if.compare(dsn, selected.selection(asked), alternatives, session=like, at=moment, form=form)
+    what_if.compare(dsn, selection, alternatives, session=like, at=moment, form=form)
 
 
 def _of_usage(

@@ -3,29 +3,42 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from otel_costs.cli import completion, options, time_zone
 from otel_costs.store.selection import TEXTS, Selection, dollars
 
+_OF_MODELS: Final = ("provider", "model")
 
-def selection_options(*, until: str = "--to") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the filters and the period, which become `selection`; `until` is the name of the option for its end."""
+
+def selection_options(
+    *, until: str = "--to", since: str | None = None, of_model: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the filters and the period, which become `selection`.
+
+    `until` is the name of the option for its end, `since` where it begins if nothing is said; `of_model` stands before
+    the names of --model and --provider, for a command that has options of these names.
+    """
 
     def decorator(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def selected(*arguments: Any, **given: Any) -> Any:
-            chosen = {name: given.pop(name) for name in TEXTS}
+            chosen = {name: given.pop(f"of_{name}") for name in TEXTS}
             return function(*arguments, selection=_selection(given, chosen), **given)
 
-        decorated: Callable[..., Any] = options.period_options_until(until)(selected)
-        for option in reversed(_options()):
+        decorated: Callable[..., Any] = options.period_options_until(until, since)(selected)
+        for option in reversed(_options(of_model)):
             decorated = option(decorated)
         return decorated
 
     return decorator
+
+
+def is_narrow(selection: Selection) -> bool:
+    """Return whether a selection is of a period, or has any filter: it is not simply all calls."""
+    return selection != Selection(tz=selection.tz, allocation=selection.allocation)
 
 
 def tags(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -39,13 +52,14 @@ def tags(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found.items()))
 
 
-def _options() -> list[Callable[[Any], Any]]:
+def _options(of_model: str) -> list[Callable[[Any], Any]]:
     texts = [
         click.option(
-            f"--{name}",
+            f"--{of_model if name in _OF_MODELS else ''}{name}",
+            f"of_{name}",
             metavar="ID" if name == "user" else "NAME",
             shell_complete=completion.users if name == "user" else None,
-            help=f"{said[0].upper()}{said[1:]}.",
+            help=f"{said[0].upper()}{said[1:]}" + ("" if said.endswith(".") else "."),
         )
         for name, said in TEXTS.items()
     ]

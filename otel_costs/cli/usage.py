@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otel_costs.cli import formatting, options, output, selected
+from otel_costs.cli import formatting, options, output, selecting
 from otel_costs.cli.emptiness import NOTHING_YET
+from otel_costs.store.selection import Selection
 
 Row = Mapping[str, Any]
 
@@ -19,10 +20,10 @@ _SHADES: Final = " ▁▂▃▄▅▆▇█"
 
 
 @click.command("usage", short_help="Say how much is used, and when.")
-@selected.selection_options()
+@selecting.selection_options()
 @options.format_option
 @options.dsn_option
-def usage(form: str, dsn: str | None, **asked: Any) -> None:
+def usage(selection: Selection, form: str, dsn: str | None) -> None:
     """Say how much is used and when: an average day, sessions by day and kind, what one of them costs (mean, median and
     95th percentile), the hours of the week, the share of cached input, and what the cache saved.
 
@@ -30,7 +31,6 @@ def usage(form: str, dsn: str | None, **asked: Any) -> None:
     """
     from otel_costs.store import usage_report  # noqa: PLC0415
 
-    selection = selected.selection(asked)
     with options.opened(dsn, long_work=True) as client, output.working("Adding up"):
         found = usage_report.usage(client, selection)
     if form == options.JSON:
@@ -41,7 +41,7 @@ def usage(form: str, dsn: str | None, **asked: Any) -> None:
         output.show(_tables(found))
         if not found["total"]["call_count"]:
             output.note(
-                "no calls match; leave out --from, --to or a filter" if selected.is_given(asked) else NOTHING_YET
+                "no calls match; leave out --from, --to or a filter" if selecting.is_narrow(selection) else NOTHING_YET
             )
 
 

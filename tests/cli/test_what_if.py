@@ -3,13 +3,16 @@
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import click
 import pytest
 
-from otel_costs.cli import selected
+from otel_costs.cli.selecting import is_narrow, selection_options
+from otel_costs.store.selection import Selection
 
 from .support import run
 
@@ -91,17 +94,39 @@ def test_a_wrong_call(url: str, arguments: list[str], said: str) -> None:
     assert said in found.stderr
 
 
+def selected(*arguments: str, **how: Any) -> Selection:
+    """Return what the options of a command mean."""
+    found: list[Selection] = []
+    command = click.command()(selection_options(**how)(lambda selection: found.append(selection)))
+    command.main(["--tz", "Europe/Berlin", *arguments], standalone_mode=False)
+    return found[0]
+
+
 def test_what_from_means() -> None:
     """A range, a day or a time begins; yesterday and a month end too, unless --to says when."""
-    asked = dict.fromkeys([*selected.OPTIONS, "of_provider"]) | {"tags": (), "tz": "Europe/Berlin"}
-    month = selected.selection({**asked, "since": "2026-11"})
+    month = selected("--from", "2026-11")
     assert month.until is not None
     assert month.until - (month.since or month.until) == timedelta(days=30)
-    day = selected.selection({**asked, "since": "2026-11-22"})
+    day = selected("--from", "2026-11-22")
     assert (day.until, day.tz) == (None, ZoneInfo("Europe/Berlin"))
-    until = selected.selection({**asked, "since": "2026-11", "until": "2026-11-03"}).until
+    until = selected("--from", "2026-11", "--to", "2026-11-03").until
     assert until is not None
     assert until.astimezone(day.tz).day == 4
+
+
+def test_where_it_begins_if_nothing_is_said() -> None:
+    """The default gives way to --from and to --range."""
+    now = datetime.now(UTC)
+    assert timedelta(days=29) < now - (selected(since="30d").since or now) < timedelta(days=32)
+    assert selected("--range", "2026-11", since="30d") == selected("--from", "2026-11", since="30d")
+
+
+def test_what_is_narrow() -> None:
+    """A period or a filter, not the zone; the names of what called may have a prefix."""
+    assert not is_narrow(selected())
+    assert is_narrow(selected("--to", "2026-11"))
+    assert is_narrow(selected("--of-model", "o3", of_model="of-"))
+    assert selected("--of-provider", "openai", of_model="of-") == selected("--provider", "openai")
 
 
 def test_names_from_outside_are_text(url: str) -> None:
