@@ -45,6 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("long"):
         config.hook.pytest_deselected(items=[item for item in items if selection.is_long(item)])
         items[:] = [item for item in items if not selection.is_long(item)]
+    selection.longest_first(items)
 
 
 def pytest_collection_finish() -> None:

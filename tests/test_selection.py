@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,15 @@ def test_a_property_is_tried_more_often_in_a_long_run(request: pytest.FixtureReq
     assert settings().max_examples == (EXAMPLES if is_long else EXAMPLES / 5)
     assert examples(150).max_examples == (150 if is_long else 30)
     assert settings().derandomize or is_long
+
+
+def test_modules_that_may_take_longest_come_first(request: pytest.FixtureRequest) -> None:
+    """And stay together: what is begun last in a worker keeps the others waiting, and is short."""
+    modules = [item.nodeid.partition("::")[0] for item in request.session.items]
+    assert len(list(groupby(modules))) == len(set(modules))
+    limits = dict.fromkeys(modules, 0.0)
+    for item, module in zip(request.session.items, modules, strict=True):
+        marker = item.get_closest_marker("timeout")
+        limits[module] = max(limits[module], marker.args[0] if marker else 0)
+    assert list(limits.values()) == sorted(limits.values(), reverse=True)
+    assert not request.config.getoption("loadscopereorder")

@@ -1,6 +1,6 @@
 """Which tests run, and with how many examples: what is `long` runs with `--long` alone, as in `make test-all`."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -58,6 +58,19 @@ def long(*row: Any) -> Any:
 
 def is_long(item: pytest.Item) -> bool:
     return item.get_closest_marker("long") is not None
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Put modules first whose tests may take longest, and then those with most tests.
+
+    A module runs in one worker: a long one that came last would keep all the others waiting.
+    """
+    longest: dict[str, float] = defaultdict(float)
+    count = Counter(map(_module, items))
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        longest[_module(item)] = max(longest[_module(item)], marker.args[0] if marker else 0)
+    items.sort(key=lambda item: (-longest[_module(item)], -count[_module(item)]))
 
 
 def _module(item: pytest.Item) -> str:
