@@ -148,7 +148,7 @@ class CallCounter:
         if (address := _address(provider)) is None:
             return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place, process_id = CounterFiles(self._folder, address), telemetry.process().id
+        place, process_id = CounterFiles(self._folder, address), telemetry.process.id
         about = {"process": process_id, "service": _service(provider)}
         file = _made(place.path(process_id), json.dumps(about).encode())
         self._identity, self.place = identity(file), place

@@ -21,7 +21,7 @@ from otel_costs.calls.bill import (
 from otel_costs.calls.call import Call, random_id
 from otel_costs.calls.call_counter import CallCounter
 from otel_costs.calls.message_log import Conversation
-from otel_costs.calls.reading import Reading
+from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages import content
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.runtime import background, decision_log, telemetry
@@ -69,7 +69,8 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | 
         writing.count(call_counter.own, None)
     if call.reservation is not None:
         writing.release()
-    writing.write_messages()
+    if reading.inputs is not None or reading.outputs:
+        writing.write_messages()
     writing.end_span()
     writing.measure()
     if reading.others and writing.is_billed:
@@ -109,7 +110,24 @@ class _Writing:
         count = reading.message_count
         if count is None and (reading.inputs or reading.outputs):
             count = messages.count(reading.inputs or (), *reading.outputs)
-        bill = self._bill()
+        reasons = [*call.doubts, *filter(None, reading.reasons)]
+        reported = None if reading.reported_cost is None else sanitize.money(reading.reported_cost)
+        if reported is None and reading.reported_cost is not None:
+            reasons.append(CostReason.REPORTED_COST_INVALID)
+        bill = Bill(
+            usage=reading.usage,
+            price_model=reading.price_model,
+            service_tier=reading.service_tier,
+            processing=reading.processing,
+            endpoint=call.endpoint,
+            deployment=call.deployment,
+            reported=reported,
+            reasons=reasons,
+            refused=reading.refused,
+            unknown=[*reading.unknown],
+        )
+        if reading.job is not None:
+            self._note(reading.job, bill)
         found = {
             names.RESPONSE_MODEL: reading.model,
             names.RESPONSE_ID: reading.response_id,
@@ -124,32 +142,15 @@ class _Writing:
                 self.attributes[name] = kept
         self.bill = bill
 
-    def _bill(self) -> Bill:
-        call, reading, job = self.call, self.reading, self.reading.job
-        usage, reasons = reading.usage, [*call.doubts, *filter(None, reading.reasons)]
-        reported = None if reading.reported_cost is None else sanitize.money(reading.reported_cost)
-        if reported is None and reading.reported_cost is not None:
-            reasons.append(CostReason.REPORTED_COST_INVALID)
-        if job is not None:
-            call.known_as(job.id, ended=job.ended)
-            self.revision = FINAL if job.ended else PENDING
-            if not job.ended:
-                usage, reasons = usage if job.is_known else None, [job.reason]
-            if job.created_s is not None:
-                lasted_s = max(0, (job.ended_s or job.created_s) - job.created_s)
-                self.job_ns = job.created_s * 1_000_000_000, lasted_s * 1_000_000_000
-        return Bill(
-            usage=usage,
-            price_model=reading.price_model,
-            service_tier=reading.service_tier,
-            processing=reading.processing,
-            endpoint=call.endpoint,
-            deployment=call.deployment,
-            reported=reported,
-            reasons=reasons,
-            refused=reading.refused,
-            unknown=[*reading.unknown],
-        )
+    def _note(self, job: Job, bill: Bill) -> None:
+        """Give the call the job's id and times, and a bill that says whether it has ended."""
+        self.call.known_as(job.id, ended=job.ended)
+        self.revision = FINAL if job.ended else PENDING
+        if not job.ended:
+            bill.usage, bill.reasons = bill.usage if job.is_known else None, [job.reason]
+        if job.created_s is not None:
+            lasted_s = max(0, (job.ended_s or job.created_s) - job.created_s)
+            self.job_ns = job.created_s * 1_000_000_000, lasted_s * 1_000_000_000
 
     def is_first_bill(self) -> bool:
         """Return whether this is no job, or one that is billed now for the first time; its starter pays."""
@@ -212,13 +213,13 @@ class _Writing:
         """Count what it cost in the budgets of the store, which will not have its record for a while."""
         call, usd = self.call, self.attributes.get(names.COST_USD)
         if usd is not None and self.revision != PENDING:
-            seq = telemetry.process().last_seq
+            seq = telemetry.process.last_seq
             shared_budgets.count(call.identity, call.provider, call.request_model, Decimal(usd), seq)
 
     @telemetry.never_raises("write a ledger record")
     def write_ledger(self) -> None:
         """Write the ledger record, with the next number of this process."""
-        call, process = self.call, telemetry.process()
+        call, process = self.call, telemetry.process
         seq = process.next_seq()
         if (counter := call_counter.own) is not None:
             self.count(counter, seq)
@@ -251,8 +252,6 @@ class _Writing:
     def write_messages(self) -> None:
         """Write what was said, to message records, and on the span where content goes there."""
         call, inputs, outputs = self.call, self.reading.inputs, self.reading.outputs
-        if inputs is None and not outputs:
-            return
         may = self._may_have_content
         if not call.messages_logged_elsewhere and (names.SESSION_ID in call.identity or (may and content.is_on)):
             session_id = call.identity.get(names.SESSION_ID)

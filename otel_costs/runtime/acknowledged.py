@@ -49,7 +49,7 @@ def lost() -> tuple[int, int]:
     """
     if not _taken:
         return 0, 0
-    written = telemetry.process().last_seq - _before
+    written = telemetry.process.last_seq - _before
     return max(0, written - _kept - max(_taken.values())), written
 
 
@@ -57,7 +57,7 @@ def forget() -> None:
     """Count from zero, the calls to come; as after a restart."""
     global _kept, _before
     _taken.clear()
-    _kept, _before = 0, telemetry.process().last_seq
+    _kept, _before = 0, telemetry.process.last_seq
 
 
 def _watch(module: str, patches: Patches) -> None:
@@ -76,7 +76,7 @@ def _export(wrapped: Any, exporter: Any, args: tuple[Any, ...], kwargs: dict[str
 @telemetry.never_raises("count what was sent")
 def _calls(batch: Iterable[Any]) -> int:
     """Return how many records of a batch, which was sent, are of calls of this process."""
-    process_id = telemetry.process().id
+    process_id = telemetry.process.id
     own = [
         data.log_record.attributes.get(names.CALL_ID)
         for data in batch

@@ -189,29 +189,26 @@ class JobQueue:
         begun = time.perf_counter()
         end = begun + for_s
         try:
-            while self._jobs:
-                _do(self._jobs.popleft())
-                began, begun = begun, time.perf_counter()
-                if begun - began > SLOW_S:
-                    self._alone_until, self._quick = begun + ALONE_S, 0
-                    break
-                self._quick += 1
-                if self._quick >= BATCH:
-                    self._alone_until = 0.0
-                if begun >= end:
-                    break
-        finally:
-            self._done()
-        return True
-
-    def _done(self) -> None:
-        try:
-            _do(telemetry.count_gathered)
+            try:
+                while self._jobs:
+                    _do(self._jobs.popleft())
+                    began, begun = begun, time.perf_counter()
+                    if begun - began > SLOW_S:
+                        self._alone_until, self._quick = begun + ALONE_S, 0
+                        break
+                    self._quick += 1
+                    if self._quick >= BATCH:
+                        self._alone_until = 0.0
+                    if begun >= end:
+                        break
+            finally:
+                _do(telemetry.count_gathered)
         finally:
             self._done_at = time.perf_counter()
             self._doing = 0
             self._is_stuck = False
             self._busy.release()
+        return True
 
     def _work(self) -> None:
         while True:

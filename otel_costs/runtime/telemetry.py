@@ -219,7 +219,9 @@ class Process:
 
 
 _telemetry: Telemetry | None = None
-_process = Process()
+
+process = Process()
+"""This process; a forked child has one of its own."""
 
 
 def configure(
@@ -256,11 +258,6 @@ def forget() -> None:
     _kinds.clear()
 
 
-def process() -> Process:
-    """Return this process's identity; a forked child has one of its own."""
-    return _process
-
-
 def is_switched_off() -> bool:
     """Return whether OTEL_SDK_DISABLED says that nothing of this program is to be recorded."""
     return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
@@ -279,8 +276,8 @@ def emit(
 
 
 def _renew_process() -> None:
-    global _process
-    _process = Process()
+    global process
+    process = Process()
 
 
 if hasattr(os, "register_at_fork"):

@@ -36,15 +36,16 @@ class Unfinished(Protocol):
 _open: set[Unfinished] = set()
 
 
-def add(found: Unfinished) -> None:
-    """Have it ended with the process, unless it ends before."""
+discard: Final = _open.discard
+"""Called with what has ended."""
+
+
+def add(found: Unfinished, owner: Any = None, ending: Callable[[], object] | None = None) -> None:
+    """Have it ended with the process, unless it ends before; by `ending` when its `owner` is collected."""
     _end_at_exit()
     _open.add(found)
-
-
-def discard(found: Unfinished) -> None:
-    """It has ended."""
-    _open.discard(found)
+    if ending is not None:
+        when_collected(owner, ending)
 
 
 def when_collected(owner: Any, ending: Callable[[], object]) -> None:

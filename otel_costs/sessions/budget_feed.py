@@ -63,7 +63,7 @@ class _Feed:
     """The questions of one process to one address."""
 
     def __init__(self, address: str, token: str | None, *, closed: bool, take: Take) -> None:
-        self.closed, self.process = closed, telemetry.process()
+        self.closed, self.process = closed, telemetry.process
         self._url = f"{address.rstrip('/')}{PATH}?process={self.process.id}"
         self._headers = {"User-Agent": "otel-costs", "Accept": "application/json"}
         if token:
@@ -153,7 +153,7 @@ def start(take: Take) -> bool:
 
 def ensure(take: Take) -> None:
     """Ask in this process, too, if it is a forked one: the thread is its parent's."""
-    if _feed is not None and _feed.process is not telemetry.process():
+    if _feed is not None and _feed.process is not telemetry.process:
         start(take)
 
 

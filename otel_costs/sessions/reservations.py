@@ -99,15 +99,15 @@ class Limit:
         self.limit_usd, self.spent_usd, self.soft, self.unpriced = limit_usd, spent_usd, soft, unpriced
         self._reserved_usd = _ZERO
         self._under_way = 0
-        self._process = telemetry.process()
+        self._process = telemetry.process
         self._warned_usd: Decimal | None = None
         self._said_over: Decimal | None = None
 
     @property
     def under_way(self) -> int:
         """How many calls have a reservation; those of the parent of a forked process are not in it."""
-        if self._process is not telemetry.process():
-            self._process, self._reserved_usd, self._under_way = telemetry.process(), _ZERO, 0
+        if self._process is not telemetry.process:
+            self._process, self._reserved_usd, self._under_way = telemetry.process, _ZERO, 0
         return self._under_way
 
     @property
@@ -203,14 +203,14 @@ class Reservation:
     __slots__ = ("__weakref__", "_limits", "_process", "bounded", "kind", "usd")
 
     def __init__(self, limits: Sequence[Limit], usd: Decimal, kind: object = None, *, bounded: bool = False) -> None:
-        self._limits, self._process = limits, telemetry.process()
+        self._limits, self._process = limits, telemetry.process
         self.usd, self.kind, self.bounded = usd, kind, bounded
 
     def release(self) -> None:
         """Give back what is reserved; the second time, and in a forked child, nothing."""
         with _lock:
             limits, self._limits = self._limits, ()
-            if self._process is telemetry.process():
+            if self._process is telemetry.process:
                 for limit in limits:
                     limit.let_go(self.usd)
 

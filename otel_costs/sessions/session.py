@@ -80,7 +80,7 @@ class Session(Scoped):
         self.content = content is None or bool(content)
         self.tags = _tags(tags)
         self._totals = totals.of(self.id) if self.id else Totals()
-        self._process = telemetry.process()
+        self._process = telemetry.process
         self._endings: list[Callable[[], object]] = []
         self.follower: object | None = None
         """Who follows events that the application brings (`observe_realtime_event`)."""
@@ -156,7 +156,7 @@ class Session(Scoped):
 
     def _ended(self, *, dropped: bool) -> None:
         # A forked child that leaves the block did not begin the session: its parent says the last word.
-        if telemetry.process() is not self._process or not (self.id or self._endings):
+        if telemetry.process is not self._process or not (self.id or self._endings):
             return
         # After its calls, and in the context that the application's log filters and traces know.
         last_word = partial(copy_context().run, write, self.id, self.attributes, self._totals)

@@ -39,7 +39,7 @@ class SharedLimit(Limit):
         self._own: deque[_Own] = deque()
         self._told_usd = _ZERO
         self._ends_s = told.ends_s
-        self._owner = telemetry.process()
+        self._owner = telemetry.process
         self.tell(told, 0)
 
     def tell(self, told: budget_feed.Told, seen_seq: int) -> None:
@@ -72,8 +72,8 @@ class SharedLimit(Limit):
 
     def _disown(self) -> None:
         """Forget the calls of the process that this one was forked from: it counts them itself."""
-        if self._owner is not telemetry.process():
-            self._owner = telemetry.process()
+        if self._owner is not telemetry.process:
+            self._owner = telemetry.process
             self._forget(lambda _: True)
 
     def _forget(self, is_over: Callable[[_Own], bool]) -> None:

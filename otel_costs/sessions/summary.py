@@ -24,7 +24,7 @@ def write(session_id: str, attributes: Mapping[str, Any], totals: Totals) -> Non
     telemetry.log.info("[COST] Session %s: %s", sanitize.printable(session_id), _summary(totals, unpriced=unpriced))
     record = {
         names.EVENT_NAME: names.SESSION_EVENT,
-        names.PROCESS_ID: telemetry.process().id,
+        names.PROCESS_ID: telemetry.process.id,
         **attributes,
         names.SESSION_CALLS: totals.calls,
         names.SESSION_UNPRICED_CALLS: totals.unpriced_calls,

@@ -263,7 +263,7 @@ def test_an_unpriced_record_has_no_cost(recorded: Recorded) -> None:
 def test_the_process_has_an_identity_of_its_own(recorded: Recorded) -> None:
     """Every record of a process says which it is."""
     chat().finish()
-    assert recorded.call[names.PROCESS_ID] == telemetry.process().id
+    assert recorded.call[names.PROCESS_ID] == telemetry.process.id
 
 
 @pytest.mark.parametrize(

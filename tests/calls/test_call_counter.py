@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="file locks")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet."""
-    monkeypatch.setattr(telemetry, "_process", telemetry.Process())
+    monkeypatch.setattr(telemetry, "process", telemetry.Process())
     monkeypatch.setattr(call_counter, "own", None)
     return tmp_path / "spool"
 

@@ -27,7 +27,7 @@ HERE = "http://collector:4318/v1/logs"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where files go, which is the spool; this process has made none yet, and looked for none."""
-    monkeypatch.setattr(telemetry, "_process", telemetry.Process())
+    monkeypatch.setattr(telemetry, "process", telemetry.Process())
     monkeypatch.setattr(call_counter, "own", None)
     monkeypatch.setattr(crash_report, "_poll_at", 0.0)
     return tmp_path / "spool"
@@ -50,12 +50,12 @@ def gone(monkeypatch: pytest.MonkeyPatch, *, calls: int = 3, address: str = HERE
     kept.log_exporter._endpoint = address  # type: ignore[attr-defined]
     with monkeypatch.context() as patch:
         patch.setattr(telemetry, "_telemetry", telemetry.Telemetry(logger_provider=kept.logger_provider))
-        patch.setattr(telemetry, "_process", telemetry.Process())
+        patch.setattr(telemetry, "process", telemetry.Process())
         one = CallCounter(Path(os.environ[names.ENV_SPOOL]))
         for _ in range(calls):
             one.ended()
         assert one.place is not None
-        path = one.place.path(telemetry.process().id)
+        path = one.place.path(telemetry.process.id)
         one.abandon()
     return path
 

@@ -53,7 +53,7 @@ class Way:
             self.functions.setdefault(code.co_filename.removeprefix(PACKAGE), {})[code.co_qualname] = None
 
 
-@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 20, 90), (True, 25, 131)])
+@pytest.mark.parametrize(("stream", "modules", "functions"), [(False, 20, 84), (True, 25, 120)])
 def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, modules: int, functions: int) -> None:
     """When all is loaded that is loaded once, and the client of a vendor, whose requests over HTTP are watched, too."""
     importlib.import_module("cartesia._base_client")

@@ -33,13 +33,12 @@ MODULES = (
 
 # They are what keeps a bug from the application, or are the patches themselves.
 OUTERMOST = {
-    "openai._request", "openai._request_async", "openai._process_response", "openai.install", "openai._begin",
-    "openai._notice", "openai._cover", "openai._build_request", "openai._make_status_error",
+    "openai._request", "openai._request_async", "openai._options_of", "openai._process_response", "openai.install",
+    "openai._begin", "openai._notice", "openai._cover", "openai._build_request", "openai._make_status_error",
     "CallContext.__init__", "CallContext.__enter__", "CallContext.__exit__",
     "Exchange.failed", "Exchange.not_received", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.forget",
-    "Watch.end_with_process", "Watch.read_out", "streaming._closed", "streaming._followed", "streaming._followed_async",
-    "streaming._follower", "streaming._release",
+    "Watch.end_with_process", "Watch.read_out", "streaming._closed", "streaming._followed", "streaming._release",
     "message_log.forget", "openai.jobs.forget",
 }  # fmt: skip
 

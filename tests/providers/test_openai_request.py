@@ -125,7 +125,7 @@ def test_with_usage(json_data: Any, extra_json: Any) -> None:
     """The copy asks, wherever the options of the stream stand; the original does not change."""
     asked = options(json_data=json_data, extra_json=extra_json)
     before = repr(asked)
-    copied = with_usage(asked)
+    copied: Any = with_usage(asked)
     sent = {**(copied.json_data or {}), **(copied.extra_json or {})}
     was = {**(json_data or {}), **(extra_json or {})}
     assert sent["stream_options"] == {**was.get("stream_options", {}), "include_usage": True}

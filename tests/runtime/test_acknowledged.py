@@ -28,9 +28,9 @@ def test_an_export_under_way_when_the_counts_are_forgotten_raises_nothing() -> N
 
 def test_calls_before_the_counts_were_forgotten_are_not_lost() -> None:
     """A program that takes the instrumentation back and loads it again: their records were sent under the first."""
-    telemetry.process().next_seq()
+    telemetry.process.next_seq()
     acknowledged.forget()
-    telemetry.process().next_seq()
+    telemetry.process.next_seq()
     acknowledged._export(lambda _batch: LogRecordExportResult.FAILURE, object(), ([],), {})
     assert acknowledged.lost() == (1, 1)
 

@@ -22,7 +22,7 @@ from otel_costs.pricing.rates import EXACT
 from otel_costs.providers.aws_speech.billed import add_on, audio_usage
 from otel_costs.providers.kit import transcripts
 from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name
-from otel_costs.runtime import background, telemetry
+from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.runtime.patching import Patches
 from otel_costs.transports.http import streaming
 from otel_costs.values import sanitize
@@ -129,7 +129,7 @@ def _follow(transcription: Transcription, stream: Any) -> None:
         # The SDK's generator of raw events, in one of the same kind.
         events._event_generator = _followed(events._event_generator, transcription, watch)
         _transcriptions[stream.input_stream] = transcription
-        streaming.end_with(events, watch)
+        unfinished.add(watch, events, watch.end_from_finalizer)
     except Exception as error:  # noqa: BLE001
         telemetry.warn_once("bug:stream", "otel_costs could not follow a stream of Transcribe", error=error)
         watch.end(None)

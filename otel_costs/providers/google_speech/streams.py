@@ -15,7 +15,7 @@ from otel_costs.calls.writer import write
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_refusal
-from otel_costs.runtime import background, telemetry
+from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.transports.http import streaming
 
 _END: Final[Any] = object()  # fed where a stream was read to its end
@@ -170,7 +170,7 @@ def follow(request: SpeechRequest, task: Task, stream: Any) -> None:
         stream._wrapped = _Followed(stream._wrapped, watch)
         if (first := getattr(stream, "_stored_first_result", None)) is not None:
             watch.feed(first)
-        streaming.end_with(stream, watch)
+        unfinished.add(watch, stream, watch.end_from_finalizer)
     except Exception as error:  # noqa: BLE001
         _give_up(request, watch, error)
 
@@ -181,7 +181,7 @@ def follow_async(request: SpeechRequest, task: Task, stream: Any) -> None:
         return
     try:
         stream._call = _FollowedAsync(stream._call, watch, task)
-        streaming.end_with(stream, watch)
+        unfinished.add(watch, stream, watch.end_from_finalizer)
     except Exception as error:  # noqa: BLE001
         _give_up(request, watch, error)
 

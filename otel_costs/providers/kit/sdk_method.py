@@ -27,6 +27,7 @@ from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name, is_r
 from otel_costs.providers.kit.unfinished import unfinished
 from otel_costs.runtime import background, telemetry
 from otel_costs.runtime.patching import Patches
+from otel_costs.runtime.unfinished import add as add_unfinished
 from otel_costs.transports.http import streaming
 
 KEPT: Final = 10_000
@@ -218,7 +219,7 @@ class MessageStream(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-i
     def _follow(self, call: Call) -> None:
         reader = _Reader(call, partial(self._self_calls.finish, call, self._self_asked))
         self._self_call, self._self_watch = call, streaming.Watch(reader, None)
-        streaming.end_with(self, self._self_watch)
+        add_unfinished(self._self_watch, self, self._self_watch.end_from_finalizer)
 
     def _begun(self) -> CallContext | nullcontext[None]:
         """Return the context for the next message: that of the call where the message begins it."""

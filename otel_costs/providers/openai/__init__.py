@@ -10,7 +10,6 @@ request is noticed that has not come by our wrapper, and recorded; what its clie
 next.
 """
 
-from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
@@ -19,7 +18,7 @@ from otel_costs.calls.call import CallContext
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai import agent_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
-from otel_costs.providers.openai.exchange import Exchange, options_of
+from otel_costs.providers.openai.exchange import Exchange
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
 from otel_costs.runtime import decision_log, shutdown, telemetry
 from otel_costs.runtime.patching import Patches
@@ -48,45 +47,52 @@ def install(patches: Patches) -> None:
     patches.wrap(MODULE, "BaseClient._maybe_override_cast_to", partial(_notice, patches))
 
 
+def _options_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the options among the arguments of the SDK's `request`; None if they are not there."""
+    return kwargs["options"] if "options" in kwargs else args[1] if len(args) > 1 else None
+
+
 def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    further_out = _seen.get(id(options_of(args, kwargs)))
+    options = _options_of(args, kwargs)
+    further_out = _seen.get(id(options))
     if further_out is not None and not further_out.is_answered:
         return wrapped(*args, **kwargs)
-    exchange = _begin(instance, args, kwargs)
-    sent = (args, kwargs) if exchange is None else (exchange.args, exchange.kwargs)
-    key = id(options_of(*sent))
-    _seen[key] = exchange
+    exchange = _begin(instance, args, kwargs, options)
+    if exchange is not None:
+        args, kwargs, options = exchange.args, exchange.kwargs, exchange.options
+    _seen[id(options)] = exchange
     try:
         with CallContext(None if exchange is None else exchange.call, _exchange, exchange):
-            result = wrapped(*sent[0], **sent[1])
+            result = wrapped(*args, **kwargs)
     except BaseException as error:
         if exchange is not None:
             exchange.failed(error)
         raise
     finally:
-        _seen.pop(key, None)
+        _seen.pop(id(options), None)
     if exchange is not None and not exchange.is_answered:
         exchange.not_received()
     return result
 
 
 async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    further_out = _seen.get(id(options_of(args, kwargs)))
+    options = _options_of(args, kwargs)
+    further_out = _seen.get(id(options))
     if further_out is not None and not further_out.is_answered:
         return await wrapped(*args, **kwargs)
-    exchange = _begin(instance, args, kwargs)
-    sent = (args, kwargs) if exchange is None else (exchange.args, exchange.kwargs)
-    key = id(options_of(*sent))
-    _seen[key] = exchange
+    exchange = _begin(instance, args, kwargs, options)
+    if exchange is not None:
+        args, kwargs, options = exchange.args, exchange.kwargs, exchange.options
+    _seen[id(options)] = exchange
     try:
         with CallContext(None if exchange is None else exchange.call, _exchange, exchange):
-            result = await wrapped(*sent[0], **sent[1])
+            result = await wrapped(*args, **kwargs)
     except BaseException as error:
         if exchange is not None:
             exchange.failed(error)
         raise
     finally:
-        _seen.pop(key, None)
+        _seen.pop(id(options), None)
     if exchange is not None and not exchange.is_answered:
         exchange.not_received()
     return result
@@ -104,11 +110,11 @@ def _process_response(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[
 
 def _notice(patches: Patches, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Begin the exchange of a request that did not come by our wrapper of `request`, from what that calls first."""
-    options = options_of(args, kwargs)
+    options = _options_of(args, kwargs)
     try:
         exchange = _seen[id(options)]
     except KeyError:
-        exchange = _begin(instance, args, kwargs, passed_by=True)
+        exchange = _begin(instance, args, kwargs, options, passed_by=True)
         _cover(patches, instance)
     if _exchange.get() is not exchange:
         # Another thread or task than that of our wrapper, or what an earlier request left here.
@@ -143,18 +149,17 @@ def _make_status_error(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict
 
 
 def _begin(
-    client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, passed_by: bool = False
+    client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], options: Any, *, passed_by: bool = False
 ) -> Exchange | None:
     """Start an exchange, None if it is not billed; raise `BudgetExceeded`, and nothing else, if a budget is spent."""
     try:
         if not shutdown.has_looked_again:
             shutdown.adopt_once()
-        options = options_of(args, kwargs)
         route = find(options.method, options.url)
         if route is None and not may_be_billed(options.method, options.url):
             decision_log.not_billed_route(options.method, options.url)
             return None
-        return Exchange(client, args, kwargs, route or UNKNOWN, passed_by=passed_by)
+        return Exchange(client, args, kwargs, options, route or UNKNOWN, passed_by=passed_by)
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001

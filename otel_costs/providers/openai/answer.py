@@ -99,9 +99,10 @@ def read(request: Request, answered: Answered) -> Reading:
     # Tools alone are counted without a usage.
     if request.stream and (used is None or (used and used.keys() <= options.TOOL_UNITS)):
         terms = _estimated(request, body, outputs, terms) or terms
+    is_billed, job, reason = _Due()
     if not _is_ordinary(request, body, terms):
         terms = options.read(request, body, model, terms) or terms
-    is_billed, job, reason = _due(request, answered, terms.usage) or _Due()
+        is_billed, job, reason = _due(request, answered, terms.usage) or _Due()
     attributes, tools = _described(request) or ({}, None)
     return Reading(
         usage=None if reason else terms.usage,
@@ -143,13 +144,14 @@ def unanswered(request: Request, *reasons: CostReason, refused: bool = False) ->
 
 @telemetry.never_raises("tell an ordinary call from others")
 def _is_ordinary(request: Request, body: Any, terms: Terms) -> bool:
-    """Return whether nothing changes the price of a chat's tokens but the tier that its answer names: as of most."""
+    """Return whether this is a chat of which nothing but its tokens and the tier that it names is billed: most are."""
     return (
         request.route.messages == "chat"
         and request.host.provider in options.BY_FIELDS
         and terms.service_tier is not None
         and terms.usage is not None
         and "cache_write_tokens" not in terms.usage.quantities
+        and "background" not in body
         and hosted_tools.FIELDS.isdisjoint(request.body)
         and hosted_tools.FIELDS.isdisjoint(body)
     )

@@ -22,11 +22,6 @@ from otel_costs.transports.http.body import KEPT, Answered, Body, BodyReader, Ev
 from otel_costs.values.audio_length import HEAD
 
 
-def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """Return the options among the arguments of the SDK's `request`; None if they are not there."""
-    return kwargs["options"] if "options" in kwargs else args[1] if len(args) > 1 else None
-
-
 class Exchange:
     """A request of the SDK on its way: made, then `received` or `failed`, or `not_received`.
 
@@ -45,19 +40,26 @@ class Exchange:
         "call",
         "is_answered",
         "kwargs",
+        "options",
         "passed_by",
     )
 
     def __init__(
-        self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], route: Route, *, passed_by: bool = False
+        self,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: Any,
+        route: Route,
+        *,
+        passed_by: bool = False,
     ) -> None:
-        """Start the call of a request that `client` is about to send.
+        """Start the call of a request that `client` is about to send; `options` are among the arguments.
 
         `passed_by`: it is under way already, and `asking` returns what is to be sent.
         Raises BudgetExceeded where it does not fit in a budget; a poll of what was started before is not stopped.
         """
-        self.args, self.kwargs, self.passed_by = args, kwargs, passed_by
-        options = options_of(args, kwargs)
+        self.args, self.kwargs, self.options, self.passed_by = args, kwargs, options, passed_by
         stream = bool(kwargs.get("stream"))
         if passed_by:
             stream = isinstance(options.json_data, Mapping) and options.json_data.get("stream") is True
@@ -69,31 +71,26 @@ class Exchange:
         self.call: Call | None = None if is_late or passed_by else request.start(reservation=self._reservation)
         self._asks_for_usage = stream and not is_late and request.may_ask_for_usage(client)
         self._hides_usage = self.is_answered = False
-        if self._asks_for_usage and not passed_by:
-            sent = self.asking(options)
+        if self._asks_for_usage and not passed_by and (sent := openai_request.with_usage(options)) is not None:
+            self._hides_usage, self.options = True, sent
             if "options" in kwargs:
                 self.kwargs = {**kwargs, "options": sent}
             else:
                 self.args = (args[0], sent, *args[2:])
 
     def asking(self, options: Any) -> Any:
-        """Return the options to send: they ask for the stream's usage if it may be."""
-        if not self._asks_for_usage:
-            return options
-        try:
-            asking = openai_request.with_usage(options)
-        except Exception as error:  # noqa: BLE001
-            telemetry.warn_once("bug:ask", "otel_costs could not ask for the usage of a stream", error=error)
-            return options
-        self._hides_usage = True
-        return asking
+        """Return the options to send of a request that passed by: they ask for the stream's usage if it may be."""
+        sent = openai_request.with_usage(options) if self._asks_for_usage else None
+        self._hides_usage = sent is not None
+        return options if sent is None else sent
 
     @telemetry.never_raises("record a failed call")
     def failed(self, error: BaseException) -> None:
         """The request raised; what the SDK raises after it saw the response does not change what is billed."""
         if self.is_answered:
             return
-        self._start_late()
+        if self.passed_by:
+            self._start_late()
         if (call := self.call) is None:
             if self._reservation is not None:
                 self._reservation.release()
@@ -105,7 +102,7 @@ class Exchange:
 
     def _start_late(self) -> None:
         """Start the call of a request that has passed ours by, once: its response, or its error, may come again."""
-        if self.passed_by and self._place is None and self.call is None:
+        if self._place is None and self.call is None:
             self.call = self._request.start(reservation=self._reservation)
 
     def not_received(self) -> None:
@@ -120,7 +117,8 @@ class Exchange:
         """The response's head is here, and its body unless the application streams it."""
         self.is_answered = True
         try:
-            self._start_late()
+            if self.passed_by:
+                self._start_late()
             headers = response.headers
             kind = headers.get("content-type", "")
             # A stream is decoded as events whatever its type says, unless it is an answer that did not stream.

@@ -77,7 +77,12 @@ class Request:
     @classmethod
     def read(cls, client: Any, options: Any, route: Route, *, stream: bool) -> Self:
         """Read the options of a request that `client` is about to send."""
-        body, host = _body(options), hosts.of(client, options.url)
+        body, extra, host = options.json_data, getattr(options, "extra_json", None), hosts.of(client, options.url)
+        body = body if isinstance(body, Mapping) else {}
+        if getattr(options, "files", None):
+            body = {**body, **dict(_files(options.files))}
+        if isinstance(extra, Mapping):  # `extra_body`, which the SDK merges into it later
+            body = {**body, **extra}
         if route.messages in ("transcription", "translation"):
             body = {**body, "file": _glimpsed(body.get("file"))}
         deployment = None
@@ -123,6 +128,7 @@ class Request:
         return unsaid and hosts.takes_stream_usage(client, self.host)
 
 
+@telemetry.never_raises("ask for the usage of a stream")
 def with_usage(options: Any) -> Any:
     """Return a copy of the options that asks for the stream's usage; the application's own stay as they are."""
     copied = options.model_copy() if hasattr(options, "model_copy") else options.copy()
@@ -178,15 +184,6 @@ def _session(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def text(value: object) -> str | None:
     """Return a text that is not empty; None where it is none."""
     return value if isinstance(value, str) and value else None
-
-
-def _body(options: Any) -> Mapping[str, Any]:
-    """Return the body as it will be sent: the SDK merges `extra_body` into it later."""
-    body, extra = options.json_data, getattr(options, "extra_json", None)
-    body = body if isinstance(body, Mapping) else {}
-    if getattr(options, "files", None):
-        body = {**body, **dict(_files(options.files))}
-    return {**body, **extra} if isinstance(extra, Mapping) else body
 
 
 def _files(files: Any) -> Iterator[tuple[str, Any]]:

@@ -46,13 +46,13 @@ class _Follower:
         with entered(Scope(session, None)):
             self._connection = Connection(Owner(provider, model, {}, configuration), configuration)
         self._session = session
-        self._process = telemetry.process()
+        self._process = telemetry.process
         self._lock = threading.RLock()
 
     @property
     def is_ours(self) -> bool:
         """Whether it is no forked copy of the parent's: its lock may be held by a thread that is not here."""
-        return self._process is telemetry.process()
+        return self._process is telemetry.process
 
     def take(self, direction: str, event: Any) -> None:
         """Read one event; those of several threads one after the other."""

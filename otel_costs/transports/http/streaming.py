@@ -140,30 +140,24 @@ def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) 
     kind: Any = type(response)
     response.__class__ = _observed(kind)
     vars(response)[_WATCH] = state
-    end_with(response, state)
-
-
-def end_with(owner: Any, state: Watch) -> None:
-    """End a watch with its owner, or with the process, if nobody reads to the end before."""
-    unfinished.add(state)
-    unfinished.when_collected(owner, state.end_from_finalizer)
+    unfinished.add(state, response, state.end_from_finalizer)
 
 
 @cache
 def _observed(kind: Any) -> Any:
     """Return a subclass of a response's class whose body is watched."""
 
-    def iter_bytes(self: Any, chunk_size: int | None = None) -> Iterator[bytes]:
-        return _followed(self, kind.iter_bytes, chunk_size)
+    def iter_bytes(self: Any, chunk_size: int | None = None) -> Any:
+        return _followed(self, _follow, _resized, kind.iter_bytes, chunk_size)
 
-    def aiter_bytes(self: Any, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        return _followed_async(self, kind.aiter_bytes, chunk_size)
+    def aiter_bytes(self: Any, chunk_size: int | None = None) -> Any:
+        return _followed(self, _follow_async, _resized_async, kind.aiter_bytes, chunk_size)
 
-    def iter_raw(self: Any, chunk_size: int | None = None) -> Iterator[bytes]:
-        return _followed(self, kind.iter_raw, chunk_size, raw=True)
+    def iter_raw(self: Any, chunk_size: int | None = None) -> Any:
+        return _followed(self, _follow, _resized, kind.iter_raw, chunk_size, raw=True)
 
-    def aiter_raw(self: Any, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        return _followed_async(self, kind.aiter_raw, chunk_size, raw=True)
+    def aiter_raw(self: Any, chunk_size: int | None = None) -> Any:
+        return _followed(self, _follow_async, _resized_async, kind.aiter_raw, chunk_size, raw=True)
 
     def close(self: Any) -> None:
         try:
@@ -182,19 +176,23 @@ def _observed(kind: Any) -> Any:
     return type(kind.__name__, (kind,), {**members, **{found.__name__: found for found in observed}})
 
 
-def _follower(response: Any, raw: bool) -> Watch | None:
-    """Return what follows a body; not where `iter_bytes` asks for its bytes, and where they are compressed.
+def _followed(
+    response: Any, follow: Any, resized: Any, iterate: Any, chunk_size: int | None, *, raw: bool = False
+) -> Any:
+    """Return the chunks of a body, sync or async, with the reader told of each.
 
-    Those can be neither read nor changed: they pass, and the call says that nothing is known.
+    Not where `iter_bytes` asks for its bytes. Nor where they are compressed: those can be neither read nor changed;
+    they pass, and the call says that nothing is known.
     """
     watcher: Watch | None = vars(response).get(_WATCH)
-    if raw and watcher is not None and (watcher.running or response.headers.get("content-encoding")):
-        return None
-    return watcher
+    if watcher is None or (raw and (watcher.running or response.headers.get("content-encoding"))):
+        return iterate(response, chunk_size)
+    chunks = follow(response, watcher, iterate(response))
+    return chunks if chunk_size is None else resized(chunks, chunk_size)
 
 
 def _closed(response: Any) -> None:
-    watcher = vars(response).get(_WATCH)
+    watcher: Watch | None = vars(response).get(_WATCH)
     if watcher is not None:
         watcher.closed()
         if watcher.ended:
@@ -208,14 +206,6 @@ def _release(response: Any) -> None:
     if kind is not None:
         with suppress(TypeError):
             response.__class__ = kind
-
-
-def _followed(response: Any, iterate: Any, chunk_size: int | None, *, raw: bool = False) -> Iterator[bytes]:
-    if (watcher := _follower(response, raw)) is None:
-        found: Iterator[bytes] = iterate(response, chunk_size)
-        return found
-    chunks = _follow(response, watcher, iterate(response))
-    return chunks if chunk_size is None else _resized(chunks, chunk_size)
 
 
 def _follow(response: Any, watcher: Watch, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -253,14 +243,6 @@ def _resized(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
         rest = rest[len(rest) - len(rest) % size :]
     if rest:
         yield rest
-
-
-def _followed_async(response: Any, iterate: Any, chunk_size: int | None, *, raw: bool = False) -> AsyncIterator[bytes]:
-    if (watcher := _follower(response, raw)) is None:
-        found: AsyncIterator[bytes] = iterate(response, chunk_size)
-        return found
-    chunks = _follow_async(response, watcher, iterate(response))
-    return chunks if chunk_size is None else _resized_async(chunks, chunk_size)
 
 
 async def _follow_async(response: Any, watcher: Watch, chunks: Any) -> AsyncGenerator[bytes]:

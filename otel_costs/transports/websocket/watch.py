@@ -147,8 +147,7 @@ def open_for(socket: Any, handshake: Callable[[], Handshake], context: Context |
     if observer is None:
         return None
     watch = vars(socket)[MARK] = Watch(observer, context)
-    unfinished.add(watch)
-    unfinished.when_collected(socket, watch.end_from_finalizer)
+    unfinished.add(watch, socket, watch.end_from_finalizer)
     return watch
 
 
