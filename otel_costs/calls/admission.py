@@ -108,13 +108,13 @@ def _admit(
         found = _estimate(kind, size, endpoint, deployment)
         if not refusing:
             return reserve(limits, found.usd, kind, bounded=found.is_bounded, refusing=False)
-        if not found.is_bounded and _count_what_has_ended():
+        if not found.is_bounded and count_what_has_ended():
             found = _estimate(kind, size, endpoint, deployment)
-        _refuse_unpriced(limits, kind, found)
+        refuse_unpriced(limits, kind, found)
         try:
             return reserve(limits, found.usd, kind, bounded=found.is_bounded)
         except BudgetExceeded:
-            if not _count_what_has_ended():
+            if not count_what_has_ended():
                 raise
         found = _estimate(kind, size, endpoint, deployment)
         return reserve(limits, found.usd, kind, bounded=found.is_bounded)
@@ -135,7 +135,7 @@ def _estimate(
         return Estimate(Decimal(0), is_bounded=False, is_priced=True)
 
 
-def _count_what_has_ended() -> bool:
+def count_what_has_ended() -> bool:
     """Have the calls that have ended counted, and return whether there were any."""
     if not background.waiting():
         return False
@@ -143,7 +143,8 @@ def _count_what_has_ended() -> bool:
     return True
 
 
-def _refuse_unpriced(limits: Sequence[Limit], kind: Kind, found: Estimate) -> None:
+def refuse_unpriced(limits: Sequence[Limit], kind: Kind, found: Estimate) -> None:
+    """Raise BudgetExceeded for a call without a price, where a limit refuses such."""
     if found.is_priced:
         return
     for limit in limits:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs.sessions.reservations import Reservation
 from otel_costs.sessions.session import Scope
+from otel_costs.usage.numbers import EXACT
 from otel_costs.values.recent import Recent
 
 KEPT: Final = 10_000
@@ -28,6 +30,7 @@ class Jobs:
     def __init__(self) -> None:
         self._owners: Recent[str, Owner] = Recent(KEPT)
         self._billed: Recent[str, bool] = Recent(KEPT)
+        self._noted_usd: Recent[str, Decimal] = Recent(KEPT)
 
     def started(self, call_id: str, owner: Owner) -> None:
         """Remember who started a job: its bill is theirs, whoever finds that it has ended. The first one stays."""
@@ -36,6 +39,16 @@ class Jobs:
     def owner(self, call_id: str) -> Owner | None:
         """Return who started the job; None if it was not this process, or long ago."""
         return self._owners.get(call_id)
+
+    def note(self, call_id: str, usd: Decimal) -> Decimal:
+        """Return how much more a record of a job says that it costs than the one whose place it takes; remember it."""
+        noted_usd = self.noted_usd(call_id)
+        self._noted_usd[call_id] = usd
+        return EXACT.subtract(usd, noted_usd)
+
+    def noted_usd(self, call_id: str) -> Decimal:
+        """Return what the latest record of a job says that it costs."""
+        return self._noted_usd.get(call_id) or Decimal(0)
 
     def bill(self, call_id: str) -> bool:
         """Return whether the job is billed for the first time in this process, and remember that it is.

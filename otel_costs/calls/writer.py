@@ -210,11 +210,17 @@ class _Writing:
 
     @telemetry.never_raises("count a call in the budgets of the store")
     def count_shared(self) -> None:
-        """Count what it cost in the budgets of the store, which will not have its record for a while."""
-        call, usd = self.call, self.attributes.get(names.COST_USD)
-        if usd is not None and self.revision != PENDING:
-            seq = telemetry.process.last_seq
-            shared_budgets.count(call.identity, call.provider, call.request_model, Decimal(usd), seq)
+        """Count what it cost in the budgets of the store, which will not have its record for a while.
+
+        Of a job, what it costs more than its note says, which this record takes the place of.
+        """
+        call, said = self.call, self.attributes.get(names.COST_USD)
+        if said is None:
+            return
+        usd = Decimal(said)
+        if self.revision is not None and call.call_id is not None:
+            usd = jobs.known.note(call.call_id, usd)
+        shared_budgets.count(call.identity, call.provider, call.request_model, usd, telemetry.process.last_seq)
 
     @telemetry.never_raises("write a ledger record")
     def write_ledger(self) -> None:

@@ -79,10 +79,13 @@ _dropped: deque["Reservation"] = deque()
 
 
 class Limit:
-    """What may be spent, what was, and what calls under way may cost.
+    """What may be spent, what was, what calls under way have used so far, and what they may cost beside that.
 
     `limit_usd` None is no limit: then only a call without a price may be refused. `soft`: it warns and refuses nothing.
     """
+
+    has_notes = False
+    """Whether what a call under way notes in the ledger is counted in `spent_usd` before it has ended."""
 
     def __init__(
         self,
@@ -97,7 +100,7 @@ class Limit:
         """`shown` names it in the log; that of a session has its id too."""
         self.shown, self.session_id = shown, session_id
         self.limit_usd, self.spent_usd, self.soft, self.unpriced = limit_usd, spent_usd, soft, unpriced
-        self._reserved_usd = _ZERO
+        self._reserved_usd = self._used_usd = _ZERO
         self._under_way = 0
         self._process = telemetry.process
         self._warned_usd: Decimal | None = None
@@ -107,18 +110,24 @@ class Limit:
     def under_way(self) -> int:
         """How many calls have a reservation; those of the parent of a forked process are not in it."""
         if self._process is not telemetry.process:
-            self._process, self._reserved_usd, self._under_way = telemetry.process, _ZERO, 0
+            self._process, self._under_way = telemetry.process, 0
+            self._reserved_usd = self._used_usd = _ZERO
         return self._under_way
 
     @property
+    def so_far_usd(self) -> Decimal:
+        """What was spent, and what calls under way have used so far, as sessions that are billed by the second do."""
+        return EXACT.add(self.spent_usd, self._used_usd) if self.under_way else self.spent_usd
+
+    @property
     def reserved_usd(self) -> Decimal:
-        """What calls under way may cost."""
+        """What calls under way may cost, beside what they have used so far."""
         return self._reserved_usd if self.under_way else _ZERO
 
     @property
     def left_usd(self) -> Decimal | None:
         """What is left beside what was spent; below 0 where it is over, None where there is no limit."""
-        return None if self.limit_usd is None else EXACT.subtract(self.limit_usd, self.spent_usd)
+        return None if self.limit_usd is None else EXACT.subtract(self.limit_usd, self.so_far_usd)
 
     @property
     def free_usd(self) -> Decimal | None:
@@ -138,7 +147,7 @@ class Limit:
 
     def warn(self) -> None:
         """Say once that 80 % are spent."""
-        limit_usd, spent_usd = self.limit_usd, self.spent_usd
+        limit_usd, spent_usd = self.limit_usd, self.so_far_usd
         if limit_usd is None or self._warned_usd == limit_usd:
             return
         if spent_usd >= EXACT.multiply(limit_usd, WARNING):
@@ -149,20 +158,24 @@ class Limit:
         said = "[COST] %s has spent $%s of its budget of $%s"
         telemetry.log.warning(said, sanitize.printable(self.shown), money(spent_usd), money(limit_usd))
 
-    def refusal(self, usd: Decimal) -> BudgetExceeded | None:
+    def refusal(self, usd: Decimal, used_usd: Decimal = _ZERO) -> BudgetExceeded | None:
         """Return why a call that costs `usd` at most may not be sent; None if it may.
 
-        One may always, whatever it costs, when none is under way and something is left.
+        `used_usd` is what one that goes on has used already. One may always, whatever it costs, when no other is under
+        way and something is left.
         """
         left_usd = self.left_usd
         if left_usd is None:
             return None
+        left_usd = EXACT.subtract(left_usd, used_usd)
         if left_usd <= 0:
-            return self.exceeded()
+            return self.exceeded(used_usd=used_usd)
         if self.under_way and EXACT.add(self._reserved_usd, usd) > left_usd:
+            so_far_usd = EXACT.add(self.so_far_usd, used_usd)
             return self.exceeded(
-                f"has spent ${self.spent_usd:f} of its budget of ${self.limit_usd:f}: calls under way may cost"
-                f" ${self._reserved_usd:f}, and the next one, of up to ${usd:f}, does not fit"
+                f"has spent ${so_far_usd:f} of its budget of ${self.limit_usd:f}: calls under way may cost"
+                f" ${self._reserved_usd:f}, and the next one, of up to ${usd:f}, does not fit",
+                used_usd,
             )
         return None
 
@@ -171,27 +184,30 @@ class Limit:
         if not self.soft and (left_usd := self.left_usd) is not None and left_usd <= 0:
             raise self.exceeded()
 
-    def exceeded(self, why: str | None = None) -> BudgetExceeded:
-        """Return the exception that says why a call is not sent; None says that all is spent."""
+    def exceeded(self, why: str | None = None, used_usd: Decimal = _ZERO) -> BudgetExceeded:
+        """Return the exception that says why a call is not sent, or goes on no more; None says that all is spent."""
         budget = self.shown if self.session_id is None else None
-        return BudgetExceeded(self.session_id, self.limit_usd, self.spent_usd, self.reserved_usd, budget, why)
+        so_far_usd = EXACT.add(self.so_far_usd, used_usd)
+        return BudgetExceeded(self.session_id, self.limit_usd, so_far_usd, self.reserved_usd, budget, why)
 
     def overrun(self) -> None:
         """Say once of a soft limit that calls go on although it is spent."""
         if self._said_over != self.limit_usd:
             self._said_over = self.limit_usd
-            self._say(self.spent_usd, self.limit_usd or _ZERO)
+            self._say(self.so_far_usd, self.limit_usd or _ZERO)
 
-    def hold(self, usd: Decimal) -> None:
-        """Reserve for a call; the lock is held."""
+    def hold(self, usd: Decimal, used_usd: Decimal = _ZERO) -> None:
+        """Reserve for a call, which has used so much already; the lock is held."""
         self._under_way = self.under_way + 1
         self._reserved_usd = EXACT.add(self._reserved_usd, usd)
+        self._used_usd = EXACT.add(self._used_usd, used_usd)
 
-    def let_go(self, usd: Decimal) -> None:
-        """Give back what a call has reserved; the lock is held."""
+    def let_go(self, usd: Decimal, used_usd: Decimal = _ZERO) -> None:
+        """Give back what a call has reserved, and what it had used; the lock is held."""
         if self.under_way:
             self._under_way -= 1
             self._reserved_usd = EXACT.subtract(self._reserved_usd, usd) if self._under_way else _ZERO
+            self._used_usd = EXACT.subtract(self._used_usd, used_usd) if self._under_way else _ZERO
 
 
 class Reservation:
@@ -200,19 +216,50 @@ class Reservation:
     `kind` is the kind of call, and `bounded` whether it can cost no more than `usd`.
     """
 
-    __slots__ = ("__weakref__", "_limits", "_process", "bounded", "kind", "usd")
+    __slots__ = ("__weakref__", "_limits", "_noted_usd", "_process", "_used_usd", "bounded", "kind", "usd")
 
     def __init__(self, limits: Sequence[Limit], usd: Decimal, kind: object = None, *, bounded: bool = False) -> None:
         self._limits, self._process = limits, telemetry.process
+        self._used_usd = self._noted_usd = _ZERO
         self.usd, self.kind, self.bounded = usd, kind, bounded
 
     def release(self) -> None:
         """Give back what is reserved; the second time, and in a forked child, nothing."""
         with _lock:
-            limits, self._limits = self._limits, ()
-            if self._process is telemetry.process:
-                for limit in limits:
-                    limit.let_go(self.usd)
+            self._let_go()
+
+    def renew(
+        self, limits: Sequence[Limit], usd: Decimal, used_usd: Decimal = _ZERO, noted_usd: Decimal = _ZERO
+    ) -> list[BudgetExceeded]:
+        """Reserve `usd` for a call that goes on, in the place of what was; return why it does not fit, if so.
+
+        It has used `used_usd` so far, of which `noted_usd` are in the ledger. They are counted, and `usd` is reserved,
+        in any case: it is under way. Soft limits warn, and are no reason.
+        """
+        with _lock:
+            release_dropped()
+            self._let_go()
+            self.usd, self._used_usd, self._noted_usd = usd, used_usd, noted_usd
+            asked = [(limit, limit.refusal(usd, self._used_in(limit))) for limit in limits]
+            over = [(limit, error) for limit, error in asked if error is not None]
+            for limit in limits:
+                limit.hold(usd, self._used_in(limit))
+            self._limits, self._process = limits, telemetry.process
+        for limit in limits:
+            limit.warn()
+        for limit, _ in over:
+            if limit.soft:
+                limit.overrun()
+        return [error for limit, error in over if not limit.soft]
+
+    def _let_go(self) -> None:
+        limits, self._limits = self._limits, ()
+        if self._process is telemetry.process:
+            for limit in limits:
+                limit.let_go(self.usd, self._used_in(limit))
+
+    def _used_in(self, limit: Limit) -> Decimal:
+        return EXACT.subtract(self._used_usd, self._noted_usd) if limit.has_notes else self._used_usd
 
     def __del__(self) -> None:
         if self._limits:

@@ -33,6 +33,8 @@ class _Own:
 class SharedLimit(Limit):
     """A budget of the store: `spent_usd` is what it had, and what this process has spent that it had not yet."""
 
+    has_notes = True
+
     def __init__(self, told: budget_feed.Told) -> None:
         whose = _SAID.get(told.scope) or f"{told.scope} {told.name!r}"
         super().__init__(f"{whose} in a {told.period}")

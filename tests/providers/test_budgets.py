@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import itertools
 import json
 import threading
 from collections.abc import Sequence
@@ -20,9 +21,11 @@ from hypothesis import strategies as st
 import otel_costs
 from otel_costs import semconv as names
 from otel_costs.calls import estimate, request_size
+from otel_costs.providers import openai_live
 from otel_costs.runtime import background
 from otel_costs.stand_in import Fault, Provider
 from otel_costs.stand_in.fault import HEADER
+from otel_costs.transports.websocket import Handshake
 from tests.support.recorded import Recorded
 from tests.support.selection import examples
 
@@ -32,6 +35,13 @@ MODEL = "gpt-4o"
 OUTPUT_TOKENS = 1_000
 CALL_USD = Decimal("0.01")
 """What a call of `asked` costs, within the last cent of a cent: 1,000 tokens of output, and a few of input."""
+
+
+LIVE = {"model": "gpt-live-1", "delegation": {"type": "client"}}
+LIVE_USD = Decimal("0.0125")
+"""What 15 seconds of a Live session cost."""
+
+NUMBERS = itertools.count(1)
 
 
 def asked(tokens: int = OUTPUT_TOKENS, **options: Any) -> dict[str, Any]:
@@ -47,7 +57,9 @@ def limited(tokens: int = OUTPUT_TOKENS, **options: Any) -> dict[str, Any]:
 
 
 def spent(recorded: Recorded) -> Decimal:
-    return sum((Decimal(call[names.COST_USD]) for call in recorded.calls if names.COST_USD in call), Decimal(0))
+    """Return what all calls have cost; notes of sessions are replaced by their bills."""
+    bills = [call for call in recorded.calls if names.COST_USD in call and call.get(names.CALL_REVISION) != 0]
+    return sum((Decimal(call[names.COST_USD]) for call in bills), Decimal(0))
 
 
 def is_sent(ask: Any) -> bool:
@@ -163,24 +175,103 @@ class Application:
             self._ask(step, fault={"cut": -1})
 
 
-def run(provider: Provider, recorded: Recorded, steps: Sequence[Step], budget_usd: Decimal, *, bounded: bool) -> int:
+class Live:
+    """A Live session, which the service tells every 15 seconds what it has used, of an application that sends sound."""
+
+    def __init__(self) -> None:
+        found = openai_live.match(Handshake("127.0.0.1", 80, "/v1/live/sessions", "", {}))
+        assert found is not None
+        self.socket, self.seconds, self.is_over = found, 0.0, False
+        try:
+            self.socket.sent(json.dumps({"type": "session.start", "session": LIVE}))
+        except otel_costs.BudgetExceeded:
+            self.lose()
+            return
+        number = next(NUMBERS)
+        session = {**LIVE, "id": f"live_{number:016x}", "expires_at": 1_795_350_600 + number}
+        self.tell("session.started", session=session)
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        self.socket.received(json.dumps({"type": kind, **fields}))
+
+    def use(self, seconds: float) -> None:
+        """Let it go on; what it has used is told, and the next sound is sent."""
+        self.seconds += seconds
+        self.tell("session.usage.updated", usage={"seconds": self.seconds})
+        if not is_sent(self.sound):
+            self.close(0)
+
+    def sound(self) -> None:
+        self.socket.sent(json.dumps({"type": "session.input_audio.append", "audio": "AAAA"}))
+
+    def close(self, seconds: float) -> None:
+        if not self.is_over:
+            self.seconds += seconds
+            self.tell("session.closed", usage={"seconds": self.seconds})
+            self.lose()
+
+    def lose(self) -> None:
+        self.is_over = True
+        self.socket.closed("abnormal")
+
+
+class LiveApplication(Application):
+    """Has Live sessions open beside its calls."""
+
+    def __init__(self, base_url: str, *, bounded: bool) -> None:
+        super().__init__(base_url, bounded=bounded)
+        self.sessions: list[Live] = []
+
+    def close(self) -> None:
+        for session in self.sessions:
+            session.close(0)
+        super().close()
+
+    def _open(self, step: Step) -> None:
+        opened = [Live() for _ in range(step.number)]
+        self.sessions += [session for session in opened if not session.is_over]
+
+    def _use(self, step: Step) -> None:
+        for session in self.sessions:
+            session.use(15)
+        self.sessions = [session for session in self.sessions if not session.is_over]
+
+    def _end(self, step: Step) -> None:
+        if self.sessions:
+            self.sessions.pop(step.number % len(self.sessions)).close(step.tokens % 15)
+
+    def _lose(self, step: Step) -> None:
+        if self.sessions:
+            self.sessions.pop(step.number % len(self.sessions)).lose()
+
+
+def run(
+    provider: Provider,
+    recorded: Recorded,
+    steps: Sequence[Step],
+    budget_usd: Decimal,
+    *,
+    bounded: bool,
+    application: type[Application] = Application,
+) -> int:
     """Do the steps in a session with a budget; return how many calls were under way at most."""
     recorded.log_exporter.clear()
     estimate.forget()
     otel_costs.sessions.session.forget()
     with otel_costs.session("outer", budget_usd=budget_usd) as session:
-        application = Application(provider.base_url, bounded=bounded)
+        made = application(provider.base_url, bounded=bounded)
         try:
             for step in steps:
-                application.do(step)
+                made.do(step)
         finally:
-            application.close()
+            made.close()
         background.drain()
         limit = session.limit
         assert limit is not None
         assert (limit.under_way, str(limit.reserved_usd)) == (0, "0"), "every way out releases what was reserved"
+        assert limit.so_far_usd == limit.spent_usd
         assert limit.spent_usd == spent(recorded)
-    return application.most
+    return made.most
 
 
 @hypothesis_settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -203,6 +294,28 @@ def test_at_most_the_calls_under_way_go_over(
     budget_usd = Decimal(cents) / 100
     most = run(provider, recorded, steps, budget_usd, bounded=False)
     assert spent(recorded) <= budget_usd + CALL_USD * Decimal("1.01") * max(most, 1)
+
+
+LIVE_STEPS = st.builds(
+    Step,
+    does=st.sampled_from(["open", "open", "use", "use", "end", "lose", "threads", "stream", "read"]),
+    number=st.integers(1, 3),
+    tokens=st.sampled_from([1, 500, 1_000]),
+    is_inner=st.booleans(),
+)
+
+
+@hypothesis_settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(steps=st.lists(LIVE_STEPS, max_size=20), cents=st.integers(1, 9))
+@example(steps=[Step("open", 3, 1, False), *[Step("use", 1, 1, False)] * 9], cents=9)
+@example(steps=[Step("open", 1, 1, True), Step("open", 1, 1, False), *[Step("use", 1, 1, False)] * 4], cents=4)
+def test_live_sessions_stop_when_nothing_is_left(
+    provider: Provider, recorded: Recorded, steps: list[Step], cents: int
+) -> None:
+    """Several at once, and calls beside them, pass a budget by 15 seconds of one session at most, or by one call."""
+    budget_usd = Decimal(cents) / 100
+    run(provider, recorded, steps, budget_usd, bounded=True, application=LiveApplication)
+    assert spent(recorded) <= budget_usd + max(CALL_USD * Decimal("1.01"), LIVE_USD)
 
 
 def test_fifty_at_once_do_not_pass_a_budget_of_five(recorded: Recorded, provider: Provider, driver: Driver) -> None:

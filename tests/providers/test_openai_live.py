@@ -606,6 +606,28 @@ def test_budget(driver: Driver, provider: Provider, recorded: Recorded) -> None:
     assert len(final(recorded)) == 1
 
 
+def test_a_session_that_spends_its_budget_is_told_at_its_next_sound(line: Line, recorded: Recorded) -> None:
+    """Over a real socket: what the service says was used counts at once, and no sound goes out that nothing pays."""
+    line.close()
+    with otel_costs.session("s-1", budget_usd=Decimal("0.02")) as session:
+        spent = Line(line._driver, line._provider, line._driver.client.live.connect())
+        live_session = spent.start()
+        append = spent.connection.session.input_audio.append
+        spent.run(append(audio="AAAA"))
+        live_session.use(15)
+        spent.read("session.usage.updated")
+        spent.run(append(audio="AAAA"))
+        live_session.use(30)
+        spent.read("session.usage.updated")
+        with pytest.raises(BudgetExceeded) as no:
+            spent.run(append(audio="AAAA"))
+        assert (no.value.spent_usd, no.value.budget_usd) == (Decimal("0.025"), Decimal("0.02"))
+        live_session.close(31)
+        spent.read("session.closed")
+        assert session.cost_usd == Decimal("0.025833333333")
+        spent.close()
+
+
 def test_uninstrumented(driver: Driver, provider: Provider, recorded: Recorded) -> None:
     """After `uninstrument` a connection leaves nothing behind."""
     CostsInstrumentor().uninstrument()
@@ -637,12 +659,16 @@ def tell(socket: LiveConnection, event: Any) -> None:
     socket.received(event if isinstance(event, str | bytes) else json.dumps(event))
 
 
-def follow() -> LiveConnection:
+def follow(session_id: str = "live_0123456789abcdef", config: Any = CONFIG) -> LiveConnection:
     """Return the observer of a session that has started."""
     socket = openai_live.match(HANDSHAKE)
     assert socket is not None
-    socket.sent(json.dumps({"type": "session.start", "session": CONFIG}))
-    session = {**CONFIG, "id": "live_0123456789abcdef", "expires_at": 1_795_350_600}
+    try:
+        socket.sent(json.dumps({"type": "session.start", "session": config}))
+    except BudgetExceeded:
+        socket.closed(None)
+        raise
+    session = {**config, "id": session_id, "expires_at": 1_795_350_600}
     tell(socket, {"type": "session.started", "session": session})
     return socket
 

@@ -18,8 +18,11 @@ import pytest
 
 import otel_costs
 from otel_costs import semconv as names
+from otel_costs.calls import estimate
+from otel_costs.calls.estimate import Kind
 from otel_costs.messages import content
 from otel_costs.providers.openai_realtime.turns import Turns
+from otel_costs.runtime import background
 from otel_costs.transports.websocket import Handshake, Observer, observe
 from tests.providers.conftest import usd
 from tests.support.recorded import Recorded, wait_for_records
@@ -1023,6 +1026,68 @@ def test_a_spent_budget_ends_the_turn_and_then_stops(recorded: Recorded) -> None
             bring("client", sound)
         bring("client", {"type": "input_audio_buffer.clear"})
     assert len(recorded.calls) == 2
+
+
+RESPONSE = Kind("realtime_inference", "openai", "gpt-realtime")
+
+
+def asks(wire: Wire, **fields: object) -> bool:
+    """Return whether a response may be asked for."""
+    try:
+        wire.client("response.create", **fields)
+    except otel_costs.BudgetExceeded:
+        return False
+    return True
+
+
+def test_a_response_is_reserved_from_when_it_is_asked_for(recorded: Recorded) -> None:
+    """So that connections that ask at once do not pass a budget; until it is over or refused, or its line ends."""
+    estimate.forget()
+    estimate.note(RESPONSE, Decimal(0), Decimal("0.01"), bounded=False)
+    with otel_costs.session("all", budget_usd="0.025") as session:
+        one, other, third = (Wire().created(id=f"{SESSION}{number}") for number in range(3))
+        limit = session.limit
+        assert limit is not None
+        assert [asks(wire) for wire in (one, other, third)] == [True, True, False]
+        one.begin("resp_0123456789abcdef")
+        assert limit.under_way == 2, "what was asked for has begun, and is no other one"
+        one.server("error", error={"event_id": "evt_of_mine", "code": "invalid_value"})
+        other.server("error", error={"event_id": None, "code": "invalid_value"})
+        assert limit.under_way == 1
+        assert [asks(other, event_id="evt_2"), asks(third)] == [True, False]
+        other.server("error", error={"event_id": "evt_1", "code": "invalid_value"})
+        assert limit.under_way == 2
+        other.server("error", error={"code": "conversation_already_has_active_response"})
+        assert limit.under_way == 1
+        assert asks(third)
+        for wire in (one, other, third):
+            wire.close()
+        assert session.totals.calls == 1
+        assert (limit.under_way, limit.reserved_usd) == (0, Decimal(0))
+
+
+def test_a_translation_stops_where_nothing_is_left(recorded: Recorded) -> None:
+    """Its sound is let on for 15 seconds at a time; without a price it holds what the dearest has cost lately."""
+    estimate.forget()
+    estimate.note(Kind("realtime_inference", "openai", "gpt-none"), Decimal(0), Decimal("0.01"), bounded=False)
+    second = b"x" * 48_000
+    with otel_costs.session("all", budget_usd="0.01") as session:
+        wire, other = (Wire("model=gpt-none", "/v1/realtime/translations").created() for _ in range(2))
+        wire.append(second)
+        assert session.limit is not None
+        assert (session.limit.under_way, session.limit.reserved_usd) == (1, Decimal("0.01"))
+        with pytest.raises(otel_costs.BudgetExceeded, match="does not fit"):
+            other.append(second)
+        otel_costs.record("chat", provider="p", model="m", usage={}, cost_usd="0.01")
+        background.drain()
+        for _ in range(14):
+            wire.append(second)
+        with pytest.raises(otel_costs.BudgetExceeded):
+            wire.append(second)
+        wire.close()
+        other.close()
+        background.drain()
+        assert session.limit.under_way == 0
 
 
 def test_a_responses_span_has_what_was_said_where_spans_may(recorded: Recorded) -> None:

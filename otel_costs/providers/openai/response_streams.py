@@ -86,7 +86,8 @@ class ResponseStreams:
 
     def _begin(self, request: Request, reservation: Reservation | None = None) -> "_Response":
         call = self._start_call(request)
-        call.reservation = reservation
+        if reservation is not None:
+            call.reservation = reservation
         return _Response(call, request, self._identify)
 
     def _next(self, stream_id: object) -> "_Response | None":

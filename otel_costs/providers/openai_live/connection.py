@@ -7,6 +7,7 @@ from secrets import token_hex
 from time import time_ns
 from typing import Any, Final
 
+from otel_costs.calls.advance import Advance
 from otel_costs.calls.message_log import is_new_message
 from otel_costs.hosts import Host
 from otel_costs.messages import Draft, Message, joined
@@ -27,6 +28,7 @@ _SOUND_SENT: Final = "session.input_audio.append"  # received, too, from the sid
 _SOUND_RECEIVED: Final = "session.output_audio.delta"
 _G711_BYTES_PER_SECOND: Final = 8_000
 _PCM_RATE: Final = 24_000
+_ASKING: Final = ("response.create", "decision.create")
 _APPENDED: Final = frozenset({"session.instructions.append", "session.thinking.append", "session.commentary.append"})
 
 
@@ -39,8 +41,10 @@ class LiveConnection:
         self._delegations, self._transcript = Delegations(owner, host), Transcript()
         self._observer = SessionObserver(owner, configuration, is_primary=seen is None)
         self._usage: SessionUsage | None = None
+        self._advance = Advance()
         self._asked: Event = {}
         self._heard_bytes, self._bytes_per_second = 0, 2 * _PCM_RATE
+        self._looked_at_bytes = 0
         self._began_ns: int | None = None
         self._name, self._count = token_hex(4), 0
         if seen is not None:
@@ -50,21 +54,26 @@ class LiveConnection:
     def sent(self, frame: str | bytes) -> None:
         """Read an event of the application's. Raises BudgetExceeded where it starts more than its session may spend."""
         text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
-        if frames.kind(text) == _SOUND_SENT or (event := parsed(text)) is None:
+        if frames.kind(text) == _SOUND_SENT:
+            self._check_advance()
+            return
+        if (event := parsed(text)) is None:
             return
         self._owner.adopt()
         kind = str(event.get("type"))
         if kind == "session.start":
-            self._owner.check_budget()
             self._asked = mapping(event.get("session"))
+            model = key(self._asked.get("model"))
             if self._host.has_deployments:
-                self._owner.deployment = key(self._asked.get("model"))
+                self._owner.deployment = model
+            if self._usage is None:
+                self._advance.begin(self._owner.payer(model))
         elif kind in _APPENDED:
             self._append(event)
         elif kind == "response.item.create":
             self._delegations.give(event.get("item"))
-        elif kind == "response.create":
-            self._owner.check_budget()
+        elif kind in _ASKING:
+            self._payer.ask(event.get("event_id"), self._delegations.kind(kind))
 
     def received(self, frame: str | bytes) -> None:
         """Read an event that the service sends."""
@@ -74,6 +83,9 @@ class LiveConnection:
             return
         if kind == _SOUND_RECEIVED and (sound := frames.sound(text)) is not None:
             self._heard_bytes += len(sound.data) * 3 // 4
+            if self._heard_bytes >= self._looked_at_bytes + self._bytes_per_second:
+                self._looked_at_bytes = self._heard_bytes
+                self._play()
         elif (event := parsed(text)) is not None and (handler := _RECEIVED.get(str(event.get("type")))) is not None:
             handler(self, event)
 
@@ -84,8 +96,20 @@ class LiveConnection:
             if self._usage is not None:
                 self._play()
                 self._usage.leave(self._observer, error)
+            else:
+                self._advance.end()
         finally:
             self._owner.end(error)
+
+    def _check_advance(self) -> None:
+        """Raise `BudgetExceeded` for the next sound of a session that is not let on, once its turn is over."""
+        usage = self._usage
+        if usage is None or not usage.is_refused or not self._delegations.is_idle:
+            return
+        if self._transcript.speaks("assistant", int(usage.seconds * 1000)):
+            return
+        if (refusal := usage.renew()) is not None:
+            raise refusal
 
     def _finish(self, error: str | None) -> None:
         self._delegations.end(error)
@@ -96,6 +120,11 @@ class LiveConnection:
     def _leads(self) -> bool:
         """Whether what all connections of the session see is written here."""
         return self._usage is not None and self._usage.leads(self._observer)
+
+    @property
+    def _payer(self) -> Owner:
+        """Whose budgets count what is asked for here: those of the connection that writes what the session uses."""
+        return self._owner if self._usage is None else self._usage.payer or self._owner
 
     def _play(self) -> None:
         """Note how far the session has got, by its sound and by its transcripts."""
@@ -109,6 +138,7 @@ class LiveConnection:
         self._tells(event)
         if self._usage is None and self._configuration.id is not None:
             self._usage = observe(self._observer, self._configuration.id)
+            self._usage.pay(self._advance)
             self._began_ns = time_ns()
             self._tell_history()
 
@@ -127,6 +157,7 @@ class LiveConnection:
         if self._usage is not None:
             self._usage.report(event.get("usage"))
             self._play()
+            self._usage.renew()
             self._usage.note(self._observer)
 
     def _ends(self, event: Event) -> None:
@@ -156,6 +187,9 @@ class LiveConnection:
     def _decides(self, event: Event) -> None:
         if self._takes(event):
             self._delegations.decide(event)
+
+    def _refuses(self, event: Event) -> None:
+        self._payer.refused(mapping(event.get("error")).get("event_id"), is_response=False)
 
     def _takes(self, event: Event) -> bool:
         return self._usage is not None and self._usage.takes(self._observer, key(event.get("event_id")))
@@ -202,4 +236,5 @@ _RECEIVED: Final[Mapping[str, Callable[[LiveConnection, Event], None]]] = {
     "session.delegation.created": LiveConnection._delegates,
     "response.event": LiveConnection._responds,
     "decision.event": LiveConnection._decides,
+    "error": LiveConnection._refuses,
 }

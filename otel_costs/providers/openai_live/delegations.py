@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from otel_costs.calls.call import Call
+from otel_costs.calls.estimate import Kind
 from otel_costs.calls.reading import Job
 from otel_costs.hosts import Host
 from otel_costs.providers.openai import answer
@@ -33,6 +34,17 @@ class Delegations:
         self._streams = ResponseStreams(self._unasked, self._start, self._identify)
         self._items: deque[Any] = deque(maxlen=ITEMS)
         self._previous: str | None = None
+        self._models: dict[str, str] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no response is under way."""
+        return not self._streams.streams
+
+    def kind(self, event: str) -> Kind:
+        """Return the kind of call that `response.create` or `decision.create` asks for, by the last one of it."""
+        route = _DECISIONS if event == "decision.create" else _RESPONSES
+        return Kind(route.operation, self._owner.provider, self._models.get(route.operation))
 
     def give(self, item: object) -> None:
         """Note an item that the application gives to the backend: a user's message, a function's result."""
@@ -71,6 +83,9 @@ class Delegations:
     def _start(self, request: Request) -> Call:
         call = self._owner.call(request.route.operation, request.model, start_ns=request.start_ns)
         call.messages_logged_elsewhere = False
+        if call.request_model:
+            self._models[call.operation] = call.request_model
+        self._owner.reserve(call)
         return call
 
     def _identify(self, response: Mapping[str, Any]) -> Job | None:

@@ -12,6 +12,8 @@ from time import time_ns
 from typing import Final
 
 from otel_costs import semconv as names
+from otel_costs.calls import jobs
+from otel_costs.calls.advance import Advance
 from otel_costs.calls.call import derived_id
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.calls.writer import finish
@@ -19,7 +21,8 @@ from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
-from otel_costs.runtime import background
+from otel_costs.runtime import background, telemetry
+from otel_costs.sessions.reservations import BudgetExceeded
 from otel_costs.usage import Usage
 from otel_costs.usage.reported import read
 from otel_costs.values.recent import Recent
@@ -75,6 +78,7 @@ class SessionUsage:
         self._played = self._next_note_s = Decimal(0)
         self._is_over = self._lost_primary = False
         self._told: Recent[str, object] = Recent(TOLD)
+        self._advance = Advance()
         self._model: str | None = None
         self._expires_at: int | None = None
 
@@ -82,6 +86,36 @@ class SessionUsage:
         """Note what an observer was told of the session; the one that writes the bill may be told nothing of it."""
         self._model = configuration.model or self._model
         self._expires_at = configuration.expires_at or self._expires_at
+
+    def pay(self, advance: Advance) -> None:
+        """Take over what was reserved for the session before it began."""
+        self._advance.end()
+        self._advance = advance
+        self.renew()
+
+    def renew(self) -> BudgetExceeded | None:
+        """Count what was used so far in the budgets of who leads; return why the session is not let on, if so."""
+        with _lock:
+            if self._is_over or not self.observers:
+                return None
+            payer = self.observers[0].owner.payer(self._model)
+            self._advance.renew(payer, self._used() or {}, jobs.known.noted_usd(self.call_id))
+            return self._advance.refusal
+
+    @property
+    def payer(self) -> Owner | None:
+        """The owner of the observer that writes what all of them see; None where none is left."""
+        return self.observers[0].owner if self.observers else None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the session was not let on when that was asked last."""
+        return self._advance.refusal is not None
+
+    @property
+    def seconds(self) -> Decimal:
+        """How far the session has got, as far as anything tells."""
+        return max(self._reported.get(_UNIT, Decimal(0)), self._played)
 
     def leads(self, observer: SessionObserver) -> bool:
         """Return whether `observer` is the one that writes what all of them see."""
@@ -114,6 +148,8 @@ class SessionUsage:
     def play(self, until_s: Decimal) -> None:
         """Note how far the session has got by its transcripts; it is billed for no less."""
         self._played = max(self._played, until_s)
+        if self._played > self._advance.until_s:
+            self.renew()
 
     def note(self, observer: SessionObserver) -> None:
         """Write now and then what was used so far. The bill takes the place of the note, when it comes."""
@@ -123,6 +159,7 @@ class SessionUsage:
             return
         self._next_note_s = min(seconds * 2, seconds + NOTED_EVERY_S)
         self._bill(observer, self._so_far(), CostReason.SESSION_NOT_ENDED, ended=False)
+        background.put(telemetry.never_raises("count a note of a session")(self.renew))
 
     def end(self, observer: SessionObserver, usage: object, reason: object) -> None:
         """Write the bill: the service said that the session has ended, why, and what it used."""
@@ -139,19 +176,23 @@ class SessionUsage:
             self.observers.remove(observer)
             self._lost_primary = self._lost_primary or observer.is_primary
             if self.observers:
+                self.renew()
                 return
             _open.pop(self._key, None)
         if self._lost_primary:
             self._bill(observer, self._so_far(), CostReason.SOCKET_CLOSED_EARLY, error=error)
         elif (used := self._so_far()) is not None:  # it goes on without us
             self._bill(observer, used, CostReason.SESSION_NOT_ENDED, ended=False, error=error)
+        self._advance.end()
 
     def _so_far(self) -> Usage | None:
         """Return what is known to be used; the service says it four times a minute."""
-        if known := max(self._reported.get(_UNIT, Decimal(0)), self._played):
-            used = {**self._reported, _UNIT: known}
+        if used := self._used():
             return Usage.of(used, invalid=self._invalid, estimated=True, unknown=self._unknown)
         return Usage({}, (_UNIT,), unknown=self._unknown) if self._invalid or self._unknown else None
+
+    def _used(self) -> dict[str, Decimal] | None:
+        return {**self._reported, _UNIT: self.seconds} if self.seconds else None
 
     def _bill(
         self,
@@ -175,6 +216,8 @@ class SessionUsage:
             self._start_s = unseen_sessions.started_s(*self._key) or began_s
         call = observer.owner.call("realtime_inference", model, start_ns=self._began_ns)
         call.stop()
+        if ended:
+            call.reservation, self._advance = self._advance.reservation, Advance()
         lasted_s = (time_ns() - self._began_ns) // 1_000_000_000
         found = Reading(
             usage=usage,

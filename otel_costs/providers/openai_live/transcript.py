@@ -68,6 +68,11 @@ class Transcript:
             self._last_ms[role] = start_ms
         mine.add(text, end_ms)
 
+    def speaks(self, role: str, until_ms: int) -> bool:
+        """Return whether a role's words are not over yet, now that the session has got so far."""
+        said = self._open.get(role)
+        return said is not None and max(until_ms, self.until_ms) - said.end_ms <= PAUSE_MS
+
     def end(self) -> Iterator[Utterance]:
         """Yield what is left, in order."""
         yield from sorted(self._open.values(), key=lambda said: said.start_ms)

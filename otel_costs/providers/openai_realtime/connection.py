@@ -104,7 +104,7 @@ class Connection:
         self._items.truncated(event.get("item_id"), event.get("audio_end_ms"))
 
     def _asks_for_response(self, event: Event) -> None:
-        self._owner.check_budget()
+        self._owner.ask(event.get("event_id"))
         tools = hosted_tools.asked(event.get("response"))
         self._turns.unknown_tools, self._turns.may_cost = hosted_tools.unknown(tools), hosted_tools.may_cost(tools)
         scope = current_scope()
@@ -158,7 +158,9 @@ class Connection:
     def _refuses(self, event: Event) -> None:
         error = mapping(event.get("error"))
         self._items.refused(error.get("event_id"))
-        if error.get("code") == _BUSY:
+        is_busy = error.get("code") == _BUSY
+        self._owner.refused(error.get("event_id"), is_response=is_busy)
+        if is_busy:
             self._turns.step = None
 
 

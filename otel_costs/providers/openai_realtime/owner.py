@@ -4,6 +4,7 @@ The session that is open when the connection is made; or else the first that is 
 something; or else one of the connection's own, under the provider's session id.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -13,6 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_costs import semconv as names
 from otel_costs.calls.admission import admit, limits_of
+from otel_costs.calls.advance import Payer
 from otel_costs.calls.call import Call, random_id
 from otel_costs.calls.estimate import Kind
 from otel_costs.calls.message_log import Conversation
@@ -21,6 +23,7 @@ from otel_costs.calls.writer import finish
 from otel_costs.providers import unseen_sessions
 from otel_costs.providers.openai_realtime.configuration import SESSION_S, Configuration
 from otel_costs.runtime import background, telemetry
+from otel_costs.sessions.reservations import Reservation
 from otel_costs.sessions.scope import attribution
 from otel_costs.sessions.session import ConnectionSession, Scope, current_scope
 from otel_costs.usage import Usage
@@ -28,6 +31,10 @@ from otel_costs.values import sanitize
 
 RANDOM: Final = 16
 """Characters of an id that nobody else has: OpenAI's are random, a local server's `resp_1` is another each time."""
+
+
+ASKED: Final = 64
+"""Responses that may be asked for and not have begun; what is reserved for more, the oldest give back."""
 
 
 class Owner:
@@ -53,6 +60,7 @@ class Owner:
         if names.SESSION_ID in found:
             self._identity = found
         self._own: tuple[ConnectionSession, Scope] | None = None
+        self._asked: deque[tuple[object, Reservation]] = deque(maxlen=ASKED)
         self._conversation: Conversation | None = None
         shown = {names.PROVIDER_NAME: provider, **attributes} | ({names.REQUEST_MODEL: model} if model else {})
         self._span = telemetry.current().tracer.start_span(
@@ -65,13 +73,23 @@ class Owner:
         if self._identity is None and (scope := current_scope()) is not None and scope.session is not None:
             self._scope, self._identity = scope, attribution(self._user)
 
-    def check_budget(self) -> None:
-        """Raise `BudgetExceeded` if what the application asks for does not fit in a budget.
+    def ask(self, event_id: object, kind: Kind | None = None) -> None:
+        """Reserve what the application asks for, until the service begins or refuses it.
 
-        What it costs is reserved when it begins, which a service may do by itself, too.
+        It is a response of this connection's model, or of another `kind`; `event_id` is what the application calls the
+        event. Raises BudgetExceeded if it does not fit.
         """
-        if (reservation := admit(self._kind, scope=self._scope, identity=self._attribution)) is not None:
-            reservation.release()
+        reservation = admit(kind or self._kind, scope=self._scope, identity=self._attribution)
+        if reservation is not None:
+            self._asked.append((event_id, reservation))
+
+    def refused(self, event_id: object, *, is_response: bool) -> None:
+        """Release what is reserved for what is refused: the next response, or what the event of this id asked for."""
+        for asked in self._asked:
+            if is_response or asked[0] == event_id:
+                self._asked.remove(asked)
+                asked[1].release()
+                return
 
     def check_spent(self) -> None:
         """Raise `BudgetExceeded` if a budget is spent; this waits for nothing, and is for every piece of sound."""
@@ -79,8 +97,19 @@ class Owner:
             limit.check()
 
     def reserve(self, call: Call) -> None:
-        """Reserve what a response may cost that has begun, whoever asked for it."""
-        call.reservation = admit(self._kind, scope=self._scope, identity=self._attribution, refusing=False)
+        """Reserve what a call may cost that the service has begun: what was asked for, or what it begins by itself."""
+        kind = Kind(call.operation, call.provider, call.request_model)
+        if self._asked:
+            call.reservation = self._asked.popleft()[1]
+            call.reservation.kind = kind
+        else:
+            call.reservation = admit(kind, scope=self._scope, identity=self._attribution, refusing=False)
+
+    def payer(self, model: str | None = None) -> Payer:
+        """Return whose budgets a session of this connection counts in that is billed by the second."""
+        kind = Kind("realtime_inference", self.provider, model or self._kind.model)
+        endpoint = self._attributes.get(names.SERVER_ADDRESS)
+        return Payer(kind, self._scope, self._attribution, endpoint, self.deployment)
 
     @property
     def _kind(self) -> Kind:
@@ -183,6 +212,8 @@ class Owner:
 
     def end(self, error: str | None) -> None:
         """End the connection's span, in a job, after its calls; and its session, if that is its own."""
+        while self._asked:
+            self._asked.popleft()[1].release()
         span = self._span
         if span.is_recording():
             span.set_attributes(self._identity or {})

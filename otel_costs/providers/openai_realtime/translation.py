@@ -3,8 +3,10 @@
 It is one call for the whole connection, billed by the second of sound, silence too; an estimate, as nobody reports it.
 """
 
+from decimal import Decimal
 from functools import partial
 
+from otel_costs.calls.advance import Advance
 from otel_costs.calls.call import Call
 from otel_costs.calls.message_log import is_new_message
 from otel_costs.calls.reading import Reading
@@ -28,21 +30,35 @@ class Translation:
         self._call: Call | None = None
         self._model: str | None = None
         self._entered, self._said = PassingAudio(), PassingAudio()
+        self._advance = Advance()
+        self._look_at_bytes = 0
         self._words = {"session.input_transcript.delta": "", "session.output_transcript.delta": ""}
 
     def sent(self, frame: str | bytes) -> None:
-        """Read an event that the application sends."""
+        """Read an event that the application sends. Raises BudgetExceeded for sound that nothing is left for."""
         if isinstance(frame, bytes):
             frame = frame.decode("utf-8", "replace")
         self._owner.adopt()
         if frames.kind(frame) in frames.SOUND_SENT and (sound := frames.sound(frame)):
-            self._entered.add(sound.data)
+            self._enter(sound.data)
             return
         event = parsed(frame) or {}
         if event.get("type") in frames.SOUND_SENT and isinstance(data := event.get("audio"), str):
-            self._entered.add(data)
+            self._enter(data)
         elif event.get("type") == "session.update":
             self._configuration.ask(mapping(event.get("session")))
+
+    def _enter(self, data: str) -> None:
+        """Note sound that is sent, which is what is billed; it is let on for some seconds at a time."""
+        if not self._entered.size:
+            self._advance.begin(self._owner.payer())
+        elif self._entered.size >= self._look_at_bytes:
+            seconds = self._entered.seconds(PCM_BYTES_PER_SECOND) or Decimal(0)
+            self._advance.renew(self._owner.payer(), {"audio_seconds": seconds})
+            if (refusal := self._advance.refusal) is not None:
+                raise refusal
+        self._look_at_bytes = int(self._advance.until_s * PCM_BYTES_PER_SECOND)
+        self._entered.add(data)
 
     def received(self, frame: str | bytes) -> None:
         """Read an event that the service sends."""
@@ -71,6 +87,7 @@ class Translation:
         try:
             call = self._begin()
             call.stop()
+            call.reservation = self._advance.reservation
             background.put(partial(self._finish, call, error))
         finally:
             self._owner.end(error)
