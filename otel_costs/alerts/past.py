@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from otel_costs.alerts import bills, conditions, rules
 from otel_costs.alerts.finding import Finding
 from otel_costs.alerts.rules import Rule
-from otel_costs.store import reports
+from otel_costs.store import health, reports
 from otel_costs.store.past_budgets import PastBudgets
 from otel_costs.store.periods import calendar
 from otel_costs.store.rows import Row
@@ -99,6 +99,6 @@ def _as_set(found: Finding, row: Row, at: datetime) -> Finding:
 
 _OF_PAST: Final[Mapping[str, Callable[["Client", Rule, datetime], list[Finding]]]] = {
     rules.MISSING_CALLS: lambda client, _, at: conditions.of_missing_calls(reports.missing_calls_at(client, at)),
-    rules.STORE_HEALTH: conditions.of_arrivals,
+    rules.STORE_HEALTH: lambda client, rule, at: conditions.of_arrivals(client, rule, at, health.misdated(client, at)),
     rules.RECONCILE: bills.find,
 }

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,10 @@ from .conftest import Receiver
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+KATHMANDU = datetime.combine(NOW.astimezone(ZoneInfo("Asia/Kathmandu")), time(), ZoneInfo("Asia/Kathmandu")).astimezone(
+    UTC
+)
+"""When the day began there."""
 YESTERDAY = (NOW - DAY).date()
 
 
@@ -83,6 +88,11 @@ SCENARIOS: list[tuple[Rule, Records, Records]] = [
         lambda: [of_model(NOW - 9 * DAY, "a"), of_model(NOW - HOUR, "b")],
         lambda: [of_model(NOW - 9 * DAY, "a"), of_model(NOW - HOUR, "a")],
     ),
+    (  # In a store that has just begun all are new.
+        Rule("new", rules_file.NEW_MODEL),
+        lambda: [of_model(NOW - 25 * HOUR, "a"), of_model(NOW - HOUR, "b")],
+        lambda: [of_model(NOW - 23 * HOUR, "a"), of_model(NOW - HOUR, "b")],
+    ),
     (
         Rule("unpriced", rules_file.UNPRICED_CALLS),
         lambda: [call(NOW - HOUR, cost=None)], lambda: [call(NOW - HOUR), call(NOW - 2 * DAY, cost=None)],
@@ -91,9 +101,17 @@ SCENARIOS: list[tuple[Rule, Records, Records]] = [
         Rule("day", rules_file.DAY_TOTAL, usd=Decimal(3), zone="UTC"),
         lambda: [call(NOW, cost="3")], lambda: [call(NOW, cost="2.99"), call(NOW - DAY, cost="9")],
     ),
+    (  # A day is one of the rule's zone.
+        Rule("day", rules_file.DAY_TOTAL, usd=Decimal(3), zone="Asia/Kathmandu"),
+        lambda: [call(KATHMANDU, cost="3")], lambda: [call(KATHMANDU - timedelta(seconds=1), cost="3")],
+    ),
     (
         Rule("quiet", rules_file.STORE_HEALTH, silent=HOUR),
         lambda: [call(NOW - 2 * HOUR)], lambda: [call(NOW - HOUR / 2)],
+    ),
+    (  # A time that no clock can have meant.
+        Rule("health", rules_file.STORE_HEALTH),
+        lambda: [call(NOW - 3000 * DAY)], lambda: [call(NOW - 300 * DAY), call(NOW)],
     ),
 ]  # fmt: skip
 
@@ -111,6 +129,30 @@ def test_a_rule_fires_once_and_only_where_it_should(
     looks = runner(store, receiver, Clock(), rule)
     assert [looks.look(), looks.look()] == [True, True]
     assert len(receiver.got) == 1
+
+
+def test_every_kind_of_rule_has_scenarios() -> None:
+    """A kind that is added needs one that it is told of, and one that it is not: here, or in one of the tests below."""
+    below = {rules_file.BUDGET, rules_file.MISSING_CALLS, rules_file.RECONCILE}
+    assert {rule.when for rule, *_ in SCENARIOS} | below == set(rules_file.KINDS)
+
+
+def test_parts_that_are_set_aside_are_told(store: Store, receiver: Receiver) -> None:
+    """Once, and again when they are back; whole tables are not."""
+    rule = Rule("health", rules_file.STORE_HEALTH)
+    store.insert(call(NOW))
+    looks = runner(store, receiver, Clock(), rule)
+    looks.look()
+    assert receiver.got == []
+    store.client.command("alter table calls detach partition all")
+    try:
+        looks.look()
+        looks.look()
+        assert receiver.got == ["the store has set 1 parts of calls aside"]
+    finally:
+        store.client.command("alter table calls attach partition all")
+    looks.look()
+    assert receiver.got[1:] == ["ended: the store has set 1 parts of calls aside"]
 
 
 def test_budgets_are_told_at_their_shares(store: Store, receiver: Receiver) -> None:
