@@ -138,8 +138,8 @@ class _Writing:
             **reading.recorded,
         }
         for name, value in found.items():
-            if (kept := sanitize.attribute(value)) is not None:
-                self.attributes[name] = kept
+            if value is not None:
+                self.attributes[name] = sanitize.attribute(value)
         self.bill = bill
 
     def _note(self, job: Job, bill: Bill) -> None:
@@ -282,11 +282,10 @@ class _Writing:
         """End the span, with what only it has, and with what the ledger has."""
         call, span = self.call, self.call.span
         if span.is_recording():
-            given = dict(self.reading.attributes)
-            if names.REQUEST_STOP_SEQUENCES in given and not self._may_have_content:
-                del given[names.REQUEST_STOP_SEQUENCES]  # words of a prompt
-            asked = ((name, sanitize.attribute(value)) for name, value in given.items())
-            shown = {name: value for name, value in asked if value is not None}
+            told = {name: value for name, value in self.reading.attributes.items() if value is not None}
+            if names.REQUEST_STOP_SEQUENCES in told and not self._may_have_content:
+                del told[names.REQUEST_STOP_SEQUENCES]  # words of a prompt
+            shown = {name: sanitize.attribute(value) for name, value in told.items()}
             shown.update(call.identity)
             if call.shown_as is None:
                 shown.update(self.attributes)

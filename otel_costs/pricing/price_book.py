@@ -1,7 +1,7 @@
-"""Usage, model and time to cost, by the prices in force: the user's file, over those of other packages, over our own,
-over genai-prices.
+"""The price book in force, and what a usage costs by it.
 
-The rates of a call are found once and kept.
+In it is the user's file, over those of other packages, over our own, over genai-prices. The rates of a call are found
+once and kept.
 """
 
 import logging

@@ -45,6 +45,7 @@ _ATTRIBUTES: Final = (
     ("language", names.SPEECH_INPUT_LANGUAGE),
 )
 """What the span tells of a request, by the field that says it."""
+_FIELDS: Final = frozenset(field for field, _ in _ATTRIBUTES)
 
 _PROCESSING: Final[Mapping[str, str]] = {"batches": "batch", "decisions": "decisions"}
 
@@ -162,9 +163,10 @@ def _described(request: Request) -> tuple[Mapping[str, object], object]:
     """Return what the span tells of what was asked, and the tools that were offered."""
     body = request.body
     found: dict[str, object] = {}
-    for key, name in _ATTRIBUTES:
-        if key in body and isinstance(body[key], str | int | float):
-            found[name] = body[key]
+    if not _FIELDS.isdisjoint(body):
+        for key, name in _ATTRIBUTES:
+            if key in body and isinstance(body[key], str | int | float):
+                found[name] = body[key]
     reasoning = body.get("reasoning")
     if isinstance(reasoning, Mapping) and isinstance(reasoning.get("effort"), str):
         found[names.REQUEST_REASONING_LEVEL] = reasoning["effort"]
