@@ -231,35 +231,34 @@ def test_a_damaged_manifest_is_told(filled: Store, tmp_path: Path, how: str) -> 
     assert _files(folder) == before, "what an unreadable manifest needs is kept"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"id": "../../victim"},
-        {"id": "20200101T000000Z-abcdef"},
-        {"created_at": "yesterday"},
-        {"tables": None},
-        {"tables": [{"table": {}, "parts": []}]},
-        {"retention": {"raw_days": "many"}},
-        {"sums": [1]},
-        {"more": 1},
-        {"format": 0, "sums": {"calls": 1}},
-    ],
-)
-def test_an_odd_manifest_blocks_nothing(
-    filled: Store, target: "Client", tmp_path: Path, change: dict[str, Any]
-) -> None:
+ODD: list[dict[str, Any]] = [
+    {"id": "../../victim"},
+    {"id": "20200101T000000Z-abcdef"},
+    {"created_at": "yesterday"},
+    {"tables": None},
+    {"tables": [{"table": {}, "parts": []}]},
+    {"retention": {"raw_days": "many"}},
+    {"sums": [1]},
+    {"more": 1},
+    {"format": 0, "sums": {"calls": 1}},
+]
+"""What a manifest may say instead of what it said."""
+
+
+def test_an_odd_manifest_blocks_nothing(filled: Store, target: "Client", tmp_path: Path) -> None:
     """Whatever it says, its checksum right: it is named, no file but its own goes for it, and the others are used."""
     folder = Folder(tmp_path / "kept", make=True)
     odd, good = (_make(filled, folder).manifest for _ in range(2))
     (tmp_path / "victim.json").touch()
-    body = {**json.loads(manifest.written(odd)), **change}
-    del body["sha256"]
-    signed = {**body, "sha256": manifest._checksum(body)}
-    (folder.path / "backups" / f"{odd.id}.json").write_text(json.dumps(signed))
-    found, bad = folder.manifests()
-    assert ([one.id for one in found], list(bad)) == ([good.id], [odd.id])
-    assert folder.keep(1) == []
-    assert (tmp_path / "victim.json").exists()
+    for change in ODD:
+        body = {**json.loads(manifest.written(odd)), **change}
+        del body["sha256"]
+        signed = {**body, "sha256": manifest._checksum(body)}
+        (folder.path / "backups" / f"{odd.id}.json").write_text(json.dumps(signed))
+        found, bad = folder.manifests()
+        assert ([one.id for one in found], list(bad)) == ([good.id], [odd.id]), change
+        assert folder.keep(1) == [], change
+        assert (tmp_path / "victim.json").exists(), change
     assert restore.restore(target, folder, good.id).different == []
 
 
@@ -340,26 +339,31 @@ def test_a_restore_that_was_cut_is_run_again(
     assert _answers(target) == _answers(filled.client)
 
 
-@pytest.mark.parametrize("table", ["call_sequences", "otel_logs", "otel_traces_trace_id_ts"])
-def test_parts_with_the_same_rows_are_all_kept(filled: Store, target: "Client", tmp_path: Path, table: str) -> None:
+def test_parts_with_the_same_rows_are_all_kept(filled: Store, target: "Client", tmp_path: Path) -> None:
     """A batch that was delivered twice makes parts that are equal: all of them come back, and all are moved."""
     folder, client = Folder(tmp_path / "kept", make=True), filled.client
-    client.command(f"system stop merges {table}")
+    twice = ("call_sequences", "otel_logs", "otel_traces_trace_id_ts")
     try:
-        client.command(f"create table delivered as {table}")
-        client.command(f"insert into delivered select * from {table}")
-        for _ in range(3):
-            client.command(f"alter table {table} attach partition all from delivered")
-        (stored,) = [one for one in _make(filled, folder).manifest.tables if one.table.name == table]
-        assert len(stored.parts) >= len({part.key for part in stored.parts}) + 2
+        for table in twice:
+            client.command(f"system stop merges {table}")
+            client.command(f"create table delivered as {table}")
+            client.command(f"insert into delivered select * from {table}")
+            for _ in range(3):
+                client.command(f"alter table {table} attach partition all from delivered")
+            client.command("drop table delivered sync")
+        made = {one.table.name: one for one in _make(filled, folder).manifest.tables}
+        for table in twice:
+            assert len(made[table].parts) >= len({part.key for part in made[table].parts}) + 2
+        expected = {table: _counted(client, table) for table in twice}
         assert restore.restore(target, folder, None).different == []
-        assert _counted(target, table) == _counted(client, table)
+        assert {table: _counted(target, table) for table in twice} == expected
         target.command("drop database backup_target sync")
         target.command("create database backup_target")
         assert move.move(client, target, snapshot.take).different == []
-        assert _counted(target, table) == _counted(client, table)
+        assert {table: _counted(target, table) for table in twice} == expected
     finally:
-        client.command(f"system start merges {table}")
+        for table in twice:
+            client.command(f"system start merges {table}")
         client.command("drop table if exists delivered sync")
 
 
@@ -554,38 +558,43 @@ def test_a_backup_of_a_newer_version_is_refused(filled: Store, target: "Client",
         restore.restore(target, folder, None)
 
 
-@pytest.mark.parametrize(
-    "attack",
-    [
-        "CREATE TABLE alerts ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM executable('id', 'TSV', 'a String')",
-        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule AS SELECT 1 AS rule",
-        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule AS url('http://127.0.0.1:9/', 'TSV')",
-        "CREATE TABLE alerts (`rule` String DEFAULT file('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
-        "CREATE TABLE alerts (`rule` String DEFAULT (SELECT 1)) ENGINE = MergeTree ORDER BY rule",
-        "CREATE TABLE alerts (`rule` String DEFAULT `file`('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
-        "CREATE TABLE alerts (`rule` String DEFAULT file /**/ ('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
-        "CREATE TABLE alerts (`rule` String COMMENT ') ENGINE = MergeTree') ENGINE = URL('http://x/', 'TSV')",
-        "CREATE TABLE alerts (`rule` String COMMENT ') ENGINE = MergeTree ') AS executable('id', 'TSV', 'rule String')",
-        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule SETTINGS disk = disk(type = 'web')",
-        "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule; DROP TABLE calls",
-        "CREATE TABLE alerts (`rule` String) ENGINE = ReplicatedMergeTree ORDER BY rule",
-    ],
-)
-def test_a_definition_that_does_more_is_refused(filled: Store, target: "Client", tmp_path: Path, attack: str) -> None:
-    """A manifest may come from anywhere: it makes tables that keep rows, and nothing of it reads, runs or asks."""
-    folder = Folder(tmp_path / "kept", make=True)
-    made = _make(filled, folder).manifest
-    body = json.loads(manifest.written(made))
-    (stored,) = [one for one in body["tables"] if one["table"]["name"] == "alerts"]
-    stored["table"].update(definition=attack, engine="MergeTree", columns=[["rule", "String"]])
-    del body["sha256"]
-    signed = {**body, "sha256": manifest._checksum(body)}
-    (folder.path / "backups" / f"{made.id}.json").write_text(json.dumps(signed))
-    with pytest.raises(StoreError, match="is none"):
-        restore.restore(target, folder, None)
-    assert restore.holds(target) == []
+ATTACKS = [
+    "CREATE TABLE alerts ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM executable('id', 'TSV', 'a String')",
+    "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule AS SELECT 1 AS rule",
+    "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule AS url('http://127.0.0.1:9/', 'TSV')",
+    "CREATE TABLE alerts (`rule` String DEFAULT file('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
+    "CREATE TABLE alerts (`rule` String DEFAULT (SELECT 1)) ENGINE = MergeTree ORDER BY rule",
+    "CREATE TABLE alerts (`rule` String DEFAULT `file`('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
+    "CREATE TABLE alerts (`rule` String DEFAULT file /**/ ('/etc/passwd')) ENGINE = MergeTree ORDER BY rule",
+    "CREATE TABLE alerts (`rule` String COMMENT ') ENGINE = MergeTree') ENGINE = URL('http://x/', 'TSV')",
+    "CREATE TABLE alerts (`rule` String COMMENT ') ENGINE = MergeTree ') AS executable('id', 'TSV', 'rule String')",
+    "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule SETTINGS disk = disk(type = 'web')",
+    "CREATE TABLE alerts (`rule` String) ENGINE = MergeTree ORDER BY rule; DROP TABLE calls",
+    "CREATE TABLE alerts (`rule` String) ENGINE = ReplicatedMergeTree ORDER BY rule",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_definition_that_does_more_is_none(attack: str) -> None:
+    """A table of a backup keeps rows, and nothing of it reads, runs or asks."""
     with pytest.raises(StoreError, match="the definition of alerts is none"):
         definition.check("alerts", attack)
+
+
+def test_a_definition_that_does_more_is_refused(filled: Store, target: "Client", tmp_path: Path) -> None:
+    """A manifest may come from anywhere: nothing is made of one with such a definition."""
+    folder = Folder(tmp_path / "kept", make=True)
+    made = _make(filled, folder).manifest
+    for attack in (ATTACKS[0], ATTACKS[5]):
+        body = json.loads(manifest.written(made))
+        (stored,) = [one for one in body["tables"] if one["table"]["name"] == "alerts"]
+        stored["table"].update(definition=attack, engine="MergeTree", columns=[["rule", "String"]])
+        del body["sha256"]
+        signed = {**body, "sha256": manifest._checksum(body)}
+        (folder.path / "backups" / f"{made.id}.json").write_text(json.dumps(signed))
+        with pytest.raises(StoreError, match="is none"):
+            restore.restore(target, folder, None)
+        assert restore.holds(target) == [], attack
 
 
 def test_tables_of_every_version_can_be_restored(target: "Client") -> None:
