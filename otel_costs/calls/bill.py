@@ -15,6 +15,9 @@ from otel_costs.usage import MAX_UNKNOWN, Usage
 from otel_costs.usage.units import COUNTS
 from otel_costs.values import sanitize
 
+SUMS: Final = frozenset({"batch", "evaluation", "invoke_agent"})
+"""Operations whose usage is the sum of several requests."""
+
 _ADD_PRICE: Final = f"Add its price to the file of {names.ENV_PRICES}."
 _NAME_PROVIDER: Final = f"Name its provider with {names.ENV_PROVIDERS}."
 

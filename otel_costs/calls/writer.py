@@ -11,6 +11,7 @@ from otel_costs import messages
 from otel_costs import semconv as names
 from otel_costs.calls import admission, call_counter, crash_report, jobs
 from otel_costs.calls.bill import (
+    SUMS,
     Bill,
     cost_attributes,
     usage_attributes,
@@ -114,8 +115,11 @@ class _Writing:
         reported = None if reading.reported_cost is None else sanitize.money(reading.reported_cost)
         if reported is None and reading.reported_cost is not None:
             reasons.append(CostReason.REPORTED_COST_INVALID)
+        usage = reading.usage
+        if usage is not None and call.operation in SUMS:
+            usage = replace(usage, several=True)
         bill = Bill(
-            usage=reading.usage,
+            usage=usage,
             price_model=reading.price_model,
             service_tier=reading.service_tier,
             processing=reading.processing,

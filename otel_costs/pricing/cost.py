@@ -41,6 +41,8 @@ CURRENCY: Final = "USD"
 _MONEY: Final = Decimal("1e-12")
 _ZERO: Final = Decimal("0e-12")
 _MAX_PLANS: Final = 256
+_TELLING: Final = JOINS | {"requests"}
+"""Units of which a zero tells something."""
 
 # Looked up once: this runs in the user's call.
 _multiply, _divide, _add, _quantize = EXACT.multiply, EXACT.divide, EXACT.add, EXACT.quantize
@@ -119,16 +121,34 @@ def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:
     if not quantities:
         return _unpriced(usage, rates, book, _why_nothing(usage))
     above, priced = rates.bands[0]
+    requests = quantities.get("requests", 0 if usage.several else 1)
     if len(rates.bands) > 1:
-        above, priced = band(rates.bands, quantities.get("input_tokens", 0))
-    units = tuple([unit for unit, quantity in quantities.items() if quantity or unit in JOINS])
+        entered = quantities.get("input_tokens", 0)
+        if requests != 1:
+            entered = EXACT.divide(entered, requests) if requests else 0  # a threshold is for each prompt
+        above, priced = band(rates.bands, entered)
+    units = tuple([unit for unit, quantity in quantities.items() if quantity or unit in _TELLING])
     plan = rates.plans.get((above, units))
     if plan is None:
         plan = plan_of(units, priced, rates)
         if len(rates.plans) >= _MAX_PLANS:
             rates.plans.clear()
         rates.plans[above, units] = plan
-    return _carry_out(plan, usage, rates, book)
+    found = _carry_out(plan, usage, rates, book)
+    if requests != 1 and found.status == PRICED and _depends_on_each(plan, usage, rates):
+        return replace(found, status=ESTIMATED, reason=CostReason.SEVERAL_REQUESTS)
+    return found
+
+
+def _depends_on_each(plan: Plan, usage: Usage, rates: Rates) -> bool:
+    """Whether several requests may cost otherwise than one that is as large as they are together."""
+    quantities = usage.quantities
+    if len(rates.bands) > 1 and quantities.get("input_tokens", 0) > rates.bands[1][0]:
+        return True
+    charges = [charge for charge in plan.charges if charge.rate.usd]
+    if any(charge.rate.minimum > 0 and quantity_of(charge.terms, quantities) > 0 for charge in charges):
+        return True
+    return "requests" not in quantities and any(charge.unit == "requests" for charge in charges)
 
 
 def _carry_out(plan: Plan, usage: Usage, rates: Rates, book: str) -> Cost:
@@ -215,7 +235,7 @@ def _reconciled(plan: Plan, usage: Usage) -> Usage | None:
     for unit, one, other in plan.overlaps:
         overlap = min(excess, quantity_of(one, quantities), quantity_of(other, quantities))
         if overlap > 0:
-            return Usage({**quantities, unit: overlap}, usage.invalid, usage.estimated)
+            return replace(usage, quantities={**quantities, unit: overlap})
     return None
 
 

@@ -238,6 +238,14 @@ class CostReason(StrEnum):
         "One synthesis used voices of several kinds that differ in price, and the characters are counted as of one.",
         "Use one kind of voice in a request if the exact cost matters.",
     )
+    SEVERAL_REQUESTS = (
+        "several_requests",
+        (
+            "The usage is the sum of several requests, as that of a batch or a run is, and the price of each depends on"
+            " its own size, as for long prompts; the price for their mean size was applied, or that for short ones."
+        ),
+        "Compare with your invoice, or keep prompts below the size from which on they cost more.",
+    )
     SIZE_NOT_PRICED = (
         "size_not_priced",
         "The size or quality of an image or a video has no price, so that of the plain model was applied.",

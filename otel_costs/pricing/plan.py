@@ -18,6 +18,8 @@ _SIZED_UNITS: Final = frozenset({"images", "video_seconds"})
 _PRICED_APART: Final = frozenset({"1h", "12h", "paused"})
 """Dimensions of parts that cost otherwise than their whole: writes that are kept longer cost up to twice as much."""
 
+_OTHER_COUNTS: Final = frozenset({"credits", "requests"})
+
 _ORDER: Final = {unit: number for number, unit in enumerate(DIMENSIONS)}
 
 Quantity: TypeAlias = int | Decimal
@@ -97,8 +99,8 @@ def _is_covered(unit: str, units: tuple[str, ...], covered_by: Mapping[str, tupl
 
 
 def _is_another_count(unit: str, units: tuple[str, ...], priced: Mapping[str, Rate]) -> bool:
-    """Whether `unit` are credits, in which a service counts its bill, beside what this price is for."""
-    return unit == "credits" and unit not in priced and any(priced_as(other, priced) for other in units)
+    """Whether `unit` counts what this price is for: a service's credits; requests, where it has no fee for each."""
+    return unit in _OTHER_COUNTS and unit not in priced and any(priced_as(other, priced) for other in units)
 
 
 def priced_as(unit: str, priced: Mapping[str, Rate]) -> str | None:

@@ -1,13 +1,14 @@
 """A stored call as it was priced: its usage, and the bill that the same code comes to a cost by."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs import pricing
 from otel_costs import semconv as names
-from otel_costs.calls.bill import Bill
+from otel_costs.calls.bill import SUMS, Bill
 from otel_costs.pricing.call_search import Call
 from otel_costs.pricing.contract_prices import CallTerms
 from otel_costs.pricing.cost import Cost
@@ -48,6 +49,7 @@ _SAID_BY_PRICES: Final = frozenset(
         CostReason.PROCESSING_NOT_PRICED,
         CostReason.RATE_ESTIMATED,
         CostReason.RESERVATION_NOT_SETTLED,
+        CostReason.SEVERAL_REQUESTS,
         CostReason.SIZE_NOT_PRICED,
         CostReason.TIER_NOT_PRICED,
         CostReason.UNIT_NOT_PRICED,
@@ -66,13 +68,14 @@ def usage(row: Mapping[str, Any]) -> Usage:
     """Return what a call used, of a row that has COLUMNS; quantities as they were reported."""
     found = {unit: row[unit] for unit in UNITS if row[unit] is not None} | row["other_usage"]
     reasons = row["cost_reason"].split(",")
-    return Usage.of(
+    used = Usage.of(
         found,
         invalid=tuple(row["invalid_usage"]),
         estimated=CostReason.USAGE_ESTIMATED in reasons,
         # A unit that nobody knew may have a price now.
         unknown=tuple(key for key in row["cost_unknown"] if key not in found and CostReason.UNKNOWN_USAGE in reasons),
     )
+    return replace(used, several=True) if row["operation"] in SUMS else used
 
 
 def bill(row: Mapping[str, Any]) -> Bill:

@@ -34,6 +34,9 @@ class Usage:
     unknown: tuple[str, ...] = ()
     """Keys of what the provider reported that are no unit, nor part of one, nor known to be free: what they cost is
     not known. At most 16, clean, of at most 64 characters."""
+    several: bool = False
+    """It is the sum of several requests, as that of a batch or of an agent's run is: how large each was is not known,
+    nor, without `requests`, how many they were."""
 
     @classmethod
     def of(
@@ -78,7 +81,8 @@ class Usage:
             total[unit] = _sum(total.get(unit, 0), quantity)
         invalid = self.invalid + tuple(unit for unit in other.invalid if unit not in self.invalid)
         unknown = self.unknown + tuple(key for key in other.unknown if key not in self.unknown)
-        return Usage(total, invalid, self.estimated or other.estimated, unknown[:MAX_UNKNOWN])
+        either = self.estimated or other.estimated, unknown[:MAX_UNKNOWN], self.several or other.several
+        return Usage(total, invalid, *either)
 
     def by_modality(self) -> Iterator[tuple[str, int, int]]:
         """Yield modality, input tokens and output tokens; text is what audio and images leave of the totals."""

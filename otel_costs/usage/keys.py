@@ -122,7 +122,7 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
     "openai 3.57, SvgUsage, PerModelUsage and usages by model of graders": {
         "reasoning_tokens": "output_reasoning_tokens",
         "cached_tokens": "cache_read_tokens",  # Moonshot, StepFun and Together too
-        "invocation_count": Kind.FREE,
+        "invocation_count": Kind.FREE,  # of requests: how many there were
     },
     "Groq, docs.groq.com/api-reference: queue_time and other times by their ending": {},
     "DeepSeek, api-docs.deepseek.com/api/create-chat-completion": {

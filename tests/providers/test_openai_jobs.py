@@ -43,6 +43,21 @@ def test_batch(driver: Driver, recorded: Recorded) -> None:
     assert (final[names.SESSION_ID], final[names.USER_ID]) == ("abc-123", "user-1")
 
 
+def test_a_batch_of_short_prompts(driver: Driver, provider: Provider, recorded: Recorded) -> None:
+    """What a batch used is a sum: it may be more than the threshold of long prompts, and none of them be one."""
+    usage = {"input_tokens": 1_000_000, "output_tokens": 100_000, "total_tokens": 1_100_000}
+    ended = {
+        "id": "batch_1", "object": "batch", "endpoint": "/v1/chat/completions", "status": "completed", "usage": usage,
+        "created_at": 1795000000, "model": "gpt-6-astra", "request_counts": {"total": 50, "completed": 50, "failed": 0},
+    }  # fmt: skip
+    provider.script(Fault(status=200, error=ended))
+    batch(driver)
+    (call,) = recorded.calls
+    assert call["otel_costs.usage.requests"] == 50
+    assert (usd(call), call[names.COST_STATUS]) == (Decimal("7.5"), "estimated")
+    assert call[names.COST_REASON] == "several_requests"
+
+
 def test_a_spent_budget_does_not_stop_a_look(driver: Driver, recorded: Recorded) -> None:
     """What was started before the budget was spent can be fetched and cancelled; nothing new is started."""
     with otel_session("abc-123", budget_usd="0.000001"):

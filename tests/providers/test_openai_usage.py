@@ -310,9 +310,10 @@ def test_evaluations() -> None:
         {**CHAT, "model_name": "o3", "cached_tokens": 0, "invocation_count": 1},
     ]
     body = {"object": "eval.run", "status": "completed", "per_model_usage": spent}
+    tokens = {"input_tokens": 100, "output_tokens": 20}
     expected = [
-        ModelUsage("gpt-4o", Usage.of({"input_tokens": 100, "output_tokens": 20, "cache_read_tokens": 64})),
-        ModelUsage("o3", Usage.of({"input_tokens": 100, "output_tokens": 20, "cache_read_tokens": 0})),
+        ModelUsage("gpt-4o", Usage.of({**tokens, "cache_read_tokens": 64, "requests": 3})),
+        ModelUsage("o3", Usage.of({**tokens, "cache_read_tokens": 0, "requests": 1})),
     ]
     assert read_usage("evals/runs", body) is None
     assert list(read_others("evals/runs", body)) == expected

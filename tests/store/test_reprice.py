@@ -30,6 +30,21 @@ prices:
       images: {usd: "0.25", per: 1}
     source: https://example.com/prices
     checked: 2026-11-22
+  - provider: openai
+    match: {model: long-house}
+    rates:
+      input_tokens: {usd: "3", per: 1000000}
+      output_tokens: {usd: "7", per: 1000000}
+    source: https://example.com/prices
+    checked: 2026-11-22
+  - provider: openai
+    match: {model: long-house}
+    when: {input_tokens_above: 500}
+    rates:
+      input_tokens: {usd: "6", per: 1000000}
+      output_tokens: {usd: "14", per: 1000000}
+    source: https://example.com/prices
+    checked: 2026-11-22
 """
 
 
@@ -236,3 +251,23 @@ def test_a_users_calls_are_those_of_every_report(store: Store) -> None:
     assert result.checked == 2
     assert reports.user_report(store.client, "ada")["cost_usd"] == Decimal("0.0074")
     assert reports.user_report(store.client, "bob")["unpriced_calls"] == 2
+
+
+@pytest.mark.usefixtures("prices")
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({}, ("0.0074", "priced", "")),
+        ({"gen_ai__operation__name": "batch"}, ("0.0037", "estimated", "several_requests")),
+        ({"gen_ai__operation__name": "invoke_agent"}, ("0.0037", "estimated", "several_requests")),
+        ({"gen_ai__operation__name": "evaluation", "otel_costs__usage__requests": 1}, ("0.0074", "priced", "")),
+        ({"otel_costs__cost__reason": "several_requests"}, ("0.0074", "priced", "")),
+    ],
+)
+def test_a_stored_sum_is_one_still(store: Store, attributes: dict[str, Any], expected: tuple[str, str, str]) -> None:
+    """Its operation says that it is, as when it was made: what several prompts are together is no long one."""
+    store.insert(used(gen_ai__response__model="long-house", **attributes))
+    reprice(store.client, Chosen())
+    usd, status, reason = expected
+    ((cost, _, *said),) = [found[:4] for found in costs(store)]
+    assert (cost, *said) == (Decimal(usd), status, reason)

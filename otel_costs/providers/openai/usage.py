@@ -244,7 +244,9 @@ def _of_video(body: object, _: _Json, __: str | None) -> Usage | None:
 
 def _of_job(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read a batch or a run: its usage grows until it is done, and counts once it is."""
-    return _of_tokens(body, request, provider) if _is_done(body) else None
+    found = _of_tokens(body, request, provider) if _is_done(body) else None
+    answered = _dig(body, "request_counts", "completed")
+    return found + Usage.of({"requests": answered}) if found and answered else found
 
 
 def _of_training(body: object, _: _Json, __: str | None) -> Usage | None:
@@ -299,7 +301,8 @@ def _svg_author(body: _Json, _: _Json) -> Iterator[ModelUsage]:
 def _evaluated(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     for spent in hosted_tools.objects(body.get("per_model_usage")) if _is_done(body) else ():
         if usage := read(spent):
-            yield ModelUsage(_name(spent, "model_name"), usage)
+            asked = Usage.of({"requests": spent.get("invocation_count") or None})
+            yield ModelUsage(_name(spent, "model_name"), usage + asked)
 
 
 def _graded(body: _Json, _: _Json) -> Iterator[ModelUsage]:
