@@ -67,6 +67,21 @@ def test_a_report_by_a_tag(url: str, path: str) -> None:
     assert sum(Decimal(row["total_usd"]) for row in found["costs"]) == Decimal(found["total"]["cost_usd"])
 
 
+def test_two_teams_beside_each_other(url: str, path: str) -> None:
+    """`compare`, `usage`, and what calls would have cost, mean tags as they are assigned: what is a team's own."""
+    rules = ("--allocation", path, "--format", "json")
+    found = json.loads(run("compare", "tag.team=west", "tag.team=voice", "--by", "operation", *rules, url=url).stdout)
+    assert [(found[side]["call_count"], found[side]["cost_usd"]) for side in "ab"] == [(2, "0.008495"), (1, "0.001500")]
+    by_team = json.loads(run("compare", "--range", "30d", "--by", "tag.team", *rules, url=url).stdout)["groups"]
+    assert {row["name"]: row["b_usd"] for row in by_team if row["b_calls"]}["voice"] == "0.001500"
+    used = json.loads(run("usage", "--tag", "team=voice", *rules, url=url).stdout)
+    assert (used["total"]["call_count"], used["total"]["cost_usd"]) == (1, "0.001500")
+    otherwise = run(
+        "price", "--tag", "team=voice", "--operation", "speech_to_text", "--model", "whisper-1", *rules, url=url
+    )
+    assert json.loads(otherwise.stdout)["cost_usd"] == "0.001500"
+
+
 def test_the_api_says_the_same(url: str, path: str) -> None:
     """Costs, statements and filters of an application with the rules are those of the commands."""
     with served(otel_costs.web.app(dsn=url, allocation=path)) as app:

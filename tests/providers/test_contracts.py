@@ -74,6 +74,15 @@ def test_what_is_reserved(terms: None, driver: Driver, recorded: Recorded) -> No
     assert (call[names.CONTRACT_RESERVATION], call[names.CONTRACT_AMOUNT]) == ("ptu", "0.0093")
 
 
+@pytest.mark.parametrize("terms", ['reservations: [{id: ptu, amount_per_hour: "5"}]'], indirect=True)
+def test_what_is_reserved_and_in_doubt_for_another_reason(terms: None, recorded: Recorded) -> None:
+    """The month's settlement takes away its own reason, and finds the call by it: both stand in the record."""
+    otel_costs.record("chat", provider="openai", model="gpt-4o", usage={"input_tokens": 10, "cached": 1})
+    call = recorded.call
+    assert call[names.COST_REASON].split(",") == ["unknown_usage", "reservation_not_settled"]
+    assert (call[names.COST_STATUS], call[names.CONTRACT_RESERVATION]) == ("partial", "ptu")
+
+
 @pytest.mark.parametrize("terms", ["match: {model: o3}\n    discounts: [{percent: '20'}]"], indirect=True)
 def test_without_a_contract_nothing_is_said(terms: None, driver: Driver, recorded: Recorded) -> None:
     """The record is as it was: without a contract the list price is the cost."""

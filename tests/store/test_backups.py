@@ -6,6 +6,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -391,17 +392,31 @@ def test_who_was_erased_since_is_erased_again(filled: Store, target: "Client", t
     assert target.command("select count() from calls final where session_id = 'again'") == 1
 
 
-@pytest.mark.parametrize("table", ["budgets", "alerts", "otel_logs", "otel_traces"])
+TEN = f"{at('10:00:00'):%Y-%m-%d %H:%M:%S}"
+ALONE: dict[str, dict[str, Any]] = {
+    "budgets": {"scope": "user", "name": "ada"},
+    "alerts": {"user_id": "ada"},
+    "otel_logs": {"LogAttributes": {"user.id": "ada"}, "Timestamp": TEN},
+    "otel_traces": {"SpanAttributes": {"user.id": "ada"}, "Timestamp": TEN},
+    "derived_calls": {"user_id": "ada", "end_time": TEN, "inserted_at": TEN},
+    "calls": {"user_id": "ada", "end_time": TEN, "start_time": TEN},
+    "messages": {"user_id": "ada", "session_id": "s", "timestamp": TEN},
+    "session_days": {"user_id": "ada", "session_id": "s", "day": TEN[:10], "inserted_at": TEN},
+    "session_starts": {"user_id": "ada", "session_id": "s"},
+}
+"""A row that names somebody, of each table that does and is no count of others."""
+
+
+def test_every_table_that_names_somebody_is_tried() -> None:
+    """A table that is added needs a row."""
+    assert ALONE.keys() == erase.ERASED.keys() - {*schema.COUNTS, "otel_traces_trace_id_ts"}
+
+
+@pytest.mark.parametrize("table", ALONE)
 def test_who_is_in_one_table_alone_is_erased_again(store: Store, target: "Client", tmp_path: Path, table: str) -> None:
     """Whatever names somebody: a budget, an event, a record that no call was made of."""
-    named = {
-        "budgets": {"scope": "user", "name": "ada"},
-        "alerts": {"user_id": "ada"},
-        "otel_logs": {"LogAttributes": {"user.id": "ada"}, "Timestamp": f"{at('10:00:00'):%Y-%m-%d %H:%M:%S}"},
-        "otel_traces": {"SpanAttributes": {"user.id": "ada"}, "Timestamp": f"{at('10:00:00'):%Y-%m-%d %H:%M:%S}"},
-    }
     store.client.command(f"truncate table {table}")
-    store.client.raw_insert(table, insert_block=json.dumps(named[table]), fmt="JSONEachRow")
+    store.client.raw_insert(table, insert_block=json.dumps(ALONE[table]), fmt="JSONEachRow")
     folder = Folder(tmp_path / "kept", make=True)
     _make(store, folder)
     erasures.add(folder, "user", ["ada"])
@@ -474,6 +489,44 @@ def test_a_store_in_use_keeps_things_as_long_as_it_says(
     found = target.query("select message_id, content from messages final order by message_id").result_rows
     assert found == [("0", ""), ("1", "words")]
     assert schema.retention_of(target).content_days == 7
+
+
+@pytest.mark.parametrize("cut_after", ["upgraded", "messages", "calls"])
+def test_days_that_are_changed_after_a_restore_was_cut_hold(
+    store: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_after: str
+) -> None:
+    """For what had been put back, and for what is put back then; of an empty store they are those of the backup."""
+    now = datetime.now(UTC)
+    store.client.command(
+        "insert into messages (session_id, message_id, content, timestamp, inserted_at) select 's', toString(number),"
+        " 'words', now64(6) - toIntervalDay(10 - 9 * number), now64(3) - toIntervalDay(10 - 9 * number) from numbers(2)"
+    )
+    store.insert(call(now - timedelta(days=10), session="old"))
+    store.pretend_earlier("calls", "inserted_at", 10 * 86400)
+    store.insert(call(now, session="new"))
+    folder = Folder(tmp_path / "kept", make=True)
+    _make(store, folder)
+    note = Staging.note
+
+    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        note(staging, step, what, detail)
+        if (step, what) in (("handed over", cut_after), ("stage", cut_after)):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Staging, "note", noted)
+        with pytest.raises(KeyboardInterrupt):
+            restore.restore(target, folder, None)
+    schema.apply(target, schema.Retention(content_days=7, ledger_days=8))
+    assert restore.restore(target, folder, None).different == []
+    messages = target.query("select message_id, content from messages final order by message_id").result_rows
+    sessions = target.query("select session_id from calls final order by session_id").result_rows
+    if cut_after == "upgraded":
+        assert schema.retention_of(target) == schema.retention_of(store.client)
+        assert (messages, sessions) == ([("0", "words"), ("1", "words")], [("new",), ("old",)])
+    else:
+        assert schema.retention_of(target) == schema.Retention(content_days=7, ledger_days=8)
+        assert (messages, sessions) == ([("1", "words")], [("new",)])
 
 
 def test_one_restore_at_a_time(filled: Store, target: "Client", tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Putting a backup back: its tables as they were, checked, brought up to date, and then made part of the store."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -52,8 +52,11 @@ def restore(client: "Client", folder: Folder, name: str | None, *, merge: bool =
         staging = _opened(client, manifest, merge=merge)
         if "staged" not in staging.done("stage"):
             _stage(staging, folder, manifest)
-        if "upgraded" not in staging.done("stage"):
+        # Again where the store was asked for other days after a restore was cut.
+        days = "/".join(map(str, astuple(retention)))
+        if "upgraded" not in staging.done("stage") or days not in staging.done("retention"):
             staging.upgrade(retention)
+            staging.note("retention", days)
             staging.note("stage", "upgraded")
         # Each time: whoever was erased after a restore was cut is in what that has staged.
         with staging.current() as beside:

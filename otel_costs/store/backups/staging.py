@@ -152,15 +152,19 @@ class Staging:
             self._client.command(f"drop database if exists {self.name} sync")
 
     def _forget_expired(self, retention: schema.Retention) -> None:
-        """Delete what is over the days that it is kept, and the content of messages: before anybody can read it."""
+        """Delete what is over the days that it is kept, and the content of messages: before anybody can read it.
+
+        Of a table that was handed over already, the store forgets it, too, as it would by itself some time later.
+        """
         oldest = (datetime.now(UTC) - timedelta(days=min(astuple(retention)))).date().isoformat()
-        found = tables.tables(self._client, self.name)
+        found, handed_over = tables.tables(self._client, self.name), self.done("handed over")
         old = {name for name, day in self.sums(found) if "" < day <= oldest}
         for table in found:
             if table.name in old and " TTL " in table.definition:
-                self._client.command(
-                    f"alter table {self.name}.{table.name} materialize ttl", settings={"mutations_sync": 2}
-                )
+                for database in [self.name, *[f"`{self.own}`"] * (table.name in handed_over)]:
+                    self._client.command(
+                        f"alter table {database}.{table.name} materialize ttl", settings={"mutations_sync": 2}
+                    )
 
     def _hand_over(self, table: Table) -> None:
         from clickhouse_connect.driver.exceptions import DatabaseError  # noqa: PLC0415  # an extra of ours
