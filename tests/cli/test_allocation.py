@@ -79,7 +79,7 @@ def test_two_teams_beside_each_other(url: str, path: str) -> None:
     otherwise = run(
         "price", "--tag", "team=voice", "--operation", "speech_to_text", "--model", "whisper-1", *rules, url=url
     )
-    assert json.loads(otherwise.stdout)["cost_usd"] == "0.001500"
+    assert json.loads(otherwise.stdout)["recorded"]["cost_usd"] == "0.001500"
 
 
 def test_the_api_says_the_same(url: str, path: str) -> None:
