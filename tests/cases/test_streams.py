@@ -1,7 +1,6 @@
 """Cases 21 to 25: streams that do not come to their end, or to it elsewhere."""
 
 import asyncio
-import gc
 import threading
 from typing import Any
 
@@ -14,6 +13,7 @@ from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
 from otel_costs.stand_in import Fault
 from tests.cases.conftest import WORDS, Case
+from tests.support import garbage
 
 
 def stream(case: Case, **options: Any) -> "openai.Stream[ChatCompletionChunk]":
@@ -28,7 +28,7 @@ def test_case_21_a_stream_that_is_never_iterated_leaves_one_record(case: Case) -
         stream(case).close()
         opened = stream(case)
         del opened
-        gc.collect()
+        garbage.collect()
     assert [found[names.SESSION_ID] for found in case.calls] == ["a", "a"]
     for found in case.calls:
         assert found[names.COST_STATUS] in ("estimated", "unpriced")

@@ -1,7 +1,6 @@
 """Amazon Transcribe's streams through amazon-transcribe itself, over HTTP/2, against a stand-in on loopback."""
 
 import asyncio
-import gc
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -19,6 +18,7 @@ import otel_costs
 from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.aws_speech import transcribe_stream
+from tests.support import garbage
 from tests.support.recorded import Recorded, instrumented
 from tests.support.speech.aws_streams import PCM_SECOND, AwsStreams
 
@@ -197,7 +197,7 @@ def test_a_stream_that_is_dropped_unread(recorded: Recorded, aws: AwsStreams) ->
         await send(stream, 2)
 
     run(talk)
-    gc.collect()
+    garbage.collect()
     assert recorded.call[BILLED] == "2"
 
 

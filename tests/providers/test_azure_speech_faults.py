@@ -1,6 +1,5 @@
 """Whatever goes wrong, with Azure's SDK, its callbacks or us: the application sees what it would have seen."""
 
-import gc
 import importlib
 import logging
 import pkgutil
@@ -19,6 +18,7 @@ from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
 from otel_costs.providers import azure_speech
 from otel_costs.runtime import unfinished
+from tests.support import garbage
 from tests.support.recorded import Recorded, wait_for_records
 from tests.support.selection import some
 from tests.support.speech.azure import AzureSpeech, Phrase
@@ -148,7 +148,7 @@ def test_a_bug_leaves_the_result(
 def test_everything_is_recorded(expected: list[Any], service: AzureSpeech, recorded: Recorded) -> None:
     """Without a bug, what the tests above do is eight calls, and the application gets the same."""
     assert do_all(service) == expected
-    gc.collect()
+    garbage.collect()
     assert (
         sorted(call[names.OPERATION_NAME] for call in recorded.calls) == ["speech_to_text"] * 4 + ["text_to_speech"] * 3
     )
@@ -226,7 +226,7 @@ def test_dropped_before_its_result(service: AzureSpeech, recorded: Recorded) -> 
     found = recognizer(service, Microphone().say(1.0))
     future = found.recognize_once_async()
     del found
-    gc.collect()
+    garbage.collect()
     assert future.get().reason.name == "Canceled"
     call = recorded.call
     assert call[names.ERROR_TYPE] == "Canceled"

@@ -1,6 +1,5 @@
 """Speech synthesis through Azure's SDK and its native library, against the stand-in."""
 
-import gc
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.azure_speech import synthesis_input
 from otel_costs.providers.azure_speech.synthesis import Synthesis, SynthesizerState
+from tests.support import garbage
 from tests.support.recorded import Recorded, wait_for_records
 from tests.support.speech.azure import AzureSpeech
 from tests.support.speech.azure_sdk import Heard, config, sdk
@@ -282,7 +282,7 @@ def test_nobody_looks(service: AzureSpeech, recorded: Recorded) -> None:
     """A synthesis whose result nobody looks at is billed: what became of it is not known."""
     found = synthesizer(service)
     found.speak_text_async(TEXT)
-    gc.collect()
+    garbage.collect()
     assert said(recorded.call) == unheard(39, COST, "result_not_seen")
 
 
@@ -293,7 +293,7 @@ def test_dropped(service: AzureSpeech, recorded: Recorded) -> None:
     Heard(found, "synthesis_completed")
     futures = [found.speak_text_async(TEXT) for _ in range(2)]
     del found
-    gc.collect()
+    garbage.collect()
     assert [said(call) for call in recorded.calls] == [unheard(39, COST, "synthesizer_dropped")] * 2
     del futures
 

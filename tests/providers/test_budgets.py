@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import json
 import threading
@@ -26,6 +25,7 @@ from otel_costs.runtime import background
 from otel_costs.stand_in import Fault, Provider
 from otel_costs.stand_in.fault import HEADER
 from otel_costs.transports.websocket import Handshake
+from tests.support import garbage
 from tests.support.recorded import Recorded
 from tests.support.selection import examples
 
@@ -483,7 +483,7 @@ def test_a_stream_that_nobody_reads_holds_what_it_may_cost_until_it_is_gone(reco
         assert limit.under_way == 1
         driver.run(stream.close())
         del stream
-        gc.collect()
+        garbage.collect()
         assert session.totals.calls == 1
         assert limit.under_way == 0
 

@@ -12,6 +12,7 @@ import pytest
 
 import otel_costs
 from otel_costs.runtime import background
+from tests.support import garbage
 
 from .conftest import HELLO, Driver
 
@@ -66,7 +67,7 @@ def test_a_call_can_be_followed(driver: Driver, recorded: Any, stream: bool, mod
     # `JobQueue.open` is among them where the queue's thread has ended since the first call: on a busy machine it has.
     # What other tests left is collected before: its finalizers are no part of the way. It takes long, and comes before
     # the first call: what waits for the next job must still wait for that of the second.
-    gc.collect()
+    garbage.collect()
     ask()
     background.drain()
     way = Way().follow(ask)

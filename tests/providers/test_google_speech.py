@@ -1,7 +1,6 @@
 """Google Cloud Speech-to-Text through its own clients, over gRPC, against a stand-in on loopback."""
 
 import asyncio
-import gc
 import importlib
 import logging
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from otel_costs import hosts
 from otel_costs import semconv as names
 from otel_costs.messages import content
 from otel_costs.providers.google_speech import recognition
+from tests.support import garbage
 from tests.support.recorded import Recorded, instrumented
 from tests.support.speech.google import Google
 from tests.support.speech.google_clients import Clients
@@ -247,7 +247,7 @@ def test_a_stream_that_is_dropped_unread(recorded: Recorded, google: Google, cli
     clients.read(stream, 1)
     _cancel_beneath(clients, stream)
     del stream
-    gc.collect()
+    garbage.collect()
     assert recorded.call[SECONDS] == "0.5"
 
 

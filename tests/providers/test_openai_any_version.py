@@ -4,7 +4,6 @@ Only what is there in all of them is used, or what is missing is left out where 
 """
 
 import asyncio
-import gc
 import io
 import threading
 from typing import Any
@@ -17,6 +16,7 @@ from otel_costs import CostsInstrumentor
 from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider, tokens
 from tests.providers.conftest import COST, HELLO, USAGE, Driver
+from tests.support import garbage
 from tests.support.recorded import Recorded
 
 ASKED: Any = {"model": "gpt-4o", "messages": HELLO}
@@ -28,7 +28,7 @@ def chat(driver: Driver) -> Any:
 
 def settle(driver: Driver) -> None:
     for _ in range(3):
-        gc.collect()
+        garbage.collect()
         driver.run(asyncio.sleep(0) if driver.kind == "async" else None)
 
 

@@ -1,7 +1,6 @@
 """Realtime events as they come, one by one: what each of them leaves, and what no event can break."""
 
 import base64
-import gc
 import hashlib
 import json
 import logging
@@ -25,6 +24,7 @@ from otel_costs.providers.openai_realtime.turns import Turns
 from otel_costs.runtime import background
 from otel_costs.transports.websocket import Handshake, Observer, observe
 from tests.providers.conftest import usd
+from tests.support import garbage
 from tests.support.recorded import Recorded, wait_for_records
 
 SESSION = "sess_0123456789abcdef"
@@ -858,7 +858,7 @@ def test_an_hour_of_sound_leaves_the_memory_flat(wire: Wire, recorded: Recorded)
     try:
         before, _ = tracemalloc.get_traced_memory()
         talk(10_000)
-        gc.collect()
+        garbage.collect()
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -889,7 +889,7 @@ def test_many_turns_leave_the_memory_flat(wire: Wire, recorded: Recorded) -> Non
     try:
         before, _ = tracemalloc.get_traced_memory()
         talk(range(1500, 3000))
-        gc.collect()
+        garbage.collect()
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -20,6 +20,7 @@ from otel_costs.providers.openai_realtime.connection import Connection
 from otel_costs.providers.openai_realtime.item import Item
 from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.transports.websocket import Handshake, observe
+from tests.support import garbage
 from tests.support.recorded import Recorded, instrumented, wait_for_records
 from tests.support.selection import examples
 
@@ -376,7 +377,7 @@ def test_nothing_is_held_after_the_end(kept: Recorded, error: str | None) -> Non
     talk.connection.closed(error)
     del talk
     _finished(kept)
-    gc.collect()
+    garbage.collect()
     assert gone() is None
     assert not [found for found in _held() if id(found) not in others]
 

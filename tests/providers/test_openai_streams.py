@@ -1,7 +1,6 @@
 """A stream is finished once, however it ends, and says what is known of its cost."""
 
 import asyncio
-import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from otel_costs import semconv as names
 from otel_costs.stand_in import Fault, Provider
 from otel_costs.transports.http import body
 from tests.providers.conftest import COST, HELLO, USAGE, Driver, usd
+from tests.support import garbage
 from tests.support.recorded import Recorded
 
 STREAM: Any = {"model": "gpt-4o", "messages": HELLO, "stream": True}
@@ -38,7 +38,7 @@ def open_stream(driver: Driver) -> Any:
 def settle(driver: Driver) -> None:
     """Let the collector and the event loop do what they do sooner or later."""
     for _ in range(3):
-        gc.collect()
+        garbage.collect()
         driver.run(asyncio.sleep(0) if driver.kind == "async" else None)
 
 

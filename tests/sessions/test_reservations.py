@@ -1,6 +1,5 @@
 """What is reserved holds: whatever the order in which calls begin and end, so much is spent, and no more."""
 
-import gc
 import os
 import pickle
 import threading
@@ -13,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otel_costs.sessions.reservations import BudgetExceeded, Limit, Reservation, release_dropped, reserve
+from tests.support import garbage
 
 CENT = Decimal("0.01")
 SCHEDULES = 1_000
@@ -160,7 +160,7 @@ def test_what_nobody_holds_is_released(caplog: pytest.LogCaptureFixture) -> None
     cycle = [held]
     cycle.append(cycle)  # type: ignore[arg-type]
     del held, cycle
-    gc.collect()
+    garbage.collect()
     reserve((limit,), CENT)
     assert caplog.records == []
 

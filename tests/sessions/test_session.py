@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import pickle
 import sys
@@ -29,6 +28,7 @@ from otel_costs.sessions.scope import Scope, current_scope
 from otel_costs.sessions.session import Session
 from otel_costs.stand_in import Fault, Provider
 from otel_costs.usage import Usage
+from tests.support import garbage
 from tests.support.program import Program
 from tests.support.recorded import Recorded, instrumented
 
@@ -368,14 +368,6 @@ class TestGeneratorsThatOpenSessions:
             assert recorded.calls[-1].get(names.SESSION_ID) == expected
 
 
-def told(items: Iterator[None], closed: threading.Event) -> Iterator[None]:
-    """The items, and `closed` set once their generator was closed."""
-    try:
-        yield from items
-    finally:
-        closed.set()
-
-
 class TestGeneratorsThatAreDropped:
     """The garbage collector closes them, in the middle of anything."""
 
@@ -402,14 +394,12 @@ class TestGeneratorsThatAreDropped:
         exporter: InMemoryLogRecordExporter = Locking()  # type: ignore[no-untyped-call]
         recorded = Recorded(log_exporter=exporter)
         with instrumented(recorded):
-            closed = threading.Event()
-            cycle: list[Any] = [told(getattr(self, kind)(), closed)]
+            cycle: list[Any] = [getattr(self, kind)()]
             cycle.append(cycle)
             next(cycle[0])
             with lock:
                 del cycle
-                while not closed.wait(0.01):
-                    gc.collect()  # does nothing while another thread collects
+                garbage.collect()
             assert recorded.calls == []  # all is written
             assert [found[names.SESSION_ID] for found in recorded.records(names.SESSION_EVENT)] == [kind]
 
@@ -621,7 +611,7 @@ class TestTotals:
         otel_costs.session("closed").add(None, Decimal(1))
         for number in range(50):
             otel_costs.session(f"s{number}").add(None, Decimal(1))
-        gc.collect()
+        garbage.collect()
         assert len(totals._recent) == 10
         assert len(totals._known) == 11
         assert otel_costs.session("open").cost_usd == 1

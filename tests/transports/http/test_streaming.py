@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import gzip
 import os
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 from otel_costs.runtime import background, unfinished
 from otel_costs.stand_in import Fault, Provider
 from otel_costs.transports.http import streaming
+from tests.support import garbage
 
 ROOT = Path(__file__).parents[3]
 
@@ -243,7 +243,7 @@ def test_abandoned() -> None:
             next(chunks)
         ends.append(kept)
         del response, chunks
-    gc.collect()
+    garbage.collect()
     assert [kept.ends for kept in ends] == [[None], [None]]
 
 
@@ -257,7 +257,7 @@ def test_collected_in_the_middle_of_a_job(monkeypatch: pytest.MonkeyPatch) -> No
     next(chunks)
     response.me = response
     del response, chunks
-    gc.collect()
+    garbage.collect()
     assert len(jobs) == 1
     assert kept.ends == [None]
 

@@ -1,7 +1,6 @@
 """What only `aiohttp` has: its ways to send and to read, and how it ends."""
 
 import asyncio
-import gc
 import json
 import weakref
 from typing import Any
@@ -10,6 +9,7 @@ import aiohttp
 import pytest
 
 from otel_costs.transports import websocket
+from tests.support import garbage
 from tests.support.recorded import Recorded, instrumented, wait_for_records
 from tests.transports.websocket import observer
 from tests.transports.websocket.observer import Kept
@@ -142,7 +142,7 @@ async def test_dropped(server: Server, followed: list[Kept]) -> None:
         await socket.send_str("hello")
         reference = weakref.ref(socket)
         del socket
-        gc.collect()
+        garbage.collect()
         assert reference() is None
     wait_for_records()
     assert followed[0].said == [("sent", "hello"), ("closed", None)]

@@ -1,7 +1,6 @@
 """What only `websockets` has: fragments to send, streams to receive, kinds of data, and connections of one's own."""
 
 import asyncio
-import gc
 import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +16,7 @@ from websockets.sync.client import connect as connect_sync
 from otel_costs.sessions.session import BudgetExceeded
 from otel_costs.transports import websocket
 from otel_costs.transports.websocket import watch
+from tests.support import garbage
 from tests.support.recorded import Recorded, instrumented
 from tests.transports.websocket import observer
 from tests.transports.websocket.clients import connect_legacy
@@ -246,7 +246,7 @@ def test_dropped(server: Server, recorded: Recorded) -> None:
 
     reference = asyncio.run(leave_open())
     with pytest.warns(ResourceWarning):
-        gc.collect()
+        garbage.collect()
     assert reference() is None
     assert recorded.calls == []  # drained
     (kept,) = observer.opened
