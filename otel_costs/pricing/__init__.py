@@ -1,7 +1,17 @@
 """Usage, model and time to cost: exact, line by line, with what could not be priced said."""
 
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line
-from otel_costs.pricing.price_book import PriceBook, costs_otherwise, current, load, price, reload, use, warm_up
+from otel_costs.pricing.price_book import (
+    PriceBook,
+    costs_otherwise,
+    current,
+    differs_by_modality,
+    load,
+    price,
+    reload,
+    use,
+    warm_up,
+)
 from otel_costs.pricing.price_entry import PriceFileError
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "PriceFileError",
     "costs_otherwise",
     "current",
+    "differs_by_modality",
     "load",
     "price",
     "reload",

@@ -17,7 +17,7 @@ from otel_costs.pricing.rates import (
     band,
 )
 from otel_costs.usage import Usage
-from otel_costs.usage.units import JOINS, UNITS
+from otel_costs.usage.units import UNITS
 
 __all__ = [
     "CURRENCY",
@@ -41,8 +41,6 @@ CURRENCY: Final = "USD"
 _MONEY: Final = Decimal("1e-12")
 _ZERO: Final = Decimal("0e-12")
 _MAX_PLANS: Final = 256
-_TELLING: Final = JOINS | {"requests"}
-"""Units of which a zero tells something."""
 
 # Looked up once: this runs in the user's call.
 _multiply, _divide, _add, _quantize = EXACT.multiply, EXACT.divide, EXACT.add, EXACT.quantize
@@ -127,7 +125,7 @@ def cost_of(usage: Usage, rates: Rates, book: str) -> Cost:
         if requests != 1:
             entered = EXACT.divide(entered, requests) if requests else 0  # a threshold is for each prompt
         above, priced = band(rates.bands, entered)
-    units = tuple([unit for unit, quantity in quantities.items() if quantity or unit in _TELLING])
+    units = tuple([unit for unit, quantity in quantities.items() if quantity or unit in rates.telling])
     plan = rates.plans.get((above, units))
     if plan is None:
         plan = plan_of(units, priced, rates)

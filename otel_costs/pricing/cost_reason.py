@@ -122,7 +122,7 @@ class CostReason(StrEnum):
     )
     MODALITIES_UNKNOWN = (
         "modalities_unknown",
-        "The usage does not tell tokens of audio from tokens of text, which differ in price many times over.",
+        "The usage does not tell tokens of audio or images from tokens of text, which differ in price many times over.",
         "Have the gateway pass the details of the usage on, as OpenAI reports them.",
     )
     MODALITY_NOT_PRICED = (

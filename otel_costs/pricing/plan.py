@@ -12,11 +12,15 @@ from otel_costs.pricing.rates import (
     Rate,
     Rates,
 )
-from otel_costs.usage.units import DIMENSIONS, WHOLES, join, meet
+from otel_costs.usage.units import BY_MODALITY, DIMENSIONS, WHOLES, join, meet
 
 _SIZED_UNITS: Final = frozenset({"images", "video_seconds"})
 _PRICED_APART: Final = frozenset({"1h", "12h", "paused"})
 """Dimensions of parts that cost otherwise than their whole: writes that are kept longer cost up to twice as much."""
+
+_ENTERED_OR_MADE: Final = frozenset({"input_tokens", "output_tokens"})
+_TEXT: Final = frozenset({"output_reasoning_tokens", "output_citation_tokens", "input_tool_tokens"})
+_CACHED: Final = frozenset({"cache_read_tokens", "cache_write_tokens"})
 
 _OTHER_COUNTS: Final = frozenset({"credits", "requests"})
 
@@ -73,6 +77,7 @@ def plan_of(units: tuple[str, ...], priced: Mapping[str, Rate], rates: Rates) ->
     doubts = (
         *_doubts(charges, remainders, priced, sized=rates.sized),
         *(Doubt(CostReason.OVERLAP_UNKNOWN, (one, other)) for _, one, other in overlaps),
+        *(Doubt(CostReason.MODALITIES_UNKNOWN, (terms,)) for terms in _of_no_modality(units, priced)),
     )
     return Plan(tuple(charges), tuple(uncovered), tuple(doubts), overlaps)
 
@@ -135,6 +140,22 @@ def _doubts(
             yield Doubt(CostReason.RATE_ESTIMATED, (charge.terms,))
         if not sized and charge.unit in _SIZED_UNITS:
             yield Doubt(CostReason.SIZE_NOT_PRICED, (charge.terms,))
+
+
+def _of_no_modality(units: tuple[str, ...], priced: Mapping[str, Rate]) -> Iterator[Terms]:
+    """Yield the tokens whose modality, by which the price differs, was not reported.
+
+    Where audio or images are told and text is not, the others are text, as OpenAI and Gemini report it. What was
+    thought, cited or made by tools is text; what was cached may be left out of the text (LiteLLM).
+    """
+    for whole, parts in BY_MODALITY.items():
+        told = [part for part in parts if part in units]
+        if whole not in units or (parts[0] not in told if told else whole not in _ENTERED_OR_MADE):
+            continue
+        rates = {priced[line] for each in (whole, *parts) if (line := priced_as(each, priced)) is not None}
+        if len(rates) > 1:
+            others = [unit for unit in (_TEXT | _CACHED if told else _TEXT) if unit in units and whole in WHOLES[unit]]
+            yield ((whole, 1), *((unit, -1) for unit in (*told, *others)))
 
 
 def _overlaps(remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate]) -> Iterator[tuple[str, Terms, Terms]]:

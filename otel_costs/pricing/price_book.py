@@ -26,6 +26,7 @@ from otel_costs.pricing.updates import Updates
 from otel_costs.runtime import plugins
 from otel_costs.usage import Usage
 from otel_costs.usage.reported import read_given
+from otel_costs.usage.units import UNITS
 
 _log: Final = logging.getLogger(semconv.SCOPE)
 
@@ -120,7 +121,8 @@ def price(
 ) -> Cost:
     """Return what `usage` costs; never raises.
 
-    `usage` has units, or is a usage as a provider reports it.
+    `usage` has units, or is a usage as a provider reports it. Of tokens that are given in units, those are text that
+    are not said to be of another modality; of a provider's own usage without details that is not known.
     `model` is the one that answered; `request_model` the one that was asked, where a call names another one, and
     `price_model` what its price is listed under where that is more (`dall-e-3/hd/1024x1024`). `at` decides which prices
     hold, to the second; None is now, and a time without a zone is UTC. A contract's terms are those of when the call
@@ -130,11 +132,14 @@ def price(
     book = prices or _book
     try:
         book = book or current()
+        in_units = not isinstance(usage, Usage) and UNITS.issuperset(usage)
         if not isinstance(usage, Usage):
             usage = read_given(usage, provider)
         moment = datetime.now(UTC) if at is None else at if at.tzinfo else at.replace(tzinfo=UTC)
         call = (provider, model, service_tier, processing, endpoint, deployment)
         rates = book.rates(call, moment, request_model=request_model, price_model=price_model)
+        if in_units and rates.modal:
+            usage = usage.as_text(rates.modal)
         cost = cost_of(usage, rates, book.version)
         if book.contracts is None:
             return cost
@@ -166,6 +171,26 @@ def costs_otherwise(
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()
         return False
+
+
+def differs_by_modality(
+    *,
+    provider: str,
+    model: str | None,
+    at: datetime,
+    endpoint: str | None = None,
+    deployment: str | None = None,
+    request_model: str | None = None,
+) -> frozenset[str]:
+    """Return of which tokens a model has other prices for those of one modality: `input_tokens`, `output_tokens`.
+
+    `at` is aware. Never raises."""
+    try:
+        call = (provider, model, None, None, endpoint, deployment)
+        return current().rates(call, at, request_model=request_model).modal
+    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
+        _log_once()
+        return frozenset()
 
 
 def current() -> PriceBook:

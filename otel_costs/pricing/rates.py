@@ -7,6 +7,7 @@ from decimal import Context, Decimal
 from typing import Any, Final, TypeAlias
 
 from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.usage.units import FAMILIES, JOINS, MODAL, OF_MODALITY
 
 EXACT: Final = Context(prec=60)
 """The arithmetic of money. Its methods are called, so that the ambient context, which is the application's, is neither
@@ -16,6 +17,9 @@ EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 ONE: Final = Decimal(1)
+
+_TELLING: Final = JOINS | {"requests"}
+_TELLING_MODALITIES: Final = _TELLING | MODAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,31 @@ class Rates:
     """Unit to the units that are billed in its place where usage has them: seconds of audio beside its tokens."""
     plans: dict[Any, Any] = field(default_factory=dict)
     """What `cost` works out once per set of units, kept here for as long as the rates are."""
+    modal: frozenset[str] = field(init=False)
+    """The units of tokens of all modalities of which those of one modality cost otherwise."""
+    telling: frozenset[str] = field(init=False)
+    """The units of which a zero tells something that the cost may depend on."""
+
+    def __post_init__(self) -> None:
+        """See of which tokens the modality matters."""
+        own = {part: _whole(part) for _, rates in self.bands for part in rates if part in MODAL}
+        modal = frozenset(
+            whole
+            for part, whole in own.items()
+            for _, rates in self.bands
+            if part in rates and rates[part] != rates.get(whole)
+        )
+        object.__setattr__(self, "modal", modal)
+        object.__setattr__(self, "telling", _TELLING_MODALITIES if modal else _TELLING)
 
     def map(self, change: Callable[[Mapping[str, Rate]], Mapping[str, Rate]], **changes: Any) -> "Rates":
         """Return a copy with `change` applied to every band and `changes` to the fields."""
         bands = tuple((above, change(rates)) for above, rates in self.bands)
         return replace(self, bands=bands, plans={}, **changes)
+
+
+def _whole(part: str) -> str:
+    return next(whole for whole, kind in FAMILIES[part] if kind == OF_MODALITY)
 
 
 def band(bands: Bands, input_tokens: int | Decimal) -> tuple[int, Mapping[str, Rate]]:

@@ -42,6 +42,7 @@ _SAID_BY_PRICES: Final = frozenset(
         CostReason.EXCHANGE_RATE_UNKNOWN,
         CostReason.INTERNAL_ERROR,
         CostReason.INVALID_USAGE,
+        CostReason.MODALITIES_UNKNOWN,
         CostReason.MODALITY_NOT_PRICED,
         CostReason.NO_USAGE,
         CostReason.OVERLAP_UNKNOWN,

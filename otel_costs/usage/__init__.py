@@ -5,14 +5,14 @@ is 1,000 of text. A unit that is absent is unknown; 0 is a known zero.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Integral
 from typing import Final
 
 from otel_costs.usage.numbers import EXACT, LIMIT, SECONDS_LIMIT, number
-from otel_costs.usage.units import SECONDS, UNITS, WHOLES
+from otel_costs.usage.units import BY_MODALITY, FAMILIES, SECONDS, UNITS, WHOLES
 
 MAX_UNKNOWN: Final = 16
 """Keys without a meaning that are named for each call."""
@@ -28,7 +28,8 @@ class Usage:
     quantities: Mapping[str, int | Decimal]
     invalid: tuple[str, ...] = ()
     """Units that were refused (negative, NaN, 2**63 and more, bool, no number) and are absent from `quantities`, and
-    units that were clamped (a part larger than its whole) and are present."""
+    units that were clamped (a part larger than its whole), or whose parts are more than they are together, and are
+    present."""
     estimated: bool = False
     """A quantity was estimated, not reported."""
     unknown: tuple[str, ...] = ()
@@ -66,10 +67,17 @@ class Usage:
                     invalid += (name,)
         except Exception:  # noqa: BLE001  # a mapping or a key with code of its own; what was read so far is kept
             invalid += ("usage",)
+        shares: dict[tuple[str, int], int | Decimal] = {}
         for part, quantity in cleaned.items():
             for whole in WHOLES.get(part, ()):
                 if quantity > cleaned.get(whole, quantity):
                     return cls(*_clamped(cleaned, invalid), estimated, unknown)
+            if quantity and part in FAMILIES:
+                for family in FAMILIES[part]:
+                    shares[family] = shares.get(family, 0) + quantity  # counts, which are whole
+        for (whole, _), share in shares.items():
+            if share > cleaned.get(whole, share) and whole not in invalid:
+                invalid += (whole,)
         return cls(cleaned, invalid, estimated, unknown)
 
     def __add__(self, other: object) -> "Usage":
@@ -83,6 +91,14 @@ class Usage:
         unknown = self.unknown + tuple(key for key in other.unknown if key not in self.unknown)
         either = self.estimated or other.estimated, unknown[:MAX_UNKNOWN], self.several or other.several
         return Usage(total, invalid, *either)
+
+    def as_text(self, wholes: Iterable[str]) -> "Usage":
+        """Return the usage with all tokens of `wholes`, input or output, told to be text where no modality is told."""
+        found = self.quantities
+        asked = [whole for whole in ("input_tokens", "output_tokens") if whole in wholes and whole in found]
+        untold = (whole for whole in asked if found.keys().isdisjoint(BY_MODALITY[whole]))
+        texts = {BY_MODALITY[whole][0]: found[whole] for whole in untold}
+        return replace(self, quantities={**found, **texts}) if texts else self
 
     def by_modality(self) -> Iterator[tuple[str, int, int]]:
         """Yield modality, input tokens and output tokens; text is what audio and images leave of the totals."""

@@ -7,6 +7,7 @@ Each number of it is used, a part or the total of what is used, or known to be f
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from typing import Any, Final
 
 from otel_costs.usage import MAX_UNKNOWN, Usage, is_unit_name
@@ -22,6 +23,8 @@ _MODALITIES: Final = frozenset({"text", "audio", "image", "video"})
 _WRITES: Final = frozenset({"cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
 _PARTS_ALONE: Final = _WRITES | {"paused_seconds"}
 """Units whose whole may be left out."""
+_BESIDE_PARTS: Final = {"audio_seconds": ("paused_seconds",), "cache_write_tokens": ("cache_write_12h_tokens",)}
+"""Units that exclude the parts of a unit that are none themselves: active seconds, writes of 30 minutes."""
 
 
 def read(usage: object, provider: str | None = None) -> Usage | None:
@@ -150,6 +153,9 @@ class _Reading:
             elif (found := number(part)) is not None:
                 several.setdefault(unit, {})[path.rpartition(".")[2]] = found  # said in two places, it is one
         for unit, parts in several.items():
+            beside = [quantities[rival] for rival in _BESIDE_PARTS.get(unit, ()) if is_number(quantities.get(rival))]
+            if beside and not is_within(reduce(EXACT.add, map(_counted, (*parts.values(), *beside))), quantities[unit]):
+                self._twice += (unit,)  # each is in its whole, and not all of them can be
             if len(parts) > 1 and not is_within(sum(parts.values()), quantities[unit]):
                 for path, of, _ in self._parts:
                     if of == unit:
@@ -260,6 +266,10 @@ class _Reading:
         if len(self.unknown) < MAX_UNKNOWN:
             clean = path if path.isascii() and path.isprintable() else ascii(path)[1:-1]
             self.unknown[clean[:_MAX_KEY]] = None
+
+
+def _counted(quantity: Any) -> Decimal:
+    return number(quantity) or Decimal(0)
 
 
 _GIVEN: Final = {**{unit: unit for unit in UNITS}, **KEYS}

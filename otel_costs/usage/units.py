@@ -90,8 +90,44 @@ SECONDS: Final = frozenset(name for name, dimensions in DIMENSIONS.items() if "d
 COUNTS: Final = UNITS - SECONDS
 """The units whose quantity is always whole. What an application counts in units of its own may not be."""
 
-_NONE: Final[frozenset[str]] = frozenset()
 _BY_DIMENSIONS: Final = {dimensions: name for name, dimensions in DIMENSIONS.items()}
+
+OF_MODALITY: Final = 0
+"""The number of the families of tokens that differ in their modality."""
+
+_EXCLUSIVE: Final = (
+    frozenset(_MODALITIES) - {""},
+    frozenset({"5m", "1h", "12h"}),
+    frozenset({"4g", "16g", "64g"}),
+)
+"""Dimensions of which a token or a container has one at most."""
+
+
+def _families() -> Iterator[tuple[str, tuple[str, int]]]:
+    for part, dimensions in DIMENSIONS.items():
+        for kind, exclusive in enumerate(_EXCLUSIVE):
+            whole = _BY_DIMENSIONS.get(dimensions - exclusive) if dimensions & exclusive else None
+            if whole is not None and "durations" not in dimensions:
+                yield part, (whole, kind)
+
+
+FAMILIES: Final[dict[str, tuple[tuple[str, int], ...]]] = {}
+"""Part to the families that it is of: (the whole, a number). Parts of a family exclude one another, as tokens of text
+and of audio do: together they are their whole at most."""
+for _part, _family in _families():
+    FAMILIES[_part] = (*FAMILIES.get(_part, ()), _family)
+
+BY_MODALITY: Final[dict[str, tuple[str, ...]]] = {}
+"""Tokens of all modalities to the units of each of them, text first."""
+for _part, _found in FAMILIES.items():
+    for _whole, _kind in _found:
+        if _kind == OF_MODALITY:
+            BY_MODALITY[_whole] = (*BY_MODALITY.get(_whole, ()), _part)
+
+MODAL: Final = frozenset(part for parts in BY_MODALITY.values() for part in parts)
+"""The units of tokens of one modality: a zero of theirs says that none is of it."""
+
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 def join(one: str, other: str) -> str | None:

@@ -709,3 +709,28 @@ def test_nothing_raises(usage: dict[str, Any]) -> None:
     for quantity in found.quantities.values() if found else ():
         assert isinstance(quantity, (int, Decimal))
         assert 0 <= quantity < 10**15
+
+
+@pytest.mark.parametrize(
+    ("usage", "invalid"),
+    [
+        ({"seconds": 600, "active_seconds": 500, "paused_seconds": 480}, ("audio_seconds",)),
+        ({"seconds": 600, "active_seconds": 500, "paused_seconds": 100}, ()),
+        ({"active_seconds": 500, "paused_seconds": 480}, ()),
+        (
+            {
+                **CHAT,
+                "prompt_tokens_details": {
+                    "cache_write_tokens": 50,
+                    "cache_write_tokens_details": {"ttl_30m_tokens": 50, "ttl_12h_tokens": 50},
+                },
+            },
+            ("cache_write_tokens",),
+        ),
+    ],
+)
+def test_parts_and_units_that_exclude_one_another(usage: dict[str, Any], invalid: tuple[str, ...]) -> None:
+    """Seconds are active or paused, and writes are kept for 30 minutes or for 12 hours."""
+    found = read(usage)
+    assert found is not None
+    assert (found.invalid, found.unknown) == (invalid, ())

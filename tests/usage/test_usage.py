@@ -184,3 +184,31 @@ def test_tokens_by_modality_are_disjoint() -> None:
     usage = Usage({"input_tokens": 10, "input_audio_tokens": 7, "output_tokens": 5, "output_image_tokens": 4})
     assert list(usage.by_modality()) == [("audio", 7, 0), ("image", 0, 4), ("text", 3, 1)]
     assert list(NOTHING.by_modality()) == [("text", 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("quantities", "invalid"),
+    [
+        ({"input_tokens": 132, "input_text_tokens": 132, "input_audio_tokens": 132}, ("input_tokens",)),
+        ({"input_tokens": 132, "input_text_tokens": 119, "input_audio_tokens": 13}, ()),
+        (
+            {"cache_read_tokens": 64, "cache_text_read_tokens": 60, "cache_audio_read_tokens": 60},
+            ("cache_read_tokens",),
+        ),
+        (
+            {"cache_write_tokens": 1000, "cache_write_5m_tokens": 800, "cache_write_1h_tokens": 800},
+            ("cache_write_tokens",),
+        ),
+        ({"cache_write_tokens": 1000, "cache_write_5m_tokens": 800, "cache_write_1h_tokens": 200}, ()),
+        ({"cache_write_tokens": 9, "cache_text_write_tokens": 9, "cache_write_1h_tokens": 9}, ()),  # both at once
+        ({"output_tokens": 5, "output_image_tokens": 4, "output_video_tokens": 4}, ("output_tokens",)),
+        ({"input_text_tokens": 132, "input_audio_tokens": 132}, ()),  # without a whole each stands for itself
+        ({"containers": 1, "containers_4g": 1, "containers_16g": 1}, ("containers",)),
+        ({"input_tokens": 9, "cache_read_tokens": 9, "input_text_tokens": 9}, ()),
+    ],
+)
+def test_parts_that_exclude_one_another(quantities: dict[str, int], invalid: tuple[str, ...]) -> None:
+    """No token is of text and of audio, or kept for five minutes and for an hour: together they are all at most."""
+    found = Usage.of(quantities)
+    assert (found.quantities, found.invalid) == (quantities, invalid)
+    assert Usage.of(quantities, invalid=invalid).invalid == invalid  # of a usage that is read back

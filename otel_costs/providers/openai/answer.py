@@ -13,7 +13,7 @@ from otel_costs.messages import content, stop_sequences
 from otel_costs.messages.drafts import Draft, guessed_tokens, text_length, tokens_of
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers import unseen_sessions
-from otel_costs.providers.openai import hosted_tools, options, reported_cost
+from otel_costs.providers.openai import hosted_tools, modalities, options, reported_cost
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai import messages as openai_messages
 from otel_costs.providers.openai import usage as openai_usage
@@ -95,6 +95,11 @@ def read(request: Request, answered: Answered) -> Reading:
         # The call itself used nothing: it stands for the first of the models, by name, so that it is always the same.
         first, *others = sorted(others, key=lambda used: used.model or "")
         model, terms = first.model, terms._replace(usage=first.usage)
+    spent = terms.usage
+    if spent is not None and (
+        modalities.INPUT.isdisjoint(spent.quantities) or modalities.OUTPUT.isdisjoint(spent.quantities)
+    ):
+        terms = _told(request, body, model, terms) or terms
     outputs, count = _outputs(request, body) or ((), request.message_count)
     used = terms.usage.quantities if terms.usage is not None else None
     # Tools alone are counted without a usage.
@@ -224,6 +229,11 @@ def _used(request: Request, answered: Answered, service_tier: str | None) -> _Us
     terms = Terms(usage, service_tier, _PROCESSING.get(name), reported, doubts, unknown)
     others = openai_usage.read_others(name, body, request.body) if name in openai_usage.WITH_OTHERS else ()
     return _Used(terms, price_model, others)
+
+
+@telemetry.never_raises("tell text from other modalities")
+def _told(request: Request, body: Any, model: str | None, terms: Terms) -> Terms:
+    return terms if terms.usage is None else terms._replace(usage=modalities.told(request, body, model, terms.usage))
 
 
 @telemetry.never_raises("read the messages of an answer")

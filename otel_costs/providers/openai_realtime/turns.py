@@ -14,7 +14,6 @@ from otel_costs.messages import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.parts import key, mapping, sequence
-from otel_costs.providers.openai_realtime import usage
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.conversation import Items
 from otel_costs.providers.openai_realtime.items import drafts as drafts_of
@@ -24,6 +23,7 @@ from otel_costs.providers.openai_realtime.pending_items import MOST_PENDING
 from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.runtime import background
 from otel_costs.usage.merging import in_one
+from otel_costs.usage.reported import read
 from otel_costs.values import sanitize
 from otel_costs.values.recent import Recent
 
@@ -198,5 +198,4 @@ def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
 
 def _read(found: Reading, used: object, provider: str) -> Reading:
     """Return what is known of a response with what it used."""
-    spent, doubt = usage.of_response(used, provider)
-    return replace(found, usage=spent, reasons=(*found.reasons, doubt))
+    return found if used is None else replace(found, usage=read(used, provider))
