@@ -11,7 +11,7 @@ from otel_costs.calls.writer import finish
 from otel_costs.runtime import background, telemetry, uninstrumented
 from otel_costs.sessions.session import MAX_TAGS
 from otel_costs.usage import Usage
-from otel_costs.usage.reported import read_given
+from otel_costs.usage.reported import read_told
 from otel_costs.values import sanitize
 
 
@@ -51,7 +51,7 @@ def _recorded(
     asked = None if model is None else str(model)
     call = Call(sanitize.identifier(operation), sanitize.identifier(provider), asked, start_ns=start_ns)
     reading = Reading(
-        usage=usage if isinstance(usage, Usage) else read_given(usage, call.provider),
+        usage=usage if isinstance(usage, Usage) else read_told(usage, call.provider),
         reported_cost=cost_usd,
         service_tier=service_tier,
         recorded={names.TAG_PREFIX + key: value for key, value in list(tags.items())[:MAX_TAGS]},

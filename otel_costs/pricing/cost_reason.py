@@ -132,7 +132,10 @@ class CostReason(StrEnum):
     )
     NO_USAGE = (
         "no_usage",
-        "The provider reported a usage without a quantity, or tools without the tokens that go with them.",
+        (
+            "The usage has no quantity, or only zeros although something was asked, or tools without the tokens that go"
+            " with them."
+        ),
         "See whether a gateway removes the usage; otherwise the call cannot be priced.",
     )
     OVERLAP_UNKNOWN = (
@@ -186,7 +189,7 @@ class CostReason(StrEnum):
     )
     REQUEST_REFUSED = (
         "request_refused",
-        "The provider answered with an error status and bills nothing; the cost of zero is known.",
+        "The provider answered with an error status for which it bills nothing; the cost of zero is known.",
         "Look at `error.type` of the call if it should have worked.",
     )
     RESERVATION_NOT_SETTLED = (
@@ -353,7 +356,10 @@ class CostReason(StrEnum):
     )
     UNKNOWN_USAGE = (
         "unknown_usage",
-        "The usage has a quantity that nothing accounts for; `otel_costs.cost.unknown` names it.",
+        (
+            "The usage has a quantity that nothing accounts for, or lacks input or output that there must have been;"
+            " `otel_costs.cost.unknown` names it."
+        ),
         "Update otel_costs, or add a rate for it to your price file, and run `otel-costs reprice`.",
     )
     USAGE_ESTIMATED = (
@@ -373,7 +379,7 @@ class CostReason(StrEnum):
     )
     USAGE_UNKNOWN = (
         "usage_unknown",
-        "What the call used is not known: it failed on its way, or nobody told.",
+        "What the call used is not known: it failed on its way or with an error that may be billed, or nobody told.",
         (
             "Look at `error.type` of the call; whether the provider billed it, its own usage report knows (`otel-"
             " costs reconcile`)."

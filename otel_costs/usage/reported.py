@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any, Final
 
-from otel_costs.usage import MAX_UNKNOWN, Usage, is_unit_name
+from otel_costs.usage import MAX_UNKNOWN, NOTHING, Usage, is_unit_name
 from otel_costs.usage.keys import INPUT, KEYS, Beside, Kind, Part, is_free
 from otel_costs.usage.numbers import EXACT, LIMIT, is_number, is_within, number, whole
 from otel_costs.usage.totals import APART, INCLUSIVE, count_of, settle
@@ -27,18 +27,20 @@ _BESIDE_PARTS: Final = {"audio_seconds": ("paused_seconds",), "cache_write_token
 """Units that exclude the parts of a unit that are none themselves: active seconds, writes of 30 minutes."""
 
 
-def read(usage: object, provider: str | None = None) -> Usage | None:
+def read(usage: object, provider: str | None = None, *, has_both: bool = False) -> Usage | None:
     """Return what a usage object says that was used, None when it says nothing; never raises.
 
     A usage, or a group in it, that is no object is named in `Usage.invalid`. `input_tokens` and `output_tokens` are all
     input and all output, also of a provider that counts some beside; `provider` is whose dialect it is, if it is known.
+    `has_both`: it is of a call that has input and output, so that one of them that is not said is named in
+    `Usage.unknown`, unless the total leaves no room for it.
     """
     if not isinstance(usage, Mapping):
         return Usage({}, ("usage",))
     try:
         reading = _Reading()
         reading.read(KEYS, usage, "", 0)
-        return reading.usage(usage, provider)
+        return reading.usage(usage, provider, has_both=has_both)
     except Exception:  # noqa: BLE001  # a mapping or a number with code of its own
         return Usage({}, ("usage",))
 
@@ -57,10 +59,23 @@ def read_given(usage: Mapping[str, object], provider: str | None = None) -> Usag
         reading.read(_GIVEN if reported else {}, {key: usage[key] for key in usage if key not in own}, "", 0)
         if reported:
             reading.quantities.update(own)
-            return reading.usage(usage, provider) or Usage({})
+            return reading.usage(usage, provider, has_both=not _OF_CHATS.isdisjoint(usage)) or Usage({})
         return Usage.of(own, unknown=tuple(reading.unknown))
     except Exception:  # noqa: BLE001  # a mapping or a key with code of its own
         return Usage.of(usage)
+
+
+def read_told(usage: Mapping[str, object], provider: str | None = None, *, failed: bool = False) -> Usage:
+    """Return the usage that is told of a call that was made; never raises.
+
+    Tokens of zero are no usage: no prompt has none. They are true of a call that has `failed`.
+    """
+    found = read_given(usage, provider)
+    is_nothing = not (failed or found.invalid or found.unknown or any(found.quantities.values()))
+    return NOTHING if is_nothing and not _TOKENS.isdisjoint(found.quantities) else found
+
+
+_TOKENS: Final = frozenset({"input_tokens", "output_tokens"})
 
 
 def unaccounted(said: Mapping[str, object]) -> tuple[str, ...]:
@@ -116,7 +131,7 @@ class _Reading:
             else:
                 self._other(meaning, key, value, path, depth)
 
-    def usage(self, said: Mapping[str, Any], provider: str | None) -> Usage | None:
+    def usage(self, said: Mapping[str, Any], provider: str | None, *, has_both: bool = False) -> Usage | None:
         """Return what was found, None if it is nothing."""
         quantities, (key, total) = self.quantities, self._total
         if not quantities.keys().isdisjoint(_PARTS_ALONE):
@@ -137,6 +152,8 @@ class _Reading:
                 self._name(path)
         if not quantities and not self.malformed and not self.unknown:
             return None
+        if has_both and not (quantities.get("input_tokens") and "output_tokens" in quantities):
+            self._name_missing(quantities, total)
         found = Usage.of(quantities, estimated=estimated, unknown=tuple(self.unknown))
         if more := self.malformed + self._twice:
             found = replace(found, invalid=found.invalid + tuple(unit for unit in more if unit not in found.invalid))
@@ -160,6 +177,18 @@ class _Reading:
                 for path, of, _ in self._parts:
                     if of == unit:
                         self._name(path)
+
+    def _name_missing(self, quantities: Mapping[str, Any], total: int) -> None:
+        """Name input or output that is not said, and input of none where something else was used.
+
+        A total that is what is said proves that nothing is missing; but there is no answer without a question.
+        """
+        if not any(map(is_number, quantities.values())):
+            return
+        if not is_number(quantities.get("input_tokens")):
+            self._name("input_tokens")
+        elif total != quantities["input_tokens"] and "output_tokens" not in quantities:
+            self._name("output_tokens")
 
     def _complete(self) -> None:
         """Add wholes of which the parts alone were said."""
@@ -270,6 +299,10 @@ class _Reading:
 
 def _counted(quantity: Any) -> Decimal:
     return number(quantity) or Decimal(0)
+
+
+_OF_CHATS: Final = frozenset({"completion_tokens", "completion_tokens_details"})
+"""Keys of the usage of a completion, which has input and output; that of an embedding has `prompt_tokens`, too."""
 
 
 _GIVEN: Final = {**{unit: unit for unit in UNITS}, **KEYS}

@@ -21,7 +21,7 @@ from otel_costs.store import stored_call
 from otel_costs.store.rows import Row
 from otel_costs.store.session_starts import SessionStart
 from otel_costs.usage import Usage
-from otel_costs.usage.reported import read_given
+from otel_costs.usage.reported import read_told
 from otel_costs.values import sanitize
 from otel_costs.web.models import TrackedCall
 
@@ -93,7 +93,7 @@ def tracked(call: TrackedCall, call_id: str, start: SessionStart | None, now: da
     """Read and price a call; what it does not say of its session, `start` says."""
     at = call.moment or now
     provider = sanitize.identifier(call.provider)
-    usage = read_given(call.usage, provider)
+    usage = read_told(call.usage, provider, failed=bool(call.error))
     bill = Bill(usage=usage, service_tier=call.service_tier)
     if call.cost_usd is not None:
         bill.reported = sanitize.money(str(call.cost_usd))

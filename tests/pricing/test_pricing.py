@@ -513,3 +513,19 @@ def test_text_costs_what_genai_prices_says(at: datetime, context: dict[str, str]
         assert cost(usage, known.id, at=at, **context).total == theirs.total_price, known.id
         compared += 1
     assert compared > 60
+
+
+@pytest.mark.parametrize(
+    ("usage", "status"),
+    [
+        ({"completion_tokens": 1000}, "partial"),
+        ({"completion_tokens": 1000, "total_tokens": 1000}, "partial"),
+        ({"completion_tokens": 1000, "prompt_tokens": 10}, "priced"),
+        ({"output_tokens": 1000}, "priced"),
+        ({"prompt_tokens": 1000}, "priced"),
+        ({"input_tokens": 0, "output_tokens": 0}, "priced"),
+    ],
+)
+def test_half_of_what_a_provider_reports(usage: Mapping[str, object], status: str) -> None:
+    """A completion has a prompt; quantities in units are what somebody asks the price of."""
+    assert cost(usage).status == status

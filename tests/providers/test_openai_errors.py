@@ -36,7 +36,6 @@ def caught(driver: Driver, ask: Any) -> BaseException:
         (409, openai.ConflictError),
         (422, openai.UnprocessableEntityError),
         (429, openai.RateLimitError),
-        (500, openai.InternalServerError),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
@@ -232,3 +231,51 @@ def test_look_that_fails(driver: Driver, recorded: Recorded) -> None:
             driver.run(resource.retrieve("none"))
     assert recorded.calls == []
     assert recorded.spans == []
+
+
+@pytest.mark.parametrize(
+    ("behind", "status", "error", "is_free"),
+    [
+        ("openai", 400, {"code": "content_filter"}, True),
+        ("azure.ai.openai", 400, {"code": "content_filter"}, False),
+        ("azure.ai.openai", 400, {"code": None, "innererror": {"code": "ResponsibleAIPolicyViolation"}}, False),
+        ("azure.ai.openai", 400, {"code": "context_length_exceeded"}, False),
+        ("azure.ai.openai", 400, {"code": "invalid_request_error"}, True),
+        ("azure.ai.openai", 429, {"code": "429"}, True),
+        *[(behind, status, {"code": "x"}, False) for behind in ("openai", "azure.ai.openai") for status in (408, 499)],
+        *[("openai", status, {"code": "server_error"}, False) for status in (500, 502, 503, 504, 529)],
+        *[("gcp.vertex_ai", status, {"code": "x"}, True) for status in (400, 408, 500, 504)],
+        ("groq", 418, {"code": "x"}, False),
+    ],
+)
+def test_an_error_status_is_free_where_that_is_known(
+    behind: str,
+    status: int,
+    error: object,
+    is_free: bool,
+    driver: Driver,
+    provider: Provider,
+    recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What may have been processed may be billed: its cost is unknown, not zero."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, f"127.0.0.1={behind}")
+    provider.script(Fault(status=status, error={"error": error}))
+    assert isinstance(caught(driver, lambda: driver.client.chat.completions.create(**ASKED)), openai.APIStatusError)
+    call = recorded.call
+    wanted = ("priced", "request_refused", "0") if is_free else ("unpriced", "usage_unknown", None)
+    assert (call[names.COST_STATUS], call[names.COST_REASON], call.get(names.COST_USD)) == wanted
+
+
+@pytest.mark.parametrize("status", [400, 408, 429, 500])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_usage_in_an_error_is_billed(
+    status: int, nested: bool, driver: Driver, provider: Provider, recorded: Recorded
+) -> None:
+    """Who says what a failed request used bills it."""
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
+    error: dict[str, Any] = {"code": "content_filter"}
+    body = {"error": {**error, "usage": usage}} if nested else {"error": error, "usage": usage}
+    provider.script(Fault(status=status, error=body))
+    assert isinstance(caught(driver, lambda: driver.client.chat.completions.create(**ASKED)), openai.APIStatusError)
+    assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_USD]) == ("priced", "0.0025")

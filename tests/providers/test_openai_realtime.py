@@ -260,7 +260,8 @@ def test_a_response_that_did_not_complete_is_billed_by_its_usage(
         ({**USAGE, "input_tokens": -1}, None, "invalid_usage"),
         ({**USAGE, "output_tokens": 2**70}, None, "invalid_usage"),
         ({**USAGE, "input_token_details": "odd"}, "partial", None),
-        ({"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}, "priced", None),
+        ({"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}, "unpriced", "usage_unknown"),
+        ({"input_tokens": 1200, "total_tokens": 1260}, "partial", "unknown_usage"),
     ],
 )
 def test_an_odd_usage_is_told_from_a_good_one(
@@ -273,6 +274,16 @@ def test_an_odd_usage_is_told_from_a_good_one(
     assert call[names.COST_STATUS] != "priced" or status == "priced"
     if reason is not None:
         assert reason in call[names.COST_REASON]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_zeros_of_a_response_that_said_nothing_are_true(wire: Wire, recorded: Recorded, status: str) -> None:
+    """It was cancelled, or failed, before its first word; one that has said something has used something."""
+    zeros = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    wire.done("resp_0123456789abcdef", usage=zeros, status=status)
+    said = [{"id": "item_1", "type": "message", "role": "assistant", "content": []}]
+    wire.done("resp_0123456789abcdff", usage=zeros, status=status, output=said)
+    assert [call.get(names.COST_USD) for call in recorded.calls] == ["0", None]
 
 
 def test_time_to_first_audio_is_beside_that_to_the_first_chunk(wire: Wire, recorded: Recorded) -> None:

@@ -90,12 +90,21 @@ def test_what_no_ledger_holds_is_no_cost(api: str, emptied_stack: Stack, session
 
 def test_several_calls_at_once(api: str, emptied_stack: Stack, session: str) -> None:
     """Their answers come in order; each has a place of its own in the ledger."""
-    calls = [
-        {**CHAT, "session": session, "step": f"step {number}", "usage": {"input_tokens": number}} for number in range(5)
-    ]
+    call = {**CHAT, "session": session}
+    calls = [{**call, "step": f"step {number}", "usage": {"input_tokens": number}} for number in range(1, 6)]
     answers = told(api, calls)["calls"]
-    assert [Decimal(one["cost_usd"]) for one in answers] == [Decimal("0.0000025") * number for number in range(5)]
-    assert sorted(row["step"] for row in stored(emptied_stack, session)) == [f"step {number}" for number in range(5)]
+    assert [Decimal(one["cost_usd"]) for one in answers] == [Decimal("0.0000025") * number for number in range(1, 6)]
+    assert sorted(row["step"] for row in stored(emptied_stack, session)) == [f"step {number}" for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("usage", [{"input_tokens": 0, "output_tokens": 0}, {"prompt_tokens": 0, "total_tokens": 0}])
+def test_a_call_of_zeros(api: str, session: str, usage: dict[str, int]) -> None:
+    """No prompt has no tokens: what it cost is not known, unless it failed."""
+    call = {**CHAT, "session": session, "usage": usage}
+    found = told(api, call)
+    assert (found["cost_usd"], found["status"], found["reason"]) == (None, "unpriced", "no_usage")
+    failed = told(api, {**call, "error": "RateLimitError"})
+    assert (Decimal(failed["cost_usd"]), failed["status"]) == (Decimal(0), "priced")
 
 
 def test_a_call_that_is_sent_again_counts_once(api: str, emptied_stack: Stack, session: str) -> None:

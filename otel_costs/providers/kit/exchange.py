@@ -8,7 +8,7 @@ from time import time_ns
 from typing import Any, Final, Self
 
 from otel_costs import semconv as names
-from otel_costs.calls import jobs, writer
+from otel_costs.calls import error_status, jobs, writer
 from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
 from otel_costs.calls.estimate import Kind
@@ -29,7 +29,7 @@ from otel_costs.usage.merging import with_reported
 
 _SPOKEN: Final[Mapping[str, object]] = {names.OUTPUT_TYPE: "speech"}
 
-_FIRST_ERROR_STATUS: Final = 400  # it and those above: an answer that costs nothing
+_FIRST_ERROR_STATUS: Final = 400  # it and those above
 
 
 class VendorCall:
@@ -74,10 +74,11 @@ class VendorCall:
         )
 
     @telemetry.never_raises("record a failed call")
-    def failed(self, error: BaseException | str, *, refused: bool = False) -> None:
-        """No attempt got an answer, or the last one was an error status, which costs nothing."""
+    def failed(self, error: BaseException | str, *, status: int | None = None) -> None:
+        """No attempt got an answer, or the last one was an error `status`, most of which cost nothing."""
         if (call := self.call) is not None:
             call.stop()
+            refused = status is not None and error_status.is_free(call.provider, status)
             kind = error if isinstance(error, str) else type(error).__name__
             background.put(partial(writer.write, call, partial(self._said, Reading()), kind, refused=refused))
 

@@ -81,8 +81,7 @@ class _Attempts:
         if _attempts.get() is self:  # not with a token: a coroutine may be closed in another context
             _attempts.set(self.outer)
         if self.call is not None:
-            refused = isinstance(self.error, str)
-            self.call.failed(error or self.error, refused=refused)
+            self.call.failed(error or self.error, status=int(self.error) if isinstance(self.error, str) else None)
         if self.reservation is not None:
             self.reservation.release()
 
@@ -241,7 +240,7 @@ def _received(call: VendorCall, response: Any) -> None:
     if (attempts := _attempts.get()) is not None:
         attempts.call, attempts.error = (call, str(response.status_code)) if refused else (None, "")
     elif refused:
-        call.failed(str(response.status_code), refused=True)
+        call.failed(str(response.status_code), status=response.status_code)
     if not refused:
         call.received(response)
 

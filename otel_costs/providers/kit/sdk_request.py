@@ -5,6 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from otel_costs.calls import error_status
 from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call, CallContext
 from otel_costs.calls.estimate import Kind
@@ -104,7 +105,7 @@ def is_refusal(error: BaseException) -> bool:
     else:
         found = (getattr(error, "status_code", None), getattr(error, "error", None))  # of amazon-transcribe
         response = next((one for one in found if one), None) or getattr(response, "status_code", None)
-    return isinstance(response, int)
+    return isinstance(response, int) and error_status.is_free("", response)
 
 
 def _grpc_status(error: BaseException) -> str | None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from otel_costs import semconv as names
-from otel_costs.calls import writer
+from otel_costs.calls import error_status, writer
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages import content, stop_sequences
@@ -23,6 +23,7 @@ from otel_costs.providers.openai.usage import ModelUsage
 from otel_costs.runtime import telemetry
 from otel_costs.transports.http.body import Answered
 from otel_costs.usage import Usage
+from otel_costs.usage.merging import has_usage, in_one
 from otel_costs.values import sanitize
 
 _ESTIMATED: Final = ("chat", "completions", "responses")
@@ -134,6 +135,29 @@ def read(request: Request, answered: Answered) -> Reading:
     )
 
 
+def refused(request: Request, status: int, answered: Answered) -> Reading:
+    """Return what is known of a call that was answered with an error `status`: what it says that it used is billed.
+
+    Where it says nothing, the cost is zero if the provider is known to bill no such answer, and unknown otherwise.
+    """
+    body = answered.body
+    error = body.get("error") if isinstance(body, dict) else None
+    if isinstance(error, dict) and has_usage(error.get("usage")):
+        body = {**body, "usage": in_one((openai_usage.usage_in(body), error["usage"]))}
+    if has_usage(openai_usage.usage_in(body)):
+        return read(request, answered._replace(body=body))
+    return unanswered(request, refused=error_status.is_free(request.host.provider, status, _code(body)))
+
+
+def _code(body: Any) -> object:
+    """Return what an error calls itself, in all the places where Azure says it."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return None
+    inner = error.get("innererror") or error.get("inner_error")
+    return [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
+
+
 def unanswered(request: Request, *reasons: CostReason, refused: bool = False) -> Reading:
     """Return what is known of a call that was not answered, or of whose answer nothing is known."""
     attributes, tools = _described(request) or ({}, None)
@@ -156,6 +180,7 @@ def _is_ordinary(request: Request, body: Any, terms: Terms) -> bool:
         and request.host.provider in options.BY_FIELDS
         and terms.service_tier is not None
         and terms.usage is not None
+        and "input_tokens" in terms.usage.quantities
         and "cache_write_tokens" not in terms.usage.quantities
         and "background" not in body
         and hosted_tools.FIELDS.isdisjoint(request.body)

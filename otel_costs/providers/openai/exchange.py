@@ -18,7 +18,16 @@ from otel_costs.providers.openai.usage_filter import UsageFilter
 from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions.scope import has_budget
 from otel_costs.transports.http import streaming
-from otel_costs.transports.http.body import KEPT, Answered, Body, BodyReader, EventReader, answered, is_text
+from otel_costs.transports.http.body import (
+    KEPT,
+    Answered,
+    Body,
+    BodyReader,
+    EventReader,
+    answered,
+    is_text,
+    json_or_text,
+)
 from otel_costs.values.audio_length import HEAD
 
 
@@ -96,8 +105,9 @@ class Exchange:
                 self._reservation.release()
             return
         call.stop()
-        refused = isinstance(getattr(error, "status_code", None), int)
-        read = partial(answer.unanswered, self._request, refused=refused)
+        read = partial(answer.unanswered, self._request)
+        if isinstance(status := getattr(error, "status_code", None), int):
+            read = partial(answer.refused, self._request, status, _answered(getattr(error, "response", None)))
         background.put(partial(writer.write, call, read, type(error).__name__))
 
     def _start_late(self) -> None:
@@ -197,3 +207,11 @@ class Exchange:
             decision_log.not_billed_answer(request.route.name)
         for one in found:
             answer.write(request.start(), request, whole._replace(body=one))
+
+
+def _answered(response: Any) -> Answered:
+    """Return the answer that the SDK raised as an error, without its body where it has not read that."""
+    try:
+        return Answered(response.headers, json_or_text(response.content))
+    except Exception:  # noqa: BLE001  # httpx raises an error of its own where a body was not read
+        return Answered({})

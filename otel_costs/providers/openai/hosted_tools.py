@@ -46,6 +46,9 @@ _SEARCH_OPTIONS: Final[Mapping[str, str]] = {
 SEARCHING: Final[Mapping[str, str]] = {"openrouter": ":online"}
 """Providers and the endings of the names of models that search for every request; https://openrouter.ai/docs/features/web-search."""
 
+_SEARCH_MODEL: Final = re.compile(r"(^|/)gpt-[^/]*-search-(preview|api)(-\d{4}-\d{2}-\d{2})?$")
+"""Models that search for every chat; https://developers.openai.com/api/docs/guides/tools-web-search."""
+
 FIELDS: Final = frozenset({"tools", "output", "tool_usage", *_SEARCH_OPTIONS})
 """Fields of requests and answers in which tools, what they made, or searches are named."""
 
@@ -137,6 +140,11 @@ def implied(provider: str, models: Iterable[object]) -> list[str]:
         return []
     named = (f"{model.lower()}:" for model in models if isinstance(model, str))
     return [ending] if any(f"{ending}:" in name for name in named) else []
+
+
+def always_search(models: Iterable[object]) -> bool:
+    """Return whether one of the names is that of a model of OpenAI's that searches for every chat."""
+    return any(isinstance(model, str) and _SEARCH_MODEL.search(model.lower()) for model in models)
 
 
 def unheard(items: Iterable[_Json]) -> list[str]:

@@ -9,7 +9,10 @@ from otel_costs.providers.openai.routes import Route
 from otel_costs.usage.merging import has_usage
 from otel_costs.values.recent import Recent
 
-ENDED: Final = frozenset({"completed", "succeeded", "failed", "cancelled", "canceled", "incomplete", "expired"})
+FAILED: Final = frozenset({"failed", "cancelled", "canceled", "expired"})
+"""Statuses of what may have used nothing."""
+
+ENDED: Final = FAILED | {"completed", "succeeded", "incomplete"}
 """Statuses that will not change any more."""
 
 _UNDER_WAY: Final = frozenset(

@@ -35,6 +35,7 @@ TOOL_UNITS: Final = frozenset(
 
 _TIERED: Final = ("chat/completions", "completions", "responses", "responses/compact")
 _WITH_TOOLS: Final = ("chat", "completions", "responses")
+_COUNTS_TOOLS: Final = ("chat", "responses")
 _JOBS: Final = ("batches", "fine_tuning/jobs")
 _UNTOLD_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
 _HAVE_WINDOWS: Final = frozenset({"openai"})
@@ -93,7 +94,7 @@ def read(request: Request, body: object, model: str | None, terms: Terms) -> Ter
     )
     if said in _WITH_TOOLS and (names_tools or request.host.provider in hosted_tools.SEARCHING):
         terms = _with_tools(request, answer, model, terms)
-    if said == "responses" and terms.usage is not None and terms.usage.quantities.keys() <= TOOL_UNITS:
+    if said in _COUNTS_TOOLS and terms.usage is not None and terms.usage.quantities.keys() <= TOOL_UNITS:
         return terms.because(CostReason.NO_USAGE) if terms.usage.quantities else terms
     return terms
 

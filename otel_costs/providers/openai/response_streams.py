@@ -112,7 +112,7 @@ class ResponseStreams:
             self._begun[stream_id].take("error", data)
             self._finish(stream_id, None)
         elif (refused := self._next(stream_id)) is not None:
-            refused.refuse(answer.failure(event) or "error")
+            refused.refuse(event)
 
 
 class _Response:
@@ -144,10 +144,13 @@ class _Response:
         self._call.chunks = self._chunks
         background.put(partial(self._write, error))
 
-    def refuse(self, error: str) -> None:
-        """Finish what was answered with an error instead of a response: it costs nothing."""
+    def refuse(self, event: Mapping[str, Any]) -> None:
+        """Finish what was answered with an error instead of a response, as one over HTTP is."""
         self._call.stop()
-        read = partial(answer.unanswered, self._request, refused=True)
+        status, error = event.get("status"), answer.failure(event) or "error"
+        if not isinstance(status, int):
+            status = 500 if error == "server_error" else 400
+        read = partial(answer.refused, self._request, status, Answered({}, event))
         background.put(partial(writer.write, self._call, read, error))
 
     def _write(self, error: str | None) -> None:

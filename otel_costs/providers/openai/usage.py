@@ -1,7 +1,8 @@
 """What an answer in OpenAI's protocol says that it used, and what it says that it cost.
 
 Pure functions of the answer and the request, for OpenAI and for those who speak its protocol. They never raise: what is
-malformed is named in `Usage.invalid`, what is not there is absent, and no usage at all is None, never zeros.
+malformed is named in `Usage.invalid`, what is not there is absent, and no usage at all is None, never zeros. Zeros
+beside an answer are no usage either: gateways write them where they know none, and no prompt has no tokens.
 
 An endpoint is its path without ids: `chat/completions`, `responses`, `threads/runs`, ... (`ENDPOINTS`). The answer to
 one that is not in the list is read for a `usage` object.
@@ -12,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from otel_costs.providers.openai import hosted_tools
-from otel_costs.providers.openai.jobs import is_over
-from otel_costs.usage import Usage
+from otel_costs.providers.openai.jobs import FAILED, is_over
+from otel_costs.usage import NOTHING, Usage
 from otel_costs.usage.merging import has_usage, in_one, with_reported
 from otel_costs.usage.reported import read, unaccounted
 from otel_costs.values import audio_length
@@ -43,7 +44,7 @@ def read_usage(endpoint: str, body: object, request: _Json | None = None, provid
     `provider` is who answered, if that is known: some count otherwise than OpenAI does.
     """
     try:
-        found = ENDPOINTS.get(endpoint, _of_tokens)(body, request or {}, provider)
+        found = ENDPOINTS.get(endpoint, _of_unknown)(body, request or {}, provider)
         if found is None:
             return None
         if endpoint in _BY_OTHER_MEASURES:
@@ -78,7 +79,7 @@ def priced_model(endpoint: str, body: object, request: _Json | None = None) -> s
     if not isinstance(model, str):
         return None
     size = said.get("size") or asked.get("size")
-    if endpoint.startswith("images/") and not isinstance(said.get("usage"), dict):
+    if endpoint.startswith("images/") and not has_usage(said.get("usage")):
         quality = said.get("quality") or asked.get("quality")
         return f"{model}/{_chosen(quality, 'standard')}/{_chosen(size, '1024x1024')}"
     return f"{model}/{_chosen(size, '720x1280')}" if endpoint == "videos" else None
@@ -123,25 +124,60 @@ def _unread(tool: str, spent: object) -> object:
     return spent
 
 
-def _of_tokens(body: object, _: _Json, provider: str | None) -> Usage | None:
-    """Read the usage object of `body`: of chat, responses, decisions, and of endpoints that we do not know."""
+def _of_unknown(body: object, _: _Json, provider: str | None) -> Usage | None:
+    """Read the usage object of an endpoint that we do not know: its zeros may be true."""
     return None if (usage := usage_in(body)) is None else read(usage, provider)
 
 
+def _of_tokens(body: object, request: _Json, provider: str | None) -> Usage | None:
+    """Read the usage object of `body`: of decisions, speech and transcripts."""
+    return _unless_hollow(_of_unknown(body, request, provider), body)
+
+
+def _of_words(body: object, _: _Json, provider: str | None) -> Usage | None:
+    """Read the usage object of a completion, a response or a run, which has input and output."""
+    found = None if (usage := usage_in(body)) is None else read(usage, provider, has_both=True)
+    return _unless_hollow(found, body)
+
+
 def _of_chat(body: object, request: _Json, provider: str | None) -> Usage | None:
-    found = None if (usage := usage_in(body)) is None else read(usage, provider)
-    if found is None or "web_search_options" not in request or "web_searches" in found.quantities:
+    found = None if (usage := usage_in(body)) is None else read(usage, provider, has_both=True)
+    if found is not None and not any(found.quantities.values()):
+        found = _unless_hollow(found, body)
+    if found is not None and "web_searches" in found.quantities:
+        return found
+    models = (request.get("model"), body.get("model") if isinstance(body, dict) else None)
+    searches = "search" in f"{models}" and hosted_tools.always_search(models)
+    if not searches and request.get("web_search_options") is None:
         return found
     # A search model searches for every request, and does not say how often.
-    return found + Usage.of({"web_searches": 1}, estimated=True)
+    return (found or NOTHING) + Usage.of({"web_searches": 1}, estimated=True)
+
+
+def _unless_hollow(found: Usage | None, body: object) -> Usage | None:
+    """Return a usage, None for one of zeros; they are true of what failed or was cancelled before its first word."""
+    if found is None or found.invalid or found.unknown or any(found.quantities.values()):
+        return found
+    body = response_of(body)
+    return found if isinstance(body, Mapping) and _came_to_nothing(body) else None
+
+
+_MADE: Final = ("output", "choices", "data", "text", "b64_json")
+"""Fields in which answers have what was made."""
+
+
+def _came_to_nothing(body: _Json) -> bool:
+    """Return whether an answer says that it failed or was cancelled, and has nothing that was made before."""
+    failed = body.get("status") in FAILED or bool(body.get("error"))
+    return failed and not any(map(body.get, _MADE)) and not _dig(body, "request_counts", "completed")
 
 
 def _of_response(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read the tokens of a response and the tools that were used; without a usage, the tools that cost something."""
     response = response_of(body)
-    found = _of_tokens(response, request, provider)
+    found = _of_words(response, request, provider)
     if found is None and response is not body:
-        found = _of_tokens(body, request, provider)  # some say it beside the response
+        found = _of_words(body, request, provider)  # some say it beside the response
     for tools in _of_tools(response, request) if isinstance(response, dict) else ():
         if found is None:
             found = tools
@@ -175,7 +211,7 @@ def _of_embeddings(body: object, _: _Json, provider: str | None) -> Usage | None
     usage = usage_in(body)
     if isinstance(usage, dict) and not usage.get("prompt_tokens") and not usage.get("input_tokens"):
         usage = {**usage, "input_tokens": usage.get("total_tokens")}  # some providers say the total alone
-    return None if usage is None else read(usage, provider)
+    return None if usage is None else _unless_hollow(read(usage, provider), body)
 
 
 def _of_speech(body: object, request: _Json, provider: str | None) -> Usage | None:
@@ -200,7 +236,7 @@ def _of_transcript(body: object, request: _Json, provider: str | None) -> Usage 
     """Read a transcription or translation: tokens, seconds, or what the text or the uploaded file lets us know."""
     if (found := _of_tokens(body, request, provider)) is not None:
         return heard(found)
-    if isinstance(body, dict) and (length := body.get("duration")) is not None:
+    if isinstance(body, dict) and has_usage(length := body.get("duration")):
         return _listened(length)
     length = audio_length.uploaded_seconds(request.get("file"))
     if length is None and isinstance(body, str):
@@ -223,8 +259,8 @@ def _listened(length: object) -> Usage:
 def _of_images(body: object, _: _Json, provider: str | None) -> Usage | None:
     if not isinstance(body, dict):
         return None
-    if body.get("usage") is not None:
-        return _drawn(body["usage"], provider)
+    if body.get("usage") is not None and (found := _unless_hollow(_drawn(body["usage"], provider), body)) is not None:
+        return found
     made = body.get("data")
     # An event of a stream has its image in itself.
     return Usage.of({"images": len(made) if isinstance(made, list) else 1}) if made or "b64_json" in body else None
@@ -239,18 +275,22 @@ def _drawn(usage: object, provider: str | None = None) -> Usage | None:
 
 
 def _of_video(body: object, _: _Json, __: str | None) -> Usage | None:
-    return _counted("video_seconds", _dig(body, "seconds")) if _dig(body, "status") == "completed" else None
+    return _counted("video_seconds", _dig(body, "seconds"), body) if _dig(body, "status") == "completed" else None
 
 
 def _of_job(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read a batch or a run: its usage grows until it is done, and counts once it is."""
-    found = _of_tokens(body, request, provider) if _is_done(body) else None
+    if not _is_done(body):
+        return None
+    of = _dig(body, "endpoint")  # of a batch, which may be of what has no output
+    has_words = not isinstance(of, str) or of.endswith(("completions", "responses"))
+    found = (_of_words if has_words else _of_tokens)(body, request, provider)
     answered = _dig(body, "request_counts", "completed")
     return found + Usage.of({"requests": answered}) if found and answered else found
 
 
 def _of_training(body: object, _: _Json, __: str | None) -> Usage | None:
-    return _counted("training_tokens", _dig(body, "trained_tokens"))
+    return _counted("training_tokens", _dig(body, "trained_tokens"), body)
 
 
 def _elsewhere(_body: object, _request: _Json, _provider: str | None) -> None:
@@ -259,9 +299,9 @@ def _elsewhere(_body: object, _request: _Json, _provider: str | None) -> None:
 
 ENDPOINTS: Final[Mapping[str, Callable[[object, _Json, str | None], Usage | None]]] = {
     "chat/completions": _of_chat,
-    "completions": _of_tokens,
+    "completions": _of_words,
     "responses": _of_response,
-    "responses/compact": _of_tokens,
+    "responses/compact": _of_words,
     "decisions": _of_tokens,
     "embeddings": _of_embeddings,
     "audio/speech": _of_speech,
@@ -295,21 +335,23 @@ def _svg_author(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     """Yield what the model used that wrote an SVG, which is not the one that drew the image."""
     spent = body.get("svg_usage")
     if isinstance(spent, dict) and (usage := read(spent)):
-        yield ModelUsage(_name(spent, "model"), usage)
+        yield ModelUsage(_name(spent, "model"), _unless_hollow(usage, spent) or NOTHING)
 
 
 def _evaluated(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     for spent in hosted_tools.objects(body.get("per_model_usage")) if _is_done(body) else ():
         if usage := read(spent):
-            asked = Usage.of({"requests": spent.get("invocation_count") or None})
-            yield ModelUsage(_name(spent, "model_name"), usage + asked)
+            asked = spent.get("invocation_count")
+            if asked != 0:
+                usage = _unless_hollow(usage, spent) or NOTHING
+            yield ModelUsage(_name(spent, "model_name"), usage + Usage.of({"requests": asked or None}))
 
 
 def _graded(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     graded = body.get("model_grader_token_usage_per_model")
     for model, spent in graded.items() if isinstance(graded, dict) else ():
         if usage := read(spent):
-            yield ModelUsage(str(model), usage)
+            yield ModelUsage(str(model), _unless_hollow(usage, spent) or NOTHING)
 
 
 _OTHERS: Final[Mapping[str, Callable[[_Json, _Json], Iterator[ModelUsage]]]] = {
@@ -324,8 +366,8 @@ WITH_OTHERS: Final = frozenset(_OTHERS)
 """Endpoints whose answers may say what was used of other models."""
 
 
-def _counted(unit: str, value: object) -> Usage | None:
-    return None if value is None else Usage.of({unit: value})
+def _counted(unit: str, value: object, body: object) -> Usage | None:
+    return None if value is None else _unless_hollow(Usage.of({unit: value}), body)
 
 
 def _dig(value: Any, *keys: str) -> Any:

@@ -13,6 +13,7 @@ from otel_costs.calls.writer import finish, write
 from otel_costs.messages import Draft
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
+from otel_costs.providers.openai.jobs import FAILED
 from otel_costs.providers.openai.parts import key, mapping, sequence
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.conversation import Items
@@ -22,7 +23,7 @@ from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.pending_items import MOST_PENDING
 from otel_costs.providers.openai_realtime.tools import Tools
 from otel_costs.runtime import background
-from otel_costs.usage.merging import in_one
+from otel_costs.usage.merging import has_usage, in_one
 from otel_costs.usage.reported import read
 from otel_costs.values import sanitize
 from otel_costs.values.recent import Recent
@@ -164,7 +165,8 @@ class Turns:
                 names.REALTIME_STATUS_REASON: reason and sanitize.identifier(reason),
             },
         )
-        background.put(partial(write, turn.call, partial(_read, found, used, turn.call.provider)))
+        spoken = status not in FAILED or bool(response.get("output"))
+        background.put(partial(write, turn.call, partial(_read, found, used, turn.call.provider, spoken)))
 
     def end(self, error: str | None) -> None:
         """Give up the responses that are under way: the connection has ended."""
@@ -196,6 +198,8 @@ def _outcome(response: Mapping[str, Any]) -> tuple[str, str | None]:
     return key(response.get("status")) or "completed", reason
 
 
-def _read(found: Reading, used: object, provider: str) -> Reading:
+def _read(found: Reading, used: object, provider: str, has_spoken: bool) -> Reading:
     """Return what is known of a response with what it used."""
-    return found if used is None else replace(found, usage=read(used, provider))
+    if used is None or (has_spoken and isinstance(used, Mapping) and not has_usage(used)):
+        return found  # zeros are true of what was cancelled, or failed, before its first word
+    return replace(found, usage=read(used, provider, has_both=True))
