@@ -342,9 +342,9 @@ def _evaluated(body: _Json, _: _Json) -> Iterator[ModelUsage]:
     for spent in hosted_tools.objects(body.get("per_model_usage")) if _is_done(body) else ():
         if usage := read(spent):
             asked = spent.get("invocation_count")
-            if asked != 0:
-                usage = _unless_hollow(usage, spent) or NOTHING
-            yield ModelUsage(_name(spent, "model_name"), usage + Usage.of({"requests": asked or None}))
+            is_unknown = asked != 0 and _unless_hollow(usage, spent) is None
+            used = NOTHING if is_unknown else usage + Usage.of({"requests": asked or None})
+            yield ModelUsage(_name(spent, "model_name"), used)
 
 
 def _graded(body: _Json, _: _Json) -> Iterator[ModelUsage]:
