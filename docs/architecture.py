@@ -62,13 +62,15 @@ A chat completion of OpenAI, as an example:
    `otel_costs/usage/reported.py`), and, of one that is not ordinary, what it asked for that changes the price
    (`otel_costs/providers/openai/options.py`).
 4. `otel_costs/calls/writer.py` writes it: it makes a `Bill` (`otel_costs/calls/bill.py`), finds the price in
-   `otel_costs/pricing/`, and writes the ledger record, the message records, the span and the measurements to
-   `otel_costs/runtime/telemetry.py`.
+   `otel_costs/pricing/price_book.py` (a way of calling that is new, with `otel_costs/pricing/call_search.py`) and works
+   it out in `otel_costs/pricing/cost.py`, and writes the ledger record, the message records, the span and the
+   measurements to `otel_costs/runtime/telemetry.py`.
 5. The SDK exports them; with `OTEL_COSTS_SPOOL`, ledger records lie on disk until they are acknowledged
    (`otel_costs/spool/`).
 
 What is off is passed by: a spool, budgets, content. `tests/providers/test_call_path.py` counts
-the modules and functions that a chat completion and a stream pass that way, and prints them where there are more.
+the modules and functions that a chat completion (20 and 83) and a stream (25 and 119) pass that way, and prints them
+where there are more.
 
 ## The layers
 

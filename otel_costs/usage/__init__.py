@@ -18,6 +18,7 @@ MAX_UNKNOWN: Final = 16
 """Keys without a meaning that are named for each call."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MODALITIES: Final = tuple((name, f"input_{name}_tokens", f"output_{name}_tokens") for name in ("audio", "image"))
 _NANOSECOND: Final = Decimal("1e-9")
 
 
@@ -104,11 +105,10 @@ class Usage:
         """Yield modality, input tokens and output tokens; text is what audio and images leave of the totals."""
         found = self.quantities
         text_in, text_out = int(found.get("input_tokens", 0)), int(found.get("output_tokens", 0))
-        for modality in ("audio", "image"):
-            part_in = int(found.get(f"input_{modality}_tokens", 0))
-            part_out = int(found.get(f"output_{modality}_tokens", 0))
-            text_in, text_out = text_in - part_in, text_out - part_out
+        for modality, unit_in, unit_out in _MODALITIES:
+            part_in, part_out = int(found.get(unit_in, 0)), int(found.get(unit_out, 0))
             if part_in or part_out:
+                text_in, text_out = text_in - part_in, text_out - part_out
                 yield modality, part_in, part_out
         yield "text", max(0, text_in), max(0, text_out)
 
