@@ -42,7 +42,13 @@ _MEASURES: Final = """\
 Reports of costs have these columns, with the same meaning; they stand once, in `queries/measures.sql`.
 """
 
-_VALUES: Final = {"Nullable": "null", "String": "''", "DateTime64": "'2026-01-01 00:00:00'", "UInt64": "1"}
+_VALUES: Final = {
+    "Nullable": "null",
+    "String": "''",
+    "DateTime64": "'2026-01-01 00:00:00'",
+    "UInt64": "1",
+    "Array": "[]",
+}
 """A value for a parameter of each type, to ask what a report has for columns."""
 
 Column = tuple[str, str, str]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.trace import Status, StatusCode
 
@@ -29,6 +29,9 @@ from otel_costs.runtime import background, decision_log, telemetry
 from otel_costs.sessions import shared_budgets
 from otel_costs.usage.units import COUNTS
 from otel_costs.values import sanitize
+
+MAX_ATTRIBUTES: Final = 128
+"""Attributes of a ledger record: the SDK drops the oldest past them, and those are whose call it is."""
 
 PENDING: Final = 0
 FINAL: Final = 1
@@ -84,6 +87,16 @@ def finish(call: Call, reading: Reading, error: str | None = None) -> Decimal | 
 def _finish_others(call: Call, others: Sequence[Reading]) -> None:
     for reading in others:
         finish(call.beside(reading.operation or call.operation, reading.model), reading)
+
+
+def _leave_out_tags(record: dict[str, Any]) -> None:
+    """Remove the last tags of a record that has more attributes than are kept."""
+    tags = [name for name in record if name.startswith(names.TAG_PREFIX)]
+    for name in tags[-(len(record) - MAX_ATTRIBUTES) :]:
+        del record[name]
+    telemetry.warn_once(
+        "attributes", "A call has more than %d attributes: the last of its tags are not recorded", MAX_ATTRIBUTES
+    )
 
 
 class _Writing:
@@ -246,6 +259,8 @@ class _Writing:
         if self.revision is not None:
             record[names.CALL_REVISION] = self.revision
         record.update(self.attributes)
+        if len(record) > MAX_ATTRIBUTES:
+            _leave_out_tags(record)
         at_ns = start_ns if self.job_ns else self.end_ns
         call.telemetry.emit(names.CALL_EVENT, record, timestamp_ns=at_ns, context=call.own_context)
         if call.is_logged:

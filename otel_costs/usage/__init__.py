@@ -12,10 +12,16 @@ from numbers import Integral
 from typing import Final
 
 from otel_costs.usage.numbers import EXACT, LIMIT, SECONDS_LIMIT, number
-from otel_costs.usage.units import BY_MODALITY, FAMILIES, SECONDS, UNITS, WHOLES
+from otel_costs.usage.units import BY_MODALITY, DIMENSIONS, FAMILIES, SECONDS, UNITS, WHOLES
 
 MAX_UNKNOWN: Final = 16
 """Keys without a meaning that are named for each call."""
+
+MAX_UNITS: Final = 40
+"""Units that one call counts: a price compares each with each, and with a line of the cost for each of them a record
+has to stay below the 128 attributes that the SDK keeps. What providers report has at most about thirty."""
+
+_MAX_INVALID: Final = 16
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MODALITIES: Final = tuple((name, f"input_{name}_tokens", f"output_{name}_tokens") for name in ("audio", "image"))
@@ -30,7 +36,7 @@ class Usage:
     invalid: tuple[str, ...] = ()
     """Units that were refused (negative, NaN, 2**63 and more, bool, no number) and are absent from `quantities`, and
     units that were clamped (a part larger than its whole), or whose parts are more than they are together, and are
-    present."""
+    present. At most 16 of those that were refused."""
     estimated: bool = False
     """A quantity was estimated, not reported."""
     unknown: tuple[str, ...] = ()
@@ -52,7 +58,7 @@ class Usage:
         """Clean `quantities`; never raises. None is dropped, `"12"`, `12.0` and Decimals are parsed, bool refused.
 
         `invalid` names units that were found invalid before: those of a usage that is read back from where it was kept.
-        `unknown` is kept as it is.
+        `unknown` is kept as it is; units beyond `MAX_UNITS` are named in it, too.
         """
         cleaned: dict[str, int | Decimal] = {}
         try:
@@ -64,10 +70,12 @@ class Usage:
                     cleaned[unit] = value
                 elif (name := _name(unit)) is unit and (quantity := _quantity(unit, value)) is not None:
                     cleaned[unit] = quantity
-                else:
+                elif len(invalid) < _MAX_INVALID:
                     invalid += (name,)
         except Exception:  # noqa: BLE001  # a mapping or a key with code of its own; what was read so far is kept
             invalid += ("usage",)
+        if len(cleaned) > MAX_UNITS:
+            unknown = (unknown + _cut_off(cleaned))[:MAX_UNKNOWN]
         shares: dict[tuple[str, int], int | Decimal] = {}
         for part, quantity in cleaned.items():
             for whole in WHOLES.get(part, ()):
@@ -161,6 +169,14 @@ def _number(value: object) -> int | Decimal | None:
     if isinstance(value, str):
         value = number(value)
     return value if isinstance(value, Decimal) and value.is_finite() else None
+
+
+def _cut_off(quantities: dict[str, int | Decimal]) -> tuple[str, ...]:
+    """Remove the units beyond `MAX_UNITS` and return them: wholes are kept before parts, and ours before any others."""
+    by_width = sorted(quantities, key=lambda unit: len(DIMENSIONS.get(unit, DIMENSIONS)))
+    for unit in (beyond := by_width[MAX_UNITS:]):
+        del quantities[unit]
+    return tuple(beyond)
 
 
 def _clamped(

@@ -205,7 +205,7 @@ class _Reading:
         before, now = number(self.quantities[unit]), number(value)
         if before == now or not now:
             return
-        if before:
+        if before and unit not in self._twice:
             self._twice += (unit,)
         if before is None or now > before:
             self.quantities[unit] = value

@@ -1,13 +1,20 @@
-"""Bodies whose numbers stay what they are: an amount of money in JSON never becomes a float on its way."""
+"""Bodies whose numbers stay what they are: an amount of money in JSON never becomes a float on its way.
+
+They are bounded in depth, so that what reads them may follow them down.
+"""
 
 import json
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+
+MAX_DEPTH: Final = 32
+"""Objects and lists in one another; the usage of no provider has ten."""
 
 
 class ExactRoute(APIRoute):
@@ -25,7 +32,32 @@ class ExactRoute(APIRoute):
 
 class _ExactRequest(Request):
     async def json(self) -> Any:
-        return json.loads(await self.body(), parse_float=Decimal)
+        try:
+            found = json.loads(await self.body(), parse_float=Decimal)
+        except RecursionError:
+            raise _too_deep() from None
+        if not _is_bounded(found):
+            raise _too_deep()
+        return found
+
+
+def _is_bounded(value: Any) -> bool:
+    """Return whether objects and lists are in one another at most `MAX_DEPTH` times."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return True
+    return False
+
+
+def _too_deep() -> HTTPException:
+    return HTTPException(400, f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
 def plain_numbers(value: Any) -> Any:

@@ -1,11 +1,12 @@
 """POST calls, sessions/{id} and sessions/{id}/end: what a program in any language tells of its calls and sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -115,6 +116,17 @@ async def start_session(
 async def _track(request: Request, store: Store, calls: Sequence[TrackedCall]) -> list[Row]:
     ids = [tracking.call_id_of(call) for call in calls]
     starts, stored = await store.ask(request, lambda client: _known(client, calls, ids))
+    # In a thread: to price a thousand calls takes longer than others may wait for the loop.
+    answers, lines = await run_in_threadpool(_read, calls, ids, starts, stored)
+    if lines:
+        await store.insert(lines)
+    return answers
+
+
+def _read(
+    calls: Sequence[TrackedCall], ids: Sequence[str], starts: Mapping[str, SessionStart], stored: Mapping[str, Row]
+) -> tuple[list[Row], list[bytes]]:
+    """Return what is answered about calls, and what is to be stored of them. Raises _ConflictError."""
     now, answers, lines = datetime.now(UTC), [], []
     fresh: dict[str, tracking.Tracked] = {}
     for call, call_id in zip(calls, ids, strict=True):
@@ -129,23 +141,22 @@ async def _track(request: Request, store: Store, calls: Sequence[TrackedCall]) -
             fresh[call_id] = told
             lines.append(told.line)
             answers.append(told.answer)
-    if lines:
-        await store.insert(lines)
-    return answers
+    return answers, lines
 
 
-def _known(client: Any, calls: Sequence[TrackedCall], ids: Sequence[str]) -> tuple[dict[str, SessionStart], Row]:
+def _known(
+    client: Any, calls: Sequence[TrackedCall], ids: Sequence[str]
+) -> tuple[dict[str, SessionStart], dict[str, Row]]:
     """Return what was told of the sessions of calls, and which calls are stored already."""
     sessions = [sanitize.identifier(call.session) for call in calls]
     starts = session_starts.find(client, sessions)
-    keyed: dict[tuple[str, str], list[str]] = {}
-    for call, session, call_id in zip(calls, sessions, ids, strict=True):
-        if call.idempotency_key is not None:
-            owner = "" if session else tracking.user_of(call.user)
-            keyed.setdefault((session, owner), []).append(call_id)
-    stored: Row = {}
-    for (session, user), wanted in keyed.items():
-        stored |= stored_calls.find(client, session, user, wanted)
+    keyed = [told for told in zip(calls, sessions, ids, strict=True) if told[0].idempotency_key is not None]
+    stored = stored_calls.find(
+        client,
+        {session for _, session, _ in keyed if session},
+        {tracking.user_of(call.user) for call, session, _ in keyed if not session},
+        [call_id for _, _, call_id in keyed],
+    )
     return starts, stored
 
 

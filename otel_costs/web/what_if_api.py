@@ -15,10 +15,11 @@ from otel_costs.store.what_if_rows import what_if_rows
 from otel_costs.web.answer import answer
 from otel_costs.web.context import RightsOf, StoreOf
 from otel_costs.web.documented import documented, readable
+from otel_costs.web.exact_body import ExactRoute
 from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, ParameterError, Question
 from otel_costs.web.what_if_models import WhatIf, WhatIfBody
 
-router: Final = APIRouter(tags=["what-if"])
+router: Final = APIRouter(tags=["what-if"], route_class=ExactRoute)
 
 MOST_PRICES: Final = 100_000
 """Prices that one request computes, one for each call and alternative: more take longer than a request may."""

@@ -12,6 +12,7 @@ grant select on budgeted_costs to otel_costs_reader;
 grant select on process_calls to otel_costs_reader;
 grant select on call_lines to otel_costs_reader;
 grant select on call_revisions to otel_costs_reader;
+grant select on calls_of_sessions to otel_costs_reader;
 grant select on changed_sessions to otel_costs_reader;
 grant select on contract_balances to otel_costs_reader;
 grant select on contract_costs to otel_costs_reader;

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.usage import NOTHING, Usage
+from otel_costs.usage import MAX_UNITS, MAX_UNKNOWN, NOTHING, Usage
 from otel_costs.usage.numbers import LIMIT
 from otel_costs.usage.units import UNITS, WHOLES
 
@@ -212,3 +212,22 @@ def test_parts_that_exclude_one_another(quantities: dict[str, int], invalid: tup
     found = Usage.of(quantities)
     assert (found.quantities, found.invalid) == (quantities, invalid)
     assert Usage.of(quantities, invalid=invalid).invalid == invalid  # of a usage that is read back
+
+
+def test_units_of_one_call_are_bounded() -> None:
+    """What is counted beyond the bound is named; units that prices know are kept before any others."""
+    own = {f"k{number}_tokens": number for number in range(200)}
+    usage = Usage.of({**own, "output_tokens": 3, "input_audio_tokens": 5, "input_tokens": 7}, unknown=("dreams",))
+    assert len(usage.quantities) == MAX_UNITS
+    assert {"input_tokens", "input_audio_tokens", "output_tokens", "k0_tokens"} < usage.quantities.keys()
+    assert len(usage.unknown) == MAX_UNKNOWN
+    assert usage.unknown[0] == "dreams"
+    assert not usage.quantities.keys() & set(usage.unknown)
+    everything = Usage.of(dict.fromkeys(sorted(UNITS, reverse=True), 1))
+    assert {"input_tokens", "output_tokens"} < everything.quantities.keys()
+    assert everything.unknown
+
+
+def test_what_is_refused_is_named_up_to_a_bound() -> None:
+    """A hundred thousand units without a quantity are an invalid usage like one."""
+    assert len(Usage.of({f"k{number}": "many" for number in range(1000)}).invalid) == 16

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from otel_costs.local import Stack
-from otel_costs.web.exact_body import plain_numbers
+from otel_costs.web.exact_body import MAX_DEPTH, plain_numbers
 from tests.local.support import Answer, send
 
 from .support import JSON, refusal
@@ -50,3 +50,19 @@ def test_other_numbers_are_as_ever() -> None:
     found = plain_numbers({"a": Decimal("1.5"), "b": [1, {"c": Decimal("2.25")}], "d": "x"})
     assert found == {"a": 1.5, "b": [1, {"c": 2.25}], "d": "x"}
     assert isinstance(found["a"], float)
+
+
+@pytest.mark.parametrize("depth", [30, 40, 900, 100_000])
+def test_how_deep_a_body_may_be(api: str, depth: int) -> None:
+    """It is a bound of ours, and not where the interpreter gives up."""
+    bodies = (
+        ("calls", CALL.replace("1.5", '{"a":' * depth + "1" + "}" * depth) + '"step": "s"}', "POST"),
+        ("what-if", f'{{"alternatives": {"[" * depth + "]" * depth}}}', "POST"),
+    )
+    for path, body, method in bodies:
+        answer = written(f"{api}/{path}", body, method)
+        if depth > MAX_DEPTH:
+            assert refusal(answer, 400) == f"the body is nested deeper than {MAX_DEPTH} levels"
+        else:
+            assert answer.status == (200 if path == "calls" else 400), answer.text
+            assert "nested" not in answer.text

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ import pytest
 
 import otel_costs
 from otel_costs.local import Stack
-from otel_costs.store import rendering
+from otel_costs.store import rendering, rows, stored_calls
 from tests.local.support import Answer, ask, send
 
 from .conftest import cookie
@@ -145,6 +146,42 @@ def test_the_same_time_counts_once_through_several_servers(emptied_stack: Stack,
             told(f"{url}/api/v1", {**CHAT, "session": f"{session}/first"})
         list(threads.map(lambda number: told(f"{(first, second)[number % 2]}/api/v1", call), range(16)))
     assert len(stored(emptied_stack, session)) == 1
+
+
+def test_keys_of_many_sessions_and_users_at_once(
+    emptied_stack: Stack, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are, the store is asked as often as for one of each."""
+    asked: list[str] = []
+
+    def counted(client: Any, sql: str, of: Mapping[str, object]) -> list[rows.Row]:
+        asked.append(sql)
+        return rows.rows(client, sql, of)
+
+    monkeypatch.setattr(stored_calls, "rows", counted)
+    calls = [{**CHAT, "session": f"{session}/{number}", "idempotency_key": "k"} for number in range(40)]
+    calls += [{**CHAT, "user": f"{session}/{number}", "idempotency_key": "k"} for number in range(40)]
+    dsn = emptied_stack.http_url
+    with served(otel_costs.web.app(dsn=dsn, writer_dsn=dsn, write=True)) as url:
+        for repeated in (False, True):
+            answer = told(f"{url}/api/v1", calls)
+            assert [one["repeated"] for one in answer["calls"]] == [repeated] * 80
+        assert len(asked) == 4
+        other = {**calls[7], "usage": {"input_tokens": 1}}
+        assert "another call" in refusal(sent(f"{url}/api/v1/calls", [*calls, other]), 409)
+
+
+def test_a_usage_of_many_units(api: str, session: str) -> None:
+    """It is priced as far as it is counted, which is said, and others are answered meanwhile."""
+    usage = {**{f"k{number}_tokens": number for number in range(200_000)}, **CHAT["usage"]}
+    with ThreadPoolExecutor(1) as threads:
+        answering = threads.submit(told, api, {**CHAT, "session": session, "usage": usage})
+        while not answering.done():
+            assert got(f"{api}/prices", provider="openai", model="gpt-4o")
+        answer = answering.result()
+    assert answer["status"] == "partial"
+    assert "unknown_usage" in answer["reason"].split(",")
+    assert Decimal(answer["cost_usd"]) == Decimal("0.01175")
 
 
 def test_a_session_told_from_its_start_to_its_end(api: str, emptied_stack: Stack, session: str) -> None:
