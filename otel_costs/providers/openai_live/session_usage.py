@@ -78,7 +78,7 @@ class SessionUsage:
         self._played = self._next_note_s = Decimal(0)
         self._is_over = self._lost_primary = False
         self._told: Recent[str, object] = Recent(TOLD)
-        self._advance = Advance()
+        self._advance, self._renewing = Advance(), threading.RLock()
         self._model: str | None = None
         self._expires_at: int | None = None
 
@@ -89,23 +89,25 @@ class SessionUsage:
 
     def pay(self, advance: Advance) -> None:
         """Take over what was reserved for the session before it began."""
-        self._advance.end()
-        self._advance = advance
+        with self._renewing:
+            self._advance.end()
+            self._advance = advance
         self.renew()
 
     def renew(self) -> BudgetExceeded | None:
         """Count what was used so far in the budgets of who leads; return why the session is not let on, if so."""
-        with _lock:
-            if self._is_over or not self.observers:
+        with self._renewing:
+            owner = self.payer
+            if self._is_over or owner is None:
                 return None
-            payer = self.observers[0].owner.payer(self._model)
-            self._advance.renew(payer, self._used() or {}, jobs.known.noted_usd(self.call_id))
+            self._advance.renew(owner.payer(self._model), self._used() or {}, jobs.known.noted_usd(self.call_id))
             return self._advance.refusal
 
     @property
     def payer(self) -> Owner | None:
         """The owner of the observer that writes what all of them see; None where none is left."""
-        return self.observers[0].owner if self.observers else None
+        observers = self.observers[:1]
+        return observers[0].owner if observers else None
 
     @property
     def is_refused(self) -> bool:
@@ -175,10 +177,12 @@ class SessionUsage:
         with _lock:
             self.observers.remove(observer)
             self._lost_primary = self._lost_primary or observer.is_primary
-            if self.observers:
-                self.renew()
-                return
-            _open.pop(self._key, None)
+            goes_on = bool(self.observers)
+            if not goes_on:
+                _open.pop(self._key, None)
+        if goes_on:
+            self.renew()
+            return
         if self._lost_primary:
             self._bill(observer, self._so_far(), CostReason.SOCKET_CLOSED_EARLY, error=error)
         elif (used := self._so_far()) is not None:  # it goes on without us
@@ -217,7 +221,8 @@ class SessionUsage:
         call = observer.owner.call("realtime_inference", model, start_ns=self._began_ns)
         call.stop()
         if ended:
-            call.reservation, self._advance = self._advance.reservation, Advance()
+            with self._renewing:
+                call.reservation, self._advance = self._advance.reservation, Advance()
         lasted_s = (time_ns() - self._began_ns) // 1_000_000_000
         found = Reading(
             usage=usage,
