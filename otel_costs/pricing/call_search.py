@@ -5,7 +5,7 @@ are one model, and where the answered one is known nowhere: what a gateway turns
 its own. Terms of contracts are looked for by the same names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -16,11 +16,11 @@ from otel_costs.pricing.call_names import CallNames, Name
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.deployments import Deployment
 from otel_costs.pricing.endpoint import host, region
-from otel_costs.pricing.model_names import plain
-from otel_costs.pricing.price_entry import PriceFile, settle
+from otel_costs.pricing.model_names import plain, spellings
+from otel_costs.pricing.price_entry import Price, PriceFile, settle
 from otel_costs.pricing.price_search import Question, Search
-from otel_costs.pricing.rates import EARLIEST, LATEST, Rates
-from otel_costs.usage.units import DIMENSIONS
+from otel_costs.pricing.rates import EARLIEST, LATEST, Rate, Rates
+from otel_costs.usage.units import DIMENSIONS, WHOLES
 
 Call: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
 """Provider, the model that answers, service tier, processing, endpoint and deployment, as the caller names them."""
@@ -40,6 +40,8 @@ class CallSearch:
         found = self._look(search, call, names, behind) if names.provider else None
         if found is not None and behind is not None:
             found = _placed(found, behind)
+        for fee in search.on_top(_fees_of(call, names, behind)):
+            found = _with_fee(found, fee)
         found = found or Rates(((-1, {}),), None, reason=CostReason.UNKNOWN_MODEL)
         start, end = _between(search)
         return replace(found, start=start, end=end, plans={})
@@ -136,6 +138,28 @@ def _placed(rates: Rates, behind: Deployment) -> Rates:
     if behind.zone == "regional" and rates.reason is None and "regional" not in (rates.price_id or ""):
         return replace(rates, reason=CostReason.ZONE_NOT_PRICED, plans={})
     return rates
+
+
+def _fees_of(call: Call, names: CallNames, behind: Deployment | None) -> Question:
+    """Return what prices on top are asked: by the names that were asked and that answered, and by the deployment."""
+    given = plain(call[5]) if call[5] else ""
+    called = [Name(spellings(name, names.provider)) for name in (names.asked, names.answered, given) if name]
+    return _question(call, names.provider, tuple(called), behind)
+
+
+def _with_fee(found: Rates | None, fee: Price) -> Rates:
+    """Return rates with a fee on them; those of a fee alone are a part of the cost."""
+    if found is None:
+        return Rates(((-1, fee.rates),), fee.id, reason=CostReason.ANSWER_UNKNOWN)
+
+    def added(rates: Mapping[str, Rate]) -> dict[str, Rate]:
+        both = dict(rates)
+        for unit, rate in fee.rates.items():
+            for other in {unit, *(part for part in rates if unit in WHOLES.get(part, ()))}:
+                both[other] = both[other].plus(rate) if other in both else rate
+        return both
+
+    return found.map(added, price_id=f"{fee.id}+{found.price_id}")
 
 
 def _question(call: Call, provider: str, names: tuple[Name, ...], behind: Deployment | None = None) -> Question:

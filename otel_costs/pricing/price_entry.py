@@ -202,6 +202,10 @@ class Price:
     derived: Mapping[str, tuple[str, Decimal]] = field(default_factory=dict)
     """Units that cost a multiple of another unit of the base: unit to (that unit, the multiple)."""
     covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    inherited: bool = True
+    """Whether prices of other providers that build on this provider's have it, too."""
+    on_top: bool = False
+    """Whether it is billed on top of the price of the model that answered."""
     source: str = ""
     checked: date | None = None
     line: int = 0

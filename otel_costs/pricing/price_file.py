@@ -30,7 +30,7 @@ _FILE: Final = ("version", "currency", "prices", "deployments", "exchange_rates"
 _DEPLOYMENT: Final = ("provider", "deployment", "endpoint", "model", "zone", "region", "multiplier")
 _PRICE: Final = (
     *("id", "provider", "match", "from", "to", "when"),
-    *("rates", "covered_by", "base", "multiplier", "multiplies", "source", "checked"),
+    *("rates", "covered_by", "base", "multiplier", "multiplies", "inherited", "on_top", "source", "checked"),
 )
 _MATCH: Final = ["model", "starts_with", "ends_with", "regex", "deployment", "endpoint", "region", "zone"]
 _WHEN: Final = ("service_tier", "processing", "input_tokens_above", "days", "hours", "utc_offset")
@@ -95,6 +95,8 @@ def _price(entry: Fields, file: str) -> Price:
         entry.fail("multiplier", "needs a base to multiply; without one, write the rates themselves")
     if entry.has("multiplies") and entry.text("multiplies") != "tokens":
         entry.fail("multiplies", f"is {entry.text('multiplies')!r}; it must be tokens, or left out for all units")
+    if entry.has("on_top") and (base is not None or derived):
+        entry.fail("on_top", "goes without a base: it is added to the price of the model that answered")
     return Price(
         id=f"{file}:{name}" + (f"@{start:%Y-%m-%d}" if start > EARLIEST else ""),
         provider=provider,
@@ -111,6 +113,8 @@ def _price(entry: Fields, file: str) -> Price:
         multiplier=entry.decimal("multiplier", _MAX_MULTIPLIER) if entry.has("multiplier") else ONE,
         multiplies_tokens_only=entry.has("multiplies"),
         covered_by=_covered_by(entry),
+        inherited=entry.flag("inherited") if entry.has("inherited") else True,
+        on_top=entry.flag("on_top"),
         source=entry.optional("source") or "",
         checked=entry.day("checked"),
         line=entry.line,

@@ -15,7 +15,7 @@ from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.plan import priced_as
 from otel_costs.pricing.price_entry import Base, Price, PriceFile, settle
 from otel_costs.pricing.rates import Bands, Rate, Rates, band
-from otel_costs.usage.units import DIMENSIONS
+from otel_costs.usage.units import DIMENSIONS, WHOLES
 
 _MAX_BASES: Final = 32  # prices on top of each other
 
@@ -35,6 +35,8 @@ class Question:
     region: str | None = None
     zone: str | None = None
     deployment: str | None = None
+    asked_of: str = ""
+    """The provider that was called, where the question is one of a base: `provider` is whose price it is then."""
 
 
 class Search:
@@ -90,6 +92,8 @@ class Search:
             (rank, price)
             for price in file.of(question.provider)
             if price not in used
+            and not price.on_top
+            and (price.inherited or question.asked_of in ("", price.provider))
             and price.conditions() in ((None, None), (question.service_tier, question.processing))
             and (rank := _rank(price, name, question)) is not None
         ]
@@ -100,6 +104,15 @@ class Search:
         for _, price in active:
             if price.input_tokens_above is None:
                 yield price, [other for _, other in active if _is_longer(other, price)]
+
+    def on_top(self, question: Question) -> Iterator[Price]:
+        """Yield the prices that are billed on top of that of the model that answered."""
+        for file in self._files:
+            for price in file.of(question.provider):
+                if price.on_top and any(_rank(price, name, question) is not None for name in question.names):
+                    self.moments.update(price.boundaries(self.at))
+                    if price.holds(self.at):
+                        yield price
 
     def _apply(
         self, price: Price, longer: Sequence[Price], name: Name, question: Question, used: tuple[Price, ...]
@@ -170,7 +183,16 @@ def _multiplied(price: Price, unit: str, rate: Rate) -> Rate:
 
 
 def _derived(price: Price, below: dict[str, Rate]) -> dict[str, Rate]:
-    """Return the rates of `price` over those of its base."""
+    """Return the rates of `price` over those of its base.
+
+    A fee of its own is that of the parts, too, of which it says nothing: what a tool costs in one place says nothing of
+    what its sizes and kinds cost in another. A rate of tokens leaves what is cached or heard as it is.
+    """
+    below = {
+        unit: rate
+        for unit, rate in below.items()
+        if "tokens" in DIMENSIONS[unit] or price.rates.keys().isdisjoint(WHOLES.get(unit, ()))
+    }
     multiples = {unit: below[other].times(times) for unit, (other, times) in price.derived.items() if other in below}
     return {**below, **multiples, **_with_minimum(price.rates, below)}
 
@@ -190,7 +212,14 @@ def _question_of(base: Base, question: Question) -> Question:
     if base.model is not None:
         asked |= {"names": (Name((base.model,)),), "deployment": None}
     if base.provider != question.provider:  # the host and the deployment are those of the other provider
-        asked |= {"provider": base.provider, "endpoint": None, "region": None, "zone": None, "deployment": None}
+        asked |= {
+            "provider": base.provider,
+            "asked_of": question.asked_of or question.provider,
+            "endpoint": None,
+            "region": None,
+            "zone": None,
+            "deployment": None,
+        }
     return replace(question, **asked)
 
 

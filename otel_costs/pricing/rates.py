@@ -38,6 +38,16 @@ class Rate:
         """Return the rate with `multiplier` on top of its own."""
         return self if multiplier == ONE else replace(self, multiplier=EXACT.multiply(self.multiplier, multiplier))
 
+    def plus(self, other: "Rate") -> "Rate":
+        """Return what both cost together, for each unit."""
+        usd = [EXACT.multiply(EXACT.multiply(rate.usd, rate.multiplier), per) for rate, per in self._each_at(other)]
+        per = self.per if self.per == other.per else self.per * other.per
+        estimate = self.estimate or other.estimate
+        return replace(self, usd=EXACT.add(*usd), per=per, multiplier=ONE, estimate=estimate)
+
+    def _each_at(self, other: "Rate") -> "tuple[tuple[Rate, int], tuple[Rate, int]]":
+        return ((self, 1), (other, 1)) if self.per == other.per else ((self, other.per), (other, self.per))
+
 
 Bands: TypeAlias = tuple[tuple[int, Mapping[str, Rate]], ...]
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from textwrap import dedent, indent
 from time import time_ns
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from otel_costs.calls.bill import Bill
 from otel_costs.pricing import Cost
 from otel_costs.pricing.builtin_prices import builtin_base, builtin_files
 from otel_costs.pricing.model_names import is_form, spellings, undated
-from otel_costs.pricing.price_book import PriceBook, builtin
+from otel_costs.pricing.price_book import PriceBook, builtin, with_file
 from otel_costs.pricing.price_file import parse
 from otel_costs.usage import Usage
 from tests.support.recorded import Recorded
@@ -348,3 +350,99 @@ def test_a_users_prices_are_what_calls_cost(drawn: tuple[PriceBook, str, str], d
     if dated.reason == "dated_name":
         assert called(provider, name, name + date) == expected
         assert (dated.total, dated.price_id) == (expected.total, expected.price_id)
+
+
+FEES = """
+version: acme-1
+currency: USD
+prices:
+  - provider: acme
+    match: {model: [small]}
+    rates:
+      input_tokens: {usd: "1", per: 1000000}
+      cache_read_tokens: {usd: "0.1", per: 1000000}
+      output_tokens: {usd: "2", per: 1000000}
+      web_searches: {usd: "10", per: 1000}
+      preview_web_searches: {usd: "25", per: 1000}
+      containers: {usd: "1", per: 10}
+      containers_4g: {usd: "4", per: 10}
+  - provider: acme
+    match: {model: [small]}
+    when: {processing: window_8h}
+    inherited: false
+    base: {provider: acme, processing: sync}
+    multiplier: "0.5"
+  - id: router
+    provider: acme
+    match: {model: router}
+    on_top: true
+    rates: {input_tokens: {usd: "0.5", per: 1000}}
+  - provider: gateway
+    base: {provider: acme}
+    rates:
+      input_tokens: {usd: "3", per: 1000000}
+      web_searches: {usd: "14", per: 1000}
+      containers: {usd: "0.033", per: 1}
+"""
+
+
+def by_fees(tmp_path: Path, provider: str, model: str, usage: dict[str, int], **more: Any) -> Cost:
+    file = tmp_path / "fees.yaml"
+    file.write_text(FEES)
+    tokens = {"input_tokens": 1000, "output_tokens": 100}
+    return pricing.price({**tokens, **usage}, provider=provider, model=model, prices=with_file(str(file)), **more)
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage", "usd", "reason"),
+    [
+        ("acme", {"web_searches": 1, "preview_web_searches": 1}, "0.0262", None),
+        ("gateway", {"web_searches": 1, "preview_web_searches": 1}, "0.0172", "part_not_priced"),
+        ("gateway", {"containers": 1, "containers_4g": 1}, "0.0362", "part_not_priced"),
+        ("gateway", {"containers": 1}, "0.0362", None),
+        ("gateway", {"cache_read_tokens": 1000}, "0.0003", None),  # as documented: what is cached stays what it is
+    ],
+)
+def test_a_fee_of_its_own_is_that_of_its_parts(
+    tmp_path: Path, provider: str, usage: dict[str, int], usd: str, reason: str | None
+) -> None:
+    """Who has another price of a tool does not have the base's prices of its kinds and sizes."""
+    found = by_fees(tmp_path, provider, "small", usage)
+    assert (found.total, found.reason) == (Decimal(usd), reason)
+
+
+def test_a_price_that_is_not_inherited(tmp_path: Path) -> None:
+    """What a provider takes less for, others that build on its prices may not know."""
+    own = by_fees(tmp_path, "acme", "small", {}, processing="window_8h")
+    assert (own.total, own.status) == (Decimal("0.0006"), "priced")
+    other = by_fees(tmp_path, "gateway", "small", {}, processing="window_8h")
+    assert (other.total, other.reason) == (Decimal("0.0032"), "processing_not_priced")
+
+
+@pytest.mark.parametrize("called", [{"request_model": "router"}, {"deployment": "router"}])
+def test_a_fee_on_top(tmp_path: Path, called: dict[str, str]) -> None:
+    """A router's fee is on top of the price of the model that it chose, of cached tokens too, exactly."""
+    found = by_fees(tmp_path, "acme", "small", {"cache_read_tokens": 400}, **called)
+    assert (found.total, found.status) == (Decimal("0.50084"), "priced")
+    assert found.price_id == "fees:acme/router+fees:acme/small"
+
+
+@pytest.mark.parametrize("model", ["router", "unheard-of"])
+def test_a_fee_alone_is_a_part_of_the_cost(tmp_path: Path, model: str) -> None:
+    """Nobody says which model answered: what it costs is not in the cost."""
+    found = by_fees(tmp_path, "acme", model, {}, request_model="router")
+    assert (found.total, found.status, found.reason) == (Decimal("0.5"), "partial", "unit_not_priced")
+
+
+def test_azure_has_prices_of_its_own() -> None:
+    """No windows of its own are known, no kinds of searches, and the router's fee is for what is entered."""
+    tokens = {"input_tokens": 1000, "output_tokens": 100}
+    window = pricing.price(tokens, provider="azure.ai.openai", model="gpt-5", processing="window_8h")
+    assert (window.total, window.status) == (Decimal("0.00225"), "estimated")
+    search = pricing.price(
+        {**tokens, "web_searches": 1, "preview_web_searches": 1}, provider="azure.ai.openai", model="gpt-5"
+    )  # fmt: skip
+    assert (search.total, search.status) == (Decimal("0.01625"), "estimated")
+    routed = pricing.price(tokens, provider="azure.ai.openai", model="gpt-5-mini-2025-08-07", deployment="model-router")
+    assert (routed.total, routed.status) == (Decimal("0.00059"), "priced")
+    assert pricing.price(tokens, provider="azure.ai.openai", model="model-router").status == "partial"

@@ -89,7 +89,6 @@ def test_a_price_that_ends() -> None:
         ("elevenlabs", "eleven_v3_conversational", {"input_characters": 1000}, "0.04"),
         ("azure.ai.openai", "gpt-realtime-2.1-2026-07-07", {"input_tokens": 1000, "output_tokens": 1000}, "0.028"),
         ("azure.ai.openai", "gpt-audio-1.5-2026-02-23", {"input_tokens": 1000}, "0.0025"),
-        ("azure.ai.openai", "model-router", {"input_tokens": MILLION}, "0.14"),
     ],
 )
 def test_others(provider: str, model: str, usage: dict[str, int], usd: str) -> None:
