@@ -36,6 +36,7 @@ def caught(driver: Driver, ask: Any) -> BaseException:
         (409, openai.ConflictError),
         (422, openai.UnprocessableEntityError),
         (429, openai.RateLimitError),
+        (500, openai.InternalServerError),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
@@ -242,10 +243,11 @@ def test_look_that_fails(driver: Driver, recorded: Recorded) -> None:
         ("azure.ai.openai", 400, {"code": "context_length_exceeded"}, False),
         ("azure.ai.openai", 400, {"code": "invalid_request_error"}, True),
         ("azure.ai.openai", 429, {"code": "429"}, True),
-        *[(behind, status, {"code": "x"}, False) for behind in ("openai", "azure.ai.openai") for status in (408, 499)],
-        *[("openai", status, {"code": "server_error"}, False) for status in (500, 502, 503, 504, 529)],
+        *[(behind, status, {"code": "x"}, False) for behind in ("openai", "azure.ai.openai") for status in (408, 504)],
+        *[("openai", status, {"code": "server_error"}, True) for status in (500, 502, 503, 529)],
+        *[("azure.ai.openai", status, {"code": "x"}, False) for status in (418, 500, 502, 503)],
         *[("gcp.vertex_ai", status, {"code": "x"}, True) for status in (400, 408, 500, 504)],
-        ("groq", 418, {"code": "x"}, False),
+        *[("groq", status, {"code": "x"}, status == 503) for status in (499, 503, 524)],
     ],
 )
 def test_an_error_status_is_free_where_that_is_known(
