@@ -52,7 +52,7 @@ class Past:
         if rule.when == rules.BUDGET:
             yield from self._budgets(rule)
             return
-        find = _OF_PAST.get(rule.when, conditions.find)
+        find = self._health() if rule.when == rules.STORE_HEALTH else _OF_PAST.get(rule.when, conditions.find)
         zones = [rule.zone] if rule.when == rules.DAY_TOTAL else []
         for at in self._moments(min(self._step, _WINDOWS.get(rule.when, self._step)), zones):
             yield at, find(self._client, rule, at)
@@ -74,6 +74,14 @@ class Past:
                 at,
                 [_as_set(found, row, at) for row in budgets.status(at) for found in conditions.of_budgets(rule, [row])],
             )
+
+    def _health(self) -> "_Find":
+        days = health.misdated_days(self._client)
+
+        def find(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+            return conditions.of_arrivals(client, rule, at, sum(calls for arrived, calls in days if arrived <= at))
+
+        return find
 
     def _moments(self, every: timedelta, zones: Collection[str]) -> Sequence[datetime]:
         """Return when is looked: also at the end of each day of these zones, where what is summed begins anew."""
@@ -97,8 +105,9 @@ def _as_set(found: Finding, row: Row, at: datetime) -> Finding:
     return replace(found, message=f"{found.message} (the budget was {later} later: {when:{_MINUTE}} UTC)")
 
 
-_OF_PAST: Final[Mapping[str, Callable[["Client", Rule, datetime], list[Finding]]]] = {
+_Find = Callable[["Client", Rule, datetime], list[Finding]]
+
+_OF_PAST: Final[Mapping[str, _Find]] = {
     rules.MISSING_CALLS: lambda client, _, at: conditions.of_missing_calls(reports.missing_calls_at(client, at)),
-    rules.STORE_HEALTH: lambda client, rule, at: conditions.of_arrivals(client, rule, at, health.misdated(client, at)),
     rules.RECONCILE: bills.find,
 }

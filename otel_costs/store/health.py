@@ -39,14 +39,14 @@ def last_process(client: "Client") -> Row | None:
     return found[0] if found else None
 
 
-def misdated(client: "Client", at: datetime | None = None) -> int:
-    """Return how many calls have a time that no clock can have meant, of days that had some by `at`. Raises StoreError.
+def misdated(client: "Client") -> int:
+    """Return how many calls have a time that no clock can have meant. Raises StoreError."""
+    return sum(calls for _, calls in misdated_days(client))
 
-    None is now.
-    """
-    had = " where first_arrived <= {at:DateTime64(3, 'UTC')}" if at else ""
-    (found,) = rows(client, f"select sum(calls) as calls from misdated_calls{had}", {"at": at} if at else {})  # noqa: S608
-    return int(found["calls"] or 0)
+
+def misdated_days(client: "Client") -> list[tuple[datetime, int]]:
+    """Return when the first of such calls arrived on each day on which some did, and how many. Raises StoreError."""
+    return [(row["first_arrived"], int(row["calls"])) for row in rows(client, "select * from misdated_calls")]
 
 
 def detached(client: "Client") -> list[Row]:
