@@ -88,6 +88,8 @@ class CostsInstrumentor:
         _guarded("write calls before a flush", background.install, patches)
         _guarded("open the spool", spool.install, patches)
         _guarded("count calls", call_counter.start)
+        if baggage.mode != "none":
+            _guarded("withhold baggage from providers", _install, "otel_costs.transports.withholding", patches)
         for library, hooks in websocket.LIBRARIES:
             _guarded(f"watch {library}", self._watch, library, hooks)
         for provider in providers.PROVIDERS:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
+from otel_costs.values.sanitize import without_credentials
 
 if TYPE_CHECKING:
     from otel_costs.pricing.contract_terms import Terms
@@ -58,9 +59,13 @@ def settle(service_tier: str | None, processing: str | None) -> tuple[str | None
 
 
 class PriceFileError(ValueError):
-    """A price file cannot be used. Carries `file`, `line` (None if unknown), `field` (empty for the whole file)."""
+    """A price file cannot be used. Carries `file`, `line` (None if unknown), `field` (empty for the whole file).
+
+    Where an address was given for a file, what may be a credential in it is not told.
+    """
 
     def __init__(self, file: str, line: int | None, field: str, problem: str) -> None:
+        file = without_credentials(file)
         self.file, self.line, self.field, self.problem = file, line, field, problem
         where = file if line is None else f"{file}, line {line}"
         super().__init__(f"{where}: {field}: {problem}" if field else f"{where}: {problem}")

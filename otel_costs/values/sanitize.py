@@ -29,7 +29,8 @@ MAX_DEPTH: Final = 24
 MAX_NODES: Final = 10_000
 MAX_ITEMS: Final = 256  # of a list that is an attribute
 _INT_LIMIT: Final = 2**63
-_ADDRESS: Final = re.compile(r"(?<![\w+.-])([A-Za-z][\w+.-]{1,30}://)([^\s\"'<>`]*)")
+# With one slash, too, as a path is written that was made of an address.
+_ADDRESS: Final = re.compile(r"(?<![\w+.-])([A-Za-z][\w+.-]{1,30}://|https?:/)([^\s\"'<>`]*)")
 _MAX_MAGNITUDE: Final = 30  # digits before or behind the point of a number
 MAX_USD: Final = Decimal(10**12)  # dollars: from there on the ledger holds none
 _USD: Final = Decimal("1e-12")
@@ -71,7 +72,7 @@ def size(value: str) -> int:
 
 def without_credentials(value: str) -> str:
     """Return `value` with each address in it freed of what may be a credential: user and password, query, fragment."""
-    return _ADDRESS.sub(_plain_address, value) if "://" in value else value
+    return _ADDRESS.sub(_plain_address, value) if ":/" in value else value
 
 
 def _plain_address(match: re.Match[str]) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from otel_costs.values.sanitize import without_credentials
+
 
 class NodeError(Exception):
     """What a node holds is not what is wanted there; `line` is where, from 1."""
@@ -23,9 +25,8 @@ def compose(path: str | os.PathLike[str]) -> yaml.Node | None:
     try:
         return yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
-        ) from None
+        problem = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UnreadableError(f"{without_credentials(os.fspath(path))} cannot be read: {problem}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise UnreadableError(f"{path}{f', line {mark.line + 1}' if mark else ''}: it is no YAML") from None

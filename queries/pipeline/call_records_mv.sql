@@ -5,9 +5,11 @@ create materialized view if not exists call_records_mv to call_records as
 with
     LogAttributes as a,
     'otel_costs.cost.line.' as line,
-    -- Beyond a trillion dollars a sum could overflow, and an overflow would throw.
+    -- No bill is negative; beyond a trillion dollars a sum could overflow, and an overflow would throw.
     text -> if(
-        abs(toDecimal128OrNull(text, 12)) < toDecimal128(1000000000000, 12), toDecimal128OrNull(text, 12), null) as usd,
+        match(text, '[0-9]') and toDecimal128OrNull(text, 12) >= 0
+            and toDecimal128OrNull(text, 12) < toDecimal128(1000000000000, 12),
+        toDecimal128OrNull(text, 12), null) as usd,
     -- As the same bounds are in otel_costs/usage/numbers.py: no call uses more, and no sum of them overflows.
     text -> if(toInt64OrNull(text) between 0 and 999999999999999, toInt64OrNull(text), null) as quantity,
     text -> if(

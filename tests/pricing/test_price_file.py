@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from otel_costs.pricing.price_entry import Base, Match, PriceFileError
 from otel_costs.pricing.price_file import load, parse
 from otel_costs.pricing.rates import EARLIEST, LATEST, Rate
+from otel_costs.values.yaml_nodes import UnreadableError, compose
 
 GOOD = """\
 version: 2026-11-22.1
@@ -213,3 +214,15 @@ def test_no_change_to_a_file_raises_anything_else(word: str, other: str) -> None
     """A slip of the keyboard in a good file is told as well."""
     with suppress(PriceFileError):
         parse(GOOD.replace(word, other, 1), "acme.yaml")
+
+
+@pytest.mark.parametrize("path", ["https://u:hidden@x.example/y.yaml?key=hidden", "https:/u:hidden@x.example/y.yaml"])
+def test_an_address_in_the_place_of_a_file_is_told_without_its_password(path: str) -> None:
+    """A user who gives one may have a password in it, and the error is logged."""
+    with pytest.raises(PriceFileError, match=r"x\.example/y\.yaml") as raised:
+        load(path)
+    assert "hidden" not in str(raised.value)
+    assert "hidden" not in raised.value.file
+    with pytest.raises(UnreadableError, match=r"x\.example/y\.yaml") as unreadable:
+        compose(path)
+    assert "hidden" not in str(unreadable.value)

@@ -1,5 +1,6 @@
 """Requests over httpx: only those of vendors whose package is there are looked at, and at no cost until then."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,3 +162,81 @@ def test_one_patch_for_all(service: Deepgram, recorded: Recorded) -> None:
     assert not hasattr(httpx.Client.send.__wrapped__, "__wrapped__")  # type: ignore[attr-defined]
     ask(service)
     assert len(recorded.calls) == 1
+
+
+class Tried(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """A service that is busy at first."""
+
+    def __init__(self) -> None:
+        self.answers = [httpx.Response(429, json={}, headers={"retry-after-ms": "1"})]
+
+    def handle_request(self, _: httpx.Request) -> httpx.Response:
+        sound = httpx.Response(200, content=b"\0" * 100, headers={"content-type": "audio/wav"})
+        return self.answers.pop() if self.answers else sound
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self.handle_request(request)
+
+
+SPEECH: Any = {
+    "model_id": "sonic-2",
+    "transcript": "hello",
+    "voice": {"mode": "id", "id": "x"},
+    "output_format": {"container": "wav", "encoding": "pcm_s16le", "sample_rate": 44100},
+}
+ELSEWHERE = (
+    "https://alerts.example.com/x",  # nobody's
+    "https://api.cartesia.ai/infill/bytes",  # the vendor's, and another call
+    "https://api.elevenlabs.io/v1/text-to-speech/v?output_format=mp3_44100_128",
+)
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+def test_what_a_hook_sends_between_two_attempts(elsewhere: str, recorded: Recorded) -> None:
+    """It is a request of its own; the attempts are one call, which the last of them decides."""
+    import cartesia
+    import elevenlabs.core.http_client  # noqa: F401  # so that it is known, too
+
+    class Alerting(httpx.Client):
+        def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+            answer = super().send(request, **options)
+            if answer.status_code == 429:
+                httpx.Client(transport=Tried()).post(elsewhere, json={"text": "busy", "model_id": "m"})
+            return answer
+
+    client = cartesia.Cartesia(api_key="k", http_client=Alerting(transport=Tried()))
+    client.tts.generate(**SPEECH).read()
+    called = [(call.get("error.type"), call["gen_ai.operation.name"]) for call in recorded.calls]
+    assert (None, "text_to_speech") in called
+    assert len([call for call in recorded.calls if call.get("error.type") is None]) == 1
+    assert len(called) == (1 if "example" in elsewhere else 2)
+
+
+def test_what_a_task_sends_between_two_attempts(recorded: Recorded) -> None:
+    """A task has the context of who began it, and is not a part of its request: also where it asks for the same."""
+    import cartesia
+
+    tasks: list[asyncio.Task[None]] = []
+
+    async def same() -> None:
+        with otel_costs.session("other", user="bob"):
+            client = cartesia.AsyncCartesia(api_key="k", http_client=httpx.AsyncClient(transport=Tried()))
+            await (await client.tts.generate(**SPEECH)).read()
+
+    class Alerting(httpx.AsyncClient):
+        async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+            answer = await super().send(request, **options)
+            if answer.status_code == 429:
+                tasks.append(asyncio.create_task(same()))
+                await asyncio.sleep(0)
+            return answer
+
+    async def main() -> None:
+        with otel_costs.session("mine", user="alice"):
+            client = cartesia.AsyncCartesia(api_key="k", http_client=Alerting(transport=Tried()))
+            await (await client.tts.generate(**SPEECH)).read()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert sorted(str(call[names.USER_ID]) for call in recorded.calls) == ["alice", "bob"]
+    assert {call.get("error.type") for call in recorded.calls} == {None}

@@ -201,6 +201,17 @@ def test_garbage_costs_no_neighbour_its_place(store: Store, usage: str) -> None:
     assert set(only(found, "input_tokens", "cost_usd")) == {(5, Decimal("0.001")), (tokens, None)}
 
 
+@pytest.mark.parametrize("amount", ["-1", "-0.000000000001", "1000000000000", "NaN", "1,5", "-"])
+def test_an_amount_that_no_bill_has_is_no_cost(store: Store, amount: str) -> None:
+    """Negative, or a trillion dollars and more: the call is unpriced, and takes nothing from the sum of the others."""
+    store.insert(call(cost=amount, lines={"input_tokens": amount}, otel_costs__cost__list_usd=amount), call(cost="0"))
+    found = store.ask("select cost_usd, list_usd, cost_lines, cost_status from billed_calls where cost_usd is null")
+    assert only(found, "cost_usd", "list_usd", "cost_lines", "cost_status") == [(None, None, {}, "unpriced")]
+    assert only(store.ask("select sum(cost_usd) as usd, count() as calls from billed_calls"), "usd", "calls") == [
+        (Decimal(0), 2)
+    ]
+
+
 @pytest.mark.parametrize("value", ["-5", "1000000000000000", "9000000000000000000", "99999999999999999999", "nan", "x"])
 def test_a_quantity_that_cannot_be_is_named_and_in_no_sum(store: Store, value: str) -> None:
     """Three of them would be more than a column holds, and their sum negative; what can be stands beside it."""

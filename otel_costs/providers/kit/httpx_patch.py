@@ -5,7 +5,9 @@ nobody iterates costs nothing. Requests to others pass. Around it the SDK's own 
 repeats is one call.
 """
 
+import asyncio
 import re
+import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache, partial
@@ -63,15 +65,35 @@ def _install_client(vendor: Vendor, module: str, method: str, patches: Patches) 
 
 
 class _Attempts:
-    """The attempts of one request of an SDK, of which the last one counts."""
+    """The attempts of one request of an SDK, of which the last one counts.
 
-    __slots__ = ("call", "error", "outer", "reservation")
+    They are all the same request, and made where the first was: a hook of the application may send others meanwhile.
+    """
 
-    def __init__(self, reservation: Reservation | None) -> None:
+    __slots__ = ("_asked", "_place", "call", "error", "latest", "outer", "reservation", "vendor")
+
+    def __init__(self, vendor: Vendor, reservation: Reservation | None) -> None:
+        self.vendor = vendor
         self.reservation = reservation  # which no call has taken yet
         self.call: VendorCall | None = None  # which no attempt has finished yet
+        self.latest: VendorCall | None = None  # of the attempt that is or was under way
         self.error: BaseException | str = ""
         self.outer: _Attempts | None = None
+        self._asked: tuple[str, str, str] | None = None
+        self._place = _place()
+
+    def is_here(self) -> bool:
+        """Return whether they are made in this thread and task; a task is begun with the context of its parent."""
+        return self._place == _place()
+
+    def include(self, vendor: Vendor, request: Any) -> bool:
+        """Return whether a request is one of the attempts; the first one to the vendor says which request that is."""
+        if vendor is not self.vendor or not self.is_here():
+            return False
+        asked = request.method, request.url.host, request.url.path
+        if self._asked is None:
+            self._asked = asked
+        return self._asked == asked
 
     def __enter__(self) -> None:
         self.outer = _attempts.get()
@@ -94,19 +116,38 @@ class _Attempts:
 _attempts: ContextVar[_Attempts | None] = ContextVar("otel_costs_attempts", default=None)
 
 
+def _place() -> tuple[int, "asyncio.Task[Any] | None"]:
+    try:
+        return threading.get_ident(), asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return threading.get_ident(), None
+
+
+def _is_tried_again(vendor: Vendor) -> bool:
+    """Return whether a method of the vendor's SDK calls itself to try again."""
+    attempts = _attempts.get()
+    return attempts is not None and attempts.vendor is vendor and attempts.is_here()
+
+
+def _attempts_of(call: VendorCall) -> _Attempts | None:
+    """Return the attempts of which `call` is the latest, if it is one of several."""
+    attempts = _attempts.get()
+    return attempts if attempts is not None and attempts.latest is call else None
+
+
 def _request(vendor: Vendor, wrapped: Any, instance: Any, args: _Args, kwargs: _Options) -> Any:
     if iscoroutinefunction(wrapped):
         return _request_async(vendor, wrapped, instance, args, kwargs)
-    if _attempts.get() is not None:
-        return wrapped(*args, **kwargs)  # it calls itself to try again
-    with _Attempts(_admitted(vendor, args, kwargs)):
+    if _is_tried_again(vendor):
+        return wrapped(*args, **kwargs)
+    with _Attempts(vendor, _admitted(vendor, args, kwargs)):
         return wrapped(*args, **kwargs)
 
 
 async def _request_async(vendor: Vendor, wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> Any:
-    if _attempts.get() is not None:
+    if _is_tried_again(vendor):
         return await wrapped(*args, **kwargs)
-    with _Attempts(_admitted(vendor, args, kwargs)):
+    with _Attempts(vendor, _admitted(vendor, args, kwargs)):
         return await wrapped(*args, **kwargs)
 
 
@@ -182,9 +223,6 @@ async def _send_async(wrapped: Any, _: Any, args: _Args, kwargs: _Options) -> An
 def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
     """Start the call of a request, or go on with it; raise `BudgetExceeded`, and nothing else."""
     try:
-        attempts = _attempts.get()
-        if attempts is not None and attempts.call is not None:
-            return attempts.call
         request = args[0] if args else kwargs["request"]
         url = request.url
         found = _behind(url.host, url.port, url.scheme)
@@ -199,8 +237,15 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
             return None
         if _OPENAI in request.headers.get("user-agent", "").lower():
             return None
+        attempts = _attempts.get()
+        if attempts is not None and not attempts.include(vendor, request):
+            attempts = None
+        if attempts is not None and attempts.call is not None:
+            return attempts.call
         shutdown.adopt_once()
         call = VendorCall.begin(endpoint, host, request, None if attempts is None else attempts.take())
+        if attempts is not None:
+            attempts.latest = call
     except BudgetExceeded:
         raise
     except Exception as error:  # noqa: BLE001
@@ -237,7 +282,7 @@ def _by_agent(request: Any) -> _Found | None:
 @telemetry.never_raises("note an answer")
 def _received(call: VendorCall, response: Any) -> None:
     refused = is_refused(response)
-    if (attempts := _attempts.get()) is not None:
+    if (attempts := _attempts_of(call)) is not None:
         attempts.call, attempts.error = (call, str(response.status_code)) if refused else (None, "")
     elif refused:
         call.failed(str(response.status_code), status=response.status_code)
@@ -247,7 +292,7 @@ def _received(call: VendorCall, response: Any) -> None:
 
 @telemetry.never_raises("note a failure")
 def _failed(call: VendorCall, error: BaseException) -> None:
-    if (attempts := _attempts.get()) is not None:
+    if (attempts := _attempts_of(call)) is not None:
         attempts.call, attempts.error = call, error
     else:
         call.failed(error)
