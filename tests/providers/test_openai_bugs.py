@@ -38,7 +38,8 @@ OUTERMOST = {
     "CallContext.__init__", "CallContext.__enter__", "CallContext.__exit__",
     "Exchange.failed", "Exchange.not_received", "Exchange.received", "Exchange._give_up", "Exchange._hide_usage",
     "Watch.feed", "Watch.flush", "Watch.end", "Watch.end_from_finalizer", "Watch.closed", "Watch.forget",
-    "Watch.end_with_process", "Watch.read_out", "streaming._closed", "streaming._followed", "streaming._release",
+    "Watch.end_with_process", "Watch.read_out", "Watch.see", "_Followed.__iter__", "_Followed.__aiter__",
+    "_Followed.close", "_Followed.aclose", "_Followed._self_closed",
     "message_log.forget", "openai.jobs.forget",
 }  # fmt: skip
 
@@ -46,6 +47,7 @@ OUTERMOST = {
 HIDING = {
     "UsageFilter.__init__", "UsageFilter.feed", "UsageFilter.flush", "UsageFilter._without_usage",
     "UsageFilter._shown", "UsageFilter._is_usage_chunk", "streaming.watch", "Watch.__init__",
+    "_Followed.__init__",
 }  # fmt: skip
 
 

@@ -56,8 +56,8 @@ def streaming_sized(driver: Driver) -> Any:
     return driver.within(asked, lambda response: _all(response.iter_bytes(7)))
 
 
-def streaming_raw_bytes(driver: Driver) -> Any:
-    asked = driver.client.chat.completions.with_streaming_response.create(model="gpt-4o", messages=HELLO)
+def streaming_raw_bytes(driver: Driver, **options: Any) -> Any:
+    asked = driver.client.chat.completions.with_streaming_response.create(model="gpt-4o", messages=HELLO, **options)
     return driver.within(asked, lambda response: _all(_raw(response)))
 
 
@@ -245,14 +245,14 @@ def test_gzip(form: Callable[[Driver], Any], driver: Driver, recorded: Recorded,
     assert recorded.call[names.COST_USD] == COST
 
 
-def test_raw_bytes_of_gzip(driver: Driver, recorded: Recorded, provider: Provider) -> None:
-    """Compressed bytes that the application asks for as they are cannot be read: the call is there, and says so."""
+@pytest.mark.parametrize("streamed", [False, True])
+def test_raw_bytes_of_gzip(streamed: bool, driver: Driver, recorded: Recorded, provider: Provider) -> None:
+    """Compressed bytes that the application asks for as they are pass so, and are decompressed for the record."""
     provider.reset()
     provider.script(Fault(usage=USAGE, gzip=True))
-    pieces = streaming_raw_bytes(driver)
+    pieces = streaming_raw_bytes(driver, stream=streamed)
     assert b"".join(pieces)[:2] == b"\x1f\x8b"
-    assert recorded.call[names.COST_STATUS] == "unpriced"
-    assert recorded.call[names.COST_REASON] == "response_not_read"
+    assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_USD]) == ("priced", COST)
 
 
 @pytest.mark.parametrize("stream", [False, True])

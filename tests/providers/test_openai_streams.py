@@ -1,7 +1,10 @@
 """A stream is finished once, however it ends, and says what is known of its cost."""
 
 import asyncio
+import copy
 import logging
+import pickle
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -364,6 +367,96 @@ def test_response_is_itself_again(driver: Driver, recorded: Recorded) -> None:
     assert type(response) is httpx.Response
     assert not [name for name in vars(response) if "otel" in name]
     assert len(recorded.calls) == 1
+
+
+def opened(driver: Driver) -> Any:
+    """The HTTP response of a stream, of which nothing is read yet."""
+    return driver.run(driver.client.chat.completions.with_raw_response.create(**STREAM)).http_response
+
+
+def joined(pieces: list[bytes]) -> bytes:
+    """Bytes of a stream without what differs between two requests."""
+    return re.sub(rb'chatcmpl-[^"]*|"created":\d+', b"", b"".join(pieces))
+
+
+def second_reader(driver: Driver, way: str) -> tuple[bytes, str]:
+    """What one reader reads of a stream while another tries to, and the error of the other."""
+    response = opened(driver)
+    name = way if driver.kind == "sync" else f"a{way}"
+    reading = getattr(response, "iter_bytes" if driver.kind == "sync" else "aiter_bytes")()
+    begun = [driver.run(next(reading) if driver.kind == "sync" else anext(reading)) for _ in range(2)]
+    try:
+        found = getattr(response, name)()
+        other = repr(driver.run(found) if way == "read" else driver.read(found))
+    except Exception as error:  # noqa: BLE001
+        other = type(error).__name__
+    return joined([*begun, *driver.read(reading)]), other
+
+
+@pytest.mark.parametrize("way", ["read", "iter_bytes", "iter_raw", "iter_lines"])
+def test_a_second_reader(way: str, driver: Driver, provider: Provider, recorded: Recorded) -> None:
+    """It takes nothing from the first, whose call is recorded when that has read all."""
+    provider.script(Fault(usage=USAGE, piece=50, times=2))
+    with_us = second_reader(driver, way)
+    assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_USD]) == ("priced", COST)
+    CostsInstrumentor().uninstrument()
+    assert second_reader(driver, way) == with_us
+
+
+def test_a_copy_that_is_read(driver: Driver, provider: Provider, recorded: Recorded) -> None:
+    """A copy and a pickle of a response have no body; that they are read is not the end of the original's."""
+    provider.script(Fault(usage=USAGE, times=2))
+
+    def copied() -> Any:
+        response = opened(driver)
+        found: list[Any] = []
+        for other in (copy.copy(response), copy.deepcopy(response), pickle.loads(pickle.dumps(response))):
+            with pytest.raises(httpx.StreamError) as raised:
+                driver.run(other.read() if driver.kind == "sync" else other.aread())
+            found.append((type(other), sorted(vars(other)), type(raised.value)))
+        found.append((type(response), sorted(vars(response))))
+        return found, joined([driver.run(response.read() if driver.kind == "sync" else response.aread())])
+
+    with_us = copied()
+    assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_USD]) == ("priced", COST)
+    CostsInstrumentor().uninstrument()
+    assert copied() == with_us
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_the_length_of_a_stream(is_read: bool, driver: Driver, recorded: Recorded) -> None:
+    """A length that a gateway gives is true, or is gone: it counts what we asked for and hide."""
+    event = b'data: {"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"x"}}],"usage":null}\n\n'
+    usage = b'data: {"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":1500,"completion_tokens":800}}\n\n'
+    body = event + usage + b"data: [DONE]\n\n"
+
+    class Whole(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield body
+
+        async def __aiter__(self) -> Any:
+            yield body
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        headers = {"content-type": "text/event-stream", "content-length": str(len(body))}
+        return httpx.Response(200, headers=headers, stream=Whole())
+
+    def read(response: Any) -> None:
+        response.read()
+
+    async def read_async(response: Any) -> None:
+        await response.aread()
+
+    hook: Any = read if driver.kind == "sync" else read_async
+    kind: Any = httpx.Client if driver.kind == "sync" else httpx.AsyncClient
+    hooks = {"response": [hook]} if is_read else {}
+    transport = httpx.MockTransport(answer)
+    with_hook = driver.new(http_client=kind(transport=transport, event_hooks=hooks))
+    found = driver.run(with_hook.chat.completions.with_raw_response.create(**STREAM)).http_response
+    shown = driver.run(found.read() if driver.kind == "sync" else found.aread())
+    assert b"prompt_tokens" not in shown
+    assert found.headers.get("content-length") == (str(len(shown)) if is_read else None)
+    assert recorded.call["gen_ai.usage.output_tokens"] == 800
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])

@@ -161,7 +161,9 @@ class Exchange:
             streaming.watch(response, None, usage_filter)
         elif hasattr(response, "_content"):
             # A hook of the application's has read it: httpx keeps what was read here, and streams it from here.
-            response._content = usage_filter.feed(response.content) + usage_filter.flush()
+            response._content = shown = usage_filter.feed(response.content) + usage_filter.flush()
+            if "content-length" in response.headers and "content-encoding" not in response.headers:
+                response.headers["content-length"] = str(len(shown))
 
     def _read(self, headers: Mapping[str, str], events: bool, body: Body) -> None:
         """Finish with a body, in a job."""

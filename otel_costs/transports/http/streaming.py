@@ -1,21 +1,20 @@
 """A stream followed to its end, and its call finished once: read out, closed, left early, dropped, cancelled, cut off.
 
-Most streams are bodies of httpx responses, sync or async, through whichever method they are read and closed. Until the
-body's end the response is of a subclass of its class. Not methods on the instance: they would hold the response, or a
-weak reference to it, which is gone when the collector closes the generators of an abandoned stream.
+Most streams are bodies of httpx responses, sync or async. What is followed is the byte stream below the response, which
+every way to read asks for its bytes, once; the response stays the object that it is. A second way to read raises before
+it comes to us, and a copy has no stream. Bytes that come compressed are seen where httpx decompresses them.
 """
 
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, nullcontext, suppress
-from functools import cache
-from typing import Any, Final, Protocol
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, nullcontext
+from typing import Any, Protocol
+
+import wrapt
 
 from otel_costs.runtime import background, telemetry, unfinished
-
-_WATCH: Final = "_otel_costs_watch"  # of a response: what follows it
-_KIND: Final = "_otel_costs_kind"  # of its class: the class that the response was of
+from otel_costs.transports.http.compression import Compressed
 
 
 class Reader(Protocol):
@@ -51,22 +50,29 @@ class Watch:
     Reader and filter fail apart: what we asked for is kept from the application whatever becomes of our record.
     """
 
-    __slots__ = ("_before", "_ending", "_filter", "_reader", "ended", "running")
+    __slots__ = ("_before", "_ending", "_filter", "_reader", "ended", "has_begun", "running")
 
     def __init__(self, reader: Reader | None, filtered: Filter | None) -> None:
         self._reader, self._filter = reader, filtered
         self._ending = threading.Lock()
         self._before = id(sys.exc_info()[1])
         self.ended = False
+        self.has_begun = False
+        """Whether the body is, or was, read."""
         self.running = False
-        """Whether the transport is being asked for bytes right now."""
+        """Whether the transport is being asked for bytes right now, or what came last is being decompressed."""
 
-    def feed(self, chunk: bytes) -> bytes:
+    def see(self, chunk: bytes) -> None:
+        """Tell the reader of the next bytes, which the application gets as they are."""
         try:
-            if self._reader is not None and not self.ended:
-                self._reader.feed(chunk)
+            if (reader := self._reader) is not None and not self.ended:
+                reader.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:stream", "otel_costs could not follow a stream", error=error)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Tell the reader of the next bytes, and return those that the application gets."""
+        self.see(chunk)
         if self._filter is None:
             return chunk
         try:
@@ -76,11 +82,15 @@ class Watch:
             return chunk
 
     def flush(self) -> bytes:
+        """Return what was held back."""
         try:
             return b"" if self._filter is None else self._filter.flush()
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return b""
+
+    held_back = flush
+    """The same, before an error."""
 
     def read_out(self) -> None:
         """The body was read to its end."""
@@ -99,8 +109,9 @@ class Watch:
         self.ended = True
         unfinished.discard(self)
         try:
-            if self._reader is not None:
-                put(self._reader.end(error))
+            if (reader := self._reader) is not None:
+                self._reader = None  # what it has kept is not kept as long as the response
+                put(reader.end(error))
         except Exception as bug:  # noqa: BLE001
             telemetry.warn_once("bug:stream end", "otel_costs could not finish a stream", error=bug)
 
@@ -118,7 +129,7 @@ class Watch:
         self.ended = True
 
     def closed(self) -> None:
-        """The response was closed; while the transport runs, its loop ends the watch itself, after the last bytes."""
+        """The body was closed; while it is being read, what reads it ends the watch itself, after the last bytes."""
         if self.running:
             return
         error = sys.exc_info()[1]
@@ -134,85 +145,60 @@ class Watch:
 def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) -> None:
     """Let `reader` follow the body of an httpx response as the application reads it, sync or async, through `filtered`.
 
-    Raises TypeError where the response's class cannot be extended.
+    Raises AttributeError where the response has no body to follow.
     """
-    state = Watch(reader, filtered)
-    kind: Any = type(response)
-    response.__class__ = _observed(kind)
-    vars(response)[_WATCH] = state
+    state, headers = Watch(reader, filtered), response.headers
+    is_plain = headers.get("content-encoding", "").lower() in ("", "identity")
+    compressed = None if is_plain else Compressed.of(response, state)
+    response.stream = _Followed(response.stream, state, compressed)
+    if filtered is not None and is_plain and "content-length" in headers:
+        del headers["content-length"]  # it counts what is hidden
     unfinished.add(state, response, state.end_from_finalizer)
 
 
-@cache
-def _observed(kind: Any) -> Any:
-    """Return a subclass of a response's class whose body is watched."""
+class _Followed(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-ignore]
+    """The byte stream of a response, with what is read of it followed.
 
-    def iter_bytes(self: Any, chunk_size: int | None = None) -> Any:
-        return _followed(self, _follow, _resized, kind.iter_bytes, chunk_size)
-
-    def aiter_bytes(self: Any, chunk_size: int | None = None) -> Any:
-        return _followed(self, _follow_async, _resized_async, kind.aiter_bytes, chunk_size)
-
-    def iter_raw(self: Any, chunk_size: int | None = None) -> Any:
-        return _followed(self, _follow, _resized, kind.iter_raw, chunk_size, raw=True)
-
-    def aiter_raw(self: Any, chunk_size: int | None = None) -> Any:
-        return _followed(self, _follow_async, _resized_async, kind.aiter_raw, chunk_size, raw=True)
-
-    def close(self: Any) -> None:
-        try:
-            kind.close(self)
-        finally:
-            _closed(self)
-
-    async def aclose(self: Any) -> None:
-        try:
-            await kind.aclose(self)
-        finally:
-            _closed(self)
-
-    observed = (iter_bytes, aiter_bytes, iter_raw, aiter_raw, close, aclose)
-    members = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__, _KIND: kind}
-    return type(kind.__name__, (kind,), {**members, **{found.__name__: found for found in observed}})
-
-
-def _followed(
-    response: Any, follow: Any, resized: Any, iterate: Any, chunk_size: int | None, *, raw: bool = False
-) -> Any:
-    """Return the chunks of a body, sync or async, with the reader told of each.
-
-    Not where `iter_bytes` asks for its bytes. Nor where they are compressed: those can be neither read nor changed;
-    they pass, and the call says that nothing is known.
+    It holds no reference to the response, and nor do its iterators: the collector may close them at any time.
     """
-    watcher: Watch | None = vars(response).get(_WATCH)
-    if watcher is None or (raw and (watcher.running or response.headers.get("content-encoding"))):
-        return iterate(response, chunk_size)
-    chunks = follow(response, watcher, iterate(response))
-    return chunks if chunk_size is None else resized(chunks, chunk_size)
+
+    def __init__(self, stream: Any, watcher: Watch, compressed: Compressed | None) -> None:
+        super().__init__(stream)
+        self._self_watch, self._self_compressed = watcher, compressed
+
+    def __iter__(self) -> Iterator[bytes]:
+        return _follow(self.__wrapped__, self._self_watch, self._self_compressed or self._self_watch)
+
+    def __aiter__(self) -> AsyncGenerator[bytes]:
+        return _follow_async(self.__wrapped__, self._self_watch, self._self_compressed or self._self_watch)
+
+    def close(self) -> None:
+        try:
+            self.__wrapped__.close()
+        finally:
+            self._self_closed()
+
+    async def aclose(self) -> None:
+        try:
+            await self.__wrapped__.aclose()
+        finally:
+            self._self_closed()
+
+    def _self_closed(self) -> None:
+        if self._self_compressed is not None:
+            self._self_compressed.settle()
+        self._self_watch.closed()
 
 
-def _closed(response: Any) -> None:
-    watcher: Watch | None = vars(response).get(_WATCH)
-    if watcher is not None:
-        watcher.closed()
-        if watcher.ended:
-            _release(response)
-
-
-def _release(response: Any) -> None:
-    """Make the response what it was."""
-    vars(response).pop(_WATCH, None)
-    kind = vars(type(response)).get(_KIND)
-    if kind is not None:
-        with suppress(TypeError):
-            response.__class__ = kind
-
-
-def _follow(response: Any, watcher: Watch, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    watcher.running = True
+def _follow(chunks: Any, watcher: Watch, way: Watch | Compressed) -> Iterator[bytes]:
+    """Yield the chunks of a body as they pass `way`."""
+    if watcher.has_begun:  # only a stream that starts again can be read again
+        yield from chunks
+        return
+    watcher.has_begun = watcher.running = True
     try:
         for chunk in chunks:
-            if shown := watcher.feed(chunk):
+            if shown := way.feed(chunk):
                 watcher.running = False
                 yield shown
                 watcher.running = True
@@ -221,64 +207,41 @@ def _follow(response: Any, watcher: Watch, chunks: Iterator[bytes]) -> Iterator[
         raise
     except BaseException as error:
         watcher.running = False
-        if isinstance(error, Exception) and (rest := watcher.flush()):
+        if isinstance(error, Exception) and (rest := way.held_back()):
             yield rest  # what would have been read before the error, had nothing been held back
         watcher.end(error)
-        _release(response)
         raise
     watcher.running = False
-    if rest := watcher.flush():
+    if rest := way.flush():
         yield rest
-    watcher.read_out()
-    _release(response)
+    way.read_out()
 
 
-def _resized(chunks: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """Cut chunks to a size again: the body may have become shorter."""
-    rest = b""
-    for chunk in chunks:
-        rest += chunk
-        for start in range(0, len(rest) - size + 1, size):
-            yield rest[start : start + size]
-        rest = rest[len(rest) - len(rest) % size :]
-    if rest:
-        yield rest
-
-
-async def _follow_async(response: Any, watcher: Watch, chunks: Any) -> AsyncGenerator[bytes]:
-    watcher.running = True
-    try:
-        # Closed here: an async generator that is merely dropped is closed by the event loop, some turns later.
-        async with aclosing(chunks) if hasattr(chunks, "aclose") else nullcontext():
-            async for chunk in chunks:
-                if shown := watcher.feed(chunk):
+async def _follow_async(chunks: Any, watcher: Watch, way: Watch | Compressed) -> AsyncGenerator[bytes]:
+    found = aiter(chunks)
+    # Closed here: an async generator that is merely dropped is closed by the event loop, some turns later.
+    async with aclosing(found) if hasattr(found, "aclose") else nullcontext():
+        if watcher.has_begun:
+            async for chunk in found:
+                yield chunk
+            return
+        watcher.has_begun = watcher.running = True
+        try:
+            async for chunk in found:
+                if shown := way.feed(chunk):
                     watcher.running = False
                     yield shown
                     watcher.running = True
-    except GeneratorExit:
-        watcher.running = False
-        raise
-    except BaseException as error:
-        watcher.running = False
-        if isinstance(error, Exception) and (rest := watcher.flush()):
-            yield rest
-        watcher.end(error)
-        _release(response)
-        raise
+        except GeneratorExit:
+            watcher.running = False
+            raise
+        except BaseException as error:
+            watcher.running = False
+            if isinstance(error, Exception) and (rest := way.held_back()):
+                yield rest
+            watcher.end(error)
+            raise
     watcher.running = False
-    if rest := watcher.flush():
+    if rest := way.flush():
         yield rest
-    watcher.read_out()
-    _release(response)
-
-
-async def _resized_async(chunks: AsyncGenerator[bytes], size: int) -> AsyncIterator[bytes]:
-    rest = b""
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            rest += chunk
-            for start in range(0, len(rest) - size + 1, size):
-                yield rest[start : start + size]
-            rest = rest[len(rest) - len(rest) % size :]
-    if rest:
-        yield rest
+    way.read_out()
