@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx2 as httpx
 import openai
 import pytest
+from openai._models import FinalRequestOptions
 
 from otel_costs import CostsInstrumentor, pricing
 from otel_costs import semconv as names
@@ -372,3 +374,46 @@ def test_abandoned_coroutine(provider: Provider, recorded: Recorded, caplog: pyt
     asyncio.run(main())
     assert recorded.call[names.ERROR_TYPE] == "GeneratorExit"
     assert "detach" not in caplog.text
+
+
+class AllHere(threading.Event):
+    """A gate of the provider's that opens when so many requests wait at it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number, self._waiting = number, set[int]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self._waiting.add(threading.get_ident())
+        if len(self._waiting) == self._number:
+            self.set()
+        return super().wait(timeout)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_same_options_at_the_same_time(
+    stream: bool, driver: Driver, provider: Provider, recorded: Recorded
+) -> None:
+    """Options that several tasks or threads send at the same time are as many calls, and stay what they are."""
+    provider.script(Fault(gate=AllHere(5), usage=USAGE, times=5))
+    body = {**ASKED, "stream": True} if stream else ASKED
+    options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data=body)
+    before = repr(options)
+    of_chunks: Any = openai.Stream[Any] if driver.kind == "sync" else openai.AsyncStream[Any]
+    kinds = {"stream": True, "stream_cls": of_chunks} if stream else {}
+
+    def send() -> Any:
+        return driver.client.request(object, options, **kinds)
+
+    async def send_all() -> list[Any]:
+        return await asyncio.gather(*(send() for _ in range(5)))
+
+    if driver.kind == "async":
+        answers = driver.run(send_all())
+    else:
+        with ThreadPoolExecutor(5) as threads:
+            answers = list(threads.map(lambda _: send(), range(5)))
+    for answer in answers:
+        assert driver.read(answer) if stream else answer
+    assert [call[names.COST_USD] for call in recorded.calls] == [COST] * 5
+    assert repr(options) == before

@@ -31,8 +31,9 @@ _exchange: ContextVar[Exchange | None] = ContextVar("otel_costs_exchange", defau
 another's hooks must not be taken for the other."""
 
 _seen: dict[int, Exchange | None] = {}
-"""The requests whose options our wrapper of `request` has seen, while it runs, by the options' identity. A wrapper of
-ours further in leaves such a request alone, unless it has had its response and is sent once more."""
+"""The requests that have come by our wrapper of `request`, while it runs, by the identity of the options that it passes
+on: a copy, which no other request has. A wrapper of ours further in leaves such a request alone, unless it has had its
+response and is sent once more."""
 
 
 def install(patches: Patches) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextvars import copy_context
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -80,12 +81,14 @@ class Exchange:
         self.call: Call | None = None if is_late or passed_by else request.start(reservation=self._reservation)
         self._asks_for_usage = stream and not is_late and request.may_ask_for_usage(client)
         self._hides_usage = self.is_answered = False
-        if self._asks_for_usage and not passed_by and (sent := openai_request.with_usage(options)) is not None:
-            self._hides_usage, self.options = True, sent
+        if not passed_by:
+            # A copy in any case: the application may be sending these options at the same time once more.
+            asked = openai_request.with_usage(options) if self._asks_for_usage else None
+            self._hides_usage, self.options = asked is not None, asked or copy(options)
             if "options" in kwargs:
-                self.kwargs = {**kwargs, "options": sent}
+                self.kwargs = {**kwargs, "options": self.options}
             else:
-                self.args = (args[0], sent, *args[2:])
+                self.args = (args[0], self.options, *args[2:])
 
     def asking(self, options: Any) -> Any:
         """Return the options to send of a request that passed by: they ask for the stream's usage if it may be."""
