@@ -1,8 +1,13 @@
 """What is read of a request, and that nothing of it is changed."""
 
+import bz2
+import gzip
 import io
+import lzma
 import tempfile
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,48 +72,92 @@ def test_files_that_can_be_read_once() -> None:
     assert len(list(files)) == 1
 
 
-def spooled() -> Any:
-    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115  the test closes it
-    file.write(WAV)
-    return file
+FILES = [
+    io.BytesIO,
+    tempfile.SpooledTemporaryFile,
+    partial(tempfile.SpooledTemporaryFile, max_size=10),  # it is on the disk then
+    tempfile.NamedTemporaryFile,
+    tempfile.TemporaryFile,
+]
 
 
-@pytest.mark.parametrize("opened", [lambda: io.BytesIO(WAV), spooled, lambda: bytearray(WAV)])
+@pytest.mark.parametrize("opened", FILES)
 @pytest.mark.parametrize("place", [0, 3, len(WAV)])
 def test_length_of_an_upload(opened: Any, place: int) -> None:
     """The length of an upload is known after it is gone, and the file is where it was."""
-    file = opened()
-    if hasattr(file, "seek"):
+    with opened() as file:
+        file.write(WAV)
         file.seek(place)
-    request = read(options("/audio/transcriptions", json_data={"model": "whisper-1"}, files={"file": ("a.wav", file)}))
-    if hasattr(file, "seek"):
+        files = {"file": ("a.wav", file)}
+        request = read(options("/audio/transcriptions", json_data={"model": "whisper-1"}, files=files))
         assert file.tell() == place
-        file.close()
     assert audio_length.uploaded_seconds(request.body["file"]) == Decimal(15)
 
 
-class Failing(io.BytesIO):
-    """A file whose size cannot be found."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        if whence == io.SEEK_END:
-            raise OSError
-        return super().seek(offset, whence)
-
-
-async def _seek(*_: object) -> int:
-    raise AssertionError
+@pytest.mark.parametrize("file", [WAV, bytearray(WAV)])
+def test_length_of_bytes(file: Any) -> None:
+    """Bytes may be changed afterwards."""
+    request = read(options("/audio/transcriptions", json_data={}, files={"file": ("a.wav", file)}))
+    if isinstance(file, bytearray):
+        file.clear()
+    assert audio_length.uploaded_seconds(request.body["file"]) == Decimal(15)
 
 
-@pytest.mark.parametrize("file", [Failing(WAV), io.StringIO("text"), SimpleNamespace(seek=_seek), "a path", None, 3])
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_length_of_a_file(buffering: int, tmp_path: Path) -> None:
+    """A file that is only read, with a buffer and without."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(WAV)
+    with path.open("rb", buffering=buffering) as file:
+        file.seek(5)
+        request = read(options("/audio/transcriptions", json_data={}, files={"file": ("a.wav", file)}))
+        assert file.tell() == 5
+    assert audio_length.uploaded_seconds(request.body["file"]) == Decimal(15)
+
+
+class Watched(io.BytesIO):
+    """A file of the application's own, which does something when it is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise AssertionError
+
+    seek = tell = read  # type: ignore[assignment]
+
+
+def packed(module: Any) -> Any:
+    """A compressed file, which is decompressed whole where its end is looked for."""
+    return module.open(io.BytesIO(module.compress(WAV)))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        Watched(WAV),
+        io.BufferedReader(Watched(WAV)),  # type: ignore[type-var]
+        packed(bz2),
+        packed(gzip),
+        packed(lzma),
+        io.StringIO("text"),
+        SimpleNamespace(seek=Watched().seek, tell=Watched().tell, read=Watched().read),
+        "a path",
+        None,
+        3,
+    ],
+)
 def test_what_has_no_length(file: Any) -> None:
-    """A file that cannot be looked into has no length that we know, and is where it was."""
-    if isinstance(file, io.IOBase):
-        file.seek(2)
+    """A file that cannot be looked into without a trace is not, and has no length that we know."""
     request = read(options("/audio/transcriptions", json_data={}, files={"file": ("a.wav", file)}))
     assert audio_length.uploaded_seconds(request.body["file"]) is None
-    if isinstance(file, io.IOBase):
-        assert file.tell() == 2
+    if hasattr(file, "readable") and not isinstance(file, Watched | io.BufferedReader):
+        assert file.tell() == 0
+
+
+def test_a_closed_file() -> None:
+    """Nor has one that is closed."""
+    file = io.BytesIO(WAV)
+    file.close()
+    request = read(options("/audio/transcriptions", json_data={}, files={"file": ("a.wav", file)}))
+    assert audio_length.uploaded_seconds(request.body["file"]) is None
 
 
 @pytest.mark.parametrize(

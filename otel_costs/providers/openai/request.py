@@ -1,6 +1,5 @@
 """What is asked of a provider: read from the SDK's options before they are sent, and never changed."""
 
-import inspect
 import io
 import json
 import time
@@ -216,14 +215,25 @@ def _glimpsed(file: Any) -> Any:
     name, opened = file[:2] if isinstance(file, tuple) and len(file) > 1 else (None, file)
     if isinstance(opened, bytes | bytearray):
         return (name, _Glimpse(bytes(opened[: audio_length.HEAD]), len(opened)))
-    if not hasattr(opened, "seek") or inspect.iscoroutinefunction(opened.seek):
-        return None
     try:
-        place = opened.tell()
+        if (plain := _plain(opened)) is None:
+            return None
+        place = plain.tell()
         try:
-            opened.seek(0)
-            return (name, _Glimpse(opened.read(audio_length.HEAD), opened.seek(0, io.SEEK_END)))
+            plain.seek(0)
+            return (name, _Glimpse(plain.read(audio_length.HEAD), plain.seek(0, io.SEEK_END)))
         finally:
-            opened.seek(place)
-    except Exception:  # noqa: BLE001  # not seekable, closed, or no bytes in it: then the length is unknown
+            plain.seek(place)
+    except Exception:  # noqa: BLE001  # not seekable, or closed: then the length is unknown
         return None
+
+
+def _plain(opened: Any) -> Any:
+    """Return the file on a disk, or in memory, that an object is, or that it is as a temporary file; else None.
+
+    Others are not looked into: they may decompress all that they have to find their end, or count what is read of them.
+    """
+    if type(opened).__module__ == "tempfile":
+        opened = vars(opened).get("_file", vars(opened).get("file"))
+    kind = type(opened.raw) if type(opened) in (io.BufferedReader, io.BufferedRandom) else type(opened)
+    return opened if kind in (io.FileIO, io.BytesIO) else None
