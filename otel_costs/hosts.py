@@ -58,7 +58,7 @@ _AWS: Final = r"[a-z0-9.-]*(amazonaws\.(com|com\.cn|eu)|api\.aws)$"
 _GOOGLE: Final = r"([a-z0-9-]+\.rep\.)?googleapis\.com$"
 # Not compiled here: most processes ask for none of them, and it would take a millisecond of each start.
 _PATTERNS: Final = (
-    (r"(^|-)aiplatform\.googleapis\.com$", "gcp.vertex_ai"),
+    (rf"(^|-)aiplatform\.{_GOOGLE}", "gcp.vertex_ai"),
     (r"^bedrock-(runtime|mantle)[.-].*\.(amazonaws\.(com|com\.cn|eu)|api\.aws)$", "aws.bedrock"),
     (rf"(^|\.)polly(-fips)?\.{_AWS}", "aws.polly"),
     (rf"(^|\.)transcribe(streaming)?(-fips)?\.{_AWS}", "aws.transcribe"),

@@ -9,7 +9,8 @@ _REGIONS: Final = tuple(
         r"^(?P<region>[a-z]{2})\.api\.openai\.com$",
         r"^(?P<region>[a-z0-9]+)\.(?:api\.cognitive\.microsoft\.com|(?:stt|tts)\.speech\.microsoft\.com)$",
         r"^bedrock-runtime(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com$",
-        r"^(?P<region>[a-z0-9-]+)-aiplatform\.googleapis\.com$",
+        r"^(?!global-)(?P<region>[a-z0-9-]+)-aiplatform\.googleapis\.com$",
+        r"^aiplatform\.(?P<region>[a-z0-9-]+)\.rep\.googleapis\.com$",  # the United States or Europe
     )
 )
 

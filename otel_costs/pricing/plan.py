@@ -15,8 +15,8 @@ from otel_costs.pricing.rates import (
 from otel_costs.usage.units import BY_MODALITY, DIMENSIONS, WHOLES, join, meet
 
 _SIZED_UNITS: Final = frozenset({"images", "video_seconds"})
-_PRICED_APART: Final = frozenset({"1h", "12h", "paused", "preview", "4g", "16g", "64g"})
-"""Dimensions of parts that cost otherwise than their whole: writes that are kept longer cost up to twice as much, a
+_PRICED_APART: Final = frozenset({"cache_write", "1h", "12h", "paused", "preview", "4g", "16g", "64g"})
+"""Dimensions of parts that cost otherwise than their whole: writes to a cache cost up to twice what the input does, a
 container of 64 GB 64 times as much."""
 
 _ENTERED_OR_MADE: Final = frozenset({"input_tokens", "output_tokens"})

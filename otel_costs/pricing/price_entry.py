@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate
 from otel_costs.values.sanitize import without_credentials
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 PLACE_RANK: Final = 10_000
 """From here on a rank of a match tells where a call is made, below it what its model is called."""
+
+ANY_REGION: Final = "*"
+"""What stands for all regions that a host may name, in a match."""
 
 _STANDARD_TIERS: Final = frozenset({"default", "standard", "auto", "on_demand"})
 _STANDARD_PROCESSING: Final = frozenset({"sync", "default", "standard", "stream", "background"})
@@ -93,7 +97,9 @@ class Match:
             return None
         if self.endpoint is not None and not _is_host(endpoint, self.endpoint):
             return None
-        if (self.region and region not in self.region) or (self.zone and zone not in self.zone):
+        if self.region and region not in self.region and (region is None or ANY_REGION not in self.region):
+            return None
+        if self.zone and zone not in self.zone:
             return None
         name = self._rank_name(model)
         if name is None:
@@ -207,6 +213,8 @@ class Price:
     derived: Mapping[str, tuple[str, Decimal]] = field(default_factory=dict)
     """Units that cost a multiple of another unit of the base: unit to (that unit, the multiple)."""
     covered_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reason: CostReason | None = None
+    """Why it is an estimate, where it is one."""
     inherited: bool = True
     """Whether prices of other providers that build on this provider's have it, too."""
     on_top: bool = False

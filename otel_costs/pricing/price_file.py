@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_costs.pricing import contract_file
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.deployments import ZONES, Deployment
 from otel_costs.pricing.endpoint import host
 from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, Weekly, provider_id, settle
@@ -30,7 +31,7 @@ _FILE: Final = ("version", "currency", "prices", "deployments", "exchange_rates"
 _DEPLOYMENT: Final = ("provider", "deployment", "endpoint", "model", "zone", "region", "multiplier")
 _PRICE: Final = (
     *("id", "provider", "match", "from", "to", "when"),
-    *("rates", "covered_by", "base", "multiplier", "multiplies", "inherited", "on_top", "source", "checked"),
+    *("rates", "covered_by", "base", "multiplier", "multiplies", "inherited", "on_top", "reason", "source", "checked"),
 )
 _MATCH: Final = ["model", "starts_with", "ends_with", "regex", "deployment", "endpoint", "region", "zone"]
 _WHEN: Final = ("service_tier", "processing", "input_tokens_above", "days", "hours", "utc_offset")
@@ -113,12 +114,24 @@ def _price(entry: Fields, file: str) -> Price:
         multiplier=entry.decimal("multiplier", _MAX_MULTIPLIER) if entry.has("multiplier") else ONE,
         multiplies_tokens_only=entry.has("multiplies"),
         covered_by=_covered_by(entry),
+        reason=_reason(entry),
         inherited=entry.flag("inherited") if entry.has("inherited") else True,
         on_top=entry.flag("on_top"),
         source=entry.optional("source") or "",
         checked=entry.day("checked"),
         line=entry.line,
     )
+
+
+def _reason(entry: Fields) -> CostReason | None:
+    given = entry.optional("reason")
+    if given is None:
+        return None
+    if given != CostReason.REGION_NOT_PRICED:
+        entry.fail("reason", f"is {given!r}; it must be {CostReason.REGION_NOT_PRICED.value}")
+    if not entry.has("base"):
+        entry.fail("reason", "needs a base, whose price is the estimate")
+    return CostReason.REGION_NOT_PRICED
 
 
 def _match(given: Fields) -> Match:

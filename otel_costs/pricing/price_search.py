@@ -135,7 +135,7 @@ class Search:
         found = self._resolve(_question_of(price.base, question), used)
         if found is None:
             return None
-        reason = found.reason
+        reason = found.reason or price.reason
         if any("tokens" in DIMENSIONS[unit] for unit in price.rates):
             reason = _reason(price, question) or reason
         return found.map(

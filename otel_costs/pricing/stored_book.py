@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from otel_costs.pricing.base_prices import BaseBook, Json
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.price_entry import Base, Match, Price, PriceFile, PriceFileError, Weekly
 from otel_costs.pricing.rates import Rate
 
@@ -190,5 +191,6 @@ _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "end": datetime.fromisoformat,
     "checked": date.fromisoformat,
     "multiplier": Decimal,
+    "reason": lambda said: CostReason[said.upper()],
     "covered_by": lambda covered: {unit: tuple(others) for unit, others in covered.items()},
 }

@@ -13,6 +13,7 @@ from otel_costs.pricing.call_search import Call
 from otel_costs.pricing.contract_prices import CallTerms
 from otel_costs.pricing.cost import Cost
 from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.pricing.endpoint import host, region
 from otel_costs.pricing.rates import Rates
 from otel_costs.usage import Usage
 
@@ -91,12 +92,18 @@ def bill(row: Mapping[str, Any]) -> Bill:
         deployment=row["price_deployment"] or None,
         reported=row["cost_usd"] if row["cost_source"] == "provider" else None,
         reasons=[
-            reason for reason in reasons if reason and (reason not in _SAID_BY_PRICES or _is_of_call(reason, used))
+            reason for reason in reasons if reason and (reason not in _said_by_prices(row) or _is_of_call(reason, used))
         ],
         refused=CostReason.REQUEST_REFUSED in reasons,
         # Keys and options stand in one list; where there are both, each of them is both.
         unknown=list(row["cost_unknown"]) if CostReason.UNKNOWN_OPTION in reasons else [],
     )
+
+
+def _said_by_prices(row: Mapping[str, Any]) -> frozenset[CostReason]:
+    """Return the reasons that a new price says anew; that of a region where the host tells it, too."""
+    of_host = region(host(row["server_address"])) is not None
+    return _SAID_BY_PRICES | {CostReason.REGION_NOT_PRICED} if of_host else _SAID_BY_PRICES
 
 
 def _is_of_call(reason: str, used: Usage) -> bool:

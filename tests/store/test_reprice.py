@@ -143,6 +143,10 @@ def test_what_the_provider_reported_stays_the_cost(store: Store) -> None:
         ({"otel_costs__usage__web_searches": 2}, ("0.0037", "partial", "unit_not_priced")),
         ({"otel_costs__cost__reason": "no_usage"}, ("0.0037", "partial", "no_usage")),  # tools alone were told
         ({"otel_costs__cost__reason": "region_not_priced"}, ("0.0037", "estimated", "region_not_priced")),
+        (
+            {"otel_costs__cost__reason": "region_not_priced", "server__address": "eu.api.openai.com"},
+            ("0.0037", "priced", ""),  # of a price before: the host says the region, and a price knows it now
+        ),
         ({"otel_costs__cost__reason": "zone_not_priced"}, ("0.0037", "priced", "")),  # of a price before
         ({"otel_costs__cost__reason": "window_not_priced"}, ("0.0037", "estimated", "window_not_priced")),
         (
