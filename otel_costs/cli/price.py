@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import click
@@ -126,8 +127,8 @@ def _moment(text: str | None) -> datetime | None:
         raise click.UsageError(f"--at: {error}") from None
 
 
-def _usage(pairs: Iterable[str]) -> Usage:
-    """Read UNIT=QUANTITY; refuse what `Usage` would only flag."""
+def _usage(pairs: Iterable[str]) -> Mapping[str, int | Decimal]:
+    """Read UNIT=QUANTITY; refuse what `Usage` would only flag. What is not said to be audio or an image is text."""
     found: dict[str, object] = {}
     for pair in pairs:
         unit, sign, quantity = pair.partition("=")
@@ -142,7 +143,7 @@ def _usage(pairs: Iterable[str]) -> Usage:
         if unit not in usage.quantities:
             raise click.UsageError(f"{found[unit]!r} is no quantity of {unit}")
         raise click.UsageError(f"{unit} are more than the whole that they are a part of; totals include their parts")
-    return usage
+    return usage.quantities
 
 
 def _by_use(unit: str) -> tuple[bool, int, str]:
