@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ", ".join(
     (
         *(*stored_call.COLUMNS, "cost_status", "cost_lines", "list_usd", "contract_amount", "contract_currency"),
-        *("contract_id", "price_id", "price_book", "end_time"),
+        *("contract_id", "price_id", "price_book", "error_type"),
     )
 )
 

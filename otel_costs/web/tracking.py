@@ -6,7 +6,7 @@ They are the records that `otel_costs.record` writes, so that everything that re
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Final
@@ -34,6 +34,8 @@ class Tracked:
 
     call_id: str
     at: datetime
+    says_when: bool
+    """Whether it was told when it was made; `at` is when it was told otherwise."""
     service: str
     usage: Usage
     attributes: Mapping[str, Any]
@@ -66,18 +68,59 @@ class Tracked:
         }
 
     def is_same(self, row: Row) -> bool:
-        """Say whether a stored call, which has the same key, is this one."""
-        stored = (row["operation"], row["provider"], row["request_model"])
-        return self._said == stored and self.usage.quantities == stored_call.usage(row).quantities
+        """Say whether a stored call, which has the same key, is this one: nothing that money depends on is another."""
+        used = stored_call.usage(row)
+        stored = tuple(row[column] for column in _COLUMNS)
+        return self._said == stored and self._comes_to(
+            used,
+            row["cost_usd"] if row["cost_source"] == "provider" else None,
+            row["cost_reason"],
+            row["end_time"],
+        )
 
     def is_told_again(self, other: "Tracked") -> bool:
         """Say whether another one of the same key is this one."""
-        return self._said == other._said and self.usage.quantities == other.usage.quantities
+        return self._said == other._said and other._comes_to(self.usage, self._reported, self._reason, self.at)
+
+    def _comes_to(self, usage: Usage, reported: Decimal | None, reason: str, at: datetime) -> bool:
+        """Say whether usage, reported cost and time are those of this call; a time that it does not say is any."""
+        own = self.usage
+        unknown = sorted(map(sanitize.label, own.unknown)) == sorted(map(sanitize.label, usage.unknown))
+        return (
+            own.quantities == usage.quantities
+            and set(own.invalid) == set(usage.invalid)
+            # Of what the provider says the cost of, no key is unknown.
+            and (unknown or reported is not None)
+            and self._reported == reported
+            and (_REFUSED_COST in self._reason) == (_REFUSED_COST in reason)
+            and not (self.says_when and abs(self.at - at) >= _MILLISECOND)
+        )
 
     @property
     def _said(self) -> tuple[str, ...]:
-        said = (names.OPERATION_NAME, names.PROVIDER_NAME, names.REQUEST_MODEL)
-        return tuple(self.attributes.get(name, "") for name in said)
+        return tuple(self.attributes.get(name, "") for name in _COLUMNS.values())
+
+    @property
+    def _reported(self) -> Decimal | None:
+        is_reported = self.attributes.get(names.COST_SOURCE) == "provider"
+        return stored_call.amount(self.attributes, names.COST_USD) if is_reported else None
+
+    @property
+    def _reason(self) -> str:
+        return str(self.attributes.get(names.COST_REASON, ""))
+
+
+_COLUMNS: Final = {
+    "operation": names.OPERATION_NAME,
+    "provider": names.PROVIDER_NAME,
+    "request_model": names.REQUEST_MODEL,
+    "service_tier": names.OPENAI_RESPONSE_SERVICE_TIER,
+    "error_type": names.ERROR_TYPE,
+}
+"""Columns of a stored call, and the attributes that they are made of, that a call which is told again has the same."""
+
+_REFUSED_COST: Final = CostReason.REPORTED_COST_INVALID.value
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def call_id_of(call: TrackedCall) -> str:
@@ -115,7 +158,7 @@ def tracked(call: TrackedCall, call_id: str, start: SessionStart | None, now: da
         **cost_attributes(bill, bill.cost(provider, (None, model), at_ns)),
     }
     kept = {name: value for name, value in attributes.items() if value is not None}
-    return Tracked(call_id, at, sanitize.identifier(call.service), usage, kept)
+    return Tracked(call_id, at, call.moment is not None, sanitize.identifier(call.service), usage, kept)
 
 
 def repeated(call_id: str, call: TrackedCall, row: Row) -> Row:

@@ -163,6 +163,6 @@ def _known(
 def _check(call: TrackedCall, *, same: bool) -> None:
     if not same:
         raise _ConflictError(
-            f"the idempotency key {call.idempotency_key!r} is that of another call: operation, provider, model or usage"
-            " are others. Nothing of this request is stored"
+            f"the idempotency key {call.idempotency_key!r} is that of another call: operation, provider, model, usage,"
+            " cost, service tier, time or error are others. Nothing of this request is stored"
         )

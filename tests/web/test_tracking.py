@@ -124,6 +124,38 @@ def test_a_call_that_is_sent_again_counts_once(api: str, emptied_stack: Stack, s
     assert not told(api, {**call, "idempotency_key": "k2"})["repeated"]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"cost_usd": "5"},
+        {"cost_usd": "-1"},
+        {"service_tier": "priority"},
+        {"at": "2026-11-20T10:00:00Z"},
+        {"error": "RateLimitError"},
+        {"usage": {**CHAT["usage"], "dreams": {"dreamt": 3}}},
+        {"usage": {**CHAT["usage"], "audio_seconds": 3}},
+        {"usage": {**CHAT["usage"], "images": -3}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_key_is_that_of_one_call(
+    api: str, emptied_stack: Stack, session: str, other: dict[str, Any], swapped: bool
+) -> None:
+    """What money depends on is the same, or nothing is stored: one after the other, and in one request."""
+    one = {**CHAT, "session": session, "idempotency_key": "k1"}
+    first, second = ({**one, **other}, one) if swapped else (one, {**one, **other})
+    if "at" in first:
+        second = {**second, "at": "2026-11-20T11:00:00Z"}  # who does not say when means no other time
+    refusal(sent(f"{api}/calls", [first, second]), 409)
+    assert stored(emptied_stack, session) == []
+    assert not told(api, first)["repeated"]
+    assert told(api, first)["repeated"]
+    refusal(sent(f"{api}/calls", second), 409)
+    assert told(api, [first, first])["calls"][1]["repeated"]
+    assert len(stored(emptied_stack, session)) == 1
+
+
 def test_a_key_outside_of_any_session(api: str, emptied_stack: Stack) -> None:
     """It is that of its user."""
     key, user = uuid.uuid4().hex, uuid.uuid4().hex
