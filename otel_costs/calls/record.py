@@ -12,6 +12,7 @@ from otel_costs.runtime import background, telemetry, uninstrumented
 from otel_costs.sessions.session import MAX_TAGS
 from otel_costs.usage import Usage
 from otel_costs.usage.reported import read_told
+from otel_costs.usage.service_class import service_class
 from otel_costs.values import sanitize
 
 
@@ -53,7 +54,7 @@ def _recorded(
     reading = Reading(
         usage=usage if isinstance(usage, Usage) else read_told(usage, call.provider),
         reported_cost=cost_usd,
-        service_tier=service_tier,
+        service_tier=service_tier or (None if isinstance(usage, Usage) else service_class(usage)),
         recorded={names.TAG_PREFIX + key: value for key, value in list(tags.items())[:MAX_TAGS]},
     )
     if at is not None:

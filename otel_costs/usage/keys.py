@@ -23,6 +23,7 @@ class Kind(Enum):
     TOTAL = "total"  # all tokens, or those of a list: it is checked against them
     INPUT_LIST = "input list"  # tokens of the input by modality, one object for each
     OUTPUT_LIST = "output list"
+    CACHED_LIST = "cached list"  # of the input that was cached
     TOOL_LIST = "tool list"  # of the input that tools made: text costs what the input does, anything else does not
     WRITES = "writes"  # tokens written to a cache by how long they are kept, one object for each
     ROUNDS = "rounds"  # what the usage is the sum of, one object for each round of a model
@@ -66,6 +67,11 @@ _FREE: Final = re.compile(
     r"|(?:costs?|prices?)(?:_in)?(?:_(?:usd|eur|ticks|usd_ticks))?"
     r"|ids?)"
 )
+_BILLED_TIME: Final = re.compile(
+    r"(?:.*_)?(?:bill(?:ed|able|ing)?|compute|[cgt]pu|audio|video|speech|talk|call|session|connection|container|instance)"
+    r"_(?:time|elapsed)(?:_(?:ms|us|ns))?"
+)
+"""Times that are no latency but a quantity, which may be billed."""
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -74,9 +80,11 @@ def is_free(key: str) -> bool:
     """Return whether a key names a time, a moment, a rate, a detail of a cost, or an id, whoever invents it.
 
     Groq's `queue_time`, SambaNova's `total_latency`, OpenRouter's `upstream_inference_cost`, Vercel's `market_cost`,
-    DeepInfra's `estimated_cost`; with humps or underscores. Seconds and minutes are none: those may be billed.
+    DeepInfra's `estimated_cost`; with humps or underscores. Seconds and minutes are none, nor is `gpu_time`: those may
+    be billed.
     """
-    return len(key) <= _MAX_KEY and _FREE.fullmatch(_HUMP.sub("_", key).lower()) is not None
+    name = _HUMP.sub("_", key).lower() if len(key) <= _MAX_KEY else ""
+    return _FREE.fullmatch(name) is not None and _BILLED_TIME.fullmatch(name) is None
 
 
 SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
@@ -216,6 +224,7 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "tool_use_prompt_token_count": "input_tool_tokens",
         "total_token_count": Kind.TOTAL,
         "candidates_tokens_details": Kind.OUTPUT_LIST,
+        "cache_tokens_details": Kind.CACHED_LIST,
         "response_tokens_details": Kind.OUTPUT_LIST,
         "tool_use_prompt_tokens_details": Kind.TOOL_LIST,
     },

@@ -1,6 +1,6 @@
 """Numbers of a usage, in whatever form a provider writes them."""
 
-from decimal import Context, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from numbers import Integral
 from typing import Any, Final
 
@@ -12,10 +12,23 @@ LIMIT: Final = 10**15
 SECONDS_LIMIT: Final = 10**9
 """The same of seconds, which have nine digits behind the point: it is more than thirty years."""
 
-EXACT: Final = Context(prec=60)
+EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
 """Loses no digit of a quantity or of an amount, whatever the application's own context is."""
 
 _MAX_WRITTEN: Final = 80  # characters; what is longer is no quantity, and slow to parse
+
+
+_MILLI: Final = Decimal("0.001")
+
+
+def quotient(dividend: Decimal | int, divisor: Decimal | int) -> Decimal:
+    """Return `dividend` / `divisor`, whatever the application's own context is; raise ZeroDivisionError for zero."""
+    return EXACT.divide(dividend, divisor)
+
+
+def to_milliseconds(seconds: Decimal) -> Decimal:
+    """Return seconds, rounded to the millisecond, whatever the application's own context is."""
+    return seconds.quantize(_MILLI, context=EXACT)
 
 
 def number(value: Any) -> Decimal | None:

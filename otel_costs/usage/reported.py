@@ -19,6 +19,8 @@ from otel_costs.usage.units import UNITS
 _MAX_KEY: Final = 64  # characters of a path that is named
 _MAX_DEPTH: Final = 8
 _MAX_NUMBERS: Final = 1000  # of groups without a meaning: beyond them it is enough to know that there are any
+_MAX_OWN: Final = 24
+"""Units of an application's own that are kept of a usage, the first ones: a record has place for so many attributes."""
 _MODALITIES: Final = frozenset({"text", "audio", "image", "video"})
 _WRITES: Final = frozenset({"cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
 _PARTS_ALONE: Final = _WRITES | {"paused_seconds"}
@@ -49,12 +51,15 @@ def read_given(usage: Mapping[str, object], provider: str | None = None) -> Usag
     """Return a usage that an application gives, in units or in a provider's own keys; never raises.
 
     What has the form of a unit's name is a quantity, also where we know no such unit: a price file may have its price.
+    The first 24 of those are; others are named in `Usage.unknown`.
     """
     try:
         if UNITS.issuperset(usage):
             return Usage.of(usage)
         reported = any(key in KEYS and key not in UNITS for key in usage)
         own = {key: value for key, value in usage.items() if _is_own(key, value, reported=reported)}
+        for key in [key for key in own if key not in UNITS][_MAX_OWN:]:
+            del own[key]
         reading = _Reading()
         reading.read(_GIVEN if reported else {}, {key: usage[key] for key in usage if key not in own}, "", 0)
         if reported:
@@ -173,7 +178,7 @@ class _Reading:
             beside = [quantities[rival] for rival in _BESIDE_PARTS.get(unit, ()) if is_number(quantities.get(rival))]
             if beside and not is_within(reduce(EXACT.add, map(_counted, (*parts.values(), *beside))), quantities[unit]):
                 self._twice += (unit,)  # each is in its whole, and not all of them can be
-            if len(parts) > 1 and not is_within(sum(parts.values()), quantities[unit]):
+            if len(parts) > 1 and not is_within(reduce(EXACT.add, parts.values()), quantities[unit]):
                 for path, of, _ in self._parts:
                     if of == unit:
                         self._name(path)
@@ -232,6 +237,8 @@ class _Reading:
                 self.read({}, value, f"{path}{key}.", depth + 1)
         elif meaning is Kind.INPUT_LIST or meaning is Kind.OUTPUT_LIST:
             self._by_modality("input" if meaning is Kind.INPUT_LIST else "output", key, value, path, depth)
+        elif meaning is Kind.CACHED_LIST:
+            self._by_modality("cache", key, value, path, depth)
         elif meaning is Kind.WRITES:
             self._writes(key, value, path, depth)
         elif meaning is Kind.ROUNDS:
@@ -252,11 +259,21 @@ class _Reading:
                 self._unknown(key, one, path, depth)
 
     def _by_modality(self, direction: str, key: Any, parts: Any, path: str, depth: int) -> None:
-        """Read Gemini's details: `[{"modality": "AUDIO", "token_count": 5}]`."""
+        """Read Gemini's details: `[{"modality": "AUDIO", "token_count": 5}]`.
+
+        Documents are pages that are read as images, which Gemini 3 calls them (ai.google.dev, Gemini 3): both together.
+        """
+        end = "_read_tokens" if direction == "cache" else "_tokens"
+        documents = _Reading()
         for part in self._objects(key, parts, path, depth):
             modality = str(part.get("modality")).lower()
-            unit = f"{direction}_{modality}_tokens" if modality in _MODALITIES else None
-            self.read({"token_count": unit, "tokens": unit}, part, f"{path}{key}.", depth + 1)
+            reading, modality = (documents, "image") if modality == "document" else (self, modality)
+            unit = f"{direction}_{modality}{end}" if modality in _MODALITIES else None
+            reading.read({"token_count": unit, "tokens": unit}, part, f"{path}{key}.", depth + 1)
+        self.unknown.update(documents.unknown)
+        for unit, pages in documents.quantities.items():
+            counted = count_of(documents.quantities, unit)
+            self.quantities[unit] = count_of(self.quantities, unit) + counted if counted else pages
 
     def _of_tools(self, key: Any, parts: Any, path: str, depth: int) -> None:
         """Read Gemini's details of the input that tools made, which is counted in a number of its own."""

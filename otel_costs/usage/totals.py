@@ -114,14 +114,17 @@ def _cached(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _that_do_not_fit(quantities: _Quantities, counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the parts that are more than their whole, or than what is left of it by what was cached."""
+    """Return the parts that are more than their whole, or than what is left of it by what was cached.
+
+    What was cached may have been sound: it leaves no less room for that.
+    """
     room = {whole: count_of(quantities, whole) for whole in _WHOLES}
     beside = []
     for unit, count in counts.items():
         whole = _BESIDE[unit]
         if whole not in quantities:
             continue  # a part without its whole stands for itself
-        if count > room[whole]:
+        if count > (count_of(quantities, whole) if unit == "input_audio_tokens" else room[whole]):
             beside.append(unit)
         elif unit.startswith("cache_"):
             room[whole] -= count

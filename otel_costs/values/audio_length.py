@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from otel_costs.usage.numbers import quotient, to_milliseconds
+
 PCM_BYTES_PER_SECOND: Final = 48_000
 """OpenAI's raw pcm: 24,000 samples a second, 16 bits, one channel."""
 
@@ -19,7 +21,6 @@ HEAD: Final = 65_536
 
 _STREAMED: Final = 0xFFFFFFF0  # a size of this and more says that the writer did not know it, as in OpenAI's own wav
 _TIMESTAMP: Final = re.compile(r"(?:(\d{1,4}):)?(\d{2}):(\d{2})[.,](\d{3})")
-_MILLI: Final = Decimal("0.001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def last_timestamp(text: str) -> Decimal | None:
     if last is None:
         return None
     hours, minutes, whole, milliseconds = (int(group or 0) for group in last.groups())
-    return Decimal(((hours * 60 + minutes) * 60 + whole) * 1000 + milliseconds) * _MILLI
+    return quotient(((hours * 60 + minutes) * 60 + whole) * 1000 + milliseconds, 1000)
 
 
 def _sound(file: Any) -> Sound | None:
@@ -105,4 +106,4 @@ def _wav_seconds(sound: Sound) -> Decimal | None:
 
 
 def _seconds(size: int, rate: int) -> Decimal | None:
-    return (Decimal(size) / rate).quantize(_MILLI) if rate else None
+    return to_milliseconds(quotient(size, rate)) if rate else None

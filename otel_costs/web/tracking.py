@@ -22,6 +22,7 @@ from otel_costs.store.rows import Row
 from otel_costs.store.session_starts import SessionStart
 from otel_costs.usage import Usage
 from otel_costs.usage.reported import read_told
+from otel_costs.usage.service_class import service_class
 from otel_costs.values import sanitize
 from otel_costs.web.models import TrackedCall
 
@@ -137,7 +138,8 @@ def tracked(call: TrackedCall, call_id: str, start: SessionStart | None, now: da
     at = call.moment or now
     provider = sanitize.identifier(call.provider)
     usage = read_told(call.usage, provider, failed=bool(call.error))
-    bill = Bill(usage=usage, service_tier=call.service_tier)
+    tier = call.service_tier or sanitize.identifier(service_class(call.usage)) or None
+    bill = Bill(usage=usage, service_tier=tier)
     if call.cost_usd is not None:
         bill.reported = sanitize.money(str(call.cost_usd))
         if bill.reported is None:
@@ -151,7 +153,7 @@ def tracked(call: TrackedCall, call_id: str, start: SessionStart | None, now: da
         names.OPERATION_NAME: sanitize.identifier(call.operation),
         names.PROVIDER_NAME: provider,
         names.REQUEST_MODEL: model,
-        names.OPENAI_RESPONSE_SERVICE_TIER: call.service_tier,
+        names.OPENAI_RESPONSE_SERVICE_TIER: tier,
         names.ERROR_TYPE: sanitize.identifier(call.error) or None,
         **_identity(call, start),
         **usage_attributes(usage),

@@ -1,18 +1,27 @@
 """A usage that says less than was used: zeros beside an answer, and one whole without the other."""
 
+import json
 from typing import Any
 
 import pytest
 
+import otel_costs
+from otel_costs import hosts
 from otel_costs import semconv as names
+from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.providers.openai import answer, routes
+from otel_costs.providers.openai.accumulators import ACCUMULATORS
+from otel_costs.providers.openai.request import Request
 from otel_costs.providers.openai.usage import read_others, read_usage
 from otel_costs.stand_in import Fault, Provider
+from otel_costs.transports.http.body import Answered
 from otel_costs.usage import NOTHING
 from tests.providers.conftest import HELLO, Driver
 from tests.support.recorded import Recorded
 
 ZEROS = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 CHAT_ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+TOKENS = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
 CHOICES = [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]
 
 
@@ -203,3 +212,114 @@ def test_a_chat_of_zeros_is_one_without_a_usage(
     wanted = ("estimated", "usage_not_reported") if stream else ("unpriced", "usage_unknown")
     assert (call[names.COST_STATUS], call[names.COST_REASON].split(",")[0]) == wanted
     assert call.get(names.COST_USD) != "0"
+
+
+@pytest.mark.parametrize(
+    ("usage", "of_choices", "quantities", "unknown"),
+    [
+        (TOKENS, [{"search_units": 3}], {"input_tokens": 1000}, ("choices.search_units",)),
+        (TOKENS, [TOKENS, TOKENS], {"input_tokens": 1000}, ()),
+        (None, [TOKENS], {"input_tokens": 1000}, ()),
+        (CHAT_ZEROS, [TOKENS], {"input_tokens": 1000}, ()),
+        (None, [TOKENS, {"prompt_tokens": 7}], {"input_tokens": 1000}, ("choices.prompt_tokens",)),
+        (TOKENS, [None, {}, CHAT_ZEROS], {"input_tokens": 1000}, ()),
+    ],
+)
+def test_a_usage_in_a_choice(
+    usage: Any, of_choices: list[Any], quantities: dict[str, int], unknown: tuple[str]
+) -> None:
+    """It is read as that of a stream is; what differs from what the body says is named."""
+    found = read_usage("chat/completions", {"usage": usage, "choices": [{"usage": one} for one in of_choices]})
+    assert found is not None
+    assert quantities.items() <= found.quantities.items()
+    assert found.unknown == unknown
+
+
+@pytest.mark.parametrize("first", [1000, 1500])
+def test_usages_of_several_images(first: int) -> None:
+    """Whether the second has the first in it, nobody says."""
+    adding = ACCUMULATORS["images/generations"]()
+    for output in (first, 1500):
+        usage = {"input_tokens": 10, "output_tokens": output, "total_tokens": 10 + output}
+        event = {"type": "image_generation.completed", "b64_json": "AA==", "usage": usage}
+        adding.add("image_generation.completed", json.dumps(event))
+    found = read_usage("images/generations", adding.body())
+    assert found is not None
+    assert found.quantities["output_tokens"] == 1500
+    assert "other_images.output_tokens" in found.unknown
+
+
+@pytest.mark.parametrize(
+    ("provider_name", "length", "seconds", "is_estimated"),
+    [("openai", 2.1, 3, True), ("openai", "8.47", 9, True), ("openai", 15.0, 15, False), ("groq", 2.1, 2.1, False)],
+)
+def test_a_duration_alone(provider_name: str, length: object, seconds: float, is_estimated: bool) -> None:
+    """Seconds that have begun are billed by OpenAI."""
+    found = read_usage("audio/translations", {"text": "Hi", "duration": length}, None, provider_name)
+    assert found is not None
+    assert float(found.quantities["audio_seconds"]) == seconds
+    assert found.estimated == is_estimated
+
+
+def test_the_model_of_an_image_tool_that_the_request_names() -> None:
+    """An answer need not repeat the tools."""
+    body = {"tool_usage": {"image_gen": {"input_tokens": 10, "output_tokens": 1000}}, "usage": TOKENS}
+    request = {"tools": [{"type": "image_generation", "model": "gpt-image-1"}]}
+    (found,) = read_others("responses", body, request)
+    assert (found.model, found.usage.estimated) == ("gpt-image-1", False)
+
+
+@pytest.mark.parametrize(
+    ("tool", "reasons"), [("code_interpreter", (CostReason.TOOL_USE_NOT_REPORTED,)), ("function", ())]
+)
+def test_tools_of_a_run(tool: str, reasons: tuple[CostReason, ...]) -> None:
+    """A container costs something, and no run says whether there was one."""
+    route = routes.find("get", "/threads/thread_1/runs/run_1")
+    assert route is not None
+    run = {"id": "run_1", "object": "thread.run", "status": "completed", "model": "gpt-4o", "tools": [{"type": tool}]}
+    asked = Request.of(route, hosts.at("api.openai.com", 443), {})
+    found = answer.read(asked, Answered({}, {**run, "usage": TOKENS}))
+    assert found.usage is not None
+    assert found.reasons == reasons
+
+
+@pytest.mark.parametrize(
+    ("label", "tier"),
+    [
+        ("ON_DEMAND", None),
+        ("ON_DEMAND_PRIORITY", "priority"),
+        ("ON_DEMAND_FLEX", "flex"),
+        ("PROVISIONED_THROUGHPUT", "provisioned_throughput"),
+        ("A_NEW_ONE", "a_new_one"),
+    ],
+)
+@pytest.mark.parametrize("way", ["chat", "record"])
+def test_a_class_of_service_in_a_usage(
+    way: str, label: str, tier: str | None, driver: Driver, provider: Provider, recorded: Recorded,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It is the tier, whatever the provider calls it; one that has no price makes an estimate."""
+    monkeypatch.setenv(names.ENV_PROVIDERS, "127.0.0.1=gcp.vertex_ai")
+    if way == "chat":
+        usage: dict[str, Any] = {**TOKENS, "extra_properties": {"google": {"traffic_type": label}}}
+        provider.script(Fault(usage=usage, fields={"model": "gemini-2.5-flash", "service_tier": None}))
+        driver.run(driver.client.chat.completions.create(model="gemini-2.5-flash", messages=HELLO))
+    else:
+        usage = {"prompt_token_count": 1000, "candidates_token_count": 100, "traffic_type": label}
+        otel_costs.record("chat", provider="gcp.vertex_ai", model="gemini-2.5-flash", usage=usage)
+    call = recorded.call
+    assert call.get(names.OPENAI_RESPONSE_SERVICE_TIER) == tier
+    assert tier not in ("a_new_one", "provisioned_throughput") or call[names.COST_STATUS] == "estimated"
+
+
+def test_more_units_than_a_record_holds(recorded: Recorded) -> None:
+    """The record keeps whose call it is, and the tokens; the units that it has no place for are named."""
+    units = {f"dream_{number}": number + 1 for number in range(200)}
+    tags: Any = {f"tag_{number}": "x" for number in range(40)}
+    with otel_costs.session("abc-123", user="mary"):
+        otel_costs.record("chat", provider="openai", model="gpt-4o", usage={**TOKENS, **units}, **tags)
+    call = recorded.call
+    wanted = {names.SESSION_ID: "abc-123", names.USER_ID: "mary", "gen_ai.usage.input_tokens": 1000}
+    assert wanted.items() <= call.items()
+    assert call[names.CALL_ID]
+    assert (call[names.COST_STATUS], call[names.COST_USD]) == ("partial", "0.0035")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextvars import copy_context
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
 import pytest
@@ -720,6 +720,43 @@ def test_noise(noise: Any, recorded: Recorded) -> None:
     tell(socket, noise)
     socket.closed(None)
     assert [call[names.COST_USD] for call in final(recorded)] == ["0.05"]
+
+
+def test_the_context_of_the_application_changes_no_second(recorded: Recorded) -> None:
+    """Its Decimal context is its own, however few digits it has and whatever it forbids."""
+    with localcontext() as context:
+        context.prec = 3
+        context.traps[Inexact] = True
+        socket = follow()
+        for event in transcript("user", "well then", 1_234_000):
+            tell(socket, event)
+        for seconds in ("1234.567", "2345.678"):
+            tell(socket, {"type": "session.usage.updated", "usage": {"seconds": seconds}})
+        tell(socket, {"type": "session.closed", "usage": {"seconds": "3456.789"}})
+        socket.closed(None)
+    (call,) = final(recorded)
+    assert (call["otel_costs.usage.audio_seconds"], call[names.COST_STATUS]) == ("3456.789", "priced")
+
+
+@pytest.mark.parametrize(
+    ("usages", "invalid"),
+    [
+        ([{"seconds": 100, "paused_seconds": 3480}], ("paused_seconds",)),
+        ([{"seconds": 100, "paused_seconds": 3480}, {"seconds": 4000, "paused_seconds": 3480}], ()),
+        ([{"seconds": 100, "paused_seconds": -1}], ("paused_seconds",)),
+        ([{"seconds": 100, "paused_seconds": 30}], ()),
+    ],
+)
+def test_what_cannot_be_is_no_price(recorded: Recorded, usages: list[Any], invalid: tuple[str, ...]) -> None:
+    """More seconds paused than there are is said, until the service tells it rightly."""
+    socket = follow()
+    for usage in usages:
+        tell(socket, {"type": "session.usage.updated", "usage": usage})
+    tell(socket, {"type": "session.closed", "usage": usages[-1]})
+    socket.closed(None)
+    (call,) = final(recorded)
+    assert tuple(call.get(names.USAGE_INVALID, ())) == invalid
+    assert (call[names.COST_STATUS] == "priced") == (not invalid)
 
 
 def test_an_hour(recorded: Recorded) -> None:

@@ -9,7 +9,7 @@ import signal
 import threading
 import tracemalloc
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from functools import partial
 from typing import Any
 
@@ -1142,3 +1142,16 @@ def test_tools_of_a_response(recorded: Recorded) -> None:
     first, second = recorded.calls
     assert (first[names.COST_STATUS], list(first[names.COST_UNKNOWN])) == ("partial", ["oracle"])
     assert second[names.COST_STATUS] == "priced"
+
+
+def test_the_context_of_the_application_loses_nothing(wire: Wire, recorded: Recorded) -> None:
+    """Its Decimal context is its own, however few digits it has and whatever it forbids."""
+    with localcontext() as context:
+        context.prec = 3
+        context.traps[Inexact] = True
+        wire.append(bytes(20 * 48_000 + 480))
+        wire.commit("item_0123456789abcdef")
+        wire.close()
+    call = recorded.call
+    assert call["otel_costs.usage.input_audio_seconds"] == "20.01"
+    assert "transcription_not_seen" in call[names.COST_REASON]

@@ -1,7 +1,7 @@
 """Usage objects of every dialect become quantities by unit."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
 import pytest
@@ -734,3 +734,78 @@ def test_parts_and_units_that_exclude_one_another(usage: dict[str, Any], invalid
     found = read(usage)
     assert found is not None
     assert (found.invalid, found.unknown) == (invalid, ())
+
+
+def test_parts_add_up_in_every_context() -> None:
+    """The application's own Decimal context neither rounds the sum of parts nor refuses it."""
+    details = {"accepted_prediction_tokens": 1001, "rejected_prediction_tokens": 1002}
+    for most in (2002, 2003):
+        with localcontext() as context:
+            context.prec = 3
+            context.traps[Inexact] = most % 2 == 0
+            usage = {"prompt_tokens": 9, "completion_tokens": most, "completion_tokens_details": details}
+            found = read(usage)
+        assert found is not None
+        assert bool(found.unknown) == (most == 2002)
+        assert found.invalid == ()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["billed_time", "billable_time", "billingTime", "compute_time", "gpu_time", "computeTimeMs", "talk_time",
+     "call_time_ms", "total_audio_time", "session_elapsed", "cpu_time_us"],
+)  # fmt: skip
+def test_a_time_that_may_be_billed(key: str) -> None:
+    """It is a quantity, not how long somebody waited."""
+    found = read({**CHAT, key: 3})
+    assert found is not None
+    assert found.unknown == (key,)
+
+
+def by_modality(**counts: int) -> list[dict[str, object]]:
+    return [{"modality": modality, "token_count": count} for modality, count in counts.items()]
+
+
+@pytest.mark.parametrize(
+    ("group", "details", "more"),
+    [
+        (
+            "cache_tokens_details",
+            by_modality(TEXT=40, AUDIO=10),
+            {"cache_text_read_tokens": 40, "cache_audio_read_tokens": 10},
+        ),
+        (
+            "prompt_tokens_details",
+            by_modality(TEXT=40, DOCUMENT=60),
+            {"input_text_tokens": 40, "input_image_tokens": 60},
+        ),
+        ("prompt_tokens_details", by_modality(DOCUMENT=60, IMAGE=40), {"input_image_tokens": 100}),
+    ],
+)
+def test_what_gemini_counts_by_modality(group: str, details: object, more: dict[str, int]) -> None:
+    """What was cached, and documents, which are read as images: all of it is in what is counted."""
+    said = {"prompt_token_count": 100, "candidates_token_count": 5, "total_token_count": 105}
+    found = read({**said, "cached_content_token_count": 50, group: details}, "gcp.gemini")
+    assert found is not None
+    wanted = {"input_tokens": 100, "output_tokens": 5, "cache_read_tokens": 50, **more}
+    assert (found.quantities, found.unknown, found.invalid, found.estimated) == (wanted, (), (), False)
+
+
+@pytest.mark.parametrize("provider", ["gcp.gemini", "groq", "x_ai", "openai", None])
+@pytest.mark.parametrize("total", [{}, {"total_tokens": 1100}])
+def test_what_was_cached_may_be_sound(provider: str | None, total: dict[str, int]) -> None:
+    """Both are in the prompt, and the total leaves nothing over."""
+    said = {"prompt_tokens": 1000, "completion_tokens": 100, **total}
+    found = read({**said, "prompt_tokens_details": {"audio_tokens": 1000, "cached_tokens": 500}}, provider)
+    assert found is not None
+    assert found.quantities["input_tokens"] == 1000
+    assert not found.estimated
+
+
+def test_units_of_an_application_are_bounded() -> None:
+    """A record has place for so many; what is too much is said."""
+    usage = {**CHAT, **{f"dream_{number}": number + 1 for number in range(200)}}
+    for told in (usage, {key: value for key, value in usage.items() if key not in CHAT}):
+        found = read_given(told)
+        assert sum(unit.startswith("dream_") for unit in found.quantities) == 24
+        assert len(found.unknown) == 16

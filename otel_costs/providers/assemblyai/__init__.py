@@ -3,7 +3,6 @@
 Its package tries nothing again.
 """
 
-from decimal import Decimal
 from typing import Final
 
 from otel_costs.providers import kit
@@ -11,12 +10,13 @@ from otel_costs.providers.assemblyai import transcript
 from otel_costs.providers.assemblyai.gateway import CHAT
 from otel_costs.providers.assemblyai.sockets import match
 from otel_costs.providers.kit import speech_usage
+from otel_costs.usage.numbers import quotient
 
 
 def _short(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
     milliseconds = answer.json.get("audio_duration_ms")
     return kit.Reading(
-        speech_usage.heard(Decimal(milliseconds) / 1000) if isinstance(milliseconds, int) else None,
+        speech_usage.heard(quotient(milliseconds, 1000)) if isinstance(milliseconds, int) else None,
         response_id=answer.json.get("session_id"),
         outputs=[kit.heard(answer.json.get("text"))],
         price_model="sync" if "x-aai-model" in asked.headers and isinstance(milliseconds, int) else None,

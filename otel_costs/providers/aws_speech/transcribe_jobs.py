@@ -6,7 +6,7 @@ each was. Of every other one the record says `duration_not_reported`, and has no
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 from otel_costs import semconv as names
@@ -15,6 +15,7 @@ from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.aws_speech.billed import add_on, audio_usage
 from otel_costs.providers.aws_speech.operation import AwsService, Operation, epoch_s, text
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 from otel_costs.values import sanitize
 
 _ADD_ONS: Final = ("ContentRedaction", "ToxicityDetection")
@@ -70,7 +71,7 @@ def _usage(job: Mapping[str, Any]) -> Usage | None:
     """Return how long the languages were that were identified, together; None if the job does not say it."""
     found = [sanitize.number(language.get("DurationInSeconds")) for language in job.get("LanguageCodes") or ()]
     seconds = [one for one in found if one is not None]
-    return audio_usage(sum(seconds, Decimal(0))) if seconds else None
+    return audio_usage(reduce(EXACT.add, seconds)) if seconds else None
 
 
 _KINDS: Final = (

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import wrapt
 
 from otel_costs.runtime import telemetry
+from otel_costs.usage.numbers import quotient
 from otel_costs.values import audio_length
 
 
@@ -57,7 +58,7 @@ class Stream(Source):
 
     @property
     def seconds(self) -> Decimal | None:
-        return Decimal(self.size) / self._rate if self._rate else None
+        return quotient(self.size, self._rate) if self._rate else None
 
 
 class Recording(Source):

@@ -19,9 +19,9 @@ from otel_costs.providers.kit.sdk_request import begun
 from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.runtime.patching import Wrapper
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT, quotient, to_milliseconds
 
 _TICKS: Final = 10_000_000  # per second
-_MILLI: Final = Decimal("0.001")
 
 # The SDK sends what it has as fast as this, whatever it is given: measured with 1.53, as documented.
 _BURST_S: Final = 5
@@ -113,7 +113,7 @@ class Recognition(OpenCall):
             return
         self._end_ticks = max(self._end_ticks, result.offset + result.duration)
         if len(self._drafts) < MAX_PHRASES:
-            self._drafts += transcripts.heard(result.text, Decimal(result.duration) / _TICKS)
+            self._drafts += transcripts.heard(result.text, quotient(result.duration, _TICKS))
             translations = getattr(result, "translations", None) or {}
             self._drafts += [Draft("assistant", "text", said) for said in translations.values() if said]
 
@@ -153,7 +153,7 @@ class Recognition(OpenCall):
         self._seconds, doubt = self._sent_s()
         if doubt is not None:
             self._reasons += (doubt,)
-        heard_s = Decimal(self._end_ticks) / _TICKS
+        heard_s = quotient(self._end_ticks, _TICKS)
         if self._has_ended and (given_s := state.source.seconds) is not None:
             state.position_s = given_s
         elif heard_s:
@@ -163,13 +163,13 @@ class Recognition(OpenCall):
     def _sent_s(self) -> tuple[Decimal | None, CostReason | None]:
         """Return the seconds that were sent, and why they are an estimate; None for what is not known."""
         source, given_s = self.state.source, self.state.source.seconds
-        heard_s = max(Decimal(0), Decimal(self._end_ticks) / _TICKS - self._begin_s)
+        heard_s = max(Decimal(0), EXACT.subtract(quotient(self._end_ticks, _TICKS), self._begin_s))
         if self._error is not None and not heard_s:
             return None, None  # perhaps it was not even connected
-        elapsed_s = Decimal(perf_counter_ns() - self._started_ns) / 1_000_000_000
+        elapsed_s = quotient(perf_counter_ns() - self._started_ns, 1_000_000_000)
         if given_s is not None:
-            given_s = max(Decimal(0), given_s - self._begin_s)
-            most_s = _BURST_S + _SPEED * elapsed_s
+            given_s = max(Decimal(0), EXACT.subtract(given_s, self._begin_s))
+            most_s = EXACT.fma(_SPEED, elapsed_s, _BURST_S)
             if self._has_ended or given_s <= most_s:
                 return max(given_s, heard_s), CostReason.CONNECTION_LOST if self._error else None
             return max(most_s, heard_s), CostReason.AUDIO_SENT_NOT_KNOWN
@@ -199,10 +199,10 @@ class Recognition(OpenCall):
             return None, reasons
         if self.state.channels > 1:
             reasons += (CostReason.BILLING_OF_CHANNELS_NOT_PUBLISHED,)
-        sent_s = self._seconds * self.state.channels
+        sent_s = EXACT.multiply(self._seconds, self.state.channels)
         quantities = {
-            "audio_seconds": sent_s.to_integral_value(ROUND_CEILING),
-            "input_audio_seconds": sent_s.quantize(_MILLI),
+            "audio_seconds": sent_s.to_integral_value(ROUND_CEILING, context=EXACT),
+            "input_audio_seconds": to_milliseconds(sent_s),
         }
         return Usage.of(quantities, estimated=bool(reasons)), reasons
 

@@ -18,6 +18,7 @@ from otel_costs.providers.azure_speech.synthesis_input import SynthesisInput
 from otel_costs.providers.kit import transcripts
 from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import quotient
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -150,7 +151,7 @@ class Synthesis(OpenCall):
             self._call.first_chunk()
             return False
         if result.audio_duration:
-            self._seconds = Decimal(result.audio_duration // _MICROSECOND) / 1_000_000
+            self._seconds = quotient(result.audio_duration // _MICROSECOND, 1_000_000)
         self._has_sound = self._seconds is not None or len(result.audio_data) > 0
         if reason == "Canceled":
             details = result.cancellation_details

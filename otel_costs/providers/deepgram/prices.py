@@ -1,13 +1,13 @@
 """What Deepgram bills of a transcription: its seconds, by model, language and features, recorded or live."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Final
 
 from otel_costs.calls.reading import Reading
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit import speech_usage
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 from otel_costs.values import sanitize
 
 DEFAULT_MODEL: Final = "base-general"
@@ -42,7 +42,7 @@ def billed(
         reason = CostReason.USAGE_NOT_REPORTED if duration is None else None
         return Reading(unknown, price_model=price_model, reasons=(reason,))
     return Reading(
-        speech_usage.heard(Decimal(channels) * seconds),
+        speech_usage.heard(EXACT.multiply(channels, seconds)),
         price_model=price_model,
         reasons=(CostReason.FEATURE_NOT_PRICED if any(_on(query, feature) for feature in _BILLED) else None,),
         unknown=tuple(name for name in query if name not in _FREE and name not in _BILLED and _on(query, name)),

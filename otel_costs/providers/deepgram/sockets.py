@@ -18,6 +18,7 @@ from otel_costs.providers.deepgram import prices
 from otel_costs.providers.kit.speech_socket import AgentCall, SynthesisCall, TranscriptionCall
 from otel_costs.transports.websocket.matching import Handshake, Observer
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 
 _BYTES: Final = {"linear16": 2, "linear32": 4, "mulaw": 1, "alaw": 1}  # of a sample
 
@@ -58,7 +59,7 @@ class _Listen:
             self._channels = event.get("channels") or self._channels
         elif kind == "Results" and event.get("is_final"):
             likeliest: Any = (event.get("channel") or {}).get("alternatives") or [{}]
-            until = Decimal(str(event.get("start") or 0)) + Decimal(str(event.get("duration") or 0))
+            until = EXACT.add(Decimal(str(event.get("start") or 0)), Decimal(str(event.get("duration") or 0)))
             self._transcription.transcript_received(likeliest[0].get("transcript"), until)
         elif kind == "TurnInfo" and event.get("event") == "EndOfTurn":
             self._transcription.transcript_received(event.get("transcript"), event.get("audio_window_end"))

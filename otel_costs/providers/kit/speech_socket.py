@@ -19,13 +19,13 @@ from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.kit import speech_usage, transcripts
 from otel_costs.runtime import background, telemetry
 from otel_costs.transports.websocket.matching import Handshake
+from otel_costs.usage.numbers import quotient, to_milliseconds
 from otel_costs.values import sanitize
 
 KEPT: Final = 10_000
 """Messages that one connection keeps until its end; what is said after them is billed and not written."""
 
 _AROUND: Final = 1024  # characters
-_MILLI: Final = Decimal("0.001")
 
 Billing = Callable[[Decimal], Reading]
 """Returns what the seconds of a transcription, or of a conversation, are billed as."""
@@ -92,8 +92,8 @@ class TranscriptionCall:
     def _finish(self, error: str | None) -> None:
         seconds = self.reported
         if seconds is None:
-            sent = Decimal(self._bytes) / self._per_second if self._per_second else self._last
-            seconds = self._lasted or sent.quantize(_MILLI)
+            sent = quotient(self._bytes, self._per_second) if self._per_second else self._last
+            seconds = self._lasted or to_milliseconds(sent)
         # Else it was a sound of unknown length, and nothing was said in it.
         bill = self._bill if seconds or not self._bytes else _unknown
         reason = CostReason.USAGE_NOT_REPORTED if self.reported is None else None
@@ -170,7 +170,7 @@ def outline(message: str) -> str:
 
 def _since(start_ns: int) -> Decimal:
     """Return the seconds since then, by a clock that does not go backwards."""
-    return (Decimal(time.perf_counter_ns() - start_ns) / 10**9).quantize(_MILLI)
+    return to_milliseconds(quotient(time.perf_counter_ns() - start_ns, 10**9))
 
 
 def _start(operation: str, handshake: Handshake, model: str | None) -> Call:

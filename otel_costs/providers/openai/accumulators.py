@@ -93,6 +93,7 @@ class LastAccumulator:
         self._ending, self._empty = ending, empty
         self._body: _Json | None = None
         self._images = 0
+        self._usages: list[object] = []  # of each image
         self._text: list[str] = []
         self.complete = False
 
@@ -106,7 +107,10 @@ class LastAccumulator:
         if isinstance(event.get("delta"), str):
             self._text.append(event["delta"])
         if (name or event.get("type")) == self._ending:
-            self._images += "b64_json" in event
+            if "b64_json" in event:
+                self._images += 1
+                if has_usage(event.get("usage")) and len(self._usages) < _USAGES:
+                    self._usages.append(event["usage"])
             if not self.complete or event.get("usage"):
                 self._body, self.complete = merged(self._body, event), True
         elif event.get("error") or name == "error":
@@ -116,6 +120,9 @@ class LastAccumulator:
         body = self._body
         if body is not None and self._images:
             body = {**body, "data": [{"b64_json": body.get("b64_json")}] * self._images}
+        if body is not None and len(self._usages) > 1 and isinstance(body.get("usage"), dict):
+            # Whether each image has a usage of its own, or that of all of them, nobody says.
+            body = {**body, "usage": {**body["usage"], "other_images": self._usages[:-1]}}
         if self._text and "text" not in (body or {}):
             body = {**(body or {}), "text": "".join(self._text)}
         return body

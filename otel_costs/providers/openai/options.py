@@ -18,6 +18,7 @@ from otel_costs.providers.openai import usage as openai_usage
 from otel_costs.providers.openai.request import Request
 from otel_costs.runtime import telemetry
 from otel_costs.usage import Usage
+from otel_costs.usage.service_class import STANDARD, service_class
 from otel_costs.values import sanitize
 
 SOONEST: Final = "soonest"
@@ -34,10 +35,11 @@ TOOL_UNITS: Final = frozenset(
 """What the items of a response count without a usage."""
 
 _TIERED: Final = ("chat/completions", "completions", "responses", "responses/compact")
-_WITH_TOOLS: Final = ("chat", "completions", "responses")
+_WITH_TOOLS: Final = ("chat/completions", "completions", "responses", "threads/runs")
+_UNTOLD_TOOLS: Final = ("chat/completions", "threads/runs")
+"""Endpoints whose answers do not say how often the tools were used that the provider runs itself."""
 _COUNTS_TOOLS: Final = ("chat", "responses")
 _JOBS: Final = ("batches", "fine_tuning/jobs")
-_UNTOLD_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
 _HAVE_WINDOWS: Final = frozenset({"openai"})
 """Providers that take less for a response that may take its time (openai 3.57, background_options)."""
 
@@ -92,7 +94,7 @@ def read(request: Request, body: object, model: str | None, terms: Terms) -> Ter
     names_tools = not hosted_tools.FIELDS.isdisjoint(request.body) or (
         isinstance(answer, dict) and not hosted_tools.FIELDS.isdisjoint(answer)
     )
-    if said in _WITH_TOOLS and (names_tools or request.host.provider in hosted_tools.SEARCHING):
+    if name in _WITH_TOOLS and (names_tools or request.host.provider in hosted_tools.SEARCHING):
         terms = _with_tools(request, answer, model, terms)
     if said in _COUNTS_TOOLS and terms.usage is not None and terms.usage.quantities.keys() <= TOOL_UNITS:
         return terms.because(CostReason.NO_USAGE) if terms.usage.quantities else terms
@@ -115,12 +117,13 @@ def _with_tier(request: Request, answer: Mapping[str, Any], terms: Terms) -> Ter
     spent = spent if isinstance(spent, dict) else {}
     if terms.service_tier is None:
         told = map(_tier, (answer.get("service_tier"), spent.get("speed"), spent.get("service_tier")))
-        tier = next((tier for tier in told if tier.strip().lower() not in _UNTOLD_TIERS), None)
+        tier = next((tier for tier in told if tier.strip().lower() not in STANDARD), None)
+        tier = tier or service_class(spent)
         terms = terms if tier is None else terms._replace(service_tier=tier)
     if isinstance(geo := spent.get("inference_geo"), str) and geo not in _ANYWHERE:
         terms = terms.because(CostReason.REGION_NOT_PRICED)
     asked = request.body.get("service_tier") or request.body.get("speed")
-    if terms.service_tier is None and isinstance(asked, str) and asked.strip().lower() not in _UNTOLD_TIERS:
+    if terms.service_tier is None and isinstance(asked, str) and asked.strip().lower() not in STANDARD:
         terms = terms._replace(service_tier=asked)
         if terms.reported is None:
             terms = terms.because(CostReason.TIER_NOT_TOLD)
@@ -172,7 +175,7 @@ def _with_window(request: Request, answer: Mapping[str, Any], terms: Terms) -> T
     else:
         window = window or SOONEST
         openai_jobs.keep_window(provider, response_id, window)
-    if (terms.service_tier or "default").lower() not in _UNTOLD_TIERS:
+    if (terms.service_tier or "default").lower() not in STANDARD:
         return terms  # windows are of standard processing
     if window is not None:
         return terms._replace(processing=None if window == SOONEST else f"window_{window}")
@@ -200,7 +203,8 @@ def _with_tools(request: Request, answer: object, model: str | None, terms: Term
         fallbacks = request.body.get("models")
         models = (request.model, model, *(fallbacks if isinstance(fallbacks, list) else ()))
         terms = terms.without(hosted_tools.implied(request.host.provider, models))
-        if said == "chat" and (hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)):
+        may_cost = hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)
+        if may_cost and request.route.name in _UNTOLD_TOOLS:
             terms = terms.because(CostReason.TOOL_USE_NOT_REPORTED)
     if used.get("web_searches") and said == "responses" and _kind_matters(request, model, tools):
         return terms.because(CostReason.SEARCH_KIND_UNKNOWN)

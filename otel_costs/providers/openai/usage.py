@@ -10,12 +10,14 @@ one that is not in the list is read for a `usage` object.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING
 from typing import Any, Final
 
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.jobs import FAILED, is_over
 from otel_costs.usage import NOTHING, Usage
 from otel_costs.usage.merging import has_usage, in_one, with_reported
+from otel_costs.usage.numbers import EXACT, number
 from otel_costs.usage.reported import read, unaccounted
 from otel_costs.values import audio_length
 from otel_costs.values.audio_length import Sound
@@ -90,10 +92,19 @@ PRICED_BY_SIZE: Final = ("images/", "videos")
 
 
 def usage_in(body: object) -> object:
-    """Return the usage object of a body, None if it has none; Groq's streams have it in a field of their own."""
+    """Return the usage object of a body, None if it has none.
+
+    Groq's streams have it in a field of their own, others in a choice. Whether what a choice says is in what the body
+    says, nobody knows: where they differ, it is among the keys without a meaning.
+    """
     if not isinstance(body, dict):
         return None
-    usage = body.get("usage")
+    usage, choices = body.get("usage"), body.get("choices")
+    if isinstance(choices, list) and any("usage" in one for one in choices if isinstance(one, dict)):
+        found = [one["usage"] for one in choices if isinstance(one, dict) and has_usage(one.get("usage"))]
+        usage = usage if has_usage(usage) or not found else found[0]
+        if isinstance(usage, dict) and (others := [other for other in found if other != usage]):
+            usage = {**usage, "choices": others}
     elsewhere = _dig(body, "x_groq", "usage") if "x_groq" in body else None
     return usage if elsewhere is None else in_one((usage, elsewhere))
 
@@ -237,11 +248,22 @@ def _of_transcript(body: object, request: _Json, provider: str | None) -> Usage 
     if (found := _of_tokens(body, request, provider)) is not None:
         return heard(found)
     if isinstance(body, dict) and has_usage(length := body.get("duration")):
-        return _listened(length)
+        return _listened(length) if provider not in _BILL_WHOLE_SECONDS else _begun(length)
     length = audio_length.uploaded_seconds(request.get("file"))
     if length is None and isinstance(body, str):
         length = audio_length.last_timestamp(body)
     return None if length is None else replace(_listened(length), estimated=True)
+
+
+_BILL_WHOLE_SECONDS: Final = frozenset({"openai", "azure.ai.openai", None})
+
+
+def _begun(length: object) -> Usage:
+    """Return the seconds that have begun: a sound of 8.47 s is billed as 9, in OpenAI's reference of translations."""
+    exact = number(length)
+    if exact is None or exact == (whole := exact.to_integral_value(ROUND_CEILING, context=EXACT)):
+        return _listened(length)
+    return replace(_listened(whole), estimated=True)
 
 
 def heard(usage: Usage) -> Usage:
@@ -319,11 +341,11 @@ ENDPOINTS: Final[Mapping[str, Callable[[object, _Json, str | None], Usage | None
 }
 
 
-def _image_tool(body: _Json, _: _Json) -> Iterator[ModelUsage]:
+def _image_tool(body: _Json, request: _Json) -> Iterator[ModelUsage]:
     body = response_of(body)
     spent = _dig(body, "tool_usage", "image_gen")
     if isinstance(spent, dict) and has_usage(spent) and (usage := _drawn(spent)):
-        tools = hosted_tools.objects(body.get("tools"))
+        tools = hosted_tools.asked(body, request)
         models = [_name(tool, "model") for tool in tools if _type(tool) == "image_generation"]
         named = next(filter(None, models), None)
         yield ModelUsage(named or IMAGE_TOOL_MODEL, usage if named else replace(usage, estimated=True))

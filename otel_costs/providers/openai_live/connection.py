@@ -1,7 +1,6 @@
 """One connection of a Live session: each event that is sent or received, and what it changes."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from functools import partial
 from secrets import token_hex
 from time import time_ns
@@ -20,6 +19,7 @@ from otel_costs.providers.openai_realtime import frames
 from otel_costs.providers.openai_realtime.configuration import Configuration
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.runtime import background
+from otel_costs.usage.numbers import EXACT, quotient
 from otel_costs.values.json_objects import parsed
 
 Event = Mapping[str, Any]
@@ -106,7 +106,7 @@ class LiveConnection:
         usage = self._usage
         if usage is None or not usage.is_refused or not self._delegations.is_idle:
             return
-        if self._transcript.speaks("assistant", int(usage.seconds * 1000)):
+        if self._transcript.speaks("assistant", int(EXACT.multiply(usage.seconds, 1000))):
             return
         if (refusal := usage.renew()) is not None:
             raise refusal
@@ -129,8 +129,8 @@ class LiveConnection:
     def _play(self) -> None:
         """Note how far the session has got, by its sound and by its transcripts."""
         if self._usage is not None:
-            heard = Decimal(self._heard_bytes) / self._bytes_per_second
-            self._usage.play(max(heard, Decimal(self._transcript.until_ms) / 1000))
+            heard = quotient(self._heard_bytes, self._bytes_per_second)
+            self._usage.play(max(heard, quotient(self._transcript.until_ms, 1000)))
 
     # The service's events.
 

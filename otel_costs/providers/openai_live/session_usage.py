@@ -24,6 +24,7 @@ from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
 from otel_costs.runtime import background, telemetry
 from otel_costs.sessions.reservations import BudgetExceeded
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 from otel_costs.usage.reported import read
 from otel_costs.values.recent import Recent
 
@@ -140,7 +141,8 @@ class SessionUsage:
             return False
         self._unknown += tuple(key for key in found.unknown if key not in self._unknown)
         refused = dict.fromkeys((*self._invalid, *found.invalid))
-        self._invalid = tuple(unit for unit in refused if unit not in found.quantities)  # until it is told rightly
+        # Until it is told rightly; what was cut to its whole is told, and wrong.
+        self._invalid = tuple(unit for unit in refused if unit in found.invalid or unit not in found.quantities)
         if _UNIT not in found.quantities:
             return False
         for unit, quantity in found.quantities.items():
@@ -159,7 +161,7 @@ class SessionUsage:
         seconds = self._reported.get(_UNIT)
         if self._is_over or self._expires_at is None or seconds is None or seconds < self._next_note_s:
             return
-        self._next_note_s = min(seconds * 2, seconds + NOTED_EVERY_S)
+        self._next_note_s = EXACT.add(seconds, min(seconds, Decimal(NOTED_EVERY_S)))
         self._bill(observer, self._so_far(), CostReason.SESSION_NOT_ENDED, ended=False)
         background.put(telemetry.never_raises("count a note of a session")(self.renew))
 

@@ -5,10 +5,10 @@ speak, or a long one; or until they fill a message.
 """
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs.messages import Draft
+from otel_costs.usage.numbers import quotient
 from otel_costs.values import sanitize
 
 PAUSE_MS: Final = 1000
@@ -35,7 +35,7 @@ class Utterance:
     @property
     def draft(self) -> Draft:
         """The message that it is."""
-        seconds = Decimal(self.end_ms - self.start_ms) / 1000
+        seconds = quotient(self.end_ms - self.start_ms, 1000)
         return Draft(self.role, "audio", "".join(self._texts).strip(), audio_seconds=seconds)
 
 

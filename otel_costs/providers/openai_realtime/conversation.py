@@ -6,7 +6,6 @@ comes before the user has said the next thing.
 
 import time
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.pending_items import PendingItems
 from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.runtime import background
+from otel_costs.usage.numbers import quotient
 from otel_costs.values import sanitize
 
 COMMIT: Final = "commit"
@@ -162,7 +162,7 @@ class Items:
         item = self._pending.get(item_id)
         heard_ms = milliseconds(heard_ms)
         if item is not None and heard_ms is not None:
-            item.heard_s = Decimal(heard_ms) / 1000
+            item.heard_s = quotient(heard_ms, 1000)
 
     def playback_over(self) -> None:
         """Write the assistant's messages that the user may have interrupted until now."""

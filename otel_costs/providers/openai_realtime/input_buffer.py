@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from otel_costs.providers.openai_realtime.sound import PassingAudio
+from otel_costs.usage.numbers import quotient
 
 
 class InputBuffer:
@@ -31,7 +32,7 @@ class InputBuffer:
         """Note where it heard speech end."""
         ended_ms = milliseconds(event.get("audio_end_ms"))
         if ended_ms is not None and self._began_ms is not None and ended_ms >= self._began_ms:
-            self._speech_s = Decimal(ended_ms - self._began_ms) / 1000
+            self._speech_s = quotient(ended_ms - self._began_ms, 1000)
 
     def take(self, bytes_per_second: int) -> tuple[PassingAudio, Decimal | None]:
         """Return the sound since the last commit and its seconds, of speech if it is known; begin anew."""

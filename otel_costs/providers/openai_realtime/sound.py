@@ -9,14 +9,13 @@ from typing import Final
 from otel_costs import messages
 from otel_costs.messages import Recording
 from otel_costs.runtime import background
+from otel_costs.usage.numbers import quotient, to_milliseconds
 
 BATCH: Final = 8
 """Pieces that are hashed together: so many of them, a second or two, exist a moment longer than for the application."""
 
 WAITING: Final = 256
 """Pieces that may wait. Past that, what brings them so fast is no microphone, and takes part in the work."""
-
-_MILLI: Final = Decimal("0.001")
 
 
 class PassingAudio:
@@ -54,7 +53,7 @@ class PassingAudio:
 
     def seconds(self, bytes_per_second: int) -> Decimal | None:
         """Return how long it is, to the millisecond; None if there is none."""
-        return (Decimal(self.size) / bytes_per_second).quantize(_MILLI) if self.size else None
+        return to_milliseconds(quotient(self.size, bytes_per_second)) if self.size else None
 
     def _digest(self) -> None:
         waiting = self._waiting

@@ -18,6 +18,7 @@ from otel_costs.providers.openai_realtime.configuration import PCM_BYTES_PER_SEC
 from otel_costs.providers.openai_realtime.owner import Owner
 from otel_costs.providers.openai_realtime.sound import PassingAudio
 from otel_costs.runtime import background, telemetry
+from otel_costs.usage.numbers import EXACT
 from otel_costs.values import sanitize
 from otel_costs.values.json_objects import parsed
 
@@ -57,7 +58,7 @@ class Translation:
             self._advance.renew(self._owner.payer(), {"audio_seconds": seconds})
             if (refusal := self._advance.refusal) is not None:
                 raise refusal
-        self._look_at_bytes = int(self._advance.until_s * PCM_BYTES_PER_SECOND)
+        self._look_at_bytes = int(EXACT.multiply(self._advance.until_s, PCM_BYTES_PER_SECOND))
         self._entered.add(data)
 
     def received(self, frame: str | bytes) -> None:

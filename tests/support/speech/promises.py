@@ -204,11 +204,12 @@ class Retries:
         assert recorded.call[names.COST_STATUS] != "unpriced"
         assert len(recorded.spans) == 1
 
-    def test_gives_up(self, driver: Driver, recorded: Recorded) -> None:
-        """A call whose last attempt is refused costs nothing."""
-        driver.service.faults = [Said({}, status=503, headers=AT_ONCE)] * 5
+    @pytest.mark.parametrize(("status", "usd"), [(429, "0"), (503, None)])
+    def test_gives_up(self, status: int, usd: str | None, driver: Driver, recorded: Recorded) -> None:
+        """A call whose last attempt is refused costs nothing; of one that failed nobody knows."""
+        driver.service.faults = [Said({}, status=status, headers=AT_ONCE)] * 5
         with pytest.raises(driver.refusal):
             driver.transcribe()
         assert len(driver.service.asked) == 3
-        assert recorded.call[names.COST_USD] == "0"
+        assert recorded.call.get(names.COST_USD) == usd
         assert len(recorded.spans) == 1
