@@ -33,7 +33,7 @@ class Reader(Protocol):
 
 
 class Filter(Protocol):
-    """What stands between the body and the application."""
+    """What stands between the body, an event stream, and the application."""
 
     def feed(self, chunk: bytes) -> bytes:
         """Return those of the next bytes of the body that the application gets."""
@@ -50,13 +50,16 @@ class Watch:
     Reader and filter fail apart: what we asked for is kept from the application whatever becomes of our record.
     """
 
-    __slots__ = ("_before", "_ending", "_filter", "_reader", "ended", "has_begun", "running")
+    __slots__ = ("_before", "_ending", "_filter", "_hidden", "_reader", "ended", "has_begun", "keeps_length", "running")
 
     def __init__(self, reader: Reader | None, filtered: Filter | None) -> None:
         self._reader, self._filter = reader, filtered
         self._ending = threading.Lock()
         self._before = id(sys.exc_info()[1])
         self.ended = False
+        self.keeps_length = False
+        """Whether the application gets as many bytes as there are: blank lines at the end for what is hidden."""
+        self._hidden = 0
         self.has_begun = False
         """Whether the body is, or was, read."""
         self.running = False
@@ -76,21 +79,27 @@ class Watch:
         if self._filter is None:
             return chunk
         try:
-            return self._filter.feed(chunk)
+            shown = self._filter.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return chunk
+        if self.keeps_length:
+            self._hidden += len(chunk) - len(shown)
+        return shown
 
     def flush(self) -> bytes:
-        """Return what was held back."""
+        """Return what is left for the application, at the end of the body."""
         try:
-            return b"" if self._filter is None else self._filter.flush()
+            rest = b"" if self._filter is None else self._filter.flush()
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:filter", "otel_costs could not filter a stream", error=error)
-            return b""
+            rest = b""
+        return rest + b"\n" * (self._hidden - len(rest)) if self.keeps_length else rest
 
-    held_back = flush
-    """The same, before an error."""
+    def held_back(self) -> bytes:
+        """Return what was held back, before an error: an event that it cuts short has no blank line behind it."""
+        self.keeps_length = False
+        return self.flush()
 
     def read_out(self) -> None:
         """The body was read to its end."""
@@ -151,8 +160,7 @@ def watch(response: Any, reader: Reader | None, filtered: Filter | None = None) 
     is_plain = headers.get("content-encoding", "").lower() in ("", "identity")
     compressed = None if is_plain else Compressed.of(response, state)
     response.stream = _Followed(response.stream, state, compressed)
-    if filtered is not None and is_plain and "content-length" in headers:
-        del headers["content-length"]  # it counts what is hidden
+    state.keeps_length = filtered is not None and is_plain and "content-length" in headers
     unfinished.add(state, response, state.end_from_finalizer)
 
 
