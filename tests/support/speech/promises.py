@@ -204,9 +204,9 @@ class Retries:
         assert recorded.call[names.COST_STATUS] != "unpriced"
         assert len(recorded.spans) == 1
 
-    @pytest.mark.parametrize(("status", "usd"), [(429, "0"), (503, None)])
+    @pytest.mark.parametrize(("status", "usd"), [(429, "0"), (503, "0"), (504, None)])
     def test_gives_up(self, status: int, usd: str | None, driver: Driver, recorded: Recorded) -> None:
-        """A call whose last attempt is refused costs nothing; of one that failed nobody knows."""
+        """A call whose last attempt is refused costs nothing; of one that timed out nobody knows."""
         driver.service.faults = [Said({}, status=status, headers=AT_ONCE)] * 5
         with pytest.raises(driver.refusal):
             driver.transcribe()
