@@ -187,6 +187,14 @@ class CostReason(StrEnum):
         "The cost that the provider or your program reported is no amount of money, and was not taken.",
         "Correct what reports it: a finite amount that is not negative, as a decimal string or a number.",
     )
+    REPORTED_FEE_ALONE = (
+        "reported_fee_alone",
+        (
+            "A gateway reported its own fee for a call with a key of yours, and not what the model's provider bills;"
+            " the cost is by the list of prices, without the fee."
+        ),
+        "Compare with the invoices of both.",
+    )
     REQUEST_REFUSED = (
         "request_refused",
         "The provider answered with an error status for which it bills nothing; the cost of zero is known.",

@@ -24,6 +24,8 @@ _TEXT: Final = frozenset({"output_reasoning_tokens", "output_citation_tokens", "
 _CACHED: Final = frozenset({"cache_read_tokens", "cache_write_tokens"})
 
 _OTHER_COUNTS: Final = frozenset({"credits", "requests"})
+_SIZES: Final = frozenset({"4g", "16g", "64g"})
+_NO_SIZE: Final[frozenset[str]] = frozenset()
 
 _ORDER: Final = {unit: number for number, unit in enumerate(DIMENSIONS)}
 
@@ -100,13 +102,26 @@ def _terms(factors: Mapping[str, int]) -> Terms:
 
 
 def _is_covered(unit: str, units: tuple[str, ...], covered_by: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether what is billed in place of `unit` is used: that unit, or a part of it which is not of another size."""
     names = (unit, *WHOLES.get(unit, ())) if covered_by else ()
-    return any(other in units for name in names for other in covered_by.get(name, ()))
+    covering = {other for name in names for other in covered_by.get(name, ())}
+    return bool(covering) and any(
+        used in covering or (not covering.isdisjoint(WHOLES.get(used, ())) and _is_of_size(used, unit))
+        for used in units
+    )
+
+
+def _is_of_size(one: str, other: str) -> bool:
+    return DIMENSIONS.get(one, _NO_SIZE) & _SIZES <= DIMENSIONS.get(other, _NO_SIZE)
 
 
 def _is_another_count(unit: str, units: tuple[str, ...], priced: Mapping[str, Rate]) -> bool:
-    """Whether `unit` counts what this price is for: a service's credits; requests, where it has no fee for each."""
-    return unit in _OTHER_COUNTS and unit not in priced and any(priced_as(other, priced) for other in units)
+    """Whether `unit` counts what this price is for: requests, where it has no fee for each; credits of a speech service
+    beside what is spoken or heard. Beside tokens nobody knows what credits are."""
+    if unit not in _OTHER_COUNTS or unit in priced:
+        return False
+    lines = {priced_as(other, priced) for other in units} - {None}
+    return bool(lines) if unit == "requests" else any("tokens" not in DIMENSIONS[line] for line in lines if line)
 
 
 def priced_as(unit: str, priced: Mapping[str, Rate]) -> str | None:
@@ -138,7 +153,8 @@ def _doubts(
             yield Doubt(CostReason.PART_NOT_PRICED, (_terms(remainder),))
     for charge in charges:
         if charge.rate.estimate:
-            yield Doubt(CostReason.RATE_ESTIMATED, (charge.terms,))
+            # What is charged of every call, as its request is, has no quantity to be more than zero.
+            yield Doubt(CostReason.RATE_ESTIMATED, (charge.terms,) if charge.terms else ())
         if not sized and charge.unit in _SIZED_UNITS:
             yield Doubt(CostReason.SIZE_NOT_PRICED, (charge.terms,))
 

@@ -189,6 +189,8 @@ SOURCES: Final[Mapping[str, Mapping[str, Meaning]]] = {
         "num_cached_tokens": "cache_read_tokens",
         "prompt_audio_seconds": "input_audio_seconds",
         "audio_tokens": "input_audio_tokens",
+        "pages_processed": "input_document_pages",  # OCRUsageInfo
+        "doc_size_bytes": Kind.FREE,
     },
     "Writer, dev.writer.com/api-reference: completion_token_details": {},
     "Inception, docs.inceptionlabs.ai/api-reference; OpenAI's organization usage": {

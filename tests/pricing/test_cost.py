@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from otel_costs.pricing import Cost, price
+from otel_costs.pricing import Cost, PriceBook, price
+from otel_costs.pricing.price_file import parse
 from otel_costs.usage import Usage
 
 MILLION = {"input_tokens": 1_000_000, "output_tokens": 100_000}
@@ -44,18 +45,60 @@ def test_a_single_prompt_crosses_its_threshold() -> None:
     assert (found.total, found.status) == (Decimal("27.5"), "priced")
 
 
+FEES = """
+version: acme-1
+currency: USD
+prices:
+  - provider: acme
+    match: {model: searching}
+    rates:
+      input_tokens: {usd: "1", per: 1000000}
+      output_tokens: {usd: "1", per: 1000000}
+      requests: {usd: "5", per: 1000}
+"""
+
+
 def test_fees_of_each_request() -> None:
-    """Perplexity takes a fee for each request: of how many, the usage must say."""
+    """A fee is taken for each request: of how many, the usage must say."""
+    asked: Any = {"provider": "acme", "prices": PriceBook([parse(FEES, "acme.yaml")], version="1")}
     tokens = {"input_tokens": 1000, "output_tokens": 10}
-    one = price(tokens, provider="perplexity", model="sonar")
-    fee = next(line.amount for line in one.lines if line.unit == "requests")
-    assert one.total is not None
-    unknown = summed(tokens, "sonar", "perplexity")
-    assert (unknown.total, unknown.status, unknown.reason) == (one.total, "estimated", "several_requests")
-    three = summed({**tokens, "requests": 3}, "sonar", "perplexity")
-    assert (three.total, three.status) == (one.total + 2 * fee, "priced")
-    none = price({**tokens, "requests": 0}, provider="perplexity", model="sonar")
-    assert (none.total, none.status) == (one.total - fee, "priced")
+    unknown = summed(tokens, "searching", **asked)
+    assert (unknown.total, unknown.status, unknown.reason) == (Decimal("0.00601"), "estimated", "several_requests")
+    three = summed({**tokens, "requests": 3}, "searching", **asked)
+    assert (three.total, three.status) == (Decimal("0.01601"), "priced")
+    one = price(tokens, model="searching", **asked)
+    assert (one.total, one.status) == (Decimal("0.00601"), "priced")
+    none = price({**tokens, "requests": 0}, model="searching", **asked)
+    assert (none.total, none.status) == (Decimal("0.00101"), "priced")
+
+
+@pytest.mark.parametrize("model", ["sonar", "sonar-pro", "sonar-reasoning-pro"])
+def test_a_fee_that_depends_on_the_size_of_a_search(model: str) -> None:
+    """Perplexity says the cost itself; where it does not, the fee for the largest searches is an estimate."""
+    found = price({"input_tokens": 1000, "output_tokens": 10}, provider="perplexity", model=model)
+    assert (found.status, found.reason) == ("estimated", "rate_estimated")
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        ({"containers_4g": 1, "container_minutes_4g": 20}, "0.12"),
+        ({"containers": 1, "containers_4g": 1, "container_minutes": 20, "container_minutes_4g": 20}, "0.12"),
+        ({"containers_16g": 1, "container_minutes_4g": 20}, "0.60"),  # another one
+        ({"containers": 1, "container_minutes": 20}, "0.03"),
+    ],
+)
+def test_containers_by_the_minute(usage: dict[str, int], usd: str) -> None:
+    """Who knows the minutes is not charged the container as well, whether or not the whole is said."""
+    assert price(usage, provider="openai", model="gpt-5.4").total == Decimal(usd)
+
+
+def test_credits_beside_tokens() -> None:
+    """A speech service counts its bill in them; beside tokens nobody knows what they cost."""
+    found = price({"input_tokens": 1000, "output_tokens": 100, "credits": 3}, provider="openai", model="gpt-4o")
+    assert (found.total, found.status, found.unpriced_units) == (Decimal("0.0035"), "partial", ("credits",))
+    speech = price({"input_characters": 1000, "credits": 500}, provider="elevenlabs", model="eleven_v4")
+    assert speech.status == "priced"
 
 
 def test_the_least_that_is_billed_is_of_each_request() -> None:

@@ -166,6 +166,14 @@ def test_image_tool() -> None:
     assert read_others("responses", body) == (ModelUsage("gpt-image-2", Usage.of(DRAWN)),)
 
 
+@pytest.mark.parametrize("models", [("gpt-image-2", "gpt-image-1"), ("gpt-image-2", None)])
+def test_image_tools_of_several_models(models: tuple[str | None, ...]) -> None:
+    """Their usage is one: it goes to the first, which may not have drawn all of it."""
+    tools = [{"type": "image_generation", "model": model} for model in models]
+    (drawn,) = read_others("responses", {"usage": TOKENS, "tools": tools, "tool_usage": {"image_gen": IMAGE_TOOL}})
+    assert (drawn.model, drawn.usage.estimated) == ("gpt-image-2", True)
+
+
 def test_image_tool_without_a_model() -> None:
     """A tool whose model is not named has the documented default, as an estimate."""
     body = {"usage": TOKENS, "tools": [{"type": "image_generation"}], "tool_usage": {"image_gen": IMAGE_TOOL}}

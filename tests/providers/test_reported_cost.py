@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai.reported_cost import reported_cost
 
 LITELLM = "x-litellm-response-cost"
@@ -82,8 +83,14 @@ def test_the_ambient_context_changes_no_money() -> None:
 
 
 def test_a_fee_without_the_upstream_cost_is_no_cost() -> None:
-    """With a key of one's own, OpenRouter's fee alone would be far too little."""
-    assert reported_cost({"usage": {"cost": 0.001, "is_byok": True}}, {}, "openrouter") == (None, None)
+    """With a key of one's own, OpenRouter's fee alone would be far too little, and the list price is without it."""
+    alone = (None, CostReason.REPORTED_FEE_ALONE)
+    fee = {"cost": 0.001, "is_byok": True}
+    assert reported_cost({"usage": fee}, {}, "openrouter") == alone
+    unsaid = {**fee, "cost_details": {"upstream_inference_cost": None}}
+    assert reported_cost({"usage": unsaid}, {}, "openrouter") == alone
+    assert reported_cost({"usage": {**fee, "cost": 0}}, {}, "openrouter") == (None, None)
+    assert reported_cost({"usage": fee}, {LITELLM: "0.02"}, "openrouter") == (Decimal("0.02"), None)
 
 
 @pytest.mark.parametrize("body", [None, "text", b"", {}, {"usage": None}, {"usage": "x"}, {"usage": {"cost": 5}}])

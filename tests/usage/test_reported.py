@@ -809,3 +809,10 @@ def test_units_of_an_application_are_bounded() -> None:
         found = read_given(told)
         assert sum(unit.startswith("dream_") for unit in found.quantities) == 24
         assert len(found.unknown) == 16
+
+
+def test_pages_of_documents() -> None:
+    """Mistral's OCR counts them; how large the document is costs nothing."""
+    found = read({"pages_processed": 29, "doc_size_bytes": 3002783}, "mistral_ai")
+    assert found is not None
+    assert (found.quantities, found.unknown) == ({"input_document_pages": 29}, ())

@@ -27,10 +27,13 @@ def reported_cost(body: object, headers: Mapping[str, str], provider: str) -> tu
         usage = body.get("usage") if isinstance(body, dict) else None
         reader = _COSTS.get(provider)
         said = [*(reader(usage) if reader and isinstance(usage, dict) else ()), _in_header(headers)]
+        is_fee = provider == "openrouter" and isinstance(usage, dict) and _is_fee_alone(usage)
     except Exception:  # noqa: BLE001
         return None, None
     found = [cost for cost in said if cost is not None]
     usd = next((cost for cost in found if cost is not _REFUSED), None)
+    if is_fee and not found:
+        return None, CostReason.REPORTED_FEE_ALONE
     return usd, CostReason.REPORTED_COST_INVALID if usd is None and found else None
 
 
@@ -46,6 +49,13 @@ def _openrouter(usage: _Json) -> Iterator[Decimal | None]:
     # With a key of one's own, `cost` is OpenRouter's fee alone.
     upstream = _money(_field(usage, "cost_details", "upstream_inference_cost"))
     yield upstream if upstream is None or upstream is _REFUSED else EXACT.add(cost, upstream)
+
+
+def _is_fee_alone(usage: _Json) -> bool:
+    """Whether OpenRouter says what it takes itself, of a call with a key of one's own, and not what the call costs."""
+    fee = _money(usage.get("cost"))
+    upstream = _money(_field(usage, "cost_details", "upstream_inference_cost"))
+    return bool(usage.get("is_byok")) and upstream is None and fee is not None and fee is not _REFUSED and fee > 0
 
 
 def _x_ai(usage: _Json) -> Iterator[Decimal | None]:

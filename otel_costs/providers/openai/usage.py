@@ -348,7 +348,9 @@ def _image_tool(body: _Json, request: _Json) -> Iterator[ModelUsage]:
         tools = hosted_tools.asked(body, request)
         models = [_name(tool, "model") for tool in tools if _type(tool) == "image_generation"]
         named = next(filter(None, models), None)
-        yield ModelUsage(named or IMAGE_TOOL_MODEL, usage if named else replace(usage, estimated=True))
+        # Of several models the usage is one: it goes to the first, which may not have drawn all of it.
+        is_known = named is not None and len(set(models)) == 1
+        yield ModelUsage(named or IMAGE_TOOL_MODEL, usage if is_known else replace(usage, estimated=True))
     for item in hosted_tools.objects(body.get("output")):
         yield from _svg_author(item, {})
 
