@@ -234,6 +234,30 @@ def test_zones_of_a_deployment(deployment: str, usd: str, status: str) -> None:
     assert pricing.price(usage, endpoint="https://other.example", model="prod", **asked).total is None
 
 
+@pytest.mark.parametrize(
+    ("model", "zone", "usd"),
+    [
+        ("gpt-6-sol", "data_zone_us", "2.2"),
+        ("gpt-6-sol", "data_zone_eu", "2.4"),
+        ("gpt-6-sol-2026-09-03", "data_zone_eu", "2.4"),
+        ("gpt-5", "data_zone_eu", "1.375"),
+        ("text-embedding-3-large", "data_zone_us", "0.13"),
+        ("text-embedding-3-large", "data_zone_eu", "0.13"),
+    ],
+)
+def test_one_factor_of_a_data_zone(model: str, zone: str, usd: str) -> None:
+    """A narrower one takes the place of that for all models, and does not multiply it."""
+    text = (
+        "version: t\ncurrency: USD\ndeployments:\n"
+        f"  - {{provider: azure, deployment: prod, model: {model}, zone: {zone}}}\n"
+    )
+    files = (price_file.parse(text, "t.yaml"), *pricing.builtin_prices.builtin_files())
+    found = pricing.price(
+        {"input_tokens": 100_000}, provider="azure", model="prod", at=AT, prices=PriceBook(files, version="t")
+    )
+    assert found.total == Decimal(usd) / 10
+
+
 GOOD = contract('from: 2026-11-01, to: 2026-12-01, currency: EUR, discounts: [{percent: "1"}]')
 
 
