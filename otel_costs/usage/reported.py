@@ -19,8 +19,6 @@ from otel_costs.usage.units import UNITS
 _MAX_KEY: Final = 64  # characters of a path that is named
 _MAX_DEPTH: Final = 8
 _MAX_NUMBERS: Final = 1000  # of groups without a meaning: beyond them it is enough to know that there are any
-_MAX_OWN: Final = 24
-"""Units of an application's own that are kept of a usage, the first ones: a record has place for so many attributes."""
 _MODALITIES: Final = frozenset({"text", "audio", "image", "video"})
 _WRITES: Final = frozenset({"cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
 _PARTS_ALONE: Final = _WRITES | {"paused_seconds"}
@@ -51,15 +49,12 @@ def read_given(usage: Mapping[str, object], provider: str | None = None) -> Usag
     """Return a usage that an application gives, in units or in a provider's own keys; never raises.
 
     What has the form of a unit's name is a quantity, also where we know no such unit: a price file may have its price.
-    The first 24 of those are; others are named in `Usage.unknown`.
     """
     try:
         if UNITS.issuperset(usage):
             return Usage.of(usage)
         reported = any(key in KEYS and key not in UNITS for key in usage)
         own = {key: value for key, value in usage.items() if _is_own(key, value, reported=reported)}
-        for key in [key for key in own if key not in UNITS][_MAX_OWN:]:
-            del own[key]
         reading = _Reading()
         reading.read(_GIVEN if reported else {}, {key: usage[key] for key in usage if key not in own}, "", 0)
         if reported:

@@ -19,6 +19,7 @@ select
     cost_usd,
     cost_reason,
     cost_source,
+    error_type,
     start_time,
     end_time,
     input_tokens,

@@ -802,15 +802,6 @@ def test_what_was_cached_may_be_sound(provider: str | None, total: dict[str, int
     assert not found.estimated
 
 
-def test_units_of_an_application_are_bounded() -> None:
-    """A record has place for so many; what is too much is said."""
-    usage = {**CHAT, **{f"dream_{number}": number + 1 for number in range(200)}}
-    for told in (usage, {key: value for key, value in usage.items() if key not in CHAT}):
-        found = read_given(told)
-        assert sum(unit.startswith("dream_") for unit in found.quantities) == 24
-        assert len(found.unknown) == 16
-
-
 def test_pages_of_documents() -> None:
     """Mistral's OCR counts them; how large the document is costs nothing."""
     found = read({"pages_processed": 29, "doc_size_bytes": 3002783}, "mistral_ai")
