@@ -142,6 +142,8 @@ def _usage(pairs: Iterable[str]) -> Mapping[str, int | Decimal]:
     for unit in usage.invalid:
         if unit not in usage.quantities:
             raise click.UsageError(f"{found[unit]!r} is no quantity of {unit}")
+        if usage.quantities[unit] == Usage.of({unit: found[unit]}).quantities[unit]:  # it was not cut: its parts are
+            raise click.UsageError(f"the parts of {unit} are more than the whole together; totals include their parts")
         raise click.UsageError(f"{unit} are more than the whole that they are a part of; totals include their parts")
     return usage.quantities
 

@@ -92,7 +92,10 @@ def test_wrong_usage_is_a_wrong_call() -> None:
         assert hint in said.stderr
     said = run("price", "gpt-4o", "input_tokens=3", "cache_read_tokens=4")
     assert said.exit_code == 2
-    assert "more than the whole" in said.stderr
+    assert "cache_read_tokens are more than the whole" in said.stderr
+    said = run("price", "gpt-4o", "input_tokens=100", "input_text_tokens=80", "input_audio_tokens=80")
+    assert said.exit_code == 2
+    assert "the parts of input_tokens are more than the whole together" in said.stderr
 
 
 def test_the_time_decides_which_price_holds(tmp_path: Path) -> None:
