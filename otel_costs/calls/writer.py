@@ -25,7 +25,7 @@ from otel_costs.calls.message_log import Conversation
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages import content
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.runtime import background, decision_log, telemetry
+from otel_costs.runtime import background, decision_log, signal_handlers, telemetry
 from otel_costs.sessions import shared_budgets
 from otel_costs.usage.units import COUNTS
 from otel_costs.values import sanitize
@@ -44,7 +44,9 @@ def write(call: Call, read: Callable[[], Reading], error: str | None = None, *, 
     """
     try:
         found = read()
-    except Exception as bug:  # noqa: BLE001
+    except Exception as bug:
+        if signal_handlers.raised(bug):
+            raise
         key, said = f"bug:answer:{call.provider}", "otel_costs could not read an answer of provider %s"
         telemetry.warn_once(key, said, call.provider, error=bug)
         found = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))

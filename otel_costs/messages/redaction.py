@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Final, TypeVar
 
 from otel_costs.messages.drafts import Draft
-from otel_costs.runtime import telemetry
+from otel_costs.runtime import background, signal_handlers, telemetry
 from otel_costs.semconv import ENV_REDACT
 
 Redactor = Callable[[str, Draft], str | None]
@@ -72,9 +72,9 @@ def redacted(text: str, draft: Draft) -> str | None:
         if hasattr(left, "close"):
             left.close()  # a coroutine would warn that it was never awaited
         fault = f"returned {type(left).__name__} instead of str"
-    except KeyboardInterrupt:
-        raise  # somebody waits at a terminal, and a flush is done in the application's own thread
-    except BaseException as error:  # noqa: BLE001  # SystemExit too: the record is written without the content
+    except BaseException as error:  # SystemExit too: the record is written without the content
+        if signal_handlers.raised(error):
+            raise
         fault = f"raised {type(error).__name__}"  # its text may quote the content
     telemetry.warn_once("redact", "The redactor %s: content is dropped, costs are kept.", fault)
     return None
@@ -170,6 +170,9 @@ def _is_main(name: str, main: ModuleType) -> bool:
 
 def _is_executing(module: object) -> bool:
     return module is sys.modules.get("__main__") or getattr(getattr(module, "__spec__", None), "_initializing", False)
+
+
+background.foreign.append(is_set)
 
 
 def forget() -> None:

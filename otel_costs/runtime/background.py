@@ -4,11 +4,13 @@ A span, a ledger record, messages and metrics cost several times what a user's c
 only notes its times and keeps the bytes of its answer, and a job does the rest a moment later. In a program that mostly
 waits, a thread of ours does it meanwhile. In one that keeps a processor busy a thread would but take the interpreter
 from the application and give it back, so who brings the `BATCH`th does them all: one after the other they cost half of
-what each would by itself. Nothing is dropped, unless a job never comes back. Whoever flushes a provider or shuts it
-down has them done first.
+what each would by itself, unless code of others runs in them that may wait: a redactor, an exporter that sends each
+record at once. Nothing is dropped, unless a job never comes back. Whoever flushes a provider or shuts it down has them
+done first, in a thread of ours, and waits: what a signal handler of the application raises meanwhile is raised there.
 """
 
 import os
+import queue
 import sys
 import threading
 import time
@@ -16,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from otel_costs.runtime import telemetry
+from otel_costs.runtime import signal_handlers, telemetry
 from otel_costs.runtime.patching import Patches
 
 Job = Callable[[], object]
@@ -32,7 +34,10 @@ SLOW_S: Final = 0.05
 
 ALONE_S: Final = 5.0
 """How long those who bring jobs leave them to the thread after a slow one, unless `BATCH` in a row are quick: on a busy
-machine any job may wait for a processor."""
+machine any job may wait for a processor. After one that took longer than a hundredth of it, longer."""
+
+ALONE_TIMES: Final = 100
+"""As many times as long as the slow one took, if that is more."""
 
 LIMIT: Final = 512
 """Jobs that may wait while somebody is busy with one; a job may hold the bytes of an answer."""
@@ -69,7 +74,7 @@ _STUCK: Final = (
 
 
 class JobQueue:
-    """A queue of jobs and the daemon thread that does them, one after the other, in the order they came."""
+    """A queue of jobs and the daemon threads that do them, one after the other, in the order they came."""
 
     def __init__(self) -> None:
         self.renew()
@@ -80,6 +85,8 @@ class JobQueue:
             deque()
         )  # append is atomic: a finalizer may call it while its thread is in the middle of it
         self._thread: threading.Thread | None = None
+        self._drainer: threading.Thread | None = None
+        self._drains: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._waiting = threading.Event()
         self._busy = threading.Lock()
@@ -98,7 +105,7 @@ class JobQueue:
         return self._doing == threading.get_ident()
 
     def open(self) -> bool:
-        """Start the thread if it does not run, and return whether it does; it may not when the interpreter ends.
+        """Start the threads if they do not run, and return whether they do; they may not when the interpreter ends.
 
         A finalizer cannot start it: call this before there is one that puts a job.
         """
@@ -108,12 +115,15 @@ class JobQueue:
             return False  # `start` would wait for ever
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
-                thread = threading.Thread(target=self._work, name="otel_costs", daemon=True)
+                works = self._work, self._serve
+                thread, drainer = (threading.Thread(target=work, name="otel_costs", daemon=True) for work in works)
                 try:
                     thread.start()
+                    self._thread = thread
+                    drainer.start()
+                    self._drainer = drainer
                 except RuntimeError:
                     return False
-                self._thread = thread
         return True
 
     def put(self, job: Job) -> None:
@@ -124,7 +134,10 @@ class JobQueue:
         self._put_at = time.perf_counter()
         waiting = len(self._jobs)
         if waiting > LIMIT or (waiting >= BATCH and self._put_at >= self._alone_until):
-            self._do_batch()
+            if self._put_at < self._alone_until or may_wait():
+                self._leave_to_thread()
+            else:
+                self._do_batch()
         elif not self._waiting.is_set():
             if self.open():
                 self._waiting.set()
@@ -139,9 +152,32 @@ class JobQueue:
         self._jobs.append(job)
 
     def drain(self, timeout_s: float = DRAIN_S) -> bool:
-        """Do what waits, here and now, and return whether all is done. Within a job it does nothing."""
+        """Have what waits done now, and return whether all is done. Within a job it does nothing.
+
+        It is done by a thread of ours: a job may not come back, and what a signal handler raises here is not ours.
+        """
         if self.is_working():
             return False
+        if not self.waiting():
+            return True
+        if self._drainer is None or not self._drainer.is_alive() or sys.is_finalizing():
+            return self._drain(timeout_s)  # none is started here, which may be a signal handler
+        done = threading.Event()
+        found: list[bool] = []
+
+        def drain() -> None:
+            found.append(self._drain(timeout_s))
+            done.set()
+
+        self._drains.put(drain)
+        return done.wait(timeout_s) and found[0]
+
+    def _serve(self) -> None:
+        while True:
+            self._drains.get()()
+
+    def _drain(self, timeout_s: float) -> bool:
+        """Do what waits, here and now."""
         end = time.monotonic() + timeout_s
         while (left_s := end - time.monotonic()) > 0:
             if self._jobs:
@@ -169,14 +205,32 @@ class JobQueue:
             self._paused = False
             self._busy.release()
 
+    def _leave_to_thread(self) -> None:
+        """Let the thread do what waits, at once; past the limit, wait for the job under way, unless that is stuck."""
+        if self.is_working():
+            return
+        if not self.open():
+            self.drain()
+            return
+        self._alone_until = max(self._alone_until, self._put_at + ALONE_S)
+        self._waiting.set()
+        if len(self._jobs) > LIMIT and not self._is_stuck:
+            if self._busy.acquire(timeout=WAIT_S):
+                self._busy.release()
+            else:
+                self._say_stuck()
+
+    def _say_stuck(self) -> None:
+        self._is_stuck = True
+        telemetry.warn_once("stuck", _STUCK, WAIT_S, MOST)
+
     def _do_batch(self) -> None:
         """Do what waits for at most `BATCH_S`, unless somebody is at it; past the limit, wait for them."""
         if self.is_working():
             return
         waits = len(self._jobs) > LIMIT and not self._is_stuck
         if not self._do_oldest(WAIT_S if waits else 0, BATCH_S) and waits:
-            self._is_stuck = True
-            telemetry.warn_once("stuck", _STUCK, WAIT_S, MOST)
+            self._say_stuck()
 
     def _do_oldest(self, wait_s: float = -1, for_s: float = 0) -> bool:
         """Do the oldest job, one at a time in the whole process; go on for `for_s` seconds while they are quick.
@@ -193,8 +247,8 @@ class JobQueue:
                 while self._jobs:
                     _do(self._jobs.popleft())
                     began, begun = begun, time.perf_counter()
-                    if begun - began > SLOW_S:
-                        self._alone_until, self._quick = begun + ALONE_S, 0
+                    if (took := begun - began) > SLOW_S:
+                        self._alone_until, self._quick = begun + max(ALONE_S, ALONE_TIMES * took), 0
                         break
                     self._quick += 1
                     if self._quick >= BATCH:
@@ -238,11 +292,19 @@ class JobQueue:
 def _do(job: Job) -> None:
     try:
         job()
-    except KeyboardInterrupt:
-        raise  # somebody waits at a terminal, and a drain is done in the application's own thread
-    except BaseException as error:  # noqa: BLE001  # an exporter may raise anything, SystemExit too
+    except BaseException as error:  # an exporter may raise anything, SystemExit too
         telemetry.warn_once("bug:job", "otel_costs could not record a call", error=error)
+        if signal_handlers.raised(error):
+            raise
 
+
+def may_wait() -> bool:
+    """Return whether jobs run code of others that may wait for something."""
+    return any(asked() for asked in foreign) or telemetry.exports_at_once()
+
+
+foreign: Final[list[Callable[[], bool]]] = []
+"""Who knows of code of others that jobs run, and is asked whether there is any now."""
 
 _queue: Final = JobQueue()
 """That of the process."""

@@ -17,6 +17,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Tracer, TracerProvider
 
 from otel_costs import semconv as names
+from otel_costs.runtime import signal_handlers
 from otel_costs.usage import Usage
 
 log = logging.getLogger("otel_costs")
@@ -72,7 +73,9 @@ def never_raises(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
             try:
                 return function(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
+                if signal_handlers.raised(error):
+                    raise
                 warn_once(f"bug:{what}", f"otel_costs could not {what}; the application is not affected", error=error)
                 return None
 
@@ -186,6 +189,21 @@ class Telemetry:
             logger_provider or logs.get_logger_provider(),
         )
 
+
+def exports_at_once() -> bool:
+    """Return whether somebody has each span or record exported when it ends, in whichever thread that is."""
+    tracer_provider, _, logger_provider = current().global_or_given()
+    for provider, of, processors in (
+        (tracer_provider, "_active_span_processor", "_span_processors"),
+        (logger_provider, "_multi_log_record_processor", "_log_record_processors"),
+    ):
+        for found in getattr(getattr(provider, of, None), processors, None) or ():
+            if type(found).__name__ in _AT_ONCE:
+                return True
+    return False
+
+
+_AT_ONCE: Final = frozenset({"SimpleSpanProcessor", "SimpleLogRecordProcessor"})
 
 _Counts = dict[Any, tuple[Telemetry, Mapping[str, Any], Context, int, int]]
 _gathered: Final[_Counts] = {}

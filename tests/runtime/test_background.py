@@ -1,15 +1,21 @@
 """Work that is done after the user's call."""
 
 import os
+import signal
 import threading
 import time
 from types import SimpleNamespace
 
 import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_costs.runtime import background
+import otel_costs
+from otel_costs.messages import redaction
+from otel_costs.runtime import background, telemetry
 from otel_costs.runtime.background import BATCH, LIMIT, MOST, JobQueue
+from otel_costs.runtime.telemetry import Telemetry
 from tests.support.collector import PATIENCE_S
 from tests.support.recorded import Recorded, instrumented
 
@@ -49,6 +55,7 @@ def however_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "GATHER_S", PATIENCE_S)
     monkeypatch.setattr(background, "SLOW_S", PATIENCE_S)
     monkeypatch.setattr(background, "ALONE_S", PATIENCE_S)
+    monkeypatch.setattr(background, "may_wait", lambda: False)
 
 
 @pytest.mark.usefixtures("however_slow")
@@ -58,9 +65,9 @@ def test_who_brings_many_does_them() -> None:
     for number in range(BATCH * 3):
         jobs.put(lambda number=number: done.append((number, threading.get_ident())))  # type: ignore[misc]
     assert len(done) > BATCH * 2
+    assert {thread for _, thread in done} == {threading.get_ident()}
     assert jobs.drain(PATIENCE_S)
     assert [number for number, _ in done] == list(range(BATCH * 3))
-    assert {thread for _, thread in done} == {threading.get_ident()}
 
 
 def test_who_brings_a_job_waits_for_nobody() -> None:
@@ -118,6 +125,7 @@ def test_a_slow_job_among_quick_ones_changes_little(monkeypatch: pytest.MonkeyPa
     """On a busy machine any job may wait for a processor: after sixteen quick ones those who bring jobs do them."""
     monkeypatch.setattr(background, "ALONE_S", PATIENCE_S)
     monkeypatch.setattr(background, "SLOW_S", -1.0)
+    monkeypatch.setattr(background, "may_wait", lambda: False)
     doers = Doers()
     doers.put(BATCH)
     doers.wait_for(BATCH)
@@ -223,8 +231,9 @@ def test_a_job_that_comes_while_a_drain_waits_is_done_by_it() -> None:
             return self.lock.locked()
 
     jobs._busy = Late()  # type: ignore[assignment]
+    jobs.put_from_finalizer(lambda: done.append("first"))
     assert jobs.drain(PATIENCE_S)
-    assert done == ["late"]
+    assert done == ["first", "late"]
 
 
 def test_a_forked_child_leaves_its_parents_jobs_alone() -> None:
@@ -282,3 +291,71 @@ def test_a_job_that_never_comes_back_does_not_hold_the_application(caplog: pytes
     assert jobs.drain(PATIENCE_S)
     assert done == list(range(MOST))
     assert jobs.waiting() == 0
+
+
+def test_code_of_others_is_left_to_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a redactor is set, who brings jobs does none, however many: it may never come back."""
+    monkeypatch.setattr(background, "may_wait", lambda: True)
+    jobs, block, started, threads = JobQueue(), threading.Event(), threading.Event(), set[int]()
+    jobs.put(lambda: started.set() or block.wait())  # type: ignore[func-returns-value]
+    for _ in range(BATCH * 4):
+        jobs.put(lambda: threads.add(threading.get_ident()))
+    assert started.wait(PATIENCE_S)
+    assert jobs.waiting() == BATCH * 4 + 1
+    assert not jobs.drain(0.01)
+    block.set()
+    assert jobs.drain(PATIENCE_S)
+    assert threading.get_ident() not in threads
+
+
+def test_what_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A redactor, and an exporter that sends each record or span when it ends."""
+    providers = LoggerProvider(shutdown_on_exit=False), TracerProvider(shutdown_on_exit=False)
+    monkeypatch.setattr(telemetry, "_telemetry", Telemetry(providers[1], None, providers[0]))
+    assert not background.may_wait()
+    otel_costs.redact(str.upper)
+    assert background.may_wait()
+    redaction.use(None)
+    assert not background.may_wait()
+    providers[0].add_log_record_processor(SimpleLogRecordProcessor(Recorded().log_exporter))
+    assert background.may_wait()
+
+
+class Stop(Exception):  # noqa: N818
+    """What a host may have its handlers raise, as Celery's SoftTimeLimitExceeded is."""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal on this system")
+@pytest.mark.parametrize("kind", [Stop, SystemExit, TimeoutError, KeyboardInterrupt])
+@pytest.mark.parametrize("here", [False, True])
+def test_what_a_signal_handler_raises_reaches_the_application(
+    kind: type[BaseException], here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for a drain, whose jobs are done all the same, and in the middle of a job that it does itself."""
+
+    def handler(*_: object) -> None:
+        raise kind
+
+    jobs, done = JobQueue(), list[int]()
+    before = signal.signal(signal.SIGUSR1, handler)
+    interrupt = telemetry.never_raises("interrupt")(lambda: signal.raise_signal(signal.SIGUSR1))
+    try:
+        if here:
+            monkeypatch.setattr(background, "may_wait", lambda: False)
+            monkeypatch.setattr(background, "GATHER_S", PATIENCE_S)
+            jobs.put_from_finalizer(interrupt)
+            for _ in range(BATCH - 2):
+                jobs.put_from_finalizer(lambda: done.append(1))
+            with pytest.raises(kind):
+                jobs.put(lambda: done.append(1))
+        else:
+            main = threading.main_thread().ident or 0
+            assert jobs.open()
+            jobs.put_from_finalizer(lambda: signal.pthread_kill(main, signal.SIGUSR1))
+            jobs.put_from_finalizer(lambda: done.append(1))
+            with pytest.raises(kind):
+                jobs.drain(PATIENCE_S)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert jobs.drain(PATIENCE_S)
+    assert done == [1] * (BATCH - 1 if here else 1)

@@ -23,7 +23,7 @@ from otel_costs.calls.request_size import of_request
 from otel_costs.hosts import Host
 from otel_costs.providers.kit.exchange import VendorCall, is_refused
 from otel_costs.providers.kit.vendor import Vendor
-from otel_costs.runtime import decision_log, shutdown, telemetry
+from otel_costs.runtime import decision_log, shutdown, signal_handlers, telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.sessions.reservations import BudgetExceeded, Reservation
 from otel_costs.sessions.scope import has_budget
@@ -248,7 +248,9 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
             attempts.latest = call
     except BudgetExceeded:
         raise
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if signal_handlers.raised(error):
+            raise
         telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
     return call

@@ -11,7 +11,7 @@ from otel_costs.calls.call import Call, CallContext
 from otel_costs.calls.estimate import Kind
 from otel_costs.calls.reading import Reading
 from otel_costs.calls.writer import write
-from otel_costs.runtime import background, shutdown, telemetry
+from otel_costs.runtime import background, shutdown, signal_handlers, telemetry
 from otel_costs.sessions.reservations import BudgetExceeded
 
 T = TypeVar("T")
@@ -79,7 +79,9 @@ def begun(start: Callable[[], T], kind: Kind | None = None) -> T | None:
         return started
     except BudgetExceeded:
         raise
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if signal_handlers.raised(error):
+            raise
         telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
 

@@ -20,7 +20,7 @@ from otel_costs.providers.openai import agent_sessions
 from otel_costs.providers.openai import jobs as openai_jobs
 from otel_costs.providers.openai.exchange import Exchange
 from otel_costs.providers.openai.routes import UNKNOWN, find, may_be_billed
-from otel_costs.runtime import decision_log, shutdown, telemetry
+from otel_costs.runtime import decision_log, shutdown, signal_handlers, telemetry
 from otel_costs.runtime.patching import Patches
 from otel_costs.sessions.session import BudgetExceeded
 
@@ -163,6 +163,8 @@ def _begin(
         return Exchange(client, args, kwargs, options, route or UNKNOWN, passed_by=passed_by)
     except BudgetExceeded:
         raise
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if signal_handlers.raised(error):
+            raise
         telemetry.warn_once("bug:start", "otel_costs could not start a call; it is not recorded", error=error)
         return None
