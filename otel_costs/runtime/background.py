@@ -6,11 +6,10 @@ waits, a thread of ours does it meanwhile. In one that keeps a processor busy a 
 from the application and give it back, so who brings the `BATCH`th does them all: one after the other they cost half of
 what each would by itself, unless code of others runs in them that may wait: a redactor, an exporter that sends each
 record at once. Nothing is dropped, unless a job never comes back. Whoever flushes a provider or shuts it down has them
-done first, in a thread of ours, and waits: what a signal handler of the application raises meanwhile is raised there.
+done first, and does them: what a signal handler of the application raises meanwhile is raised there.
 """
 
 import os
-import queue
 import sys
 import threading
 import time
@@ -74,7 +73,7 @@ _STUCK: Final = (
 
 
 class JobQueue:
-    """A queue of jobs and the daemon threads that do them, one after the other, in the order they came."""
+    """A queue of jobs and the daemon thread that does them, one after the other, in the order they came."""
 
     def __init__(self) -> None:
         self.renew()
@@ -85,8 +84,6 @@ class JobQueue:
             deque()
         )  # append is atomic: a finalizer may call it while its thread is in the middle of it
         self._thread: threading.Thread | None = None
-        self._drainer: threading.Thread | None = None
-        self._drains: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._waiting = threading.Event()
         self._busy = threading.Lock()
@@ -105,7 +102,7 @@ class JobQueue:
         return self._doing == threading.get_ident()
 
     def open(self) -> bool:
-        """Start the threads if they do not run, and return whether they do; they may not when the interpreter ends.
+        """Start the thread if it does not run, and return whether it does; it may not when the interpreter ends.
 
         A finalizer cannot start it: call this before there is one that puts a job.
         """
@@ -115,15 +112,12 @@ class JobQueue:
             return False  # `start` would wait for ever
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
-                works = self._work, self._serve
-                thread, drainer = (threading.Thread(target=work, name="otel_costs", daemon=True) for work in works)
+                thread = threading.Thread(target=self._work, name="otel_costs", daemon=True)
                 try:
                     thread.start()
-                    self._thread = thread
-                    drainer.start()
-                    self._drainer = drainer
                 except RuntimeError:
                     return False
+                self._thread = thread
         return True
 
     def put(self, job: Job) -> None:
@@ -152,32 +146,12 @@ class JobQueue:
         self._jobs.append(job)
 
     def drain(self, timeout_s: float = DRAIN_S) -> bool:
-        """Have what waits done now, and return whether all is done. Within a job it does nothing.
+        """Do what waits, here and now, and return whether all is done. Within a job it does nothing.
 
-        It is done by a thread of ours: a job may not come back, and what a signal handler raises here is not ours.
+        What a signal handler of the application raises meanwhile is raised.
         """
         if self.is_working():
             return False
-        if not self.waiting():
-            return True
-        if self._drainer is None or not self._drainer.is_alive() or sys.is_finalizing():
-            return self._drain(timeout_s)  # none is started here, which may be a signal handler
-        done = threading.Event()
-        found: list[bool] = []
-
-        def drain() -> None:
-            found.append(self._drain(timeout_s))
-            done.set()
-
-        self._drains.put(drain)
-        return done.wait(timeout_s) and found[0]
-
-    def _serve(self) -> None:
-        while True:
-            self._drains.get()()
-
-    def _drain(self, timeout_s: float) -> bool:
-        """Do what waits, here and now."""
         end = time.monotonic() + timeout_s
         while (left_s := end - time.monotonic()) > 0:
             if self._jobs:
