@@ -36,6 +36,7 @@ OPERATIONS = [
     ("GET", "/api/v1/statements"),
     ("GET", "/api/v1/report"),
     ("GET", "/api/v1/usage"),
+    ("GET", "/api/v1/usage/cache"),
     ("POST", "/api/v1/what-if"),
     ("GET", "/api/v1/inbox"),
     ("GET", "/api/v1/prices"),
