@@ -311,7 +311,9 @@ def test_a_backup_without_a_manifest_is_none(filled: Store, tmp_path: Path, monk
     assert not filled.ask("select name from system.databases where name like 'otel_costs_snapshot_%'")
 
 
-@pytest.mark.parametrize("cut_after", ["a part", "all parts", "the upgrade", "calls are handed over"])
+@pytest.mark.parametrize(
+    "cut_after", ["a part", "all parts", "the upgrade", "rows are the store's", "calls are handed over"]
+)
 def test_a_restore_that_was_cut_is_run_again(
     filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_after: str
 ) -> None:
@@ -321,6 +323,8 @@ def test_a_restore_that_was_cut_is_run_again(
     note = Staging.note
 
     def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        if (step, cut_after) == ("handed over", "rows are the store's"):
+            raise KeyboardInterrupt  # before that is noted
         note(staging, step, what, detail)
         at = {"part": "a part", "stage/staged": "all parts", "stage/upgraded": "the upgrade"}
         name = (

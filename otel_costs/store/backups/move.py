@@ -65,7 +65,7 @@ def _opened(target: "Client", identity: str) -> Staging:
             "a move from another store was cut half way: run it again, or drop the database"
             f" {unfinished.MOVE} to give it up"
         )
-    if staging.done("handed over"):  # what the store has now is left out when it is sent again
+    if staging.hands_over():  # what the store has now is left out when it is sent again
         staging.drop()
         staging = Staging(target, unfinished.MOVE)
     if not staging.done("began"):

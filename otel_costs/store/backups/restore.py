@@ -104,11 +104,11 @@ def _opened(client: "Client", manifest: Manifest, *, merge: bool) -> Staging:
         if beside == name:
             continue
         other = Staging(client, beside)
-        if not merge and other.done("handed over"):
+        if not merge and other.hands_over():
             raise StoreError("a restore of another backup was cut half way: run it again first, or give --merge")
         other.drop()
     staging = Staging(client, name)
-    if staging.done("handed over"):
+    if staging.hands_over():
         return staging
     # Also of one that was cut: it may have been begun long ago.
     there = holds(client)

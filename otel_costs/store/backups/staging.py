@@ -137,6 +137,9 @@ class Staging:
 
         Calls come last, and then what has them counted: until then no report has a cost whose session it lacks.
         """
+        if not self.hands_over():
+            # Before the first: cut right after it, the store has rows of ours.
+            self.note("stage", "handing over")
         done = self.done("handed over")
         present = {table.name: table for table in tables.tables(self._client, self.own)}
         left = {table.name for table in self.kept()} - done.keys()
@@ -145,6 +148,10 @@ class Staging:
                 self._hand_over(present[name])
             self.note("handed over", name)
         _count_anew(self._client)
+
+    def hands_over(self) -> bool:
+        """Tell whether rows of it are part of the store, or may be."""
+        return "handing over" in self.done("stage")
 
     def drop(self) -> None:
         """Drop it."""
