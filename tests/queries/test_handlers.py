@@ -148,7 +148,6 @@ def test_the_command_says_the_same(filled: Store) -> None:
         ("0.123456789012", "0.123456789012"),
         ("1234567.5", "1234567.500000"),
         ("0", "0"),
-        ("-0.5", "-0.500000"),
     ],
 )
 def test_money_is_exact_with_six_decimals_at_least(store: Store, cost: str, expected: str) -> None:
