@@ -59,8 +59,7 @@ def tasks(others: tuple[str, ...]) -> list[Task]:
     """Return the orders to try: pairs with ours, taken back in both orders, and larger sets of them."""
     pairs: list[list[str]] = [[first, second] for other in others for first, second in permutations((OURS, other))]
     found: list[Task] = [{"order": order, "back": back} for order in pairs for back in (order, order[::-1])]
-    for first, second in permutations(others, 2):
-        found += [{"order": order, "back": []} for order in _with_ours([first, second])[1:]]
+    found += [{"order": _with_ours(list(pair))[1], "back": []} for pair in permutations(others, 2)]
     for start in range(len(others)):
         rotated = [*others[start:], *others[:start]]
         found += [{"order": order, "back": []} for order in (_with_ours(rotated)[0], _with_ours(rotated)[-1])]
