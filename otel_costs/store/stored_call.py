@@ -92,7 +92,9 @@ def bill(row: Mapping[str, Any]) -> Bill:
         deployment=row["price_deployment"] or None,
         reported=row["cost_usd"] if row["cost_source"] == "provider" else None,
         reasons=[
-            reason for reason in reasons if reason and (reason not in _said_by_prices(row) or _is_of_call(reason, used))
+            reason
+            for reason in reasons
+            if reason and (not _is_said_by_prices(reason, row) or _is_of_call(reason, used))
         ],
         refused=CostReason.REQUEST_REFUSED in reasons,
         # Keys and options stand in one list; where there are both, each of them is both.
@@ -100,10 +102,11 @@ def bill(row: Mapping[str, Any]) -> Bill:
     )
 
 
-def _said_by_prices(row: Mapping[str, Any]) -> frozenset[CostReason]:
-    """Return the reasons that a new price says anew; that of a region where the host tells it, too."""
-    of_host = region(host(row["server_address"])) is not None
-    return _SAID_BY_PRICES | {CostReason.REGION_NOT_PRICED} if of_host else _SAID_BY_PRICES
+def _is_said_by_prices(reason: str, row: Mapping[str, Any]) -> bool:
+    """Whether a new price says a reason anew; that of a region does where the host tells it."""
+    if reason == CostReason.REGION_NOT_PRICED:
+        return region(host(row["server_address"])) is not None
+    return reason in _SAID_BY_PRICES
 
 
 def _is_of_call(reason: str, used: Usage) -> bool:
