@@ -3,12 +3,11 @@
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line
 from otel_costs.pricing.price_book import (
     PriceBook,
-    costs_otherwise,
     current,
-    differs_by_modality,
     load,
     price,
     reload,
+    standard_rates,
     use,
     warm_up,
 )
@@ -23,12 +22,11 @@ __all__ = [
     "Line",
     "PriceBook",
     "PriceFileError",
-    "costs_otherwise",
     "current",
-    "differs_by_modality",
     "load",
     "price",
     "reload",
+    "standard_rates",
     "use",
     "warm_up",
 ]

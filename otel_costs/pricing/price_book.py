@@ -150,9 +150,7 @@ def price(
         return Cost(None, UNPRICED, CostReason.INTERNAL_ERROR, (), None, CURRENCY, (), getattr(book, "version", ""))
 
 
-def costs_otherwise(
-    part: str,
-    whole: str,
+def standard_rates(
     *,
     provider: str,
     model: str | None,
@@ -160,37 +158,14 @@ def costs_otherwise(
     endpoint: str | None = None,
     deployment: str | None = None,
     request_model: str | None = None,
-) -> bool:
-    """Return whether `part` costs a model something else than `whole`, the unit that it is a part of, by the standard
-    price. `at` is aware. Never raises."""
+) -> Rates:
+    """Return the standard rates of a model, none if it is unknown. `at` is aware. Never raises."""
     try:
         call = (provider, model, None, None, endpoint, deployment)
-        rates = current().rates(call, at, request_model=request_model)
-        priced = rates.bands[0][1]
-        return part in priced and priced[part] != priced.get(whole)
+        return current().rates(call, at, request_model=request_model)
     except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
         _log_once()
-        return False
-
-
-def differs_by_modality(
-    *,
-    provider: str,
-    model: str | None,
-    at: datetime,
-    endpoint: str | None = None,
-    deployment: str | None = None,
-    request_model: str | None = None,
-) -> frozenset[str]:
-    """Return of which tokens a model has other prices for those of one modality: `input_tokens`, `output_tokens`.
-
-    `at` is aware. Never raises."""
-    try:
-        call = (provider, model, None, None, endpoint, deployment)
-        return current().rates(call, at, request_model=request_model).modal
-    except Exception:  # noqa: BLE001  # a bug of ours must not reach the application
-        _log_once()
-        return frozenset()
+        return Rates(((-1, {}),), None)
 
 
 def current() -> PriceBook:

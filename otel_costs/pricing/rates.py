@@ -3,15 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from otel_costs.pricing.cost_reason import CostReason
+from otel_costs.usage.numbers import EXACT
 from otel_costs.usage.units import FAMILIES, JOINS, MODAL, OF_MODALITY
-
-EXACT: Final = Context(prec=60)
-"""The arithmetic of money. Its methods are called, so that the ambient context, which is the application's, is neither
-used nor changed. 60 digits hold 2**63 units at any rate that a price file may state."""
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 LATEST: Final = datetime.max.replace(tzinfo=UTC)
@@ -86,6 +83,11 @@ class Rates:
         )
         object.__setattr__(self, "modal", modal)
         object.__setattr__(self, "telling", _TELLING_MODALITIES if modal else _TELLING)
+
+    def costs_otherwise(self, part: str, whole: str) -> bool:
+        """Return whether `part` costs something else than `whole`, the unit that it is a part of, in a short prompt."""
+        priced = self.bands[0][1]
+        return part in priced and priced[part] != priced.get(whole)
 
     def map(self, change: Callable[[Mapping[str, Rate]], Mapping[str, Rate]], **changes: Any) -> "Rates":
         """Return a copy with `change` applied to every band and `changes` to the fields."""

@@ -101,6 +101,11 @@ class Usage:
         either = self.estimated or other.estimated, unknown[:MAX_UNKNOWN], self.several or other.several
         return Usage(total, invalid, *either)
 
+    @property
+    def is_hollow(self) -> bool:
+        """Whether it says nothing, or only zeros."""
+        return not (self.invalid or self.unknown or any(self.quantities.values()))
+
     def as_text(self, wholes: Iterable[str]) -> "Usage":
         """Return the usage with all tokens of `wholes`, input or output, told to be text where no modality is told."""
         found = self.quantities

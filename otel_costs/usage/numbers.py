@@ -13,7 +13,8 @@ SECONDS_LIMIT: Final = 10**9
 """The same of seconds, which have nine digits behind the point: it is more than thirty years."""
 
 EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow])
-"""Loses no digit of a quantity or of an amount, whatever the application's own context is."""
+"""The arithmetic of quantities and of money. Its methods are called, so that the ambient context, which is the
+application's, is neither used nor changed. 60 digits hold 2**63 units at any rate that a price file may state."""
 
 _MAX_WRITTEN: Final = 80  # characters; what is longer is no quantity, and slow to parse
 

@@ -71,8 +71,7 @@ def read_told(usage: Mapping[str, object], provider: str | None = None, *, faile
     Tokens of zero are no usage: no prompt has none. They are true of a call that has `failed`.
     """
     found = read_given(usage, provider)
-    is_nothing = not (failed or found.invalid or found.unknown or any(found.quantities.values()))
-    return NOTHING if is_nothing and not _TOKENS.isdisjoint(found.quantities) else found
+    return NOTHING if found.is_hollow and not failed and not _TOKENS.isdisjoint(found.quantities) else found
 
 
 _TOKENS: Final = frozenset({"input_tokens", "output_tokens"})

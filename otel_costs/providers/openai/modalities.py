@@ -1,10 +1,8 @@
 """Whether all that was asked and answered is text, where a usage does not tell it and a model has prices for more."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from otel_costs import pricing
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai.request import Request
 from otel_costs.usage import Usage
@@ -35,24 +33,13 @@ def told(request: Request, body: object, model: str | None, usage: Usage) -> Usa
 
     Of a model whose price is the same for all modalities it stays as it is.
     """
-    differ = _that_differ(request, model)
+    differ = request.rates(model).modal
     texts = []
     if "input_tokens" in differ and _asks_by_text(request):
         texts.append("input_tokens")
     if "output_tokens" in differ and _answers_by_text(request, body):
         texts.append("output_tokens")
     return usage.as_text(texts)
-
-
-def _that_differ(request: Request, model: str | None) -> frozenset[str]:
-    return pricing.differs_by_modality(
-        provider=request.host.provider,
-        model=model,
-        at=datetime.fromtimestamp(request.start_ns / 1e9, UTC),
-        endpoint=request.host.address,
-        deployment=request.deployment,
-        request_model=request.model,
-    )
 
 
 def _asks_by_text(request: Request) -> bool:

@@ -6,11 +6,9 @@ does one that nobody confirms; a tool or a container that nobody knows makes a l
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from otel_costs import pricing
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.providers.openai import hosted_tools
 from otel_costs.providers.openai import jobs as openai_jobs
@@ -219,16 +217,7 @@ def _tells_searches(usage: object, used: Mapping[str, object]) -> bool:
 def _kind_matters(request: Request, model: str | None, tools: list[Mapping[str, Any]]) -> bool:
     if hosted_tools.preview_searches(tools) is not None:
         return False
-    return pricing.costs_otherwise(
-        "preview_web_searches",
-        "web_searches",
-        provider=request.host.provider,
-        model=model,
-        at=datetime.fromtimestamp(request.start_ns / 1e9, UTC),
-        endpoint=request.host.address,
-        deployment=request.deployment,
-        request_model=request.model,
-    )
+    return request.rates(model).costs_otherwise("preview_web_searches", "web_searches")
 
 
 def memory_of_container(request: Request, body: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:

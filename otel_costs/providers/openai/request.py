@@ -5,10 +5,11 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Self, TypeAlias
 
-from otel_costs import hosts
+from otel_costs import hosts, pricing
 from otel_costs import semconv as names
 from otel_costs.calls.admission import admit
 from otel_costs.calls.call import Call
@@ -17,6 +18,7 @@ from otel_costs.calls.request_size import of_body
 from otel_costs.hosts import Host
 from otel_costs.messages import content
 from otel_costs.messages.drafts import Draft
+from otel_costs.pricing.rates import Rates
 from otel_costs.providers.openai import messages
 from otel_costs.providers.openai.routes import UNKNOWN, Route
 from otel_costs.runtime import telemetry
@@ -116,6 +118,17 @@ class Request:
             identity=self.identity,
             endpoint=host.address,
             deployment=self.deployment,
+        )
+
+    def rates(self, model: str | None) -> Rates:
+        """Return the standard rates of the `model` that answered, at the time of the request."""
+        return pricing.standard_rates(
+            provider=self.host.provider,
+            model=model,
+            at=datetime.fromtimestamp(self.start_ns / 1e9, UTC),
+            endpoint=self.host.address,
+            deployment=self.deployment,
+            request_model=self.model,
         )
 
     def may_ask_for_usage(self, client: Any) -> bool:

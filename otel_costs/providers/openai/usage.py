@@ -167,7 +167,7 @@ def _of_chat(body: object, request: _Json, provider: str | None) -> Usage | None
 
 def _unless_hollow(found: Usage | None, body: object) -> Usage | None:
     """Return a usage, None for one of zeros; they are true of what failed or was cancelled before its first word."""
-    if found is None or found.invalid or found.unknown or any(found.quantities.values()):
+    if found is None or not found.is_hollow:
         return found
     body = response_of(body)
     return found if isinstance(body, Mapping) and _came_to_nothing(body) else None

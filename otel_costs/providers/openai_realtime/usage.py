@@ -10,7 +10,7 @@ from otel_costs.usage.reported import read
 def of_transcription(usage: object, heard_s: Decimal | None, provider: str | None = None) -> Usage | None:
     """Return what a transcription used: tokens or seconds, or the seconds that were heard, which is an estimate."""
     found = None if usage is None else read(usage, provider)
-    if found is not None and (found.invalid or found.unknown or any(found.quantities.values())):
+    if found is not None and not found.is_hollow:
         return heard(found)
     return None if heard_s is None else _seconds(heard_s, estimated=True)
 
