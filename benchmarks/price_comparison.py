@@ -25,7 +25,8 @@ import yaml
 
 from otel_costs.pricing.plan import priced_as
 from otel_costs.pricing.price_book import PriceBook, builtin
-from otel_costs.pricing.rates import EXACT, Rate, band
+from otel_costs.pricing.rates import Rate, band
+from otel_costs.usage.numbers import EXACT
 
 LITELLM: Final = "litellm==1.110.2"
 TABLE: Final = "litellm/model_prices_and_context_window_backup.json"

@@ -22,12 +22,12 @@ from otel_costs.chargeback.focus_reservations import Paid, Reservations
 from otel_costs.chargeback.shared_costs import Key, Splits, splits_of
 from otel_costs.pricing.cost import ESTIMATED
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.rates import EXACT
 from otel_costs.store.periods import month_of
 from otel_costs.store.rendering import as_json
 from otel_costs.store.rows import Row
 from otel_costs.store.selected_calls import selected_calls
 from otel_costs.store.selection import Selection
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from otel_costs.chargeback import shares
 from otel_costs.pricing.plan import priced_as
-from otel_costs.pricing.rates import EXACT, Rates, band
+from otel_costs.pricing.rates import Rates, band
 from otel_costs.store import stored_call
+from otel_costs.usage.numbers import EXACT
 
 _REQUESTS: Final = "requests"
 _NOTHING: Final = Decimal(0)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.pricing.cost import PRICED
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.rates import EXACT
 from otel_costs.store.rows import Row, between, rows
 from otel_costs.store.selection import Selection
 from otel_costs.store.settling import UNSETTLED
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -24,8 +24,9 @@ from otel_costs.pricing.cost import CURRENCY, ESTIMATED, PRICED, Contracted, Cos
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.price_entry import PLACE_RANK, Match
 from otel_costs.pricing.price_search import Question
-from otel_costs.pricing.rates import EARLIEST, EXACT, LATEST, ONE, Rate, Rates
+from otel_costs.pricing.rates import EARLIEST, LATEST, ONE, Rate, Rates
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 
 _ZERO: Final = Decimal("0e-12")
 _MONEY: Final = Decimal("1e-12")

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from otel_costs.pricing.cost import CURRENCY
 from otel_costs.pricing.price_entry import Match
-from otel_costs.pricing.rates import EARLIEST, EXACT, LATEST, Rate
+from otel_costs.pricing.rates import EARLIEST, LATEST, Rate
+from otel_costs.usage.numbers import EXACT
 
 Weights = Mapping[str, Decimal]
 """Units of a usage, and how much one of each counts."""

@@ -12,11 +12,11 @@ from typing import Final
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.plan import Plan, Quantity, plan_of, quantity_of
 from otel_costs.pricing.rates import (
-    EXACT,
     Rates,
     band,
 )
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 from otel_costs.usage.units import UNITS
 
 __all__ = [

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from otel_costs.pricing.cost_reason import CostReason
 from otel_costs.pricing.rates import (
-    EXACT,
     Rate,
     Rates,
 )
+from otel_costs.usage.numbers import EXACT
 from otel_costs.usage.units import BY_MODALITY, DIMENSIONS, WHOLES, join, meet
 
 _SIZED_UNITS: Final = frozenset({"images", "video_seconds"})

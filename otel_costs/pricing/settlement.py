@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from otel_costs.pricing.contract_terms import Discount, Reservation
-from otel_costs.pricing.rates import EXACT
+from otel_costs.usage.numbers import EXACT
 
 _MONEY: Final = Decimal("1e-12")
 _ZERO: Final = Decimal("0e-12")

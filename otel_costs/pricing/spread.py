@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from otel_costs.pricing.rates import EXACT
+from otel_costs.usage.numbers import EXACT
 
 _PLACES: Final = 12
 """Decimal places of money."""

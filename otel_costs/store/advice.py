@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs import pricing
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.rates import EXACT
 from otel_costs.store.alternative import Alternative, Outcome, outcome
 from otel_costs.store.ideas import COLUMNS, IDEAS, WINDOW, Idea
 from otel_costs.store.line_sums import place
 from otel_costs.store.rows import Row
 from otel_costs.store.selected_calls import selected_calls
 from otel_costs.store.selection import Selection
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

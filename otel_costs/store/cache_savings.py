@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.pricing.rates import EXACT
 from otel_costs.store import stored_call
 from otel_costs.store.alternative import Alternative, outcome
 from otel_costs.store.line_sums import place
@@ -13,6 +12,7 @@ from otel_costs.store.rows import Row
 from otel_costs.store.selected_calls import count, selected_calls
 from otel_costs.store.selection import Selection
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs import pricing
 from otel_costs.pricing.contract_terms import Commitment, Contract, Reservation
-from otel_costs.pricing.rates import EARLIEST, EXACT, LATEST
+from otel_costs.pricing.rates import EARLIEST, LATEST
 from otel_costs.pricing.settlement import money
 from otel_costs.store.projection import LATELY, projected
 from otel_costs.store.rows import Row, between, rows
 from otel_costs.store.session_figures import divided
 from otel_costs.store.settling import HOUR
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from otel_costs.pricing import Line
-from otel_costs.pricing.rates import EXACT
 from otel_costs.store.recorded_lines import RecordedLine, recorded_lines
 from otel_costs.store.rows import Row
+from otel_costs.usage.numbers import EXACT
 
 MOST: Final = 500
 """Rows of a sum. What is beyond them, which the price lists alone never are, is together in one more."""

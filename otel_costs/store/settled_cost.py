@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from otel_costs.pricing.cost import ESTIMATED, Cost
-from otel_costs.pricing.rates import EXACT
 from otel_costs.pricing.settlement import money
 from otel_costs.pricing.spread import spread
 from otel_costs.store import stored_call
 from otel_costs.store.settling import UNSETTLED, waits
+from otel_costs.usage.numbers import EXACT
 
 
 def was_settled(row: Mapping[str, Any]) -> bool:

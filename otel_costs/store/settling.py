@@ -14,12 +14,12 @@ from otel_costs.pricing.contract_prices import CallTerms
 from otel_costs.pricing.contract_terms import Commitment, Contract, Discount, Reservation, amount_of
 from otel_costs.pricing.cost import ESTIMATED, PRICED, UNPRICED, Cost, Line, cost_of
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.rates import EXACT
 from otel_costs.pricing.settlement import Hour, reserved_hour, volume_discount
 from otel_costs.pricing.spread import Spread, spread
 from otel_costs.store import stored_call
 from otel_costs.store.rows import Row
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 
 HOUR: Final = timedelta(hours=1)
 UNSETTLED: Final = (CostReason.VOLUME_NOT_SETTLED, CostReason.RESERVATION_NOT_SETTLED)

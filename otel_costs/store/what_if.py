@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from otel_costs import pricing
-from otel_costs.pricing.rates import EXACT
 from otel_costs.store.alternative import Alternative, Outcome, outcome
 from otel_costs.store.line_sums import LineSums, as_recorded, place
 from otel_costs.store.recorded_lines import RecordedLine
@@ -19,6 +18,7 @@ from otel_costs.store.rows import Row
 from otel_costs.store.selected_calls import count, selected_calls
 from otel_costs.store.selection import Selection
 from otel_costs.store.settled_cost import was_settled
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client

@@ -18,13 +18,13 @@ from otel_costs import semconv as names
 from otel_costs.calls.call import Call
 from otel_costs.calls.reading import Reading
 from otel_costs.calls.writer import write
-from otel_costs.pricing.rates import EXACT
 from otel_costs.providers.aws_speech.billed import add_on, audio_usage
 from otel_costs.providers.kit import transcripts
 from otel_costs.providers.kit.sdk_request import SpeechRequest, error_name
 from otel_costs.runtime import background, telemetry, unfinished
 from otel_costs.runtime.patching import Patches
 from otel_costs.transports.http import streaming
+from otel_costs.usage.numbers import EXACT
 from otel_costs.values import sanitize
 
 _SAMPLE_BYTES: Final = 2  # of pcm, which is 16 bits, its channels interleaved

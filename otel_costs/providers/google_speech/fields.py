@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from otel_costs.pricing.rates import EXACT
+from otel_costs.usage.numbers import EXACT
 
 _MICRO = Decimal("1e-6")
 

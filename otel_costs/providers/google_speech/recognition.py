@@ -6,11 +6,11 @@ from typing import Any, Final
 from otel_costs import semconv as names
 from otel_costs.calls.reading import Reading
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.rates import EXACT
 from otel_costs.providers.google_speech.fields import enum, field, seconds, text
 from otel_costs.providers.google_speech.task import Task
 from otel_costs.providers.kit import transcripts
 from otel_costs.usage import Usage
+from otel_costs.usage.numbers import EXACT
 
 _WIDTHS: Final = {"LINEAR16": 2, "MULAW": 1, "ALAW": 1}  # bytes of a sample
 

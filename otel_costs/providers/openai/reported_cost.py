@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.pricing.rates import EXACT
+from otel_costs.usage.numbers import EXACT
 from otel_costs.values import sanitize
 
 _Json = Mapping[str, Any]
