@@ -311,34 +311,34 @@ def test_a_backup_without_a_manifest_is_none(filled: Store, tmp_path: Path, monk
     assert not filled.ask("select name from system.databases where name like 'otel_costs_snapshot_%'")
 
 
+def _cut_restore(target: "Client", folder: Folder, place: str, *, is_noted: bool = True) -> None:
+    """Begin a restore that is cut at a step, a stage or a table to hand over: when that was noted, or right before."""
+    note = Staging.note
+
+    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
+        is_there = place in (step, what)
+        if is_noted or not is_there:
+            note(staging, step, what, detail)
+        if is_there:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as cut:
+        cut.setattr(Staging, "note", noted)
+        with pytest.raises(KeyboardInterrupt):
+            restore.restore(target, folder, None)
+
+
 @pytest.mark.parametrize(
-    "cut_after", ["a part", "all parts", "the upgrade", "rows are the store's", "calls are handed over"]
+    ("place", "is_noted"),
+    [("part", True), ("staged", True), ("upgraded", True), ("handed over", False), ("calls", True)],
 )
 def test_a_restore_that_was_cut_is_run_again(
-    filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_after: str
+    filled: Store, target: "Client", tmp_path: Path, place: str, is_noted: bool
 ) -> None:
     """Wherever it was: it ends as if it had not been, with nothing twice."""
     folder = Folder(tmp_path / "kept", make=True)
     _make(filled, folder)
-    note = Staging.note
-
-    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
-        if (step, cut_after) == ("handed over", "rows are the store's"):
-            raise KeyboardInterrupt  # before that is noted
-        note(staging, step, what, detail)
-        at = {"part": "a part", "stage/staged": "all parts", "stage/upgraded": "the upgrade"}
-        name = (
-            "calls are handed over"
-            if (step, what) == ("handed over", "calls")
-            else at.get(step, at.get(f"{step}/{what}"))
-        )
-        if name == cut_after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as cut:
-        cut.setattr(Staging, "note", noted)
-        with pytest.raises(KeyboardInterrupt):
-            restore.restore(target, folder, None)
+    _cut_restore(target, folder, place, is_noted=is_noted)
     found = restore.restore(target, folder, None)
     assert (found.different, found.was_empty) == ([], True)
     assert _answers(target) == _answers(filled.client)
@@ -432,22 +432,12 @@ def test_who_is_in_one_table_alone_is_erased_again(store: Store, target: "Client
 
 @pytest.mark.parametrize("cut_after", ["messages", "calls", "upgraded"])
 def test_who_is_erased_after_a_restore_was_cut_stays_so(
-    filled: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_after: str
+    filled: Store, target: "Client", tmp_path: Path, cut_after: str
 ) -> None:
     """However far it was: what it had staged is without them when it is finished."""
     folder = Folder(tmp_path / "kept", make=True)
     _make(filled, folder)
-    note = Staging.note
-
-    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
-        note(staging, step, what, detail)
-        if (step, what) in (("handed over", cut_after), ("stage", cut_after)):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as cut:
-        cut.setattr(Staging, "note", noted)
-        with pytest.raises(KeyboardInterrupt):
-            restore.restore(target, folder, None)
+    _cut_restore(target, folder, cut_after)
     with pytest.raises(StoreError, match="a restore into the store runs, or was cut half way"):
         unfinished.check_none(target)
     erasures.add(folder, "user", ["ada"])
@@ -497,7 +487,7 @@ def test_a_store_in_use_keeps_things_as_long_as_it_says(
 
 @pytest.mark.parametrize("cut_after", ["upgraded", "messages", "calls"])
 def test_days_that_are_changed_after_a_restore_was_cut_hold(
-    store: Store, target: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_after: str
+    store: Store, target: "Client", tmp_path: Path, cut_after: str
 ) -> None:
     """For what had been put back, and for what is put back then; of an empty store they are those of the backup."""
     now = datetime.now(UTC)
@@ -510,17 +500,7 @@ def test_days_that_are_changed_after_a_restore_was_cut_hold(
     store.insert(call(now, session="new"))
     folder = Folder(tmp_path / "kept", make=True)
     _make(store, folder)
-    note = Staging.note
-
-    def noted(staging: Staging, step: str, what: str = "", detail: str = "") -> None:
-        note(staging, step, what, detail)
-        if (step, what) in (("handed over", cut_after), ("stage", cut_after)):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as cut:
-        cut.setattr(Staging, "note", noted)
-        with pytest.raises(KeyboardInterrupt):
-            restore.restore(target, folder, None)
+    _cut_restore(target, folder, cut_after)
     schema.apply(target, schema.Retention(content_days=7, ledger_days=8))
     assert restore.restore(target, folder, None).different == []
     messages = target.query("select message_id, content from messages final order by message_id").result_rows
