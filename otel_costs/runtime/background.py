@@ -258,9 +258,12 @@ class JobQueue:
         begun = time.perf_counter()
         time.sleep(GATHER_S)
         while (now := time.perf_counter()) - self._put_at < QUIET_S:
-            if not self._alone_until <= now < max(begun, self._done_at) + PATIENCE_S:
+            overdue_at = max(begun, self._done_at) + PATIENCE_S
+            if not self._alone_until <= now < overdue_at:
                 return
-            time.sleep(QUIET_S / 2)
+            # To look takes the interpreter, which a busy application has to hand over: the thread would stand in
+            # line for it most of the time, and be woken whenever the application lets go of it for a moment.
+            time.sleep(overdue_at - now if self._done_at > begun else QUIET_S / 2)
 
 
 def _do(job: Job) -> None:

@@ -145,9 +145,10 @@ def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: 
     """As long as they do, the thread does none, however often it looks: it would but take the interpreter."""
     monkeypatch.setattr(background, "PATIENCE_S", PATIENCE_S)
     monkeypatch.setattr(background, "QUIET_S", PATIENCE_S)
-    looks, go_on = threading.Semaphore(0), threading.Semaphore(0)
+    looks, go_on, slept = threading.Semaphore(0), threading.Semaphore(0), list[float]()
 
-    def sleep(_: float) -> None:
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
         looks.release()
         go_on.acquire()
 
@@ -160,6 +161,7 @@ def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: 
         go_on.release()
     assert set(doers.threads) == {threading.get_ident()}
     assert len(doers.threads) > 20 * BATCH * 2 - BATCH
+    assert min(slept[1:]) > PATIENCE_S / 2, "to look takes the interpreter: once in PATIENCE_S is enough"
 
 
 def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
