@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 from otel_costs.cli import time_zone
+from otel_costs.usage.numbers import EXACT
 
 _MICRO: Final = Decimal("1e-6")
-_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 _SHORT: Final = {1_000: "1K", 1_000_000: "1M"}
 
@@ -24,14 +24,14 @@ def usd(amount: Decimal | None) -> str:
     sign, size = "-" if amount < 0 else "", abs(amount)
     if size < _MICRO:
         return f"{sign}${Context(prec=2).plus(size):f}"
-    return f"{sign}${_WIDE.quantize(size, _MICRO):,f}"
+    return f"{sign}${EXACT.quantize(size, _MICRO):,f}"
 
 
 def exact(amount: Decimal | None) -> str:
     """Write dollars to the last digit, with six decimals at least: for what a reader may add up."""
     if amount is None:
         return UNPRICED
-    whole, _, fraction = f"{amount.normalize(_WIDE):,f}".partition(".")
+    whole, _, fraction = f"{amount.normalize(EXACT):,f}".partition(".")
     return f"${whole}.{fraction:0<6}" if amount else "$0"
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 from otel_costs.scenarios.ledger import LedgerCall
 from otel_costs.scenarios.scenario_run import COMPLETED, Run
 from otel_costs.scenarios.steps import Scenario, Step
+from otel_costs.usage.numbers import EXACT
 
-_WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _MONEY: Final = Decimal("1e-12")
 
 
@@ -53,8 +53,8 @@ class Variant:
 def spread(runs: Iterable[Iterable[LedgerCall]]) -> Spread:
     """Return mean, least and most of what each of `runs` cost; of no run at all, nothing."""
     totals = [sum((call.cost_usd or Decimal() for call in calls), Decimal()) for calls in runs] or [Decimal()]
-    mean = _WIDE.divide(sum(totals, Decimal()), Decimal(len(totals)))
-    return Spread(_WIDE.quantize(mean, _MONEY), min(totals), max(totals))
+    mean = EXACT.divide(sum(totals, Decimal()), Decimal(len(totals)))
+    return Spread(EXACT.quantize(mean, _MONEY), min(totals), max(totals))
 
 
 def usage(runs: Sequence[Iterable[LedgerCall]]) -> dict[str, int | Decimal]:
@@ -63,7 +63,7 @@ def usage(runs: Sequence[Iterable[LedgerCall]]) -> dict[str, int | Decimal]:
     for unit, quantity in _quantities(runs):
         found[unit] = found.get(unit, 0) + quantity
     if len(runs) > 1:
-        found = {unit: _WIDE.divide(Decimal(total), Decimal(len(runs))) for unit, total in found.items()}
+        found = {unit: EXACT.divide(Decimal(total), Decimal(len(runs))) for unit, total in found.items()}
     return found
 
 

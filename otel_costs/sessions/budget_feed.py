@@ -26,6 +26,7 @@ from otel_costs import semconv as names
 from otel_costs.runtime import telemetry
 from otel_costs.runtime.no_redirects import NoRedirects
 from otel_costs.sessions.reservations import BudgetExceeded
+from otel_costs.values.loopback import is_loopback
 
 PATH: Final = "/api/v1/budgets/enforced"
 
@@ -71,7 +72,7 @@ class _Feed:
         self._take, self._etag = take, ""
         self._stopped, self.first = threading.Event(), threading.Event()
         self._known_at, self.begun_at = float("-inf"), time.monotonic()
-        local = urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
+        local = is_loopback(urlsplit(address).hostname or "")
         without = [urllib.request.ProxyHandler({})] if local else []
         self._opener = urllib.request.build_opener(NoRedirects(), *without)
 

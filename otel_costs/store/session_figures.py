@@ -1,9 +1,10 @@
 """What a session costs: mean, median and 95th percentile, of sessions `s`. A percentile is the cost of a session."""
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Final
 
 from otel_costs.store.rows import Row
+from otel_costs.usage.numbers import EXACT
 
 COLUMNS: Final = (
     "count() as session_count, count(s.cost_usd) as priced_sessions, coalesce(sum(s.cost_usd), 0) as cost_usd,"
@@ -11,8 +12,6 @@ COLUMNS: Final = (
     " s.cost_usd is not null)) as quantiles"
 )
 """What is selected of sessions `s` to tell their figures."""
-
-WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 _USD: Final = Decimal("1e-12")
 
@@ -31,4 +30,4 @@ def figures(row: Row) -> Row:
 
 def divided(usd: Decimal, by: Decimal | int) -> Decimal:
     """Return US dollars divided, rounded half even to twelve decimals."""
-    return WIDE.quantize(WIDE.divide(usd, Decimal(by)), _USD)
+    return EXACT.quantize(EXACT.divide(usd, Decimal(by)), _USD)

@@ -11,7 +11,8 @@ from otel_costs.store.cache_savings import savings
 from otel_costs.store.distribution import distribution
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
-from otel_costs.store.session_figures import WIDE, divided, figures
+from otel_costs.store.session_figures import divided, figures
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -133,9 +134,9 @@ def _days(selection: Selection, now: datetime, hours: list[str], days: list[str]
         first = min([*(hour[:10] for hour in hours), *days], default=None)
         since = until if first is None else periods.moment(first, tz=selection.tz)
     length = max(until - since, _DAY)
-    return WIDE.divide(Decimal(length // timedelta(microseconds=1)), Decimal(_DAY // timedelta(microseconds=1)))
+    return EXACT.divide(Decimal(length // timedelta(microseconds=1)), Decimal(_DAY // timedelta(microseconds=1)))
 
 
 def _share(count: int, days: Decimal) -> float:
     """Return how many there were a day, to three decimals."""
-    return float(WIDE.quantize(WIDE.divide(Decimal(count), days), _SHARE))
+    return float(EXACT.quantize(EXACT.divide(Decimal(count), days), _SHARE))

@@ -15,11 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
 
+from otel_costs.values.loopback import is_loopback
 from otel_costs.web import page_paths
 
 _logger: Final = logging.getLogger("otel_costs")
 
-_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Right = bool | Callable[[Request], bool | Awaitable[bool]]
@@ -75,7 +75,7 @@ class Policy:
             name = urlsplit("//" + headers.get("host", "")).hostname
         except ValueError:  # no host has such a name
             return False
-        return name in _LOOPBACK_NAMES
+        return is_loopback(name or "")
 
     def is_own_origin(self, scope: Scope, headers: Headers) -> bool:
         """Say whether no web page made the request, or one of ours did."""

@@ -6,8 +6,9 @@ from typing import Final
 
 from otel_costs.cli.reconciliation import comparison as states
 from otel_costs.cli.reconciliation.comparison import Comparison, DayCosts, ModelUsage
-from otel_costs.cli.reconciliation.reported import ATOM, WIDE, Number
+from otel_costs.cli.reconciliation.reported import ATOM, Number
 from otel_costs.store.bill_differences import DAY_USD, USD, Difference
+from otel_costs.usage.numbers import EXACT
 
 _MOST: Final = Decimal(10) ** 25  # what the store's Decimal(38, 12) holds
 
@@ -62,4 +63,4 @@ def _known(number: Number | None) -> Decimal | None:
 def _kept(number: Number) -> Decimal:
     """Return a number as the store can keep it."""
     found = max(-_MOST, min(_MOST, Decimal(number)))
-    return WIDE.quantize(found, ATOM)
+    return EXACT.quantize(found, ATOM)

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any, Final
+
+from otel_costs.usage.numbers import EXACT
 
 Number = int | Decimal
 
@@ -19,8 +21,6 @@ ATOM: Final = Decimal("1e-12")
 
 MOST_ROWS: Final = 500_000
 """Days and names of one report; more are refused, so that it stays in memory."""
-
-WIDE: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 class ProviderError(Exception):
@@ -156,24 +156,24 @@ class Report:
         rate = Decimal(1) if currency == USD else self._question.rates.get(currency)
         if rate is None:
             key = line.day, currency
-            self._foreign[key] = WIDE.add(self._foreign.get(key, Decimal()), amount)
+            self._foreign[key] = EXACT.add(self._foreign.get(key, Decimal()), amount)
             return
-        usd = WIDE.multiply(amount, rate)
+        usd = EXACT.multiply(amount, rate)
         if line.kind == CREDIT:
-            self._credits[line.day] = WIDE.add(self._credits.get(line.day, Decimal()), usd)
+            self._credits[line.day] = EXACT.add(self._credits.get(line.day, Decimal()), usd)
         else:
             named = line.day, line.name
             self._line_counts[named] = self._line_counts.get(named, 0) + 1
-            self._costs[named] = WIDE.add(self._costs.get(named, Decimal()), usd)
+            self._costs[named] = EXACT.add(self._costs.get(named, Decimal()), usd)
 
     def whole(self, *, has_usage: bool = True, has_costs: bool = True) -> Reported:
         """Return the report."""
         return Reported(
             self._usage,
-            {key: WIDE.quantize(amount, ATOM) for key, amount in self._costs.items()},
+            {key: EXACT.quantize(amount, ATOM) for key, amount in self._costs.items()},
             tuple(self.unavailable),
-            {day: WIDE.quantize(amount, ATOM) for day, amount in self._credits.items()},
-            {key: WIDE.quantize(amount, ATOM) for key, amount in self._foreign.items()},
+            {day: EXACT.quantize(amount, ATOM) for day, amount in self._credits.items()},
+            {key: EXACT.quantize(amount, ATOM) for key, amount in self._foreign.items()},
             frozenset(self._free),
             has_usage,
             has_costs,
