@@ -39,7 +39,18 @@ def hosts(stack: Stack) -> list[str]:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8123", "", "[::2]", "0.0.0.0", "[::1", "127.0.0.2.evil.example", "128.0.0.1", "[v1.x]"],
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:8123",
+        "",
+        "[::2]",
+        "0.0.0.0",
+        "[::1",
+        "127.0.0.2.evil.example",
+        "128.0.0.1",
+        "[v1.x]",
+    ],
 )
 def test_another_name_for_loopback_is_refused(stack: Stack, host: str) -> None:
     """A page that resolves its own name to 127.0.0.1 is not answered, on any port of HTTP."""
@@ -48,7 +59,9 @@ def test_another_name_for_loopback_is_refused(stack: Stack, host: str) -> None:
     assert send(f"{stack.otlp_http_url}/v1/logs", b"", PROTOBUF | {"Host": host}).status == 403
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8123", "127.0.0.1:1", "[::1]:8123", "LOCALHOST", "127.0.0.2:80"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8123", "127.0.0.1:1", "[::1]:8123", "LOCALHOST", "127.0.0.2:80"]
+)
 def test_loopback_may_be_called_by_its_names(stack: Stack, host: str) -> None:
     """Port forwarding changes the port, not the name."""
     for url in hosts(stack):
