@@ -97,7 +97,7 @@ def test_a_table_that_counts_more_counts_what_came_before(empty: "Client") -> No
         ("materialized view", "session_days_calls_mv"),
         ("materialized view", "session_days_messages_mv"),
     ):
-        schema._record(empty, kind, name, "that of an older version")
+        schema._record(empty, {(kind, name): "that of an older version"})
     changed = {str(change).partition(":")[0] for change in schema.apply(empty)}
     assert {"extended table session_days", "replaced materialized view session_days_calls_mv"} <= changed
     assert empty.command("select user_id from session_owners") == "u2", "the first by time, not by name"
@@ -115,7 +115,7 @@ def test_a_store_of_before_tells_misdated_calls(empty: "Client") -> None:
     empty.command("alter table call_arrivals drop column first_inserted_at")
     for name in ("not_priced_half_hours_mv", "not_priced_half_hours"):
         empty.command(f"drop table {name} sync")
-    schema._record(empty, "table", "call_arrivals", "that of an older version")
+    schema._record(empty, {("table", "call_arrivals"): "that of an older version"})
     schema.apply(empty)
     assert empty.query("select sum(calls) from misdated_calls").result_rows == [(1,)]
     assert empty.query("select sum(call_count) from unpriced_calls").result_rows == [(2,)]
@@ -131,7 +131,7 @@ def test_counts_with_a_new_column_are_counted_again(empty: "Client") -> None:
     )
     empty.command("alter table session_totals drop column kind")
     empty.command("insert into session_totals (session_id, call_count, counted_at) values ('s1', 1, now64(3) + 60)")
-    schema._record(empty, "table", "session_totals", "that of an older version")
+    schema._record(empty, {("table", "session_totals"): "that of an older version"})
     schema.apply(empty)
     assert empty.query("select session_id, kind from sessions").result_rows == [("s1", "creation")]
 
@@ -155,7 +155,7 @@ def test_what_is_counted_in_another_way_is_counted_again(
     before = f"select count() from {table} where counted_at < now64(3) - 60"
     schema.apply(empty)
     assert empty.command(before) == 1
-    schema._record(empty, "view", view, "that of an older version")
+    schema._record(empty, {("view", view): "that of an older version"})
     assert schema.apply(empty) == [Change("replaced", "view", view)]
     assert empty.command(before) == 0
 
@@ -178,7 +178,7 @@ def test_calls_from_before_contracts_have_list_prices(empty: "Client") -> None:
             "reservation_id",
         ):
             empty.command(f"alter table {table} drop column {column}")
-        schema._record(empty, "table", table, "that of an older version")
+        schema._record(empty, {("table", table): "that of an older version"})
     schema.apply(empty)
     found = empty.query("select sum(list_usd), sum(contracted_usd), countIf(contract_id = '') from billed_calls")
     assert found.result_rows == [(Decimal(1), Decimal(1), 2)]

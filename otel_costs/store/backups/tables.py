@@ -4,7 +4,7 @@ A part never changes: what has the same checksums has the same rows. So a part t
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -32,8 +32,8 @@ _TABLES: Final = (
     " where database = {database:String} and engine like '%MergeTree' order by name"
 )
 _COLUMNS: Final = (
-    "select name, type, default_kind from system.columns where database = {database:String}"
-    " and table = {table:String} and default_kind not in ('ALIAS', 'EPHEMERAL') order by position"
+    "select table, name, type, default_kind from system.columns where database = {database:String}"
+    " and default_kind not in ('ALIAS', 'EPHEMERAL') order by table, position"
 )
 _PARTS: Final = (
     "select hash_of_all_files as key, name, rows, data_uncompressed_bytes as bytes from system.parts"
@@ -99,11 +99,13 @@ def kept(client: "Client") -> list[str]:
 
 def tables(client: "Client", database: str) -> list[Table]:
     """Return the tables of a database that hold rows."""
-    return [_table(client, database, row) for row in rows(client, _TABLES, {"database": database})]
+    columns: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows(client, _COLUMNS, {"database": database}):
+        columns[row["table"]].append(row)
+    return [_table(row, columns[row["name"]]) for row in rows(client, _TABLES, {"database": database})]
 
 
-def _table(client: "Client", database: str, row: dict[str, Any]) -> Table:
-    found = rows(client, _COLUMNS, {"database": database, "table": row["name"]})
+def _table(row: dict[str, Any], found: Sequence[dict[str, Any]]) -> Table:
     return Table(
         row["name"],
         row["engine"],
