@@ -1,14 +1,15 @@
 """Putting a backup back: its tables as they were, checked, brought up to date, and then made part of the store."""
 
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import schema
-from otel_costs.store.backups import erasures, sums, tables, unfinished
+from otel_costs.store.backups import claim, erasures, sums, tables, unfinished
 from otel_costs.store.backups.folder import DamagedError, Folder
-from otel_costs.store.backups.manifest import Manifest
-from otel_costs.store.backups.staging import Staging
+from otel_costs.store.backups.manifest import Manifest, StoredTable
+from otel_costs.store.backups.staging import Staging, hands_over
 from otel_costs.store.backups.sums import Key, Sums
 from otel_costs.store.connection import StoreError
 from otel_costs.store.rows import rows
@@ -50,19 +51,16 @@ def restore(client: "Client", folder: Folder, name: str | None, *, merge: bool =
         retention = schema.retention_of(client)
         check_known(client, manifest)
         staging = _opened(client, manifest, merge=merge)
-        if "staged" not in staging.done("stage"):
-            _stage(staging, folder, manifest)
-        # Again where the store was asked for other days after a restore was cut.
-        days = "/".join(map(str, astuple(retention)))
-        if "upgraded" not in staging.done("stage") or days not in staging.done("retention"):
+        with staging.held():
+            if "staged" not in staging.done("stage"):
+                _stage(staging, folder, manifest)
+            # Each time: the store may have been asked for other days after a restore was cut.
             staging.upgrade(retention)
-            staging.note("retention", days)
-            staging.note("stage", "upgraded")
-        # Each time: whoever was erased after a restore was cut is in what that has staged.
-        with staging.current() as beside:
-            if erased := erasures.repeat(beside, listed, manifest.created_at):
-                staging.note("erased", datetime.now(UTC).isoformat(), str(erased))
-        return finish(client, staging, manifest)
+            # And whoever was erased since is in what that has staged.
+            with staging.current() as beside:
+                if erased := erasures.repeat(beside, listed, manifest.created_at):
+                    staging.note("erased", datetime.now(UTC).isoformat(), str(erased))
+            return finish(client, staging, manifest)
 
 
 def finish(client: "Client", staging: Staging, manifest: Manifest) -> Restored:
@@ -99,15 +97,15 @@ def check_known(client: "Client", manifest: Manifest) -> None:
 
 def _opened(client: "Client", manifest: Manifest, *, merge: bool) -> Staging:
     """Open the staging of this backup, or go on with it. Raises StoreError when the store has other things in it."""
-    name = f"{unfinished.RESTORE_PREFIX}{''.join(letter for letter in manifest.id.lower() if letter.isalnum())}"
+    base = f"{unfinished.RESTORE_PREFIX}{''.join(letter for letter in manifest.id.lower() if letter.isalnum())}"
+    own = claim.named(client, base)
     for beside in tables.databases(client, unfinished.RESTORE_PREFIX):
-        if beside == name:
+        if beside in own or (merge and hands_over(client, beside)):
             continue
-        other = Staging(client, beside)
-        if not merge and other.hands_over():
+        if hands_over(client, beside):
             raise StoreError("a restore of another backup was cut half way: run it again first, or give --merge")
-        other.drop()
-    staging = Staging(client, name)
+        claim.drop(client, beside)
+    staging = Staging(client, base)
     if staging.hands_over():
         return staging
     # Also of one that was cut: it may have been begun long ago.
@@ -122,34 +120,38 @@ def _opened(client: "Client", manifest: Manifest, *, merge: bool) -> Staging:
 
 
 def _stage(staging: Staging, folder: Folder, manifest: Manifest) -> None:
-    done = staging.done("part")
-    for stored in manifest.tables:
-        staging.make(stored.table)
-        names = tables.numbered(part.key for part in stored.parts)
-        for name, part in zip(names, stored.parts, strict=True):
-            if f"{stored.table.name}/{name}" not in done:
-                try:
-                    staging.put(stored.table, name, folder.blocks(part))
-                except DamagedError as error:
-                    staging.drop()
-                    raise DamagedError(
-                        f"{error}: {part.rows:,} rows of {stored.table.name} of the backup {manifest.id} are lost;"
-                        " restore another one, nothing was put back"
-                    ) from None
-    for stored in manifest.tables:
-        if (count := staging.count(stored.table)) != stored.rows:
-            staging.drop()
-            raise StoreError(
-                f"{stored.table.name} has {count:,} rows where the backup has {stored.rows:,}: nothing was put back;"
-                " try again"
-            )
-    found = staging.sums(stored.table for stored in manifest.tables)
-    if different := sums.differences(found, manifest.sums):
-        staging.drop()
+    summed = {table for table, _ in manifest.sums}
+    if strange := summed - {stored.table.name for stored in manifest.tables}:
         raise StoreError(
-            f"{' of '.join(different[0])} adds up to something else than in the backup: nothing was put back"
+            f"the backup {manifest.id} has sums of {min(strange)}, and no rows of it: nothing was put back"
         )
+    for stored in manifest.tables:
+        try:
+            _fill(staging, folder, stored, manifest)
+        except DamagedError as error:
+            staging.drop()
+            raise DamagedError(
+                f"{error} of the backup {manifest.id} are lost; restore another one, nothing was put back"
+            ) from None
     staging.note("stage", "staged")
+
+
+def _fill(staging: Staging, folder: Folder, stored: StoredTable, manifest: Manifest) -> None:
+    parts = dict(zip(tables.numbered(part.key for part in stored.parts), stored.parts, strict=True))
+
+    def blocks(name: str) -> Iterator[bytes]:
+        try:
+            yield from folder.blocks(parts[name])
+        except DamagedError as error:
+            raise DamagedError(f"{error}: {parts[name].rows:,} rows of {stored.table.name}") from None
+
+    staging.fill(
+        stored.table,
+        {name: part.rows for name, part in parts.items()},
+        blocks,
+        stored.rows,
+        {key: one for key, one in manifest.sums.items() if key[0] == stored.table.name},
+    )
 
 
 def _retention(manifest: Manifest) -> schema.Retention:

@@ -4,22 +4,25 @@ It remembers what was done, so that what was cut goes on where it was. Its rows 
 links to their files: no materialized view sees them, and what is derived of them comes as it was.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import refreshes, schema
-from otel_costs.store.backups import definition, sums, tables
+from otel_costs.store.backups import claim, definition, sums, tables
 from otel_costs.store.backups.sums import Sums
 from otel_costs.store.backups.tables import PLAIN, Table
+from otel_costs.store.connection import StoreError
 from otel_costs.store.rows import rows, telling
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _PROGRESS: Final = "staging_progress"
+_PRESENT: Final = "select 1 as one from system.tables where database = {database:String} and name = {table:String}"
+_HANDING_OVER: Final = "handing over"
 _NO_MERGES_SETTING: Final = "max_bytes_to_merge_at_max_space_in_pool"
 _NO_MERGES: Final = f"{_NO_MERGES_SETTING} = 1, non_replicated_deduplication_window = 100000"
 _ORDER: Final = {"messages": 0, "calls": 2, "call_arrivals": 3}
@@ -30,28 +33,58 @@ _PUT: Final = {
 }
 
 
-class Staging:
-    """The database `name` beside the store's own, which `client` is connected to. Raises StoreError throughout."""
+def noted(client: "Client", database: str, step: str) -> dict[str, str]:
+    """Return what of a step is done in a database beside the store, whoever's that is, with what was noted about it."""
+    if not rows(client, _PRESENT, {"database": database, "table": _PROGRESS}):
+        return {}
+    found = rows(
+        client,
+        f"select what, detail from {database}.{_PROGRESS} where step = {{step:String}}",  # noqa: S608
+        {"step": step},
+    )
+    return {row["what"]: row["detail"] for row in found}
 
-    def __init__(self, client: "Client", name: str) -> None:
+
+def hands_over(client: "Client", database: str) -> bool:
+    """Tell whether rows of such a database are part of the store, or may be."""
+    return _HANDING_OVER in noted(client, database, "stage")
+
+
+class Staging:
+    """The database `base` beside the store's own, which `client` is connected to. Raises StoreError throughout.
+
+    It is this run's from now on, also if another has it. What was half made or is half upgraded begins anew.
+    """
+
+    def __init__(self, client: "Client", base: str) -> None:
         self._client = client
-        self.name = name
+        self._is_dropped = False
         self.own = str(client.command("select currentDatabase()"))
         with telling("cannot make a database beside the store"):
-            client.command(f"create database if not exists {name}")
+            claim.drop_left(client)
+            self.name, was_there = claim.claimed(client, base)
+            stages = self.done("stage")
+            if was_there and (not self.done("began") or ("upgrading" in stages and "upgraded" not in stages)):
+                claim.drop(client, self.name)
+                self.name, _ = claim.claimed(client, base)
             client.command(
-                f"create table if not exists {name}.{_PROGRESS} (step String, what String, detail String)"
+                f"create table if not exists {self.name}.{_PROGRESS} (step String, what String, detail String)"
                 " engine = MergeTree order by (step, what)"
             )
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Say of what fails because another run has taken the database over that it has."""
+        try:
+            yield
+        except StoreError as error:
+            if self._is_dropped or claim.is_there(self._client, self.name):
+                raise
+            raise StoreError("another run has taken this over, and goes on from where this one was") from error
+
     def done(self, step: str) -> dict[str, str]:
         """Return what of a step is done, with what was noted about it."""
-        found = rows(
-            self._client,
-            f"select what, detail from {self.name}.{_PROGRESS} where step = {{step:String}}",  # noqa: S608
-            {"step": step},
-        )
-        return {row["what"]: row["detail"] for row in found}
+        return noted(self._client, self.name, step)
 
     def note(self, step: str, what: str = "", detail: str = "") -> None:
         """Remember that something is done."""
@@ -86,6 +119,34 @@ class Staging:
                 )
         self.note("part", f"{table.name}/{name}")
 
+    def fill(
+        self,
+        table: Table,
+        parts: Mapping[str, int],
+        blocks: Callable[[str], Iterable[bytes]],
+        count: int,
+        wanted: Sums,
+    ) -> int:
+        """Put the parts into a table that are not there, by their names; return how many rows were put.
+
+        `parts` has the rows of each. The table has `count` rows then, which add up to `wanted`. What is there before
+        may be anything: parts that are other ones by now, merged or erased, and rows that a run has put which was cut
+        before it could note them. What does not become what is wanted begins anew. Raises StoreError when it does not
+        even so.
+        """
+        put = 0
+        for _ in range(2):
+            self.make(table)
+            there = {what.partition("/")[2] for what in self.done("part") if what.startswith(f"{table.name}/")}
+            if there <= parts.keys():
+                for name in [name for name in parts if name not in there]:
+                    self.put(table, name, blocks(name))
+                    put += parts[name]
+                if tables.count(self._client, self.name, table) == count and self.sums([table]) == wanted:
+                    return put
+            self.forget(table)
+        raise StoreError(f"{table.name} arrived as something else: nothing of it is in the store, try again")
+
     def forget(self, table: Table) -> None:
         """Empty a table, and forget that anything was put there."""
         with telling(f"cannot empty {table.name}"):
@@ -98,25 +159,24 @@ class Staging:
             )
         self.make(table)
 
-    def count(self, table: Table) -> int:
-        """Return the rows of a table, those that are there several times included."""
-        return int(rows(self._client, f"select count() as n from {self.name}.{table.name}")[0]["n"])  # noqa: S608
-
     def sums(self, found: Iterable[Table]) -> Sums:
         """Return the sums of its tables."""
         return sums.of(self._client, self.name, list(found))
 
     def upgrade(self, retention: schema.Retention) -> None:
         """Bring its tables to this version's schema, as a store of that time would be."""
-        # Nothing is deleted or changed in a table that may not merge.
-        for table in tables.tables(self._client, self.name):
-            if table.name != _PROGRESS:
-                self._client.command(f"alter table {self.name}.{table.name} reset setting {_NO_MERGES_SETTING}")
-                self._client.command(f"system stop ttl merges {self.name}.{table.name}")
-                self._client.command(f"system start merges {self.name}.{table.name}")
-        with self.current():
-            schema.apply(self._client, retention, restored=True)
-            self._forget_expired(retention)
+        self.note("stage", "upgrading")
+        with telling("cannot bring the tables up to date"):
+            # Nothing is deleted or changed in a table that may not merge.
+            for table in tables.tables(self._client, self.name):
+                if table.name != _PROGRESS:
+                    self._client.command(f"alter table {self.name}.{table.name} reset setting {_NO_MERGES_SETTING}")
+                    self._client.command(f"system stop ttl merges {self.name}.{table.name}")
+                    self._client.command(f"system start merges {self.name}.{table.name}")
+            with self.current():
+                schema.apply(self._client, retention, restored=True)
+                self._forget_expired(retention)
+        self.note("stage", "upgraded")
 
     @contextmanager
     def current(self) -> Iterator["Client"]:
@@ -139,7 +199,7 @@ class Staging:
         """
         if not self.hands_over():
             # Before the first: cut right after it, the store has rows of ours.
-            self.note("stage", "handing over")
+            self.note("stage", _HANDING_OVER)
         done = self.done("handed over")
         present = {table.name: table for table in tables.tables(self._client, self.own)}
         left = {table.name for table in self.kept()} - done.keys()
@@ -151,12 +211,12 @@ class Staging:
 
     def hands_over(self) -> bool:
         """Tell whether rows of it are part of the store, or may be."""
-        return "handing over" in self.done("stage")
+        return hands_over(self._client, self.name)
 
     def drop(self) -> None:
         """Drop it."""
-        with telling("cannot drop the database beside the store"):
-            self._client.command(f"drop database if exists {self.name} sync")
+        self._is_dropped = True
+        claim.drop(self._client, self.name)
 
     def _forget_expired(self, retention: schema.Retention) -> None:
         """Delete what is over the days that it is kept, and the content of messages: before anybody can read it.
@@ -178,22 +238,28 @@ class Staging:
 
         if table.engine == PLAIN and self._is_in_use(table):
             # A table without a key would have the rows twice that the store has.
-            told = tables.listed([name for name in table.names if name not in table.materialized])
+            told = tables.listed([name for name in self._names(table) if name not in table.materialized])
             own = f"`{self.own}`.{table.name}"
             self._attach_copy(table, f"where cityHash64({told}) not in (select cityHash64({told}) from {own})")  # noqa: S608
             return
         try:
             self._attach(table, table.name)
         except DatabaseError:
-            # Tables of an older store may have other keys or indexes: no part of theirs can become one of the store's.
+            # Tables of an older store may have other keys or indexes, those of a newer one have more columns: no part
+            # of theirs can become one of the store's.
             self._attach_copy(table)
+
+    def _names(self, table: Table) -> list[str]:
+        """Return the columns of a table of the store that are known here: a store may be newer than this version."""
+        here = {name for one in tables.tables(self._client, self.name) if one.name == table.name for name in one.names}
+        return [name for name in table.names if name in here]
 
     def _is_in_use(self, table: Table) -> bool:
         return bool(rows(self._client, f"select 1 as one from `{self.own}`.{table.name} limit 1"))  # noqa: S608
 
     def _attach_copy(self, table: Table, where: str = "") -> None:
         """Attach the rows of a table, written anew as the store has it."""
-        copy, listed = f"{table.name}_anew", tables.listed(table.names)
+        copy, listed = f"{table.name}_anew", tables.listed(self._names(table))
         self._client.command(f"drop table if exists {self.name}.{copy} sync")
         self._client.command(table.made_in(self.name, copy))
         self._client.command(

@@ -121,6 +121,11 @@ def parts(client: "Client", database: str, table: str) -> list[Part]:
     return [Part(row["key"], row["name"], row["rows"], row["bytes"]) for row in found]
 
 
+def count(client: "Client", database: str, table: Table) -> int:
+    """Return the rows of a table, those that are there several times included. Raises StoreError."""
+    return int(rows(client, f"select count() as n from {database}.{table.name}")[0]["n"])  # noqa: S608
+
+
 def blocks(client: "Client", database: str, table: Table, part: Part) -> Iterator[bytes]:
     """Yield the rows of a part, some at a time, in the format Native. Raises StoreError."""
     at_once = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES * part.rows // max(part.size, 1)))

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 RESTORE_PREFIX: Final = "otel_costs_restore_"
 MOVE: Final = "otel_costs_move"
+DROPPED: Final = "otel_costs_dropped_"
+"""What begins the name of one that is not needed any more, and is dropped."""
 
 STAGED: Final = (
-    f"select name from system.databases where startsWith(name, '{RESTORE_PREFIX}') or name = '{MOVE}' order by name"  # noqa: S608
+    f"select name from system.databases where startsWith(name, '{RESTORE_PREFIX}') or startsWith(name, '{MOVE}')"  # noqa: S608
+    f" or startsWith(name, '{DROPPED}') order by name"
 )
 """The query of their databases."""
 
@@ -29,7 +32,9 @@ def said(name: str) -> str:
         return (
             f"a backup or a move reads the store: wait until it has ended, or, if none runs, drop the database {name}"
         )
-    what = "move" if name == MOVE else "restore"
+    if name.startswith(DROPPED):
+        return f"a move or a restore was cut when it had ended: drop the database {name}, which is what is left of it"
+    what = "move" if name.startswith(MOVE) else "restore"
     return (
         f"a {what} into the store runs, or was cut half way: wait until it has ended, run it again, or drop the"
         f" database {name} to give it up"
