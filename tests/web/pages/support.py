@@ -1,12 +1,12 @@
 """The report app as a reader has it: a page in a real browser, what it shows, and what it may not do."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any, Final
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -20,8 +20,12 @@ PHONE: Final = (360, 740)
 DESKTOP: Final = (1200, 900)
 
 _SETTLED: Final = """
-const main = document.querySelector("main");
-return main !== null && main.getAttribute("aria-busy") === "false" && !document.querySelector(".loading");
+const done = arguments[0];
+const isAsking = () => document.querySelector("main")?.getAttribute("aria-busy") !== "false";
+const isBusy = () => isAsking() || document.querySelector(".loading");
+// A click, or an answer, is drawn in the next frame; what that asks for is known to the page in the one after it.
+const look = quiet => quiet === 5 ? done() : requestAnimationFrame(() => look(isBusy() ? 0 : quiet + 1));
+look(0);
 """
 _NAMED: Final = """
 const [selector, name] = arguments;
@@ -29,13 +33,39 @@ const labels = one => [...(one.labels ?? [])].map(label => label.innerText.trim(
 const named = one => [one.innerText?.trim(), one.getAttribute("aria-label"), ...labels(one)];
 return [...document.querySelectorAll(selector)].filter(one => named(one).includes(name));
 """
+_TEXT: Final = "return document.body.innerText.replaceAll('\\t', ' ').replaceAll('\\u00a0', ' ')"
+_AMOUNTS: Final = "return [...document.querySelectorAll(`${arguments[0]} data.money`)].map(one => one.value)"
+_CARD: Final = """
+const cards = [...document.querySelectorAll(".card")];
+const found = cards.find(one => one.querySelector("dt").innerText.trim() === arguments[0]);
+return found ? found.querySelector(".value").innerText.trim() : null;
+"""
 _OVERFLOW: Final = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_FOLLOWED: Final = """
+const [width, done] = arguments;
+// What watches sizes is told in a frame, and what it draws then is there in the next one.
+const next = requestAnimationFrame;
+// What fits no screen has a width of its own: it is not waited for.
+const isThere = () => document.documentElement.clientWidth === width;
+const look = tries => (isThere() || !tries ? next(() => next(done)) : next(() => look(tries - 1)));
+look(60);
+"""
+_AXE: Final = """
+const [rules, done] = arguments;
+const options = { resultTypes: ["violations"], selectors: false };
+if (rules) options.runOnly = { type: "rule", values: rules };
+const told = one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(" | ")}`;
+axe.run(document, options).then(found => done(JSON.stringify(found.violations.map(told))));
+"""
+CONTRASTS: Final = ("color-contrast", "link-in-text-block")
+"""The rules of axe that look at colours: what the others find is the same in both schemes."""
 
 
 class Page:
     """A page of the application at `url`, in a browser."""
 
     def __init__(self, driver: Chrome, url: str) -> None:
+        driver.set_script_timeout(WAIT_S)
         self.driver = driver
         self.url = url
 
@@ -46,7 +76,10 @@ class Page:
 
     def settled(self) -> "Page":
         """Wait until every answer that the page is made of is there."""
-        self.until(lambda: bool(self.driver.execute_script(_SETTLED)), "the page is still loading")
+        try:
+            self.driver.execute_async_script(_SETTLED)
+        except TimeoutException as error:
+            raise AssertionError(f"the page is still loading: {self.text[:2000]}") from error
         return self
 
     def until(self, holds: Callable[[], bool], why: str) -> None:
@@ -58,7 +91,10 @@ class Page:
             except StaleElementReferenceException:
                 return False
 
-        WebDriverWait(self.driver, WAIT_S, poll_frequency=0.05).until(look, f"{why}: {self.text[:2000]}")
+        try:
+            WebDriverWait(self.driver, WAIT_S, poll_frequency=0.02).until(look)
+        except TimeoutException as error:
+            raise AssertionError(f"{why}: {self.text[:2000]}") from error
 
     def shows(self, *texts: str) -> "Page":
         """Wait until the page shows all these texts."""
@@ -69,7 +105,7 @@ class Page:
     @property
     def text(self) -> str:
         """What a reader sees."""
-        return self.driver.find_element(By.TAG_NAME, "body").text
+        return str(self.driver.execute_script(_TEXT))
 
     @property
     def path(self) -> str:
@@ -103,14 +139,13 @@ class Page:
 
     def card(self, name: str) -> str:
         """Return the value of a card."""
-        for card in self.all(".card"):
-            if card.find_element(By.TAG_NAME, "dt").text == name:
-                return card.find_element(By.CLASS_NAME, "value").text
-        raise AssertionError(f"there is no card {name!r}")
+        found = self.driver.execute_script(_CARD, name)
+        assert found is not None, f"there is no card {name!r}"
+        return str(found)
 
     def amounts(self, selector: str) -> list[str]:
         """Return the exact amounts below a selector."""
-        return [str(one.get_attribute("value")) for one in self.all(f"{selector} data.money")]
+        return list(self.driver.execute_script(_AMOUNTS, selector))
 
     def column(self, caption: str, number: int) -> list[str]:
         """Return the texts of a column, counted from 1, of the table with this caption."""
@@ -125,11 +160,12 @@ class Page:
         return list(found)
 
     def sized(self, size: tuple[int, int], *, dark: bool = False) -> "Page":
-        """Look at it on a screen of this size, in one of the two schemes."""
+        """Look at it on a screen of this size, in one of the two schemes, once the page has followed."""
         device = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.driver.execute_async_script(_FOLLOWED, size[0])
         return self
 
     @property
@@ -137,18 +173,28 @@ class Page:
         """By how many pixels the page is wider than the screen."""
         return int(self.driver.execute_script(_OVERFLOW))
 
-    def axe(self) -> list[str]:
-        """Return what axe finds: the rule, and where."""
+    def axe(self, rules: Sequence[str] | None = None) -> list[str]:
+        """Return what axe finds, by all its rules or by some: the rule, and where."""
         if not self.driver.execute_script("return 'axe' in window"):
             source = resources.files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text("utf-8")
             # By the browser's own tools: the policy of the page lets no other script in.
             self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": source})
-        found = self.driver.execute_async_script(
-            "const done = arguments[arguments.length - 1];"
-            "axe.run(document).then(found => done(JSON.stringify(found.violations.map("
-            "one => `${one.id}: ${one.nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ')}`))))"
-        )
-        return list(json.loads(found))
+        return list(json.loads(self.driver.execute_async_script(_AXE, rules)))
+
+    def barriers(self, *sizes: tuple[int, int]) -> list[str]:
+        """Return what keeps somebody from using the page on screens of these sizes, in either scheme.
+
+        What axe finds by any rule, in the dark scheme by those that look at colours, and a page that is wider than the
+        screen.
+        """
+        found = []
+        for size in sizes:
+            found += [f"{size}: {one}" for one in self.sized(size).axe()]
+            if self.overflow > 0:
+                found.append(f"{size}: {self.overflow} pixels wider than the screen")
+            found += [f"{size}, dark: {one}" for one in self.sized(size, dark=True).axe(CONTRASTS)]
+        self.sized(sizes[-1])
+        return found
 
     def complaints(self) -> list[str]:
         """Return what the browser's console says since it was asked last."""

@@ -71,9 +71,6 @@ def test_nothing_lacks_a_price(page: Page, shared_stack: Stack, filled: str) -> 
     page.open("/prices?range=2020-01").shows("None: every call of this period has a price.")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_for_everybody(page: Page, filled: str, dark: bool) -> None:
+def test_for_everybody(page: Page, filled: str) -> None:
     """Axe finds nothing, and nothing scrolls sideways on a phone."""
-    page.sized(PHONE, dark=dark).open("/prices?model=gpt-4o")
-    assert page.overflow == 0
-    assert page.axe() == []
+    assert page.open("/prices?model=gpt-4o&rows=20").barriers(PHONE) == []
