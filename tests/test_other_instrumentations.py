@@ -103,7 +103,7 @@ def _try(name: str, others: tuple[str, ...], base_url: str, wanted: list[Task]) 
     ran = subprocess.run(
         [python(name), "-m", "tests.support.instrumentations", base_url, *others],
         input=json.dumps(wanted),
-        env=_clean_environ() | variables,
+        env=environments.clean() | variables,
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -112,11 +112,6 @@ def _try(name: str, others: tuple[str, ...], base_url: str, wanted: list[Task]) 
     )
     assert ran.returncode == 0, ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
-
-
-def _clean_environ() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "OTEL_", "OPENAI_"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @pytest.mark.timeout(900)
@@ -180,7 +175,7 @@ def test_started_by_opentelemetry_instrument(
         ran = subprocess.run(
             [str(found), python(name), "-c", program, provider.base_url, INSTRUMENTORS[other]],
             env={
-                **_clean_environ(),
+                **environments.clean(),
                 **environ(provider, collector),
                 "PYTHONPATH": os.pathsep.join([*path, str(ROOT)]),
                 # The packages' own entry points are all called `openai`.

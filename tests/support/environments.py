@@ -68,13 +68,19 @@ def run(environment: Environment, *arguments: str, **variables: str) -> tuple[st
     if python is None:
         ends, _, reason = fault.partition(": ")
         return ends, reason
-    # By the names that are there now: this may run in a thread, beside a test that begins or ends.
-    names = [name for name in list(os.environ) if not name.startswith(("PYTEST_", "OTEL_", "OPENAI_"))]
-    clean = {name: value for name in names if (value := os.environ.get(name)) is not None}
-    environ = {**clean, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **variables}
     command = [python, *arguments]
+    environ = {**clean(), **variables}
     ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False)
     return ("failed", ran.stdout + ran.stderr) if ran.returncode else ("passed", ran.stdout)
+
+
+def clean() -> dict[str, str]:
+    """Return the variables of a process in an environment: none is of the tests, and its imports are compiled once."""
+    # By the names that are there now: this may run in a thread, beside a test that begins or ends.
+    left_out = ("PYTEST_", "OTEL_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
+    names = [name for name in list(os.environ) if not name.startswith(left_out)]
+    found = {name: value for name in names if (value := os.environ.get(name)) is not None}
+    return {**found, "PYTHONPATH": str(ROOT)}
 
 
 def uv() -> str | None:

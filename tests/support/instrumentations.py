@@ -139,13 +139,13 @@ class _Warnings(logging.Handler):
         self.said.append(record.getMessage())
 
 
-def _forked(base_url: str, task: Mapping[str, list[str]]) -> Any:
-    """Return the outcome of one order, from a process of its own."""
+def _forked(work: Callable[[], Any]) -> Any:
+    """Return what `work` returns in a process of its own."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            found: Any = outcome(base_url, task["order"], task["back"])
+            found: Any = work()
         except BaseException:  # noqa: BLE001
             found = {"error": traceback.format_exc()}
         with os.fdopen(writing, "w") as pipe:
@@ -158,16 +158,35 @@ def _forked(base_url: str, task: Mapping[str, list[str]]) -> Any:
     return json.loads(text or '{"error": "the process ended"}')
 
 
+def import_all(base_url: str, names: list[str]) -> None:
+    """Import, and have pydantic build, what is used by each of the instrumentations, so that no fork has to.
+
+    Here nothing is instrumented: what they import is found out in forks.
+    """
+    results(base_url)
+    for name in (OURS, *names):
+        for module in _forked(lambda name=name: _imported_by(base_url, name)):  # type: ignore[misc]
+            if module != "langfuse.openai":  # to import it is to instrument
+                with suppress(Exception):
+                    importlib.import_module(module)
+
+
+def _imported_by(base_url: str, name: str) -> list[str]:
+    with suppress(Exception):
+        outcome(base_url, [name], [name])
+    return sorted(sys.modules)
+
+
 def main() -> None:
     """Print the outcome of each order, a line of JSON each."""
     base_url, *names = sys.argv[1:]
     for name in names:
         importlib.import_module(INSTRUMENTORS.get(name, name))
     importlib.import_module("otel_costs.pricing").warm_up()
-    importlib.import_module("openai.resources.chat.completions")
-    importlib.import_module("openai.resources.responses")
+    import_all(base_url, names)
     for task in json.load(sys.stdin):
-        sys.stdout.write(json.dumps(_forked(base_url, task)) + "\n")
+        found = _forked(lambda task=task: outcome(base_url, task["order"], task["back"]))  # type: ignore[misc]
+        sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
 
