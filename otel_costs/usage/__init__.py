@@ -80,7 +80,8 @@ class Usage:
         for part, quantity in cleaned.items():
             for whole in WHOLES.get(part, ()):
                 if quantity > cleaned.get(whole, quantity):
-                    return cls(*_clamped(cleaned, invalid), estimated, unknown)
+                    cleaned, invalid = _clamped(cleaned, invalid)
+                    return cls.of(cleaned, invalid=invalid, estimated=estimated, unknown=unknown)
             if quantity and part in FAMILIES:
                 for family in FAMILIES[part]:
                     shares[family] = shares.get(family, 0) + quantity  # counts, which are whole
@@ -152,12 +153,15 @@ def _quantity(unit: str, value: object) -> int | Decimal | None:
         found = _number(value)
     except (ArithmeticError, ValueError):
         return None
-    if found is None or not 0 <= found < (SECONDS_LIMIT if unit in SECONDS else LIMIT):
+    limit = SECONDS_LIMIT if unit in SECONDS else LIMIT
+    if found is None or not 0 <= found < limit:
         return None
     if isinstance(found, int):
         return found
     if unit in SECONDS or unit not in UNITS:
         found = found.quantize(_NANOSECOND, context=EXACT)
+        if found == limit:  # rounded up to it
+            return None
     whole = int(found)
     if whole == found:
         return whole

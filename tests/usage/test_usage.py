@@ -69,6 +69,13 @@ def test_seconds_keep_their_fraction_to_the_nanosecond() -> None:
     assert Usage.of({"video_seconds": "1.23456789012"}).quantities == {"video_seconds": Decimal("1.234567890")}
 
 
+@pytest.mark.parametrize(("unit", "most"), [("audio_seconds", "999999999"), ("frames", "999999999999999")])
+def test_what_is_rounded_up_to_a_limit_is_refused(unit: str, most: str) -> None:
+    """What is kept is below the limit, also where it was only just below it before it was rounded."""
+    assert Usage.of({unit: most + ".9999999994"}).quantities == {unit: Decimal(most + ".999999999")}
+    assert Usage.of({unit: most + ".9999999996"}) == Usage({}, (unit,))
+
+
 def test_the_ambient_context_changes_nothing() -> None:
     """The application's own Decimal context rounds none of our quantities."""
     with localcontext() as context:
@@ -84,6 +91,13 @@ def test_a_part_is_no_larger_than_its_whole() -> None:
     )
     assert set(usage.quantities.values()) == {40}
     assert set(usage.invalid) == {"cache_audio_read_tokens", "cache_read_tokens", "input_audio_tokens"}
+
+
+def test_parts_that_were_cut_are_together_no_more_than_their_whole() -> None:
+    """Parts that exclude one another and were each cut to the whole are more than it: the whole is named, too."""
+    usage = Usage.of({"cache_text_write_tokens": 1, "cache_text_write_1h_tokens": 2, "cache_text_write_12h_tokens": 2})
+    assert set(usage.quantities.values()) == {1}
+    assert set(usage.invalid) == set(usage.quantities)
 
 
 def test_a_part_without_its_whole_is_kept() -> None:
@@ -175,9 +189,11 @@ def test_every_quantity_is_kept_or_named(quantities: Quantities) -> None:
 
 @given(mappings)
 def test_cleaning_is_done_once(quantities: Quantities) -> None:
-    """A clean usage is clean."""
+    """A clean usage is clean: it is kept as it is, and nothing else is named than was before."""
     usage = Usage.of(quantities)
-    assert Usage.of(usage.quantities) == Usage(usage.quantities)
+    again = Usage.of(usage.quantities)
+    assert (again.quantities, again.unknown) == (usage.quantities, ())
+    assert set(again.invalid) <= set(usage.invalid)  # parts that are together more than their whole are so still
 
 
 def test_tokens_by_modality_are_disjoint() -> None:

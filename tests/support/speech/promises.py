@@ -1,5 +1,6 @@
 """What holds for every vendor of speech over HTTP: a vendor's test inherits it, and brings a `driver`."""
 
+import contextlib
 import importlib
 import json
 from collections.abc import Mapping
@@ -194,6 +195,13 @@ class Promises:
 
 class Retries:
     """Of packages that try again by themselves."""
+
+    @pytest.fixture(autouse=True)
+    def at_once(self, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let those not wait that do not read AT_ONCE: clients that Fern makes take no wait of zero for one."""
+        with contextlib.suppress(ImportError):
+            client = importlib.import_module(f"{driver.provider}.core.http_client")
+            monkeypatch.setattr(client, "INITIAL_RETRY_DELAY_SECONDS", 0.001)
 
     def test_tries_again(self, driver: Driver, recorded: Recorded) -> None:
         """However often a package tries, it is one call."""
