@@ -13,9 +13,14 @@ _TABLES = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def store() -> Store:
-    """Return the store without any rows."""
+def emptied() -> Store:
+    """Return the store of this process without any rows."""
     for table in _TABLES:
         engine().command(f"truncate table {table}")
     return Store(engine())
+
+
+@pytest.fixture
+def store() -> Store:
+    """Return the store without any rows."""
+    return emptied()
