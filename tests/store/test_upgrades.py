@@ -1,8 +1,8 @@
 """Stores of earlier versions, filled by their own pipelines: brought up to date they tell what they told before."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -35,10 +35,30 @@ _TOLD: Final = {
 """What every version can be asked, by its own views."""
 
 
-@pytest.fixture
-def old(request: pytest.FixtureRequest) -> Iterator["Client"]:
-    """Return a store as an earlier version made it, with records that came through that version's views."""
-    client = beside(_OLD)
+@dataclass(frozen=True)
+class Told:
+    """What a store tells, by views that every version has and by those of this one,."""
+
+    told: dict[str, Any]
+    reports: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """A store as an earlier version made it, brought up to date, and a backup that was made of it before."""
+
+    client: "Client"
+    folder: Folder
+    told_before: dict[str, Any]
+    outdated_before: list[str]
+    after: Told
+    left_to_do: list[object]
+
+
+@pytest.fixture(scope="module", params=schemas.NAMES)
+def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
+    """Fill a store through the views that an earlier version had, and bring it up to date."""
+    client, folder = beside(_OLD), Folder(tmp_path_factory.mktemp("backup") / "kept", make=True)
     schemas.frozen(request.param).make(client)
     Store(client).insert(*_RECORDS)
     Store(client).insert(*_RECORDS[:3])  # some are delivered twice
@@ -46,25 +66,31 @@ def old(request: pytest.FixtureRequest) -> Iterator["Client"]:
         "insert into budgets (scope, name, period, limit_usd, changed_at) values"
         f" ('user', 'ada', 'day', 5, '{at('08:00:00'):%Y-%m-%d %H:%M:%S}')"
     )
-    yield client
+    before, outdated = _told(client), schema.outdated(client)
+    backup.make(client, folder, lambda client: snapshot.take(client, written_to=False), "here")
+    schema.apply(client)
+    left = [*schema.outdated(client), *schema.apply(client)]
+    yield Upgraded(client, folder, before, outdated, _asked(client), left)
     client.close()
-    _clean()
+    _clean(_OLD)
 
 
-@pytest.fixture
-def new() -> Iterator["Client"]:
-    """Return a store of this version that got the same records."""
+@pytest.fixture(scope="module")
+def new() -> tuple[Told, Told]:
+    """Return what a store of this version tells that got the same records, and what with the later ones."""
     client = beside(_NEW)
     schema.apply(client)
     Store(client).insert(*_RECORDS)
-    yield client
+    found = _asked(client)
+    Store(client).insert(*_LATER, *_RECORDS)
+    later = _asked(client)
     client.close()
-    _clean()
+    _clean(_NEW)
+    return found, later
 
 
-def _clean() -> None:
-    for name in (_OLD, _NEW, _OTHER):
-        engine().command(f"drop database if exists {name} sync")
+def _clean(name: str) -> None:
+    engine().command(f"drop database if exists {name} sync")
     schema.apply(engine())
 
 
@@ -94,52 +120,46 @@ def _records() -> list[LogRow]:
 _RECORDS: Final = _records()
 
 
+_LATER: Final = [
+    call(at("13:00:00"), user="eve", session="e", cost="2", otel_costs__session__kind="creation"),
+    message(at("13:00:00"), "later words", user="eve", session="e", message_id="m9"),
+]
+
+
 def _told(client: "Client") -> dict[str, Any]:
     return {name: client.query(sql).result_rows for name, sql in _TOLD.items()}
 
 
-@pytest.mark.parametrize("old", schemas.NAMES, indirect=True)
-def test_an_upgraded_store_tells_what_it_told(old: "Client", new: "Client") -> None:
+def _asked(client: "Client") -> Told:
+    return Told(_told(client), _reports(client))
+
+
+def test_an_upgraded_store_tells_what_it_told(upgraded: Upgraded, new: tuple[Told, Told]) -> None:
     """To the last digit; as a store of this version that got the same; and the second time there is nothing to do."""
-    before = _told(old)
-    assert before["costs"][0][1] == Decimal("5.600000000001")
-    assert schema.outdated(old)
-    schema.apply(old)
-    assert _told(old) == before
-    assert schema.outdated(old) == []
-    assert schema.apply(old) == []
-    assert _told(old) == before == _told(new)
-    assert _reports(old) == _reports(new)
+    assert upgraded.told_before["costs"][0][1] == Decimal("5.600000000001")
+    assert upgraded.outdated_before
+    assert upgraded.after.told == upgraded.told_before
+    assert upgraded.after == new[0]
+    assert upgraded.left_to_do == []
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("old", schemas.NAMES, indirect=True)
-def test_an_upgraded_store_takes_records(old: "Client", new: "Client") -> None:
-    """What comes afterwards goes through this version's views, and what is delivered again counts once."""
-    schema.apply(old)
-    later = [
-        call(at("13:00:00"), user="eve", session="e", cost="2", otel_costs__session__kind="creation"),
-        message(at("13:00:00"), "later words", user="eve", session="e", message_id="m9"),
-    ]
-    for client in (old, new):
-        Store(client).insert(*later, *_RECORDS)
-    assert _told(old) == _told(new)
-    assert _reports(old) == _reports(new)
-
-
-@pytest.mark.parametrize("old", schemas.NAMES, indirect=True)
-def test_a_backup_of_an_older_store_is_brought_up_to_date(old: "Client", tmp_path: Path) -> None:
+def test_a_backup_of_an_older_store_is_brought_up_to_date(upgraded: Upgraded) -> None:
     """As the store itself would be: the two tell the same."""
-    folder = Folder(tmp_path / "kept", make=True)
-    backup.make(old, folder, lambda client: snapshot.take(client, written_to=False), "here")
-    schema.apply(old)
     target = beside(_OTHER)
-    found = restore.restore(target, folder, None)
-    assert found.was_empty
-    assert _told(target) == _told(old)
-    assert _reports(target) == _reports(old)
-    assert schema.apply(target) == []
-    target.close()
+    try:
+        found = restore.restore(target, upgraded.folder, None)
+        assert found.was_empty
+        assert _asked(target) == upgraded.after
+        assert schema.apply(target) == []
+    finally:
+        target.close()
+        _clean(_OTHER)
+
+
+def test_an_upgraded_store_takes_records(upgraded: Upgraded, new: tuple[Told, Told]) -> None:
+    """What comes afterwards goes through this version's views, and what is delivered again counts once."""
+    Store(upgraded.client).insert(*_LATER, *_RECORDS)
+    assert _asked(upgraded.client) == new[1]
 
 
 def _reports(client: "Client") -> dict[str, Any]:
