@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
+from tests.cli.support import run
+
 from .support import LATELY_NS, Served, ask, export_logs, key_values, ledger_record, send
 
 pytestmark = pytest.mark.timeout(900)  # processes that start, one after the other
@@ -90,7 +92,10 @@ def _records(number: int, n: int, call_id: str, cost: Decimal) -> list[LogRecord
 
 
 def command(dsn: str, *arguments: str, prelude: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own."""
+    """Run a command: in a process of its own where it is to be killed, or opens the one engine of a process."""
+    if not prelude and not dsn.startswith("chdb:"):
+        done = run(*arguments, url=dsn)
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
     return subprocess.run(
         [sys.executable, "-c", prelude + _MAIN, *arguments],
         env={**os.environ, "OTEL_COSTS_DSN": dsn},

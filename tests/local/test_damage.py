@@ -8,6 +8,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,14 +19,16 @@ from otel_costs.local.state import State
 from otel_costs.store.damage import CODES, Damaged
 from otel_costs.store.embedded import EngineError, escape
 from tests.support.collector import PATIENCE_S
-from tests.support.selection import some
 
 from .support import ask, export_logs, ledger_record, send
 
+ODD = "odd`\\name"
+FLIPPED = 60
 
-def parts(data: Path, table: str, stack: Stack) -> list[Path]:
-    """Return the folders of the parts of a table, oldest first."""
-    sql = "SELECT path FROM system.parts WHERE active AND table = {t:String} ORDER BY modification_time, name"
+
+def parts(stack: Stack, table: str) -> list[Path]:
+    """Return the folders of the parts of a table."""
+    sql = "SELECT path FROM system.parts WHERE active AND table = {t:String}"
     return [Path(row["path"]) for row in ask(stack.http_url, sql, t=table)]
 
 
@@ -36,21 +39,23 @@ def flip(file: Path) -> None:
     file.write_bytes(bytes(content))
 
 
-DAMAGES: dict[str, Callable[[Path], object]] = {
-    "garbled checksums": lambda part: (part / "checksums.txt").write_text("garbled"),
-    "no data": lambda part: (part / "data.bin").unlink(),
-    "no columns": lambda part: (part / "columns.txt").unlink(),
-    "empty data": lambda part: (part / "data.bin").write_bytes(b""),
+@dataclass(frozen=True)
+class Damage:
+    """What is done to a part, how many rows it had, and how many of them are told."""
+
+    do: Callable[[Path], object]
+    rows: int
+    told: int | None
+
+
+DAMAGES = {
+    "garbled checksums": Damage(lambda part: (part / "checksums.txt").write_text("garbled"), 50, 50),
+    "no data": Damage(lambda part: (part / "data.bin").unlink(), 40, 40),
+    "no columns": Damage(lambda part: (part / "columns.txt").unlink(), 30, 30),
+    "empty data": Damage(lambda part: (part / "data.bin").write_bytes(b""), 20, 20),
+    # Where the part itself does not tell, nothing is made up.
+    "no count": Damage(lambda part: (part / "count.txt").unlink(), 10, None),
 }
-
-
-def stored(tmp_path: Path, numbers: tuple[int, ...]) -> Path:
-    """Store one call on its own, and then several together; return the folder of the second part of calls."""
-    with Stack(tmp_path / "data") as stack:
-        for seqs in numbers:
-            records = [ledger_record(uuid.uuid4().hex, seq=seq) for seq in range(1, seqs + 1)]
-            assert export_logs(stack.otlp_http_url, records).status == 200
-        return next(part for part in parts(tmp_path / "data", "calls", stack) if rows_of(part) == numbers[-1])
 
 
 def rows_of(part: Path) -> int:
@@ -64,56 +69,73 @@ def state(stack: Stack) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("damage", some(DAMAGES, 1))
-def test_a_part_that_cannot_be_opened_is_named(tmp_path: Path, damage: str) -> None:
-    """The start says which table lacks how many rows, and so does /state; everything else is served."""
-    DAMAGES[damage](stored(tmp_path, (1, 50)))
-    with Stack(tmp_path / "data") as stack:
-        (said,) = [notice for notice in stack.notices if "calls" in notice]
-        assert said.startswith("Damaged: 50 rows of calls are in no report: part broken-on-start_")
-        (found,) = state(stack)["damaged_parts"]
-        assert (found["table"], found["rows"], found["detached"]) == ("calls", 50, True)
-        assert ask(stack.http_url, "SELECT count() AS c FROM calls") == [{"c": 1}]
-    with Stack(tmp_path / "data") as stack:
-        assert state(stack)["damaged_parts"] == [found]
+@dataclass(frozen=True)
+class Started:
+    """What a start over damaged parts says, what `/state` does, and how many calls there are still."""
+
+    notices: tuple[str, ...]
+    damaged: list[dict[str, Any]]
+    calls: int
+    flipped: str
+    next_start: list[dict[str, Any]]
+
+    @property
+    def detached(self) -> list[dict[str, Any]]:
+        return [one for one in self.damaged if one["detached"]]
+
+    @property
+    def unreadable(self) -> list[dict[str, Any]]:
+        return [one for one in self.damaged if not one["detached"]]
 
 
-def test_how_many_rows_is_not_known_without_their_count(tmp_path: Path) -> None:
-    """Where the part itself does not tell, nothing is made up."""
-    (stored(tmp_path, (1, 50)) / "count.txt").unlink()
-    with Stack(tmp_path / "data") as stack:
-        (found,) = state(stack)["damaged_parts"]
-        assert (found["table"], found["rows"]) == ("calls", None)
-
-
-def test_data_that_was_changed_is_named(tmp_path: Path) -> None:
-    """A flipped byte is found without anybody's query, by reading all of it; the part, its table and rows are named."""
-    part = stored(tmp_path, (1, 50))
-    flip(part / "data.bin")
-    with Stack(tmp_path / "data") as stack:
-        while not (found := state(stack))["checked_at"]:
-            pass
-        (damaged,) = found["damaged_parts"]
-        assert (damaged["table"], damaged["part"], damaged["rows"]) == ("calls", part.name, 50)
-        assert not damaged["detached"]
-
-
-@pytest.mark.long
-def test_a_table_of_any_name_is_read(tmp_path: Path) -> None:
-    """A backtick or a backslash in a name is part of it."""
-    name = "odd`\\name"
-    with Stack(tmp_path / "data") as stack:
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Started:
+    """Store calls in parts of different sizes, damage each but the first in another way, and start again, twice."""
+    data = tmp_path_factory.mktemp("damaged") / "data"
+    with Stack(data) as stack:
         for sql in (
+            "SYSTEM STOP MERGES calls",
             'CREATE TABLE "odd`\\\\name" (n UInt64) ENGINE = MergeTree ORDER BY n',
             'INSERT INTO "odd`\\\\name" SELECT number FROM numbers(50)',
         ):
             assert send(stack.http_url, sql.encode()).status == 200
-        (part,) = parts(tmp_path / "data", escape(name), stack)
-    flip(part / "data.bin")
-    with Stack(tmp_path / "data") as stack:
+        for rows in (1, FLIPPED, *(damage.rows for damage in DAMAGES.values())):
+            records = [ledger_record(uuid.uuid4().hex, seq=seq) for seq in range(1, rows + 1)]
+            assert export_logs(stack.otlp_http_url, records).status == 200
+        by_rows = {rows_of(part): part for part in parts(stack, "calls")}
+        (odd,) = parts(stack, escape(ODD))
+    for damage in DAMAGES.values():
+        damage.do(by_rows[damage.rows])
+    flip(by_rows[FLIPPED] / "data.bin")
+    flip(odd / "data.bin")
+    with Stack(data) as stack:
         while not (found := state(stack))["checked_at"]:
             pass
-        assert [(one["table"], one["rows"]) for one in found["damaged_parts"]] == [(name, 50)]
+        notices, calls = stack.notices, int(ask(stack.http_url, "SELECT count() AS c FROM calls")[0]["c"])
+    with Stack(data) as stack:
+        again = [one for one in state(stack)["damaged_parts"] if one["detached"]]
+    return Started(notices, found["damaged_parts"], calls, by_rows[FLIPPED].name, again)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_part_that_cannot_be_opened_is_named(started: Started, damage: Damage) -> None:
+    """The start says which table lacks how many rows, and so does /state; everything else is served."""
+    rows = f"{damage.told} rows" if damage.told else "rows, nobody knows how many,"
+    (said,) = [notice for notice in started.notices if notice.startswith(f"Damaged: {rows} of calls are in no report")]
+    assert "part broken-on-start_" in said
+    assert [one["table"] for one in started.detached if one["rows"] == damage.told] == ["calls"]
+    assert len(started.detached) == len(DAMAGES)
+    assert started.calls == 1 + FLIPPED
+    assert started.next_start == started.detached
+
+
+def test_data_that_was_changed_is_named(started: Started) -> None:
+    """A flipped byte is found without anybody's query, by reading all of it; the part, its table and rows are named.
+
+    A backtick or a backslash in the name of a table is part of it.
+    """
+    found = {one["table"]: (one["part"], one["rows"]) for one in started.unreadable}
+    assert found == {"calls": (started.flipped, FLIPPED), ODD: (found[ODD][0], 50)}
 
 
 class Waits(threading.Event):
@@ -172,7 +194,7 @@ def modes(folder: Path) -> set[int]:
 
 def test_files_are_for_their_user_alone(tmp_path: Path) -> None:
     """New ones as they are written, and those of an earlier version at the next start."""
-    data = tmp_path / "data"
+    data = tmp_path / "new" / "data"
     with Stack(data) as stack:
         assert export_logs(stack.otlp_http_url, [ledger_record("private")]).status == 200
         assert modes(data) == {0}

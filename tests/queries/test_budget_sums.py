@@ -120,7 +120,7 @@ def unpriced(calls: list[Row]) -> int:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("seed", "rounds"), [(0, 4), *(pytest.param(seed, 6, marks=pytest.mark.long) for seed in range(1, 3))]
+    ("seed", "rounds"), [(0, 2), *(pytest.param(seed, 3, marks=pytest.mark.long) for seed in range(1, 3))]
 )
 def test_budgets_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int) -> None:
     """Duplicates, late records, later prices, owners that become known, erasure: in any order, in any zone."""
@@ -130,7 +130,7 @@ def test_budgets_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int) 
         store.insert(*(made := records(chance, midnight(zone))))
         sent += made
     for number in range(rounds):
-        happened = [step(store, chance, sent, midnight(chance.choice(ZONES))) for _ in range(2)]
+        happened = [step(store, chance, sent, midnight(chance.choice(ZONES))) for _ in range(4)]
         scopes = tuple(NAMES) if number % 2 else tuple(chance.sample(tuple(NAMES), 2))
         set_budgets(store, chance, scopes)
         compare(store, happened)

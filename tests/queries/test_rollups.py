@@ -147,11 +147,11 @@ def compare_users(store: Store, chance: random.Random, selection: Selection, hap
     """Compare what users cost, also by day, with the calls themselves; of equals any may be among the others."""
     everybody = Selection(selection.since, selection.until, tz=chance.choice(ZONES[:2]))
     for by in (("user",), ("day", "user"), ("user", "day")):
-        for limit in (1, 10):
-            counted = costs.costs(store.client, everybody, by, limit)
-            with pytest.MonkeyPatch.context() as patch:
-                without_rollups(patch)
-                assert counted == costs.costs(store.client, everybody, by, limit), (everybody, by, limit, happened)
+        limit = chance.choice((1, 10))
+        counted = costs.costs(store.client, everybody, by, limit)
+        with pytest.MonkeyPatch.context() as patch:
+            without_rollups(patch)
+            assert counted == costs.costs(store.client, everybody, by, limit), (everybody, by, limit, happened)
 
 
 def compare_overview(store: Store, selection: Selection, happened: list[str]) -> None:
@@ -250,16 +250,19 @@ def step(store: Store, chance: random.Random, sent: list[LogRow], around: dateti
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("seed", "rounds"), [(0, 3), *(pytest.param(seed, 4, marks=pytest.mark.long) for seed in range(1, 4))]
+    ("seed", "rounds", "steps"), [(0, 2, 3), *(pytest.param(seed, 3, 4, marks=pytest.mark.long) for seed in (1, 2))]
 )
-def test_reports_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int) -> None:
-    """Duplicates, late records, later prices, jobs of several, owners that become known, erasure: in any order."""
+def test_reports_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int, steps: int) -> None:
+    """Duplicates, late records, later prices, jobs of several, owners that become known, erasure: in any order.
+
+    To compare takes seconds, and what happens a moment: more than one thing happens before each.
+    """
     chance = random.Random(seed)
     sent: list[LogRow] = []
     store.insert(*(made := records(chance)))
     sent += made
     for _ in range(rounds):
-        happened = [step(store, chance, sent) for _ in range(2)]
+        happened = [step(store, chance, sent) for _ in range(steps)]
         compare(store, chance, happened)
     store.count_costs()
     compare(store, chance, ["count"])

@@ -224,7 +224,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Server]:
     """Run something at the address that answers otherwise than the application."""
     running = _Server(("127.0.0.1", 0), _Handler)
     running.answers, running.asked = [], []
-    threading.Thread(target=running.serve_forever, daemon=True).start()
+    threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv(names.ENV_BUDGETS, f"http://127.0.0.1:{running.server_address[1]}/")
     monkeypatch.setattr(budget_feed, "PAUSE_S", 3600)
     yield running

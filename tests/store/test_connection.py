@@ -44,7 +44,7 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[str]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Refusing) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://reader:secret@127.0.0.1:{server.server_port}/costs"
         server.shutdown()

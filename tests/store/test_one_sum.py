@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 
 from otel_costs.store import exports, reports
 from otel_costs.store.rows import Row
-from tests.queries import conftest
-from tests.queries.engine import engine
+from tests.queries.conftest import emptied
 from tests.queries.ledger import LogRow, Store, call, message
 from tests.support.selection import examples
 
@@ -331,18 +330,6 @@ def check_budgets(store: Store, world: World) -> None:
         assert (row["spent_usd"], row["unpriced_calls"]) == (usd(spent), unpriced(spent))
 
 
-@pytest.fixture(scope="module")
-def emptied() -> Callable[[], Store]:
-    """Return what empties the store."""
-
-    def empty() -> Store:
-        for table in conftest._TABLES:
-            engine().command(f"truncate table {table}")
-        return Store(engine())
-
-    return empty
-
-
 edges = st.none() | st.builds(
     lambda moment, micros, zone: (moment + timedelta(microseconds=micros)).astimezone(zone),
     moments,
@@ -353,7 +340,7 @@ edges = st.none() | st.builds(
 
 @pytest.mark.timeout(600)  # half a minute of a processor, of which others may want their part
 @settings(
-    max_examples=examples(6).max_examples,
+    max_examples=examples(4).max_examples,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -367,7 +354,6 @@ edges = st.none() | st.builds(
     until=edges,
 )
 def test_all_reports_are_of_one_sum(
-    emptied: Callable[[], Store],
     calls: list[Call],
     said: list[Said],
     batches: list[list[int]],

@@ -83,7 +83,7 @@ class Reports:
 def running(answer: Answer, header: str, value: str) -> Iterator[Reports]:
     """Run the reports; an error of theirs fails the test."""
     made = Reports(answer, header, value)
-    thread = Thread(target=made.server.serve_forever)
+    thread = Thread(target=made.server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield made

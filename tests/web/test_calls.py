@@ -94,7 +94,7 @@ def test_pages_of_any_size_are_the_whole_list(api: str, sort: str, more: dict[st
     """Each call once, in one order, however it is paged."""
     whole = listed(api, sort=sort, **more)
     assert sorted(whole) == (IDS[:4] if more else IDS)
-    for limit in (1, 2, 3):
+    for limit in (1, 4):
         seen: list[str] = []
         cursor: dict[str, Any] = {}
         while True:
