@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
-_WEEKS: Final = 4
+WEEKS: Final = 4
+"""Before now, whose same hour tells what is usual."""
+
 _ENOUGH_WEEKS: Final = 2
 _DEAR: Final = """
-select c.session_id as session_id, any(c.user_id) as user_id, sum(c.cost_usd) as usd from owned_calls as c
+select c.session_id as session_id, argMin(c.user_id, (c.end_time, c.user_id)) as user_id, sum(c.cost_usd) as usd
+from owned_calls as c
 where c.session_id in (
     select session_id from owned_calls
     where session_id != '' and end_time > {active:DateTime64(3, 'UTC')} and end_time <= {at:DateTime64(3, 'UTC')})
@@ -117,38 +120,80 @@ def of_missing_calls(gaps: Iterable[Row]) -> list[Finding]:
     ]
 
 
-def of_arrivals(client: "Client", rule: Rule, at: datetime, misdated: int) -> list[Finding]:
-    """Return what is wrong with the calls that have arrived by a moment: `misdated` times, and that none came."""
-    found = []
-    if misdated:
-        found.append(Finding("misdated", f"{misdated:,} calls have a time that no clock can have meant"))
-    if rule.silent is not None:
-        (row,) = rows(client, _LAST, {"at": at})
-        if row["last"] < at - rule.silent:
-            found.append(Finding("silent", "no call has arrived for longer than the rule allows"))
-    return found
+def of_misdated(calls: int) -> list[Finding]:
+    """Return that calls have come with times that are none: how many."""
+    return [Finding("misdated", f"{calls:,} calls have a time that no clock can have meant")] if calls else []
+
+
+def of_silence(rule: Rule, at: datetime, last: datetime) -> list[Finding]:
+    """Return that no call has come for too long: `last` is when the last one ended."""
+    if rule.silent is None or last >= at - rule.silent:
+        return []
+    return [Finding("silent", "no call has arrived for longer than the rule allows")]
+
+
+def of_dear_session(row: Row) -> Finding:
+    """Return that a session has cost that much: session_id, user_id, usd."""
+    return Finding(
+        row["session_id"],
+        f"session {row['session_id']} has cost ${money(row['usd'])} and still runs",
+        user_id=row["user_id"],
+        session_id=row["session_id"],
+        once=True,
+    )
+
+
+def of_rate(rule: Rule, row: Row, weeks: int) -> Finding | None:
+    """Return what a subject has spent in an hour, if that is unusual: subject, usd, before (the sum of the weeks)."""
+    if weeks < _ENOUGH_WEEKS or row["usd"] * weeks < rule.times * row["before"]:
+        return None
+    usual = row["before"] / weeks
+    return Finding(
+        f"{rule.by}|{row['subject']}",
+        f"{rule.by} {row['subject']} has cost ${money(row['usd'])} in an hour; ${money(usual)} is usual then",
+        user_id=row["subject"] if rule.by == "user" else "",
+    )
+
+
+def of_new_model(row: Row) -> Finding:
+    """Return that a model is new: provider, model."""
+    return Finding(
+        f"{row['provider']}/{row['model']}", f"a new model: {row['provider']}/{row['model']}", "", "", False, True
+    )
+
+
+def of_unpriced(row: Row) -> Finding:
+    """Return that calls of a day have no price: provider, model, operation, calls."""
+    return Finding(
+        f"{row['provider']}|{row['model']}|{row['operation']}",
+        f"calls of {row['provider']}/{row['model']} ({row['operation']}) have no price, or not all of it:"
+        f" {row['calls']:,} in 24 hours",
+    )
+
+
+def of_day(rule: Rule, since: datetime, usd: Decimal) -> list[Finding]:
+    """Return that the day that began at `since` has cost too much."""
+    day = since.astimezone(ZoneInfo(rule.zone)).date().isoformat()
+    said = f"{day} has cost ${money(usd)}, and ${money(rule.usd)} is the mark"
+    return [Finding(day, said)] if usd >= rule.usd else []
+
+
+def subject_of(rule: Rule) -> str:
+    """Return what spend is compared of, as SQL over owned_calls as c, with the parameter tag."""
+    return _SUBJECTS.get(rule.by, _TAG)
 
 
 def _dear_sessions(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     given = {"active": at - rule.active, "at": at, "usd": rule.usd, "most": MOST}
-    return [
-        Finding(
-            row["session_id"],
-            f"session {row['session_id']} has cost ${money(row['usd'])} and still runs",
-            user_id=row["user_id"],
-            session_id=row["session_id"],
-            once=True,
-        )
-        for row in rows(client, _DEAR, given)
-    ]
+    return [of_dear_session(row) for row in rows(client, _DEAR, given)]
 
 
 def _rates(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     """Compare the last hour with the same hour of the same weekday, in the mean of up to four weeks before."""
     tag = rule.by.removeprefix("tag.")
-    subject = _SUBJECTS.get(rule.by, _TAG)
+    subject = subject_of(rule)
     week = int(7 * _DAY / _HOUR)
-    windows = " or ".join(f"({_WINDOW.format(hours=n * week + 1, until=n * week)})" for n in range(_WEEKS + 1))
+    windows = " or ".join(f"({_WINDOW.format(hours=n * week + 1, until=n * week)})" for n in range(WEEKS + 1))
     sql = _RATES.format(subject=subject, windows=windows)
     found = rows(client, sql, {"at": at, "min_usd": rule.min_usd, "most": MOST, "tag": tag})
     if not found:
@@ -162,47 +207,22 @@ def _rates(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
         )
     }
     # Whose calls were erased between the two questions has no first one.
-    weeks = {name: min(_WEEKS, (at - moment) // (7 * _DAY)) for name, moment in first.items()}
-    return [one for row in found if (one := _rate(rule, row, weeks.get(row["subject"], 0)))]
-
-
-def _rate(rule: Rule, row: Row, weeks: int) -> Finding | None:
-    if weeks < _ENOUGH_WEEKS or row["usd"] * weeks < rule.times * row["before"]:
-        return None
-    usual = row["before"] / weeks
-    return Finding(
-        f"{rule.by}|{row['subject']}",
-        f"{rule.by} {row['subject']} has cost ${money(row['usd'])} in an hour; ${money(usual)} is usual then",
-        user_id=row["subject"] if rule.by == "user" else "",
-    )
+    weeks = {name: min(WEEKS, (at - moment) // (7 * _DAY)) for name, moment in first.items()}
+    return [one for row in found if (one := of_rate(rule, row, weeks.get(row["subject"], 0)))]
 
 
 def _new_models(client: "Client", _rule: Rule, at: datetime) -> list[Finding]:
-    return [
-        Finding(
-            f"{row['provider']}/{row['model']}", f"a new model: {row['provider']}/{row['model']}", "", "", False, True
-        )
-        for row in rows(client, _NEW, {"at": at, "most": MOST})
-    ]
+    return [of_new_model(row) for row in rows(client, _NEW, {"at": at, "most": MOST})]
 
 
 def _unpriced(client: "Client", _rule: Rule, at: datetime) -> list[Finding]:
-    return [
-        Finding(
-            f"{row['provider']}|{row['model']}|{row['operation']}",
-            f"calls of {row['provider']}/{row['model']} ({row['operation']}) have no price, or not all of it:"
-            f" {row['calls']:,} in 24 hours",
-        )
-        for row in rows(client, _UNPRICED, {"at": at, "most": MOST})
-    ]
+    return [of_unpriced(row) for row in rows(client, _UNPRICED, {"at": at, "most": MOST})]
 
 
 def _day(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     since, _ = period("today", at, ZoneInfo(rule.zone))
     (row,) = rows(client, _DAY_USD, {"since": since, "at": at})
-    day = since.astimezone(ZoneInfo(rule.zone)).date().isoformat()
-    said = f"{day} has cost ${money(row['usd'])}, and ${money(rule.usd)} is the mark"
-    return [Finding(day, said)] if row["usd"] >= rule.usd else []
+    return of_day(rule, since, row["usd"])
 
 
 def _health(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
@@ -210,7 +230,14 @@ def _health(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
         Finding(f"detached|{row['table']}", f"the store has set {row['parts']:,} parts of {row['table']} aside")
         for row in health.detached(client)
     ]
-    return set_aside + of_arrivals(client, rule, at, health.misdated(client))
+    return set_aside + of_misdated(health.misdated(client)) + _silence(client, rule, at)
+
+
+def _silence(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
+    if rule.silent is None:
+        return []
+    (row,) = rows(client, _LAST, {"at": at})
+    return of_silence(rule, at, row["last"])
 
 
 _OF: Final[Mapping[str, Callable[["Client", Rule, datetime], list[Finding]]]] = {

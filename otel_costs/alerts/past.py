@@ -1,15 +1,15 @@
 """What rules would have found at moments that are past, by what the store knows now; and what it does not know."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from otel_costs.alerts import bills, conditions, rules
+from otel_costs.alerts import conditions, many_looks, rules
 from otel_costs.alerts.finding import Finding
 from otel_costs.alerts.rules import Rule
-from otel_costs.store import health, reports
+from otel_costs.store import reports
 from otel_costs.store.past_budgets import PastBudgets
 from otel_costs.store.periods import calendar
 from otel_costs.store.rows import Row
@@ -52,10 +52,9 @@ class Past:
         if rule.when == rules.BUDGET:
             yield from self._budgets(rule)
             return
-        find = self._health() if rule.when == rules.STORE_HEALTH else _OF_PAST.get(rule.when, conditions.find)
         zones = [rule.zone] if rule.when == rules.DAY_TOTAL else []
-        for at in self._moments(min(self._step, _WINDOWS.get(rule.when, self._step)), zones):
-            yield at, find(self._client, rule, at)
+        moments = self._moments(min(self._step, _WINDOWS.get(rule.when, self._step)), zones)
+        yield from many_looks.find(self._client, rule, moments)
 
     def not_known(self, rule: Rule) -> str | None:
         """Return what of a rule's past the store does not know, and why; None where it knows all."""
@@ -74,14 +73,6 @@ class Past:
                 at,
                 [_as_set(found, row, at) for row in budgets.status(at) for found in conditions.of_budgets(rule, [row])],
             )
-
-    def _health(self) -> "_Find":
-        days = health.misdated_days(self._client)
-
-        def find(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
-            return conditions.of_arrivals(client, rule, at, sum(calls for arrived, calls in days if arrived <= at))
-
-        return find
 
     def _moments(self, every: timedelta, zones: Collection[str]) -> Sequence[datetime]:
         """Return when is looked: also at the end of each day of these zones, where what is summed begins anew."""
@@ -103,11 +94,3 @@ def _as_set(found: Finding, row: Row, at: datetime) -> Finding:
         return found
     when = row["since"] if later == "set" else row["changed_at"]
     return replace(found, message=f"{found.message} (the budget was {later} later: {when:{_MINUTE}} UTC)")
-
-
-_Find = Callable[["Client", Rule, datetime], list[Finding]]
-
-_OF_PAST: Final[Mapping[str, _Find]] = {
-    rules.MISSING_CALLS: lambda client, _, at: conditions.of_missing_calls(reports.missing_calls_at(client, at)),
-    rules.RECONCILE: bills.find,
-}

@@ -30,6 +30,9 @@ select * from open_bill_differences
 where day >= {since:Date} and day < {until:Date}
 order by day desc, unit = {whole:String} desc, abs(difference) desc, vendor, part, model, unit limit {most:UInt64}
 """
+_CHANGED: Final = """
+select arrayJoin([found_at, compared_at]) as moment from bill_differences final group by moment order by moment
+"""
 _FIRST: Final = date(1970, 1, 1)
 _LAST: Final = date(2149, 6, 6)  # of ClickHouse's Date
 
@@ -64,6 +67,11 @@ class Kept:
     new: int
     known: int
     resolved: int
+
+
+def changed(client: "Client") -> list[datetime]:
+    """Return when one was found or compared, in order: in between all are as they were. Raises StoreError."""
+    return [row["moment"] for row in rows(client, _CHANGED)]
 
 
 def keep(client: "Client", compared: Compared, found: Sequence[Difference]) -> Kept:

@@ -333,6 +333,31 @@ def missing_calls_at(client: "Client", at: datetime) -> list[Row]:
     return rows(client, sql, {"at": at})
 
 
+_GAPS: Final = """
+select arrayJoin([arrived, arrived + interval 15 minute]) as moment from call_sequences where process_id in (
+    select process_id from (
+        select process_id,
+            groupBitmapMerge(s.seqs) over w - max(s.has_zero) over w
+                < greatest(max(s.highest) over w, max(s.told) over w) as has_gap
+        from (
+            select process_id, arrived, groupBitmapMergeState(c.seqs) as seqs, bitmapContains(seqs, 0) as has_zero,
+                bitmapMax(seqs) as highest, max(c.last_seq) as told
+            from call_sequences as c group by process_id, arrived
+        ) as s
+        window w as (partition by process_id order by arrived)
+    ) where has_gap)
+group by moment order by moment
+"""
+
+
+def missing_calls_changed(client: "Client") -> list[datetime]:
+    """Return when `missing_calls_at` may change: when a number came of a process in which some were missing once.
+
+    In order; none where none ever was. Raises StoreError.
+    """
+    return [row["moment"] for row in rows(client, _GAPS)]
+
+
 def numbered_since(client: "Client") -> datetime | None:
     """Return since when calls have arrived whose numbers are kept; None if there are none. Raises StoreError."""
     (found,) = rows(client, "select minOrNull(first_arrived) as since from process_calls")
