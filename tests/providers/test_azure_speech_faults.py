@@ -90,10 +90,18 @@ def broken(found: Any) -> Any:
 
 
 def do_all(service: AzureSpeech) -> list[Any]:
-    """Do something of every kind, and return what the application gets."""
+    """Do something of every kind, and return what the application gets.
+
+    The library waits for half a second wherever it listens or speaks: all of it is begun before any of it is read.
+    """
     service.phrases = [Phrase("Hello.", 0.0, 0.1, translations={"de": "Hallo."})]
+    asked = sdk.translation.SpeechTranslationConfig(
+        endpoint=service.endpoint, subscription="k", speech_recognition_language="en-US", target_languages=["de"]
+    )
+    translator = sdk.translation.TranslationRecognizer(asked, audio_config=Microphone().say(0.2))
+    translated = translator.recognize_once_async()
     asking = recognizer(service, Microphone().say(0.2))
-    once = asking.recognize_once_async()  # the library waits for half a second: for several of them at the same time
+    once = asking.recognize_once_async()
     source = sdk.audio.AudioConfig(stream=sdk.audio.PullAudioInputStream(Pulled(0.2)))  # the SDK needs it kept
     pulling = recognizer(service, source)
     pulled = pulling.recognize_once_async()
@@ -102,12 +110,6 @@ def do_all(service: AzureSpeech) -> list[Any]:
     heard = Heard(continuous, "recognized", "canceled", "session_stopped")
     continuous.start_continuous_recognition()
     microphone.say(0.2)
-    heard.wait()
-    continuous.stop_continuous_recognition()
-    asked = sdk.translation.SpeechTranslationConfig(
-        endpoint=service.endpoint, subscription="k", speech_recognition_language="en-US", target_languages=["de"]
-    )
-    translator = sdk.translation.TranslationRecognizer(asked, audio_config=Microphone().say(0.2))
     speaker = sdk.SpeechSynthesizer(config(service), None)
     request = sdk.SpeechSynthesisRequest(sdk.SpeechSynthesisRequestInputType.TextStream)
     request.input_stream.write("Hello")
@@ -120,9 +122,11 @@ def do_all(service: AzureSpeech) -> list[Any]:
     told = Heard(speaker, "synthesis_completed")
     spoken = speaker.speak_ssml("<speak><voice name='en-US-JennyNeural'>Hello</voice></speak>")
     told.wait()
+    heard.wait()
+    continuous.stop_continuous_recognition()
     return [
         once.get().text, pulled.get().text, heard.texts, [name for name, _ in heard.events],
-        translator.recognize_once().translations, spoken.reason.name, len(spoken.audio_data), size,
+        translated.get().translations, spoken.reason.name, len(spoken.audio_data), size,
         started.reason.name, speaker.speak(request).reason.name,
     ]  # fmt: skip
 

@@ -20,7 +20,10 @@ with warnings.catch_warnings():
 __all__ = ["CLIENTS", "Broken", "Client", "connect_legacy"]
 
 
-_DIRECT: dict[str, Any] = {"proxy": None} if int(version("websockets").partition(".")[0]) >= 15 else {}
+_VERSION = int(version("websockets").partition(".")[0])
+_DIRECT: dict[str, Any] = {"proxy": None} if _VERSION >= 15 else {}
+_PATIENCE: dict[str, Any] = {"close_timeout": 1} if _VERSION < 14 else {}
+"""Version 13 with threads waits for it, ten seconds, in each connection that is closed with something left to read."""
 
 
 class Broken(Exception):  # noqa: N818
@@ -120,7 +123,7 @@ async def legacy_client(url: str, headers: Mapping[str, str] | None = None) -> A
 
 @contextlib.asynccontextmanager
 async def sync_client(url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Client]:
-    options: Any = {"additional_headers": headers, "max_size": None, **_DIRECT}
+    options: Any = {"additional_headers": headers, "max_size": None, **_DIRECT, **_PATIENCE}
     manager = await asyncio.to_thread(partial(connect_sync, url, **options))
     with manager as socket:
         yield Sync(socket)
