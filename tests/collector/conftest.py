@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from otel_costs.local import Stack
 
@@ -51,12 +52,24 @@ def collector(
 
 
 @pytest.fixture
-def run_collector(program: Path, tmp_path: Path) -> Iterator[Callable[[str], Collector]]:
+def impatient(tmp_path: Path) -> Path:
+    """Let the collector pause for a tenth of the time that it pauses as it is shipped."""
+    exporter = {
+        "retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"},
+        "sending_queue": {"batch": {"flush_timeout": "50ms"}},
+    }
+    path = tmp_path / "impatient.yaml"
+    path.write_text(yaml.safe_dump({"exporters": {"clickhouse/ledger": exporter}}))
+    return path
+
+
+@pytest.fixture
+def run_collector(program: Path, impatient: Path, tmp_path: Path) -> Iterator[Callable[[str], Collector]]:
     """Start collectors of a test's own, before a store that is given, to be killed."""
     started: list[Collector] = []
 
     def start(store: str) -> Collector:
-        collector = Collector(program, tmp_path / f"collector{len(started)}", store)
+        collector = Collector(program, tmp_path / f"collector{len(started)}", store, "", impatient)
         started.append(collector)
         collector.start()
         return collector

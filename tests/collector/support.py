@@ -189,7 +189,12 @@ def session_json(url: str, session: str) -> dict[str, Any] | None:
 
 CALLER = """
 import sys, threading, otel_costs
+from opentelemetry.exporter.otlp.common.http import _OTLPHTTPClient
 from otel_costs import CostsInstrumentor, spool
+from otel_costs.spool import sender
+# A tenth of what they pause otherwise before they try again.
+_OTLPHTTPClient._compute_backoff = lambda exporter, retry: 0.1 * 2**retry
+sender._RETRY_S = tuple(0.1 * pause for pause in sender._RETRY_S)
 spool.install(CostsInstrumentor._patches)
 
 told = threading.Semaphore(0)
