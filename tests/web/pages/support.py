@@ -116,6 +116,11 @@ class Page:
         """Return the elements of a selector."""
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def texts(self, selector: str) -> list[str]:
+        """Return what a reader sees in the elements of a selector."""
+        script = "return [...document.querySelectorAll(arguments[0])].map(one => one.innerText.trim())"
+        return list(self.driver.execute_script(script, selector))
+
     def one(self, selector: str) -> WebElement:
         """Return the first element of a selector, once it is there."""
         self.until(lambda: bool(self.all(selector)), f"there is no {selector}")

@@ -162,6 +162,12 @@ def test_hostile_content_is_inert(page: Page, filled: str, markdown: str) -> Non
     assert not page.all("main img, main script, main iframe")
     assert not [one for one in page.all("main a") if "evil.example" in str(one.get_attribute("href"))]
     assert page.driver.title.startswith("<img"), "the title is its id, and was not set by it"
+
+
+def test_hostile_names_are_inert(page: Page, filled: str) -> None:
+    """Nor do they become anything but text in lists, breakdowns and titles."""
+    from urllib.parse import quote
+
     for path in ("/?range=90d&by=user", "/?range=90d&by=scenario", "/?range=90d&by=tag.t", "/sessions?range=90d"):
         page.open(path)
         assert not page.all("main img, main script")
