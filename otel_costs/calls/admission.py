@@ -10,7 +10,7 @@ from otel_costs.calls.request_size import Size
 from otel_costs.privacy import pseudonyms
 from otel_costs.runtime import background, telemetry
 from otel_costs.sessions import shared_budgets
-from otel_costs.sessions.reservations import BudgetExceeded, Limit, Reservation, release_dropped, reserve
+from otel_costs.sessions.reservations import BudgetExceeded, Limit, Reservation, budgets_lock, release_dropped, reserve
 from otel_costs.sessions.scope import Scope, attribution, current_scope
 from otel_costs.values import sanitize
 
@@ -83,6 +83,26 @@ def limits_of(kind: Kind, scope: Scope | None, identity: Mapping[str, Any] | Non
     except Exception as error:  # noqa: BLE001
         telemetry.warn_once("bug:budgets", "otel_costs could not look for the budgets of a call", error=error)
         return limits
+
+
+def check_room(limits: Sequence[Limit], kind: Kind) -> None:
+    """Raise BudgetExceeded where a call would not fit that somebody else is to begin; nothing is reserved for it.
+
+    Calls that have ended are counted before it is refused, as by `admit`; else this waits for nothing.
+    """
+    if not any(limit.under_way for limit in limits if not limit.soft):
+        return
+    release_dropped()
+    if _lacks_room(limits, kind) is not None:
+        count_what_has_ended()
+        if (error := _lacks_room(limits, kind)) is not None:
+            raise error
+
+
+def _lacks_room(limits: Sequence[Limit], kind: Kind) -> BudgetExceeded | None:
+    usd = _estimate(kind, None, None, None).usd
+    with budgets_lock():
+        return next((error for limit in limits if not limit.soft and (error := limit.refusal(usd)) is not None), None)
 
 
 def settle(reservation: Reservation | None, usd: Decimal | None, *, is_billed: bool) -> None:

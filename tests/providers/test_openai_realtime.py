@@ -1077,6 +1077,45 @@ def test_a_response_is_reserved_from_when_it_is_asked_for(recorded: Recorded) ->
         assert (limit.under_way, limit.reserved_usd) == (0, Decimal(0))
 
 
+@pytest.mark.parametrize(
+    ("settings", "is_let"),
+    [
+        ({}, False),
+        ({"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}, False),
+        ({"audio": {"input": {"turn_detection": None}}}, True),
+        ({"turn_detection": {"type": "server_vad", "create_response": False}}, True),
+        ({"type": "transcription"}, True),
+    ],
+)
+def test_no_turn_begins_in_what_others_have_reserved(
+    recorded: Recorded, settings: dict[str, object], is_let: bool
+) -> None:
+    """Sound is refused that may begin a response which does not fit; it goes on when one of the others is over."""
+    estimate.forget()
+    estimate.note(RESPONSE, Decimal(0), Decimal("0.01"), bounded=False)
+    with otel_costs.session("all", budget_usd="0.025") as session:
+        one, other = (Wire().created(id=f"{SESSION}{number}") for number in range(2))
+        third = Wire().created(id=f"{SESSION}3", **settings)
+        third.append(b"x" * 480)
+        one.begin("resp_0123456789abcdef")
+        other.begin("resp_0123456789abcdf0")
+        if is_let:
+            third.append(b"x" * 480)
+        else:
+            with pytest.raises(otel_costs.BudgetExceeded, match="does not fit"):
+                third.append(b"x" * 480)
+        other.append(b"x" * 480)  # its turn goes on
+        assert session.limit is not None
+        assert session.limit.under_way == 2, "nothing is reserved for sound"
+        one.close()
+        background.drain()
+        third.append(b"x" * 480)
+        for wire in (other, third):
+            wire.close()
+        background.drain()
+        assert session.limit.under_way == 0
+
+
 def test_a_translation_stops_where_nothing_is_left(recorded: Recorded) -> None:
     """Its sound is let on for 15 seconds at a time; without a price it holds what the dearest has cost lately."""
     estimate.forget()

@@ -29,6 +29,7 @@ class Configuration:
         "may_cost",
         "model",
         "output_rate",
+        "responds",
         "told",
         "transcriber",
         "unknown_tools",
@@ -49,6 +50,8 @@ class Configuration:
         """Types of tools that nobody here knows the cost of."""
         self.may_cost = False
         """Whether a tool is offered that costs something when it is used, which no event tells."""
+        self.responds = True
+        """Whether the service begins a response by itself when it has heard a turn, as it does if nothing is said."""
         self.told = False
         """Whether the server has said it: then what clients ask for counts only when the server repeats it."""
 
@@ -76,6 +79,12 @@ class Configuration:
             self.unknown_tools, self.may_cost = hosted_tools.unknown(tools), hosted_tools.may_cost(tools)
         audio = mapping(session.get("audio"))
         entered, said = mapping(audio.get("input")), mapping(audio.get("output"))
+        for fields in (entered, session):
+            if "turn_detection" in fields:
+                detection = fields["turn_detection"]
+                self.responds = detection is not None and mapping(detection).get("create_response") is not False
+        if self.kind == "transcription":
+            self.responds = False
         for fields, name in ((entered, "transcription"), (session, "input_audio_transcription")):
             if name in fields:
                 asked = mapping(fields[name])

@@ -87,9 +87,9 @@ class Connection:
             self._hears(data)
 
     def _hears(self, data: str) -> None:
-        """Note sound that is sent; it begins the next turn, which a spent budget stops once the last one is over."""
+        """Note sound that is sent; it begins the next turn, which a budget stops once the last one is over."""
         if self._turns.is_idle:
-            self._owner.check_spent()
+            self._owner.check_turn()
         self._items.input.add(data)
 
     def _clears_sound(self, _: Event) -> None:

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_costs import semconv as names
-from otel_costs.calls.admission import admit, limits_of
+from otel_costs.calls.admission import admit, check_room, limits_of
 from otel_costs.calls.advance import Payer
 from otel_costs.calls.call import Call, random_id
 from otel_costs.calls.estimate import Kind
@@ -91,10 +91,17 @@ class Owner:
                 asked[1].release()
                 return
 
-    def check_spent(self) -> None:
-        """Raise `BudgetExceeded` if a budget is spent; this waits for nothing, and is for every piece of sound."""
-        for limit in limits_of(self._kind, self._scope, self._attribution):
+    def check_turn(self) -> None:
+        """Raise `BudgetExceeded` if a budget is spent, or has no room for the response that sound may begin.
+
+        What others have reserved takes the room, and nothing is reserved for sound: most of it begins none. This is for
+        every piece of sound, and waits for nothing where there is room.
+        """
+        limits = limits_of(self._kind, self._scope, self._attribution)
+        for limit in limits:
             limit.check()
+        if self._configuration.responds and not self._asked:
+            check_room(limits, self._kind)
 
     def reserve(self, call: Call) -> None:
         """Reserve what a call may cost that the service has begun: what was asked for, or what it begins by itself."""
