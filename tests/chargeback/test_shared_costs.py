@@ -211,7 +211,7 @@ shared_drawn = st.sampled_from(
 
 @pytest.mark.timeout(900)
 @given(calls_drawn, st.lists(rule_drawn, max_size=4), shared_drawn, st.none() | st.integers(0, 69), st.integers(1, 4))
-@settings(examples(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(examples(25), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_whatever_is_drawn_adds_up(
     tmp_path_factory: pytest.TempPathFactory,
     calls: Sequence[Call],

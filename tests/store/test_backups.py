@@ -33,6 +33,7 @@ from tests.queries.conftest import emptied
 from tests.queries.engine import beside, engine, stop_counts
 from tests.queries.ledger import LogRow, Store, at, call, job, message
 from tests.store import schemas
+from tests.support.selection import long, some
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -257,7 +258,7 @@ def test_a_store_that_is_not_empty_is_refused(kept: Kept, ready: "Client") -> No
     assert _answers(ready) == before
 
 
-@pytest.mark.parametrize("how", ["changed", "cut", "gone"])
+@pytest.mark.parametrize("how", ["cut", long("changed"), long("gone")])
 def test_a_damaged_file_is_named_and_nothing_comes_back(
     filled: Store, ready: "Client", tmp_path: Path, how: str
 ) -> None:
@@ -393,7 +394,7 @@ def _cut_restore(target: "Client", folder: Folder, place: str, *, is_noted: bool
 
 @pytest.mark.parametrize(
     ("place", "is_noted"),
-    [("part", True), ("staged", True), ("upgraded", True), ("handed over", False), ("calls", True)],
+    [("part", True), long("staged", True), long("upgraded", True), long("handed over", False), ("calls", True)],
 )
 def test_a_restore_that_was_cut_is_run_again(kept: Kept, ready: "Client", place: str, is_noted: bool) -> None:
     """Wherever it was: it ends as if it had not been, with nothing twice."""
@@ -490,7 +491,7 @@ def test_who_is_in_one_table_alone_is_erased_again(store: Store, ready: "Client"
     assert {table: ready.command(f"select count() from {table}") for table in ALONE} == dict.fromkeys(ALONE, 0)
 
 
-@pytest.mark.parametrize("cut_after", ["messages", "calls", "upgraded"])
+@pytest.mark.parametrize("cut_after", [long("messages"), "calls", long("upgraded")])
 def test_who_is_erased_after_a_restore_was_cut_stays_so(kept: Kept, ready: "Client", cut_after: str) -> None:
     """However far it was: what it had staged is without them when it is finished."""
     folder = kept.folder
@@ -520,7 +521,7 @@ def test_content_that_is_over_its_days_does_not_come_back(store: Store, ready: "
     assert rows == [("0", ""), ("1", "old words")]
 
 
-@pytest.mark.parametrize("how", ["restore", "move"])
+@pytest.mark.parametrize("how", ["restore", long("move")])
 def test_a_store_in_use_keeps_things_as_long_as_it_says(
     store: Store, target: "Client", tmp_path: Path, how: str
 ) -> None:
@@ -542,7 +543,7 @@ def test_a_store_in_use_keeps_things_as_long_as_it_says(
     assert schema.retention_of(target).content_days == 7
 
 
-@pytest.mark.parametrize("cut_after", ["upgraded", "messages", "calls"])
+@pytest.mark.parametrize("cut_after", ["upgraded", long("messages"), "calls"])
 def test_days_that_are_changed_after_a_restore_was_cut_hold(
     store: Store, target: "Client", tmp_path: Path, cut_after: str
 ) -> None:
@@ -710,7 +711,7 @@ def test_a_move_brings_everything(filled: Store, target: "Client") -> None:
     assert _answers(target) == _answers(filled.client)
 
 
-@pytest.mark.parametrize("cut_after", [1, 4, 9])
+@pytest.mark.parametrize("cut_after", [long(1), 4, long(9)])
 def test_a_move_that_was_cut_is_run_again(
     filled: Store, ready: "Client", monkeypatch: pytest.MonkeyPatch, cut_after: int
 ) -> None:
@@ -783,7 +784,7 @@ class _Server(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", some([301, 302, 303, 307, 308], 2))
 def test_the_password_follows_no_redirect(store: Store, status: int) -> None:
     """It is for the store that was named; the snapshot is made by SQL then."""
     name = json.dumps({"database": f"{snapshot.PREFIX}20200101000000_ab"}).encode()

@@ -26,8 +26,8 @@ def busy(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     store.count_costs()
 
     def asked(client: Any, sql: str, parameters: Any = None) -> list[Row]:
-        for hours in (0, 2, 30):
-            store.insert(call(NOON - timedelta(hours=hours), cost="0.25", session="a", user="ada"))
+        times = [NOON - timedelta(hours=hours) for hours in (0, 2, 30)]
+        store.insert(*(call(time, cost="0.25", session="a", user="ada") for time in times))
         return rows(client, sql, parameters)
 
     for module in MODULES:

@@ -11,6 +11,7 @@ import pytest
 from otel_costs.store import StoreError, budgets, files, reports, schema
 from otel_costs.store.schema import Change, Retention
 from tests.queries.engine import beside, engine
+from tests.queries.ledger import Store
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -136,28 +137,26 @@ def test_counts_with_a_new_column_are_counted_again(empty: "Client") -> None:
     assert empty.query("select session_id, kind from sessions").result_rows == [("s1", "creation")]
 
 
-@pytest.mark.parametrize(
-    ("view", "table", "keys", "values"),
-    [
-        ("session_recount", "session_totals", "session_id", "'s1'"),
-        ("half_hour_recount", "cost_half_hours", "dimensions, half_hour", "'', 1"),
-        ("day_recount", "cost_days", "dimensions, day", "'', today()"),
-        ("not_priced_recount", "not_priced_half_hours", "half_hour", "1"),
-    ],
-)
-def test_what_is_counted_in_another_way_is_counted_again(
-    empty: "Client", view: str, table: str, keys: str, values: str
-) -> None:
+COUNTED = [
+    ("session_recount", "session_totals", "session_id", "'s1'"),
+    ("half_hour_recount", "cost_half_hours", "dimensions, half_hour", "'', 1"),
+    ("day_recount", "cost_days", "dimensions, day", "'', today()"),
+    ("not_priced_recount", "not_priced_half_hours", "half_hour", "1"),
+]
+
+
+def test_what_is_counted_in_another_way_is_counted_again(empty: "Client") -> None:
     """Counts of an older version, whose columns meant something else, are not taken for those of this one."""
     schema.apply(empty)
-    empty.command(f"insert into {table} ({keys}, counted_at) values ({values}, now64(3) - 60)")
-    # What the store counts by itself meanwhile is counted in the new way.
-    before = f"select count() from {table} where counted_at < now64(3) - 60"
-    schema.apply(empty)
-    assert empty.command(before) == 1
-    schema._record(empty, {("view", view): "that of an older version"})
-    assert schema.apply(empty) == [Change("replaced", "view", view)]
-    assert empty.command(before) == 0
+    for view, table, keys, values in COUNTED:
+        empty.command(f"insert into {table} ({keys}, counted_at) values ({values}, now64(3) - 60)")
+        # What the store counts by itself meanwhile is counted in the new way.
+        before = f"select count() from {table} where counted_at < now64(3) - 60"
+        assert schema.apply(empty) == []
+        assert empty.command(before) == 1, view
+        schema._record(empty, {("view", view): "that of an older version"})
+        assert schema.apply(empty) == [Change("replaced", "view", view)]
+        assert empty.command(before) == 0, view
 
 
 def test_calls_from_before_contracts_have_list_prices(empty: "Client") -> None:
@@ -226,22 +225,22 @@ def test_budgets_of_an_older_store_stay(empty: "Client") -> None:
     assert schema.apply(empty) == []
 
 
-def test_a_budget_that_is_changed_has_been_there_since_it_was_set(empty: "Client") -> None:
+def test_a_budget_that_is_changed_has_been_there_since_it_was_set(store: Store) -> None:
     """Unless it was taken away meanwhile: its rollover begins anew."""
-    schema.apply(empty)
+    client = store.client
 
     def since() -> Any:
-        return empty.query("select since from budgets final").result_rows[0][0]
+        return client.query("select since from budgets final").result_rows[0][0]
 
-    budgets.put(empty, "all", "", "day", budgets.Terms(Decimal(1)))
+    budgets.put(client, "all", "", "day", budgets.Terms(Decimal(1)))
     first = since()
     budgets.put(
-        empty, "all", "", "day", budgets.Terms(Decimal(2), rollover=True), budgets.since_of(empty, "all", "", "day")
+        client, "all", "", "day", budgets.Terms(Decimal(2), rollover=True), budgets.since_of(client, "all", "", "day")
     )
     assert since() == first
-    assert budgets.remove(empty, "all", "", "day")
-    assert budgets.since_of(empty, "all", "", "day") is None
-    budgets.put(empty, "all", "", "day", budgets.Terms(Decimal(2)))
+    assert budgets.remove(client, "all", "", "day")
+    assert budgets.since_of(client, "all", "", "day") is None
+    budgets.put(client, "all", "", "day", budgets.Terms(Decimal(2)))
     assert since() > first
 
 
@@ -257,10 +256,9 @@ def test_a_budget_that_is_changed_has_been_there_since_it_was_set(empty: "Client
         ("model", "", budgets.Terms(Decimal(1))),
     ],
 )
-def test_what_is_no_budget(empty: "Client", scope: str, name: str, terms: budgets.Terms) -> None:
-    schema.apply(empty)
+def test_what_is_no_budget(store: Store, scope: str, name: str, terms: budgets.Terms) -> None:
     with pytest.raises(ValueError, match=r"no budget|no time zone"):
-        budgets.put(empty, scope, name, "day", terms)
+        budgets.put(store.client, scope, name, "day", terms)
 
 
 def test_a_table_gets_the_columns_that_a_newer_version_has(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:

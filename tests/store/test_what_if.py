@@ -261,7 +261,7 @@ drawn = st.lists(
 )
 
 
-@settings(parent=examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(parent=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn)
 def test_as_it_was_it_costs_what_was_recorded(store: Store, calls: list[dict[str, Any]]) -> None:
     """The very model, tier and window come to the recorded cost of each priced call, line by line."""

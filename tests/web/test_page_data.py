@@ -17,7 +17,7 @@ from otel_costs.local import Stack
 from otel_costs.web import page_data, page_paths
 from otel_costs.web.page_paths import PagePath, find
 from tests.local.support import Answer, send
-from tests.support.selection import examples
+from tests.support.selection import examples, some
 
 from .conftest import cookie
 from .support import asked, got, refusal, sent
@@ -108,7 +108,7 @@ def test_the_piece_of_time(url: str, length: str, piece: str) -> None:
     assert got(f"{url}/overview.json", range=length)["trend"]["by"] == [piece, "model"]
 
 
-@pytest.mark.parametrize(("kind", "name"), PLACES)
+@pytest.mark.parametrize(("kind", "name"), some(PLACES, 12))
 def test_whatever_the_id_is(url: str, kind: str, name: str) -> None:
     """In the path as it was encoded, or in the query; an id that ends like a suffix is itself where there is one."""
     column = {"sessions": "session_id", "users": "user_id", "scenarios": "scenario"}[kind]
