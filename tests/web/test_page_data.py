@@ -108,9 +108,10 @@ def test_the_piece_of_time(url: str, length: str, piece: str) -> None:
     assert got(f"{url}/overview.json", range=length)["trend"]["by"] == [piece, "model"]
 
 
-@pytest.mark.parametrize(("kind", "name"), some(PLACES, 12))
-def test_whatever_the_id_is(url: str, kind: str, name: str) -> None:
+@pytest.mark.parametrize("place", some(PLACES, 12))
+def test_whatever_the_id_is(url: str, place: tuple[str, str]) -> None:
     """In the path as it was encoded, or in the query; an id that ends like a suffix is itself where there is one."""
+    kind, name = place
     column = {"sessions": "session_id", "users": "user_id", "scenarios": "scenario"}[kind]
     written = quote(name, safe="")
     places = [f"/?id={written}", f"/?id={written}&tz=UTC"]
@@ -118,9 +119,9 @@ def test_whatever_the_id_is(url: str, kind: str, name: str) -> None:
         places.append(f"/{written}")
         encoded = written.replace(".", "%2E")
         places.append(f"/{encoded}.json" if name != "both" else f"/{encoded}")
-    for place in places:
-        found = got(f"{url}/{kind}{place}")
-        assert (found if kind == "sessions" else found["sessions"][0])[column] == name, place
+    for path in places:
+        found = got(f"{url}/{kind}{path}")
+        assert (found if kind == "sessions" else found["sessions"][0])[column] == name, path
 
 
 def test_a_suffix_and_an_id(url: str) -> None:
