@@ -13,6 +13,7 @@ import pytest
 from otel_costs.cli import demo_env
 from otel_costs.cli.demo import PROGRAMS
 from otel_costs.local import Stack
+from tests.cli.support import run
 from tests.local.support import ask, send
 
 from .fault_proxy import FaultProxy
@@ -68,16 +69,9 @@ def _send_again(local: Stack, head: bytes, body: bytes) -> None:
 
 def told(url: str, *command: str) -> bytes:
     """Return what a command of ours prints about a store."""
-    main = "from otel_costs.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", main, *command],
-        env={**os.environ, "OTEL_COSTS_DSN": url},
-        capture_output=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = run(*command, url=url)
+    assert done.exit_code == 0, done.output
+    return done.stdout_bytes
 
 
 @pytest.mark.usefixtures("demonstrated")

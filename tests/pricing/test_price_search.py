@@ -288,13 +288,17 @@ def said(provider: str, name: str) -> Cost:
 
 
 def test_the_whole_table_is_what_calls_cost() -> None:
-    """Of each name that has a price, `price` says what a call costs that asks for it, however it is answered."""
+    """Of each name that has a price, `price` says what a call costs that asks for it, however it is answered.
+
+    Each way to write a name is tried with every third of them.
+    """
     pricing.use(builtin())
     assert len(table()) > 3_000
-    for provider, name in table():
+    for number, (provider, name) in enumerate(table()):
         expected = said(provider, name)
         assert expected.price_id is not None, (provider, name)
-        for answered in (None, name, name.upper(), f" {name} ", f"models/{name}" if "/" not in name else name):
+        written = (name.upper(), f" {name} ", f"models/{name}" if "/" not in name else name)
+        for answered in (None, name, written[number % 3]):
             assert called(provider, name, answered) == expected, (provider, name, answered)
 
 
