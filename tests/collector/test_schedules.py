@@ -85,11 +85,16 @@ def pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 @given(schedule=st.lists(steps, min_size=4, max_size=14), seed=st.integers(0, 2**32))
 def test_any_schedule_ends_with_every_call_counted_once(
-    program: Path, stack: Stack, pipeline_folder: Path, schedule: list[tuple[str, int | Fault | None]], seed: int
+    program: Path,
+    stack: Stack,
+    pipeline_folder: Path,
+    impatient: Path,
+    schedule: list[tuple[str, int | Fault | None]],
+    seed: int,
 ) -> None:
     """Distinct calls stored are calls made, and their sum is exact, whatever happened in between."""
     folder = pipeline_folder / f"{random.Random(seed).getrandbits(64):x}"
-    with FaultProxy(stack.http_url) as way_out, Collector(program, folder, way_out.url) as collector:
+    with FaultProxy(stack.http_url) as way_out, Collector(program, folder, way_out.url, "", impatient) as collector:
         with FaultProxy(collector.url) as way_in:
             pipeline = Pipeline(collector, way_in, way_out)
             for step in (("send", 5), *schedule, ("send", 1)):
