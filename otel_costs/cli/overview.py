@@ -11,7 +11,7 @@ from rich.text import Text
 from otel_costs.cli import formatting, options, output, time_zone
 from otel_costs.cli.emptiness import NOTHING_YET
 from otel_costs.store import costs, inbox, session_list
-from otel_costs.store.periods import month_of, period
+from otel_costs.store.periods import calendar
 from otel_costs.store.rows import Row as StoredRow
 from otel_costs.store.selection import Selection
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+_PERIODS: Final = {"today": "day", "this week": "week", "this month": "month"}
 _DEAREST: Final = 5
 _LATELY: Final = timedelta(days=30)
 _MOST_REASONS: Final = 5
@@ -32,12 +33,11 @@ def overview(dsn: str | None = None) -> None:
 
 
 def read(client: "Client", now: datetime) -> Row:
-    """Return the periods up to `now`, the dearest sessions of the last 30 days, and what needs a look in those."""
+    """Return the current periods, the dearest sessions of the last 30 days, and what needs a look in those."""
     every = Selection(tz=time_zone.current())
     lately = replace(every, since=now - _LATELY)
     found: list[StoredRow] = []
-    for name, since in _begins(now, every):
-        chosen = replace(every, since=since)
+    for name, chosen in _current(now, every):
         sessions = session_list.sessions(client, chosen, limit=1)["total"]
         found.append({"period": name, "session_count": sessions, **costs.total(client, chosen)})
     return {
@@ -47,11 +47,10 @@ def read(client: "Client", now: datetime) -> Row:
     }
 
 
-def _begins(now: datetime, every: Selection) -> Iterator[tuple[str, datetime]]:
-    today, _ = period("today", now, every.tz)
-    weekday = now.astimezone(every.tz).weekday()
-    monday, _ = period((now.astimezone(every.tz).date() - timedelta(days=weekday)).isoformat(), now, every.tz)
-    yield from (("today", today), ("this week", monday), ("this month", month_of(now, every.tz)[0]))
+def _current(now: datetime, every: Selection) -> Iterator[tuple[str, Selection]]:
+    for name, length in _PERIODS.items():
+        _, since, until = calendar(length, now, every.tz)
+        yield name, replace(every, since=since, until=until)
 
 
 def tables(found: Row) -> RenderableType:

@@ -61,7 +61,7 @@ def status(client: "Client") -> list[Row]:
     limits = rows(client, _LIMITS)
     if not limits:
         return []
-    moments = sorted({moment for limit in limits for moment in _begins(limit)})
+    moments = sorted({moment for limit in limits for moment in _edges(limit)})
     spent: dict[tuple[str, str], list[Row]] = {}
     for row in _spent(client, limits, moments):
         spent.setdefault((row["scope"], row["name"]), []).append(row)
@@ -72,6 +72,11 @@ def status(client: "Client") -> list[Row]:
 def _begins(limit: Row) -> list[datetime]:
     """Return when the period of a budget began, and before it the one that something may be left of."""
     return [limit["period_before"]] * limit["carries"] + [limit["period_start"]]
+
+
+def _edges(limit: Row) -> list[datetime]:
+    """Return the moments that cut the calls of a budget: what ends behind its period counts in a later one."""
+    return [*_begins(limit), limit["period_end"]]
 
 
 def _spent(client: "Client", limits: Sequence[Row], moments: Sequence[datetime]) -> list[Row]:
@@ -97,7 +102,7 @@ def _of_half_hours(
     # What is counted by scenario and service adds up to all, too.
     dimensions = ",".join(sorted(set(scopes) - {"all"}))
     since = _first(limits, scopes)
-    edges = {moment for limit in limits if limit["scope"] in scopes for moment in _begins(limit)}
+    edges = {moment for limit in limits if limit["scope"] in scopes for moment in _edges(limit)}
     half_hours = rollups.half_hours(client, since, dimensions, edges)
     if half_hours is None:
         bound["since_rolled"] = since
@@ -130,8 +135,8 @@ def _first(limits: Sequence[Row], scopes: Collection[str]) -> datetime:
 
 def _of_now(limit: Row, spent: Sequence[Row], moments: Sequence[datetime]) -> Row:
     """Return the row of a budget: the columns of budget_status."""
-    began = moments.index(limit["period_start"]) + 1
-    in_period = [row for row in spent if row["piece"] >= began]
+    began, ended = (moments.index(limit[name]) + 1 for name in ("period_start", "period_end"))
+    in_period = [row for row in spent if began <= row["piece"] < ended]
     usd = sum((row["usd"] for row in in_period), NOTHING)
     carried = NOTHING
     if limit["carries"]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs.store import costs
 from otel_costs.store.periods import month_of, zone
 from otel_costs.store.projection import LATELY, projected
-from otel_costs.store.rows import Row, rows
+from otel_costs.store.rows import Row, between, rows
 from otel_costs.store.selection import TEXTS, Selection
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _OF_MODEL: Final = """
 select intDiv(toUnixTimestamp(c.end_time), 900)::Int64 as quarter, sum(c.cost_usd) as cost_usd
 from billed_calls as c
 where c.end_time >= {since:DateTime64(3, 'UTC')}
+    and c.end_time < {until:DateTime64(3, 'UTC')}
     and {name:String} in (
         c.model, c.request_model, concat(c.provider, '/', c.model), concat(c.provider, '/', c.request_model))
     and c.cost_usd is not null
@@ -48,9 +49,9 @@ def _told(client: "Client", budget: Row, now: datetime) -> Row:
     selection = _selection(budget)
     start, end = budget["period_start"].astimezone(UTC), _end(budget, selection)
     since = min(start, now - LATELY)
-    hours = _hours(client, budget, replace(selection, since=since))
+    hours = _hours(client, budget, replace(selection, since=since, until=end))
     in_period = [(at, usd) for at, usd in hours if at >= start]
-    lately = [(at, usd) for at, usd in hours if at > now - LATELY - timedelta(hours=1)]
+    lately = [(at, usd) for at, usd in hours if now - LATELY - timedelta(hours=1) < at <= now]
     ends_at = projected(_sum(in_period), _sum(lately), lately[0][0] if lately else None, now=now, end=end)
     is_day = budget["period"] == "day"
     return {"period_end": end, "projected_usd": ends_at, "burn_down": _pieces(in_period, start, now, is_day=is_day)}
@@ -67,7 +68,7 @@ def _hours(client: "Client", budget: Row, selection: Selection) -> list[tuple[da
 def _hours_of_model(client: "Client", name: str, selection: Selection) -> list[tuple[datetime, Decimal]]:
     """Return the same for a budget of a model, which is that of calls that asked for it, or were answered by it."""
     found: dict[datetime, Decimal] = {}
-    for row in rows(client, _OF_MODEL, {"name": name, "since": selection.since}):
+    for row in rows(client, _OF_MODEL, {"name": name, **between(selection.since, selection.until)}):
         at = datetime.fromtimestamp(row["quarter"] * _QUARTER_S, selection.tz)
         hour = at.replace(minute=0)
         found[hour] = found.get(hour, Decimal()) + row["cost_usd"]

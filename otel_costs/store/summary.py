@@ -25,9 +25,9 @@ def summary(client: "Client", selection: Selection, now: datetime | None = None)
     """
     now = now or datetime.now(UTC)
     before, month = _before(selection, now), month_of(now, selection.tz)
-    # From a whole half hour on: where no bound cuts one, what was counted before serves.
-    lately = now - LATELY - (now - LATELY - _EPOCH) % _HALF_HOUR
-    periods = {"whole": (selection.since, selection.until), "month": month, "lately": (lately, None)}
+    # Of whole half hours: where no bound cuts one, what was counted before serves.
+    lately = now - LATELY - (now - LATELY - _EPOCH) % _HALF_HOUR, now + (_EPOCH - now) % _HALF_HOUR
+    periods = {"whole": (selection.since, selection.until), "month": month, "lately": lately}
     found = costs.of_periods(client, selection, {**periods, **({"before": before} if before else {})})
     whole = found["whole"]
     tokens = whole["tokens"]

@@ -8,9 +8,9 @@ with
             w.scope as of_scope,
             w.name as of_name,
             w.period as of_period,
-            sumIf(s.usd, end_time >= period_start) as usd,
+            sumIf(s.usd, end_time >= period_start and end_time < period_end) as usd,
             sumIf(s.usd, end_time >= period_before and end_time < period_start) as usd_before,
-            sumIf(s.unpriced, end_time >= period_start) as unpriced
+            sumIf(s.unpriced, end_time >= period_start and end_time < period_end) as unpriced
         from budgeted_costs as s
         inner join budget_limits as w on s.scope = w.scope and s.name = w.name
         group by of_scope, of_name, of_period

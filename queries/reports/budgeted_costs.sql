@@ -29,10 +29,11 @@ with
                 day
             from call_arrivals
             where half_hour in (
-                select toInt32(floor(arrayJoin([toUnixTimestamp(period_start), toUnixTimestamp(period_before)]) / 1800))
+                select toInt32(floor(toUnixTimestamp(edge) / 1800))
                 from budget_limits
+                array join [period_before, period_start, period_end] as edge
                 where scope in ('all', 'scenario', 'service')
-                    and (toUnixTimestamp(period_start) % 1800 != 0 or toUnixTimestamp(period_before) % 1800 != 0))
+                    and toUnixTimestamp(edge) % 1800 != 0)
         )
     ) as live
 select

@@ -75,14 +75,31 @@ def test_a_day_by_its_hours(client: Any) -> None:
     assert found["burn_down"][-1]["total_usd"] == Decimal("0.01175")
 
 
-def test_as_the_store_has_them(client: Any) -> None:
-    """What was spent by its days is what the budget says."""
+def set_budgets(client: Any) -> list[Any]:
+    """Set budgets of every period, and return them as they are."""
     for period in budgets.PERIODS:
         client.command(
             "insert into budgets (scope, name, period, limit_usd, deleted) values"
             f" ('all', '', '{period}', 1, false), ('scenario', 'sales', '{period}', 1, false)"
         )
-    listed = reports.budget_status(client)
+    return reports.budget_status(client)
+
+
+def test_as_the_store_has_them(client: Any) -> None:
+    """What was spent by its days is what the budget says."""
+    listed = set_budgets(client)
     for before, found in zip(listed, with_burn_down(client, listed), strict=True):
         assert found["burn_down"][-1]["total_usd"] == before["spent_usd"], found
         assert found["period_end"] > NOW
+
+
+def test_what_ends_behind_the_period(client: Any, emptied_stack: Stack) -> None:
+    """A call with the time of a clock that is wrong counts in no period but its own, and tells of no day to come."""
+    before = with_burn_down(client, set_budgets(client))
+    at = datetime.now(UTC) + timedelta(days=400)
+    record = ledger_record("fast", seq=99, time_ns=int(at.timestamp()) * 10**9, more={"otel_costs.scenario": "sales"})
+    assert export_logs(emptied_stack.otlp_http_url, [record]).status == 200
+    after = with_burn_down(client, reports.budget_status(client))
+    told = ("spent_usd", "unpriced_calls", "burn_down")
+    assert [[row[name] for name in told] for row in after] == [[row[name] for name in told] for row in before]
+    assert all(abs(one["projected_usd"] - two["projected_usd"]) < 1 for one, two in zip(before, after, strict=True))
