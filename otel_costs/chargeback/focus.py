@@ -115,8 +115,9 @@ def _groups(client: "Client", selection: Selection, reserved: Reservations) -> d
         values = {tag: call[f"value_{number}"] for number, tag in enumerate(assigned)}
         tags = {name: value for name, value in {**call["tags"], **values}.items() if value}
         own = frozenset(name for name, value in call["tags"].items() if value)
-        if call["contract_amount"] is None:  # no rate of exchange is known: in dollars alone
-            call["contract_currency"] = ""
+        reasons = call["cost_reason"].split(",")
+        if call["contract_amount"] is None or CostReason.EXCHANGE_RATE_UNKNOWN in reasons:  # in dollars alone
+            call["contract_currency"], call["contract_amount"] = "", None
         if call["reservation_id"]:
             reserved.add(call)
         about = tuple(str(call[name]) for name in _ABOUT)

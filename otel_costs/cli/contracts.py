@@ -21,6 +21,11 @@ NO_CONTRACTS: Final = (
     "no contracts: the prices in force have none, and no call names one; docs/contracts.md says how they are written"
 )
 
+_NO_RATE: Final = (
+    "no rate of exchange is known of their day (add one to exchange_rates of the price file, then otel-costs reprice"
+    " --period MONTH)"
+)
+
 
 @click.command("contracts", short_help="Say what contracts make of costs, and what is left.")
 @options.period_options
@@ -64,6 +69,9 @@ def _tables(
     waiting = sum(row["unsettled_calls"] for row in found)
     if waiting:
         yield output.text(f"{formatting.many(waiting, 'call')} to be settled: otel-costs reprice --period MONTH", "dim")
+    if unconverted := sum(row["unconverted_calls"] for row in found):
+        calls = formatting.many(unconverted, "call")
+        yield output.text(f"{calls} in no amount of a contract's currency: {_NO_RATE}", "dim")
     if reservations:
         yield _reservations(reservations)
     if commitments:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 COLUMNS: Final = (
     "kind", "contract_id", "name", "currency", "start", "end", "call_count", "unpriced_calls", "unsettled_calls",
-    "unsettled_hours", "list_usd", "contracted_usd", "cost_usd", "saved_usd", "contract_amount", "amount",
-    "used_amount", "unused_amount", "unused_usd", "left_amount", "used", "projected_amount", "missing_amount",
+    "unconverted_calls", "unsettled_hours", "list_usd", "contracted_usd", "cost_usd", "saved_usd", "contract_amount",
+    "amount", "used_amount", "unused_amount", "unused_usd", "left_amount", "used", "projected_amount", "missing_amount",
 )  # fmt: skip
 """The columns of `part_rows`."""
 
@@ -32,6 +32,7 @@ select
     count() as call_count,
     countIf(c.cost_usd is null) as unpriced_calls,
     countIf(match(c.cost_reason, '_not_settled')) as unsettled_calls,
+    countIf(c.contract_amount is null and c.cost_usd is not null) as unconverted_calls,
     coalesce(sum(coalesce(c.list_usd, c.cost_usd)), 0) as list_usd,
     coalesce(sum(coalesce(c.contracted_usd, c.list_usd, c.cost_usd)), 0) as contracted_usd,
     coalesce(sum(c.list_usd - c.cost_usd), 0) as saved_usd,
@@ -67,7 +68,8 @@ select
     minIf(c.end_time, c.end_time > {lately:DateTime64(3, 'UTC')}) as first_time,
     countIf(c.end_time > {lately:DateTime64(3, 'UTC')}) as recent,
     count() as call_count,
-    countIf(match(c.cost_reason, '_not_settled')) as unsettled_calls
+    countIf(match(c.cost_reason, '_not_settled')) as unsettled_calls,
+    countIf(c.contract_amount is null and c.cost_usd is not null) as unconverted_calls
 from named_calls as c
 where c.contract_id = {contract:String}
     and c.end_time >= {since:DateTime64(3, 'UTC')}
@@ -79,7 +81,7 @@ _UNUSED: Final = (
     " and period_start < {until:DateTime64(3, 'UTC')}"
 )
 _NO_CALLS: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("call_count", "unpriced_calls", "unsettled_calls"), 0),
+    **dict.fromkeys(("call_count", "unpriced_calls", "unsettled_calls", "unconverted_calls"), 0),
     **dict.fromkeys(("list_usd", "contracted_usd", "cost_usd", "saved_usd", "contract_amount"), Decimal()),
 }
 
@@ -93,7 +95,7 @@ def contracts(
     as far as both are known; where no list price is known, `list_usd` has the cost.
     `reservations` have the hours that were settled, and how many are not; `commitments`, whatever the time, how much is
     used until `now`, what is left, and what will be used at their end if it goes on as lately. Amounts are in the
-    contract's `currency`. Raises StoreError.
+    contract's `currency`, without `unconverted_calls`, whose cost is known in dollars alone. Raises StoreError.
     """
     now = now or datetime.now(UTC)
     bound = between(since, until)
@@ -171,6 +173,7 @@ def _commitment(client: "Client", contract: Contract, commitment: Commitment, no
         "is_over": commitment.end <= now,
         "call_count": found["call_count"],
         "unsettled_calls": found["unsettled_calls"],
+        "unconverted_calls": found["unconverted_calls"],
     }
 
 

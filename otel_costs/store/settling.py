@@ -108,10 +108,13 @@ class Settling:
     def settle(self, row: Row, priced: Row) -> Row:
         """Return the columns that a price fills, of which `priced` are those before the month is settled."""
         part = self._part(row)
-        if part is None or (group := self._groups.get(part.key)) is None or group.dollars is None:
+        if part is None or (group := self._groups.get(part.key)) is None:
             return priced
         group.seen += 1
         weight = group.shared_by(part.weight)
+        if group.dollars is None:
+            # No rate of exchange is known: the share is one in the contract's currency alone.
+            return priced if group.amounts is None else {**priced, "contract_amount": group.amounts.share(weight)}
         share = group.dollars.share(weight)
         if group.amounts is not None:
             found = _reserved(part, share, group.amounts.share(weight))
@@ -121,7 +124,7 @@ class Settling:
 
     def is_whole(self) -> bool:
         """Whether every call of the groups has got its share, and no other one."""
-        return all(group.seen == group.calls for group in self._groups.values() if group.dollars is not None)
+        return all(group.seen == group.calls for group in self._groups.values())
 
     def hours(self) -> Iterator[Row]:
         """Yield the hours of reservations that are over, as rows of contract_charges."""
@@ -212,8 +215,10 @@ def charge(
 
 def is_settled(row: Row, priced: Row) -> bool:
     """Return whether a stored call was settled, and `priced`, what it would be before that, is as it was then."""
-    same = ("list_usd", "contract_id", "contract_currency", "reservation_id")
-    return waits(priced) and not waits(row) and all(row[name] == priced[name] for name in same)
+    same = all(row[name] == priced[name] for name in ("list_usd", "contract_id", "contract_currency", "reservation_id"))
+    if row["contract_amount"] is not None and priced["contract_amount"] is None:  # for want of a rate of exchange
+        return same and row["cost_reason"] == priced["cost_reason"]
+    return same and waits(priced) and not waits(row)
 
 
 def waits(row: Mapping[str, Any]) -> bool:

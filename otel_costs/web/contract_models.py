@@ -36,6 +36,7 @@ class ContractCommitment(Shape):
     is_over: bool
     call_count: int
     unsettled_calls: int
+    unconverted_calls: int = Field(description="calls that are in no amount: no rate of exchange is known of their day")
 
 
 class Contract(Shape):
@@ -50,6 +51,9 @@ class Contract(Shape):
     call_count: int
     unpriced_calls: int
     unsettled_calls: int = Field(description="calls whose cost waits for `otel-costs reprice --period`")
+    unconverted_calls: int = Field(
+        description="calls that are not in contract_amount: no rate of exchange is known of their day"
+    )
     list_usd: Money = Field(description="at list prices")
     contracted_usd: Money = Field(description="by the contract, as if nothing were reserved")
     cost_usd: Money

@@ -342,3 +342,41 @@ def test_a_doubt_of_the_calls_own(store: Store) -> None:
     assert sorted(stored(store)) == sorted(
         [(Decimal("4.2101745"), "estimated", "region_not_priced"), (Decimal("4.2101745"), "priced", "")]
     )
+
+
+OTHER = "{provider: azure, match: {model: other}, rates: {input_tokens: {usd: '5', per: 1000000}}}"
+
+
+def test_before_the_first_rate_of_exchange(store: Store, changing: Callable[[str], None]) -> None:
+    """A reserved hour costs nobody knows how many dollars; in its own currency its calls have shares, which stay."""
+    commitment = "    currency: EUR\n    commitments: [{id: c, amount: '10000', from: 2026-11-01, to: 2026-12-01}]\n"
+    late = PRICES.replace("from: 2026-10-01, usd", "from: 2026-11-11, usd").replace("    currency: EUR\n", commitment)
+    late = late.replace("exchange_rates", f"  - {OTHER}\nexchange_rates", 1).replace(
+        "{id: r", "{id: r, match: {model: reserved}"
+    )
+    changing(late)
+    before, after = (MONTH + timedelta(days=days) for days in (9, 10))
+    for day in (before, after):
+        store.insert(*(used(day + timedelta(minutes=minute), 150_000, "reserved", "azure") for minute in range(3)))
+    store.insert(used(before, 1_000_000, "other", "azure"))
+    settle(store.client, MONTH, now=OVER)
+    amounts = "select reservation_id, contract_amount from billed_calls order by end_time, call_id"
+    found = store.ask(amounts)
+    reserved = [row["contract_amount"] for row in found if row["reservation_id"]]
+    assert sum(reserved[:3]) == sum(reserved[3:]) == Decimal("3.885")
+    hours = store.one("select sum(used_amount) as used, sum(unused_amount) as unused from contract_balances"
+                      " where kind = 'reservation'")  # fmt: skip
+    assert hours["used"] == sum(reserved)
+    (told,) = (row for row in contracts_.contracts(store.client, MONTH, now=OVER) if row["commitments"])
+    (commitment_,) = told["commitments"]
+    of_calls = sum(row["contract_amount"] or 0 for row in found)
+    assert commitment_["used_amount"] == of_calls + hours["unused"]
+    none = sum(row["contract_amount"] is None for row in found)
+    assert (told["unconverted_calls"], commitment_["unconverted_calls"]) == (none, none)
+    assert none == 1
+    assert reprice(store.client, Chosen()).sums == settle(store.client, MONTH, now=OVER).sums == {}
+    assert store.ask(amounts) == found
+    changing(late.replace("from: 2026-11-11, usd", "from: 2026-10-01, usd"))
+    settle(store.client, MONTH, now=OVER)
+    assert {row["contract_amount"] for row in store.ask(amounts) if row["reservation_id"]} == {*reserved}
+    assert {status for _, status, _ in stored(store)} == {"priced"}

@@ -15,6 +15,7 @@ export function Contracts({ query, zone }) {
   return html`<${Section} title="Contracts" isCurrent=${found.isCurrent}><${Answer} of=${found}>${data => html`
     <${Table} caption="What the calls of contracts cost" rows=${data.contracts} columns=${COSTS} />
     ${data.contracts.some(one => one.unsettled_calls) && html`<p class="warning">${counted(sum(data.contracts, "unsettled_calls"), "call")} wait for their month: <code>otel-costs reprice --period</code> settles it.</p>`}
+    ${data.contracts.some(one => one.unconverted_calls) && html`<p class="warning">${counted(sum(data.contracts, "unconverted_calls"), "call")} in no amount of a contract's currency: no rate of exchange is known of their day.</p>`}
     <${Reserved} of=${parts(data.contracts, "reservations")} />
     ${parts(data.contracts, "commitments").map(one => html`<${Committed} key=${`${one.contract_id} ${one.name}`} of=${one} zone=${zone} />`)}`}<//><//>`;
 }
