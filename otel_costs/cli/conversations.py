@@ -22,8 +22,6 @@ from otel_costs.store.selection import Selection
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_PAGE: Final = 200
-"""Sessions that are listed at once; of conversations one is in memory at a time."""
 _PLAIN: Final = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,99}")
 """An id that is a part of a file's name as it is, also where a file system does not tell capitals apart."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -66,15 +64,9 @@ def file_name(session_id: str, began: datetime) -> str:
 
 
 def _sessions(client: "Client", selection: Selection) -> Iterator[Mapping[str, Any]]:
-    cursor: str | None = None
-    while True:
-        page = session_list.sessions(client, selection, limit=_PAGE, cursor=cursor)
-        for row in page["sessions"]:
-            if found := reports.session(client, row["session_id"]):  # else it was erased meanwhile
-                yield session_shape.shaped(found)
-        cursor = page.get("cursor")
-        if cursor is None:
-            return
+    for row in session_list.every(client, selection):
+        if found := reports.session(client, row["session_id"]):  # else it was erased meanwhile
+            yield session_shape.shaped(found)
 
 
 def _make(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The options that commands share, and what they are read as."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_GROUPED: Final = re.compile(r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+|(?:_[0-9]{3})+)(?:\.[0-9]+)?")
 
 TABLE: Final = "table"
 JSON: Final = "json"
@@ -137,6 +140,10 @@ Ends = tuple[datetime | None, datetime | None]
 def _ends(first: str | None, last: str | None, to: str, tz: "ZoneInfo") -> Ends:
     since, until = _read("--from", first, lambda text: periods.began(text, tz=tz)) or (None, None)
     until = _read(to, last, lambda text: periods.end(text, tz=tz)) or until
+    try:
+        periods.in_order(since, until)
+    except ValueError as error:
+        raise click.UsageError(f"--from, {to}: {error}") from None
     return since and storable(since), until and storable(until)
 
 
@@ -152,6 +159,18 @@ def _read(name: str, text: str | None, read: Callable[[str], Any]) -> Any:
         return read(text)
     except ValueError as error:
         raise click.UsageError(f"{name}: {error}") from None
+
+
+def ungrouped(text: str) -> str:
+    """Return a number without the commas or lines that group its thousands: 1,250 is 1250.
+
+    Raises ValueError for commas that group nothing, which may be meant as points: 0,50.
+    """
+    if "," not in text and "_" not in text:
+        return text
+    if not _GROUPED.fullmatch(text):
+        raise ValueError(f"{text!r} is no number: write a point before decimals, and commas between thousands alone")
+    return text.replace(",", "").replace("_", "")
 
 
 def limit_option(default: int, what: str) -> Callable[[F], F]:

@@ -25,6 +25,7 @@ SESSION_COLUMNS: Final = (
     "session_id", "user_id", "kind", "scenario", "tags", "start_time", "end_time", "duration_seconds", "message_count",
     "call_count", "cost_usd", "unpriced_calls", "error_count",
 )  # fmt: skip
+_SHOWN: Final = 50
 SEARCH_COLUMNS: Final = ("timestamp", "session_id", "user_id", "scenario", "role", "type", "content", "message_id")
 SEALED: Final = (
     "messages whose content is sealed (OTEL_COSTS_CONTENT_KEY) were not searched: `otel-costs session ID` shows them "
@@ -45,19 +46,29 @@ TIMELINE_COLUMNS: Final = (
     show_default=True,
     help="What comes first.",
 )
-@options.limit_option(50, "sessions")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="How many sessions at most.  [default: 50; all of them in CSV]"
+)
 @click.option("--cursor", metavar="CURSOR", help="The next page: the `cursor` in the JSON of the page before.")
 @options.format_option
 @options.dsn_option
-def sessions(selection: Selection, sort: str, limit: int, cursor: str | None, form: str, dsn: str | None) -> None:
+def sessions(
+    selection: Selection, sort: str, limit: int | None, cursor: str | None, form: str, dsn: str | None
+) -> None:
     """List sessions with what they cost, the newest first.
 
     A session is listed where it began in the period; --step, --service, --provider, --model, --operation, --errors and
     --unpriced choose those that have such a call.
     """
     with options.opened(dsn) as client:
+        # A file is of all sessions: nobody would see that it ends with a page of the list.
+        is_whole = form == options.CSV and limit is None and cursor is None
         try:
-            found = session_list.sessions(client, selection, sort=sort, limit=limit, cursor=cursor)
+            if is_whole:
+                listed = session_list.every(client, selection, sort=sort)
+                found: Row = {"sessions": list(listed)}
+            else:
+                found = session_list.sessions(client, selection, sort=sort, limit=limit or _SHOWN, cursor=cursor)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
         note = _what_is_missing(client, found, sort) if form == options.TABLE and cursor is None else ""

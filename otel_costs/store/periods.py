@@ -20,6 +20,7 @@ _AGO: Final = re.compile(r"(\d{1,5})(h|d|w)", re.ASCII)
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _ENDING: Final = re.compile(r"yesterday|\d{4}-\d{2}", re.ASCII)
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
+_WRITTEN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}|$)", re.ASCII)
 _FIRST_MONTH: Final = "1970-02"
 _LAST_MONTH: Final = "2261-12"
 """Between them are the months of which the store can hold a call."""
@@ -46,6 +47,9 @@ def moment(text: str, *, whole_day: bool = False, tz: ZoneInfo = UTC_ZONE) -> da
     Raises ValueError with what to write.
     """
     try:
+        # Other ways of ISO 8601 are read otherwise than they are meant: a week, 2026-W48, would be its first moment.
+        if not _WRITTEN.match(text):
+            raise ValueError(text)
         if len(text) == 10:
             return _first_moment(date.fromisoformat(text) + timedelta(days=whole_day), tz)
         found = datetime.fromisoformat(_OFFSET.sub(r"+\1", text))
@@ -77,6 +81,13 @@ def began(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> tu
     """
     since, last = period(text, now, tz)
     return since, last if _ENDING.fullmatch(text) or ".." in text else None
+
+
+def in_order(since: datetime | None, until: datetime | None) -> None:
+    """Raise ValueError where a time ends before it begins, or at that very moment: nothing can be in it."""
+    if since is not None and until is not None and until <= since:
+        ends = (f"{one.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for one in (since, until))
+        raise ValueError("nothing ends between {} and {}: give the earlier one first".format(*ends))
 
 
 def end(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> datetime:

@@ -1,7 +1,7 @@
 """Lists of sessions: those of a selection, in any order, page by page."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NEWEST: Final = "newest"
 
 _PICODOLLARS: Final = 12
+_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,17 @@ def sessions(
     total = rows(client, f"select count() as total from {found_in} as s where {condition.sql}", condition.parameters)  # noqa: S608
     listed = {"sessions": found[:limit], "total": total[0]["total"]}
     return listed | ({"cursor": _cursor(places[limit - 1]["place"], found[limit - 1])} if len(found) > limit else {})
+
+
+def every(client: "Client", selection: Selection, *, sort: str = NEWEST) -> Iterator[Row]:
+    """Yield all sessions of a selection, a page of them in memory at a time. Raises StoreError."""
+    cursor: str | None = None
+    while True:
+        page = sessions(client, selection, sort=sort, limit=_PAGE, cursor=cursor)
+        yield from page["sessions"]
+        cursor = page.get("cursor")
+        if cursor is None:
+            return
 
 
 def source(client: "Client") -> str:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from otel_costs.store import call_list, one_call
 from otel_costs.store.rows import Row
-from otel_costs.web import call_models
+from otel_costs.web import call_models, whole_list
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import RightsOf, StoreOf
 from otel_costs.web.documented import documented, readable
@@ -38,11 +38,12 @@ async def get_calls(
 ) -> Response:
     """Return the calls that ended in a period and match the filters, or those of a session, page by page.
 
-    `sort=oldest` of one session is its timeline: who was asked when, how long it took, and what it cost.
+    `sort=oldest` of one session is its timeline: who was asked when, how long it took, and what it cost. As CSV it is
+    all of them, up to 200,000, where neither `limit` nor `cursor` is given.
     """
     readable(question, rights)
-    found = await store.ask(request, asking(question))
-    return answer(question, found, found["calls"])
+    found = await whole_list.read(question, "calls", LIMIT[1], lambda page: store.ask(request, asking(page)))
+    return answer(question, *found)
 
 
 @router.get("/calls/{call_id:path}", **documented(CALL, call_models.Call, 404))

@@ -33,12 +33,22 @@ class ExactRoute(APIRoute):
 class _ExactRequest(Request):
     async def json(self) -> Any:
         try:
-            found = json.loads(await self.body(), parse_float=Decimal)
+            found = json.loads(await self.body(), parse_float=Decimal, object_pairs_hook=_once)
         except RecursionError:
             raise _too_deep() from None
         if not _is_bounded(found):
             raise _too_deep()
         return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of which each key is there once: of two, one would be left out without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise HTTPException(400, f"{twice[:100]!r} is given twice in an object of the body")
+    return found
 
 
 def _is_bounded(value: Any) -> bool:

@@ -63,7 +63,6 @@ _PIECES: Final = {"hour": timedelta(days=2.5), "day": timedelta(days=190)}
 """Up to which length of a period its costs are told by the hour, and by the day; longer ones by the month."""
 _GONE_BY: Final = timedelta(minutes=1)  # at most, since the range was read
 
-_MOST_IN_A_FILE: Final = 200_000
 _ID: Final = (("id", "the id, where it cannot stand in the path"),)
 _ALTERNATIVES: Final = (
     ("session", "only calls of this session"),
@@ -136,19 +135,7 @@ async def _costs(asking: _Asking) -> Row:
 
 
 async def _sessions(asking: _Asking) -> _Answered:
-    question = asking.question
-    # A file is of all sessions: nobody would see that it ends with a page of the list.
-    is_whole = question.csv and not {"limit", "cursor"} & set(asking.request.query_params)
-    if is_whole:
-        question = replace(question, limit=sessions_api.LIMIT[1])
-    found = await asking.ask(sessions_api.asking(question))
-    listed = found["sessions"]
-    while is_whole and (cursor := found.get("cursor")) is not None:
-        if len(listed) >= _MOST_IN_A_FILE:
-            raise ParameterError(f"these are more than {_MOST_IN_A_FILE:,} sessions: ask for a shorter time")
-        found = await asking.ask(sessions_api.asking(replace(question, cursor=cursor)))
-        listed = [*listed, *found["sessions"]]
-    return found, listed
+    return await sessions_api.read(asking.question, asking.request, asking.store)
 
 
 async def _session(asking: _Asking) -> _Answered | Response:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from otel_costs.chargeback.rules import Allocation
 from otel_costs.store import costs, session_list
-from otel_costs.store.periods import RANGES, moment, period, zone
+from otel_costs.store.periods import RANGES, in_order, moment, period, zone
 from otel_costs.store.rows import storable
 from otel_costs.store.selection import TEXTS, Selection, dollars
 
@@ -62,6 +62,8 @@ class Question:
     sort: str = ""
     limit: int = 0
     cursor: str | None = None
+    is_paged: bool = False
+    """Whether it is said which part of a list is meant, by a limit or a cursor."""
     csv: bool = False
     numbers: bool = False
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -117,6 +119,7 @@ class Asked:
             sort=_one_of("sort", found.get("sort"), self.sorts) if self.sorts else "",
             limit=_limit(found.get("limit"), *self.limit) if self.limit else 0,
             cursor=found.get("cursor") or None,
+            is_paged=not found.keys().isdisjoint(("limit", "cursor")),
             csv=_one_of("format", found.get("format"), ("json", "csv")) == "csv",
             numbers=_one_of("money", found.get("money"), ("text", "number")) == "number",
             texts={name: found[name] for name, _ in self.own if name in found},
@@ -188,6 +191,7 @@ def _bounds(found: Mapping[str, str], tz: Any) -> tuple[datetime | None, datetim
             first, last = found.get("from"), found.get("to")
             since = moment(first, tz=tz) if first else None
             until = moment(last, whole_day=True, tz=tz) if last else None
+            in_order(since, until)
         elif "from" in found or "to" in found:
             raise ValueError("give either range, or from and to")
         else:

@@ -9,15 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from otel_costs.sessions.session import CONVERSATION
-from otel_costs.store import reports, session_list, session_shape, session_starts
+from otel_costs.store import recorded_id, reports, session_list, session_shape, session_starts
 from otel_costs.store.rows import Row
 from otel_costs.store.session_starts import SessionStart
-from otel_costs.web import access_log, models
+from otel_costs.web import access_log, models, whole_list
 from otel_costs.web.access import Rights
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import RightsOf, StoreOf
 from otel_costs.web.documented import documented, readable
 from otel_costs.web.question import FILTERS, FORM, PERIOD, Asked, Question
+from otel_costs.web.store import Store
 
 router: Final = APIRouter(tags=["sessions"])
 
@@ -33,10 +34,12 @@ SESSION: Final = Asked(("money",))
 async def get_sessions(
     request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(SESSIONS)]
 ) -> Response:
-    """Return the sessions that began in a period and match the filters, page by page."""
+    """Return the sessions that began in a period and match the filters, page by page.
+
+    As CSV it is all of them, up to 200,000, where neither `limit` nor `cursor` is given.
+    """
     readable(question, rights)
-    found = await store.ask(request, asking(question))
-    return answer(question, found, found["sessions"])
+    return answer(question, *await read(question, request, store))
 
 
 @router.get(f"{PATH}/{{session_id:path}}", **documented(SESSION, models.SessionReport, 404))
@@ -47,6 +50,11 @@ async def get_session(
     wanted = unquote(session_id)
     found = await store.ask(request, lambda client: report(client, wanted, rights))
     return missing(wanted) if found is None else answer(question, found)
+
+
+async def read(question: Question, request: Request, store: Store) -> tuple[Row, list[Row]]:
+    """Return a page of sessions, and the rows of it, or of all pages where they are to be a file."""
+    return await whole_list.read(question, "sessions", LIMIT[1], lambda page: store.ask(request, asking(page)))
 
 
 def asking(question: Question) -> Any:
@@ -74,6 +82,7 @@ def report(client: Any, session_id: str, rights: Rights) -> Row | None:
 
     None when there is none. Raises StoreError.
     """
+    session_id = recorded_id.of_session(client, session_id)
     read = reports.session if rights.content else reports.session_frame
     found = read(client, session_id)
     if found is None and (start := session_starts.find(client, [session_id]).get(session_id)):

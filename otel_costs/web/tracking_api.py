@@ -91,16 +91,11 @@ async def start_session(
     wanted = sanitize.identifier(unquote(session_id))
     if not wanted:
         raise ParameterError("a session needs an id")
-    known = await store.ask(request, lambda client: session_starts.find(client, [wanted]))
-    before = known.get(wanted) or SessionStart(wanted)
-    start = SessionStart(
-        wanted,
-        before.user if body.user is None else tracking.user_of(body.user),
-        before.kind if body.kind is None else sanitize.identifier(body.kind),
-        before.scenario if body.scenario is None else sanitize.identifier(body.scenario),
-        before.tags if body.tags is None else tracking.clean_tags(body.tags),
-    )
-    await store.insert([tracking.start_line(start, datetime.now(UTC))])
+    # One after the other: what is told at the same time by another request would be left out.
+    async with request.app.state.one_at_a_time:
+        known = await store.ask(request, lambda client: session_starts.find(client, [wanted]))
+        start = _told(known.get(wanted) or SessionStart(wanted), body)
+        await store.insert([tracking.start_line(start, datetime.now(UTC))])
     return answer(
         question,
         {
@@ -110,6 +105,17 @@ async def start_session(
             "scenario": start.scenario,
             "tags": start.tags,
         },
+    )
+
+
+def _told(before: SessionStart, body: SessionStartBody) -> SessionStart:
+    """Return a session as it is told now: what is left out is as before."""
+    return SessionStart(
+        before.session_id,
+        before.user if body.user is None else tracking.user_of(body.user),
+        before.kind if body.kind is None else sanitize.identifier(body.kind),
+        before.scenario if body.scenario is None else sanitize.identifier(body.scenario),
+        before.tags if body.tags is None else tracking.clean_tags(body.tags),
     )
 
 

@@ -60,7 +60,7 @@ def test_an_export_again_writes_the_same_files(url: str, tmp_path: Path) -> None
 
 def test_more_sessions_than_a_page(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page by page, each once."""
-    monkeypatch.setattr("otel_costs.cli.conversations._PAGE", 3)
+    monkeypatch.setattr("otel_costs.store.session_list._PAGE", 3)
     for number in range(8):
         Ledger(store).call(f"many-{number}", at("12:00:00"), user__id="many", otel_costs__cost__usd="1")
     assert exported(tmp_path, "--user", "many", url=store) == {f"many-{number}" for number in range(8)}

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from otel_costs.store.periods import moment, month_of, period, zone
+from otel_costs.store.periods import in_order, moment, month_of, period, zone
 
 
 def hours(text: str, tz: str) -> float:
@@ -65,3 +65,48 @@ def test_the_zone_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("Berlin", "../etc/passwd", "localtime", "posixrules", "Factory", "UTC\0", "europe/berlin/"):
         with pytest.raises(ValueError, match="IANA"):
             zone(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-W48", "2026-W48-1", "2026W481", "20261122", "20261122T103000Z", "2026-332", "2026-1-2", "26-11-22"),
+        *(
+            "2026-11-22T",
+            "2026-11-22Z",
+            "2026-11-22+01:00",
+            "2026-11-221",
+            "2026-11",
+            "\u0662\u0660\u0662\u0666-11-22",
+            " 2026-11-22",
+            "",
+        ),
+    ],
+)
+def test_what_is_no_day_and_no_time(text: str) -> None:
+    """Other ways of ISO 8601 too: read as a moment, a week or a day would have no end."""
+    with pytest.raises(ValueError, match="no date"):
+        moment(text)
+    if text != "2026-11":
+        with pytest.raises(ValueError, match="no range"):
+            period(text)
+        with pytest.raises(ValueError, match="no range"):
+            period(f"2026-01-01..{text}")
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-22T10", "2026-11-22 10:30", "2026-11-22T10:30:00.5+0545", "2026-11-22T10:30Z"]
+)
+def test_times_as_they_may_be_written(text: str) -> None:
+    """A blank for the T, and parts of a second."""
+    assert moment(text).date() == moment("2026-11-22").date()
+
+
+def test_an_end_before_the_beginning() -> None:
+    """Nothing would be in it, and zero dollars would be told of that."""
+    first, last = moment("2026-11-22"), moment("2026-11-23")
+    for since, until in ((None, None), (first, None), (None, first), (first, last)):
+        in_order(since, until)
+    for since, until in ((last, first), (first, first)):
+        with pytest.raises(ValueError, match="earlier one first"):
+            in_order(since, until)

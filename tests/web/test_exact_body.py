@@ -66,3 +66,20 @@ def test_how_deep_a_body_may_be(api: str, depth: int) -> None:
         else:
             assert answer.status == (200 if path == "calls" else 400), answer.text
             assert "nested" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "method", "twice"),
+    [
+        ("calls", CALL.replace('"x": 1.5', '"input_tokens": 1000000') + '"cost_usd": "1"}', "POST", "input_tokens"),
+        ("calls", f'[{CALL} "cost_usd": "1", "cost_usd": "1"}}]', "POST", "cost_usd"),
+        ("calls", CALL + '"tags": {"team": "a", "t\\u0065am": "b"}}', "POST", "team"),
+        ("budgets/user/month/ada", '{"limit_usd": 1, "soft": true, "limit_usd": 2}', "PUT", "limit_usd"),
+        ("what-if", '{"alternatives": [{"model": "a", "model": "b"}]}', "POST", "model"),
+        ("sessions/x", '{"user": "ada", "user": "bob"}', "POST", "user"),
+        ("alerts/silence", '{"hours": 1, "hours": 2}', "POST", "hours"),
+    ],
+)
+def test_a_key_that_is_given_twice(api: str, path: str, text: str, method: str, twice: str) -> None:
+    """It is refused, as a parameter is: which of the two is meant nobody knows."""
+    assert f"{twice!r} is given twice" in refusal(written(f"{api}/{path}", text, method), 400)

@@ -241,6 +241,21 @@ def test_a_session_told_from_its_start_to_its_end(api: str, emptied_stack: Stack
     assert f"{session}/1" in [row["session_id"] for row in listed["sessions"]]
 
 
+def test_what_is_told_of_a_session_at_the_same_time(api: str, session: str) -> None:
+    """Each part of it stays, whoever was first."""
+    told = [{"user": "eve"}, {"scenario": "sales"}, {"kind": "creation"}, {"tags": {"team": "west"}}] * 2
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda body: sent(f"{api}/sessions/{session}", body), told))
+    assert {answer.status for answer in answers} == {200}
+    found = got(f"{api}/sessions/{session}")
+    assert [found[name] for name in ("user_id", "scenario", "kind", "tags")] == [
+        "eve",
+        "sales",
+        "creation",
+        {"team": "west"},
+    ]
+
+
 def test_a_session_that_nobody_knows_has_no_end(api: str, session: str) -> None:
     """It is 404, and leaves nothing."""
     assert session in refusal(send(f"{api}/sessions/{session}/end", b"", method="POST"), 404)
