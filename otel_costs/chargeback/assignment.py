@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from otel_costs.chargeback.rules import Allocation, Days, Rule, TagRules
+from otel_costs.values import sanitize
 
 COLUMNS: Final[Mapping[str, str]] = {
     "user": "user_id", "kind": "kind", "scenario": "scenario", "step": "step", "service": "service",
@@ -49,7 +50,7 @@ def value_of(tag: str, allocation: Allocation | None, bound: dict[str, Any], pre
 
     Values are bound in `bound`, under names that begin with `prefix`.
     """
-    names = Names(bound, prefix)
+    names, tag = Names(bound, prefix), sanitize.asked_for(tag)
     own = f"toString(c.tags[{names.text(tag)}])"
     rules = allocation and allocation.tags.get(tag)
     if not allocation or not rules or not rules.rules:

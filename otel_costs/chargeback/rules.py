@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from otel_costs.values import sanitize
+
 EVENLY: Final = "evenly"
 BY_SPEND: Final = "by_spend"
 
@@ -76,4 +78,4 @@ class Allocation:
 
     def of(self, name: str) -> TagRules | None:
         """Return the rules of a dimension named `tag.NAME`, None where there are none."""
-        return self.tags.get(name.removeprefix("tag.")) if name.startswith("tag.") else None
+        return self.tags.get(sanitize.asked_for(name.removeprefix("tag."))) if name.startswith("tag.") else None

@@ -14,6 +14,7 @@ from otel_costs.chargeback.rules import BY_SPEND, EVENLY, Allocation, Days, Rule
 from otel_costs.privacy import pseudonyms
 from otel_costs.semconv import ENV_ALLOCATION
 from otel_costs.store.periods import zone as zone_of
+from otel_costs.values import sanitize
 from otel_costs.values.yaml_nodes import NodeError, UnreadableError, compose, listed, mapping, text
 
 CONDITIONS: Final = ("service", "user", "model", "provider", "operation", "scenario", "step", "kind")
@@ -47,7 +48,10 @@ def _allocation(tree: yaml.Node | None) -> Allocation:
     top = mapping(tree, ("zone", "tags"))
     if "tags" not in top:
         raise NodeError(tree, "give `tags`, and below it each tag with its `rules`")
-    tags = {name: _tag_rules(name, node) for name, node in mapping(top["tags"]).items()}
+    tags = {
+        sanitize.asked_for(name): _tag_rules(sanitize.asked_for(name), node)
+        for name, node in mapping(top["tags"]).items()
+    }
     if not tags:
         raise NodeError(top["tags"], "give at least one tag, such as `team`")
     return Allocation(_zone(top.get("zone")), tags)
@@ -76,7 +80,7 @@ def _rule(node: yaml.Node, tag: str) -> Rule:
     asked = {name: _texts(one, name) for name, one in given.items() if name not in ("assign", *_DAYS)}
     if not asked:
         raise NodeError(node, 'a rule needs a condition, such as `service: shop`; `service: "*"` is every call')
-    return Rule(text(given["assign"]), asked, _days(node, given))
+    return Rule(_value(given["assign"]), asked, _days(node, given))
 
 
 _FIELDS: Final = ", ".join(("assign", *_DAYS, *CONDITIONS, "tag.NAME"))
@@ -89,11 +93,20 @@ def _texts(node: yaml.Node, name: str) -> tuple[str, ...]:
     for one in nodes:
         if not isinstance(one, yaml.ScalarNode):
             raise NodeError(one, "a word is wanted here, or a list of words")
+        if not one.value and one.style is None:
+            raise NodeError(one, f'`{name}` says nothing: give a word, or "" for calls that have none')
         value = str(one.value)
-        found.append(pseudonyms.asked(value) if name == "user" and value and "*" not in value else value)
+        found.append(_recorded(name, value))
     if not found:
         raise NodeError(node, "give at least one word")
     return tuple(dict.fromkeys(found))
+
+
+def _recorded(name: str, value: str) -> str:
+    """Return a text that a field is compared with as calls have it: a user's pseudonym, a long one cut."""
+    if not value or "*" in value or name in ("service", "model"):
+        return value
+    return pseudonyms.asked(value) if name == "user" else sanitize.asked_for(value)
 
 
 def _shared(node: yaml.Node) -> SharedCost:
@@ -101,7 +114,7 @@ def _shared(node: yaml.Node) -> SharedCost:
     for needed in ("value", "split"):
         if needed not in given:
             raise NodeError(node, f"`{needed}` is missing")
-    value, split = text(given["value"]), given["split"]
+    value, split = _value(given["value"]), given["split"]
     shares = _shares(split) if isinstance(split, yaml.MappingNode) else {}
     kind = "shares" if shares else text(split)
     if not shares and kind not in (EVENLY, BY_SPEND):
@@ -110,12 +123,17 @@ def _shared(node: yaml.Node) -> SharedCost:
     if "among" in given:
         if shares:
             raise NodeError(given["among"], "`among` goes with evenly and by_spend: shares name who gets a part")
-        among = tuple(dict.fromkeys(text(one) for one in listed(given["among"])))
+        among = tuple(dict.fromkeys(_value(one) for one in listed(given["among"])))
         if not among:
             raise NodeError(given["among"], "name at least one value that gets a part")
     if value in (*shares, *(among or ())):
         raise NodeError(node, f"{value!r} is what is split: it gets no part of itself")
     return SharedCost(value, kind, shares, among, _days(node, given))
+
+
+def _value(node: yaml.Node) -> str:
+    """Return a value of a tag, as calls have it."""
+    return sanitize.asked_for(text(node))
 
 
 def _shares(node: yaml.Node) -> Mapping[str, Decimal]:
@@ -127,7 +145,7 @@ def _shares(node: yaml.Node) -> Mapping[str, Decimal]:
             share = Decimal("NaN")
         if not share.is_finite() or not 0 <= share <= 10**9 or share != round(share, 9):
             raise NodeError(one, "a share is a number from 0 on, with nine decimals at most")
-        found[name] = share
+        found[sanitize.asked_for(name)] = share
     if not sum(found.values()):
         raise NodeError(node, "shares add up to more than nothing")
     return found

@@ -17,6 +17,7 @@ from otel_costs.store.periods import month, month_of
 from otel_costs.store.reports import summed
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_calls
+from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -175,7 +176,7 @@ def _not_priced(client: "Client", selection: Selection, by: str) -> dict[str, li
 
 def _limits(client: "Client", by: str) -> dict[str, Decimal]:
     """Return the limits of budgets for a month, by value of the tag, as they are set now."""
-    tag = f"{by.removeprefix(costs.TAG)}="
+    tag = f"{sanitize.asked_for(by.removeprefix(costs.TAG))}="
     return {
         row["name"].removeprefix(tag): row["limit_usd"]
         for row in reports.budget_status(client)

@@ -1,7 +1,6 @@
 """The commands `budget set`, `remove`, `list` and `check`: what may be spent, and what was."""
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any, Final, TypeVar
 
@@ -10,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_costs.cli import formatting, options, output
-from otel_costs.privacy import pseudonyms
+from otel_costs.store.selection import dollars
 
 Row = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,9 +58,11 @@ def _target(options: Mapping[str, Any]) -> tuple[str, str]:
         raise click.UsageError(
             "give one of --user ID, --scenario NAME, --tag NAME=VALUE, --service NAME, --model NAME and --all"
         )
+    from otel_costs.store import budgets  # noqa: PLC0415
+
     scope, name = given[0][0], given[0][1] or ""
     try:
-        return scope, pseudonyms.stored(name) if scope == "user" else name
+        return scope, budgets.recorded(scope, name)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
@@ -79,9 +80,9 @@ def set_(limit: str, period: str, soft: bool, rollover: bool, zone: str, dsn: st
 
     scope, name = _target(target)
     try:
-        usd = Decimal(limit.lstrip("$").replace(",", ""))
-    except InvalidOperation:
-        raise click.UsageError(f"{limit!r} is no amount: give dollars, such as 50 or 0.25") from None
+        usd = dollars(options.ungrouped(limit.removeprefix("$").strip()))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     with options.opened(dsn) as client:
         try:
             since = budgets.since_of(client, scope, name, period)

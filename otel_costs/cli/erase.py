@@ -14,6 +14,7 @@ from rich.table import Table
 from otel_costs.cli import options, output
 from otel_costs.cli.failure import Failure
 from otel_costs.privacy import pseudonyms
+from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
     from otel_costs.store.erase import Erased
@@ -58,7 +59,7 @@ def erase(
     if bool(user) == bool(session_id):
         raise click.UsageError("give --user ID or --session ID")
     name = f"user {user!r}" if user else f"session {session_id!r}"
-    kind, names = ("user", pseudonyms.names(user)) if user else ("session", [session_id or ""])
+    kind, names = ("user", pseudonyms.names(user)) if user else ("session", _recorded(session_id or ""))
     folders = [Folder(path) for path in _different(paths)]  # said to be none before anything is erased
     with options.opened(dsn, long_work=True) as client, ExitStack() as locks:
         # A backup or a restore between the note in a folder and the store would keep what is gone.
@@ -93,6 +94,11 @@ def erase(
     if left := sum(one.after for one in found):
         output.note(f"{left:,} rows of {name} are left: records came in meanwhile; erase again")
         click.get_current_context().exit(1)
+
+
+def _recorded(session_id: str) -> list[str]:
+    """Return the names that a session may be recorded under: a long id is cut by what records it."""
+    return list(dict.fromkeys((sanitize.asked_for(session_id), session_id)))
 
 
 def _different(paths: Sequence[Path]) -> list[Path]:

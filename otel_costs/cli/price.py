@@ -1,6 +1,5 @@
 """The command `price`: what a usage costs, and what stored calls would have cost with other models."""
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -137,7 +136,10 @@ def _usage(pairs: Iterable[str]) -> Mapping[str, int | Decimal]:
         if unit not in UNITS:
             units = nearest(unit, sorted(UNITS, key=_by_use), "the units are", most=5)
             raise click.UsageError(f"{unit!r} is no unit; {units}")
-        found[unit] = re.sub(r"(?<=\d)[_,](?=\d{3})", "", quantity)
+        try:
+            found[unit] = options.ungrouped(quantity)
+        except ValueError as error:
+            raise click.UsageError(f"{unit}: {error}") from None
     usage = Usage.of(found)
     for unit in usage.invalid:
         if unit not in usage.quantities:

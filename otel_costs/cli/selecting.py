@@ -79,7 +79,7 @@ def _selection(given: dict[str, Any], chosen: dict[str, str | None]) -> Selectio
     since: datetime | None = given.pop("since")
     until: datetime | None = given.pop("until")
     try:
-        min_cost = None if least is None else dollars(least.removeprefix("$"))
+        min_cost = None if least is None else dollars(options.ungrouped(least.removeprefix("$").strip()))
     except ValueError as error:
         raise click.UsageError(f"--min-cost: {error}") from None
     return Selection(

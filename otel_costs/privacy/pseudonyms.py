@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from otel_costs.semconv import ENV_USER_HASH
+from otel_costs.values import sanitize
 
 LEAST: Final = 16
 """Characters that a salt has at least: a short one can be found out."""
@@ -65,12 +66,13 @@ def stored(user: str) -> str:
 
 def asked(user: str) -> str:
     """Return the name under which the records of a user are found, of the plain name or of the pseudonym."""
-    return user if fault() else recorded(user) or user
+    name = sanitize.asked_for(user)
+    return name if fault() else recorded(name) or name
 
 
 def names(user: str) -> tuple[str, ...]:
     """Return every name that a user may be recorded under: the plain one, from before there was a salt, too."""
-    return tuple(dict.fromkeys((asked(user), user)))
+    return tuple(dict.fromkeys((asked(user), sanitize.asked_for(user), user)))
 
 
 @lru_cache(4096)

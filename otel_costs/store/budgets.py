@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
+from otel_costs.privacy import pseudonyms
 from otel_costs.store import budget_sums
 from otel_costs.store.connection import StoreError
+from otel_costs.store.periods import zone as zone_of
 from otel_costs.store.rows import Row, rows, telling
+from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -32,6 +34,19 @@ class Terms:
     """Whether what was left of the period before is added."""
     zone: str = "UTC"
     """The time zone that its days begin in."""
+
+
+def recorded(scope: str, name: str) -> str:
+    """Return the name under which calls know what a budget is of, of a plain one: a user's pseudonym, a long one cut.
+
+    Raises ValueError where a user cannot be recorded.
+    """
+    if scope == "user":
+        return pseudonyms.stored(name)
+    if scope == "tag":
+        tag, equals, value = name.partition("=")
+        return f"{sanitize.asked_for(tag)}{equals}{sanitize.asked_for(value)}"
+    return sanitize.asked_for(name) if scope == "scenario" else name
 
 
 def put(client: "Client", scope: str, name: str, period: str, terms: Terms, since: datetime | None = None) -> None:
@@ -110,9 +125,11 @@ def seen(client: "Client", process_ids: Sequence[str]) -> dict[str, int]:
 def _check_zone(client: "Client", zone: str) -> None:
     """Raise ValueError for a zone that this machine or the store does not know."""
     try:
-        ZoneInfo(zone)
+        if not zone:
+            raise ValueError(zone)
+        zone_of(zone)
         rows(client, "select formatDateTime(now(), '%F', {zone:String})", {"zone": zone})
-    except (ValueError, KeyError, OSError, StoreError):
+    except (ValueError, StoreError):
         raise ValueError(f"{zone!r} is no time zone: give a name such as Europe/Berlin, or UTC") from None
 
 
@@ -121,7 +138,8 @@ def _write(
 ) -> None:
     if scope not in SCOPES or period not in PERIODS or bool(name) == (scope == "all"):
         raise ValueError(f"no budget of {scope} {name!r} for a {period}")
-    if scope == "tag" and "=" not in name:
+    # A tag without a value is no tag: a call has it that has none, and no sum of it.
+    if scope == "tag" and not deleted and not all(name.partition("=")):
         raise ValueError(f"no budget of tag {name!r}: give NAME=VALUE")
     values = {
         "scope": ("String", scope),

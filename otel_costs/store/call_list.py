@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.store import costs
+from otel_costs.store import costs, recorded_id
 from otel_costs.store.reports import TOKENS
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Condition, Selection, of_calls
@@ -65,6 +65,7 @@ def calls(
     began to speak; empty where it was not. The cursor, given to the next call with the same selection and sort, goes on
     from there. Raises ValueError for a cursor that is none, StoreError.
     """
+    session = None if session is None else recorded_id.of_session(client, session)
     source, order = _OF_SESSION if session else _ANY, _ORDERS[sort]
     condition = _condition(selection, session)
     bound: dict[str, Any] = {**condition.parameters, "session": session or "", "limit": limit + 1}

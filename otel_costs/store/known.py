@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store import costs, session_starts
+from otel_costs.store import costs, recorded_id, session_starts
 from otel_costs.store.rows import rows
 from otel_costs.store.selection import Selection
 
@@ -24,5 +24,6 @@ def is_known(client: "Client", selection: Selection) -> bool:
 
 def is_session_known(client: "Client", session_id: str) -> bool:
     """Say whether there is a session, also one that was begun and has no call yet. Raises StoreError."""
+    session_id = recorded_id.of_session(client, session_id)
     found = rows(client, "select 1 from sessions where session_id = {id:String} limit 1", {"id": session_id})
     return bool(found or session_starts.find(client, [session_id]))

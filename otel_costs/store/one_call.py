@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from otel_costs.store import recorded_id
 from otel_costs.store.recorded_lines import recorded_lines
 from otel_costs.store.rows import Row, rows
 
@@ -23,7 +24,7 @@ def call(client: "Client", call_id: str, session_id: str | None = None) -> Row |
         known = rows(
             client,
             "select end_time from session_calls(session_id = {session_id:String}) where call_id = {call_id:String}",
-            {"session_id": session_id, "call_id": call_id},
+            {"session_id": recorded_id.of_session(client, session_id), "call_id": call_id},
         )
         if not known:
             return None

@@ -84,10 +84,9 @@ def began(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> tu
 
 
 def in_order(since: datetime | None, until: datetime | None) -> None:
-    """Raise ValueError where a time ends before it begins, or at that very moment: nothing can be in it."""
-    if since is not None and until is not None and until <= since:
-        ends = (f"{one.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for one in (since, until))
-        raise ValueError("nothing ends between {} and {}: give the earlier one first".format(*ends))
+    """Raise ValueError where a time ends before it begins."""
+    if since is not None and until is not None and until < since:
+        raise ValueError(f"{until.isoformat()} is before {since.isoformat()}: give the earlier one first")
 
 
 def end(text: str, now: datetime | None = None, tz: ZoneInfo = UTC_ZONE) -> datetime:

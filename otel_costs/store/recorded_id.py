@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def of_session(client: "Client", session_id: str) -> str:
     """Return the id under which a session is stored, or would be if there is none. Raises StoreError."""
-    cut = sanitize.identifier(session_id)
+    cut = sanitize.asked_for(session_id)
     if cut == session_id:
         return cut
     whole = rows(client, "select 1 from sessions where session_id = {id:String} limit 1", {"id": session_id})

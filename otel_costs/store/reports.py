@@ -15,9 +15,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.store import budget_sums, user_sums
+from otel_costs.store import budget_sums, recorded_id, user_sums
 from otel_costs.store.opened_content import opened_session
 from otel_costs.store.rows import Row, between, exactly_between, rows
+from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -136,13 +137,15 @@ def session(client: "Client", session_id: str) -> Row | None:
     Content is opened where the environment has its key. Raises StoreError where it has what is no key.
     Where no call of it has a price, cost_usd and all of cost_breakdown are None.
     """
-    found = rows(client, "select * from session_report(session_id = {session_id:String})", {"session_id": session_id})
+    sql = "select * from session_report(session_id = {session_id:String})"
+    found = rows(client, sql, _of_session(client, session_id))
     return opened_session(found[0]) if found else None
 
 
 def session_frame(client: "Client", session_id: str) -> Row | None:
     """Return the same without what was said, for who may not read it: the store does not give it away."""
-    found = rows(client, "select * from session_frame(session_id = {session_id:String})", {"session_id": session_id})
+    sql = "select * from session_frame(session_id = {session_id:String})"
+    found = rows(client, sql, _of_session(client, session_id))
     return found[0] if found else None
 
 
@@ -155,7 +158,7 @@ def session_lines(client: "Client", session_id: str) -> list[Row]:
         client,
         "select step, operation, provider, model, unit, kind, call_count, unpriced_calls, cost_usd from session_costs"
         " where session_id = {session_id:String} order by first_time, step, operation, model, cost_usd desc, unit",
-        {"session_id": session_id},
+        _of_session(client, session_id),
     )
 
 
@@ -168,7 +171,7 @@ def session_calls(client: "Client", session_id: str) -> list[Row]:
     return rows(
         client,
         "select * from session_calls(session_id = {session_id:String}) order by start_time, end_time, call_id",
-        {"session_id": session_id},
+        _of_session(client, session_id),
     )
 
 
@@ -178,9 +181,13 @@ def message_calls(client: "Client", session_id: str) -> list[str]:
         client,
         "select call_id from session_messages where session_id = {session_id:String}"
         " order by timestamp, message_index, message_id",
-        {"session_id": session_id},
+        _of_session(client, session_id),
     )
     return [row["call_id"] for row in found]
+
+
+def _of_session(client: "Client", session_id: str) -> dict[str, str]:
+    return {"session_id": recorded_id.of_session(client, session_id)}
 
 
 def user_report(
@@ -288,7 +295,7 @@ def search(
     Words of scripts without spaces are found inside of others; `anywhere` finds the text so in all, and reads every
     message for it.
     """
-    narrowed = {"user": user, "session": session, "role": role, "scenario": scenario}
+    narrowed = _narrowed(user, session, role, scenario)
     parameters = {"words": words, **narrowed, **exactly_between(since, until), "limit": limit}
     if anywhere:
         return rows(client, _SEARCH_ANYWHERE, parameters)
@@ -312,9 +319,15 @@ def has_sealed(
     until: date | None = None,
 ) -> bool:
     """Say whether there are messages that `search` cannot see, since their content is sealed."""
-    narrowed = {"user": user, "session": session, "role": role, "scenario": scenario}
+    narrowed = _narrowed(user, session, role, scenario)
     found = rows(client, _SEALED, {**narrowed, **exactly_between(since, until)})
     return bool(found)
+
+
+def _narrowed(user: str | None, session: str | None, role: str | None, scenario: str | None) -> dict[str, str | None]:
+    """Return what messages are narrowed to, under the names that they are recorded under."""
+    named = {"user": user, "session": session, "role": role, "scenario": scenario}
+    return {name: None if value is None else sanitize.asked_for(value) for name, value in named.items()}
 
 
 def unpriced_calls(client: "Client") -> list[Row]:

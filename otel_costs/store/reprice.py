@@ -19,6 +19,7 @@ from otel_costs.store.kept_columns import ARRIVAL, OF_PRICE, kept_columns
 from otel_costs.store.periods import UTC_ZONE, month_of
 from otel_costs.store.rows import Row, between, rows, telling
 from otel_costs.store.settling import Settling, is_settled
+from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -63,6 +64,8 @@ class Chosen:
     def parameters(self) -> dict[str, object]:
         """Return them as a query's parameters."""
         own = {name: getattr(self, name) for name in ("user", "session", "provider", "model", "unpriced", "as_of")}
+        for name in ("session", "provider"):  # as they are recorded; the user is so already
+            own[name] = None if own[name] is None else sanitize.asked_for(own[name])
         return {**own, **between(self.since, self.until)}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.store import stored_call
+from otel_costs.store import recorded_id, stored_call
 from otel_costs.store.rows import Row, rows, telling
 from otel_costs.store.selection import Condition, Selection, of_calls
 
@@ -58,6 +58,7 @@ def _condition(client: "Client", selection: Selection, session: str | None) -> C
     condition = of_calls(selection)
     if session is None:
         return condition
+    session = recorded_id.of_session(client, session)
     # When its calls ended says in which days to look. What a reader may not see, the tables, is not read here.
     (ends,) = rows(
         client,

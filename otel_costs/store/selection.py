@@ -17,6 +17,7 @@ from otel_costs.chargeback.rules import Allocation
 from otel_costs.privacy import pseudonyms
 from otel_costs.store.periods import UTC_ZONE
 from otel_costs.store.rows import between
+from otel_costs.values import sanitize
 
 CALL_COLUMNS: Final = {
     "user": "user_id",
@@ -46,6 +47,9 @@ _MOST_USD: Final = Decimal(10) ** 12
 
 _OF_SESSIONS: Final = ("user", "kind", "scenario")
 """Those that are a column of sessions too, under the same name."""
+
+_CUT: Final = ("kind", "scenario", "step", "provider", "operation")
+"""Those that are recorded as `sanitize.identifier` leaves them, beside the user; models and services are not."""
 
 _COUNTED: Final = {"errors": "error_count", "unpriced": "unpriced_calls"}
 """The columns of sessions that count calls of a condition."""
@@ -82,9 +86,14 @@ class Selection:
     allocation: Allocation | None = None
 
     def __post_init__(self) -> None:
-        """Mean a user by the plain name, too, where users are recorded by pseudonyms."""
+        """Mean names as they are recorded: a long one cut, and a user by the pseudonym, where there are some."""
         if self.user:
             object.__setattr__(self, "user", pseudonyms.asked(self.user))
+        for name in _CUT:
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, sanitize.asked_for(value))
+        tags = tuple((sanitize.asked_for(name), sanitize.asked_for(value)) for name, value in self.tags)
+        object.__setattr__(self, "tags", tags)
 
     @property
     def filters(self) -> frozenset[str]:

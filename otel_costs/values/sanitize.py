@@ -99,6 +99,15 @@ def identifier(value: object) -> str:
     return f"{value[: MAX_IDENTIFIER - 17]}~{sha256(value.encode()).hexdigest()[:16]}"
 
 
+def asked_for(text: str) -> str:
+    """Return what an id that is asked for is recorded as; what is no text stays so, and the store refuses it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text
+    return identifier(text)
+
+
 def printable(text: str) -> str:
     """Return `text` on one line: an id must not be able to forge a line of the log."""
     return text if text.isprintable() else text.encode("unicode_escape").decode()

@@ -1,6 +1,5 @@
 """GET, PUT and DELETE budgets: what users, scenarios, tags, services, models and all may spend, and what they did."""
 
-from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote
@@ -9,9 +8,9 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from otel_costs.privacy import pseudonyms
 from otel_costs.store import budgets, burn_down, reports
 from otel_costs.store.rows import Row
+from otel_costs.store.selection import dollars
 from otel_costs.web import models
 from otel_costs.web.answer import answer, failed
 from otel_costs.web.context import MayWrite, StoreOf
@@ -115,10 +114,10 @@ async def _put(
     request: Request, store: Store, question: Question, which: tuple[str, str, str], body: models.BudgetBody
 ) -> Response:
     try:
-        terms = budgets.Terms(Decimal(str(body.limit_usd)), body.soft, body.rollover, body.zone)
+        terms = budgets.Terms(dollars(str(body.limit_usd)), body.soft, body.rollover, body.zone)
         since = await store.ask(request, lambda client: budgets.since_of(client, *which))
         await store.change(request, lambda client: budgets.put(client, *which, terms, since))
-    except (InvalidOperation, ValueError):
+    except ValueError:
         raise ParameterError(
             f"no budget of {which[0]} {which[1]!r} with a limit of {str(body.limit_usd)[:40]!r}: give dollars, from 0"
             " on, with at most twelve decimals, a name (NAME=VALUE of a tag), and a zone such as Europe/Berlin"
@@ -143,10 +142,8 @@ def burning(client: Any) -> list[Row]:
 
 def _recorded(scope: str, name: str) -> str:
     """Return the name that a budget stands under, of one in a path. Raises ParameterError."""
-    if scope != "user":
-        return unquote(name)
     try:
-        return pseudonyms.stored(unquote(name))
+        return budgets.recorded(scope, unquote(name))
     except ValueError as error:
         raise ParameterError(str(error)) from None
 

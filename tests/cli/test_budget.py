@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -57,6 +58,32 @@ def test_what_a_budget_may_be_of_and_how_it_is_meant(url: str) -> None:
     assert (refused.exit_code, "'Mars' is no time zone" in refused.stderr) == (2, True)
     refused = run("budget", "set", "3", "--tag", "sales", url=url)
     assert (refused.exit_code, "give NAME=VALUE" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "usd"),
+    [
+        *(("1,000", "1000"), ("$1,234,567.25", "1234567.25"), ("$ 5", "5"), ("1_000", "1000"), ("0.5", "0.5")),
+        *(
+            (wrong, None)
+            for wrong in ("0,50", "1,5", "12,34", "1,0000", "1,000,5", "0,500", "1,00.5", ",5", "1.000,50")
+        ),
+        *(
+            (wrong, None)
+            for wrong in ("5_0", "1_000,000", "\u0661\u0662", "\uff15", "\u20ac5", "", "$", "1 000", "-5", "1e13")
+        ),
+    ],
+)
+def test_a_limit_as_people_write_it(url: str, written: str, usd: str | None) -> None:
+    """A comma groups thousands, or it is refused: it may have been meant as a point."""
+    said = run("budget", "set", "--user", "written", "--", written, url=url)
+    if usd is None:
+        assert (said.exit_code, said.stdout) == (2, ""), said.stdout
+        return
+    assert said.exit_code == 0, said.stderr
+    listed = json.loads(run("budget", "list", "--format", "json", url=url).stdout)["budgets"]
+    assert [Decimal(row["limit_usd"]) for row in listed if row["name"] == "written"] == [Decimal(usd)]
+    assert run("budget", "remove", "--user", "written", url=url).exit_code == 0
 
 
 def test_budgets_are_listed(url: str) -> None:

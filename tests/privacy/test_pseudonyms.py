@@ -112,3 +112,15 @@ def test_what_is_asked_of_a_user(salt: str) -> None:
     assert Selection(user=NAME).user == salt == Selection(user=salt).user
     assert Selection(user="").user == ""
     assert Selection().user is None
+
+
+def test_a_long_name() -> None:
+    """It is cut before it is hashed: the pseudonym is the same wherever it is told, and wherever it is asked for."""
+    for long in (NAME * 40, "\u00fc" * 200):
+        call = TrackedCall(operation="chat", provider="openai", usage={}, user=long)
+        told = tracked(call, call_id_of(call), None, NOON).attributes[names.USER_ID]
+        with otel_costs.session("s", user=long) as session:
+            assert session.attributes[names.USER_ID] == told
+        assert told == pseudonyms.asked(long) == pseudonyms.stored(long) == Selection(user=long).user
+        assert pseudonyms.names(long)[0] == told
+        assert long in pseudonyms.names(long)
