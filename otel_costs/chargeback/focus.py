@@ -3,7 +3,7 @@
 A row is what the calls of a day that are alike (provider, model, operation, tier, price, contract, service, scenario,
 kind, tags and status) cost for one unit, such as their input tokens: the grain at which a quantity times a price is
 the cost. Their EffectiveCost adds up to cost_usd of the reports to the last digit. What is shared is moved by rows of
-the category Adjustment, which add up to nothing.
+the category Adjustment, which add up to nothing; what is missing of a commitment at its end is one, too.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from otel_costs.chargeback import shares
+from otel_costs.chargeback import focus_commitments, shares
 from otel_costs.chargeback.assignment import value_of
 from otel_costs.chargeback.focus_columns import COLUMNS, COSTS
 from otel_costs.chargeback.focus_parts import Part, parts_of
@@ -95,6 +95,11 @@ def rows(client: "Client", selection: Selection, account: str | None = None) -> 
     for group in sorted(groups, key=_order):
         yield _completed(_charge(group, groups[group]), group["provider"], account, _Days(selection.tz, group.day))
     yield from _reservations(reserved, account, selection.tz)
+    for missing in focus_commitments.missing(client, selection):
+        last = (missing["period_end"] - timedelta(milliseconds=1)).astimezone(selection.tz).date()
+        provider = missing["provider"]
+        charge = {**focus_commitments.charge(missing), **_service(provider, "commitment")}
+        yield _completed(charge, provider, account, _Days(selection.tz, last, whole_month=True))
     for row in _adjustments(client, selection, groups):
         days = _Days(selection.tz, row.pop("day"), whole_month=True)
         yield _completed(row, row["ProviderName"], account, days)

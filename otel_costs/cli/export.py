@@ -98,8 +98,8 @@ def export(
 
 def _focus(selection: Selection, form: str, path: Path | None, account: str | None, dsn: str | None) -> None:
     """Write FOCUS, and say on standard error what has no cost in it: calls without a price have 0, which is not known,
-    and hours of reservations without a rate of exchange are not there."""
-    from otel_costs.chargeback import focus, focus_file  # noqa: PLC0415
+    and what contracts charge without a rate of exchange is not there."""
+    from otel_costs.chargeback import focus, focus_commitments, focus_file  # noqa: PLC0415
     from otel_costs.chargeback.focus_reservations import hours_without_rate  # noqa: PLC0415
 
     unpriced = 0
@@ -114,7 +114,7 @@ def _focus(selection: Selection, form: str, path: Path | None, account: str | No
     with options.opened(dsn, long_work=True) as client, _destination(path) as file:
         chunks = write(counted(focus.rows(client, selection, account)))
         size = sum(file.write(chunk) for chunk in _followed(chunks, "FOCUS"))
-        hours = hours_without_rate(client, selection)
+        hours, commitments = hours_without_rate(client, selection), focus_commitments.without_rate(client, selection)
     if path is not None:
         output.note(f"{path}: {size:,} bytes of FOCUS {VERSION}")
     if unpriced:
@@ -123,11 +123,15 @@ def _focus(selection: Selection, form: str, path: Path | None, account: str | No
             " x_CostStatus unpriced and their number in x_UnpricedCallCount (`otel-costs doctor` says what to do)"
         )
 
-    if hours:
-        output.note(
-            f"{formatting.many(hours, 'hour')} of reservations left out: no rate of exchange into dollars is known for"
-            " them (add one to exchange_rates of the price file, then `otel-costs reprice --period YYYY-MM`)"
-        )
+    for number, what in (
+        (hours, f"{formatting.many(hours, 'hour')} of reservations"),
+        (commitments, f"what is missing of {formatting.many(commitments, 'commitment')}"),
+    ):
+        if number:
+            output.note(
+                f"{what} left out: no rate of exchange into dollars is known for it"
+                " (add one to exchange_rates of the price file, then `otel-costs reprice --period YYYY-MM`)"
+            )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from otel_costs import pricing
-from otel_costs.chargeback import focus
+from otel_costs.chargeback import focus, focus_commitments
 from otel_costs.chargeback.focus_reservations import hours_without_rate
 from otel_costs.pricing import PriceBook, price_file
 from otel_costs.store import costs
@@ -51,6 +51,16 @@ RESERVED = """contracts:
     from: 2026-10-01
     reservations:
       - {id: ptu, amount_per_hour: "8", measure: {input_tokens: "1", output_tokens: "1"}, capacity_per_hour: "4000000"}
+"""
+COMMITTED = """contracts:
+  - id: least
+    provider: openai
+    currency: EUR
+    from: 2026-10-01
+    commitments:
+      - {id: first, amount: "20", from: 2026-10-01, to: 2026-12-01}
+      - {id: kept, amount: "1", from: 2026-11-01, to: 2026-12-01}
+      - {id: later, amount: "9", from: 2026-12-01, to: 2027-12-01}
 """
 
 
@@ -240,3 +250,35 @@ def test_no_rate_of_exchange(store: Store) -> None:
     assert hours_without_rate(store.client, Selection()) == 19 * 24
     assert hours_without_rate(store.client, Selection(since=DAY, until=DAY + timedelta(days=1))) == 24
     assert hours_without_rate(store.client, Selection(user="u1")) == 0
+
+
+def adjustments(rows: Sequence[Row]) -> list[Row]:
+    """Return what is charged beside what was used and bought."""
+    return [row for row in rows if row["ChargeCategory"] == "Adjustment"]
+
+
+def test_what_is_missing_of_a_commitment(store: Store) -> None:
+    """Is charged once, in the month in which it ends, to nobody; nothing is missing of what was used or goes on."""
+    in_force(EURO, COMMITTED)
+    store.insert(both())  # of 8 dollars, which are 6.40 euros
+    assert adjustments(exported(store)) == [], "it is not settled"
+    settle(store.client, MONTH, now=OVER)
+    (row,) = adjustments(exported(store))
+    assert {row[f"{name}Cost"] for name in ("Billed", "Contracted", "Effective", "List")} == {Decimal("17")}
+    assert (row["PricingCurrency"], row["PricingCurrencyEffectiveCost"]) == ("EUR", Decimal("13.6"))
+    assert (row["ProviderName"], row["x_ContractId"], row["Tags"]) == ("openai", "least", None)
+    assert (row["ChargePeriodStart"], row["ChargePeriodEnd"]) == (MONTH, OVER)
+    assert row["CommitmentDiscountId"] is None
+    assert "first" in row["ChargeDescription"]
+    assert adjustments(exported(store, until=OVER - timedelta(hours=1))) == []
+    assert adjustments(exported(store, since=MONTH, until=OVER)) == [row]
+    assert adjustments(exported(store, user="u1")) == []
+
+
+def test_a_commitment_without_a_rate_of_exchange(store: Store) -> None:
+    """Is left out, and counted."""
+    in_force(EURO.replace("2026-10-01", "2026-12-02"), COMMITTED)
+    store.insert(both())
+    settle(store.client, MONTH, now=OVER)
+    assert adjustments(exported(store)) == []
+    assert focus_commitments.without_rate(store.client, Selection()) == 2
