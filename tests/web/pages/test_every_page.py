@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from otel_costs.local import Stack
 from tests.local.support import export_logs, free_ports, send
+from tests.support.selection import long
 from tests.support.stack import empty
 
 from .support import DESKTOP, PHONE, Page, call, message
@@ -40,6 +41,15 @@ PAGES = {
     "/users/nobody": "nobody",
 }
 """Pages by their addresses, and their titles."""
+OTHER_WAYS = (
+    "/?range=90d&by=user",
+    "/?range=2020-01",
+    f"/sessions/{WORD}?markdown=1",
+    f"/users/{WORD}",
+    f"/scenarios/{WORD}",
+    f"/what-if?session={WORD}",
+)
+"""Of them, those that are drawn by what draws another one."""
 _ASKED = "return performance.getEntriesByType('resource').map(one => one.name)"
 
 
@@ -59,7 +69,11 @@ def filled(shared_stack: Stack) -> None:
     assert export_logs(shared_stack.otlp_http_url, records).status == 200
 
 
-@pytest.mark.parametrize(("path", "title"), PAGES.items(), ids=[path.replace(WORD, "WORD") for path in PAGES])
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [long(*row) if row[0] in OTHER_WAYS else row for row in PAGES.items()],
+    ids=[path.replace(WORD, "WORD") for path in PAGES],
+)
 def test_seen_by_everybody(page: Page, filled: None, path: str, title: str) -> None:
     """axe finds nothing in either scheme, on a phone or a desk; nothing is wider than 360 pixels, or from elsewhere."""
     page.open(path)
