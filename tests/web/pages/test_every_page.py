@@ -100,6 +100,21 @@ def test_a_chart_makes_no_page_wider(page: Page, filled: None, path: str) -> Non
     page.sized(DESKTOP)
 
 
+def test_barriers_are_found(page: Page, filled: None) -> None:
+    """What is too faint in either scheme, and what is too wide for a phone: a look that finds none shows nothing."""
+    page.open("/users/nobody")
+    page.driver.execute_script(
+        "document.querySelector('section p').style.color = 'light-dark(#ddd, #333)';"
+        "document.querySelector('footer').style.width = '700px'"
+    )
+    found = page.barriers(DESKTOP, PHONE)
+    assert [one.partition(": <p")[0] for one in found if "color-contrast" in one] == [
+        f"{size}{scheme}: color-contrast" for size in (DESKTOP, PHONE) for scheme in ("", ", dark")
+    ]
+    assert [one.partition(": ")[0] for one in found if "wider" in one] == [f"{PHONE}"]
+    page.sized(DESKTOP)
+
+
 def test_titles_tell_pages_apart() -> None:
     """No two pages that are not of a name have the same title."""
     titles = [title for path, title in PAGES.items() if WORD not in path and not path.startswith("/?")]
