@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs.sessions.reservations import WARNING
 from otel_costs.store import rollups
 from otel_costs.store.rows import Row, rows
+from otel_costs.usage.numbers import EXACT, total
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -137,24 +138,24 @@ def _of_now(limit: Row, spent: Sequence[Row], moments: Sequence[datetime]) -> Ro
     """Return the row of a budget: the columns of budget_status."""
     began, ended = (moments.index(limit[name]) + 1 for name in ("period_start", "period_end"))
     in_period = [row for row in spent if began <= row["piece"] < ended]
-    usd = sum((row["usd"] for row in in_period), NOTHING)
+    usd = EXACT.add(NOTHING, total(row["usd"] for row in in_period))
     carried = NOTHING
     if limit["carries"]:
         before = moments.index(limit["period_before"]) + 1
-        left = limit["limit_usd"] - sum((row["usd"] for row in spent if before <= row["piece"] < began), NOTHING)
+        left = EXACT.subtract(limit["limit_usd"], total(row["usd"] for row in spent if before <= row["piece"] < began))
         carried = max(left, NOTHING)
     return status_of(limit, usd, carried, sum(row["unpriced"] for row in in_period))
 
 
 def status_of(limit: Row, usd: Decimal, carried: Decimal, unpriced: int) -> Row:
     """Return the row of a budget of which `usd` are spent in its period: the columns of budget_status."""
-    allowed = limit["limit_usd"] + carried
+    allowed = EXACT.add(limit["limit_usd"], carried)
     return {
         **{name: limit[name] for name in ("scope", "name", "period", "period_start", "period_end", "zone")},
         "limit_usd": limit["limit_usd"],
         "carried_usd": carried,
         "spent_usd": usd,
-        "remaining_usd": allowed - usd,
+        "remaining_usd": EXACT.subtract(allowed, usd),
         "used": _used(usd, allowed),
         "state": _state(usd, allowed),
         "unpriced_calls": unpriced,
@@ -166,10 +167,10 @@ def _used(usd: Decimal, allowed: Decimal) -> float:
     if not allowed:
         return float("inf") if usd > 0 else 0.0
     # As the store makes a double of a decimal: of its digits, then divided.
-    return (int(usd * _UNIT) / _UNIT) / (int(allowed * _UNIT) / _UNIT)
+    return (int(EXACT.multiply(usd, _UNIT)) / _UNIT) / (int(EXACT.multiply(allowed, _UNIT)) / _UNIT)
 
 
 def _state(usd: Decimal, allowed: Decimal) -> str:
     if usd > allowed:
         return "over"
-    return "warning" if usd > 0 and usd >= allowed * WARNING else "ok"
+    return "warning" if usd > 0 and usd >= EXACT.multiply(allowed, WARNING) else "ok"

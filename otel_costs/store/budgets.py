@@ -11,6 +11,7 @@ from otel_costs.store import budget_sums
 from otel_costs.store.connection import StoreError
 from otel_costs.store.periods import zone as zone_of
 from otel_costs.store.rows import Row, rows, telling
+from otel_costs.usage.numbers import EXACT
 from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def enforced(client: "Client", most: int) -> list[Row]:
     return [
         {
             **{name: row[name] for name in ("scope", "name", "period", "period_start", "period_end")},
-            "limit_usd": row["limit_usd"] + row["carried_usd"],
+            "limit_usd": EXACT.add(row["limit_usd"], row["carried_usd"]),
             "spent_usd": row["spent_usd"],
             "soft": row["soft"],
         }

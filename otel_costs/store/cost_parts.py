@@ -1,6 +1,7 @@
 """Several splits of the costs of the same calls, which all add up to the same, also while records arrive."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from otel_costs.store import costs, rollups
@@ -9,6 +10,7 @@ from otel_costs.store.reports import summed
 from otel_costs.store.rollups import Rows
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_calls
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -69,6 +71,10 @@ def _narrowed(row: Row, by: Split, place: dict[str, int]) -> Row:
     return {**{f"key_{n}": row[f"key_{place[name]}"] for n, name in enumerate(by)}, **measures}
 
 
+def _sum(one: Any, other: Any) -> Any:
+    return EXACT.add(one, other) if isinstance(one, Decimal) else one + other
+
+
 def _added(listed: Sequence[Row], by: Split) -> list[Row]:
     """Add up the rows of the same group."""
     names = [f"key_{n}" for n in range(len(by))]
@@ -76,5 +82,5 @@ def _added(listed: Sequence[Row], by: Split) -> list[Row]:
     for row in listed:
         key = tuple(row[name] for name in names)
         before = groups.get(key)
-        groups[key] = row if before is None else {n: v if n in names else v + before[n] for n, v in row.items()}
+        groups[key] = row if before is None else {n: v if n in names else _sum(v, before[n]) for n, v in row.items()}
     return list(groups.values())

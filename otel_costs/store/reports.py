@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs.store import budget_sums, recorded_id, user_sums
 from otel_costs.store.opened_content import opened_session
 from otel_costs.store.rows import Row, between, exactly_between, rows
+from otel_costs.usage import numbers
 from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
@@ -435,11 +436,11 @@ def _by(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:
 
 def summed(found: Sequence[Row]) -> Row:
     """Add up rows that have MEASURES, in the shape of `nested`."""
-    return nested({column: sum((row[column] for row in found), start=_zero(column)) for column in MEASURES})
+    return nested({column: _total(column, [row[column] for row in found]) for column in MEASURES})
 
 
-def _zero(column: str) -> int | Decimal:
-    return Decimal() if column.endswith("_usd") or column == "audio_seconds" else 0
+def _total(column: str, values: Sequence[Any]) -> int | Decimal:
+    return numbers.total(values) if column.endswith("_usd") or column == "audio_seconds" else sum(values)
 
 
 def nested(row: Row) -> Row:

@@ -1,6 +1,8 @@
 """Numbers of a usage, in whatever form a provider writes them."""
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from functools import reduce
 from numbers import Integral
 from typing import Any, Final
 
@@ -25,6 +27,11 @@ _MILLI: Final = Decimal("0.001")
 def quotient(dividend: Decimal | int, divisor: Decimal | int) -> Decimal:
     """Return `dividend` / `divisor`, whatever the application's own context is; raise ZeroDivisionError for zero."""
     return EXACT.divide(dividend, divisor)
+
+
+def total(amounts: Iterable[Decimal | int]) -> Decimal:
+    """Return the sum of amounts, all digits of it, whatever the application's own context is."""
+    return reduce(EXACT.add, amounts, Decimal())
 
 
 def to_milliseconds(seconds: Decimal) -> Decimal:
