@@ -14,7 +14,7 @@ from otel_costs.chargeback.rules import BY_SPEND, EVENLY, Allocation, Days, Rule
 from otel_costs.privacy import pseudonyms
 from otel_costs.semconv import ENV_ALLOCATION
 from otel_costs.store.periods import zone as zone_of
-from otel_costs.values import sanitize
+from otel_costs.values import iso_dates, sanitize
 from otel_costs.values.yaml_nodes import NodeError, UnreadableError, compose, listed, mapping, text
 
 CONDITIONS: Final = ("service", "user", "model", "provider", "operation", "scenario", "step", "kind")
@@ -175,9 +175,7 @@ def _days(node: yaml.Node, given: Mapping[str, yaml.Node]) -> Days:
 def _day(node: yaml.Node) -> date:
     written = text(node)
     try:
-        if len(written) != 10:
-            raise ValueError(written)
-        found = date.fromisoformat(written)
+        found = iso_dates.day(written)
     except ValueError:
         raise NodeError(node, "a day is wanted here, such as 2026-11-22") from None
     if not date(1970, 1, 2) <= found <= date(2261, 12, 31):

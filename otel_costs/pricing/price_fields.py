@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 import yaml
 
 from otel_costs.pricing.price_entry import PriceFileError
+from otel_costs.values import iso_dates
 
 _MAX_WHOLE: Final = 1_000_000_000
 _NULL: Final = "tag:yaml.org,2002:null"
@@ -101,7 +102,7 @@ class Fields:
         if text is None:
             return None
         try:
-            moment = datetime.fromisoformat(text)
+            moment = iso_dates.moment(text)
         except ValueError:
             self.fail(name, f"is {text!r}; it must be a time such as 2026-11-22T00:00:00Z")
         if moment.tzinfo is None:
@@ -114,7 +115,7 @@ class Fields:
         """Return a date, None if not given."""
         text = self.optional(name)
         try:
-            return None if text is None else date.fromisoformat(text)
+            return None if text is None else iso_dates.day(text)
         except ValueError:
             self.fail(name, f"is {text!r}; it must be a date such as 2026-11-22")
 

@@ -85,9 +85,9 @@ def calls(
         "calls": _whole(client, source, session, places[:limit]),
         "total": _total(client, source, selection, session),
     }
-    return found | (
-        {"cursor": cursor_of(places[limit - 1]["place"], places[limit - 1]["call_id"])} if len(places) > limit else {}
-    )
+    if len(places) <= limit:
+        return found
+    return found | {"cursor": cursor_of(sort, places[limit - 1]["place"], places[limit - 1]["call_id"])}
 
 
 def _whole(client: "Client", source: str, session: str | None, places: Sequence[Row]) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from otel_costs.semconv import ENV_TZ
+from otel_costs.values import iso_dates
 
 RANGES: Final = "7d, 12h, today, yesterday, 2026-11, 2026-11-22, or two of them as 2026-11-01..2026-11-22T10:30:00Z"
 
@@ -20,12 +21,11 @@ _AGO: Final = re.compile(r"(\d{1,5})(h|d|w)", re.ASCII)
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _ENDING: Final = re.compile(r"yesterday|\d{4}-\d{2}", re.ASCII)
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
-_WRITTEN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}|$)", re.ASCII)
 _FIRST_MONTH: Final = "1970-02"
 _LAST_MONTH: Final = "2261-12"
 """Between them are the months of which the store can hold a call."""
-# A plus in a URL is a blank, unless it is written as %2B.
-_OFFSET: Final = re.compile(r" (\d{2}:?\d{2})$")
+# A plus in a URL is a blank, unless it is written as %2B; a blank behind a date is before its time.
+_OFFSET: Final = re.compile(r"(?<!-\d\d) (\d{2}:?\d{2})$")
 
 
 def zone(name: str | None = None) -> ZoneInfo:
@@ -47,12 +47,9 @@ def moment(text: str, *, whole_day: bool = False, tz: ZoneInfo = UTC_ZONE) -> da
     Raises ValueError with what to write.
     """
     try:
-        # Other ways of ISO 8601 are read otherwise than they are meant: a week, 2026-W48, would be its first moment.
-        if not _WRITTEN.match(text):
-            raise ValueError(text)
         if len(text) == 10:
-            return _first_moment(date.fromisoformat(text) + timedelta(days=whole_day), tz)
-        found = datetime.fromisoformat(_OFFSET.sub(r"+\1", text))
+            return _first_moment(iso_dates.day(text) + timedelta(days=whole_day), tz)
+        found = iso_dates.moment(_OFFSET.sub(r"+\1", text))
         return _in_utc(found if found.tzinfo else found.replace(tzinfo=tz))
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no date: give 2026-11-22 or 2026-11-22T10:30:00Z") from None

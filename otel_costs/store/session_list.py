@@ -42,7 +42,7 @@ _ORDERS: Final[Mapping[str, Order]] = {
 SORTS: Final = tuple(_ORDERS)
 """How a list can be sorted: what began last, or first, or has most of something. Of equals the first by id."""
 
-_CURSOR: Final = re.compile(r"(-?[0-9]{1,25})\.(.*)", re.DOTALL)
+_CURSOR: Final = re.compile(r"(?:([a-z_]+):)?(-?[0-9]{1,25})\.(.*)", re.DOTALL)
 _MOST: Final = 2**63
 
 
@@ -83,7 +83,9 @@ def sessions(
     found = whole(client, found_in, [row["session_id"] for row in places])
     total = rows(client, f"select count() as total from {found_in} as s where {condition.sql}", condition.parameters)  # noqa: S608
     listed = {"sessions": found[:limit], "total": total[0]["total"]}
-    return listed | ({"cursor": _cursor(places[limit - 1]["place"], found[limit - 1])} if len(found) > limit else {})
+    if len(places) <= limit:
+        return listed
+    return listed | {"cursor": cursor_of(sort, places[limit - 1]["place"], places[limit - 1]["session_id"])}
 
 
 def every(client: "Client", selection: Selection, *, sort: str = NEWEST) -> Iterator[Row]:
@@ -113,19 +115,17 @@ def whole(client: "Client", found_in: str, ids: Sequence[str]) -> list[Row]:
 
 
 def place(cursor: str, sort: str) -> tuple[int | Decimal, str]:
-    """Return behind which value and session a list goes on. Raises ValueError."""
+    """Return behind which value and session a list goes on. Raises ValueError, also for a cursor of another order."""
     found = _CURSOR.fullmatch(cursor)
-    value = int(found[1]) if found else 0
+    if found and (of := found[1] or NEWEST) != sort:
+        raise ValueError(f"{cursor!r} is a cursor of a list by {of}: this one is by {sort}")
+    value = int(found[2]) if found else 0
     if found is None or (sort != "cost" and abs(value) >= _MOST) or (sort == NEWEST and not 0 <= value < 10**13):
         raise ValueError(f"{cursor!r} is no cursor: give the one that came with a list, or none for the newest")
-    return Decimal(value).scaleb(-_PICODOLLARS) if sort == "cost" else value, found[2]
+    return Decimal(value).scaleb(-_PICODOLLARS) if sort == "cost" else value, found[3]
 
 
-def cursor_of(value: int | Decimal, place_id: str) -> str:
-    """Return the cursor behind a place in a list: what it is sorted by there, and the id."""
+def cursor_of(sort: str, value: int | Decimal, place_id: str) -> str:
+    """Return the cursor behind a place in a list: its order, unless that is NEWEST, its value there, and the id."""
     whole = int(value.scaleb(_PICODOLLARS)) if isinstance(value, Decimal) else value
-    return f"{whole}.{place_id}"
-
-
-def _cursor(value: int | Decimal, row: Row) -> str:
-    return cursor_of(value, row["session_id"])
+    return f"{whole}.{place_id}" if sort == NEWEST else f"{sort}:{whole}.{place_id}"

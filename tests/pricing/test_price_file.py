@@ -90,6 +90,8 @@ def test_a_price_is_kept_digit_by_digit() -> None:
         ("version: 2026-11-22.1\n", "", 1, "version", "is missing"),
         ("prices:", "prizes:", 3, "prizes", "did you mean prices?"),
         ("2024-10-01T00:00:00Z", "yesterday", 10, "prices[1].from", "must be a time such as"),
+        ("2024-10-01T00:00:00Z", "2024-W40", 10, "prices[1].from", "must be a time such as"),
+        ("2024-10-01T00:00:00Z", "20241001T000000Z", 10, "prices[1].from", "must be a time such as"),
         ("2024-10-01T00:00:00Z", "2024-10-01T00:00:00", 10, "prices[1].from", "add Z"),
         ("to: null", "to: 2024-10-01", 11, "prices[1].to", "is not after from"),
         ('multiplier: "1.1"', "multiplier: 1.1", 7, "prices[0].multiplier", "not in quotes"),
@@ -105,6 +107,7 @@ def test_a_price_is_kept_digit_by_digit() -> None:
         ("service_tier: default", "input_tokens_above: 9", 8, "prices[1].when.input_tokens_above", "no price below"),
         ("source: the", "covered_by: {images: x}  #", 16, "prices[1].covered_by.images", "must be a unit"),
         ("checked: 2026-11-22", "checked: 22.11.2026", 17, "prices[1].checked", "must be a date"),
+        ("checked: 2026-11-22", "checked: 2026-W47-7", 17, "prices[1].checked", "must be a date"),
     ],
 )  # fmt: skip
 def test_a_bad_price_names_file_line_and_field(good: str, bad: str, line: int, field: str, problem: str) -> None:
