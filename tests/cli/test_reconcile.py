@@ -504,7 +504,8 @@ def test_no_store(case: Case) -> None:
     ("options", "said"),
     [
         (("--from", "2026-11-01T10:00"), "whole days"),
-        (("--from", "2026-11-22", "--to", "2026-11-01"), "no day from 2026-11-22 up to 2026-11-01"),
+        (("--from", "2026-11-22", "--to", "2026-11-01"), "give the earlier one first"),
+        (("--from", "2026-11-22", "--to", "2026-11-21"), "no day from 2026-11-22 up to 2026-11-21"),
         (("--tolerance", "much"), "no tolerance"),
         (("--tolerance", "NaN"), "no tolerance"),
         (("--tolerance", "-1"), "no tolerance"),

@@ -161,7 +161,8 @@ def test_jobs_that_come_in_bursts_are_done_by_those_who_bring_them(monkeypatch: 
         go_on.release()
     assert set(doers.threads) == {threading.get_ident()}
     assert len(doers.threads) > 20 * BATCH * 2 - BATCH
-    assert min(slept[1:]) > PATIENCE_S / 2, "to look takes the interpreter: once in PATIENCE_S is enough"
+    # The thread may have begun behind the first batch, and look again before the second.
+    assert min(slept[2:]) > PATIENCE_S / 2, "to look takes the interpreter: once in PATIENCE_S is enough"
 
 
 def test_a_job_that_raises_costs_one_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -257,4 +257,6 @@ def test_in_focus(emptied_stack: Stack, settled: list[Row]) -> None:
     paid = Decimal(36) * Decimal("1.1")  # three hours of 12 euros
     assert (Decimal(bought["BilledCost"]), Decimal(bought["EffectiveCost"])) == (paid, Decimal(0))
     billed, effective = (sum(Decimal(row[column]) for row in rows) for column in ("BilledCost", "EffectiveCost"))
-    assert billed == effective == month.COST_USD + month.UNUSED_RESERVATION_USD
+    (missing,) = [row for row in rows if row["ChargeCategory"] == "Adjustment"]
+    assert (missing["PricingCurrency"], Decimal(missing["PricingCurrencyEffectiveCost"])) == ("USD", month.COMMITTED[2])
+    assert billed == effective == month.COST_USD + month.UNUSED_RESERVATION_USD + month.COMMITTED[2]
