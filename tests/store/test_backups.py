@@ -30,7 +30,7 @@ from otel_costs.store.backups import (
 from otel_costs.store.backups.folder import DamagedError, Folder
 from otel_costs.store.backups.staging import Staging
 from tests.queries.conftest import emptied
-from tests.queries.engine import beside, engine, stop_counts
+from tests.queries.engine import beside, stop_counts
 from tests.queries.ledger import LogRow, Store, at, call, job, message
 from tests.store import schemas
 from tests.support.selection import long, some
@@ -42,19 +42,18 @@ pytestmark = pytest.mark.timeout(600)  # each makes a store or two
 
 
 @pytest.fixture
-def target() -> Iterator["Client"]:
-    """Return a connection to an empty database beside the store's; handlers, which are the server's, are given back."""
+def target(handlers: None) -> Iterator["Client"]:
+    """Return a connection to an empty database beside the store's."""
     client = beside("backup_target")
     yield client
     client.database = "default"
     _drop_what_is_beside(client)
     client.command("drop database backup_target sync")
     client.close()
-    schema.apply(engine())
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator["Client"]:
+def made(handlers: None) -> Iterator["Client"]:
     """Return a connection to a store of this version, which is made once: that takes longer than most tests."""
     client = beside("backup_made")
     schema.apply(client)
@@ -62,7 +61,6 @@ def made() -> Iterator["Client"]:
     yield client
     client.command("drop database backup_made sync")
     client.close()
-    schema.apply(engine())
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(600)  # each makes a store or two
 
 
 @pytest.fixture
-def target() -> Iterator["Client"]:
+def target(handlers: None) -> Iterator["Client"]:
     """Return a connection to an empty store beside the other, in which nothing runs by itself, as in that."""
     client = beside("backup_target")
     schema.apply(client)
