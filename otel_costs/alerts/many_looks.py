@@ -3,7 +3,6 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -14,6 +13,7 @@ from otel_costs.store import bill_differences, health, reports
 from otel_costs.store.periods import period
 from otel_costs.store.pieces import AT_ONCE, ENDED, PIECE, Sums, asked, moment_of, ms
 from otel_costs.store.rows import Row, rows
+from otel_costs.usage.numbers import total
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -108,7 +108,7 @@ def _rates(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
         usd = {one: spent[one].between(begin, end)[0] for one in these}
         found = []
         for one in sorted((one for one in these if usd[one] >= rule.min_usd), key=lambda one: (-usd[one], one))[:MOST]:
-            usual = sum((spent[one].between(*window)[0] for window in before), Decimal(0))
+            usual = total(spent[one].between(*window)[0] for window in before)
             first = firsts[one][bisect_left(spent[one].pieces, before[-1][0])]
             weeks = min(conditions.WEEKS, (at - first) // (7 * _DAY))
             if told := conditions.of_rate(rule, {"subject": one, "usd": usd[one], "before": usual}, weeks):

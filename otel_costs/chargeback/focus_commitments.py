@@ -7,7 +7,7 @@ nor of a purchase: an Adjustment.
 
 from typing import TYPE_CHECKING, Final
 
-from otel_costs.store.rows import Row, between, rows
+from otel_costs.store.rows import Row, between, count, rows
 from otel_costs.store.selection import Selection
 
 if TYPE_CHECKING:
@@ -38,10 +38,7 @@ def without_rate(client: "Client", selection: Selection) -> int:
     """Return of how many commitments something is missing that has no amount in dollars. Raises StoreError."""
     if selection.filters:
         return 0
-    sql = f"select count() as commitments{_OF_COMMITMENTS} and unused_usd is null"
-    (found,) = rows(client, sql, dict(between(selection.since, selection.until)))
-    commitments: int = found["commitments"]
-    return commitments
+    return count(client, f"{_OF_COMMITMENTS} and unused_usd is null", between(selection.since, selection.until))
 
 
 def charge(row: Row) -> Row:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.pricing.cost import PRICED
 from otel_costs.pricing.cost_reason import CostReason
-from otel_costs.store.rows import Row, between, rows
+from otel_costs.store.rows import Row, between, count, rows
 from otel_costs.store.selection import Selection
 from otel_costs.store.settling import UNSETTLED
 from otel_costs.usage.numbers import EXACT
@@ -131,10 +131,8 @@ def hours_without_rate(client: "Client", selection: Selection) -> int:
     """
     if selection.filters:
         return 0
-    sql = f"select count() as hours{_OF_HOURS} and (amount_usd is null or unused_usd is null)"
-    (found,) = rows(client, sql, dict(between(selection.since, selection.until)))
-    hours: int = found["hours"]
-    return hours
+    without = f"{_OF_HOURS} and (amount_usd is null or unused_usd is null)"
+    return count(client, without, between(selection.since, selection.until))
 
 
 def _settled(client: "Client", selection: Selection) -> list[Row]:

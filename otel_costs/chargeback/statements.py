@@ -17,6 +17,7 @@ from otel_costs.store.periods import month, month_of
 from otel_costs.store.reports import summed
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_calls
+from otel_costs.usage import numbers
 from otel_costs.values import sanitize
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def statements(client: "Client", selection: Selection, of_month: str, by: str) -
         )
     listed.sort(key=lambda row: (row["value"] == "", -row[TOTAL], -row["cost_usd"], row["value"]))
     total = summed([costs.flat(row) for row in listed])
-    paid = sum((row[TOTAL] for row in listed), Decimal())
+    paid = numbers.total(row[TOTAL] for row in listed)
     return {
         "month": of_month,
         "since": since,

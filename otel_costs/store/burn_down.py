@@ -11,6 +11,7 @@ from otel_costs.store.periods import month_of, zone
 from otel_costs.store.projection import LATELY, projected
 from otel_costs.store.rows import Row, between, rows
 from otel_costs.store.selection import TEXTS, Selection
+from otel_costs.usage import numbers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -120,4 +121,4 @@ def _end(budget: Row, selection: Selection) -> datetime:
 
 
 def _sum(hours: Sequence[tuple[datetime, Decimal]]) -> Decimal:
-    return sum((usd for _, usd in hours), Decimal())
+    return numbers.total(usd for _, usd in hours)

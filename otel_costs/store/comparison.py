@@ -11,6 +11,7 @@ from otel_costs.store.periods import period
 from otel_costs.store.reports import BREAKDOWN, TOKENS
 from otel_costs.store.rows import Row
 from otel_costs.store.selection import TEXTS, Selection
+from otel_costs.usage import numbers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -151,7 +152,7 @@ def _difference(name: str, first: Row | None, second: Row | None) -> Row:
 
 
 def _added(rows: Sequence[Row]) -> Row:
-    a, b = (sum((row[key] for row in rows), Decimal()) for key in _KEYS[:2])
+    a, b = (numbers.total(row[key] for row in rows) for key in _KEYS[:2])
     calls = {key: sum(row[key] for row in rows) for key in _COUNTS}
     return {**_usd(None, a, b), **calls, "others": sum(row.get("others", 1) for row in rows)}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.store.budget_sums import NOTHING
 from otel_costs.store.rows import Row, rows
+from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -68,7 +69,10 @@ class Sums:
     def between(self, since: int, until: int) -> tuple[Decimal, int]:
         """Return what the calls of the pieces in [since, until) cost, and how many they are."""
         if self._sums is None:
-            self._sums = list(accumulate(self._usd, initial=NOTHING)), list(accumulate(self._calls, initial=0))
+            self._sums = (
+                list(accumulate(self._usd, EXACT.add, initial=NOTHING)),
+                list(accumulate(self._calls, initial=0)),
+            )
         usd, calls = self._sums
         first, last = bisect_left(self.pieces, since), bisect_left(self.pieces, until)
-        return usd[last] - usd[first], calls[last] - calls[first]
+        return EXACT.subtract(usd[last], usd[first]), calls[last] - calls[first]

@@ -25,6 +25,11 @@ def rows(client: "Client", sql: str, parameters: Mapping[str, object] | None = N
     return list(found.named_results())
 
 
+def count(client: "Client", source: str, parameters: Mapping[str, object] | None = None) -> int:
+    """Return how many rows there are ` from ...` a `source`, with `parameters` bound. Raises StoreError."""
+    return int(rows(client, f"select count() as n{source}", parameters)[0]["n"])
+
+
 def between(since: date | None, until: date | None) -> dict[str, datetime]:
     """Return the parameters since and until; None is no bound, a date its first moment, a time without zone is UTC.
 

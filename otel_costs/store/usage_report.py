@@ -12,6 +12,7 @@ from otel_costs.store.distribution import distribution
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
 from otel_costs.store.session_figures import divided, figures
+from otel_costs.usage import numbers
 from otel_costs.usage.numbers import EXACT
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _by_hour(hours: list[Row]) -> list[Row]:
             "weekday": weekday,
             "hour": hour,
             "call_count": sum(row["call_count"] for row in same),
-            "cost_usd": sum((row["cost_usd"] for row in same), Decimal()),
+            "cost_usd": numbers.total(row["cost_usd"] for row in same),
         }
         for (weekday, hour), same in sorted(found.items())
     ]
