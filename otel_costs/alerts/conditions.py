@@ -1,6 +1,6 @@
 """What a rule finds in the store at a moment: a finding per thing that it is true of."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from otel_costs.alerts import bills, rules
-from otel_costs.alerts.finding import MOST, Finding, money
+from otel_costs.alerts.finding import MOST, Finding, money, percent
 from otel_costs.alerts.rules import Rule
 from otel_costs.store import health, reports
 from otel_costs.store.periods import period
@@ -25,6 +25,9 @@ WEEKS: Final = 4
 """Before now, whose same hour tells what is usual."""
 
 _ENOUGH_WEEKS: Final = 2
+_AT_ONCE: Final = 1000
+"""Names in one question: they must fit into it."""
+
 _DEAR: Final = """
 select c.session_id as session_id, argMin(c.user_id, (c.end_time, c.user_id)) as user_id, sum(c.cost_usd) as usd
 from owned_calls as c
@@ -45,7 +48,10 @@ select {subject} as subject, sumIf(c.cost_usd, c.end_time > {{at:DateTime64(3, '
     coalesce(sumIf(c.cost_usd, c.end_time <= {{at:DateTime64(3, 'UTC')}} - interval 1 hour), 0) as before
 from owned_calls as c
 where ({windows}) and subject not in ('', '/')
-group by subject having usd >= {{min_usd:Decimal(38, 12)}} order by usd desc, subject limit {{most:UInt32}}
+group by subject
+having usd >= {{min_usd:Decimal(38, 12)}}
+    and toFloat64(usd) * {weeks}.0001 >= toFloat64({{times:Decimal(38, 12)}}) * toFloat64(before)
+order by usd desc, subject
 """
 _WINDOW: Final = (
     "c.end_time > {{at:DateTime64(3, 'UTC')}} - interval {hours} hour"
@@ -87,6 +93,11 @@ def find(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     return _OF[rule.when](client, rule, at)
 
 
+def is_cut(rule: Rule, found: Collection[object]) -> bool:
+    """Return whether a rule may be true of more than it has found: of so many the dearest are told."""
+    return len(found) >= MOST and rule.when != rules.BUDGET
+
+
 def of_budgets(rule: Rule, budgets: Iterable[Row]) -> list[Finding]:
     """Return which shares of budgets are spent, by rows of budget_status."""
     found = []
@@ -100,7 +111,7 @@ def of_budgets(rule: Rule, budgets: Iterable[Row]) -> list[Finding]:
                 found.append(
                     Finding(
                         f"{row['scope']}|{row['name']}|{row['period']}|{row['period_start']:%Y-%m-%dT%H:%M}|{share:f}",
-                        f"budget of {of} for the {row['period']}: {share:.0%} is reached,"
+                        f"budget of {of} for the {row['period']}: {percent(share)} is reached,"
                         f" ${money(row['spent_usd'])} of ${money(allowed)}",
                         user_id=row["name"] if row["scope"] == "user" else "",
                     )
@@ -194,21 +205,16 @@ def _rates(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     subject = subject_of(rule)
     week = int(7 * _DAY / _HOUR)
     windows = " or ".join(f"({_WINDOW.format(hours=n * week + 1, until=n * week)})" for n in range(WEEKS + 1))
-    sql = _RATES.format(subject=subject, windows=windows)
-    found = rows(client, sql, {"at": at, "min_usd": rule.min_usd, "most": MOST, "tag": tag})
-    if not found:
-        return []
-    first = {
-        row["subject"]: row["first"]
-        for row in rows(
-            client,
-            _FIRST.format(subject=subject),
-            {"at": at, "tag": tag, "subjects": [row["subject"] for row in found]},
-        )
-    }
+    sql = _RATES.format(subject=subject, windows=windows, weeks=WEEKS)
+    found = rows(client, sql, {"at": at, "min_usd": rule.min_usd, "times": rule.times, "tag": tag})
+    first: dict[str, datetime] = {}
+    for begin in range(0, len(found), _AT_ONCE):
+        names = [row["subject"] for row in found[begin : begin + _AT_ONCE]]
+        asked = rows(client, _FIRST.format(subject=subject), {"at": at, "tag": tag, "subjects": names})
+        first |= {row["subject"]: row["first"] for row in asked}
     # Whose calls were erased between the two questions has no first one.
     weeks = {name: min(WEEKS, (at - moment) // (7 * _DAY)) for name, moment in first.items()}
-    return [one for row in found if (one := of_rate(rule, row, weeks.get(row["subject"], 0)))]
+    return [one for row in found if (one := of_rate(rule, row, weeks.get(row["subject"], 0)))][:MOST]
 
 
 def _new_models(client: "Client", _rule: Rule, at: datetime) -> list[Finding]:

@@ -2,10 +2,14 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from threading import Thread
 from typing import Any, Final, Protocol
 
 from otel_costs.alerts.rules import RulesError
+
+LONGEST_S: Final = 15.0
+"""Seconds that a receiver may take for a message: from then on it has not taken it."""
 
 _TITLE: Final = "otel-costs"
 
@@ -27,11 +31,15 @@ class Receivers:
     def __init__(self, addresses: Mapping[str, str]) -> None:
         import apprise  # noqa: PLC0415  # an extra of ours
 
-        # It logs what goes wrong with addresses in it.
+        # They log what goes wrong with addresses in it.
         logging.getLogger("apprise").disabled = True
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
+        asset = apprise.AppriseAsset()
+        asset.http_redirects = False  # a message does not go along, and another host would be told for the receiver
         self._ways: dict[str, Any] = {}
+        self._under_way: dict[str, _Attempt] = {}
         for name, address in addresses.items():
-            way = apprise.Apprise()
+            way = apprise.Apprise(asset=asset)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it loads all services that it knows, some by modules that are old
                 added = way.add(address)
@@ -45,15 +53,43 @@ class Receivers:
         return tuple(self._ways)
 
     def send(self, receiver: str, message: str, *, ended: bool) -> bool:
-        """Deliver a message; False where the receiver did not take it."""
+        """Deliver a message; False where the receiver did not take it in LONGEST_S.
+
+        One that is still busy with a message is not given another; when it has taken that after all, it is not sent
+        again.
+        """
+        said = message, ended
+        attempt = self._under_way.pop(receiver, None)
+        is_over = attempt is None or not attempt.is_alive()
+        if attempt is None or (is_over and not (attempt.was_taken and attempt.said == said)):
+            attempt = _Attempt(said, lambda: self._sent(receiver, *said))
+        attempt.join(LONGEST_S if attempt.said == said else 0)
+        if attempt.is_alive():
+            self._under_way[receiver] = attempt
+        return attempt.said == said and attempt.was_taken
+
+    def _sent(self, receiver: str, message: str, ended: bool) -> bool:
         import apprise  # noqa: PLC0415
 
         kind = apprise.NotifyType.SUCCESS if ended else apprise.NotifyType.WARNING
-        try:
-            return bool(
-                self._ways[receiver].notify(
-                    body=message, title=_TITLE, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
-                )
+        return bool(
+            self._ways[receiver].notify(
+                body=message, title=_TITLE, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
             )
-        except Exception:  # noqa: BLE001  # whatever a service's module raises, the message is not delivered
-            return False
+        )
+
+
+class _Attempt(Thread):
+    """A message on its way to a receiver, which may let us wait for ever, byte by byte."""
+
+    def __init__(self, said: tuple[str, bool], send: Callable[[], bool]) -> None:
+        super().__init__(name="otel_costs alert", daemon=True)
+        self.said, self.was_taken, self._send = said, False, send
+        self.start()
+
+    def run(self) -> None:
+        """Send it. Whatever a service's module raises, the message is not delivered."""
+        try:
+            self.was_taken = self._send()
+        except Exception:  # noqa: BLE001
+            self.was_taken = False

@@ -20,7 +20,27 @@ class Finding:
     once: bool = False
     """Whether it is told one time only, also when it ends and begins again."""
 
+    def __post_init__(self) -> None:
+        """Keep the message on one line: a name in it must not be able to forge another message."""
+        object.__setattr__(self, "message", one_line(self.message))
+
+
+def one_line(text: str) -> str:
+    """Return a text with each character that is not printable written out."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else _written_out(one) for one in text)
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
 
 def money(usd: Decimal) -> str:
     """Return dollars to the cent, or where they are less, to the first digits that are there."""
-    return f"{usd:,.2f}" if usd >= Decimal("0.01") or not usd else f"{usd:.6f}"
+    if usd >= Decimal("0.01") or not usd:
+        return f"{usd:,.2f}"
+    return f"{usd:.6f}" if usd >= Decimal("0.000001") else f"{usd.normalize():f}"
+
+
+def percent(share: Decimal) -> str:
+    """Return a share in percent, with all the digits that it has."""
+    return f"{(share * 100).normalize():f}%"

@@ -107,13 +107,13 @@ def _rates(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
         }
         usd = {one: spent[one].between(begin, end)[0] for one in these}
         found = []
-        for one in sorted((one for one in these if usd[one] >= rule.min_usd), key=lambda one: (-usd[one], one))[:MOST]:
+        for one in sorted((one for one in these if usd[one] >= rule.min_usd), key=lambda one: (-usd[one], one)):
             usual = total(spent[one].between(*window)[0] for window in before)
             first = firsts[one][bisect_left(spent[one].pieces, before[-1][0])]
             weeks = min(conditions.WEEKS, (at - first) // (7 * _DAY))
             if told := conditions.of_rate(rule, {"subject": one, "usd": usd[one], "before": usual}, weeks):
                 found.append(told)
-        yield at, found
+        yield at, found[:MOST]
 
 
 def _new_models(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> Looks:

@@ -25,6 +25,9 @@ _logger: Final = logging.getLogger("otel_costs.alerts")
 EVERY_S: Final = 60.0
 """Seconds between looks."""
 
+IN_A_ROW: Final = 2
+"""Messages that a receiver does not take, one after the other, until it is left alone for the rest of a look."""
+
 FIRST_RETRY: Final = timedelta(seconds=30)
 LAST_RETRY: Final = timedelta(minutes=15)
 
@@ -127,6 +130,7 @@ class Runner:
 
     def _deliver(self, at: datetime, rules: Mapping[str, Rule]) -> None:
         acknowledged, silenced = self._state.acknowledged(), self._state.silenced(at)
+        failures: dict[str, int] = {}
         for event in reversed(self._state.events()):
             if event.rule not in rules or event.id in acknowledged or event.next_at > at:
                 continue
@@ -139,26 +143,39 @@ class Runner:
                 continue
             if not self._state.sends(self._sender, self._clock()):
                 return
-            self._state.write(self._told(event, wanted, at))
+            told = self._told(event, wanted, at, failures)
+            if told != event:
+                self._state.write(told)
 
-    def _told(self, event: Event, wanted: Iterable[str], at: datetime) -> Event:
-        """Send what is due of an event; return it with who has got it, and when the others are tried again."""
+    def _told(self, event: Event, wanted: Iterable[str], at: datetime, failures: dict[str, int]) -> Event:
+        """Send what is due of an event; return it with who has got it, and when the others are tried again.
+
+        `failures` are those in a row of each receiver in this look: one that takes nothing keeps no other waiting.
+        """
         failed = False
         for receiver in wanted:
-            if receiver not in event.sent_to:
-                if not self._delivery.send(receiver, event.message, ended=False):
-                    failed = True
-                    continue
-                event = replace(event, sent_to=(*event.sent_to, receiver))
-            if event.ended_at and event.tells_end and receiver not in event.end_sent_to:
-                if not self._delivery.send(receiver, f"ended: {event.message}", ended=True):
-                    failed = True
-                    continue
-                event = replace(event, end_sent_to=(*event.end_sent_to, receiver))
+            if failures.get(receiver, 0) >= IN_A_ROW:
+                continue
+            before, event = event, self._told_to(receiver, event)
+            if _due(event, (receiver,)):
+                failures[receiver], failed = failures.get(receiver, 0) + 1, True
+            elif event != before:
+                failures[receiver] = 0
         if not failed:
-            return replace(event, attempts=0)
+            return event if _due(event, wanted) else replace(event, attempts=0)
         wait = min(FIRST_RETRY * 2 ** min(event.attempts, 10), LAST_RETRY)
         return replace(event, attempts=event.attempts + 1, next_at=at + wait)
+
+    def _told_to(self, receiver: str, event: Event) -> Event:
+        """Send what is due of an event to a receiver; return it with what that took."""
+        if receiver not in event.sent_to:
+            if not self._delivery.send(receiver, event.message, ended=False):
+                return event
+            event = replace(event, sent_to=(*event.sent_to, receiver))
+        tells_end = event.ended_at is not None and event.tells_end and receiver not in event.end_sent_to
+        if tells_end and self._delivery.send(receiver, f"ended: {event.message}", ended=True):
+            event = replace(event, end_sent_to=(*event.end_sent_to, receiver))
+        return event
 
 
 def changes(rule: Rule, findings: Iterable[Finding], events: Iterable[Event], at: datetime) -> list[Event]:
@@ -172,6 +189,8 @@ def changes(rule: Rule, findings: Iterable[Finding], events: Iterable[Event], at
         for subject, one in found.items()
         if subject not in lasting and not (one.once and subject in told)
     ]
+    if conditions.is_cut(rule, found):  # what is not there may last all the same
+        return begun
     return begun + [state.ended(event, at) for subject, event in lasting.items() if subject not in found]
 
 

@@ -191,7 +191,9 @@ def reconcile(
         output.note("no line of these files is of these days and services: are they the right ones? Nothing is noted")
     elif keeps is not False:
         part = _part(projects, api_keys, services)
-        compared = bill_differences.Compared(name, since.date(), until.date(), part)
+        compared = bill_differences.Compared(
+            name, since.date(), until.date(), part, reported.has_usage, reported.has_costs
+        )
         _keep(compared, found, writer_dsn or dsn, must=bool(keeps))
     if found.findings:
         click.get_current_context().exit(1)

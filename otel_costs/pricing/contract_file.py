@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import combinations, pairwise
 from typing import Any, Final, TypeVar
@@ -62,7 +62,11 @@ def parse(top: Fields, matched: _Matched) -> Terms:
             problem = f"{other.id} is that of the reservation in line {one.line}, too"
             raise PriceFileError(top.file, other.line, "reservations.id", problem)
     for (_, first), (entry, second) in combinations(read, 2):
-        if first.match == second.match and set(first.providers) & set(second.providers) and _overlap(first, second):
+        if (
+            first.match.rivals(second.match)
+            and set(first.providers) & set(second.providers)
+            and _overlap(first, second)
+        ):
             entry.fail("from", f"holds at the same time as the contract in line {first.line}, for the same calls")
     return Terms(contracts, rates)
 
@@ -107,7 +111,7 @@ def _terms(
         start, end = _period(given, *within)
         term = read(given, {"match": matched(given), "start": start, "end": end, "line": given.line})
         for other in found:
-            if other.match == term.match and _overlap(other, term):
+            if other.match.rivals(term.match) and _overlap(other, term):
                 given.fail("from", f"holds at the same time as what is in line {other.line}, for the same calls")
         found.append(term)
         yield term
@@ -179,15 +183,16 @@ def _commitments(entry: Fields, start: datetime, end: datetime) -> Iterator[Comm
 
 
 def _exchange_rates(top: Fields) -> Iterator[ExchangeRate]:
-    lines: dict[Any, int] = {}
+    lines: dict[tuple[str, date], int] = {}
     for entry in _entries(top, "exchange_rates", _EXCHANGE_RATE):
         currency, day = entry.text("currency"), entry.day("from") or entry.fail("from", "is missing")
         if not _CURRENCY.fullmatch(currency) or currency == CURRENCY:
             entry.fail("currency", f"is {currency!r}; it must be one of ISO 4217 other than {CURRENCY}")
         if not (usd := entry.decimal("usd", _MAX_RATE)):
             entry.fail("usd", "is zero")
-        if (line := lines.setdefault((currency, day), entry.line)) != entry.line:
+        if (line := lines.get((currency, day))) is not None:
             entry.fail("from", f"has a rate of {currency} in line {line}, too")
+        lines[currency, day] = entry.line
         yield ExchangeRate(currency, day, usd, entry.line)
 
 
@@ -230,8 +235,9 @@ def _entries(given: Fields, name: str, known: Sequence[str]) -> Iterator[Fields]
 def _refuse_same_id(read: Iterable[tuple[Fields, Any]], name: str) -> None:
     lines: dict[str, int] = {}
     for entry, found in read:
-        if (line := lines.setdefault(found.id, found.line)) != found.line:
+        if (line := lines.get(found.id)) is not None:
             entry.fail(name, f"{found.id} is that of line {line}, too")
+        lines[found.id] = found.line
 
 
 def _overlap(one: Any, other: Any) -> bool:

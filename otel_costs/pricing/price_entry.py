@@ -128,6 +128,20 @@ class Match:
         """Whether it is for a model of this name, wherever that is asked."""
         return self._rank_name(model) is not None
 
+    def rivals(self, other: "Match") -> bool:
+        """Return whether both are for some calls equally narrowly: they name the same fields, and some of the same."""
+        named = all(
+            set(mine) & set(theirs) if mine and theirs else mine == theirs
+            for mine, theirs in (
+                (self.model, other.model),
+                (self.starts_with, other.starts_with),
+                (self.ends_with, other.ends_with),
+                (self.region, other.region),
+                (self.zone, other.zone),
+            )
+        )
+        return named and (self.regex, self.deployment, self.endpoint) == (other.regex, other.deployment, other.endpoint)
+
     def label(self) -> str:
         """Return what is matched as one word, for a price's id."""
         names = [*self.model, *(f"{name}*" for name in self.starts_with), *(f"*{name}" for name in self.ends_with)]

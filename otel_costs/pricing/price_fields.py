@@ -109,7 +109,10 @@ class Fields:
             if len(text) > len("2026-11-22"):
                 self.fail(name, f"is {text!r}, which names no time zone; add Z for UTC")
             moment = moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail(name, f"is {text!r}, which is no time in UTC; leave it out where there is no limit")
 
     def day(self, name: str) -> date | None:
         """Return a date, None if not given."""

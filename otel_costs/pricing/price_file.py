@@ -188,8 +188,9 @@ def _deployments(top: Fields) -> Iterator[Deployment]:
     for entry in top.entries("deployments", _DEPLOYMENT) if top.has("deployments") else ():
         found = _deployment(entry)
         key = found.provider, found.deployment, found.endpoint
-        if (line := lines.setdefault(key, entry.line)) != entry.line:
+        if (line := lines.get(key)) is not None:
             entry.fail("deployment", f"{found.deployment} is the one of line {line}, too")
+        lines[key] = entry.line
         yield found
 
 

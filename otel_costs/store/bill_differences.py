@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import live
+from otel_costs.store.reconciliation import UNITS
 from otel_costs.store.rows import Row, rows, telling
 
 if TYPE_CHECKING:
@@ -52,12 +53,21 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What was compared: the days of [since, until) of a vendor's bill, or of a part of it."""
+    """What was compared: the days of [since, until) of a vendor's bill, or of a part of it.
+
+    `usage` and `costs` say which of both: what was not compared is not resolved.
+    """
 
     vendor: str
     since: date
     until: date
     part: str = ""
+    usage: bool = True
+    costs: bool = True
+
+    def has(self, unit: str) -> bool:
+        """Return whether differences in a unit were looked for: of what was used, or of money in any currency."""
+        return self.usage if unit in UNITS else self.costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def keep(client: "Client", compared: Compared, found: Sequence[Difference]) -> K
     """
     now = live.now(client)
     asked = {"vendor": compared.vendor, "part": compared.part, "since": compared.since, "until": compared.until}
-    known = {_key(row): row for row in rows(client, _KNOWN, asked)}
+    known = {_key(row): row for row in rows(client, _KNOWN, asked) if compared.has(row["unit"])}
     kept = [_row(compared, one, _found_at(known.get((one.day, one.model, one.unit)), now), now) for one in found]
     here = {_key(row) for row in kept}
     over = [{**row, "compared_at": now, "resolved": True} for key, row in known.items() if key not in here]

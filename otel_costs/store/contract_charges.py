@@ -54,11 +54,12 @@ def _commitment(client: "Client", settling: Settling, contract: Contract, commit
         client,
         "select count() as calls, coalesce(sum(contract_amount), 0) as used,"
         " (select coalesce(sum(unused_amount), 0) from contract_charges final where not deleted"
-        " and contract_id = {contract:String} and kind = 'reservation' and period_start >= {since:DateTime64(3, 'UTC')}"
-        " and period_start < {until:DateTime64(3, 'UTC')}) as unused"
-        " from named_calls where contract_id = {contract:String} and end_time >= {since:DateTime64(3, 'UTC')}"
+        " and contract_id = {contract:String} and currency = {currency:String} and kind = 'reservation'"
+        " and period_start >= {since:DateTime64(3, 'UTC')} and period_start < {until:DateTime64(3, 'UTC')}) as unused"
+        " from named_calls where contract_id = {contract:String} and contract_currency = {currency:String}"
+        " and end_time >= {since:DateTime64(3, 'UTC')}"
         " and end_time < {until:DateTime64(3, 'UTC')}",
-        {"contract": contract.id, "since": commitment.start, "until": commitment.end},
+        {"contract": contract.id, "currency": contract.currency, "since": commitment.start, "until": commitment.end},
     )
     used, last = money(found["used"] + found["unused"]), commitment.end - timedelta(microseconds=1)
     usd = settling.usd(contract, last)

@@ -72,12 +72,13 @@ select
     countIf(c.contract_amount is null and c.cost_usd is not null) as unconverted_calls
 from named_calls as c
 where c.contract_id = {contract:String}
+    and c.contract_currency = {currency:String}
     and c.end_time >= {since:DateTime64(3, 'UTC')}
     and c.end_time < {until:DateTime64(3, 'UTC')}
 """
 _UNUSED: Final = (
     "select coalesce(sum(unused_amount), 0) as unused from contract_balances where contract_id = {contract:String}"
-    " and kind = 'reservation' and period_start >= {since:DateTime64(3, 'UTC')}"
+    " and currency = {currency:String} and kind = 'reservation' and period_start >= {since:DateTime64(3, 'UTC')}"
     " and period_start < {until:DateTime64(3, 'UTC')}"
 )
 _NO_CALLS: Final[Mapping[str, Any]] = {
@@ -154,7 +155,12 @@ def _reservation(reservation: Reservation, settled: Row | None, bound: Mapping[s
 
 def _commitment(client: "Client", contract: Contract, commitment: Commitment, now: datetime) -> Row:
     until = min(commitment.end, now)
-    asked = {"contract": contract.id, "since": commitment.start, "until": max(until, commitment.start)}
+    asked = {
+        "contract": contract.id,
+        "currency": contract.currency,
+        "since": commitment.start,
+        "until": max(until, commitment.start),
+    }
     (found,) = rows(client, _USED, {**asked, "lately": now - LATELY})
     (unused,) = rows(client, _UNUSED, asked)
     used = money(EXACT.add(found["used"], unused["unused"]))

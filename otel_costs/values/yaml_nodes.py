@@ -1,11 +1,15 @@
 """YAML that people write, read node by node, so that what is wrong is told with its line."""
 
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from otel_costs.values.sanitize import without_credentials
+
+_QUOTED: Final = re.compile(r""" ('(?!\\.')[^']{2,}'|"[^"]{2,}")""")
 
 
 class NodeError(Exception):
@@ -29,7 +33,10 @@ def compose(path: str | os.PathLike[str]) -> yaml.Node | None:
         raise UnreadableError(f"{without_credentials(os.fspath(path))} cannot be read: {problem}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise UnreadableError(f"{path}{f', line {mark.line + 1}' if mark else ''}: it is no YAML") from None
+        where = f"{path}{f', line {mark.line + 1}' if mark else ''}"
+        raise UnreadableError(f"{where}: it is no YAML{_problem(error)}") from None
+    except RecursionError:
+        raise UnreadableError(f"{path}: it is nested too deeply") from None
 
 
 def mapping(node: yaml.Node | None, allowed: tuple[str, ...] | None = None) -> dict[str, yaml.Node]:
@@ -59,3 +66,9 @@ def text(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode) or not node.value:
         raise NodeError(node, "a word is wanted here")
     return str(node.value)
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """Return what is wrong, in the words of the parser: without names of the file's own, which may be secrets."""
+    said = getattr(error, "problem", None)
+    return f": {_QUOTED.sub('', said)}" if said else ""

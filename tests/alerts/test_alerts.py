@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.alerts import conditions
+from otel_costs.alerts import conditions, many_looks
+from otel_costs.alerts import delivery as delivery_module
 from otel_costs.alerts import rules as rules_file
 from otel_costs.alerts.conditions import find
 from otel_costs.alerts.delivery import Receivers
 from otel_costs.alerts.dry_run import would_have_sent
-from otel_costs.alerts.finding import Finding
+from otel_costs.alerts.finding import MOST, Finding, percent
 from otel_costs.alerts.rules import Rule, Rules, RulesError
 from otel_costs.alerts.runner import Runner
 from otel_costs.alerts.state import LEASE, State
@@ -514,3 +515,147 @@ def test_an_address_that_is_none_is_not_repeated() -> None:
     with pytest.raises(RulesError) as raised:
         Receivers({"ops": "nothing-such://user:secret@host"})
     assert "secret" not in str(raised.value)
+
+
+@dataclass
+class Told:
+    """Receivers of a test: what each got, in order; those that are `down` take nothing."""
+
+    down: set[str] = field(default_factory=set)
+    poison: str = ""
+    tried: list[tuple[str, str]] = field(default_factory=list)
+    names: tuple[str, ...] = ("ill", "well")
+
+    def send(self, receiver: str, message: str, *, ended: bool) -> bool:
+        self.tried.append((receiver, message))
+        return receiver not in self.down and (not self.poison or self.poison not in message)
+
+    def of(self, receiver: str) -> int:
+        return sum(name == receiver for name, _ in self.tried)
+
+
+def looking(store: Store, delivery: Told, clock: Clock, *rules: Rule) -> Runner:
+    return Runner(store.client, store.client, Rules(rules, {}), delivery, clock)
+
+
+def test_a_receiver_that_is_down_keeps_no_other_waiting(store: Store) -> None:
+    """It may take seconds to say so each time: after two times it is left alone until the next look."""
+    clock, delivery = Clock(), Told(down={"ill"})
+    store.insert(*(call(NOW, cost="9", session=f"s{number}") for number in range(6)))
+    looks = looking(store, delivery, clock, DEAR)
+    looks.look()
+    assert (delivery.of("ill"), delivery.of("well")) == (2, 6)
+    delivery.down.clear()
+    clock.at += timedelta(minutes=1)
+    looks.look()
+    assert (delivery.of("ill"), delivery.of("well")) == (8, 6)
+    assert {event.sent_to for event in State(store.client).events()} == {("well", "ill")}
+
+
+def test_a_message_that_is_not_taken_keeps_no_other_from_being_told(store: Store) -> None:
+    """A receiver that takes some takes the others, too."""
+    delivery = Told(poison="s0", names=("ill",))
+    store.insert(*(call(NOW, cost="9", session=f"s{number}") for number in range(6)))
+    looking(store, delivery, Clock(), DEAR).look()
+    assert [event.subject for event in State(store.client).events() if not event.sent_to] == ["s0"]
+
+
+def test_what_there_is_no_room_for_has_not_ended(store: Store) -> None:
+    """Of more than are told at once the dearest are: what lasts is not told to have ended for want of room."""
+    clock, delivery = Clock(), Told(names=("well",))
+    store.insert(call(NOW, cost="5", session="cheap"))
+    looks = looking(store, delivery, clock, DEAR)
+    looks.look()
+    store.insert(*(call(NOW, cost="9", session=f"s{number:03}") for number in range(MOST)))
+    looks.look()
+    assert (len(delivery.tried), [one for one in delivery.tried if "ended" in one[1]]) == (MOST + 1, [])
+    clock.at += HOUR
+    looks.look()
+    assert len([one for one in delivery.tried if "ended" in one[1]]) == MOST + 1
+
+
+def test_who_spends_unusually_is_found_among_many(store: Store) -> None:
+    """However many spend more than that, as they are used to."""
+    rule = Rule("r", rules_file.SPEND_RATE, times=Decimal(3))
+    for number in range(MOST + 1):
+        store.insert(*usual("1.5", user=f"u{number}", session=f"s{number}"))
+    store.insert(
+        *usual("1.4", user="one", session="one")[-1:],
+        *(call(NOW - weeks * 7 * DAY - HOUR / 4, cost="0.1", user="one", session="one") for weeks in (1, 2, 3)),
+    )
+    assert [one.subject for one in find(store.client, rule, NOW)] == ["user|one"]
+    assert [one.subject for _, found in many_looks.find(store.client, rule, [NOW]) for one in found] == ["user|one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\nended: all is well", "a\\nended: all is well"), ("a\r\x1b[2Jb\u2028c", "a\\r\\x1b[2Jb\\u2028c"),
+        ("Zoë <b>'\"&", "Zoë <b>'\"&"), ("\x00", "\\x00"),
+    ],
+)  # fmt: skip
+def test_a_message_is_one_line(store: Store, receiver: Receiver, name: str, shown: str) -> None:
+    """A name cannot forge another message, and its letters stay."""
+    store.insert(call(NOW, cost="9", session=name))
+    runner(store, receiver, Clock(), DEAR).look()
+    assert receiver.got == [f"session {shown} has cost $9.00 and still runs"]
+    (event,) = State(store.client).events()
+    assert (event.session_id, event.subject) == (name, name)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [("0.999", "99.9%"), ("0.005", "0.5%"), ("1", "100%"), ("12.5", "1250%"), ("0.855", "85.5%")]
+)
+def test_a_share_is_told_with_all_its_digits(share: str, said: str) -> None:
+    """What is nearly all is not told to be all."""
+    assert percent(Decimal(share)) == said
+
+
+@pytest.mark.parametrize("path", ["302", "307"])
+def test_a_receiver_that_sends_elsewhere_has_not_taken_it(receiver: Receiver, path: str) -> None:
+    """A message does not go along, and the page that it leads to is none that takes messages."""
+    receivers = Receivers({"hook": f"{receiver.url}{path}"})
+    assert not receivers.send("hook", "hello", ended=False)
+    assert (receiver.got, receiver.looked_at) == ([], 0)
+    assert Receivers({"hook": receiver.url}).send("hook", "hello", ended=False)
+
+
+def test_a_receiver_that_does_not_come_to_an_end(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is given up, gets nothing else meanwhile, and what it has taken after all is not sent again."""
+    receivers = Receivers({"hook": f"{receiver.url}waits?rto=60", "other": receiver.url})
+    monkeypatch.setattr(delivery_module, "LONGEST_S", 0.01)
+    assert not receivers.send("hook", "first", ended=False)
+    assert not receivers.send("hook", "second", ended=False)
+    monkeypatch.setattr(delivery_module, "LONGEST_S", 60)
+    assert receivers.send("other", "third", ended=False)
+    receiver.goes_on.set()
+    assert receivers.send("hook", "first", ended=False)
+    assert receivers.send("hook", "second", ended=False)
+    assert receiver.got == ["first", "third", "second"]
+
+
+@pytest.mark.parametrize("text", ["rules: " + "[" * 5000, "a: " + "{a: " * 5000])
+def test_a_file_that_is_nested_too_deeply(tmp_path: Path, text: str) -> None:
+    """Is refused in a line, as any other that is none."""
+    path = tmp_path / "alerts.yaml"
+    path.write_text(text)
+    with pytest.raises(RulesError, match="nested too deeply"):
+        rules_file.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("receivers: {a: {url: json://user:s3cret@host: x}}", "line 1: it is no YAML: "),
+        ("receivers:\n\ta: b", "line 2: it is no YAML: found character '\\t' that cannot start any token"),
+        ("receivers: {a: {url: *s3cret}}", "line 1: it is no YAML: found undefined alias"),
+    ],
+)
+def test_what_is_wrong_with_yaml_is_said(tmp_path: Path, text: str, said: str) -> None:
+    """Without what stands there, which may be a secret."""
+    path = tmp_path / "alerts.yaml"
+    path.write_text(text)
+    with pytest.raises(RulesError) as raised:
+        rules_file.read(path)
+    assert said in str(raised.value)
+    assert "s3cret" not in str(raised.value)

@@ -320,6 +320,167 @@ def test_saved_answers(tmp_path: Path, name: str, answer: Any) -> None:
     assert len(found.usage) == 1
 
 
+PAGE_ENDS: dict[str, dict[str, Any]] = {"openai": {"start_time": 1788220800, "end_time": 1788307200}, "anthropic": {
+    "starting_at": "2026-09-01T00:00:00Z", "ending_at": "2026-09-02T00:00:00Z"}}  # fmt: skip
+
+
+def page(name: str, results: Sequence[Row], **more: Any) -> dict[str, Any]:
+    """Return a page of a report of the first day."""
+    return {"data": [{**PAGE_ENDS[name], "results": list(results)}], "has_more": False, "next_page": None, **more}
+
+
+GOES_ON: dict[str, tuple[Row, Row]] = {
+    "openai": (SAVED[0][1]["data"][0]["results"][0], SAVED[0][1]["data"][0]["results"][1]),
+    "anthropic": (SAVED[1][1]["data"][0]["results"][0], SAVED[1][1]["data"][0]["results"][1]),
+}
+
+
+@pytest.mark.parametrize("name", GOES_ON)
+def test_pages_that_are_not_all_there(tmp_path: Path, name: str) -> None:
+    """The sum of some would be a wrong one; of the days that the pages have, they are enough."""
+    used, charged = GOES_ON[name]
+    first = page(name, [used], has_more=True, next_page="page_2")
+    path = written(tmp_path / "saved.json", [first, page(name, [charged])])
+    with pytest.raises(ProviderError, match=r"saved\.json, row 1, is not the last page"):
+        read(name, path)
+    one_day = Question(DAYS.since, DAYS.since + timedelta(days=1))
+    assert read(name, path, question=one_day).costs == {(FIRST, "m"): Decimal("0.5")}
+    until = {"end_time": 1788393600} if name == "openai" else {"ending_at": "2026-09-03T00:00:00Z"}
+    for number, results in enumerate(([], [{**used, "model": "n"}])):
+        last = {"data": [{**PAGE_ENDS[name], **until, "results": results}], "has_more": False}
+        pages = written(tmp_path / f"{number}.json", [first, last])
+        assert len(read(name, pages).usage) == 1 + number
+        # The last page is all that there is, whatever days are asked for.
+        assert read(name, pages, question=Question(DAYS.since, DAYS.until + timedelta(days=9))).has_usage
+
+
+@pytest.mark.parametrize(
+    "link", [{"nextLink": "https://a/b"}, {"properties": {**QUERY["properties"], "nextLink": "https://a/b"}}]
+)
+def test_links_to_pages_that_are_not_there(tmp_path: Path, link: Row) -> None:
+    """Azure names the next page by its address."""
+    answer = {**QUERY, **link} if "properties" in link else {**DETAILS, **link}
+    with pytest.raises(ProviderError, match="is not the last page"):
+        read("azure", written(tmp_path / "saved.json", [answer]))
+    more = {"value": [{"properties": {**AZURE_MCA, "costInUsd": "1"}}]} if "value" in answer else {
+        "properties": {**QUERY["properties"], "rows": [[1, 1, 20260902, "x", "1K", "USD"]]}}  # fmt: skip
+    assert read("azure", written(tmp_path / "all.json", [answer, more])).costs
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [*SAVED, ("azure", DETAILS), ("azure", QUERY)],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_what_is_given_twice(tmp_path: Path, name: str, answer: Any) -> None:
+    """A page, in one file or in two, and a file: each would be billed twice."""
+    one, other = written(tmp_path / "one.json", [answer]), written(tmp_path / "other.jsonl", [answer])
+    (tmp_path / "copy.json").write_bytes(one.read_bytes())
+    for paths in (
+        [one, one],
+        [one, tmp_path / "copy.json"],
+        [one, other],
+        [written(tmp_path / "a.json", [answer] * 2)],
+    ):
+        with pytest.raises(ProviderError, match=r"each (file|page) once"):
+            read(name, *paths)
+
+
+def test_pages_without_anything_are_alike(tmp_path: Path) -> None:
+    """And are given as often as somebody likes."""
+    assert read("deepgram", written(tmp_path / "a.json", [{"results": []}, {"results": []}])).costs == {}
+
+
+@pytest.mark.parametrize("item", ["moderations", "vector_stores", "code_interpreter_sessions", "something_new"])
+def test_usage_that_is_no_models(tmp_path: Path, item: str) -> None:
+    """Is left out of a saved answer, too: what it costs is among the costs."""
+    results = [*SAVED[0][1]["data"][0]["results"], {"object": f"organization.usage.{item}.result", "x": 1}]
+    found = read("openai", written(tmp_path / "a.json", [page("openai", results)]))
+    assert (len(found.usage), len(found.costs)) == (1, 1)
+    with pytest.raises(ProviderError, match="object"):
+        read("openai", written(tmp_path / "b.json", [page("openai", [{"object": "organization.project"}])]))
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "columns"),
+    [
+        ("aws", AWS[4], ("line_item_line_item_type", "line_item_product_code", "line_item_usage_type",
+                         "line_item_unblended_cost", "line_item_currency_code", "line_item_usage_start_date")),
+        ("google", GOOGLE[0], ("service", "sku", "cost", "currency", "usage_start_time")),
+        ("azure", AZURE_EA, ("Date", "CostInBillingCurrency", "BillingCurrencyCode")),
+    ],
+)  # fmt: skip
+def test_a_column_that_is_missing(tmp_path: Path, name: str, row: Row, columns: Sequence[str]) -> None:
+    """Without it all would be left out, cost nothing, or be taken for dollars: it is named."""
+    ending = "jsonl" if name == "google" else "csv"
+    for column in columns:
+        path = written(tmp_path / f"{column}.{ending}", [{key: row[key] for key in row if key != column}])
+        with pytest.raises(ProviderError, match="is missing"):
+            read(name, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "column", "other"),
+    [
+        ("aws", AWS[4], "lineItem/UnblendedCost", "9"),
+        ("aws", AWS[4], "LINE_ITEM_USAGE_AMOUNT", "9"),
+        ("azure", AZURE_EA, "quantity", "9"),
+        ("azure", AZURE_EA, "cost_in_billing_currency", "9"),
+    ],
+)
+def test_two_columns_of_one_name(tmp_path: Path, name: str, row: Row, column: str, other: str) -> None:
+    """Nobody knows which of them is meant, unless they say the same."""
+    with pytest.raises(ProviderError, match="has row 1"):
+        read(name, written(tmp_path / "two.csv", [{**row, column: other}]))
+    plain = {"".join(filter(str.isalnum, key)).lower(): value for key, value in row.items()}
+    same = plain["".join(filter(str.isalnum, column)).lower()]
+    once, twice = written(tmp_path / "a.csv", [row]), written(tmp_path / "b.csv", [{**row, column: same}])
+    assert read(name, once) == read(name, twice)
+    (tmp_path / "c.csv").write_text("a,a\n1,2\n")
+    with pytest.raises(ProviderError, match="cannot be read"):
+        read(name, tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "column"),
+    [
+        ("aws", AWS[0], "line_item_usage_start_date"), ("google", GOOGLE[0], "usage_start_time"),
+        ("azure", AZURE_EA, "Date"),
+    ],
+)  # fmt: skip
+def test_times_that_name_a_zone(tmp_path: Path, name: str, row: Row, column: str) -> None:
+    """Are of the day that they are in UTC, and without one they are times in UTC."""
+    ending = "jsonl" if name == "google" else "csv"
+    for number, (at, day) in enumerate((
+        ("2026-08-31T22:00:00-05:00", FIRST), ("2026-09-02T01:00:00+02:00", FIRST), ("2026-09-02T23:59:59Z", SECOND),
+        ("2026-09-02 23:59:59", SECOND),
+    )):  # fmt: skip
+        found = read(name, written(tmp_path / f"{number}.{ending}", [{**row, column: at}]))
+        assert {key[0] for key in found.costs} == {day}
+
+
+@pytest.mark.parametrize(
+    ("usage", "code", "unit", "quantity"),
+    [
+        ("USE1-TranscribeAudio", "transcribe", "Hrs", 7200), ("USE1-TranscribeAudio", "transcribe", "Minutes", 120),
+        ("USE1-TranscribeAudio", "transcribe", "parsecs", None), ("USE1-TranscribeAudio", "transcribe", "", None),
+        ("USE1-Nova2.0Lite-input-tokens", "AmazonBedrock", "1,000 tokens", 2000),
+        ("USE1-Nova2.0Lite-input-tokens", "AmazonBedrock", "", None),
+    ],
+)  # fmt: skip
+def test_units_of_aws(tmp_path: Path, usage: str, code: str, unit: str, quantity: int | None) -> None:
+    """What one is of a unit that nobody knows is not guessed."""
+    found = read("aws", written(tmp_path / "a.csv", [cur(usage, "2", "1", unit, code)]))
+    assert [value for counts in found.usage.values() for value in counts.values()] == ([quantity] if quantity else [])
+
+
+def test_a_row_of_sums(tmp_path: Path) -> None:
+    """In a file that has columns of services, it is of none, and not billed once more."""
+    sums = {**dict.fromkeys(AZURE_EA, ""), "Date": "09/01/2026", "CostInBillingCurrency": "0.00375"}
+    found = read("azure", written(tmp_path / "a.csv", [AZURE_EA, sums]))
+    assert found.costs == {(FIRST, "gpt 4o 0806"): Decimal("0.00375")}
+
+
 def test_a_file_of_costs_alone_tells_no_usage(tmp_path: Path) -> None:
     """And one of nothing tells that there was nothing."""
     path = tmp_path / "answer.json"
@@ -336,7 +497,8 @@ def test_a_file_of_costs_alone_tells_no_usage(tmp_path: Path) -> None:
     [
         ("a.csv", b"a,b\n1\n"), ("a.csv", b"a,b\n1,2,3\n"), ("a.csv", b"\xff\xfe"), ("a.csv", b'a\n"x'),
         ("a.json", b"{"), ("a.json", b"[1]"), ("a.json", b"NaN"), ("a.json", b"[" * 100_000), ("a.jsonl", b"{}\n7\n"),
-        ("a.csv.gz", b"no gzip"), ("a.csv.gz", gzip.compress(b"a,b\n" * 99, mtime=0)[:-9]), ("a.parquet", b"PAR1"),
+        ("a.csv.gz", b"no gzip"), ("a.csv.gz", gzip.compress(b"a,b\n" * 99, mtime=0)[:-9]),
+        ("a.csv.gz", gzip.compress(b"", mtime=0)[:10] + b"\xff" * 40), ("a.parquet", b"PAR1"),
         ("a.xlsx", b""),
         ("a", b""),
     ],
@@ -357,7 +519,8 @@ def test_a_file_that_is_none(tmp_path: Path, name: str, body: bytes) -> None:
         ("aws", {**AWS[0], "line_item_usage_start_date": ""}, "line_item_usage_start_date is missing"),
         ("google", {**GOOGLE[0], "cost": ""}, "cost is missing"),
         ("google", {**GOOGLE[0], "usage_start_time": "soon"}, "has row 2"),
-        ("azure", {**AZURE_EA, "CostInBillingCurrency": "1,5"}, "has row 2"),
+        ("azure", {**AZURE_EA, "CostInBillingCurrency": "1,5"}, "has row 2.*: a number is not written as 1234.5 is"),
+        ("aws", {**AWS[0], "line_item_unblended_cost": "1,234.50"}, "has row 2.*: a number is not written"),
         ("azure", {**AZURE_EA, "Date": "01.09.2026"}, "has row 2"),
     ],
 )

@@ -136,6 +136,17 @@ def test_pages_without_an_end(organization: Organization, source: pages.Source) 
     assert len(organization.requests) == 2
 
 
+def test_pages_of_which_it_is_not_said_that_there_are_more(organization: Organization, source: pages.Source) -> None:
+    """An address of the next page is enough; that there are more, and not where, is none."""
+    first = b'{"data": [], "next_page": "page_Mg=="}'
+    organization.script(Fault(status=200, error=first, times=1))
+    of_days(source, 1)
+    assert "page=page_Mg" in organization.requests[1].query
+    organization.script(Fault(status=200, error=b'{"data": [], "has_more": true, "next_page": null}', times=1))
+    with pytest.raises(ProviderError, match="does not say which"):
+        of_days(source, 1)
+
+
 def test_pauses_are_as_long_as_asked_for_and_bounded(organization: Organization) -> None:
     """Between tries it waits as the provider says, a minute at most, or twice as long each time."""
     slept: list[float] = []

@@ -297,6 +297,22 @@ GOOD = contract('from: 2026-11-01, to: 2026-12-01, currency: EUR, discounts: [{p
         ('exchange_rates: [{currency: EUR, from: 2026-11-01, usd: "0"}]\n', "exchange_rates[0].usd", "zero"),
         ('exchange_rates: [{currency: USD, from: 2026-11-01, usd: "1"}]\n', "exchange_rates[0].currency", "other than"),
         ("deployments: [{provider: azure, deployment: a}]\n", "deployments[0].deployment", "says nothing"),
+        ('exchange_rates: [{currency: EUR, from: 2026-11-01, usd: "1"}, {currency: EUR, from: 2026-11-01, usd: "2"}]\n',
+         "exchange_rates[1].from", "has a rate of EUR"),
+        (contract('from: 2026-11-01, to: 2026-12-01, commitments: [{id: c, amount: "1"}, {id: c, amount: "2"}]'),
+         "contracts[0].commitments[1].id", "is that of line"),
+        (("deployments: [{provider: azure, deployment: a, zone: global},"
+         " {provider: azure, deployment: A, zone: global}]\n"), "deployments[1].deployment", "is the one of line"),
+        (contract('from: "0001-01-01T00:00:00+14:00", discounts: [{percent: "1"}]'), "contracts[0].from",
+         "no time in UTC"),
+        (contract('to: "9999-12-31T23:00:00-14:00", discounts: [{percent: "1"}]'), "contracts[0].to", "no time in UTC"),
+        (contract('discounts: [{match: {model: [a, b]}, percent: "1"}, {match: {model: [c, b]}, percent: "2"}]'),
+         "contracts[0].discounts[1].from", "at the same time"),
+        (contract('discounts: [{match: {starts_with: [a, b]}, percent: "1"}, {match: {starts_with: b}, percent: "2"}]'),
+         "contracts[0].discounts[1].from", "at the same time"),
+        (contract('match: {model: [a, b]}, discounts: [{percent: "1"}]')
+         + contract('match: {model: [b, c]}, discounts: [{percent: "1"}]', head="id: b, provider: openai")
+         .removeprefix("contracts:\n"), "contracts[1].from", "for the same calls"),
         ("deployments: [{provider: azure, deployment: a, zone: mars}]\n", "deployments[0].zone", "they are global"),
         ("deployments: [{provider: azure, deployment: a, endpoint: 'https://x/y', zone: global}]\n",
          "deployments[0].endpoint", "must be a host"),
@@ -309,6 +325,36 @@ def test_a_mistake_is_named(text: str, field: str, problem: str) -> None:
     assert error.value.field == field
     assert problem in str(error.value)
     assert error.value.line
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{model: [a, b]}", "{model: c}"),
+        ("{model: a}", "{starts_with: a}"),
+        ("{starts_with: a}", "{starts_with: ab}"),
+        ("{model: a, zone: data_zone_eu}", "{model: a, zone: data_zone_us}"),
+        ("{model: a, region: x}", "{model: a}"),
+        ("{deployment: a}", "{deployment: b}"),
+    ],
+)
+def test_what_is_for_other_calls_stands_beside(one: str, other: str) -> None:
+    """Or is for the same, and one of both more narrowly."""
+    terms = f'discounts: [{{match: {one}, percent: "1"}}, {{match: {other}, percent: "2"}}]'
+    assert price_file.parse(HEAD + contract(terms), "t.yaml").terms
+
+
+def test_a_file_that_cannot_be_used_never_stops_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong with it, the list prices hold."""
+    file = tmp_path / "c.yaml"
+    file.write_text(HEAD + contract('from: "0001-01-01T00:00:00+14:00", discounts: [{percent: "1"}]'))
+    monkeypatch.setenv("OTEL_COSTS_PRICES", str(file))
+    pricing.use(None)
+    try:
+        found = pricing.price({"input_tokens": 1_000_000}, provider="openai", model="gpt-4o")
+        assert (found.total, found.status) == (Decimal("2.5"), "priced")
+    finally:
+        pricing.use(None)
 
 
 def test_a_file_of_contracts_alone(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What stands in the store of bills: the latest finding of each day, model and unit, until it is resolved."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -64,6 +65,17 @@ def test_what_was_not_compared_stays(store: Store) -> None:
     assert len(shown(store)) == 3
     keep(store.client, parts, [])
     assert {(row["vendor"], row["part"]) for row in differences(store.client)} == {("azure", ""), ("aws", "")}
+
+
+def test_a_comparison_of_one_of_both_leaves_the_other(store: Store) -> None:
+    """A file of costs alone says nothing of what was used, and a report without money nothing of that."""
+    both = [found(), found(unit="day_usd", model=""), found(unit="eur", model=""), found(unit="input_tokens")]
+    keep(store.client, BOTH, [*both, found(unit="credits")])
+    assert keep(store.client, replace(BOTH, usage=False), []) == Kept(0, 0, 3)
+    assert {unit for _, _, unit, _ in shown(store)} == {"input_tokens", "credits"}
+    keep(store.client, BOTH, both)
+    assert keep(store.client, replace(BOTH, costs=False), []) == Kept(0, 0, 1)
+    assert {unit for _, _, unit, _ in shown(store)} == {"usd", "day_usd", "eur"}
 
 
 def test_order_and_bounds(store: Store) -> None:

@@ -380,3 +380,31 @@ def test_before_the_first_rate_of_exchange(store: Store, changing: Callable[[str
     settle(store.client, MONTH, now=OVER)
     assert {row["contract_amount"] for row in store.ask(amounts) if row["reservation_id"]} == {*reserved}
     assert {status for _, status, _ in stored(store)} == {"priced"}
+
+
+def test_a_commitment_counts_what_is_in_its_currency(store: Store, changing: Callable[[str], None]) -> None:
+    """What was stored before a contract was in another currency waits to be priced again, and is not added to it."""
+    text = """version: t
+currency: USD
+exchange_rates: [{currency: EUR, from: 2026-10-01, usd: "1.25"}]
+contracts:
+  - id: c
+    provider: openai
+    currency: %s
+    discounts: [{percent: "50"}]
+    commitments: [{id: least, amount: "100", from: 2026-11-01, to: 2026-12-01}]
+prices: [{provider: openai, match: {model: large}, rates: {input_tokens: {usd: "2", per: 1000000}}}]
+"""
+    day = MONTH + timedelta(days=9)
+    changing(text % "USD")
+    store.insert(used(day, 10_000_000))
+    settle(store.client, MONTH, now=OVER)
+    changing(text % "EUR")
+    (found,) = [row for row in contracts_.contracts(store.client, now=OVER) if row["commitments"]]
+    assert (found["currency"], found["commitments"][0]["used_amount"]) == ("EUR", 0)
+    settle(store.client, MONTH, now=OVER)
+    (found,) = contracts_.contracts(store.client, now=OVER)
+    assert (found["currency"], found["commitments"][0]["used_amount"]) == ("EUR", 8)
+    assert store.one("select currency, used_amount from contract_balances where kind = 'commitment'") == {
+        "currency": "EUR", "used_amount": 8,
+    }  # fmt: skip

@@ -6,7 +6,7 @@ October 2026: the ones that replace them are of enterprises.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from otel_costs.cli.reconciliation.reported import (
     Terms,
     money,
     number,
+    utc_day,
 )
 
 _USAGE: Final = "v1/organizations/usage_report/messages"
@@ -89,7 +90,7 @@ def reported(source: Source, question: Question) -> Reported:
 def lines(row: _Result) -> Iterator[Line]:
     """Yield the lines of a page of either report."""
     for bucket in row["data"]:
-        day = datetime.fromisoformat(bucket["starting_at"]).date()
+        day = utc_day(bucket["starting_at"])
         for result in bucket["results"]:
             yield _cost(day, result) if "amount" in result else _use(day, result)
 

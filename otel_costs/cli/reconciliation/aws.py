@@ -8,13 +8,13 @@ real one. FOCUS exports are another shape.
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from otel_costs.cli.reconciliation.files import Columns
 from otel_costs.cli.reconciliation.naming import is_written_otherwise
-from otel_costs.cli.reconciliation.reported import CREDIT, USAGE, Line, Number, Terms, money, number
+from otel_costs.cli.reconciliation.reported import CREDIT, USAGE, Line, Number, Terms, money, number, utc_day
 
 _POLLY: Final = re.compile(r"SynthesizeSpeech(Neural|LongForm|Generative)?-Characters", re.I)
 _ENGINES: Final = {"": "standard", "neural": "neural", "longform": "long-form", "generative": "generative"}
@@ -37,7 +37,8 @@ _TOKENS: Final = {
     "text-output": ("output_tokens",), "cache-read-input": ("input_tokens", "cache_read_tokens"),
     "cache-write-input": ("input_tokens", "cache_write_tokens"),
 }  # fmt: skip
-_TIMES: Final = re.compile(r"(?i)\s*(\d+)?\s*(k|m|million|thousand)?\b.*")
+_TIMES: Final = re.compile(r"(?i)\s*(\d[\d,]*)?\s*(k|m|million|thousand)?\b.*")
+_SECONDS: Final = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600}
 _FACTORS: Final = {"k": 1000, "thousand": 1000, "m": 1_000_000, "million": 1_000_000}
 _USED: Final = ("usage", "discountedusage", "savingsplancoveredusage", "fee")
 _REDUCING: Final = (
@@ -77,15 +78,15 @@ TERMS: Final = Terms(
 def lines(row: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the line of a row, where it is of a service that is compared."""
     found = Columns(row)
-    item = found.text("line_item_line_item_type").lower()
+    item = str(found.stated("line_item_line_item_type") or "").lower()
     named = _named(found)
     if named is None or item not in (*_USED, *_REDUCING):
         return
     name, units = named
-    amount = money(found.get("line_item_unblended_cost"))
-    currency = found.text("line_item_currency_code") or "USD"
+    amount = money(found.stated("line_item_unblended_cost"))
+    currency = str(found.needed("line_item_currency_code"))
     kind = USAGE if item in _USED else CREDIT
-    day = _day(found.needed("line_item_usage_start_date"))
+    day = utc_day(found.needed("line_item_usage_start_date"))
     yield Line(day, name, _quantities(units, found) if item != "fee" and kind == USAGE else {}, amount, currency, kind)
 
 
@@ -96,8 +97,8 @@ def of_project(row: Mapping[str, Any], projects: tuple[str, ...]) -> bool:
 
 def _named(row: Columns) -> tuple[str, tuple[str, ...]] | None:
     """Return what a row is of, as our names have it, and the units that it counts in; None for another service."""
-    code = row.text("line_item_product_code").lower()
-    usage = _REGION.sub("", row.text("line_item_usage_type"))
+    code = str(row.stated("line_item_product_code") or "").lower()
+    usage = _REGION.sub("", str(row.stated("line_item_usage_type") or ""))
     if code == "amazonpolly":
         found = _POLLY.fullmatch(usage)
         return (
@@ -124,18 +125,13 @@ def _named(row: Columns) -> tuple[str, tuple[str, ...]] | None:
 def _quantities(units: tuple[str, ...], row: Columns) -> dict[str, Number]:
     """Return the quantity in tokens, characters or seconds; none where its unit does not say how many one is."""
     amount, unit = row.get("line_item_usage_amount"), row.text("pricing_unit").lower()
-    if amount is None or not units or unit in ("unit", "units"):
+    if amount is None or not units or unit in ("", "unit", "units"):
         return {}
     factor = 1
     if units == ("audio_seconds",):
-        factor = 60 if unit.startswith("minute") else 3600 if unit.startswith("hour") else 1
+        if (span := _SECONDS.get(unit.rstrip("s"))) is None:
+            return {}
+        factor = span
     elif found := _TIMES.fullmatch(unit):
-        factor = int(found[1] or 1) * _FACTORS.get(found[2] or "", 1)
+        factor = int((found[1] or "1").replace(",", "")) * _FACTORS.get(found[2] or "", 1)
     return dict.fromkeys(units, number(Decimal(number(amount)) * factor))
-
-
-def _day(value: Any) -> date:
-    """Return the day of a time: 2026-11-22T08:00:00Z, 2026-11-22 08:00:00.000, or a time of Parquet."""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo is None else value.astimezone(UTC)).date()
-    return date.fromisoformat(str(value).strip()[:10])

@@ -28,6 +28,7 @@ from otel_costs.cli.reconciliation.reported import (
     Terms,
     money,
     number,
+    utc_day,
 )
 
 _API_VERSION: Final = "2024-08-01"
@@ -134,8 +135,9 @@ def of_project(row: Mapping[str, Any], projects: tuple[str, ...]) -> bool:
 def _line(row: Columns) -> Iterator[Line]:
     service = row.text("consumedService") or row.text("meterCategory", "ServiceName")
     category = row.text("meterCategory").lower()
-    # A query that was grouped by meters alone names no service: its meters are all taken.
-    if service and not (service.lower() in _SERVICES or category in _SERVICES):
+    # A query that was grouped by meters alone has no column of services: its meters are all taken.
+    names_service = service or row.has("consumedService", "meterCategory", "ServiceName")
+    if names_service and not (service.lower() in _SERVICES or category in _SERVICES):
         return
     charge = row.text("chargeType", "ChargeType").lower() or "usage"
     if charge == "tax":
@@ -154,7 +156,7 @@ def _amount(row: Columns) -> tuple[Decimal, str]:
     if in_dollars is not None:
         return money(in_dollars), "USD"
     amount = row.needed("costInBillingCurrency", "cost", "PreTaxCost")
-    return money(amount), row.text("billingCurrency", "billingCurrencyCode", "currency") or "USD"
+    return money(amount), str(row.needed("billingCurrency", "billingCurrencyCode", "currency"))
 
 
 def _day(value: Any) -> date:
@@ -164,7 +166,7 @@ def _day(value: Any) -> date:
         return datetime.strptime(text, "%Y%m%d").date()  # it is a day
     if "/" in text:
         return datetime.strptime(text.split()[0], "%m/%d/%Y").date()
-    return date.fromisoformat(text[:10])
+    return utc_day(text)
 
 
 def _meter(meter: str) -> tuple[str, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -41,15 +42,33 @@ class Columns:
                 return value
         return None
 
+    def stated(self, *names: str) -> Any:
+        """Return the same, None where the row says nothing. Raises KeyError where it has no such column at all."""
+        value = self.get(*names)
+        if value is None and not self.has(*names):
+            raise KeyError(names[0])
+        return value
+
+    def has(self, *names: str) -> bool:
+        """Return whether the row has a column of one of the names, whatever it says."""
+        return any(_plain(name) in self._keys for name in names)
+
     def _value(self, wanted: str) -> Any:
-        if (key := self._keys.get(wanted)) is not None:
-            return self._row[key]
+        if (keys := self._keys.get(wanted)) is not None:
+            return self._only(keys)
         for end in range(1, len(wanted)):
-            if (key := self._keys.get(wanted[:end])) is not None:
-                for name, value in _pairs(self._row[key]).items():
+            if (keys := self._keys.get(wanted[:end])) is not None:
+                for name, value in _pairs(self._only(keys)).items():
                     if _plain(str(name)) == wanted[end:]:
                         return value
         return None
+
+    def _only(self, keys: tuple[str, ...]) -> Any:
+        """Return the value of columns that mean the same. Raises ValueError where they do not say the same."""
+        value, *others = [self._row[key] for key in keys if self._row[key] not in (None, "")] or [None]
+        if any(other != value for other in others):
+            raise ValueError("two columns of one name")
+        return value
 
     def text(self, *names: str) -> str:
         """Return the same as text, empty where there is none."""
@@ -82,7 +101,16 @@ def rows(path: Path) -> Iterator[tuple[int, Row]]:
                 yield from enumerate(_json(file), 1)
             else:
                 raise ProviderError(f"{path.name}: which format it has is told by its ending: {FORMATS}")
-    except (OSError, EOFError, UnicodeError, csv.Error, ValueError, RecursionError, ArithmeticError) as error:
+    except (
+        OSError,
+        EOFError,
+        UnicodeError,
+        csv.Error,
+        zlib.error,
+        ValueError,
+        RecursionError,
+        ArithmeticError,
+    ) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else f"it is no {kind} that can be read"
         raise ProviderError(f"{path.name} cannot be read: {said}") from None
 
@@ -95,7 +123,11 @@ def _opened(path: Path, *, packed: bool) -> IO[str]:
 
 def _csv(file: IO[str]) -> Iterator[Row]:
     csv.field_size_limit(MOST_LINE)
-    for row in csv.DictReader(file, strict=True):
+    reader = csv.DictReader(file, strict=True)
+    names = [name for name in reader.fieldnames or () if name]
+    if len(names) != len({*names}):
+        raise ValueError("two columns have one name")
+    for row in reader:
         if None in row or None in row.values():
             raise ValueError("a row is longer or shorter than the head")
         yield row
@@ -141,9 +173,12 @@ def _object(found: Any) -> Row:
 
 
 @lru_cache(maxsize=256)
-def _keys(names: tuple[str, ...]) -> Mapping[str, str]:
+def _keys(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """Return the names of a row's columns by how they are looked for: rows of a file have the same ones."""
-    return {_plain(name): name for name in names}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        found[_plain(name)] = (*found.get(_plain(name), ()), name)
+    return found
 
 
 def _pairs(value: Any) -> Row:

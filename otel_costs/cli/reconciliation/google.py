@@ -53,13 +53,15 @@ TERMS: Final = Terms(
 def lines(row: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a row: its cost, and each of its credits."""
     found = Columns(row)
-    service = _SERVICES.get(found.text("service.description", "service").lower())
+    service = _SERVICES.get(str(found.stated("service.description", "service") or "").lower())
     if service is None or found.text("cost_type") == "tax":
         return
     day = _time(found.needed("usage_start_time")).date()
-    name, units = (service, _units_of_speech(found)) if service else _sku(found.text("sku.description", "sku"))
+    name, units = (
+        (service, _units_of_speech(found)) if service else _sku(str(found.stated("sku.description", "sku") or ""))
+    )
     kind = USAGE if found.text("cost_type") in ("", "regular") else CREDIT
-    currency = found.text("currency") or "USD"
+    currency = str(found.needed("currency"))
     rate = money(found.get("currency_conversion_rate")) if currency != "USD" else Decimal(1)
     yield Line(
         day, name, _quantities(units, found), *_in_dollars(money(found.needed("cost")), currency, rate), kind=kind
@@ -111,7 +113,7 @@ def _tokens(modality: str, direction: str, *, is_cached: bool) -> tuple[str, ...
 
 
 def _units_of_speech(row: Columns) -> tuple[str, ...]:
-    return ("audio_seconds",) if row.text("usage.unit") == "seconds" else ("input_characters",)
+    return ("audio_seconds",) if row.text("usage.unit").lower() == "seconds" else ("input_characters",)
 
 
 def _quantities(units: tuple[str, ...], row: Columns) -> dict[str, Number]:

@@ -54,6 +54,8 @@ _USAGE: Final[Mapping[str, _Fields]] = {
     "organization/usage/audio_transcriptions": {**_REQUESTS, "audio_seconds": ("seconds",)},
 }
 _COSTS: Final = "organization/costs"
+_USAGE_OF: Final = "organization/usage/"
+"""What is not in _USAGE of these is moderations, storage and tools, whose costs are in the costs alone."""
 _INDISPENSABLE: Final = ("organization/usage/completions", _COSTS)
 
 _DAYS: Final = 31  # of a page; more are refused
@@ -108,8 +110,11 @@ def lines(row: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a saved page of a report."""
     for bucket in row["data"]:
         for result in bucket["results"]:
-            kind = str(result["object"]).removesuffix(".result").removeprefix("organization.")
-            yield from _page({"data": [{**bucket, "results": [result]}]}, "organization/" + kind.replace(".", "/"))
+            path = str(result["object"]).removesuffix(".result").replace(".", "/")
+            if path in _USAGE or path == _COSTS:
+                yield from _page({"data": [{**bucket, "results": [result]}]}, path)
+            elif not path.startswith(_USAGE_OF):
+                raise KeyError("object of a result of usage or costs")
 
 
 def _page(page: _Result, path: str) -> Iterator[Line]:

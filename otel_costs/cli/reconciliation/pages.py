@@ -90,9 +90,11 @@ class Source:
         for _ in range(PAGES):
             page = self._page(path, asked)
             yield page
-            following = page.get("next_page") if page.get("has_more") else None
-            if following is None:
+            following = page.get("next_page")
+            if not page.get("has_more", following is not None):
                 return
+            if following is None:
+                raise ProviderError(f"{self.host}: {path} has more pages, and does not say which: try again later")
             if following in seen or not isinstance(following, str):
                 break
             seen.add(following)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from otel_costs.cli.reconciliation.pages import StatusError
-from otel_costs.cli.reconciliation.reported import ProviderError, Terms
+from otel_costs.cli.reconciliation.reported import NoNumberError, ProviderError, Terms
 
 _OTHERWISE = (TypeError, AttributeError, KeyError, IndexError, ValueError, ArithmeticError, OSError)
 
@@ -31,4 +31,6 @@ def refused(error: StatusError, terms: Terms, host: str, path: str) -> ProviderE
 
 def _named(error: Exception) -> str:
     """Return which name is missing; of another error nothing, since its text may have anything of the report in it."""
+    if isinstance(error, NoNumberError):
+        return ": a number is not written as 1234.5 is"
     return f": {error.args[0]} is missing" if isinstance(error, KeyError) and isinstance(error.args[0], str) else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -186,13 +186,20 @@ class Report:
         return self.whole(has_usage=bool(self._usage) or not has_costs, has_costs=has_costs or not self._usage)
 
 
+class NoNumberError(ValueError):
+    """A value is no number, or is not written as one is: 1234.5."""
+
+
 def number(value: object) -> Number:
-    """Return a quantity of JSON or CSV, exact. Raises ValueError, TypeError and ArithmeticError for what is none."""
+    """Return a quantity of JSON or CSV, exact. Raises NoNumberError, and TypeError for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str | float):
         raise TypeError("no number")
-    found: Number = value if isinstance(value, int) else Decimal(str(value).strip())
+    try:
+        found: Number = value if isinstance(value, int) else Decimal(str(value).strip())
+    except ArithmeticError:
+        raise NoNumberError from None
     if not Decimal(found).is_finite() or abs(Decimal(found)) > 10**24:
-        raise ValueError("no number")
+        raise NoNumberError
     if isinstance(found, Decimal) and found == found.to_integral_value():
         return int(found)
     return found
@@ -202,5 +209,14 @@ def money(value: Any) -> Decimal:
     """Return an amount of JSON or CSV, exact; empty is nothing. Raises as `number` does."""
     found = Decimal(0 if value is None or value == "" else number(value))
     if abs(found) > 10**15:
-        raise ValueError("no amount")
+        raise NoNumberError
     return found
+
+
+def utc_day(value: object) -> date:
+    """Return the day of a date or a time: that in UTC, in which a time is that names no zone. Raises ValueError."""
+    text = str(value).strip().replace(" UTC", "Z")
+    if len(text) == len("2026-11-22"):
+        return date.fromisoformat(text)
+    found = datetime.fromisoformat(text)
+    return found.date() if found.tzinfo is None else found.astimezone(UTC).date()

@@ -82,7 +82,9 @@ def _verdict(found: Comparison, tolerance: Decimal) -> str:
     if not found.usage and not found.costs:
         return "neither side has anything in these days"
     if not found.findings:
-        return f"all is well: {formatting.many(len(found.costs), 'day')}, usage and costs agree {within}"
+        days = len({*(row.day for row in found.usage), *(row.day for row in found.costs)})
+        agreed = "usage agrees" if not found.costs else "costs agree" if not found.usage else "usage and costs agree"
+        return f"all is well: {formatting.many(days, 'day')}, {agreed} {within}"
     return f"{formatting.many(found.findings, 'finding')}: not {within}"
 
 

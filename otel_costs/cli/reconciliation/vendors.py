@@ -20,6 +20,7 @@ from otel_costs.cli.reconciliation.reported import (
     Reported,
     Terms,
 )
+from otel_costs.cli.reconciliation.saved_pages import SavedPages, refuse_twice
 
 MODULES: Final[Mapping[str, ModuleType]] = {
     module.TERMS.name: module for module in (openai, azure, anthropic, google, elevenlabs, deepgram, aws)
@@ -86,15 +87,22 @@ class Vendor:
         """Return what files of its bill have, without asking anybody. Raises ProviderError."""
         if not self.terms.files:
             raise ProviderError(f"{self.terms.title} has no files of its bill that can be read")
-        report = Report(question)
+        try:
+            refuse_twice(paths)
+        except OSError as error:
+            raise ProviderError(f"a file of the bill cannot be read: {error.strerror}") from None
+        report, pages = Report(question), SavedPages()
         for path in paths:
-            report.add_all(self._lines(path, question))
+            report.add_all(self._lines(path, question, pages))
+        pages.check(question)
         return report.of_files()
 
-    def _lines(self, path: Path, question: Question) -> Iterator[Line]:
+    def _lines(self, path: Path, question: Question, pages: SavedPages) -> Iterator[Line]:
         module = MODULES[self.name]
         kept = getattr(module, "of_project", None)
         for number, row in files.rows(path):
+            with shaped(path.name, f"row {number}", "has"):
+                pages.add(f"{path.name}, row {number},", row)
             if kept is None or not question.projects or kept(row, tuple(question.projects)):
                 yield from _of_row(module, path, number, row)
 
