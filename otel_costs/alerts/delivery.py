@@ -1,6 +1,7 @@
 """Messages on their way to receivers, by Apprise, whose addresses are secrets and in no log."""
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from threading import Thread
@@ -12,6 +13,9 @@ LONGEST_S: Final = 15.0
 """Seconds that a receiver may take for a message: from then on it has not taken it."""
 
 _TITLE: Final = "otel-costs"
+_MENTION: Final = re.compile(r"<(?=[@!#&])|@(?=everyone\b|here\b|channel\b|all\b)", re.IGNORECASE)
+_APART: Final = "\u200b"
+"""A blank of no width: behind a sign that calls people, it is a sign."""
 
 
 class Delivery(Protocol):
@@ -74,7 +78,7 @@ class Receivers:
         kind = apprise.NotifyType.SUCCESS if ended else apprise.NotifyType.WARNING
         return bool(
             self._ways[receiver].notify(
-                body=message, title=_TITLE, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
+                body=calling_nobody(message), title=_TITLE, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
             )
         )
 
@@ -93,3 +97,8 @@ class _Attempt(Thread):
             self.was_taken = self._send()
         except Exception:  # noqa: BLE001
             self.was_taken = False
+
+
+def calling_nobody(message: str) -> str:
+    """Return a message in which no name calls everybody of a channel: `<!channel>` of Slack, `@everyone` of Discord."""
+    return _MENTION.sub(rf"\g<0>{_APART}", message)

@@ -1,6 +1,7 @@
 """What stands in the store of alerts: events, acknowledgements, silences, rules, and who sends."""
 
 import hashlib
+import json
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -110,6 +111,18 @@ class State:
         """Return the rules that stand in the store, by their names, in YAML; "" is one that was taken away."""
         found = rows(self._client, "select id, definition from alerts final where kind = 'rule' order by id")
         return {row["id"]: row["definition"] for row in found}
+
+    def names(self, at: datetime) -> frozenset[str]:
+        """Return the rules and events that are known: that were found, stand in the store, or are watched by a file."""
+        watched = json.loads(self.watched(at) or "{}").get("rules", ())
+        found = rows(self._client, "select distinct rule, id from alerts final where kind = 'event'")
+        return frozenset(
+            (
+                *(row[name] for row in found for name in ("rule", "id")),
+                *self.rules(),
+                *(rule["name"] for rule in watched),
+            )
+        )
 
     def put_rule(self, name: str, definition: str) -> None:
         """Put a rule in the place of the one before of its name; "" takes that away."""

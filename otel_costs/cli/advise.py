@@ -93,7 +93,7 @@ def _table(one: Row) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in one["by"]:
         table.add_row(
-            *(output.text(row[name]) for name in ("model", "operation", "to")), f"{row['call_count']:,}",
+            *(output.line(row[name]) for name in ("model", "operation", "to")), f"{row['call_count']:,}",
             *(formatting.exact(row[name]) for name in ("recorded_usd", "cost_usd", "saved_usd")),
         )  # fmt: skip
     return table

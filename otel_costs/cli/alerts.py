@@ -153,8 +153,12 @@ def silence(name: str, hours: float, writer_dsn: str | None, dsn: str | None) ->
 
     with options.opened(writer_dsn or dsn) as client:
         until = live.now(client) + timedelta(hours=hours)
-        State(client).silence(name, until)
-    output.show(output.text(f"{name or 'all'} silenced until {formatting.clock(until)}"))
+        state = State(client)
+        state.silence(name, until)
+        is_known = not name or name in state.names(live.now(client))
+    output.show(output.line(f"{name or 'all'} silenced until {formatting.clock(until)}"))
+    if not is_known:
+        output.note(f"the store knows no rule and no event {output.line(name)} yet; `otel-costs alerts list` has those")
 
 
 @contextmanager
@@ -191,8 +195,8 @@ def _write(found: list[Row], form: str, none: str) -> None:
         table.add_column("message")
         for row in found:
             table.add_row(
-                row["id"], output.text(f"{row['began_at']:%Y-%m-%d %H:%M}"), output.text(row["rule"]), row["state"],
-                output.text(row["message"]),
+                row["id"], output.text(f"{row['began_at']:%Y-%m-%d %H:%M}"), output.name(row["rule"]), row["state"],
+                output.line(row["message"]),
             )  # fmt: skip
         output.show(table)
     else:

@@ -127,6 +127,11 @@ def name(value: object, style: str = "") -> Text:
     return Text(inert(str(value)).translate(_IN_ONE_LINE), style=style, no_wrap=True)
 
 
+def line(value: object, style: str = "") -> Text:
+    """Return what came from outside as a text of one line, which may be folded where there is no room."""
+    return Text(inert(str(value)).translate(_IN_ONE_LINE), style=style)
+
+
 class FittedTable(Table):
     """A table that never folds a name or a figure: what has no room is left out, and of no name a part.
 

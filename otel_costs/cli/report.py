@@ -118,7 +118,7 @@ def report_tables(found: Row) -> RenderableType:
 
 
 def _heading(found: Row) -> Text:
-    whose = output.text(f"User {found['user_id']}" if "user_id" in found else "All users", "bold")
+    whose = output.line(f"User {found['user_id']}" if "user_id" in found else "All users", "bold")
     parts = [formatting.period(found["since"], found["until"])]
     parts += [formatting.many(found["session_count"], "session")] if "session_count" in found else []
     parts += [formatting.many(found["call_count"], "call")]

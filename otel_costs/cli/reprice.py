@@ -104,7 +104,7 @@ def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) ->
     for row in rows:
         unpriced = f"{row['unpriced_before']:,} → {row['unpriced_after']:,}"
         table.add_row(
-            output.text(row["provider"]), output.text(row["model"]), f"{row['calls']:,}", unpriced,
+            output.name(row["provider"]), output.name(row["model"]), f"{row['calls']:,}", unpriced,
             formatting.exact(row["before_usd"]), Text(formatting.exact(row["after_usd"]), "bold"),
         )  # fmt: skip
     return Group(table, Text(f"{said}, from {formatting.exact(before)} to {formatting.exact(after)}"))

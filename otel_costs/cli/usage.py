@@ -56,7 +56,7 @@ def _tables(found: Row) -> RenderableType:
 
 def _heading(found: Row) -> Text:
     total = found["total"]
-    text = output.text("All users" if found["user"] is None else f"User {found['user']}", "bold")
+    text = output.line("All users" if found["user"] is None else f"User {found['user']}", "bold")
     parts = [formatting.period(found["since"], found["until"]), formatting.many(total["call_count"], "call")]
     for part in parts:
         text.append(" · ", "dim").append(part)
@@ -76,7 +76,7 @@ def _kinds(kinds: Sequence[Row]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in kinds:
         table.add_row(
-            output.text(row["kind"] or "(none)"), f"{row['session_count']:,}", f"{row['sessions_per_day']:,g}",
+            output.line(row["kind"] or "(none)"), f"{row['session_count']:,}", f"{row['sessions_per_day']:,g}",
             f"{row['unpriced_sessions']:,}", formatting.exact(row["cost_usd"]),
             *(formatting.usd(row[name]) for name in ("mean_usd", "p50_usd", "p95_usd")),
         )  # fmt: skip
@@ -89,7 +89,7 @@ def _days(days: Sequence[Row]) -> Table:
     table = output.table("Sessions")
     table.add_column("day", no_wrap=True)
     for kind in kinds:
-        table.add_column(output.text(kind or "(none)"), justify="right", overflow="fold")
+        table.add_column(output.line(kind or "(none)"), justify="right", overflow="fold")
     for day in dict.fromkeys(row["day"] for row in days):
         table.add_row(day, *(f"{counts.get((day, kind), 0):,}" for kind in kinds))
     return table

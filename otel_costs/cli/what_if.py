@@ -105,7 +105,7 @@ def _heading(found: Row) -> Text:
     parts = [formatting.period(found["since"], found["until"])] if session is None else []
     parts += [formatting.many(found["recorded"]["call_count"], "call")]
     parts += [f"prices of {formatting.moment(at)} UTC" if at else "prices of the time of each call"]
-    text = output.text("All calls" if session is None else f"Session {session}", "bold")
+    text = output.line("All calls" if session is None else f"Session {session}", "bold")
     for part in parts:
         text.append(" · ", "dim").append(part)
     return text
@@ -122,7 +122,7 @@ def _totals(found: Row) -> Table:
     table.add_row("as recorded", f"{recorded['call_count']:,}", "", unpriced, Text(cost, "bold"), "", "")
     for one in found["alternatives"]:
         table.add_row(
-            output.text(one["label"]),
+            output.line(one["label"]),
             f"{one['priced_calls']:,}",
             f"{one['kept_calls']:,}",
             f"{one['not_priced_calls']:,}",
@@ -143,7 +143,7 @@ def _lines(found: Row) -> Table:
     listed += [(one["label"], one["lines"]) for one in found["alternatives"]]
     for name, lines in listed:
         for number, line in enumerate(lines):
-            table.add_row(output.text("" if number else name), output.text(line["model"]), *_of_line(line))
+            table.add_row(output.line("" if number else name), output.line(line["model"]), *_of_line(line))
         table.add_section()
     return table
 
@@ -162,7 +162,7 @@ def _differences(alternatives: Sequence[Row]) -> Table:
     table = output.table("What differs")
     table.add_column("unit", overflow="fold")
     for one in alternatives:
-        table.add_column(output.text(one["label"]), justify="right", overflow="fold")
+        table.add_column(output.line(one["label"]), justify="right", overflow="fold")
     changes = [{row["unit"]: row["difference_usd"] for row in one["differences"]} for one in alternatives]
     for unit in dict.fromkeys(unit for change in changes for unit in change):
         cells = [_signed(change[unit]) if unit in change else "" for change in changes]

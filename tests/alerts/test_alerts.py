@@ -611,6 +611,36 @@ def test_a_share_is_told_with_all_its_digits(share: str, said: str) -> None:
     assert percent(Decimal(share)) == said
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<!channel>",
+        "<!here|x>",
+        "<@U123>",
+        "<#C12>",
+        "<@&7>",
+        "@everyone",
+        "x@HERE!",
+        "@channel",
+        "@all",
+        "<!subteam^S1>",
+    ],
+)
+def test_a_name_calls_nobody(receiver: Receiver, name: str) -> None:
+    """What services take for a call to everybody is told as it is written, and is none."""
+    assert Receivers({"hook": receiver.url}).send("hook", f"session {name} is dear", ended=False)
+    (got,) = receiver.got
+    assert name not in got
+    assert got.replace("\u200b", "") == f"session {name} is dear"
+
+
+@pytest.mark.parametrize("name", ["ada@example.com", "a < b", "<b>", "user@hereford.example", "@allen"])
+def test_other_names_stay_as_they_are(receiver: Receiver, name: str) -> None:
+    """So that they can be copied."""
+    Receivers({"hook": receiver.url}).send("hook", name, ended=False)
+    assert receiver.got == [name]
+
+
 @pytest.mark.parametrize("path", ["302", "307"])
 def test_a_receiver_that_sends_elsewhere_has_not_taken_it(receiver: Receiver, path: str) -> None:
     """A message does not go along, and the page that it leads to is none that takes messages."""

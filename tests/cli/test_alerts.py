@@ -6,6 +6,9 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+from otel_costs.alerts.state import Event, State
+from otel_costs.store import connect
+
 from .support import DAY, run
 
 RULES = """\
@@ -41,3 +44,33 @@ def test_a_dry_run_shows_every_rule(url: str, tmp_path: Path) -> None:
         )
     )
     assert [row["rule"] for row in rows] == ["day_total", "budgets"]
+
+
+def test_a_silence_of_what_nobody_knows_is_said(url: str) -> None:
+    """A name that is misspelt silences nothing."""
+    client = connect(url)
+    try:
+        state = State(client)
+        event = Event("dear", "s1", "it is dear", DAY)
+        state.write(event)
+        state.put_rule("page", "when: new_model")
+    finally:
+        client.close()
+    for known in ("dear", event.id, "page", ""):
+        said = run("alerts", "silence", *filter(None, [known]), "--hours", "1", url=url)
+        assert (said.exit_code, said.stderr) == (0, "")
+    said = run("alerts", "silence", "daer", url=url)
+    assert "no rule and no event daer" in said.stderr
+    assert said.stdout.startswith("daer silenced until")
+
+
+def test_a_name_of_a_rule_is_one_line(url: str) -> None:
+    """Whatever is in it."""
+    client = connect(url)
+    try:
+        State(client).write(Event("a\nb", "s1", "it is\ndear", DAY))
+    finally:
+        client.close()
+    (line,) = [line for line in run("alerts", "list", url=url).stdout.splitlines() if "a␊b" in line]
+
+    assert "it is␊dear" in line

@@ -179,6 +179,31 @@ def test_azure_needs_a_scope(run: Run) -> None:
     assert reports.asked == []
 
 
+@pytest.mark.parametrize(
+    "projects",
+    [
+        ["subscriptions/abc"] * 2,
+        ["/subscriptions/abc/", "subscriptions/ABC"],
+        ["subscriptions/abc", "/subscriptions/abc"],
+    ],
+)
+def test_a_scope_that_is_given_twice(run: Run, projects: list[str]) -> None:
+    """Is asked once, however it is written."""
+    reports, ask = run("azure", lambda _: {"value": [detail("2026-09-01", "gpt 4o Inp glbl Tokens", "1", "1K", "1")]})
+    assert sum(ask(replace(DAYS, projects=projects)).costs.values()) == 1
+    assert len(reports.asked) == 1
+
+
+def test_a_scope_within_another(run: Run) -> None:
+    """Would be billed twice."""
+    reports, ask = run("azure", lambda _: {"value": []})
+    for inner in ("subscriptions/abc/resourceGroups/x", "/Subscriptions/ABC/resourceGroups/x"):
+        with pytest.raises(ProviderError, match="give one of both"):
+            ask(replace(DAYS, projects=[inner, "subscriptions/abc"]))
+    assert reports.asked == []
+    ask(replace(DAYS, projects=["subscriptions/abc", "subscriptions/abcd/resourceGroups/x"]))
+
+
 def test_elevenlabs(run: Run) -> None:
     """Credits and characters by day and model, from two answers; money is not told."""
     days = [int(DAY.timestamp()) * 1000, int((DAY + timedelta(days=1)).timestamp()) * 1000]
@@ -235,6 +260,8 @@ def test_deepgram(run: Run) -> None:
         "/v1/projects/p-1/usage/breakdown",
         "/v1/projects/p-1/billing/breakdown",
     ]
+    ask(replace(DAYS, projects=["p-1", "p-1"]))
+    assert len(reports.asked) == 4
     with pytest.raises(ProviderError, match="letters, digits"):
         ask(replace(DAYS, projects=["../../x"]))
 

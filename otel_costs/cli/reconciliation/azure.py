@@ -7,9 +7,10 @@ others read them from the retail price list (`gpt 4o 0806 cached Inp glbl Tokens
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from typing import Any, Final
 
 from otel_costs.cli.reconciliation.files import Columns
@@ -100,10 +101,8 @@ def reported(source: Source, question: Question) -> Reported:
         "endDate": f"{last:%Y-%m-%d}",
     }
     report = Report(question)
-    for scope in question.projects:
-        if not _SCOPE.fullmatch(scope) or ".." in scope:
-            raise ProviderError("a scope is a path such as subscriptions/ID")
-        path = f"{scope.strip('/')}/providers/Microsoft.Consumption/usageDetails"
+    for scope in _scopes(question.projects):
+        path = f"{scope}/providers/Microsoft.Consumption/usageDetails"
         try:
             for page in source.linked_pages(path, asked):
                 with shaped(source.host, path):
@@ -111,6 +110,17 @@ def reported(source: Source, question: Question) -> Reported:
         except StatusError as error:
             raise refused(error, TERMS, source.host, path) from None
     return report.whole()
+
+
+def _scopes(given: Sequence[str]) -> list[str]:
+    """Return the scopes, each once. Raises ProviderError for what is none, and for one that is within another."""
+    if not all(_SCOPE.fullmatch(scope) and ".." not in scope for scope in given):
+        raise ProviderError("a scope is a path such as subscriptions/ID")
+    found = list({scope.strip("/").lower(): scope.strip("/") for scope in given}.values())
+    for outer, inner in permutations(found, 2):
+        if inner.lower().startswith(f"{outer.lower()}/"):
+            raise ProviderError(f"the costs of {inner} are in those of {outer}: give one of both")
+    return found
 
 
 def lines(row: Mapping[str, Any]) -> Iterator[Line]:

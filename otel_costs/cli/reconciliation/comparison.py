@@ -284,7 +284,7 @@ class _Costs:
         credits_usd = self._reported.credits.get(day, Decimal())
         items = tuple(replace(item, cause=self._item_cause(day, item, unpriced)) for item in pairs)
         state = self._state(day, billed, recorded, credits_usd, items)
-        if foreign:
+        if any(foreign.values()):
             state = ANOTHER_CURRENCY
         return DayCosts(day, state, billed, recorded, sum(unpriced.values()), items, credits_usd, foreign)
 

@@ -83,6 +83,11 @@ class Question:
     api_keys: Sequence[str] = ()
     rates: Mapping[str, Decimal] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Ask for each project and key once: what is asked for twice would be billed twice."""
+        for name in ("projects", "api_keys"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+
     def has(self, day: date) -> bool:
         """Return whether a day is asked for."""
         return self.since.date() <= day < self.until.date()

@@ -102,7 +102,7 @@ def _usage_table(rows: Sequence[ModelUsage]) -> Table:
         name = row.model or "(none)"
         if row.recorded_as:
             name += f" (recorded as {', '.join(other or '(none)' for other in row.recorded_as)})"
-        head: list[str | Text] = [f"{row.day}", output.text(name)]
+        head: list[str | Text] = [f"{row.day}", output.line(name)]
         for figure in _shown(row):
             state = _state(row.state) if head[0] else Text()
             table.add_row(*head, _UNITS.get(figure.unit) or label(figure.unit), *_numbers(figure), state)
@@ -138,7 +138,7 @@ def _costs_table(rows: Sequence[DayCosts]) -> Table:
         for currency, amount in row.foreign.items():
             table.add_row("", output.text(f"in {currency}"), money(amount), "", "", "")
         for item in row.items if row.state != states.AGREES else ():
-            table.add_row("", output.text(item.name or "(none)"), *_dollars(item), "")
+            table.add_row("", output.line(item.name or "(none)"), *_dollars(item), "")
     return table
 
 
