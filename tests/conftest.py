@@ -41,6 +41,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    selection.leave_some(items)
     config.stash[selection.COLLECTED] = selection.Collected(items)
     if not config.getoption("long"):
         config.hook.pytest_deselected(items=[item for item in items if selection.is_long(item)])

@@ -64,6 +64,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 WAYS = [f"{way} {kind}" for kind in KINDS for way in (*LIBRARIES, "gRPC")]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["whole", "stream"])
 def test_a_call(name: str, way: str, found: dict[str, Any]) -> None:

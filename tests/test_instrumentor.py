@@ -120,6 +120,7 @@ BROKEN: list[tuple[Any, str, str]] = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(("module", "name", "what"), BROKEN, ids=[what for *_, what in BROKEN])
 def test_whatever_is_broken_the_application_runs(
     module: Any,

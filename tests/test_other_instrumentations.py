@@ -152,6 +152,7 @@ STARTED = [(name, other) for name, others in OTHERS.items() for other in others 
 STARTED = list({other: (name, other) for name, other in STARTED}.values())
 
 
+@pytest.mark.some(1)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("ours", ["first", "last"])
 @pytest.mark.parametrize(

@@ -51,10 +51,10 @@ def test_every_module_has_a_test_that_is_not_long(request: pytest.FixtureRequest
 
 
 def test_a_property_is_tried_more_often_in_a_long_run(request: pytest.FixtureRequest) -> None:
-    """A fifth of the examples, always the same ones, or all that it asks for."""
+    """A tenth of the examples, always the same ones, or all that it asks for."""
     is_long = request.config.getoption("long")
-    assert settings().max_examples == (EXAMPLES if is_long else EXAMPLES / 5)
-    assert examples(150).max_examples == (150 if is_long else 30)
+    assert settings().max_examples == (EXAMPLES if is_long else EXAMPLES / 10)
+    assert examples(150).max_examples == (150 if is_long else 15)
     assert settings().derandomize or is_long
 
 

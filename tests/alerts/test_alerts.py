@@ -117,6 +117,7 @@ SCENARIOS: list[tuple[Rule, Records, Records]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize(("rule", "fires", "stays"), SCENARIOS)
 def test_a_rule_fires_once_and_only_where_it_should(
     store: Store, receiver: Receiver, rule: Rule, fires: Records, stays: Records
@@ -197,6 +198,7 @@ def of_bill(theirs: str, ours: str, unit: str = "day_usd", cause: str = "billed_
     return Difference(YESTERDAY, "" if unit == "day_usd" else "gpt-4o", unit, there, here, there - here, cause)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("rule", "fires", "stays"),
     [

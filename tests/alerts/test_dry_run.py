@@ -141,6 +141,7 @@ SCENARIOS: list[tuple[Rule, Fill, Fill, timedelta | None]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("rule", "fires", "stays", "lasts"), SCENARIOS)
 def test_every_kind_of_rule_tells_its_past(
     store: Store, rule: Rule, fires: Fill, stays: Fill, lasts: timedelta | None
@@ -180,6 +181,7 @@ def test_what_is_reached_just_before_a_day_ends_is_told(store: Store, rule: Rule
     assert (event.began_at, event.ended_at is None) == (ends - timedelta(milliseconds=1), False)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("rule", "fill"),
     [

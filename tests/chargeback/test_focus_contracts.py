@@ -122,6 +122,7 @@ def test_a_part_that_the_contract_alone_prices(store: Store) -> None:
     assert by_unit(rows, "ContractedCost") == {"Input tokens": Decimal("1.5"), "Cache read tokens": Decimal("0.125")}
 
 
+@pytest.mark.long
 def test_equal_sums_of_other_parts(store: Store) -> None:
     """A contract that takes from one unit what it adds to another has the list's sum, and not its parts."""
     in_force(OWN % ('output_tokens: {amount: "5", per: 1000000}, input_tokens', "3"))
@@ -175,6 +176,7 @@ def purchases(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["ChargeCategory"] == "Purchase"]
 
 
+@pytest.mark.long
 def test_a_late_call_of_a_settled_hour(store: Store) -> None:
     """Changes nothing of what is paid for the hours; until it is settled too, the purchase is marked."""
     in_force(EURO, RESERVED)
@@ -192,6 +194,7 @@ def test_a_late_call_of_a_settled_hour(store: Store) -> None:
     assert sum(row["BilledCost"] for row in rows) == sum(row["EffectiveCost"] for row in rows)
 
 
+@pytest.mark.long
 def test_hours_that_are_not_settled(store: Store) -> None:
     """What their calls cost so far is what is paid, as an estimate, beside the hours that are settled."""
     in_force(EURO, RESERVED)
@@ -207,6 +210,7 @@ def test_hours_that_are_not_settled(store: Store) -> None:
     assert sum(row["BilledCost"] for row in rows) == sum(row["EffectiveCost"] for row in rows)
 
 
+@pytest.mark.long
 def test_only_some_calls(store: Store) -> None:
     """Of a user's calls the purchase is what they cost: nobody's hours are the user's."""
     in_force(EURO, RESERVED)
@@ -216,6 +220,7 @@ def test_only_some_calls(store: Store) -> None:
     assert (bought["BilledCost"], bought["PricingCurrencyListUnitPrice"], bought["x_CostStatus"]) == (5, 4, None)
 
 
+@pytest.mark.long
 def test_a_time_that_ends_within_an_hour(store: Store) -> None:
     """Of an hour whose calls are only partly meant the purchase is what those cost, and what nobody used."""
     in_force(EURO, RESERVED)

@@ -106,6 +106,7 @@ def test_a_part_of_a_month_is_split_as_the_month(filled: Store, tmp_path: Path) 
         }
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("split", "expected"),
     [

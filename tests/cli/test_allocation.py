@@ -67,6 +67,7 @@ def test_a_report_by_a_tag(url: str, path: str) -> None:
     assert sum(Decimal(row["total_usd"]) for row in found["costs"]) == Decimal(found["total"]["cost_usd"])
 
 
+@pytest.mark.long
 def test_two_teams_beside_each_other(url: str, path: str) -> None:
     """`compare`, `usage`, and what calls would have cost, mean tags as they are assigned: what is a team's own."""
     rules = ("--allocation", path, "--format", "json")

@@ -60,6 +60,7 @@ def test_what_a_budget_may_be_of_and_how_it_is_meant(url: str) -> None:
     assert (refused.exit_code, "give NAME=VALUE" in refused.stderr) == (2, True)
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(
     ("written", "usd"),
     [

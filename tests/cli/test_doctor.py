@@ -72,6 +72,7 @@ def said(found: list[dict[str, str]], state: str) -> str:
     return "\n".join(f"{one['said']} {one['next_step']}" for one in found if one["state"] == state)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("protocol", [HTTP, GRPC])
 def test_a_stack_that_is_well(stack: Stack, protocol: str) -> None:
     """Over either protocol the real stack takes the request, all checks are made, and the exit code is 0."""
@@ -169,6 +170,7 @@ def test_a_token_that_is_missing(tmp_path: Path) -> None:
         assert "s3cret" not in told
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
 def test_no_finding_has_a_secret(closed: str, form: str) -> None:
     """Neither passwords nor tokens of the variables are told, wherever they stand."""

@@ -329,6 +329,7 @@ def test_any_call_ends_in_one_line(closed: int, command: str, given_: list[str])
         one_line(said)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     "moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0001-01-01", "1969-12-31"]
 )

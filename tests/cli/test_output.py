@@ -63,6 +63,7 @@ def test_csv_is_exact(store: str) -> None:
     assert rows[0]["content"] == text
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1"])
 def test_csv_has_no_formulas(store: str, text: str) -> None:
     """What a spreadsheet would run is a text, as in the API's CSV."""
@@ -72,6 +73,7 @@ def test_csv_has_no_formulas(store: str, text: str) -> None:
     assert row["content"] == f"'{text}"
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_tables_work_in_a_pipe_of_any_encoding(store: str, encoding: str) -> None:
     """A pipe that speaks no UTF-8 gets question marks, not a traceback; nothing is on standard error."""
@@ -122,6 +124,7 @@ def test_what_is_piped_is_whole(long: str) -> None:
     assert ("Where is my order? " * 10).strip() in shown
 
 
+@pytest.mark.long
 def test_a_narrow_terminal_keeps_names_and_costs(long: str) -> None:
     """At 40 columns the id and the cost are there, whole, and what has no room is left out."""
     narrow = {"COLUMNS": "40"}

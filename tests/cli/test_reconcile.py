@@ -419,6 +419,7 @@ def test_a_refusal_that_stays(case: Case, status: int, said: str) -> None:
     assert len(case.organization.requests) == 5
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(
     "body",
     [

@@ -97,6 +97,7 @@ def by(*arguments: str, url: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -183,6 +184,7 @@ def test_a_time_zone_that_is_none(url: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert "OTEL_COSTS_TZ: 'Mars/Base' is no time zone" in said.stderr
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize(
     ("period", "calls"),
     [

@@ -70,6 +70,7 @@ def test_reprice(store: str, file: str) -> None:
     assert json.loads(run("session", "house", "--format", "json", url=store).stdout)["cost_usd"] == "0.009000"
 
 
+@pytest.mark.long
 def test_reprice_as_csv(url: str) -> None:
     """A row per provider and model; what costs what it cost is not among them."""
     said = run("reprice", "--session", "parcel", "--format", "csv", url=url)

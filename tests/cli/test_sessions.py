@@ -420,6 +420,7 @@ def test_search_in_a_session_of_a_role_or_a_scenario(url: str) -> None:
         assert found("zebra", *how, "--scenario", "claims", "--role", "assistant", url=url) == []
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -43,6 +43,7 @@ def test_as_json_and_csv(url: str) -> None:
     assert sum(Decimal(row["amount_usd"]) for row in of_mini) == mini
 
 
+@pytest.mark.long
 def test_a_period_with_filters(url: str) -> None:
     """Of a user, a tag, a model; speech stays what it is, and a call without a price is named."""
     found = run("price", "--from", "30d", "--model", "gpt-4o-mini", "--format", "json", url=url)

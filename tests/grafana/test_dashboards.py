@@ -89,6 +89,7 @@ def full(store: Store) -> Store:
     return store
 
 
+@pytest.mark.some(20)
 @pytest.mark.parametrize(("dashboard", "panel"), PANELS)
 @pytest.mark.parametrize("chosen", [EVERYTHING, ONE], ids=["all", "chosen"])
 def test_panel(full: Store, dashboard: dict[str, Any], panel: dict[str, Any], chosen: dict[str, list[str]]) -> None:
@@ -155,6 +156,7 @@ def test_every_panel_says_what_it_shows() -> None:
                 assert "sum" not in one["options"].get("legend", {}).get("calcs", [])
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_variable(full: Store, variable: dict[str, Any]) -> None:
     """Its values are found, the empty one left out."""
@@ -164,6 +166,7 @@ def test_variable(full: Store, variable: dict[str, Any]) -> None:
     assert "" not in values
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("uid", "rows"),
     [

@@ -124,6 +124,7 @@ def test_other_machines_need_a_token(stack: Stack) -> None:
             pass
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_with_a_token_other_machines_may_come(tmp_path: Path, host: str) -> None:
     """Bound to all addresses it answers by any name, to who brings the token."""
@@ -148,6 +149,7 @@ def test_loopback_has_two_versions(tmp_path: Path) -> None:
         assert ask(stack.http_url, "SELECT count() AS c FROM calls") == [{"c": 1}]
 
 
+@pytest.mark.long
 def test_every_port_wants_the_token(guarded: Stack) -> None:
     """Without it, or with another, there is no reading and no storing; a health check is free."""
     basic = base64.b64encode(b"default:wrong").decode()

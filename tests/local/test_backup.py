@@ -239,6 +239,7 @@ def test_a_snapshot_is_for_who_may_speak_to_the_port(serve: Callable[..., Served
     assert send(f"{served.http_url}/snapshot", headers={"Authorization": "Bearer a-token-of-some-length"}).status == 405
 
 
+@pytest.mark.long
 def test_snapshots_of_killed_programs_are_gone_after_a_start(serve: Callable[..., Served], tmp_path: Path) -> None:
     served = serve(tmp_path / "data")
     served.wait_until_ready()
@@ -249,6 +250,7 @@ def test_snapshots_of_killed_programs_are_gone_after_a_start(serve: Callable[...
     assert not ask(served.http_url, "select name from system.databases where startsWith(name, 'otel_costs_')")
 
 
+@pytest.mark.long
 def test_an_insert_that_does_not_end_holds_nothing_up(serve: Callable[..., Served]) -> None:
     """A snapshot waits for what a SELECT inserts, too, and gives up: records are stored meanwhile, and after it."""
     served = serve()

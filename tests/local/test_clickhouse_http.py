@@ -123,6 +123,7 @@ def test_bad_data_is_refused_whole(stack: Stack, table: str) -> None:
     assert ask(stack.http_url, f"SELECT count() AS c FROM {table}")[0]["c"] == 0
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("compress", [False, True, "lz4", "zstd", "gzip"])
 def test_clickhouse_connect(stack: Stack, table: str, compress: bool | str) -> None:
     """The driver that our own commands use reads and writes, in all its compressions, and gets exact errors."""
@@ -150,6 +151,7 @@ def go_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built(GO_PROGRAM, tmp_path_factory.mktemp("go"), untested)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("compression", ["none", "lz4", "zstd", "gzip", "deflate"])
 def test_clickhouse_go(stack: Stack, go_program: Path, compression: str) -> None:
@@ -190,6 +192,7 @@ def test_sessions_are_served_from_their_definitions(stack: Stack) -> None:
     assert json.loads(curl(f"{stack.http_url}/sessions/{session}").body)["cost"]["cost_usd"] == "0.023500"
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     "session", ["a/b c", 'it\'s "so"', "new\nline\ttab", "back\\slash\\n", "nul\0é%2F", "$(id)`;--"]
 )

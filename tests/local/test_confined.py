@@ -64,6 +64,7 @@ def test_the_corpus_is_large() -> None:
     assert sum(map(len, ORDINARY.values())) >= 300
 
 
+@pytest.mark.long
 def test_the_check_of_statements_holds_alone(
     serve: Callable[..., Served], outside: Outside, request: pytest.FixtureRequest
 ) -> None:
@@ -77,6 +78,7 @@ def test_the_check_of_statements_holds_alone(
             assert answer.status in (400, 403, 404), (line, answer.text)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Landlock and seccomp are Linux's")
 def test_the_operating_system_holds_alone(serve: Callable[..., Served], outside: Outside) -> None:
     """What the check of statements lets pass by mistake reaches nothing."""
@@ -102,6 +104,7 @@ def ordinary(stack: Stack) -> Iterator[Stack]:
     send(stack.http_url, b"DROP TABLE ordinary")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("kind", ORDINARY)
 def test_no_ordinary_statement_is_refused(ordinary: Stack, kind: str) -> None:
     """What people and programs ask a ClickHouse is answered."""
@@ -110,6 +113,7 @@ def test_no_ordinary_statement_is_refused(ordinary: Stack, kind: str) -> None:
         assert answer.status == 200, (line, answer.text)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("chosen", [EVERYTHING, ONE], ids=["everything", "one"])
 def test_grafana_is_answered(stack: Stack, chosen: dict[str, list[str]]) -> None:
     """Every panel, variable and alert, as Grafana sends it."""

@@ -41,6 +41,7 @@ def many() -> Iterator[ExitStack]:
         yield connections
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("half", HALVES)
 def test_half_sent_requests_take_no_places(stack: Stack, many: ExitStack, half: str) -> None:
     """With more of them on both HTTP ports than connections are had, a whole request is answered on each."""
@@ -68,6 +69,7 @@ def test_how_long_a_half_is_waited_for() -> None:
     assert (http_server.HEAD_S, body.PAUSE_S) == (10, 20)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("half", HALVES)
 def test_a_half_sent_request_ends(impatient: str, half: str) -> None:
     """Whoever does not go on is answered, or not, and the connection is closed."""

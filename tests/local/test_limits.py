@@ -116,6 +116,7 @@ def test_limits_reach_the_engine(stack: Stack) -> None:
     assert small == ["1000000"] * 3
 
 
+@pytest.mark.some(11)
 @pytest.mark.parametrize("name", sorted(limits.OWN - {"max_execution_time"}))
 @pytest.mark.parametrize("value", ["0", "999999999999999", "'999999999999999'", "-1", "1e30", "'many'"])
 def test_sql_gives_itself_no_more(stack: Stack, name: str, value: str) -> None:
@@ -179,6 +180,7 @@ def test_who_is_gone_is_not_worked_for(stack: Stack) -> None:
         pass
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("way", ["url", "body", "both"])
 def test_only_post_writes(stack: Stack, method: str, way: str) -> None:

@@ -231,6 +231,7 @@ def test_other_paths_and_methods(stack: Stack) -> None:
     assert send(f"{stack.otlp_http_url}/v1/profiles", b"", PROTOBUF).status == 404
 
 
+@pytest.mark.long
 def test_a_record_can_have_any_time(stack: Stack) -> None:
     """Records of 200 days, of 500 days ago, of 1970 and of the centuries to come are all acknowledged and kept.
 

@@ -82,6 +82,7 @@ def test_price_keys_are_units() -> None:
     assert unit_of("input_furlongs") is unit_of("holographic_mtok") is None
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(
     "at",
     [datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 10, 20, 3, tzinfo=UTC), NOON],
@@ -107,6 +108,7 @@ def test_every_rate_is_theirs(at: datetime, context: dict[str, str]) -> None:
     assert compared > 5_000
 
 
+@pytest.mark.long
 def test_every_name_finds_their_model() -> None:
     """A name is one of the same model here as there, also by a pattern, at a reseller, and with another date."""
     names = [(known.provider, name) for known in base_prices.models() for name in known.names()]

@@ -287,6 +287,7 @@ def said(provider: str, name: str) -> Cost:
     return pricing.price(USAGE, provider=provider, model=name, prices=pricing.current())
 
 
+@pytest.mark.long
 def test_the_whole_table_is_what_calls_cost() -> None:
     """Of each name that has a price, `price` says what a call costs that asks for it, however it is answered.
 

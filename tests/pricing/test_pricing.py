@@ -494,6 +494,7 @@ def test_every_moment_has_one_price(at: datetime, tokens: int) -> None:
         ]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("at", [datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 9, 1, tzinfo=UTC), NOON], ids=str)
 @pytest.mark.parametrize("context", [{}, {"service_tier": "priority"}, {"processing": "batch"}], ids=str)
 def test_text_costs_what_genai_prices_says(at: datetime, context: dict[str, str]) -> None:

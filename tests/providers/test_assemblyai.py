@@ -129,6 +129,7 @@ class TestPromises(Promises):
         pricing.use(None)
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize(
     ("config", "model", "usd", "status"),
     [

@@ -20,7 +20,6 @@ from otel_costs.providers import azure_speech
 from otel_costs.runtime import unfinished
 from tests.support import garbage
 from tests.support.recorded import Recorded, wait_for_records
-from tests.support.selection import some
 from tests.support.speech.azure import AzureSpeech, Phrase
 from tests.support.speech.azure_sdk import Heard, Microphone, Pulled, config, sdk
 
@@ -138,7 +137,8 @@ def expected() -> list[Any]:
         return do_all(service)
 
 
-@pytest.mark.parametrize("place", some(sorted(PLACES), 10))
+@pytest.mark.some(2)
+@pytest.mark.parametrize("place", sorted(PLACES))
 def test_a_bug_leaves_the_result(
     place: str, expected: list[Any], service: AzureSpeech, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,6 +310,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise RuntimeError"])
 def test_process_ends_while_it_listens(end: str, service: AzureSpeech, tmp_path: Path) -> None:
     """A process that ends while it listens leaves a record, and the exit code that it would have had."""

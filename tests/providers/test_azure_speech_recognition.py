@@ -352,6 +352,7 @@ def test_refused(service: AzureSpeech, recorded: Recorded) -> None:
     assert said(call) == {"cost.status": "priced", "cost.reason": "request_refused", "cost.usd": "0"}
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("once", [True, False])
 def test_connection_lost(once: bool, service: AzureSpeech, recorded: Recorded) -> None:
     """A service that closes the socket for good leaves a record with what is known, and says that it did not end."""

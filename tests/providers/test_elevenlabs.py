@@ -69,6 +69,7 @@ class TestPromises(Promises, Retries):
     pass
 
 
+@pytest.mark.some(11)
 @pytest.mark.parametrize(
     ("model", "cost", "usd"),
     [

@@ -46,6 +46,7 @@ def test_a_package_that_is_not_there() -> None:
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_package_that_is_imported(vendor: str) -> None:
     """It is its import that patches, whichever comes first; nothing is said of it."""

@@ -70,6 +70,7 @@ def test_streaming_response(
     assert recorded.call[names.COST_USD] == COST
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("way", ["closed", "left", "never_read"])
 def test_stream_left_early(way: str, driver: Driver, provider: Provider, recorded: Recorded) -> None:
     """A stream that is not read to its end is one record, and an estimate."""

@@ -234,6 +234,7 @@ def test_look_that_fails(driver: Driver, recorded: Recorded) -> None:
     assert recorded.spans == []
 
 
+@pytest.mark.some(24)
 @pytest.mark.parametrize(
     ("behind", "status", "error", "is_free"),
     [

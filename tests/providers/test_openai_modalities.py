@@ -24,6 +24,7 @@ def chat(
     driver.run(driver.client.chat.completions.create(model=model, messages=messages, **asked))
 
 
+@pytest.mark.some(7)
 @pytest.mark.parametrize(
     ("model", "message", "messages", "asked", "reason"),
     [

@@ -219,6 +219,7 @@ def container(kind: str, memory: str | None) -> dict[str, Any]:
     return {"type": "code_interpreter", "container": {"type": "auto", **own}}
 
 
+@pytest.mark.some(16)
 @pytest.mark.parametrize(("memory", "fee"), CONTAINERS)
 @pytest.mark.parametrize(("kind", "question"), [("shell", "list the files"), ("code_interpreter", "calculate it")])
 @pytest.mark.parametrize("streamed", [False, True])

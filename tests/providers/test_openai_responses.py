@@ -123,6 +123,7 @@ def test_failed(streamed: bool, driver: Driver, provider: Provider, recorded: Re
     assert usd(call) > 0
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("read", [False, True])
 def test_left_early(read: bool, driver: Driver, provider: Provider, recorded: Recorded) -> None:
     """A stream that is not read to its end is an estimate that says so."""

@@ -100,6 +100,7 @@ ENDINGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("end", ENDINGS)
 def test_left_early(end: Callable[[Driver], None], driver: Driver, provider: Provider, recorded: Recorded) -> None:
     """A stream that is not read to its end leaves one record, an estimate that says why, and one ended span."""
@@ -200,6 +201,7 @@ class ConsumerError(Exception):
     pass
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("managed", [True, False])
 def test_consumers_exception(managed: bool, driver: Driver, provider: Provider, recorded: Recorded) -> None:
     """The consumer's own exception goes on unchanged; in a `with` block, where it ends the stream, its type is kept."""

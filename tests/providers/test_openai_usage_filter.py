@@ -259,6 +259,7 @@ def _all(items: Any) -> Any:
     return items if hasattr(items, "__aiter__") else list(items)
 
 
+@pytest.mark.some(8)
 @pytest.mark.parametrize(
     ("kind", "piece"),
     # Half a megabyte of speech is not cut into single bytes.

@@ -148,6 +148,7 @@ def test_budgets_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int) 
         compare(store, ["too much has changed"])
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
 @pytest.mark.parametrize("ask", [budget_sums.status, lambda client: Store(client).ask(VIEW)], ids=["store", "view"])
 def test_what_is_counted_is_not_read_again(store: Store, ask: Any, zone: str) -> None:

@@ -30,6 +30,7 @@ def breakdown(store: Store) -> dict[str, Decimal]:
     return parts
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("operation", "lines", "expected"),
     [

@@ -125,6 +125,7 @@ def test_no_such_session(filled: Store) -> None:
     assert get(filled, "session", id="none") is None
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", ["it's", "' or 1=1 --", "\\", "a\nb", "{id:String}"])
 def test_whatever_is_asked_for_is_a_value(store: Store, name: str) -> None:
     """An id or a user in a request is never read as SQL."""
@@ -139,6 +140,7 @@ def test_the_command_says_the_same(filled: Store) -> None:
     assert json.loads(as_json(reports.sessions(filled.client))) == get(filled, "sessions")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("cost", "expected"),
     [

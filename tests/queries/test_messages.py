@@ -81,6 +81,7 @@ def test_a_history_that_is_sent_again_is_stored_once(store: Store) -> None:
     assert said(store) == [("user", f"turn {second}") for second in range(5)]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_content_that_becomes_known_later_is_kept(store: Store, seed: int) -> None:
     """A transcript comes after its message: the first time stays, the content is there, in any order, after merges."""
@@ -157,6 +158,7 @@ def test_a_functions_result_is_shown_as_its_call_is(store: Store) -> None:
     assert only(found, "function_name", "arguments") == [("weather", '{"city": "Oslo"}')] * 2
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -92,6 +92,7 @@ def test_over_midnight_and_over_days(store: Store) -> None:
     assert [row["cost_usd"] for row in days] == [Decimal(usd) for usd in ("0.1", "0.01", "0.1", "0.11", "0.01")]
 
 
+@pytest.mark.long
 def test_three_days_late_after_the_session_was_counted(store: Store) -> None:
     """An earlier call that arrives last moves the beginning, and is in the sum."""
     store.insert(call(NOON, cost="0.5"))
@@ -102,6 +103,7 @@ def test_three_days_late_after_the_session_was_counted(store: Store) -> None:
     assert store.one("select start_time from sessions")["start_time"] == NOON - timedelta(days=3, seconds=1)
 
 
+@pytest.mark.long
 def test_delivered_eight_times_between_counts(store: Store) -> None:
     """Copies change no session, whether it was counted already or not."""
     records = [call(at(f"10:00:{second:02}"), cost="0.1") for second in range(3)] + [message(at("10:00:00"), "hi")]
@@ -171,6 +173,7 @@ def test_ids_are_taken_as_they_are(store: Store) -> None:
     ]
 
 
+@pytest.mark.long
 def test_an_empty_count_fills_itself_again(store: Store) -> None:
     """session_totals can be emptied: it only remembers."""
     before = counted(store, [call(session=f"s{n % 3}", cost=f"0.{n + 1}") for n in range(9)])
@@ -180,6 +183,7 @@ def test_an_empty_count_fills_itself_again(store: Store) -> None:
     assert figures(store) == before
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [

@@ -58,6 +58,7 @@ def found(store: Store, **bounds: Any) -> list[int]:
     return sorted(int(row["span_id"], 16) for row in others.spans(store.client, **bounds))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "attributes",
     [
@@ -82,6 +83,7 @@ def test_a_framework_and_its_client_are_one_call(store: Store) -> None:
     assert found(store) == [3, 5]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     "spans",
     [
@@ -128,6 +130,7 @@ def test_ours_alone(store: Store) -> None:
     assert found(store) == []
 
 
+@pytest.mark.long
 def test_bounds_and_user(store: Store) -> None:
     """The range that is asked for, its end left out; of a user, what says so."""
     hour = timedelta(hours=1)

@@ -104,6 +104,7 @@ class TestEnds:
         assert ended(source, tmp_path, provider, collector, by=signal.SIGTERM).code == 7
         assert_complete(collector.calls(), 2)
 
+    @pytest.mark.long
     def test_a_signal_that_interrupts_us_loses_nothing(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -129,6 +130,7 @@ class TestEnds:
         assert ended(source, tmp_path, provider, collector).code == -signal.SIGTERM
         assert_complete(collector.calls(), 3)
 
+    @pytest.mark.long
     def test_a_second_signal_does_not_cut_the_first_one_short(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -144,6 +146,7 @@ class TestEnds:
             assert program.ended().code == -signal.SIGTERM
         assert_complete(collector.calls(), 1)
 
+    @pytest.mark.long
     @pytest.mark.parametrize("hangs", [False, long(True)], ids=["working", "hanging"])
     def test_providers_that_are_set_later_are_flushed(
         self, hangs: bool, provider: Provider, collector: Collector, tmp_path: Path
@@ -317,6 +320,7 @@ class TestServers:
             assert program.ended().code == 0
         assert_complete(collector.calls(), 40)
 
+    @pytest.mark.long
     def test_a_signal_that_is_given_back_to_its_default(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -408,6 +412,7 @@ class TestChildren:
         assert len({call["otel_costs.process.id"] for call in calls}) >= 9
         assert len(collector.spans) == 23
 
+    @pytest.mark.long
     def test_case_39_greenlets_keep_their_sessions(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -450,6 +455,7 @@ class TestCollectorsThatFail:
         assert found.code == (-signal.SIGTERM if end == "SIGTERM" else 0)
         assert found.err.count("the ledger records of 1 of 1 calls of this process are lost") == 1
 
+    @pytest.mark.long
     @pytest.mark.parametrize("end", ["", long("signal.pause()")], ids=["normal", "SIGTERM"])
     def test_what_a_collector_refuses_is_counted(
         self, end: str, provider: Provider, collector: Collector, tmp_path: Path
@@ -507,6 +513,7 @@ class TestCollectorsThatFail:
             with Program(CLIENT + "ask()", tmp_path, environment) as program:
                 assert program.ended(BOUND_S).code == 0
 
+    @pytest.mark.long
     def test_collectors_that_hang_do_not_cost_another_one_its_records(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:

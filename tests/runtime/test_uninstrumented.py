@@ -81,6 +81,7 @@ def run(*programs: str) -> str:
     return ran.stderr
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", SAID)
 def test_said_once(name: str) -> None:
     """Whatever is used first, and however often: one line, with what is lost and the two ways to start."""
@@ -97,6 +98,7 @@ def test_a_budget_is_said_before_it_is_needed() -> None:
     assert "limits nothing" in run(SAID["a budget"][0]).partition("begun")[0]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", SILENT)
 def test_no_false_alarm(name: str) -> None:
     """Who instruments later, took it back, switched us off, or has everything kept, is told nothing."""

@@ -155,6 +155,7 @@ def test_a_budget_that_is_taken_away_or_changed(told: Teller) -> None:
     assert otel_costs.check_budget(user="amy") is None
 
 
+@pytest.mark.long
 def test_a_forked_process_asks_for_itself(told: Teller) -> None:
     """The calls of its parent are counted by that."""
     told.set("user/day/kid", "3")

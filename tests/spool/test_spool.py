@@ -528,6 +528,7 @@ with otel_costs.session("killed") as session:
             seqs = [call["otel_costs.call.seq"] for call in collector.calls(session="killed")]
         assert sorted(seqs) == list(range(1, 21))
 
+    @pytest.mark.long
     def test_forked_children_have_folders_of_their_own(self, provider: Provider, tmp_path: Path) -> None:
         """Parent and children write and send at the same time: all is there once."""
         source = f"""

@@ -188,6 +188,7 @@ drawn = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(parent=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn)
 def test_nothing_that_would_cost_more(store: Store, calls: list[dict[str, Any]]) -> None:

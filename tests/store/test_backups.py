@@ -33,7 +33,7 @@ from tests.queries.conftest import emptied
 from tests.queries.engine import beside, stop_counts
 from tests.queries.ledger import LogRow, Store, at, call, job, message
 from tests.store import schemas
-from tests.support.selection import long, some
+from tests.support.selection import long
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -308,6 +308,7 @@ ODD: list[dict[str, Any]] = [
 """What a manifest may say instead of what it said."""
 
 
+@pytest.mark.long
 def test_an_odd_manifest_blocks_nothing(filled: Store, ready: "Client", tmp_path: Path) -> None:
     """Whatever it says, its checksum right: it is named, no file but its own goes for it, and the others are used."""
     folder = Folder(tmp_path / "kept", make=True)
@@ -344,6 +345,7 @@ def test_a_block_has_an_end(tmp_path: Path) -> None:
     assert [len(block) for block in folder.blocks(part)] == [tables.MOST_BLOCK_BYTES]
 
 
+@pytest.mark.long
 def test_rows_of_other_sizes_are_read_in_smaller_blocks(
     filled: Store, ready: "Client", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,6 +392,7 @@ def _cut_restore(target: "Client", folder: Folder, place: str, *, is_noted: bool
             restore.restore(target, folder, None)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("place", "is_noted"),
     [("part", True), long("staged", True), long("upgraded", True), long("handed over", False), ("calls", True)],
@@ -403,6 +406,7 @@ def test_a_restore_that_was_cut_is_run_again(kept: Kept, ready: "Client", place:
     assert _answers(ready) == kept.answers
 
 
+@pytest.mark.long
 def test_parts_with_the_same_rows_are_all_kept(
     filled: Store, ready: "Client", target: "Client", tmp_path: Path
 ) -> None:
@@ -475,6 +479,7 @@ def test_every_table_that_names_somebody_is_tried() -> None:
     assert ALONE.keys() == erase.ERASED.keys() - {*schema.COUNTS, "otel_traces_trace_id_ts"}
 
 
+@pytest.mark.long
 def test_who_is_in_one_table_alone_is_erased_again(store: Store, ready: "Client", tmp_path: Path) -> None:
     """Whatever names somebody: a budget, an event, a record that no call was made of."""
     for table, row in ALONE.items():
@@ -489,6 +494,7 @@ def test_who_is_in_one_table_alone_is_erased_again(store: Store, ready: "Client"
     assert {table: ready.command(f"select count() from {table}") for table in ALONE} == dict.fromkeys(ALONE, 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cut_after", [long("messages"), "calls", long("upgraded")])
 def test_who_is_erased_after_a_restore_was_cut_stays_so(kept: Kept, ready: "Client", cut_after: str) -> None:
     """However far it was: what it had staged is without them when it is finished."""
@@ -519,6 +525,7 @@ def test_content_that_is_over_its_days_does_not_come_back(store: Store, ready: "
     assert rows == [("0", ""), ("1", "old words")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["restore", long("move")])
 def test_a_store_in_use_keeps_things_as_long_as_it_says(
     store: Store, target: "Client", tmp_path: Path, how: str
@@ -541,6 +548,7 @@ def test_a_store_in_use_keeps_things_as_long_as_it_says(
     assert schema.retention_of(target).content_days == 7
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("cut_after", ["upgraded", long("messages"), "calls"])
 def test_days_that_are_changed_after_a_restore_was_cut_hold(
     store: Store, target: "Client", tmp_path: Path, cut_after: str
@@ -569,6 +577,7 @@ def test_days_that_are_changed_after_a_restore_was_cut_hold(
         assert (messages, sessions) == ([("1", "words")], [("new",)])
 
 
+@pytest.mark.long
 def test_one_restore_at_a_time(store: Store, kept: Kept, ready: "Client") -> None:
     """A second from the same folder would share what the first has staged; one alone may read what it cannot write."""
     folder = kept.folder
@@ -584,6 +593,7 @@ def test_one_restore_at_a_time(store: Store, kept: Kept, ready: "Client") -> Non
         folder.path.chmod(0o700)
 
 
+@pytest.mark.long
 def test_a_cut_restore_does_not_go_on_in_a_store_that_is_in_use_now(
     kept: Kept, ready: "Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -609,6 +619,7 @@ def test_a_cut_restore_does_not_go_on_in_a_store_that_is_in_use_now(
     assert {row["session_id"] for row in reports.sessions(ready)["sessions"]} == {"a", "both", "z"}
 
 
+@pytest.mark.long
 def test_calls_are_handed_over_last(kept: Kept, ready: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read meanwhile has no cost without its session, and counts nothing before all of it is there."""
     folder, note, order = kept.folder, Staging.note, list[str]()
@@ -709,6 +720,7 @@ def test_a_move_brings_everything(filled: Store, target: "Client") -> None:
     assert _answers(target) == _answers(filled.client)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cut_after", [long(1), 4, long(9)])
 def test_a_move_that_was_cut_is_run_again(
     filled: Store, ready: "Client", monkeypatch: pytest.MonkeyPatch, cut_after: int
@@ -732,6 +744,7 @@ def test_a_move_that_was_cut_is_run_again(
     assert _answers(ready) == _answers(filled.client)
 
 
+@pytest.mark.long
 def test_a_move_says_where_the_stores_differ(filled: Store, ready: "Client") -> None:
     """A store that had other calls adds up to more, by table and day."""
     Store(ready).insert(call(at("08:00:00"), user="zoe", session="z", cost="1"))
@@ -782,7 +795,8 @@ class _Server(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-@pytest.mark.parametrize("status", some([301, 302, 303, 307, 308], 2))
+@pytest.mark.some(2)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_the_password_follows_no_redirect(store: Store, status: int) -> None:
     """It is for the store that was named; the snapshot is made by SQL then."""
     name = json.dumps({"database": f"{snapshot.PREFIX}20200101000000_ab"}).encode()

@@ -141,6 +141,7 @@ def moved(source: Store, target: "Client") -> move.Moved:
     return move.move(source.client, target, take)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("table", ["otel_logs", "call_sequences"])
 def test_what_was_sent_and_not_noted_is_not_there_twice(filled: Store, target: "Client", table: str) -> None:
     """A part that had just arrived when the move was cut, and is merged into another one when it is run again."""
@@ -203,6 +204,7 @@ def test_a_move_that_was_cut_anywhere_is_finished(filled: Store, target: "Client
     _cut_anywhere(filled, target, number, CHANGES[number % len(CHANGES)])
 
 
+@pytest.mark.long
 def test_who_was_erased_before_a_move_goes_on_is_not_moved(filled: Store, target: "Client") -> None:
     with cut(target, sent_to("messages")), pytest.raises(Cut):
         moved(filled, target)
@@ -211,6 +213,7 @@ def test_who_was_erased_before_a_move_goes_on_is_not_moved(filled: Store, target
     assert not any(erase.count(target, erase.of_user(target, "ada")).values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "place",
     [
@@ -232,6 +235,7 @@ def test_the_later_of_two_moves_at_once_takes_over(filled: Store, target: "Clien
     assert nothing_is_left(target)
 
 
+@pytest.mark.long
 def test_a_move_from_another_store_is_not_disturbed(filled: Store, target: "Client") -> None:
     """The later one is refused, and says what to do."""
     with cut(target, sent_to("calls")), pytest.raises(Cut):
@@ -246,6 +250,7 @@ def test_a_move_from_another_store_is_not_disturbed(filled: Store, target: "Clie
     assert answers(target) == answers(filled.client)
 
 
+@pytest.mark.long
 def test_a_target_may_receive_calls_of_its_own(filled: Store, target: "Client") -> None:
     """While it is moved to, in each table that is handed over; it has both afterwards, once, and the sums say so."""
     own = Store(target)
@@ -258,6 +263,7 @@ def test_a_target_may_receive_calls_of_its_own(filled: Store, target: "Client") 
     assert target.command("select count() from otel_logs") == filled.client.command("select count() + 2 from otel_logs")
 
 
+@pytest.mark.long
 def test_a_target_may_be_of_a_newer_version(filled: Store, target: "Client") -> None:
     """What it knows more than this version is as it is for a record that does not say it."""
     for table in ("calls", "otel_logs", "messages"):
@@ -268,6 +274,7 @@ def test_a_target_may_be_of_a_newer_version(filled: Store, target: "Client") -> 
     assert target.command("select count() from otel_logs") == filled.client.command("select count() from otel_logs")
 
 
+@pytest.mark.long
 def test_a_full_disk_ends_a_move_and_the_next_one_goes_on(
     filled: Store, target: "Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +296,7 @@ def test_a_full_disk_ends_a_move_and_the_next_one_goes_on(
     assert answers(target) == answers(filled.client)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("place", "same"),
     [
@@ -330,6 +338,7 @@ def test_two_restores_at_once(filled: Store, target: "Client", tmp_path: Path, p
     assert nothing_is_left(target)
 
 
+@pytest.mark.long
 def test_a_restore_that_was_cut_anywhere_is_finished(filled: Store, target: "Client", tmp_path: Path) -> None:
     """Before any of its statements; after its last it is there, and the store is not empty."""
     folder = Folder(tmp_path / "kept", make=True)

@@ -93,6 +93,7 @@ def test_a_user_is_gone_from_every_table(filled: Store) -> None:
     assert "from bob" in left
 
 
+@pytest.mark.long
 def test_counted_calls_that_are_not_priced_are_forgotten(store: Store) -> None:
     """The id of the last of them is that of a call of somebody's; the others are counted again."""
     last = "ab" * 6 + "4" + "0" * 19
@@ -127,6 +128,7 @@ def test_everybody_else_is_as_before(filled: Store) -> None:
     assert only(reports.budget_status(filled.client), "name") == [("bob",)]
 
 
+@pytest.mark.long
 def test_what_names_nobody_goes_with_the_first_user(filled: Store) -> None:
     """In a session of several it is the first one's in every report: it goes with that user, and with no other."""
     filled.insert(call(at("11:00:05"), user="", session="both", cost="8"))
@@ -151,6 +153,7 @@ def test_a_session_is_gone_whoever_is_in_it(filled: Store) -> None:
     assert only(filled.ask("select session_id from sessions order by session_id"), "session_id") == [("a",), ("b",)]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("table", ["session_totals", "calls"])
 def test_what_a_refresh_writes_back_is_erased_too(filled: Store, table: str) -> None:
     """A view that had read them before they were erased, and writes when it is done."""
@@ -206,6 +209,7 @@ def test_nobody_is_not_everybody(filled: Store) -> None:
     assert everything(filled) == before
 
 
+@pytest.mark.long
 def test_many_sessions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than fit into a statement are erased, and each row is counted once."""
     monkeypatch.setattr(erase, "_BATCH", 2)

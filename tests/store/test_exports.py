@@ -28,6 +28,7 @@ def filled(store: Store) -> Store:
     return store
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(("what", "count"), [("calls", 3), ("lines", 3), ("messages", 1), ("sessions", 2)])
 def test_every_row_is_there(filled: Store, what: str, count: int) -> None:
     """As dictionaries and in every format, with the same columns."""
@@ -58,6 +59,7 @@ def test_times_and_tags_have_one_shape(store: Store) -> None:
     assert json.loads(_read(store, "calls", "csv")[0]["cost_lines"]) == {"input_tokens": "2"}
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("what", sorted(EXPORTS))
 def test_a_user_and_a_time(filled: Store, what: str) -> None:
     """What is exported can be chosen."""

@@ -69,6 +69,7 @@ def test_settings_are_filled_in() -> None:
             assert DAYS[name] == int(days), path.name
 
 
+@pytest.mark.long
 def test_statements_are_always_in_the_same_order() -> None:
     """Whatever the hashes of names are in a process: what is made first does not change from one to the next."""
     program = (

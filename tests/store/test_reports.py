@@ -31,6 +31,7 @@ def filled(store: Store) -> Store:
     return store
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("chosen", "expected", "total"),
     [
@@ -148,6 +149,7 @@ def test_costs_by_user_model_scenario_and_day(filled: Store) -> None:
     assert reports.daily_costs(client)[0]["tokens"] == {**dict.fromkeys(reports.TOKENS, 0), "text_input": 100}
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize(
     ("words", "chosen", "expected"),
     [

@@ -133,6 +133,7 @@ def test_what_the_provider_reported_stays_the_cost(store: Store) -> None:
     assert costs(store)[0][:3] == (Decimal("0.005"), Decimal("0.0037"), "priced")
 
 
+@pytest.mark.some(2)
 @pytest.mark.usefixtures("prices")
 @pytest.mark.parametrize(
     ("attributes", "expected"),
@@ -206,6 +207,7 @@ def test_a_job_of_two_sessions_stays_one_call(store: Store) -> None:
     assert only(store.ask("select * from billed_calls"), "session_id", "cost_usd") == [("a", Decimal("0.003"))]
 
 
+@pytest.mark.some(4)
 @pytest.mark.usefixtures("prices")
 @pytest.mark.parametrize(
     ("chosen", "count"),
@@ -257,6 +259,7 @@ def test_a_users_calls_are_those_of_every_report(store: Store) -> None:
     assert reports.user_report(store.client, "bob")["unpriced_calls"] == 2
 
 
+@pytest.mark.some(2)
 @pytest.mark.usefixtures("prices")
 @pytest.mark.parametrize(
     ("attributes", "expected"),

@@ -54,6 +54,7 @@ def test_a_changed_view_is_replaced(empty: "Client", monkeypatch: pytest.MonkeyP
     assert "1000" in str(empty.command("show create view daily_costs"))
 
 
+@pytest.mark.long
 def test_a_changed_materialized_view_is_replaced(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
     """It fills its table by its new definition from then on."""
     schema.apply(empty)
@@ -81,6 +82,7 @@ def test_a_new_materialized_view_sees_what_came_before(empty: "Client") -> None:
     assert empty.command("select count() from messages final") == 3
 
 
+@pytest.mark.long
 def test_a_table_that_counts_more_counts_what_came_before(empty: "Client") -> None:
     """An older store's session_days gets its new column, and what it says of records that were there before."""
     schema.apply(empty)
@@ -104,6 +106,7 @@ def test_a_table_that_counts_more_counts_what_came_before(empty: "Client") -> No
     assert empty.command("select user_id from session_owners") == "u2", "the first by time, not by name"
 
 
+@pytest.mark.long
 def test_a_store_of_before_tells_misdated_calls(empty: "Client") -> None:
     """An older store's call_arrivals does not know when the first record of a half hour arrived: it gets to know it."""
     schema.apply(empty)
@@ -123,6 +126,7 @@ def test_a_store_of_before_tells_misdated_calls(empty: "Client") -> None:
     assert schema.apply(empty) == []
 
 
+@pytest.mark.long
 def test_counts_with_a_new_column_are_counted_again(empty: "Client") -> None:
     """An older store's counts of sessions, which lack a column, are not taken for complete ones."""
     schema.apply(empty)
@@ -145,6 +149,7 @@ COUNTED = [
 ]
 
 
+@pytest.mark.long
 def test_what_is_counted_in_another_way_is_counted_again(empty: "Client") -> None:
     """Counts of an older version, whose columns meant something else, are not taken for those of this one."""
     schema.apply(empty)
@@ -159,6 +164,7 @@ def test_what_is_counted_in_another_way_is_counted_again(empty: "Client") -> Non
         assert empty.command(before) == 0, view
 
 
+@pytest.mark.long
 def test_calls_from_before_contracts_have_list_prices(empty: "Client") -> None:
     """The list price is the cost, or our own price beside the provider's; half hours are counted again with it."""
     schema.apply(empty)
@@ -209,6 +215,7 @@ order by (scope, name, period)
 """
 
 
+@pytest.mark.long
 def test_budgets_of_an_older_store_stay(empty: "Client") -> None:
     """They are hard ones, in UTC, without rollover, since they were set; tags, services and models are new."""
     schema.apply(empty)
@@ -261,6 +268,7 @@ def test_what_is_no_budget(store: Store, scope: str, name: str, terms: budgets.T
         budgets.put(store.client, scope, name, "day", terms)
 
 
+@pytest.mark.long
 def test_a_table_gets_the_columns_that_a_newer_version_has(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in it stays."""
     schema.apply(empty)
@@ -321,6 +329,7 @@ def test_a_statement_that_fails_is_named(empty: "Client", monkeypatch: pytest.Mo
     assert "table" not in {change.kind for change in schema.apply(empty)}
 
 
+@pytest.mark.long
 def test_retention_is_in_the_tables(empty: "Client") -> None:
     """One place says how long what is kept."""
     schema.apply(empty, Retention(raw_days=7, content_days=14, ledger_days=800))
@@ -350,6 +359,7 @@ def test_retention_changes_what_is_there_and_is_remembered(empty: "Client") -> N
     assert "toIntervalDay(800)" in str(empty.command("show create table calls"))
 
 
+@pytest.mark.long
 def test_a_store_of_before_keeps_what_has_an_odd_time(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables whose rows were kept by their times alone, which begin again in 2106, are changed in place."""
     found = [

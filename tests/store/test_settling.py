@@ -173,6 +173,7 @@ def test_a_month_that_is_not_over(store: Store) -> None:
     assert stored(store)[0] == (Decimal("32.47"), "priced", "")
 
 
+@pytest.mark.long
 def test_a_call_that_comes_late(store: Store) -> None:
     """Waits, and changes nothing of what is settled, until the month is settled again: then all have their part."""
     day = MONTH + timedelta(days=9)
@@ -256,6 +257,7 @@ class Busy:
         return self._client.query_rows_stream(*given, **named)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize("arriving", ["another call", "a copy"])
 def test_what_arrives_while_a_month_is_settled(store: Store, arriving: str, dry_run: bool) -> None:
@@ -271,6 +273,7 @@ def test_what_arrives_while_a_month_is_settled(store: Store, arriving: str, dry_
     assert store.one("select count() as n from contract_balances")["n"] == (0 if dry_run else 720)
 
 
+@pytest.mark.long
 def test_a_call_that_was_being_stored(store: Store) -> None:
     """It has arrived before the settlement began, and is seen by its second pass alone: then all is shared anew."""
     day = MONTH + timedelta(days=9)
@@ -290,6 +293,7 @@ def test_a_call_that_was_being_stored(store: Store) -> None:
     assert {status for _, status, _ in stored(store)} == {"priced"}
 
 
+@pytest.mark.long
 def test_what_a_contract_has_no_more(store: Store, changing: Callable[[str], None]) -> None:
     """Hours under another name, and hours before and after shorter terms, are charged once; other months stay."""
 
@@ -347,6 +351,7 @@ def test_a_doubt_of_the_calls_own(store: Store) -> None:
 OTHER = "{provider: azure, match: {model: other}, rates: {input_tokens: {usd: '5', per: 1000000}}}"
 
 
+@pytest.mark.long
 def test_before_the_first_rate_of_exchange(store: Store, changing: Callable[[str], None]) -> None:
     """A reserved hour costs nobody knows how many dollars; in its own currency its calls have shares, which stay."""
     commitment = "    currency: EUR\n    commitments: [{id: c, amount: '10000', from: 2026-11-01, to: 2026-12-01}]\n"

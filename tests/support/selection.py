@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 EXAMPLES = 100
 """How many examples a property is tried with in a long run, where it asks for no other number."""
 
-QUICK = Fraction(1, 5)
+QUICK = Fraction(1, 10)
 """How many of them in any other run."""
 
 
@@ -44,13 +44,6 @@ def examples(number: int) -> settings:
     return settings(max_examples=max(1, number * settings().max_examples // EXAMPLES))
 
 
-def some(rows: Iterable[Any], number: int) -> list[Any]:
-    """Return the rows of a matrix: so many of them, spread evenly, for every run, and the others for a long one."""
-    found = list(rows)
-    kept = {place * len(found) // number for place in range(number)}
-    return [row if place in kept else long(row) for place, row in enumerate(found)]
-
-
 def long(*row: Any) -> Any:
     """Return a row of a matrix that is tried in a long run alone."""
     return pytest.param(*row, marks=pytest.mark.long)
@@ -58,6 +51,28 @@ def long(*row: Any) -> Any:
 
 def is_long(item: pytest.Item) -> bool:
     return item.get_closest_marker("long") is not None
+
+
+def leave_some(items: Iterable[pytest.Item]) -> None:
+    """Mark the rows of each matrix `long` but so many as its marker `some` names, spread evenly, which always run."""
+    matrices: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("some") and not is_long(item):
+            matrices[item.nodeid.partition("[")[0]].append(item)
+    for found in matrices.values():
+        number = _number(found[0])
+        kept = {place * len(found) // number for place in range(number)}
+        for place, item in enumerate(found):
+            if place not in kept:
+                item.add_marker(pytest.mark.long)
+
+
+def _number(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("some")
+    assert marker is not None
+    (number,) = marker.args
+    assert type(number) is int, item.nodeid
+    return number
 
 
 def longest_first(items: list[pytest.Item]) -> None:

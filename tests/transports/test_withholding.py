@@ -119,6 +119,7 @@ def carrying(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     ours.configure()
 
 
+@pytest.mark.some(6)
 @pytest.mark.parametrize("send", SENDERS)
 @pytest.mark.parametrize("to_provider", [True, False])
 def test_by_whom_a_request_is_sent_to(carrying: Recorded, send: Any, to_provider: bool) -> None:

@@ -24,6 +24,7 @@ def written(url: str, text: str, method: str) -> Answer:
     return send(url, text.encode(), JSON, method)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("amount", ["123456789.123456789012", '"123456789.123456789012"', "12", "0.5", "1e-12", "1.50"])
 def test_an_amount_is_what_was_written(api: str, amount: str) -> None:
     """A float has digits for the first seventeen alone."""

@@ -35,6 +35,7 @@ def url(emptied_stack: Stack) -> str:
     return url
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_filter_knows_a_long_name(url: str, name: str) -> None:
     """In the API, in lists, and in the commands; another long name is another one."""
@@ -49,6 +50,7 @@ def test_every_filter_knows_a_long_name(url: str, name: str) -> None:
     assert got(f"{url}/api/v1/summary", None, **{parameter: HEAD})["call_count"] == 0
 
 
+@pytest.mark.long
 def test_a_session_is_found_by_its_whole_id(url: str) -> None:
     """Wherever one is asked for."""
     place = quote(SESSION, safe="")
@@ -67,6 +69,7 @@ def test_a_session_is_found_by_its_whole_id(url: str) -> None:
     assert refusal(asked(f"{url}/api/v1/sessions/{quote(HEAD, safe='')}"), 404)
 
 
+@pytest.mark.long
 def test_a_session_that_others_wrote_whole(url: str, emptied_stack: Stack) -> None:
     """What does not cut ids wrote it: it is found as it is, and not taken for the one that is cut. Erased are both."""
     session = f"{SESSION} whole"
@@ -91,6 +94,7 @@ def test_a_session_that_is_begun_ends_under_its_whole_id(url: str) -> None:
     assert (answer.status, json.loads(answer.text)["user_id"]) == (200, identifier(user)), answer.text
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("scope", ["user", "scenario", "tag"])
 def test_a_budget_of_a_long_name(url: str, scope: str) -> None:
     """It counts the calls of that name, however it was set, and is taken away by it."""

@@ -64,6 +64,7 @@ def test_who_is_not_logged_in_sees_nothing(program: str) -> None:
         assert refusal(asked(f"{program}/api/v1/{path}"), 401) == "log in first"
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("session_id", IDS)
 def test_a_session_of_any_name_opens(program: str, emptied_stack: Stack, session_id: str) -> None:
     """Slashes, suffixes and signs of URLs are part of the name; so are line breaks, which no mount lets through."""

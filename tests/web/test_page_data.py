@@ -17,7 +17,7 @@ from otel_costs.local import Stack
 from otel_costs.web import page_data, page_paths
 from otel_costs.web.page_paths import PagePath, find
 from tests.local.support import Answer, send
-from tests.support.selection import examples, some
+from tests.support.selection import examples
 
 from .conftest import cookie
 from .support import asked, got, refusal, sent
@@ -52,6 +52,7 @@ def rows(answer: Answer) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("page", "endpoint", "table"),
     [
@@ -100,6 +101,7 @@ def test_the_overview(url: str) -> None:
     assert "unknown parameter 'colour'" in refusal(asked(f"{url}/overview.json", colour="red"), 400)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("length", "piece"), [("12h", "hour"), ("2d", "hour"), ("3d", "day"), ("190d", "day"), ("400d", "month")]
 )
@@ -108,7 +110,8 @@ def test_the_piece_of_time(url: str, length: str, piece: str) -> None:
     assert got(f"{url}/overview.json", range=length)["trend"]["by"] == [piece, "model"]
 
 
-@pytest.mark.parametrize("place", some(PLACES, 12))
+@pytest.mark.some(2)
+@pytest.mark.parametrize("place", PLACES)
 def test_whatever_the_id_is(url: str, place: tuple[str, str]) -> None:
     """In the path as it was encoded, or in the query; an id that ends like a suffix is itself where there is one."""
     kind, name = place

@@ -174,6 +174,7 @@ def test_budgets_as_programs_are_held_to_them(api: str) -> None:
     assert json.loads(send(f"{api}/budgets/tag/week/team=a%2Fb", method="DELETE").text) == {"removed": True}
 
 
+@pytest.mark.some(8)
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -47,6 +47,7 @@ def stored(stack: Stack, session: str) -> list[dict[str, Any]]:
     return ask(stack.http_url, "SELECT * FROM billed_calls WHERE session_id = {s:String} ORDER BY end_time", s=session)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("call", "status", "reason"),
     [
@@ -124,6 +125,7 @@ def test_a_call_that_is_sent_again_counts_once(api: str, emptied_stack: Stack, s
     assert not told(api, {**call, "idempotency_key": "k2"})["repeated"]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     "other",
     [
@@ -166,6 +168,7 @@ def test_a_key_outside_of_any_session(api: str, emptied_stack: Stack) -> None:
     assert found == [{"c": 1}]
 
 
+@pytest.mark.long
 def test_the_same_time_counts_once_through_several_servers(emptied_stack: Stack, session: str) -> None:
     """With a time of its own a call is the same one wherever it arrives."""
     dsn = emptied_stack.http_url
@@ -241,6 +244,7 @@ def test_a_session_told_from_its_start_to_its_end(api: str, emptied_stack: Stack
     assert f"{session}/1" in [row["session_id"] for row in listed["sessions"]]
 
 
+@pytest.mark.long
 def test_what_is_told_of_a_session_at_the_same_time(api: str, session: str) -> None:
     """Each part of it stays, whoever was first."""
     told = [{"user": "eve"}, {"scenario": "sales"}, {"kind": "creation"}, {"tags": {"team": "west"}}] * 2

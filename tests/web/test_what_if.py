@@ -61,6 +61,7 @@ def test_a_session_and_filters(api: str) -> None:
         assert json.loads(asked(api, MINI, query).text)["recorded"]["call_count"] == calls
 
 
+@pytest.mark.long
 def test_as_csv_and_as_numbers(api: str) -> None:
     """The amounts of an alternative add up to its cost in every form."""
     text = asked(api, MINI, "format=csv").text

@@ -122,6 +122,7 @@ class Promises:
         driver.transcribe()
         assert recorded.calls == []
 
+    @pytest.mark.some(6)
     @pytest.mark.parametrize(
         "place", ["exchange.VendorCall.begin", "exchange.VendorCall._receive", "exchange.read_request",
                   "httpx_patch._behind", "httpx_patch.is_refused", "exchange.Call", "exchange.Answer.of",

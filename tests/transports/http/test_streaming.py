@@ -375,12 +375,14 @@ def slow(provider: Provider) -> None:
     provider.script(Fault(gate=threading.Event(), gate_events=4))
 
 
+@pytest.mark.long
 def test_open_at_the_end_of_the_process(provider: Provider) -> None:
     """A stream that is still open when the process ends is recorded: what was said until then is billed."""
     slow(provider)
     assert run("", provider) == "True stream_closed_early,usage_estimated\n"
 
 
+@pytest.mark.long
 def test_open_when_we_go(provider: Provider) -> None:
     """A stream that is open when we are taken back is at its end for us, and is read on as if we were there."""
     slow(provider)

@@ -12,7 +12,6 @@ import pytest
 
 from tests.support import environments
 from tests.support.environments import HERE, Environment
-from tests.support.selection import some
 from tests.transports.websocket.realtime_turns import COSTS, EAR, MODEL
 
 # The stand-in is on websockets, too.
@@ -43,7 +42,8 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", some(NEEDS, 1))
+@pytest.mark.some(1)
+@pytest.mark.parametrize("name", [*NEEDS])
 def test_framework(name: str, outcomes: dict[str, Future[tuple[str, str]]]) -> None:
     """A function call and an answer, and where it is spoken to its transcription: each a call, to the digit."""
     outcome, output = outcomes[name].result()

@@ -69,6 +69,7 @@ def filled(shared_stack: Stack) -> None:
     assert export_logs(shared_stack.otlp_http_url, records).status == 200
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("path", "title"),
     [long(*row) if row[0] in OTHER_WAYS else row for row in PAGES.items()],
@@ -91,6 +92,7 @@ def test_seen_by_everybody(page: Page, filled: None, path: str, title: str) -> N
     page.sized(DESKTOP)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("path", ["/", f"/users/{WORD}"], ids=["/", "/users/WORD"])
 def test_a_chart_makes_no_page_wider(page: Page, filled: None, path: str) -> None:
     """Not even for the frame in which a phone is turned, and the chart is as wide as it was before."""
@@ -134,6 +136,7 @@ def test_by_keyboard(page: Page, filled: None) -> None:
     assert page.one("[role=status].unseen").get_attribute("textContent") == "Sessions"
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("path", ["/nonsense", "/nonsense/of%2Fsome/depth", "/sessions.xml"])
 def test_a_path_of_no_page(page: Page, filled: None, path: str) -> None:
     """The page says so, with the navigation; a program gets 404 and no page."""
@@ -145,6 +148,7 @@ def test_a_path_of_no_page(page: Page, filled: None, path: str) -> None:
     assert "<html" not in answer.text
 
 
+@pytest.mark.long
 def test_a_name_of_nothing(page: Page, filled: None) -> None:
     """The page of a user of whom nothing is recorded says that, in the place of empty figures."""
     page.open("/users/nobody").shows("Nothing is known of it")
@@ -159,6 +163,7 @@ def test_a_wrong_address(page: Page, filled: None, path: str, said: str) -> None
     page.complaints()
 
 
+@pytest.mark.long
 def test_the_store_goes_away_and_comes_back(chromium: Chrome, tmp_path: Path) -> None:
     """A banner says that it is away; when it is back the page goes on by itself."""
     port, otlp, rpc = free_ports(3)
