@@ -1,4 +1,4 @@
-"""The provider surfaces that are watched: one module each, one line each."""
+"""The providers that are instrumented: one module each, one line each."""
 
 from typing import Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Clients whose calls nobody records: the first use of one, not its import, is said once.
+"""Clients whose calls are not recorded: the first use of one, not its import, is logged once.
 
 Each is watched where it sends a request; one that OpenAI's client sends for it does not come by there. Watching changes
 nothing: the call goes on as it is.

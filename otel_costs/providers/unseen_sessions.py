@@ -1,4 +1,4 @@
-"""Spoken sessions that are started over HTTP and carried by others, over SIP or WebRTC: nobody here sees their use.
+"""Spoken sessions that are started over HTTP and carried by others, over SIP or WebRTC: their usage does not pass here.
 
 Each is recorded without a cost when it starts. A sideband, a connection on which this process observes one, sees what
 is used from then on: it takes the place of that record, under its id and its time.

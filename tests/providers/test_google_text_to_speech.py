@@ -216,7 +216,7 @@ def test_a_bug_of_ours_leaves_the_call_intact(
     def bug(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(synthesis, "_said", bug)
+    monkeypatch.setattr(synthesis, "_read_input", bug)
     assert clients.run(speak(client)).audio_content == SOUND
     assert (recorded.call[names.COST_STATUS], recorded.call[names.COST_REASON]) == ("unpriced", "response_not_read")
 

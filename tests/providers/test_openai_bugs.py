@@ -46,7 +46,7 @@ OUTERMOST = {
 # What takes the usage out of a stream that we asked for it: without it the application sees one chunk more.
 HIDING = {
     "UsageFilter.__init__", "UsageFilter.feed", "UsageFilter.flush", "UsageFilter._without_usage",
-    "UsageFilter._shown", "UsageFilter._is_usage_chunk", "streaming.watch", "Watch.__init__",
+    "UsageFilter._visible_event", "UsageFilter._is_usage_chunk", "streaming.watch", "Watch.__init__",
     "_Followed.__init__",
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from otel_costs.transports.websocket.matching import Handshake, Observer
 
 
 def match(handshake: Handshake) -> Observer | None:
-    """Return who follows a socket to AssemblyAI; None if nothing on it is billed, or we do not know it."""
+    """Return the observer of a socket to AssemblyAI; None if nothing on it is billed, or its path is unknown."""
     if handshake.path.endswith("/v3/ws"):
         return _Transcription(handshake)
     speaks = handshake.path.endswith("/v1/ws") and not handshake.host.startswith("agents.")

@@ -40,10 +40,10 @@ def read(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
         return replace(found, refused=True, error="transcript_failed")  # it is not charged
     if seconds is None:
         return found
-    said, unpriced = used or model(asked), any(body.get(feature) for feature in _BILLED)
+    billed_model, unpriced = used or model(asked), any(body.get(feature) for feature in _BILLED)
     return replace(
         found,
         usage=speech_usage.heard(seconds),
-        price_model=f"{said}/diarize" if body.get("speaker_labels") and said else None,
+        price_model=f"{billed_model}/diarize" if body.get("speaker_labels") and billed_model else None,
         reasons=(kit.CostReason.FEATURE_NOT_PRICED,) if unpriced else (),
     )

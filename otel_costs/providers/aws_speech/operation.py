@@ -25,7 +25,7 @@ class AwsService:
         return cls(hosts.at(*hosts.address_of(str(meta.endpoint_url))), str(meta.region_name))
 
     def call(self, operation: str, model: str | None) -> Call:
-        """Start a call. A host that nobody knows, an emulator's say, has none of AWS's prices."""
+        """Start a call. An unknown host, such as an emulator's, has none of AWS's prices."""
         host = self.host
         return Call(operation, host.provider, model, attributes=host.attributes, endpoint=host.address)
 

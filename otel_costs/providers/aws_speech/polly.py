@@ -33,9 +33,9 @@ def _read(_: AwsService, asked: Mapping[str, Any], answer: Mapping[str, Any]) ->
 def _usage(characters: object, asked: Mapping[str, Any]) -> Usage | None:
     if characters is not None:
         return Usage.of({"input_characters": characters})
-    if (said := text(asked.get("Text"))) is None:
+    if (spoken_text := text(asked.get("Text"))) is None:
         return None
-    plain = _TAG.sub("", said) if asked.get("TextType") == "ssml" else said
+    plain = _TAG.sub("", spoken_text) if asked.get("TextType") == "ssml" else spoken_text
     return Usage.of({"input_characters": len(plain)}, estimated=True)
 
 

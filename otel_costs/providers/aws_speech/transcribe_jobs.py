@@ -1,4 +1,4 @@
-"""Amazon Transcribe's jobs: who started them, that they ended, and how long they were where AWS says it.
+"""Amazon Transcribe's jobs: the session that started each, its end, and how long they were where AWS says it.
 
 AWS bills seconds of audio, and its answers do not name them: only a job that identifies several languages says how long
 each was. Of every other one the record says `duration_not_reported`, and has no cost; nothing is downloaded for it.

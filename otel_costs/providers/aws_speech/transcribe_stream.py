@@ -44,7 +44,7 @@ class Transcription:
         self._options = options
         self._bytes = 0
         self._end = Decimal(0)
-        self._said: list[str] = []
+        self._phrases: list[str] = []
         self._error: str | None = None
         self._call: Call | None = None
         self.session_id: str | None = None
@@ -76,7 +76,7 @@ class Transcription:
         for result in json.loads(chunk.payload)["Transcript"]["Results"]:
             self._end = max(self._end, sanitize.number(result.get("EndTime")) or Decimal(0))
             if not result.get("IsPartial") and result.get("Alternatives"):
-                self._said.append(str(result["Alternatives"][0].get("Transcript", "")))
+                self._phrases.append(str(result["Alternatives"][0].get("Transcript", "")))
 
     @property
     def has_failed(self) -> bool:
@@ -97,7 +97,7 @@ class Transcription:
             usage=audio_usage(self._seconds()),
             reasons=(add_on(self._options, *_ADD_ONS),),
             inputs=[transcripts.alone()],
-            outputs=[transcripts.heard(" ".join(self._said), self._end or None)],
+            outputs=[transcripts.heard(" ".join(self._phrases), self._end or None)],
             response_id=self.session_id,
         )
 

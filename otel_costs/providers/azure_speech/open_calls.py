@@ -48,7 +48,7 @@ class OpenCall:
         self.end(partial(self.close, reason))
 
     def give_up_from_finalizer(self, reason: CostReason) -> None:
-        """End it as the collector wants it: whatever else is to be done is done later, by somebody else."""
+        """End it as the collector wants it: the rest is done later, in the background."""
         self.end(partial(self.close, reason), background.put_from_finalizer)
 
     def end_with_process(self, _wait_s: float) -> None:
@@ -56,7 +56,7 @@ class OpenCall:
         self.give_up_from_finalizer(CostReason.PROCESS_ENDED)
 
     def forget(self) -> None:
-        """Leave the end to somebody else: after a fork, to the parent."""
+        """Leave the end to another process: after a fork, to the parent."""
         self._ended.acquire(blocking=False)
 
 

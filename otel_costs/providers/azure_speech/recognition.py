@@ -76,7 +76,7 @@ class RecognizerState:
 
 
 class Recognition(OpenCall):
-    """One recognition, from its start until its result, its stop, or the end of whoever could tell."""
+    """One recognition, from its start until its result, its stop, or the end of the recognizer."""
 
     def __init__(self, recognizer: Any, state: RecognizerState, *, once: bool) -> None:
         place = state.observe(recognizer)
@@ -115,7 +115,7 @@ class Recognition(OpenCall):
         if len(self._drafts) < MAX_PHRASES:
             self._drafts += transcripts.heard(result.text, quotient(result.duration, _TICKS))
             translations = getattr(result, "translations", None) or {}
-            self._drafts += [Draft("assistant", "text", said) for said in translations.values() if said]
+            self._drafts += [Draft("assistant", "text", words) for words in translations.values() if words]
 
     def take_place(self) -> None:
         before, self.state.running = self.state.running, self
@@ -260,7 +260,7 @@ def _stop(recognizer: Any, future: Any) -> None:
     if state is not None and (recognition := state.running) is not None:
         results.wait(future, lambda _: recognition.finish(), lambda _: recognition.finish())
         if not results.is_connected(recognizer, "session_stopped"):
-            # Nobody else will tell, if nobody waits.
+            # Nothing else will report it, if its result is not waited for.
             unfinished.when_collected(future, partial(recognition.give_up_from_finalizer, CostReason.STOP_NOT_AWAITED))
 
 

@@ -10,14 +10,14 @@ from otel_costs.runtime import telemetry
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is told of a future: its result, maybe more than once, or that waiting for it raised."""
+    """Receives the end of a future: its result, maybe more than once, or the error that waiting for it raised."""
 
     got: Callable[[Any], object]
     failed: Callable[[BaseException], object]
 
 
 class Listener(Protocol):
-    """What is told of the events of a recognizer or a synthesizer."""
+    """Receives the events of a recognizer or a synthesizer."""
 
     def heard(self, name: str, event: Any) -> None:
         """The event of the signal `name` is about to be given to the application's callbacks."""
@@ -57,32 +57,32 @@ def future_got(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        _tell_error(instance, error)
+        _pass_error(instance, error)
         raise
-    _tell_result(instance, result)
+    _pass_result(instance, result)
     return result
 
 
 @telemetry.never_raises("read the result of a future")
-def _tell_result(future: Any, result: Any) -> None:
+def _pass_result(future: Any, result: Any) -> None:
     if (waiting := _waiting.get(future)) is not None:
         waiting.got(result)
 
 
 @telemetry.never_raises("read the error of a future")
-def _tell_error(future: Any, error: BaseException) -> None:
+def _pass_error(future: Any, error: BaseException) -> None:
     if (waiting := _waiting.get(future)) is not None:
         waiting.failed(error)
 
 
 def signalled(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap `EventSignal.signal`, which runs in a thread of the native library, in an empty context."""
-    _tell(instance, *args, **kwargs)
+    _pass_event(instance, *args, **kwargs)
     return wrapped(*args, **kwargs)
 
 
 @telemetry.never_raises("read an event")
-def _tell(signal: Any, payload: Any) -> None:
+def _pass_event(signal: Any, payload: Any) -> None:
     owner = signal._EventSignal__context.get()
     listener = None if owner is None else _listeners.get(owner)
     if listener is not None:

@@ -73,8 +73,8 @@ class SynthesizerState:
         """Whether a result is that of `synthesis`: not if another one took it, when an event told of it.
 
         Events say no more than the result's id, and what was asked for first is taken to be said first. On a busy
-        machine the library's own threads overtake each other; whoever has a result from its future is right then, and
-        gives what it was taken for to the one that had its place.
+        machine the library's own threads overtake each other; a result from its own future is right then, and
+        the synthesis that it was taken for gets the one that it had.
         """
         with self._changing:
             if result_id in self._over:
@@ -114,20 +114,20 @@ class SynthesizerState:
 
 
 class Synthesis(OpenCall):
-    """One synthesis. `got` its last result, `cut` with an error, or given up when nobody is left to tell."""
+    """One synthesis. `got` its last result, `cut` with an error, or given up when no result can come any more."""
 
-    def __init__(self, synthesizer: Any, state: SynthesizerState, spoken: SynthesisInput) -> None:
+    def __init__(self, synthesizer: Any, state: SynthesizerState, synthesis_input: SynthesisInput) -> None:
         place = state.observe(synthesizer)
-        voice = spoken.voice or service.voice_of(synthesizer.properties)
-        kind = spoken.kind or voices.kind(voice, is_deployed=place.deployment is not None)
+        voice = synthesis_input.voice or service.voice_of(synthesizer.properties)
+        kind = synthesis_input.kind or voices.kind(voice, is_deployed=place.deployment is not None)
         self._call = place.call("text_to_speech", kind)
         super().__init__()
-        self.state, self._spoken = state, spoken
+        self.state, self._input = state, synthesis_input
         self._error: str | None = None
         self._seconds: Decimal | None = None
         self._has_sound = False
         self._result_id: str | None = None
-        self.is_told = False
+        self.has_end_listener = False
         """Whether the application listens to the event of the end, and so do we."""
         self.readers = 0
         """What the application has to read the sound as it comes: a result that is not the last, a stream of it."""
@@ -165,11 +165,11 @@ class Synthesis(OpenCall):
 
     def _reader_dropped(self) -> None:
         self.readers -= 1
-        self.unseen()
+        self.result_dropped()
 
-    def unseen(self) -> None:
-        """Give up if nobody is left to see the end; called from a finalizer."""
-        if not self.readers and (self.state.is_gone or not self.is_told):
+    def result_dropped(self) -> None:
+        """Give up if the end can no longer be seen; called from a finalizer."""
+        if not self.readers and (self.state.is_gone or not self.has_end_listener):
             self.give_up_from_finalizer(CostReason.RESULT_NOT_SEEN)
 
     def failed(self, error: BaseException) -> None:
@@ -200,7 +200,7 @@ class Synthesis(OpenCall):
         return Reading(
             usage=usage,
             response_id=self._result_id,
-            inputs=None if is_refused else self._said(),
+            inputs=None if is_refused else self._inputs(),
             reasons=reasons,
             refused=is_refused,
             attributes={names.OUTPUT_TYPE: "speech"},
@@ -209,7 +209,7 @@ class Synthesis(OpenCall):
 
     @telemetry.never_raises("count the characters of a synthesis")
     def _used(self) -> tuple[Usage | None, tuple[CostReason, ...]]:
-        reasons, spoken = self._reasons, self._spoken
+        reasons, spoken = self._reasons, self._input
         if self._error is not None:
             if not self._has_sound:
                 return None, reasons  # perhaps it was not even connected
@@ -220,5 +220,5 @@ class Synthesis(OpenCall):
         return Usage.of({"input_characters": spoken.characters, **seconds}, estimated=bool(reasons)), reasons
 
     @telemetry.never_raises("read what is spoken")
-    def _said(self) -> list[Draft]:
-        return transcripts.synthesized(self._spoken.words)
+    def _inputs(self) -> list[Draft]:
+        return transcripts.synthesized(self._input.words)

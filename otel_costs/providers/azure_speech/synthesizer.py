@@ -54,14 +54,14 @@ def _begin(
 
 @telemetry.never_raises("follow the result of a synthesis")
 def _follow(synthesizer: Any, future: Any, synthesis: Synthesis) -> None:
-    synthesis.is_told = results.is_connected(synthesizer, "synthesis_completed")
+    synthesis.has_end_listener = results.is_connected(synthesizer, "synthesis_completed")
     results.wait(future, partial(_take, synthesis), synthesis.failed)
-    unfinished.when_collected(future, synthesis.unseen)
+    unfinished.when_collected(future, synthesis.result_dropped)
 
 
 @telemetry.never_raises("follow the result of a synthesis")
 def _got(synthesizer: Any, synthesis: Synthesis, result: Any) -> None:
-    synthesis.is_told = results.is_connected(synthesizer, "synthesis_completed")
+    synthesis.has_end_listener = results.is_connected(synthesizer, "synthesis_completed")
     _take(synthesis, result)
 
 

@@ -15,7 +15,7 @@ _BYTES: Final = {"pcm_s16le": 2, "pcm_s32le": 4, "pcm_f16le": 2, "pcm_f32le": 4,
 
 
 def match(handshake: Handshake) -> Observer | None:
-    """Return who follows a socket to Cartesia; None if nothing on it is billed."""
+    """Return the observer of a socket to Cartesia; None if nothing on it is billed."""
     if handshake.path.endswith("/tts/websocket"):
         return _Speech(handshake)
     if handshake.path.endswith(("/stt/websocket", "/stt/turns/websocket")):

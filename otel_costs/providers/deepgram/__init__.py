@@ -40,8 +40,8 @@ def _analyze(_: kit.Asked, answer: kit.Answer) -> kit.Reading:
     return kit.Reading(usage, response_id=_id(answer, metadata.get("request_id")))
 
 
-def _id(answer: kit.Answer, said: str | None = None) -> str | None:
-    return said or answer.headers.get("dg-request-id")
+def _id(answer: kit.Answer, in_body: str | None = None) -> str | None:
+    return in_body or answer.headers.get("dg-request-id")
 
 
 VENDOR: Final = kit.Vendor(

@@ -24,7 +24,7 @@ _BYTES: Final = {"linear16": 2, "linear32": 4, "mulaw": 1, "alaw": 1}  # of a sa
 
 
 def match(handshake: Handshake) -> Observer | None:
-    """Return who follows a socket to Deepgram; None if nothing on it is billed."""
+    """Return the observer of a socket to Deepgram; None if nothing on it is billed."""
     query = parse_qs(handshake.query)
     if handshake.path.endswith(("/v1/listen", "/v2/listen")):
         return _Listen(handshake, query)

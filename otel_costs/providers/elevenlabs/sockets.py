@@ -17,7 +17,7 @@ _BYTES: Final = {"pcm": 2, "ulaw": 1, "alaw": 1}  # of a sample
 
 
 def match(handshake: Handshake) -> Observer | None:
-    """Return who follows a socket to ElevenLabs; None if nothing on it is billed, or we do not know it."""
+    """Return the observer of a socket to ElevenLabs; None if nothing on it is billed, or its path is unknown."""
     query = parse_qs(handshake.query)
     if handshake.path.endswith("/speech-to-text/realtime"):
         return _Transcription(handshake, query)

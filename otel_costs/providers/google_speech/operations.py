@@ -1,7 +1,7 @@
-"""Long-running operations: who started them, and what they came to when the application finds them done.
+"""Long-running operations: the session that started each, and its result when the application finds them done.
 
 The SDK's future asks for its operation with a function that it keeps; ours takes its place there and looks at what
-comes. Nothing is asked for on our own: an operation that nobody waits for stays pending in the ledger.
+comes. Nothing is asked for on our own: an operation that is not waited for stays pending in the ledger.
 """
 
 from collections.abc import Awaitable, Callable

@@ -26,7 +26,7 @@ class Recognition(Task):
         self._bytes = 0
         self._billed: Decimal | None = None
         self._end = Decimal(0)
-        self._said: list[str] = []
+        self._phrases: list[str] = []
 
     @property
     def _config(self) -> Any:
@@ -52,7 +52,7 @@ class Recognition(Task):
             self._end = max(self._end, end)
             # Interim results of a stream say `is_final`, others have no such field.
             if getattr(result, "is_final", True) and (heard := field(result, "alternatives")):
-                self._said.append(heard[0].transcript)
+                self._phrases.append(heard[0].transcript)
 
     def _results(self, answer: Any) -> list[Any]:
         found = getattr(answer, "results", None) or ()
@@ -73,7 +73,7 @@ class Recognition(Task):
             processing="batch" if enum(self.request, "processing_strategy") == "DYNAMIC_BATCHING" else None,
             reasons=(CostReason.BILLED_TIME_NOT_REPORTED if self._billed is None else None,),
             inputs=[transcripts.alone()],
-            outputs=[transcripts.heard(" ".join(map(str.strip, self._said)), self._end or None)],
+            outputs=[transcripts.heard(" ".join(map(str.strip, self._phrases)), self._end or None)],
             attributes={names.SPEECH_INPUT_LANGUAGE: language},
         )
 

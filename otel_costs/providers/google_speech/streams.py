@@ -110,7 +110,7 @@ class _FollowedAsync(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-
 
     async def write(self, request: Any) -> None:
         await self.__wrapped__.write(request)
-        _tell(self._self_task, request)
+        _note_request(self._self_task, request)
 
     def cancel(self) -> Any:
         done = self.__wrapped__.cancel()
@@ -118,22 +118,22 @@ class _FollowedAsync(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-
         return done
 
 
-class _Asked:
+class _ObservedRequests:
     """What the application sends, as gRPC takes it from its iterator."""
 
     def __init__(self, requests: Any, task: Task) -> None:
         self._requests, self._task = requests, task
 
-    def __iter__(self) -> "_Asked":
-        return _Asked(iter(self._requests), self._task)
+    def __iter__(self) -> "_ObservedRequests":
+        return _ObservedRequests(iter(self._requests), self._task)
 
     def __next__(self) -> Any:
         request = next(self._requests)
-        _tell(self._task, request)
+        _note_request(self._task, request)
         return request
 
 
-class _AskedAsync:
+class _ObservedRequestsAsync:
     """The same from an async iterator."""
 
     def __init__(self, requests: AsyncIterable[Any], task: Task) -> None:
@@ -141,12 +141,12 @@ class _AskedAsync:
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async for request in self._requests:
-            _tell(self._task, request)
+            _note_request(self._task, request)
             yield request
 
 
 @telemetry.never_raises("read what is sent in a stream")
-def _tell(task: Task, request: Any) -> None:
+def _note_request(task: Task, request: Any) -> None:
     task.asked(request)
 
 
@@ -155,10 +155,11 @@ def observed(request: SpeechRequest, task: Task, args: tuple[Any, ...], kwargs: 
     requests = args[0] if args else kwargs.get("requests")
     if request.call is None or requests is None:
         return args
-    seen = _AskedAsync(requests, task) if isinstance(requests, AsyncIterable) else _Asked(requests, task)
+    wrapper = _ObservedRequestsAsync if isinstance(requests, AsyncIterable) else _ObservedRequests
+    wrapped_requests = wrapper(requests, task)
     if args:
-        return (seen, *args[1:])
-    kwargs["requests"] = seen
+        return (wrapped_requests, *args[1:])
+    kwargs["requests"] = wrapped_requests
     return args
 
 

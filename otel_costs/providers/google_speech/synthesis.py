@@ -26,7 +26,7 @@ class Synthesis(Task):
 
     def __init__(self) -> None:
         super().__init__()
-        self._streamed: list[_Said] = []
+        self._streamed: list[_Input] = []
 
     @property
     def _voice(self) -> Any:
@@ -48,19 +48,19 @@ class Synthesis(Task):
         if field(request, "streaming_config"):
             self.request = request
         else:
-            self._streamed.append(_said(field(request, "input")))
+            self._streamed.append(_read_input(field(request, "input")))
 
     def answered(self, answer: Any) -> None:
         """An answer is sound alone."""
 
     def reading(self) -> Reading:
-        said = [*self._streamed, _said(field(self.request, "input"))]
+        inputs = [*self._streamed, _read_input(field(self.request, "input"))]
         model = self.model()
         return Reading(
-            Usage.of({"input_characters": sum(one.characters for one in said)}),
+            Usage.of({"input_characters": sum(one.characters for one in inputs)}),
             request_model=model,
             reasons=(_reason(model), None if self.complete else CostReason.STREAM_NOT_FINISHED),
-            inputs=transcripts.synthesized("".join(one.text for one in said)),
+            inputs=transcripts.synthesized("".join(one.text for one in inputs)),
             attributes={names.OUTPUT_TYPE: "speech", names.SPEECH_VOICE: text(self._voice, "name")},
         )
 
@@ -72,16 +72,16 @@ def _reason(model: str | None) -> CostReason | None:
     return CostReason.TOKENS_NOT_REPORTED if model.startswith("gemini") else None
 
 
-class _Said(NamedTuple):
+class _Input(NamedTuple):
     text: str
     characters: int
 
 
-def _said(given: Any) -> _Said:
+def _read_input(given: Any) -> _Input:
     """Return what is given to be spoken, and how many characters of it count."""
     if ssml := text(given, "ssml"):
-        return _Said(ssml, len(_MARK.sub("", ssml)))
+        return _Input(ssml, len(_MARK.sub("", ssml)))
     if plain := text(given, "text") or text(given, "markup"):
-        return _Said(plain, len(plain))
+        return _Input(plain, len(plain))
     turns = [text(turn, "text") or "" for turn in field(given, "multi_speaker_markup", "turns") or ()]
-    return _Said("\n".join(turns), sum(map(len, turns)))
+    return _Input("\n".join(turns), sum(map(len, turns)))

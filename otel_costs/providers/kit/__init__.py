@@ -1,4 +1,4 @@
-"""What a provider's module is written with, ours and those of other packages: see docs/adding-a-provider.md."""
+"""The building blocks of a provider's module, for those of this package and of others: docs/adding-a-provider.md."""
 
 from otel_costs.calls.reading import Job, Reading
 from otel_costs.messages.drafts import Draft

@@ -51,9 +51,9 @@ class Answer:
         return read_usage(self.json.get("usage"), provider)
 
 
-def read_usage(said: object, provider: str) -> Usage | None:
-    """Return what a usage says that was used, in the dialect of `provider`; None where there is none. Never raises."""
-    return None if said is None else reported.read(said, provider)
+def read_usage(usage: object, provider: str) -> Usage | None:
+    """Return the usage that an answer of `provider` reports, None where it reports none. Never raises."""
+    return None if usage is None else reported.read(usage, provider)
 
 
 def _is_events(headers: Mapping[str, str]) -> bool:

@@ -80,10 +80,10 @@ class VendorCall:
             call.stop()
             refused = status is not None and error_status.is_free(call.provider, status)
             kind = error if isinstance(error, str) else type(error).__name__
-            background.put(partial(writer.write, call, partial(self._said, Reading()), kind, refused=refused))
+            background.put(partial(writer.write, call, partial(self._with_inputs, Reading()), kind, refused=refused))
 
-    def _said(self, read: Reading) -> Reading:
-        """Return a reading with what was said in the request, unless it says so itself."""
+    def _with_inputs(self, read: Reading) -> Reading:
+        """Return a reading with the messages of the request, unless it has messages of its own."""
         endpoint = self._asked.endpoint
         attributes = {**_SPOKEN, **read.attributes} if endpoint.operation == "text_to_speech" else read.attributes
         inputs = self._inputs() if read.inputs is None else read.inputs
@@ -116,13 +116,13 @@ class VendorCall:
         if (call := self.call) is not None:
             call.stop()
             call.doubts.append(CostReason.RESPONSE_NOT_READ)
-            background.put(partial(writer.write, call, partial(self._said, Reading())))
+            background.put(partial(writer.write, call, partial(self._with_inputs, Reading())))
 
     def _finish(self, headers: Mapping[str, str], body: Body) -> None:
         """Finish with the answer, in a job."""
         read = self._read(headers, body)
         if (call := self.call) is not None:
-            writer.write(call, partial(self._said, read), body.error)
+            writer.write(call, partial(self._with_inputs, read), body.error)
         elif self._context is not None and _is_due(self._asked, read):
             self._context.run(lambda: writer.finish(self._start(), read))
 

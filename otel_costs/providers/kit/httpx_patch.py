@@ -1,8 +1,8 @@
 """Vendors whose SDKs speak over httpx or httpx2: patched where every request of every resource and version passes.
 
-`send` of their clients sees each attempt, whole or streamed, and one that is never sent is never seen: a generator that
-nobody iterates costs nothing. Requests to others pass. Around it the SDK's own `request`, where it tries again: what it
-repeats is one call.
+`send` of their clients sees each attempt, whole or streamed. A request that is never sent is not recorded: a generator
+that is not iterated costs nothing. Requests to other hosts pass. The SDK's own `request`, which retries, is patched
+around it, so that the attempts of one request are one call.
 """
 
 import asyncio
@@ -258,9 +258,9 @@ def _begin(args: _Args, kwargs: _Options) -> VendorCall | None:
 
 @lru_cache(maxsize=1024)
 def _behind(host: str, port: int | None, scheme: str) -> _Found | tuple[()] | None:
-    """Return who is behind a host: nothing if it is somebody else, None if nobody knows it.
+    """Return the vendor and host of a request: empty for a provider without a vendor, None for an unknown host.
 
-    It is asked for every request of the process, most of which are to others: so it is remembered as it was configured
+    This runs for every request of the process, most of which go elsewhere: so the result is kept as it was configured
     when the host was first seen.
     """
     number = port or (80 if scheme == "http" else 443)
@@ -272,7 +272,7 @@ def _behind(host: str, port: int | None, scheme: str) -> _Found | tuple[()] | No
 
 
 def _by_agent(request: Any) -> _Found | None:
-    """Return whose SDK asks an unknown host for something that is billed; the path says faster that it is nobody's."""
+    """Return the vendor and host of a billed request to an unknown host, by its `user-agent`; None for any other."""
     paths, url = _paths.get(request.method), request.url
     if paths is None or not paths.search(url.path):
         return None

@@ -20,7 +20,7 @@ _JSON_LIMIT: Final = 8 * 1024 * 1024  # bytes; of what is longer, the text is no
 
 
 class Asked:
-    """One request: where it goes, and what it asks for. What nobody asks for in the call is parsed after it."""
+    """One request: where it goes, and what it asks for. Its parts are parsed when they are first read."""
 
     def __init__(self, endpoint: "Endpoint", host: Host, request: Any) -> None:
         """Note a request of httpx, but not its sounds, and not the request itself, which has them."""
@@ -56,7 +56,7 @@ class Asked:
         return any(map(self.has, options))
 
     def unknown_options(self, known: Collection[str]) -> tuple[str, ...]:
-        """Return the options that are switched on and are none of `known`: nobody knows what they cost."""
+        """Return the options that are switched on and are none of `known`: their cost is not known."""
         return tuple(name for name in dict.fromkeys((*self.body, *self.query)) if name not in known and self.has(name))
 
 
@@ -66,12 +66,12 @@ def asked_model(asked: Asked) -> str | None:
 
 
 def no_messages(_: Asked) -> Sequence[Draft]:
-    """Return the messages of a request that says nothing in words: what comes back continues no history."""
+    """Return the messages of a request without a text: its answer continues no history."""
     return [transcripts.alone()]
 
 
 def text_to_speak(option: str) -> Callable[[Asked], Sequence[Draft]]:
-    """Return what reads the messages of a request whose option `option` is a text that is to be spoken."""
+    """Return a reader of the messages of a request whose option `option` is the text to be spoken."""
     return lambda asked: transcripts.synthesized(asked.body.get(option))
 
 

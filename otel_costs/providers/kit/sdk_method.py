@@ -65,7 +65,7 @@ def _no_model(_: MethodCall) -> str | None:
     return None
 
 
-def _says_nothing(_: MethodCall) -> Sequence[Draft]:
+def _audio_alone(_: MethodCall) -> Sequence[Draft]:
     return [transcripts.alone()]
 
 
@@ -81,7 +81,7 @@ class Method:
     """What a request and its answer say of the call; called when the answer is over, not in the application's call."""
     model: Callable[[MethodCall], str | None] = _no_model
     """The model that is asked for."""
-    inputs: Callable[[MethodCall], Sequence[Draft]] = _says_nothing
+    inputs: Callable[[MethodCall], Sequence[Draft]] = _audio_alone
     """What is said in a request."""
     host: Callable[[Any], str] | None = None
     """The `host:port` or the URL that a client talks to; None is the vendor's own first host."""
@@ -139,8 +139,8 @@ class _Calls:
             if not answered.is_whole and not refused:
                 read = unfinished(read, self.method.operation, inputs, failed=error is not None)
         except Exception as bug:  # noqa: BLE001
-            said = "otel_costs could not read an answer of provider %s"
-            telemetry.warn_once(f"bug:answer:{call.provider}", said, call.provider, error=bug)
+            warning = "otel_costs could not read an answer of provider %s"
+            telemetry.warn_once(f"bug:answer:{call.provider}", warning, call.provider, error=bug)
             read = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
         read = replace(read, inputs=inputs if read.inputs is None else read.inputs, refused=refused or read.refused)
         writer.finish(call, read, error)
@@ -230,7 +230,7 @@ class MessageStream(wrapt.ObjectProxy):  # type: ignore[misc, type-arg, unused-i
             self._follow(call)
         return CallContext(self._self_call)
 
-    def _seen(self, message: Any) -> Any:
+    def _observed(self, message: Any) -> Any:
         if self._self_watch is not None:
             self._self_watch.feed(message)
         return message
@@ -272,7 +272,7 @@ class SyncStream(MessageStream):
             except BaseException as error:
                 self._ended(error)
                 raise
-        return self._seen(message)
+        return self._observed(message)
 
     def __iter__(self) -> Iterator[Any]:
         return _Messages(self, iter(self.__wrapped__))
@@ -302,7 +302,7 @@ class AsyncStream(MessageStream):
             except BaseException as error:
                 self._ended(error)
                 raise
-        return self._seen(message)
+        return self._observed(message)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return _AsyncMessages(self, aiter(self.__wrapped__))

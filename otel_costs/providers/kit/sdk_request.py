@@ -16,7 +16,7 @@ from otel_costs.sessions.reservations import BudgetExceeded
 
 T = TypeVar("T")
 
-# Statuses that a gRPC client gives itself, or that say nothing of what the service did: who knows what is billed.
+# Statuses that a gRPC client gives itself, or that say nothing of what the service did: what is billed is not known.
 _UNKNOWN_OUTCOMES: Final = frozenset({"CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED", "UNAVAILABLE"})
 
 

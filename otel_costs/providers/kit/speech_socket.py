@@ -142,17 +142,17 @@ class SynthesisCall:
 class AgentCall:
     """The call of a conversation with an agent of the vendor's, which is billed by the time that it is connected."""
 
-    __slots__ = ("_bill", "_said", "_start", "call")
+    __slots__ = ("_bill", "_messages", "_start", "call")
 
     def __init__(self, handshake: Handshake, model: str, bill: Billing) -> None:
         self.call = _start("realtime_inference", handshake, model)
         self._bill, self._start = bill, time.perf_counter_ns()
-        self._said: list[Draft] = []
+        self._messages: list[Draft] = []
 
     def message(self, role: str, text: object) -> None:
         """Note what the user or the agent said."""
-        if isinstance(text, str) and text and len(self._said) < KEPT:
-            self._said.append(Draft(role, "audio", text))
+        if isinstance(text, str) and text and len(self._messages) < KEPT:
+            self._messages.append(Draft(role, "audio", text))
 
     def closed(self, error: str | None) -> None:
         """The socket has ended."""
@@ -160,7 +160,7 @@ class AgentCall:
         background.put(partial(self._finish, error, _since(self._start)))
 
     def _finish(self, error: str | None, seconds: Decimal) -> None:
-        writer.finish(self.call, _billed(self._bill, seconds, None, [self._said], reported=False), error)
+        writer.finish(self.call, _billed(self._bill, seconds, None, [self._messages], reported=False), error)
 
 
 def outline(message: str) -> str:

@@ -33,7 +33,7 @@ class Vendor:
     hosts: Sequence[str] = ()
     """Its hosts, or the ends of their names: `acme.com` is `api.eu.acme.com`, too."""
     agent: str = ""
-    """How its package names itself in `user-agent`, in lower case: it is known by that at hosts that nobody knows."""
+    """How its package names itself in `user-agent`, in lower case: it is recognized by that at unknown hosts."""
     endpoints: Sequence[Endpoint] = ()
     clients: Sequence[str] = ()
     """`module:Class.method`. They are wrapped when the module is imported; what they repeat is one call."""

@@ -1,7 +1,7 @@
-"""OpenAI over HTTP, and whatever else is called through its SDK: patched at the transport.
+"""OpenAI over HTTP, and every other provider that its SDK is used with: patched at the transport.
 
 Methods of `openai._base_client` see every call of every resource, client and version: `request` of the sync and the
-async client (what is asked, and errors), and `_process_response` (the HTTP response, before anybody reads it).
+async client (what is asked, and errors), and `_process_response` (the HTTP response, before it is read).
 Routes, not resources: a resource that is added later is found by its URL.
 
 `request` can be passed by: another instrumentation, or the application, may hold the SDK's own function from before it
@@ -30,7 +30,7 @@ _exchange: ContextVar[Exchange | None] = ContextVar("otel_costs_exchange", defau
 """The exchange of the request that is being sent here; None if that is not recorded: a request that is made from within
 another's hooks must not be taken for the other."""
 
-_seen: dict[int, Exchange | None] = {}
+_by_options: dict[int, Exchange | None] = {}
 """The requests that have come by our wrapper of `request`, while it runs, by the identity of the options that it passes
 on: a copy, which no other request has. A wrapper of ours further in leaves such a request alone, unless it has had its
 response and is sent once more."""
@@ -55,13 +55,13 @@ def _options_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     options = _options_of(args, kwargs)
-    further_out = _seen.get(id(options))
+    further_out = _by_options.get(id(options))
     if further_out is not None and not further_out.is_answered:
         return wrapped(*args, **kwargs)
     exchange = _begin(instance, args, kwargs, options)
     if exchange is not None:
         args, kwargs, options = exchange.args, exchange.kwargs, exchange.options
-    _seen[id(options)] = exchange
+    _by_options[id(options)] = exchange
     try:
         with CallContext(None if exchange is None else exchange.call, _exchange, exchange):
             result = wrapped(*args, **kwargs)
@@ -70,7 +70,7 @@ def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[st
             exchange.failed(error)
         raise
     finally:
-        _seen.pop(id(options), None)
+        _by_options.pop(id(options), None)
     if exchange is not None and not exchange.is_answered:
         exchange.not_received()
     return result
@@ -78,13 +78,13 @@ def _request(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[st
 
 async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     options = _options_of(args, kwargs)
-    further_out = _seen.get(id(options))
+    further_out = _by_options.get(id(options))
     if further_out is not None and not further_out.is_answered:
         return await wrapped(*args, **kwargs)
     exchange = _begin(instance, args, kwargs, options)
     if exchange is not None:
         args, kwargs, options = exchange.args, exchange.kwargs, exchange.options
-    _seen[id(options)] = exchange
+    _by_options[id(options)] = exchange
     try:
         with CallContext(None if exchange is None else exchange.call, _exchange, exchange):
             result = await wrapped(*args, **kwargs)
@@ -93,7 +93,7 @@ async def _request_async(wrapped: Any, instance: Any, args: tuple[Any, ...], kwa
             exchange.failed(error)
         raise
     finally:
-        _seen.pop(id(options), None)
+        _by_options.pop(id(options), None)
     if exchange is not None and not exchange.is_answered:
         exchange.not_received()
     return result
@@ -105,7 +105,7 @@ def _process_response(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[
     if exchange is not None and "response" in kwargs:
         exchange.received(kwargs["response"])
         if exchange.passed_by:
-            _exchange.set(None)  # nobody else does
+            _exchange.set(None)  # nothing else does
     return wrapped(*args, **kwargs)
 
 
@@ -113,7 +113,7 @@ def _notice(patches: Patches, wrapped: Any, instance: Any, args: tuple[Any, ...]
     """Begin the exchange of a request that did not come by our wrapper of `request`, from what that calls first."""
     options = _options_of(args, kwargs)
     try:
-        exchange = _seen[id(options)]
+        exchange = _by_options[id(options)]
     except KeyError:
         exchange = _begin(instance, args, kwargs, options, passed_by=True)
         _cover(patches, instance)

@@ -76,8 +76,8 @@ class ResponsesAccumulator:
             return found
         items = [event["item"] for data in self._items if isinstance((event := parsed(data) or {}).get("item"), dict)]
         if not self.complete and (text := self._unfinished({item.get("id") for item in items})):
-            said = {"type": "output_text", "text": text}
-            items.append({"type": "message", "role": "assistant", "content": [said]})
+            content = {"type": "output_text", "text": text}
+            items.append({"type": "message", "role": "assistant", "content": [content]})
         return {**found, "output": items}
 
     def _unfinished(self, finished: set[object]) -> str:
@@ -121,7 +121,7 @@ class LastAccumulator:
         if body is not None and self._images:
             body = {**body, "data": [{"b64_json": body.get("b64_json")}] * self._images}
         if body is not None and len(self._usages) > 1 and isinstance(body.get("usage"), dict):
-            # Whether each image has a usage of its own, or that of all of them, nobody says.
+            # Whether each image has a usage of its own, or that of all of them, is not documented.
             body = {**body, "usage": {**body["usage"], "other_images": self._usages[:-1]}}
         if self._text and "text" not in (body or {}):
             body = {**(body or {}), "text": "".join(self._text)}

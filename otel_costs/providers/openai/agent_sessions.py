@@ -91,7 +91,7 @@ def _session(request: Request, session_id: str | None) -> _Session | None:
 
 
 def _learn(request: Request, session: Mapping[str, Any]) -> None:
-    """Remember a session and what its agent is; whoever saw it first has its bills."""
+    """Remember a session and its agent; the session of ours that saw it first gets its bills."""
     session_id, agent = key(session.get("id")), mapping(session.get("agent"))
     if session_id is None or not agent:
         return
@@ -108,9 +108,9 @@ def _bill_turn(request: Request, turn: Mapping[str, Any]) -> None:
     if turn_id is None or usage is None or not openai_jobs.is_due(request.host.provider, turn):
         return
     known = _session(request, key(turn.get("session_id"))) or _Session(Owner(current_scope(), request.identity))
-    told = Counter(usage.quantities)
-    due = told - known.beyond_turns  # of a Counter: what is left of each unit, never less than nothing
-    known.beyond_turns -= told
+    reported_units = Counter(usage.quantities)
+    due = reported_units - known.beyond_turns  # of a Counter: what is left of each unit, never less than nothing
+    known.beyond_turns -= reported_units
     known.billed += due
     if due:
         _write(request, known, turn, turn_id, _reduced(usage, due))
@@ -121,7 +121,7 @@ def _bill_turn(request: Request, turn: Mapping[str, Any]) -> None:
 def _bill_session(request: Request, known: _Session, session: Mapping[str, Any]) -> None:
     if session.get("status") == "in_progress":
         if request.body.get("input") and not known.has_settled:
-            known.pending = session  # if nobody looks again, it is not lost silently
+            known.pending = session  # if it is not polled again, it is not lost silently
             _write(request, known, session, str(session["id"]), None)
         return
     usage = _tokens(session.get("usage"))
@@ -153,7 +153,7 @@ def _write(
     job_id: str,
     due: Usage | None,
 ) -> None:
-    """Write the bill of a turn or a session; `due` None is a session whose use nobody knows yet."""
+    """Write the bill of a turn or a session; `due` None is a session whose usage is not known yet."""
     call = request.start()
     call.scope, call.identity = known.owner.scope, known.owner.identity
     found = Reading(

@@ -100,7 +100,7 @@ def read(request: Request, answered: Answered) -> Reading:
     if spent is not None and (
         modalities.INPUT.isdisjoint(spent.quantities) or modalities.OUTPUT.isdisjoint(spent.quantities)
     ):
-        terms = _told(request, body, model, terms) or terms
+        terms = _separate_text(request, body, model, terms) or terms
     outputs, count = _outputs(request, body) or ((), request.message_count)
     used = terms.usage.quantities if terms.usage is not None else None
     # Tools alone are counted without a usage.
@@ -257,17 +257,19 @@ def _used(request: Request, answered: Answered, service_tier: str | None) -> _Us
 
 
 @telemetry.never_raises("tell text from other modalities")
-def _told(request: Request, body: Any, model: str | None, terms: Terms) -> Terms:
-    return terms if terms.usage is None else terms._replace(usage=modalities.told(request, body, model, terms.usage))
+def _separate_text(request: Request, body: Any, model: str | None, terms: Terms) -> Terms:
+    if terms.usage is None:
+        return terms
+    return terms._replace(usage=modalities.separate_text(request, body, model, terms.usage))
 
 
 @telemetry.never_raises("read the messages of an answer")
 def _outputs(request: Request, body: Any) -> tuple[Sequence[Sequence[Draft]], int | None]:
-    """Return what was said, or, where it is not kept, how many messages were, with those of the request."""
-    said, count = request.route.messages, request.message_count
+    """Return the messages of an answer, or, where they are not kept, their number with those of the request."""
+    endpoint, count = request.route.messages, request.message_count
     if request.inputs is not None:
-        return () if body is None else openai_messages.read_response(said, body), None
-    return (), count if body is None or count is None else count + openai_messages.count_response(said, body)
+        return () if body is None else openai_messages.read_response(endpoint, body), None
+    return (), count if body is None or count is None else count + openai_messages.count_response(endpoint, body)
 
 
 @telemetry.never_raises("estimate a usage")
@@ -276,16 +278,17 @@ def _estimated(request: Request, body: Any, outputs: Sequence[Sequence[Draft]], 
 
     Of an answer that was not read nothing is guessed: all that is known of it is the question.
     """
-    said, asked = request.route.messages, text_length(request.inputs) if request.inputs else request.text_length
-    if asked is None or said not in _ESTIMATED:
+    endpoint = request.route.messages
+    input_length = text_length(request.inputs) if request.inputs else request.text_length
+    if input_length is None or endpoint not in _ESTIMATED:
         return terms
     if not terms.reasons:
         terms = terms.because(CostReason.USAGE_NOT_REPORTED)
     if CostReason.RESPONSE_NOT_READ in terms.reasons:
         return terms
     if request.inputs is None and body is not None:
-        outputs = openai_messages.read_response(said, body)
-    quantities = {"input_tokens": tokens_of(asked), "output_tokens": sum(map(guessed_tokens, outputs))}
+        outputs = openai_messages.read_response(endpoint, body)
+    quantities = {"input_tokens": tokens_of(input_length), "output_tokens": sum(map(guessed_tokens, outputs))}
     guessed = Usage.of(quantities, estimated=True)
     return terms._replace(usage=guessed if terms.usage is None else terms.usage + guessed)
 

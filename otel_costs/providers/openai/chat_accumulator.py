@@ -120,11 +120,11 @@ class ChatAccumulator:
             return None
         usages = (*self._earlier.values(), *self._usages)
         usage = {"usage": reduce(merged, usages)} if usages else {}
-        # Whether one choice's usage is in that of another, nobody says: where they differ, it is named.
+        # Whether one choice's usage is part of another's is not documented: where they differ, it is named.
         others = [other for other in self._others.values() if not usages or other != usage["usage"]]
         if others:
-            said = usage.get("usage")
-            usage["usage"] = {**(said if isinstance(said, Mapping) else {}), "choices": others}
+            reported = usage.get("usage")
+            usage["usage"] = {**(reported if isinstance(reported, Mapping) else {}), "choices": others}
         return {
             **self._base,
             **usage,

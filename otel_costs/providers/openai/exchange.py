@@ -37,7 +37,7 @@ class Exchange:
 
     Its call starts with it. Of polls of jobs, and of routes that we do not know, most are not billed: their call
     starts when the answer says that it is, as if in the place where the request was made. So does that of a request
-    that `passed_by` our wrapper, of which nobody says how it ended where it was never answered.
+    that `passed_by` our wrapper, whose end is unknown where it was never answered.
     """
 
     __slots__ = (
@@ -164,9 +164,9 @@ class Exchange:
             streaming.watch(response, None, usage_filter)
         elif hasattr(response, "_content"):
             # A hook of the application's has read it: httpx keeps what was read here, and streams it from here.
-            response._content = shown = usage_filter.feed(response.content) + usage_filter.flush()
+            response._content = visible = usage_filter.feed(response.content) + usage_filter.flush()
             if "content-length" in response.headers and "content-encoding" not in response.headers:
-                response.headers["content-length"] = str(len(shown))
+                response.headers["content-length"] = str(len(visible))
 
     def _read(self, headers: Mapping[str, str], events: bool, body: Body) -> None:
         """Finish with a body, in a job."""

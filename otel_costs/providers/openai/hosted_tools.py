@@ -1,7 +1,7 @@
 """Tools that a provider runs itself: which cost something beside tokens, how often they were used, which are unknown.
 
-A closed table: a type of tool, container or output item that does not stand here is named, since nobody knows what it
-costs. Pure functions of requests and answers in the protocol of OpenAI; they raise nothing.
+A closed table: a type of tool, container or output item that does not stand here is named, since its cost is not
+known. Pure functions of requests and answers in the protocol of OpenAI; they raise nothing.
 """
 
 import re
@@ -154,7 +154,7 @@ def unheard(items: Iterable[_Json]) -> list[str]:
 
 
 def unknown(tools: Iterable[_Json], items: Iterable[_Json] = ()) -> list[str]:
-    """Return the types of tools, containers and output items, and the sizes of containers, that nobody here knows."""
+    """Return the types of tools, containers and output items, and the sizes of containers, that are unknown."""
     found: list[str] = []
     for tool in tools:
         kind = kind_of(tool)
@@ -230,7 +230,7 @@ def containers(tools: Iterable[_Json], items: Iterable[_Json]) -> dict[str, int]
         own = offer if isinstance(offer, Mapping) else {}
         if kind is None or container_id in named or own.get("container_id") not in (None, ""):
             continue
-        # Where the request named none, who ran code ran it in a container.
+        # Where the request named none, code that ran did so in a container.
         if container_id is not None or own.get("type") in _MADE_HERE or (kind == "code_interpreter" and not offer):
             made[container_id] = own.get("memory_limit")
     found = {"containers": len(made)} if made else {}

@@ -31,7 +31,7 @@ def request(fields: Mapping[str, Any]) -> Iterator[Draft]:
 def response(fields: Mapping[str, Any]) -> Iterator[Draft]:
     """Yield what a response says."""
     if fields.get("background") is True and (response_id := key(fields.get("id"))):
-        yield Draft("", CONTEXT, key=response_id)  # whoever polls it does not know the request
+        yield Draft("", CONTEXT, key=response_id)  # the process that polls it does not know the request
     yield from items(fields.get("output"))
 
 
@@ -52,7 +52,7 @@ def items(given: object) -> Iterator[Draft]:
 def _continued(fields: Mapping[str, Any]) -> str | None:
     """Return what the request continues at the provider's.
 
-    Nobody tells us how far a conversation there has got, so that its key is new each time: a second "yes" is a second
+    How far a conversation there has got is not known, so that its key is new each time: a second "yes" is a second
     message.
     """
     if previous := key(fields.get("previous_response_id")):
@@ -71,8 +71,8 @@ def _tool(kind: str, fields: Mapping[str, Any]) -> Iterator[Draft]:
     elif kind.endswith("_call") or kind == "program":
         name = fields.get("name") or kind.removesuffix("_call")
         yield call(call_id, name, _without_environment(_first(fields, _ARGUMENTS)))
-        if (said := _first(fields, _RESULTS)) is not None:
-            yield from result(call_id, said, name=name)
+        if (output := _first(fields, _RESULTS)) is not None:
+            yield from result(call_id, output, name=name)
 
 
 def _without_environment(action: object) -> object:

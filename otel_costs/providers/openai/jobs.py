@@ -73,7 +73,7 @@ def identified(route: Route, body: object) -> tuple[bool, Job | None]:
         return True, None
     ended = has_ended(body)
     if route.polls and not ended:
-        return False, None  # who started it has written that it is pending
+        return False, None  # the process that started it has written that it is pending
     return True, Job(body["id"], ended, *times_of(body))
 
 

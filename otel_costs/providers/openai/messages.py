@@ -23,18 +23,18 @@ def read_request(endpoint: str, body: Mapping[str, Any]) -> list[Draft]:
 
 
 def measure_request(endpoint: str, body: Mapping[str, Any]) -> tuple[int, int | None]:
-    """Return how many messages the request says, its history included, and how many characters of text.
+    """Return the number of messages of a request, its history included, and the characters of their text.
 
-    None where it says nothing at all.
+    The second is None where there are no messages.
     """
     sent, characters = body.get("messages") if endpoint == "chat" else None, 0
     if type(sent) is list and sent:
         for fields in sent:
             # At first sight one message: a text, with nothing beside it.
-            said = fields.get("content") if type(fields) is dict and len(fields) == 2 else None
-            if type(said) is not str or not said:
+            content = fields.get("content") if type(fields) is dict and len(fields) == 2 else None
+            if type(content) is not str or not content:
                 break
-            characters += len(said)
+            characters += len(content)
         else:
             return len(sent), characters
     drafts = read_request(endpoint, body)
@@ -42,7 +42,7 @@ def measure_request(endpoint: str, body: Mapping[str, Any]) -> tuple[int, int | 
 
 
 def count_response(endpoint: str, body: Mapping[str, Any] | str) -> int:
-    """Return how many messages a whole response says."""
+    """Return the number of messages of a whole response."""
     if endpoint != "chat":
         return count(*read_response(endpoint, body))
     number = 0
@@ -50,10 +50,10 @@ def count_response(endpoint: str, body: Mapping[str, Any] | str) -> int:
         fields = choice.get("message")
         if type(fields) is not dict:
             fields = mapping(fields)
-        said = fields.get("content")
-        is_plain = fields.get("role") == "assistant" and (said is None or type(said) is str)
+        content = fields.get("content")
+        is_plain = fields.get("role") == "assistant" and (content is None or type(content) is str)
         if is_plain and not any(map(fields.get, BESIDE)):
-            number += bool(said)
+            number += bool(content)
         else:
             number += len(_read(_chat_choice, choice))
     return number
@@ -111,23 +111,23 @@ def _alone(reader: Reader) -> Reader:
 def _completion_request(body: Mapping[str, Any]) -> Iterator[Draft]:
     prompt = body.get("prompt")
     several = isinstance(prompt, list | tuple) and not all(type(token) is int for token in prompt)
-    for said in sequence(prompt) if several else (prompt,):
-        if isinstance(said, str):
-            yield Draft("user", "text", text(said))
-        elif isinstance(said, list | tuple):
-            yield Draft("user", "text", f"[{len(said)} tokens]")
+    for item in sequence(prompt) if several else (prompt,):
+        if isinstance(item, str):
+            yield Draft("user", "text", text(item))
+        elif isinstance(item, list | tuple):
+            yield Draft("user", "text", f"[{len(item)} tokens]")
 
 
 def _completion_choice(choice: Mapping[str, Any]) -> Iterator[Draft]:
-    if type(said := choice.get("text")) is str:
-        yield Draft("assistant", "text", said)
+    if type(completion := choice.get("text")) is str:
+        yield Draft("assistant", "text", completion)
 
 
 def _speech_request(body: Mapping[str, Any]) -> Iterator[Draft]:
     if isinstance(instructions := body.get("instructions"), str):
         yield Draft("system", "text", text(instructions), instructions=True)
-    if isinstance(said := body.get("input"), str):
-        yield Draft("assistant", "audio", text(said))
+    if isinstance(script := body.get("input"), str):
+        yield Draft("assistant", "audio", text(script))
 
 
 def _transcription_request(body: Mapping[str, Any]) -> Iterator[Draft]:
@@ -137,13 +137,13 @@ def _transcription_request(body: Mapping[str, Any]) -> Iterator[Draft]:
 
 def _transcription(body: Mapping[str, Any]) -> Iterator[Draft]:
     duration = body.get("duration") or mapping(body.get("usage")).get("seconds")
-    if type(said := body.get("text")) is str:
-        yield Draft("user", "audio", said, audio_seconds=sanitize.number(duration))
+    if type(transcript := body.get("text")) is str:
+        yield Draft("user", "audio", transcript, audio_seconds=sanitize.number(duration))
 
 
 def _prompt_request(body: Mapping[str, Any]) -> Iterator[Draft]:
-    if isinstance(said := body.get("prompt"), str):
-        yield Draft("user", "text", text(said))
+    if isinstance(prompt := body.get("prompt"), str):
+        yield Draft("user", "text", text(prompt))
     for reference in sequence(body.get("images")):
         yield image("user", mapping(reference))
     for name, file in body.items():

@@ -28,10 +28,10 @@ _FROM_TEXT: Final = frozenset({"audio/speech", "images/generations", "completion
 """Endpoints that are given text alone."""
 
 
-def told(request: Request, body: object, model: str | None, usage: Usage) -> Usage:
-    """Return the usage with its text told apart, where it tells no modality, and text is all that it can be of.
+def separate_text(request: Request, body: object, model: str | None, usage: Usage) -> Usage:
+    """Return the usage with its text as units of its own, where it names no modality and all of it can only be text.
 
-    Of a model whose price is the same for all modalities it stays as it is.
+    The usage of a model whose price is the same for all modalities is returned as it is.
     """
     differ = request.rates(model).modal
     texts = []
@@ -81,8 +81,8 @@ def _are_text(messages: object) -> bool:
 def _is_text(message: Mapping[str, Any]) -> bool:
     if message.get("type") not in _ITEMS or any(message.get(key) for key in _MEDIA):
         return False
-    said = [message.get(key) for key in ("content", "output")]
-    return all(each is None or isinstance(each, str) or _is_list_of_texts(each) for each in said)
+    values = [message.get(key) for key in ("content", "output")]
+    return all(each is None or isinstance(each, str) or _is_list_of_texts(each) for each in values)
 
 
 def _is_list_of_texts(parts: object) -> bool:

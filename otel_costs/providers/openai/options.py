@@ -1,7 +1,7 @@
 """What a request asks that changes its price, and what the answer tells of it: tier, window, tools, containers.
 
 What is asked for is accounted for, or the call says so: a tier or a window without a factor makes an estimate, and so
-does one that nobody confirms; a tool or a container that nobody knows makes a lower bound.
+does one that is not confirmed; an unknown tool or container makes a lower bound.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ from otel_costs.usage.service_class import STANDARD, service_class
 from otel_costs.values import sanitize
 
 SOONEST: Final = "soonest"
-"""The window of who names none, at the standard price."""
+"""The window of a request that names none, at the standard price."""
 
 _ANYWHERE: Final = frozenset({"", "global", "not_available"})
 
@@ -42,7 +42,7 @@ _HAVE_WINDOWS: Final = frozenset({"openai"})
 """Providers that take less for a response that may take its time (openai 3.57, background_options)."""
 
 BY_FIELDS: Final = frozenset({"openai", "azure.ai.openai"})
-"""Providers who are asked for what changes the price by fields of a request, not by the name of a model or a region."""
+"""Providers whose price options are fields of a request, not a part of a model's name or a region."""
 
 _HAVE_BATCHES: Final = BY_FIELDS
 """Providers whose batches are half the price if they may take a day."""
@@ -63,21 +63,21 @@ class Terms(NamedTuple):
     """What the provider itself says that the call costs, in USD."""
     reasons: tuple[CostReason, ...] = ()
     unknown: tuple[str, ...] = ()
-    """Options of which nobody here knows what they cost."""
+    """Options whose cost is not known."""
 
     def because(self, reason: CostReason) -> "Terms":
         """Return these terms with one more reason why a figure is unknown, or an estimate."""
         return self._replace(reasons=(*self.reasons, reason))
 
     def without(self, options: Iterable[str]) -> "Terms":
-        """Return these terms without what more options cost, of which nobody knows it."""
+        """Return these terms with more options whose cost is not known."""
         return self._replace(unknown=(*self.unknown, *options))
 
 
 @telemetry.never_raises("read the options of a request")
 def read(request: Request, body: object, model: str | None, terms: Terms) -> Terms:
     """Return the terms of a call with what its request asked for; `model` is the one that answered."""
-    said, name = request.route.messages, request.route.name
+    endpoint, name = request.route.messages, request.route.name
     answer = openai_usage.response_of(body)
     if isinstance(answer, dict):
         if name in _JOBS:
@@ -86,7 +86,7 @@ def read(request: Request, body: object, model: str | None, terms: Terms) -> Ter
             terms = _with_tier(request, answer, terms)
             if terms.usage is not None and (written := terms.usage.quantities.get("cache_write_tokens")):
                 terms = _with_retention(request, answer, terms, terms.usage, written)
-        if said == "responses":
+        if endpoint == "responses":
             terms = _with_window(request, answer, terms)
     # Most requests and answers have nothing that may name a tool.
     names_tools = not hosted_tools.FIELDS.isdisjoint(request.body) or (
@@ -94,7 +94,7 @@ def read(request: Request, body: object, model: str | None, terms: Terms) -> Ter
     )
     if name in _WITH_TOOLS and (names_tools or request.host.provider in hosted_tools.SEARCHING):
         terms = _with_tools(request, answer, model, terms)
-    if said in _COUNTS_TOOLS and terms.usage is not None and terms.usage.quantities.keys() <= TOOL_UNITS:
+    if endpoint in _COUNTS_TOOLS and terms.usage is not None and terms.usage.quantities.keys() <= TOOL_UNITS:
         return terms.because(CostReason.NO_USAGE) if terms.usage.quantities else terms
     return terms
 
@@ -114,8 +114,8 @@ def _with_tier(request: Request, answer: Mapping[str, Any], terms: Terms) -> Ter
     spent = openai_usage.usage_in(answer)
     spent = spent if isinstance(spent, dict) else {}
     if terms.service_tier is None:
-        told = map(_tier, (answer.get("service_tier"), spent.get("speed"), spent.get("service_tier")))
-        tier = next((tier for tier in told if tier.strip().lower() not in STANDARD), None)
+        tiers = map(_tier, (answer.get("service_tier"), spent.get("speed"), spent.get("service_tier")))
+        tier = next((tier for tier in tiers if tier.strip().lower() not in STANDARD), None)
         tier = tier or service_class(spent)
         terms = terms if tier is None else terms._replace(service_tier=tier)
     if isinstance(geo := spent.get("inference_geo"), str) and geo not in _ANYWHERE:
@@ -128,8 +128,8 @@ def _with_tier(request: Request, answer: Mapping[str, Any], terms: Terms) -> Ter
     return terms
 
 
-def _tier(told: object) -> str:
-    return told if isinstance(told, str) else "" if told is None else sanitize.label(sanitize.to_json(told))
+def _tier(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else sanitize.label(sanitize.to_json(value))
 
 
 def _with_retention(
@@ -188,8 +188,8 @@ def _window(body: Mapping[str, Any]) -> str | None:
 
 def _with_tools(request: Request, answer: object, model: str | None, terms: Terms) -> Terms:
     if terms.reported is not None:
-        return terms  # who says the cost knows what its tools cost
-    said = request.route.messages
+        return terms  # a reported cost includes its tools
+    endpoint = request.route.messages
     tools = hosted_tools.asked(answer, request.body)
     items = hosted_tools.objects(answer.get("output")) if isinstance(answer, dict) else []
     if tools or items:
@@ -197,19 +197,19 @@ def _with_tools(request: Request, answer: object, model: str | None, terms: Term
     if isinstance(answer, dict) and items and hosted_tools.undrawn(answer):
         terms = terms.without(["image_generation_call"])
     used = terms.usage.quantities if terms.usage is not None else {}
-    if not _tells_searches(openai_usage.usage_in(answer), used):
+    if not _reports_searches(openai_usage.usage_in(answer), used):
         fallbacks = request.body.get("models")
         models = (request.model, model, *(fallbacks if isinstance(fallbacks, list) else ()))
         terms = terms.without(hosted_tools.implied(request.host.provider, models))
         may_cost = hosted_tools.may_cost(tools) or hosted_tools.may_search(request.body)
         if may_cost and request.route.name in _UNTOLD_TOOLS:
             terms = terms.because(CostReason.TOOL_USE_NOT_REPORTED)
-    if used.get("web_searches") and said == "responses" and _kind_matters(request, model, tools):
+    if used.get("web_searches") and endpoint == "responses" and _kind_matters(request, model, tools):
         return terms.because(CostReason.SEARCH_KIND_UNKNOWN)
     return terms
 
 
-def _tells_searches(usage: object, used: Mapping[str, object]) -> bool:
+def _reports_searches(usage: object, used: Mapping[str, object]) -> bool:
     """Whether a chat says how often it searched, xAI by the number of its sources."""
     return not _SEARCHES.isdisjoint(used) or (isinstance(usage, dict) and "num_sources_used" in usage)
 
@@ -221,7 +221,9 @@ def _kind_matters(request: Request, model: str | None, tools: list[Mapping[str, 
 
 
 def memory_of_container(request: Request, body: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
-    """Return the memory of a container that a request made where nobody knows what it costs, and what its price is
-    listed under: its memory, the smallest where none is said."""
+    """Return the memory of a container that a request made, where its cost is not known, and the name of its price.
+
+    The smallest memory counts where none is named.
+    """
     size = str(body.get("memory_limit") or request.body.get("memory_limit") or "1g")
     return () if size in hosted_tools.SIZES else (size,), f"container/{size}"

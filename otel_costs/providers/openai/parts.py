@@ -38,18 +38,18 @@ def sequence(value: object) -> list[Any] | tuple[Any, ...]:
 
 
 def message(fields: Mapping[str, Any], default_role: str = "user") -> Iterator[Draft]:
-    """Yield what a message says: its text and payloads, a refusal, speech, calls of functions, a function's result."""
-    role, said = fields.get("role"), fields.get("content")
+    """Yield the drafts of a message: its text and payloads, a refusal, speech, function calls, a function's result."""
+    role, content = fields.get("role"), fields.get("content")
     role = _ROLES.get(role, "user") if isinstance(role, str) else default_role
     if role == "function":
-        yield from result(fields.get("tool_call_id"), said, name=fields.get("name"))
-    elif isinstance(said, str):
-        if said or role != "assistant":
-            yield Draft(role, "text", text(said))
-    elif said is not None:
-        yield from parts(role, said)
-    if role == "assistant" and not (said and len(fields) == 2 and "role" in fields):
-        yield from _beside(fields, part=bool(said))
+        yield from result(fields.get("tool_call_id"), content, name=fields.get("name"))
+    elif isinstance(content, str):
+        if content or role != "assistant":
+            yield Draft(role, "text", text(content))
+    elif content is not None:
+        yield from parts(role, content)
+    if role == "assistant" and not (content and len(fields) == 2 and "role" in fields):
+        yield from _beside(fields, part=bool(content))
 
 
 def _beside(fields: Mapping[str, Any], part: bool) -> Iterator[Draft]:
@@ -60,8 +60,8 @@ def _beside(fields: Mapping[str, Any], part: bool) -> Iterator[Draft]:
     if audio := fields.get("audio"):
         spoken = mapping(audio)
         transcript = spoken.get("transcript")
-        said = None if transcript is None else text(transcript)
-        yield Draft("assistant", "audio", said, key=key(spoken.get("id")), part=part)
+        words = None if transcript is None else text(transcript)
+        yield Draft("assistant", "audio", words, key=key(spoken.get("id")), part=part)
         part = True
     for made in sequence(fields.get("images")):  # of OpenRouter's image models
         yield image("assistant", mapping(made))._replace(part=part)
@@ -75,11 +75,11 @@ def _beside(fields: Mapping[str, Any], part: bool) -> Iterator[Draft]:
         yield call(None, function_call.get("name"), function_call.get("arguments"), part=part)
 
 
-def parts(role: str, said: object) -> Iterator[Draft]:
+def parts(role: str, content: object) -> Iterator[Draft]:
     """Yield one draft for each payload, and one for all text between two of them."""
     texts: list[str] = []
     begun = False
-    for part in said if isinstance(said, list | tuple) else (said,):
+    for part in content if isinstance(content, list | tuple) else (content,):
         draft = _part(role, part)
         if draft.type == "text" and isinstance(draft.content, str):
             texts.append(draft.content)
@@ -95,17 +95,18 @@ def parts(role: str, said: object) -> Iterator[Draft]:
 
 def call(call_id: object, name: object, arguments: object, *, part: bool = False) -> Draft:
     """Return a call of a function."""
-    said = None if arguments is None else text(arguments) if isinstance(arguments, str) else sanitize.to_json(arguments)
-    return Draft("assistant", "function_call", None, text(name), said, key=key(call_id), part=part)
+    if arguments is not None:
+        arguments = text(arguments) if isinstance(arguments, str) else sanitize.to_json(arguments)
+    return Draft("assistant", "function_call", None, text(name), arguments, key=key(call_id), part=part)
 
 
-def result(call_id: object, said: object, *, name: object = None) -> Iterator[Draft]:
+def result(call_id: object, output: object, *, name: object = None) -> Iterator[Draft]:
     """Yield a function's result: its text, and the payloads in it."""
     known = None if name is None else text(name)
-    if said is None or isinstance(said, str):
-        yield Draft("function", "function_result", None if said is None else text(said), known, key=key(call_id))
+    if output is None or isinstance(output, str):
+        yield Draft("function", "function_result", None if output is None else text(output), known, key=key(call_id))
         return
-    found = list(parts("function", said))
+    found = list(parts("function", output))
     texts = [draft.content for draft in found if draft.type == "text" and isinstance(draft.content, str)]
     yield Draft("function", "function_result", "\n".join(texts), known, key=key(call_id))
     yield from (draft._replace(part=True) for draft in found if draft.type != "text")
@@ -140,8 +141,8 @@ def _part(role: str, part: object) -> Draft:
         return Draft(role, "text", text(part))
     fields = mapping(part)
     for name in ("text", "refusal"):
-        if isinstance(said := fields.get(name), str):
-            return Draft(role, "text", text(said))
+        if isinstance(value := fields.get(name), str):
+            return Draft(role, "text", text(value))
     kind = fields.get("type")
     reader = _PARTS.get(kind) if isinstance(kind, str) else None
     return (

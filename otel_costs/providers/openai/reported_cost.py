@@ -26,11 +26,11 @@ def reported_cost(body: object, headers: Mapping[str, str], provider: str) -> tu
     try:
         usage = body.get("usage") if isinstance(body, dict) else None
         reader = _COSTS.get(provider)
-        said = [*(reader(usage) if reader and isinstance(usage, dict) else ()), _in_header(headers)]
+        costs = [*(reader(usage) if reader and isinstance(usage, dict) else ()), _in_header(headers)]
         is_fee = provider == "openrouter" and isinstance(usage, dict) and _is_fee_alone(usage)
     except Exception:  # noqa: BLE001
         return None, None
-    found = [cost for cost in said if cost is not None]
+    found = [cost for cost in costs if cost is not None]
     usd = next((cost for cost in found if cost is not _REFUSED), None)
     if is_fee and not found:
         return None, CostReason.REPORTED_FEE_ALONE
@@ -76,12 +76,12 @@ _COSTS: Final[Mapping[str, Callable[[_Json], Iterator[Decimal | None]]]] = {
 
 
 PROVIDERS: Final = frozenset(_COSTS)
-"""Who says the cost in the usage."""
+"""Readers of the cost in a usage, by provider."""
 
 
 def _in_header(headers: Mapping[str, str]) -> Decimal | None:
-    said = headers.get(HEADER)
-    cost = None if said in ("", "None") else _money(said)
+    value = headers.get(HEADER)
+    cost = None if value in ("", "None") else _money(value)
     return cost if cost is None or cost is _REFUSED else cost or None
 
 

@@ -29,7 +29,7 @@ from otel_costs.values import audio_length
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: where it goes, whose it is, and its body as it will be sent, a form's fields and files too."""
+    """One request: its route and host, its session and user, and its body as it will be sent, with a form's files."""
 
     route: Route
     host: Host
@@ -62,18 +62,18 @@ class Request:
         path: str = "",
         identity: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return the request of a body, made now; `identity` None is that of the place where it is made.
+        """Return the request of a body, made now; `identity` None is that of the current session.
 
-        What it says is read before the application can change it, or counted where it is kept nowhere.
+        Its messages are read before the application can change them, or counted where none are kept.
         """
         get = body.get
         model = text(get("model")) or (text(_session(body).get("model")) if "session" in body else None)
         if identity is None:
             identity = attribution() if _NAMING.isdisjoint(body) else _identity(body)
-        said: _Said | None = None
+        inputs: _Inputs | None = None
         if not route.polls and route is not UNKNOWN:
-            said = _said(route.messages, body, kept=content.is_on or names.SESSION_ID in identity)
-        return cls(route, host, body, stream, deployment, time.time_ns(), path, model, identity, *(said or _UNREAD))
+            inputs = _read_inputs(route.messages, body, kept=content.is_on or names.SESSION_ID in identity)
+        return cls(route, host, body, stream, deployment, time.time_ns(), path, model, identity, *(inputs or _UNREAD))
 
     @classmethod
     def read(cls, client: Any, options: Any, route: Route, *, stream: bool) -> Self:
@@ -132,7 +132,7 @@ class Request:
         )
 
     def may_ask_for_usage(self, client: Any) -> bool:
-        """Whether to ask for the usage of this stream: nobody did, and the provider is known to take the question."""
+        """Whether to ask for the usage of this stream: the application did not, and the provider accepts it."""
         if not self.stream or self.route.name not in ("chat/completions", "completions"):
             return False
         options = self.body.get("stream_options")
@@ -158,7 +158,7 @@ _NAMING: Final = frozenset({"metadata", "conversation", "safety_identifier", "us
 
 
 def _identity(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return whose a request is, which may name its user and its session; a conversation that is held is one."""
+    """Return the session and user of a request: those that its fields name, a conversation's id too, or the current."""
     metadata, conversation = body.get("metadata"), body.get("conversation")
     named = metadata.get("session_id") if isinstance(metadata, Mapping) else None
     conversation_id = conversation.get("id") if isinstance(conversation, Mapping) else conversation
@@ -166,13 +166,13 @@ def _identity(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return attribution(user, text(named) or text(conversation_id))
 
 
-_Said: TypeAlias = tuple[Sequence[Draft] | None, int | None, int | None]
-_UNREAD: Final[_Said] = (None, None, None)
+_Inputs: TypeAlias = tuple[Sequence[Draft] | None, int | None, int | None]
+_UNREAD: Final[_Inputs] = (None, None, None)
 
 
 @telemetry.never_raises("read the messages of a request")
-def _said(endpoint: str, body: Mapping[str, Any], *, kept: bool) -> _Said:
-    """Return what a request says, or, where it is not kept, how many messages it says, and how long they are."""
+def _read_inputs(endpoint: str, body: Mapping[str, Any], *, kept: bool) -> _Inputs:
+    """Return the messages of a request, or, where they are not kept, their number and their length."""
     return (
         (messages.read_request(endpoint, body), None, None)
         if kept

@@ -32,8 +32,8 @@ Identify = Callable[[Mapping[str, Any]], Job | None]
 class ResponseStreams:
     """The responses on one connection, by the id of their stream: in each they come in the order they are asked for.
 
-    `unasked` returns the request of a response that nobody asked for, from the first that is known of it; `start` its
-    call. `identify` returns the job of a response whose end was seen, where others may see it, too.
+    `unasked` returns the request of a response that was not requested here, from its first event; `start` returns its
+    call. `identify` returns the job of a response that has ended, where other processes may see its end too.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ResponseStreams:
         """Start the call of a response that is asked for, for which so much is reserved."""
         self._asked.setdefault(stream_id, deque()).append(self._begin(request, reservation))
 
-    def tell(self, stream_id: object, kind: str, data: str) -> None:
+    def feed(self, stream_id: object, kind: str, data: str) -> None:
         """Read an event of a stream."""
         if kind == "response.created":
             self._finish(stream_id, None)  # its last event never came
@@ -81,8 +81,8 @@ class ResponseStreams:
         self._asked.clear()
 
     def _start(self, data: str) -> "_Response":
-        said = (parsed(data) or {}).get("response")
-        return self._begin(self._unasked(said if isinstance(said, Mapping) else {}))
+        response = (parsed(data) or {}).get("response")
+        return self._begin(self._unasked(response if isinstance(response, Mapping) else {}))
 
     def _begin(self, request: Request, reservation: Reservation | None = None) -> "_Response":
         call = self._start_call(request)
@@ -166,7 +166,7 @@ class _Response:
             failed = error is not None or answer.failure(body) is not None
             doubts = (CostReason.STREAM_FAILED if failed else CostReason.STREAM_CLOSED_EARLY,)
         if body is None:
-            doubts += (CostReason.RESPONSE_NOT_READ,)  # nobody knows whether it was ever begun
+            doubts += (CostReason.RESPONSE_NOT_READ,)  # whether it was ever begun is not known
         found = answer.read(self._request, Answered({}, body, error, doubts))
         if self._is_over and self._identify is not None and body is not None:
             return replace(found, job=found.job or self._identify(body))

@@ -59,7 +59,7 @@ class ResponsesSocket:
             steer = (parsed(text) or {}).get("steer")
             self._steered.pop(str(steer.get("previous_response_id") if isinstance(steer, Mapping) else None), None)
         elif not kind.startswith("response.steer."):
-            self._streams.tell(stream_id, kind, text)
+            self._streams.feed(stream_id, kind, text)
 
     def closed(self, error: str | None) -> None:
         self._streams.close(error)
@@ -75,15 +75,15 @@ class ResponsesSocket:
         """Keep what a response is steered with: it is the input of the response that will follow it."""
         if len(self._steered) >= STEERED:
             self._steered.pop(next(iter(self._steered)))
-        said = event.get("input")
-        items = said if isinstance(said, list) else [{"type": "message", "role": "user", "content": said}]
+        steering = event.get("input")
+        items = steering if isinstance(steering, list) else [{"type": "message", "role": "user", "content": steering}]
         self._steered.setdefault(str(event.get("previous_response_id")), []).extend(items)
 
     def _request(self, body: dict[str, Any], steered: Sequence[Any] = ()) -> Request:
         if steered:
-            said = body.get("input")
-            own = said if isinstance(said, list) else [{"type": "message", "role": "user", "content": said or ""}]
-            body["input"] = [*steered, *(own if said else ())]
+            sent = body.get("input")
+            own = sent if isinstance(sent, list) else [{"type": "message", "role": "user", "content": sent or ""}]
+            body["input"] = [*steered, *(own if sent else ())]
         deployment = body.get("model") if self._host.has_deployments else None
         return Request.of(_ROUTE, self._host, body, stream=True, deployment=deployment)
 
@@ -99,7 +99,7 @@ def as_text(frame: str | bytes) -> str:
 
 
 def _kind(text: str) -> str:
-    """Return the type of an event, which is its first field unless somebody in between has sorted them."""
+    """Return the type of an event, which is its first field unless a proxy has sorted them."""
     found = _TYPE.search(text)
     if found is None or found[1] == "error" or found[1].startswith("response."):
         return found[1] if found else ""

@@ -23,7 +23,7 @@ class Route:
     free: bool = False
     """Whether it costs nothing, unless the answer says what it used."""
     unseen: bool = False
-    """Whether it starts a session that others carry, and that nobody here sees the use of."""
+    """Whether it starts a session whose events do not pass this process."""
     output_type: str | None = None
     api_type: str | None = None
 

@@ -1,6 +1,6 @@
 """What an answer in OpenAI's protocol says that it used, and what it says that it cost.
 
-Pure functions of the answer and the request, for OpenAI and for those who speak its protocol. They never raise: what is
+Pure functions of the answer and the request, for all providers that speak OpenAI's protocol. They never raise: what is
 malformed is named in `Usage.invalid`, what is not there is absent, and no usage at all is None, never zeros. Zeros
 beside an answer are no usage either: gateways write them where they know none, and no prompt has no tokens.
 
@@ -43,7 +43,7 @@ def read_usage(endpoint: str, body: object, request: _Json | None = None, provid
 
     `body` is the answer's JSON, the chunk or event of a stream that carries the usage, the text of a transcript, or
     the bytes of spoken audio (`Sound` when they were not kept). `request` is the request's JSON or form, its files too.
-    `provider` is who answered, if that is known: some count otherwise than OpenAI does.
+    `provider` is the one that answered, if known: some count otherwise than OpenAI does.
     """
     try:
         found = ENDPOINTS.get(endpoint, _of_unknown)(body, request or {}, provider)
@@ -76,13 +76,13 @@ def priced_model(endpoint: str, body: object, request: _Json | None = None) -> s
     if not endpoint.startswith(PRICED_BY_SIZE):
         return None
     asked: _Json = request or {}
-    said: _Json = body if isinstance(body, dict) else {}
-    model = said.get("model") or asked.get("model")
+    answer: _Json = body if isinstance(body, dict) else {}
+    model = answer.get("model") or asked.get("model")
     if not isinstance(model, str):
         return None
-    size = said.get("size") or asked.get("size")
-    if endpoint.startswith("images/") and not has_usage(said.get("usage")):
-        quality = said.get("quality") or asked.get("quality")
+    size = answer.get("size") or asked.get("size")
+    if endpoint.startswith("images/") and not has_usage(answer.get("usage")):
+        quality = answer.get("quality") or asked.get("quality")
         return f"{model}/{_chosen(quality, 'standard')}/{_chosen(size, '1024x1024')}"
     return f"{model}/{_chosen(size, '720x1280')}" if endpoint == "videos" else None
 
@@ -94,8 +94,8 @@ PRICED_BY_SIZE: Final = ("images/", "videos")
 def usage_in(body: object) -> object:
     """Return the usage object of a body, None if it has none.
 
-    Groq's streams have it in a field of their own, others in a choice. Whether what a choice says is in what the body
-    says, nobody knows: where they differ, it is among the keys without a meaning.
+    Groq's streams have it in a field of their own, others in a choice. Whether the usage of a choice is
+    part of that of the body is not known: where they differ, it is among the keys without a meaning.
     """
     if not isinstance(body, dict):
         return None
@@ -114,16 +114,16 @@ _READ: Final = frozenset({"usage", "per_model_usage", "model_grader_token_usage_
 
 
 def _further(endpoint: str, body: object) -> tuple[str, ...]:
-    """Return what an answer says in usages that nobody reads: Groq's `usage_breakdown`, those of items of an output."""
+    """Return the numbers in usages of an answer that are not read: Groq's `usage_breakdown`, those of output items."""
     if not isinstance(body, dict):
         return ()
     answer: _Json = response_of(body) if "response" in body else body
-    said = {key: value for key, value in answer.items() if "usage" in key and key not in _READ}
+    usages = {key: value for key, value in answer.items() if "usage" in key and key not in _READ}
     for item in hosted_tools.objects(answer.get("output")) if "output" in answer else ():
-        said |= {f"{_type(item)}.{key}": item[key] for key in item if "usage" in key and key != "svg_usage"}
-    if endpoint == "responses" and isinstance(tools := said.get("tool_usage"), dict):
-        said["tool_usage"] = {tool: _unread(tool, spent) for tool, spent in tools.items()}
-    return unaccounted(said) if said else ()
+        usages |= {f"{_type(item)}.{key}": item[key] for key in item if "usage" in key and key != "svg_usage"}
+    if endpoint == "responses" and isinstance(tools := usages.get("tool_usage"), dict):
+        usages["tool_usage"] = {tool: _unread(tool, spent) for tool, spent in tools.items()}
+    return unaccounted(usages) if usages else ()
 
 
 def _unread(tool: str, spent: object) -> object:

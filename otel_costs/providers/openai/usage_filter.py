@@ -35,8 +35,8 @@ class UsageFilter:
     def __init__(self) -> None:
         self._incomplete = b""
         self._has_begun = False
-        self._tells_null = False  # the provider has a usage in each chunk because it was asked for one
-        self._always_tells = False  # the provider has a usage in chunks that say something: it tells it unasked
+        self._has_null_usage = False  # the provider has a usage in each chunk because it was asked for one
+        self._reports_unasked = False  # the provider has a usage in chunks with content: it reports it unasked
 
     def feed(self, chunk: bytes) -> bytes:
         """Return those of the next bytes that the application gets."""
@@ -46,7 +46,7 @@ class UsageFilter:
         at = chunk.rfind(_NULL_AS_WRITTEN)
         end = at + len(_NULL_AS_WRITTEN)
         if at >= 0 and chunk.find(b'"usage"', 0, at) < 0 and chunk.find(b'"usage"', end) < 0:
-            self._has_begun = self._tells_null = True
+            self._has_begun = self._has_null_usage = True
             return chunk[:at] + chunk[end:]
         if chunk.rfind(b'"usage"') >= 0:
             return self._without_usage(chunk)
@@ -66,29 +66,29 @@ class UsageFilter:
         if b'"usage"' not in incomplete:
             # A usage chunk that the end of the connection cut short, most likely.
             return b"" if _NO_CHOICES.search(incomplete) else incomplete
-        shown = self._without_usage(incomplete)
-        cut_short = _A_USAGE.search(shown) and not _A_CHOICE.search(shown)
-        return b"" if cut_short or _NO_CHOICES.search(shown) else shown
+        visible = self._without_usage(incomplete)
+        cut_short = _A_USAGE.search(visible) and not _A_CHOICE.search(visible)
+        return b"" if cut_short or _NO_CHOICES.search(visible) else visible
 
     def _without_usage(self, data: bytes) -> bytes:
-        shown, start = bytearray(), 0
+        visible, start = bytearray(), 0
         for boundary in BOUNDARY.finditer(data):
-            shown += self._shown(data[start : boundary.end()])
+            visible += self._visible_event(data[start : boundary.end()])
             start = boundary.end()
-        return bytes(shown + self._shown(data[start:]))
+        return bytes(visible + self._visible_event(data[start:]))
 
-    def _shown(self, event: bytes) -> bytes:
+    def _visible_event(self, event: bytes) -> bytes:
         if b'"usage"' not in event:
             return event
         if self._is_usage_chunk(event):
             return b""
         self._has_begun = True
-        shown = _NULL_USAGE.sub(b"", event)
-        self._tells_null = self._tells_null or shown != event
-        return _stripped(event) if self._tells_null and shown == event else shown
+        visible = _NULL_USAGE.sub(b"", event)
+        self._has_null_usage = self._has_null_usage or visible != event
+        return _stripped(event) if self._has_null_usage and visible == event else visible
 
     def _is_usage_chunk(self, event: bytes) -> bool:
-        """Whether this is the chunk that only `include_usage` brings: a usage, and nothing else that is said."""
+        """Whether this is the chunk that only `include_usage` brings: a usage, and no content."""
         for _, data in events(event):
             chunk = parsed(data)
             if chunk is None or chunk.get("usage") is None or chunk.get("error") is not None:
@@ -96,10 +96,10 @@ class UsageFilter:
             choices = chunk.get("choices")
             if not choices:
                 return True
-            silent = isinstance(choices, list) and not any(map(_says_something, choices))
+            silent = isinstance(choices, list) and not any(map(_has_content, choices))
             if not silent and not any(map(_finishes, choices)):
-                self._always_tells = True
-            return silent and self._has_begun and not self._always_tells
+                self._reports_unasked = True
+            return silent and self._has_begun and not self._reports_unasked
         return False
 
 
@@ -113,13 +113,13 @@ def _stripped(event: bytes) -> bytes:
     return line[1] + json.dumps(chunk, separators=(",", ":")).encode() + line[3]
 
 
-def _says_something(choice: object) -> bool:
+def _has_content(choice: object) -> bool:
     """Whether a choice of a chunk has more than its place, its role and what a filter thought of it."""
     if not isinstance(choice, Mapping):
         return True
     delta = choice.get("delta")
-    said: dict[str, Any] = {**choice, "delta": None, **(delta if isinstance(delta, Mapping) else {"text_": delta})}
-    return any(value not in (None, "", [], {}) for key, value in said.items() if key not in _SILENT_KEYS)
+    fields: dict[str, Any] = {**choice, "delta": None, **(delta if isinstance(delta, Mapping) else {"text_": delta})}
+    return any(value not in (None, "", [], {}) for key, value in fields.items() if key not in _SILENT_KEYS)
 
 
 def _finishes(choice: object) -> bool:

@@ -24,4 +24,4 @@ def match(handshake: Handshake) -> LiveConnection | None:
     host, configuration = hosts.at(handshake.host, handshake.port), Configuration()
     user = handshake.headers.get("openai-safety-identifier")
     owner = Owner(host.provider, None, host.attributes, configuration, user=user)
-    return LiveConnection(owner, configuration, host, seen=path["id"] if path["how"] == "attach" else None)
+    return LiveConnection(owner, configuration, host, attached_to=path["id"] if path["how"] == "attach" else None)

@@ -35,21 +35,23 @@ _APPENDED: Final = frozenset({"session.instructions.append", "session.thinking.a
 class LiveConnection:
     """Follows one connection, from its opening to its end."""
 
-    def __init__(self, owner: Owner, configuration: Configuration, host: Host, *, seen: str | None = None) -> None:
-        """`seen` is the session that this looks at from the side; None for one that this starts."""
+    def __init__(
+        self, owner: Owner, configuration: Configuration, host: Host, *, attached_to: str | None = None
+    ) -> None:
+        """`attached_to` is the id of a session that this connection only observes; None for one that it starts."""
         self._owner, self._configuration, self._host = owner, configuration, host
         self._delegations, self._transcript = Delegations(owner, host), Transcript()
-        self._observer = SessionObserver(owner, configuration, is_primary=seen is None)
+        self._observer = SessionObserver(owner, configuration, is_primary=attached_to is None)
         self._usage: SessionUsage | None = None
         self._advance = Advance()
-        self._asked: Event = {}
-        self._heard_bytes, self._bytes_per_second = 0, 2 * _PCM_RATE
-        self._looked_at_bytes = 0
+        self._requested: Event = {}
+        self._received_bytes, self._bytes_per_second = 0, 2 * _PCM_RATE
+        self._played_bytes = 0
         self._began_ns: int | None = None
         self._name, self._count = token_hex(4), 0
-        if seen is not None:
-            configuration.id = seen
-            self._usage = observe(self._observer, seen)
+        if attached_to is not None:
+            configuration.id = attached_to
+            self._usage = observe(self._observer, attached_to)
 
     def sent(self, frame: str | bytes) -> None:
         """Read an event of the application's. Raises BudgetExceeded where it starts more than its session may spend."""
@@ -62,8 +64,8 @@ class LiveConnection:
         self._owner.adopt()
         kind = str(event.get("type"))
         if kind == "session.start":
-            self._asked = mapping(event.get("session"))
-            model = key(self._asked.get("model"))
+            self._requested = mapping(event.get("session"))
+            model = key(self._requested.get("model"))
             if self._host.has_deployments:
                 self._owner.deployment = model
             if self._usage is None:
@@ -82,9 +84,9 @@ class LiveConnection:
         if kind == _SOUND_SENT:
             return
         if kind == _SOUND_RECEIVED and (sound := frames.sound(text)) is not None:
-            self._heard_bytes += len(sound.data) * 3 // 4
-            if self._heard_bytes >= self._looked_at_bytes + self._bytes_per_second:
-                self._looked_at_bytes = self._heard_bytes
+            self._received_bytes += len(sound.data) * 3 // 4
+            if self._received_bytes >= self._played_bytes + self._bytes_per_second:
+                self._played_bytes = self._received_bytes
                 self._play()
         elif (event := parsed(text)) is not None and (handler := _RECEIVED.get(str(event.get("type")))) is not None:
             handler(self, event)
@@ -113,8 +115,8 @@ class LiveConnection:
 
     def _finish(self, error: str | None) -> None:
         self._delegations.end(error)
-        for said in self._transcript.end():
-            self._say(said)
+        for utterance in self._transcript.end():
+            self._write_utterance(utterance)
 
     @property
     def _leads(self) -> bool:
@@ -123,28 +125,28 @@ class LiveConnection:
 
     @property
     def _payer(self) -> Owner:
-        """Whose budgets count what is asked for here: those of the connection that writes what the session uses."""
+        """The owner whose budgets count the requests of this connection: that of the connection that leads."""
         return self._owner if self._usage is None else self._usage.payer or self._owner
 
     def _play(self) -> None:
         """Note how far the session has got, by its sound and by its transcripts."""
         if self._usage is not None:
-            heard = quotient(self._heard_bytes, self._bytes_per_second)
-            self._usage.play(max(heard, quotient(self._transcript.until_ms, 1000)))
+            received_s = quotient(self._received_bytes, self._bytes_per_second)
+            self._usage.play(max(received_s, quotient(self._transcript.until_ms, 1000)))
 
     # The service's events.
 
     def _starts(self, event: Event) -> None:
-        self._tells(event)
+        self._configures(event)
         if self._usage is None and self._configuration.id is not None:
             self._usage = observe(self._observer, self._configuration.id)
             self._usage.pay(self._advance)
             self._began_ns = time_ns()
-            self._tell_history()
+            self._write_history()
 
-    def _tells(self, event: Event) -> None:
+    def _configures(self, event: Event) -> None:
         session = mapping(event.get("session"))
-        self._configuration.tell(session)
+        self._configuration.reported(session)
         if self._usage is not None:
             self._usage.know(self._configuration)
         form = mapping(mapping(session.get("audio")).get("format"))
@@ -161,7 +163,7 @@ class LiveConnection:
             self._usage.note(self._observer)
 
     def _ends(self, event: Event) -> None:
-        self._tells(event)
+        self._configures(event)
         if self._usage is not None:
             self._finish(None)
             self._play()
@@ -171,8 +173,8 @@ class LiveConnection:
         if self._began_ns is None:
             end_ms = event.get("end_ms")
             self._began_ns = time_ns() - (end_ms if type(end_ms) is int else 0) * 1_000_000
-        for said in self._transcript.add(event):
-            self._say(said)
+        for utterance in self._transcript.add(event):
+            self._write_utterance(utterance)
 
     def _delegates(self, event: Event) -> None:
         delegation = mapping(event.get("delegation"))
@@ -196,26 +198,26 @@ class LiveConnection:
 
     # What was said.
 
-    def _tell_history(self) -> None:
+    def _write_history(self) -> None:
         """Write what the session began with: its instructions, and an earlier conversation in text."""
-        said = {"instructions": self._asked.get("instructions"), "input": sequence(self._asked.get("input"))}
-        for draft in openai_items.request(said):
+        request = {"instructions": self._requested.get("instructions"), "input": sequence(self._requested.get("input"))}
+        for draft in openai_items.request(request):
             self._write(None, draft)
 
     def _append(self, event: Event) -> None:
         """Write what the application tells the model: the result of what it was delegated, or a hint."""
-        said, delegation_id = event.get("content"), key(event.get("delegation_id"))
-        if isinstance(said, str) and delegation_id:
-            self._write(None, Draft("function", "function_result", said, key=delegation_id))
-        elif isinstance(said, str):
-            self._write(None, Draft("system", "text", said))
+        content, delegation_id = event.get("content"), key(event.get("delegation_id"))
+        if isinstance(content, str) and delegation_id:
+            self._write(None, Draft("function", "function_result", content, key=delegation_id))
+        elif isinstance(content, str):
+            self._write(None, Draft("system", "text", content))
 
-    def _say(self, said: Utterance) -> None:
-        at_ns = (self._began_ns or time_ns()) + said.start_ms * 1_000_000
-        self._write(f"{self._configuration.id}/{said.role}/{said.start_ms}", said.draft, at_ns)
+    def _write_utterance(self, utterance: Utterance) -> None:
+        at_ns = (self._began_ns or time_ns()) + utterance.start_ms * 1_000_000
+        self._write(f"{self._configuration.id}/{utterance.role}/{utterance.start_ms}", utterance.draft, at_ns)
 
     def _write(self, message_id: str | None, draft: Draft, at_ns: int | None = None) -> None:
-        """Write a message, unless another connection does; without an id it is one that nobody else sees."""
+        """Write a message, unless another connection does; one without an id is seen by this connection alone."""
         if self._usage is None or not (self._leads or message_id is None):
             return
         self._count += 1
@@ -228,7 +230,7 @@ class LiveConnection:
 
 _RECEIVED: Final[Mapping[str, Callable[[LiveConnection, Event], None]]] = {
     "session.started": LiveConnection._starts,
-    "session.updated": LiveConnection._tells,
+    "session.updated": LiveConnection._configures,
     "session.usage.updated": LiveConnection._uses,
     "session.closed": LiveConnection._ends,
     "session.input_transcript.delta": LiveConnection._speaks,

@@ -55,7 +55,7 @@ class Delegations:
         inner = mapping(event.get("event"))
         kind = inner.get("type")
         if isinstance(kind, str):
-            self._streams.tell(event.get("delegation_id"), kind, json.dumps(inner) if kind in READ else "")
+            self._streams.feed(event.get("delegation_id"), kind, json.dumps(inner) if kind in READ else "")
 
     def decide(self, event: Mapping[str, Any]) -> None:
         """Read `decision.event`, which has a whole decision in it."""
@@ -69,7 +69,7 @@ class Delegations:
         background.put(partial(answer.write, call, request, Answered({}, dict(decision))))
 
     def end(self, error: str | None) -> None:
-        """Finish what is under way: nobody will say more of it."""
+        """Finish what is under way: no more events of it will come."""
         self._streams.close(error)
 
     def _unasked(self, response: Mapping[str, Any]) -> Request:

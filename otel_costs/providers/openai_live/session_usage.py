@@ -34,8 +34,8 @@ SESSION_S: Final = 7200
 NOTED_EVERY_S: Final = 300
 """Seconds between two notes of what was used so far: what a process that is killed may lose."""
 
-TOLD: Final = 1000
-"""Events that all connections are told, and that are remembered: how far one may be behind another."""
+MOST_EVENTS: Final = 1000
+"""Events of a session that are remembered: how far one of its connections may be behind another."""
 
 _UNIT: Final = "audio_seconds"
 
@@ -78,25 +78,25 @@ class SessionUsage:
         self._invalid: tuple[str, ...] = ()
         self._played = self._next_note_s = Decimal(0)
         self._is_over = self._lost_primary = False
-        self._told: Recent[str, object] = Recent(TOLD)
+        self._taken: Recent[str, object] = Recent(MOST_EVENTS)
         self._advance, self._renewing = Advance(), threading.RLock()
         self._model: str | None = None
         self._expires_at: int | None = None
 
     def know(self, configuration: Configuration) -> None:
-        """Note what an observer was told of the session; the one that writes the bill may be told nothing of it."""
+        """Note what an observer knows of the session; the one that writes the bill may know less."""
         self._model = configuration.model or self._model
         self._expires_at = configuration.expires_at or self._expires_at
 
     def pay(self, advance: Advance) -> None:
-        """Take over what was reserved for the session before it began."""
+        """Adopt what was reserved for the session before it began."""
         with self._renewing:
             self._advance.end()
             self._advance = advance
         self.renew()
 
     def renew(self) -> BudgetExceeded | None:
-        """Count what was used so far in the budgets of who leads; return why the session is not let on, if so."""
+        """Count the usage so far in the budgets of the leading connection; return the refusal if one is spent."""
         with self._renewing:
             owner = self.payer
             if self._is_over or owner is None:
@@ -125,14 +125,14 @@ class SessionUsage:
         return self.observers[:1] == [observer]
 
     def takes(self, observer: SessionObserver, event_id: str | None) -> bool:
-        """Return whether `observer` is to write what an event says, which all connections of the session are told.
+        """Return whether `observer` is to write an event, which all connections of the session receive.
 
-        Where the observer that led has left, the next one may be told what is written already.
+        Where the observer that led has left, the next one may receive what is written already.
         """
         if not self.leads(observer):
             return False
         mark = object()
-        return event_id is None or len(event_id) < RANDOM or self._told.setdefault(event_id, mark) is mark
+        return event_id is None or len(event_id) < RANDOM or self._taken.setdefault(event_id, mark) is mark
 
     def report(self, usage: object) -> bool:
         """Note the usage that is reported and return whether it has seconds. Less than before is late, or wrong."""

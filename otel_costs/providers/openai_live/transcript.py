@@ -1,4 +1,4 @@
-"""Who said what in a Live session: pieces of transcripts put together, as nobody says where a turn ends.
+"""The utterances of a Live session, put together from pieces of transcripts: no event says where a turn ends.
 
 Both may speak at once. A role's words go on being one utterance until there was a pause and the other has begun to
 speak, or a long one; or until they fill a message.
@@ -70,12 +70,12 @@ class Transcript:
 
     def speaks(self, role: str, until_ms: int) -> bool:
         """Return whether a role's words are not over yet, now that the session has got so far."""
-        said = self._open.get(role)
-        return said is not None and max(until_ms, self.until_ms) - said.end_ms <= PAUSE_MS
+        utterance = self._open.get(role)
+        return utterance is not None and max(until_ms, self.until_ms) - utterance.end_ms <= PAUSE_MS
 
     def end(self) -> Iterator[Utterance]:
         """Yield what is left, in order."""
-        yield from sorted(self._open.values(), key=lambda said: said.start_ms)
+        yield from sorted(self._open.values(), key=lambda utterance: utterance.start_ms)
         self._open.clear()
 
     def _is_over(self, mine: Utterance, start_ms: int) -> bool:

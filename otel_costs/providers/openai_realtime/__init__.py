@@ -1,4 +1,4 @@
-"""OpenAI's Realtime sessions, and those of whoever speaks its protocol, over a WebSocket or another transport.
+"""OpenAI's Realtime sessions, and those of servers that speak its protocol, over a WebSocket or another transport.
 
 A response is a call, with the tokens of each kind; the transcription of the input is another, of its own model. The
 connection's span is their parent, and its conversation is written as messages, one for each item.
@@ -16,14 +16,14 @@ from otel_costs.providers.openai_realtime.translation import Translation
 from otel_costs.transports.websocket.matching import Handshake, Observer
 
 _OTHERS: Final = frozenset({"speech-to-text", "text-to-speech", "transcriptions", "stt", "tts"})
-"""What stands before `realtime` in the paths of those who speak another protocol."""
+"""What stands before `realtime` in the paths of services that speak another protocol."""
 
 _VOICE_LIVE: Final = "voice-live"
 """Azure's Voice Live: the same events, at prices of its own."""
 
 
 def match(handshake: Handshake) -> Observer | None:
-    """Follow a socket whose path ends in `realtime` or `realtime/translations`, at whatever host."""
+    """Follow a socket whose path ends in `realtime` or `realtime/translations`, at any host."""
     path = [part for part in handshake.path.split("/") if part]
     translates = path[-2:] == ["realtime", "translations"]
     before = path[:-2] if translates else path[:-1]

@@ -1,4 +1,4 @@
-"""What a session is set to: its model, the model that transcribes, its formats; in the words of GA and of the beta."""
+"""The configuration of a session: its model, the model that transcribes, its formats; as GA and the beta name them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,19 +18,19 @@ _RATES: Final = range(1, 384_001)
 
 
 class Configuration:
-    """The configuration of one session, as far as it was told."""
+    """The configuration of one session, as far as it is known."""
 
     __slots__ = (
         "expires_at",
         "id",
         "input_rate",
         "instructions",
+        "is_confirmed",
         "kind",
         "may_cost",
         "model",
         "output_rate",
         "responds",
-        "told",
         "transcriber",
         "unknown_tools",
     )
@@ -47,24 +47,24 @@ class Configuration:
         self.expires_at: int | None = None
         """In seconds since 1970."""
         self.unknown_tools: list[str] = []
-        """Types of tools that nobody here knows the cost of."""
+        """Types of tools whose cost is not known."""
         self.may_cost = False
         """Whether a tool is offered that costs something when it is used, which no event tells."""
         self.responds = True
-        """Whether the service begins a response by itself when it has heard a turn, as it does if nothing is said."""
-        self.told = False
-        """Whether the server has said it: then what clients ask for counts only when the server repeats it."""
+        """Whether the service begins a response by itself after a turn of the user, as it does by default."""
+        self.is_confirmed = False
+        """Whether the server has reported it: then what clients request counts only once the server repeats it."""
 
-    def ask(self, session: Mapping[str, Any]) -> None:
+    def requested(self, session: Mapping[str, Any]) -> None:
         """Read a client's `session.update`."""
-        if isinstance(said := session.get("instructions"), str):
-            self.instructions = said
-        if not self.told:
+        if isinstance(instructions := session.get("instructions"), str):
+            self.instructions = instructions
+        if not self.is_confirmed:
             self._read(session)
 
-    def tell(self, session: Mapping[str, Any]) -> None:
+    def reported(self, session: Mapping[str, Any]) -> None:
         """Read the server's `session.created` or `session.updated`."""
-        self.told = True
+        self.is_confirmed = True
         self.id = key(session.get("id")) or self.id
         if isinstance(model := key(session.get("model")), str):
             self.model = sanitize.text(model)
@@ -78,19 +78,19 @@ class Configuration:
             tools = hosted_tools.asked(session)
             self.unknown_tools, self.may_cost = hosted_tools.unknown(tools), hosted_tools.may_cost(tools)
         audio = mapping(session.get("audio"))
-        entered, said = mapping(audio.get("input")), mapping(audio.get("output"))
-        for fields in (entered, session):
+        input_, output = mapping(audio.get("input")), mapping(audio.get("output"))
+        for fields in (input_, session):
             if "turn_detection" in fields:
                 detection = fields["turn_detection"]
                 self.responds = detection is not None and mapping(detection).get("create_response") is not False
         if self.kind == "transcription":
             self.responds = False
-        for fields, name in ((entered, "transcription"), (session, "input_audio_transcription")):
+        for fields, name in ((input_, "transcription"), (session, "input_audio_transcription")):
             if name in fields:
                 asked = mapping(fields[name])
                 self.transcriber = key(asked.get("model")) or ("unknown" if asked else None)
-        self.input_rate = _rate(entered.get("format"), session.get("input_audio_format")) or self.input_rate
-        self.output_rate = _rate(said.get("format"), session.get("output_audio_format")) or self.output_rate
+        self.input_rate = _rate(input_.get("format"), session.get("input_audio_format")) or self.input_rate
+        self.output_rate = _rate(output.get("format"), session.get("output_audio_format")) or self.output_rate
 
 
 def _rate(*formats: object) -> int | None:
@@ -101,7 +101,7 @@ def _rate(*formats: object) -> int | None:
         if isinstance(name, str):
             compressed = "pcmu" in name or "pcma" in name or "g711" in name
             known = _G711_BYTES_PER_SECOND if compressed else PCM_BYTES_PER_SECOND
-            # OpenAI takes one rate; others, who speak its protocol, several.
+            # OpenAI takes one rate; others that speak its protocol, several.
             samples = fields.get("rate")
             return samples * (1 if compressed else 2) if type(samples) is int and samples in _RATES else known
     return None

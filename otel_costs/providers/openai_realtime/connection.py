@@ -80,7 +80,7 @@ class Connection:
     # The application's events.
 
     def _asks_for_settings(self, event: Event) -> None:
-        self._configuration.ask(mapping(event.get("session")))
+        self._configuration.requested(mapping(event.get("session")))
 
     def _sends_sound(self, event: Event) -> None:
         if isinstance(data := event.get("audio"), str):
@@ -112,8 +112,8 @@ class Connection:
 
     # The service's events.
 
-    def _tells_settings(self, event: Event) -> None:
-        self._configuration.tell(mapping(event.get("session")))
+    def _configures(self, event: Event) -> None:
+        self._configuration.reported(mapping(event.get("session")))
         self._items.instructed()
         if self._joins is not None:
             self._owner.joined(self._joins)
@@ -122,10 +122,10 @@ class Connection:
     def _adds_item(self, event: Event) -> None:
         self._items.added(mapping(event.get("item")))
 
-    def _hears_speech(self, event: Event) -> None:
+    def _begins_speech(self, event: Event) -> None:
         self._items.input.speech_started(event)
 
-    def _hears_silence(self, event: Event) -> None:
+    def _ends_speech(self, event: Event) -> None:
         self._items.input.speech_stopped(event)
 
     def _commits(self, event: Event) -> None:
@@ -145,11 +145,11 @@ class Connection:
     def _begins_item(self, event: Event) -> None:
         self._turns.item_begun(event)
 
-    def _says_sound(self, event: Event) -> None:
+    def _receives_sound(self, event: Event) -> None:
         if isinstance(data := event.get("delta"), str):
             self._turns.sound_received(key(event.get("response_id")) or "", key(event.get("item_id")) or "", data)
 
-    def _says_words(self, event: Event) -> None:
+    def _receives_words(self, event: Event) -> None:
         self._turns.words_received(event)
 
     def _ends_response(self, event: Event) -> None:
@@ -191,12 +191,12 @@ _SENT: Final[Mapping[str, Handler]] = {
     "response.create": Connection._asks_for_response,
 }
 _RECEIVED: Final[Mapping[str, Handler]] = {
-    "session.created": Connection._tells_settings,
-    "session.updated": Connection._tells_settings,
-    "transcription_session.created": Connection._tells_settings,
-    "transcription_session.updated": Connection._tells_settings,
-    "input_audio_buffer.speech_started": Connection._hears_speech,
-    "input_audio_buffer.speech_stopped": Connection._hears_silence,
+    "session.created": Connection._configures,
+    "session.updated": Connection._configures,
+    "transcription_session.created": Connection._configures,
+    "transcription_session.updated": Connection._configures,
+    "input_audio_buffer.speech_started": Connection._begins_speech,
+    "input_audio_buffer.speech_stopped": Connection._ends_speech,
     "input_audio_buffer.committed": Connection._commits,
     "conversation.item.added": Connection._adds_item,
     "conversation.item.created": Connection._adds_item,
@@ -206,14 +206,14 @@ _RECEIVED: Final[Mapping[str, Handler]] = {
     "conversation.item.input_audio_transcription.failed": Connection._cannot_transcribe,
     "response.created": Connection._begins_response,
     "response.output_item.added": Connection._begins_item,
-    "response.output_audio.delta": Connection._says_sound,
-    "response.audio.delta": Connection._says_sound,
-    "response.output_audio_transcript.delta": Connection._says_words,
-    "response.audio_transcript.delta": Connection._says_words,
-    "response.output_text.delta": Connection._says_words,
-    "response.text.delta": Connection._says_words,
-    "response.function_call_arguments.delta": Connection._says_words,
-    "response.mcp_call_arguments.delta": Connection._says_words,
+    "response.output_audio.delta": Connection._receives_sound,
+    "response.audio.delta": Connection._receives_sound,
+    "response.output_audio_transcript.delta": Connection._receives_words,
+    "response.audio_transcript.delta": Connection._receives_words,
+    "response.output_text.delta": Connection._receives_words,
+    "response.text.delta": Connection._receives_words,
+    "response.function_call_arguments.delta": Connection._receives_words,
+    "response.mcp_call_arguments.delta": Connection._receives_words,
     "response.done": Connection._ends_response,
     "error": Connection._refuses,
 }

@@ -99,11 +99,11 @@ class Items:
 
     def instructed(self) -> None:
         """Write the instructions that the application has given, once for each wording."""
-        said = self._configuration.instructions
-        if not said or said == self._instructions:
+        instructions = self._configuration.instructions
+        if not instructions or instructions == self._instructions:
             return
-        self._instructions = said
-        draft = Draft("system", "text", said, instructions=True)
+        self._instructions = instructions
+        draft = Draft("system", "text", instructions, instructions=True)
         (message,), _ = self._owner.conversation.identify([draft], index=self._pending.next_index())
         if is_new_message(self._owner.session_id, message.id):
             background.put(partial(self._owner.conversation.say, message, time.time_ns()))
@@ -119,10 +119,10 @@ class Items:
             item.sound.add(data)
 
     def words_received(self, item_id: str, delta: str) -> None:
-        """Note words of the assistant's, in case that no event has them whole."""
+        """Note words of the assistant's, in case no event has them whole."""
         item = self._pending.get(item_id)
-        if item is not None and len(item.said) <= sanitize.MAX_TEXT:
-            item.said += delta
+        if item is not None and len(item.transcript) <= sanitize.MAX_TEXT:
+            item.transcript += delta
 
     def made(self, fields: Mapping[str, Any], call_id: str | None, interrupted: str | None) -> list[Draft]:
         """Return the drafts of an item as its response leaves it."""
@@ -144,15 +144,15 @@ class Items:
         return drafts
 
     def unfinished(self, item_id: str, call_id: str | None, interrupted: str | None) -> None:
-        """Write an item of which nobody will say more: what was heard of it so far."""
+        """Write an item of which no more events will come, as far as it was received."""
         item = self._pending.get(item_id)
         if item is None or item.drafts:
             return
         item.call_id, item.interrupted = call_id, interrupted
         if item.sound is not None:
             item.seconds = item.sound.seconds(self._configuration.output_rate)
-        if item.sound is not None or item.said:
-            item.drafts = [Draft("assistant", "audio" if item.sound else "text", item.said or None)]
+        if item.sound is not None or item.transcript:
+            item.drafts = [Draft("assistant", "audio" if item.sound else "text", item.transcript or None)]
             self._pending.write(item)
         else:
             self._pending.forget(item)

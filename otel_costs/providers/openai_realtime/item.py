@@ -27,9 +27,9 @@ class Item:
         "index",
         "interrupted",
         "message_id",
-        "said",
         "seconds",
         "sound",
+        "transcript",
         "waits_for",
         "written",
     )
@@ -44,7 +44,7 @@ class Item:
         self.seconds: Decimal | None = None
         self.heard_s: Decimal | None = None
         """Seconds of it after which the application stopped to play it; None if it did not."""
-        self.said = ""
+        self.transcript = ""
         """The transcript so far, while it is made."""
         self.interrupted: str | None = None
         self.call_id: str | None = None
@@ -72,7 +72,7 @@ class Item:
 
 
 @telemetry.never_raises("write a message")
-def say(owner: Owner, item: Item) -> None:
+def write_messages(owner: Owner, item: Item) -> None:
     """Write the messages of an item, one for each part of it, in a job; not again if it says no more than before."""
     if item.written is item.drafts:
         return

@@ -28,10 +28,10 @@ def drafts(item: Mapping[str, Any], bytes_per_second: int) -> Iterator[Draft]:
         yield from result(item.get("call_id") or item.get("id"), item.get("output"))
     elif kind == "mcp_call":
         yield call(item.get("id"), item.get("name"), item.get("arguments"))
-        said = item.get("output") if item.get("output") is not None else item.get("error")
-        if said is not None:
-            said = said if isinstance(said, str) else sanitize.to_json(said)
-            yield from result(item.get("id"), said, name=item.get("name"))
+        output = item.get("output") if item.get("output") is not None else item.get("error")
+        if output is not None:
+            output = output if isinstance(output, str) else sanitize.to_json(output)
+            yield from result(item.get("id"), output, name=item.get("name"))
 
 
 def _part(role: str, part: Mapping[str, Any], bytes_per_second: int) -> Draft | None:
@@ -40,11 +40,11 @@ def _part(role: str, part: Mapping[str, Any], bytes_per_second: int) -> Draft | 
         return image(role, part)
     if kind in ("input_audio", "output_audio", "audio"):
         transcript = part.get("transcript")
-        said = text(transcript) if isinstance(transcript, str) else None
-        draft = Draft(role, "audio", said)
+        words = text(transcript) if isinstance(transcript, str) else None
+        draft = Draft(role, "audio", words)
         return _recorded(draft, part.get("audio"), bytes_per_second)
-    if isinstance(said := part.get("text"), str):
-        return Draft(role, "text", text(said))
+    if isinstance(words := part.get("text"), str):
+        return Draft(role, "text", text(words))
     return None
 
 

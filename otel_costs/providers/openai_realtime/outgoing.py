@@ -44,9 +44,9 @@ class Outgoing:
         It says `drafts`, all but sound and images. The service takes one item after the other: what was sent before
         this one and is not there was refused, whether or not the refusal named it.
         """
-        item_id, kind, said = key(fields.get("id")), _kind(fields), _words(drafts)
+        item_id, kind, words = key(fields.get("id")), _kind(fields), _words(drafts)
         for number, sent in enumerate(self._waiting):
-            same = sent.id == item_id if sent.id else sent.kind == kind and said in ((), _words(sent.drafts))
+            same = sent.id == item_id if sent.id else sent.kind == kind and words in ((), _words(sent.drafts))
             if same:
                 for _ in range(number + 1):
                     self._waiting.popleft()

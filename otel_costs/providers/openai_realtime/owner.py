@@ -1,6 +1,6 @@
-"""Whose a connection is: its provider, its span, and the session that its calls belong to.
+"""The owner of a connection: its provider, its span, and the session that its calls belong to.
 
-The session that is open when the connection is made; or else the first that is open when the application sends
+That is the session that is open when the connection is made; or else the first that is open when the application sends
 something; or else one of the connection's own, under the provider's session id.
 """
 
@@ -30,7 +30,7 @@ from otel_costs.usage import Usage
 from otel_costs.values import sanitize
 
 RANDOM: Final = 16
-"""Characters of an id that nobody else has: OpenAI's are random, a local server's `resp_1` is another each time."""
+"""Length from which an id is unique: OpenAI's are random, a local server's `resp_1` is another each time."""
 
 
 ASKED: Final = 64
@@ -38,7 +38,7 @@ ASKED: Final = 64
 
 
 class Owner:
-    """Who has a connection, from its opening to its end."""
+    """The provider, span and session of a connection, from its opening to its end."""
 
     def __init__(
         self,
@@ -62,9 +62,11 @@ class Owner:
         self._own: tuple[ConnectionSession, Scope] | None = None
         self._asked: deque[tuple[object, Reservation]] = deque(maxlen=ASKED)
         self._conversation: Conversation | None = None
-        shown = {names.PROVIDER_NAME: provider, **attributes} | ({names.REQUEST_MODEL: model} if model else {})
+        span_attributes = {names.PROVIDER_NAME: provider, **attributes}
+        if model:
+            span_attributes[names.REQUEST_MODEL] = model
         self._span = telemetry.current().tracer.start_span(
-            f"realtime {model}" if model else "realtime", kind=SpanKind.CLIENT, attributes=shown
+            f"realtime {model}" if model else "realtime", kind=SpanKind.CLIENT, attributes=span_attributes
         )
         self.context = trace.set_span_in_context(self._span)
 
@@ -113,7 +115,7 @@ class Owner:
             call.reservation = admit(kind, scope=self._scope, identity=self._attribution, refusing=False)
 
     def payer(self, model: str | None = None) -> Payer:
-        """Return whose budgets a session of this connection counts in that is billed by the second."""
+        """Return the payer of a session on this connection that is billed by the second."""
         kind = Kind("realtime_inference", self.provider, model or self._kind.model)
         endpoint = self._attributes.get(names.SERVER_ADDRESS)
         return Payer(kind, self._scope, self._attribution, endpoint, self.deployment)
@@ -173,12 +175,12 @@ class Owner:
 
     @property
     def unknown_tools(self) -> tuple[str, ...]:
-        """The tools that the session offers and that nobody here knows the cost of."""
+        """The tools that the session offers and whose cost is not known."""
         return tuple(self._configuration.unknown_tools)
 
     @property
     def begun_s(self) -> int | None:
-        """When the provider's session began, in seconds since 1970, the same for all who see it; None if not known."""
+        """When the provider's session began, in seconds since 1970, the same on all connections; None if not known."""
         expires_at = self._configuration.expires_at
         return None if expires_at is None else expires_at - SESSION_S
 

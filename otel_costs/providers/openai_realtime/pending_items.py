@@ -8,7 +8,7 @@ from typing import Final
 
 from otel_costs.calls.message_log import is_new_message
 from otel_costs.messages import Draft, content
-from otel_costs.providers.openai_realtime.item import Item, say
+from otel_costs.providers.openai_realtime.item import Item, write_messages
 from otel_costs.providers.openai_realtime.owner import RANDOM, Owner
 from otel_costs.runtime import background
 from otel_costs.values.recent import Recent
@@ -81,14 +81,14 @@ class PendingItems:
                 self._wordless[item.id] = item
                 if len(self._wordless) > MOST_PENDING:
                     self._wordless.popitem(last=False)
-            background.put(partial(say, self._owner, item))
+            background.put(partial(write_messages, self._owner, item))
 
     def add_words(self, item_id: str, transcript: str, call_id: str | None) -> None:
         """Write a message without words once more, with its words: the store keeps the copy that has them."""
         item = self._wordless.pop(item_id, None)
         if item is not None and content.on_events():
             item.understand(transcript, item.call_id or call_id)
-            background.put(partial(say, self._owner, item))
+            background.put(partial(write_messages, self._owner, item))
 
     def _is_new(self, item: Item) -> bool:
         """Tell whether the item is no message of this session yet; a local server's `item_1` is another each time."""

@@ -48,9 +48,9 @@ class Transcriptions:
         if (found := self._take(event)) is None:
             return
         transcript = event.get("transcript")
-        said = transcript if isinstance(transcript, str) else None
-        self._items.transcribed(key(event.get("item_id")) or "", said, found.call.call_id)
-        background.put(partial(write, found.call, partial(_read, found, event.get("usage"), said)))
+        words = transcript if isinstance(transcript, str) else None
+        self._items.transcribed(key(event.get("item_id")) or "", words, found.call.call_id)
+        background.put(partial(write, found.call, partial(_read, found, event.get("usage"), words)))
 
     def failed(self, event: Mapping[str, Any]) -> None:
         """End a transcription without a text; whether it is billed is not known."""
@@ -63,7 +63,7 @@ class Transcriptions:
         background.put(partial(finish, found.call, failed))
 
     def end(self) -> None:
-        """Give up what is under way: the connection has ended, and nobody will say what was used."""
+        """Give up what is under way: the connection has ended, and no event will report what was used."""
         for name, found in self._open.items():
             self._give_up(name, found)
         self._open.clear()
@@ -109,8 +109,8 @@ def _name(item_id: str, index: int) -> str:
     return f"{item_id}/{index}/transcription" if item_id else ""
 
 
-def _read(found: _Transcription, used: object, said: str | None) -> Reading:
+def _read(found: _Transcription, used: object, transcript: str | None) -> Reading:
     """Return what is known of a transcription that has ended."""
     spent = usage.of_transcription(used, found.heard_s, found.call.provider)
-    outputs = [] if said is None else [[Draft("user", "audio", said, audio_seconds=found.heard_s)]]
+    outputs = [] if transcript is None else [[Draft("user", "audio", transcript, audio_seconds=found.heard_s)]]
     return replace(found.asked, usage=spent, outputs=outputs)

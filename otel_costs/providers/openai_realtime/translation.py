@@ -1,6 +1,6 @@
 """A translation session: the service says nothing of what it used, so the sound that is sent to it is counted.
 
-It is one call for the whole connection, billed by the second of sound, silence too; an estimate, as nobody reports it.
+It is one call for the whole connection, billed by the second of sound, silence too; an estimate: no event reports it.
 """
 
 from decimal import Decimal
@@ -30,9 +30,9 @@ class Translation:
         self._owner, self._configuration = owner, configuration
         self._call: Call | None = None
         self._model: str | None = None
-        self._entered, self._said = PassingAudio(), PassingAudio()
+        self._entered, self._output = PassingAudio(), PassingAudio()
         self._advance = Advance()
-        self._look_at_bytes = 0
+        self._next_renewal_bytes = 0
         self._words = {"session.input_transcript.delta": "", "session.output_transcript.delta": ""}
 
     def sent(self, frame: str | bytes) -> None:
@@ -47,18 +47,18 @@ class Translation:
         if event.get("type") in frames.SOUND_SENT and isinstance(data := event.get("audio"), str):
             self._enter(data)
         elif event.get("type") == "session.update":
-            self._configuration.ask(mapping(event.get("session")))
+            self._configuration.requested(mapping(event.get("session")))
 
     def _enter(self, data: str) -> None:
         """Note sound that is sent, which is what is billed; it is let on for some seconds at a time."""
         if not self._entered.size:
             self._advance.begin(self._owner.payer())
-        elif self._entered.size >= self._look_at_bytes:
+        elif self._entered.size >= self._next_renewal_bytes:
             seconds = self._entered.seconds(PCM_BYTES_PER_SECOND) or Decimal(0)
             self._advance.renew(self._owner.payer(), {"audio_seconds": seconds})
             if (refusal := self._advance.refusal) is not None:
                 raise refusal
-        self._look_at_bytes = int(EXACT.multiply(self._advance.until_s, PCM_BYTES_PER_SECOND))
+        self._next_renewal_bytes = int(EXACT.multiply(self._advance.until_s, PCM_BYTES_PER_SECOND))
         self._entered.add(data)
 
     def received(self, frame: str | bytes) -> None:
@@ -71,7 +71,7 @@ class Translation:
         event = parsed(frame) or {}
         kind, delta = event.get("type"), event.get("delta")
         if kind in ("session.created", "session.updated"):
-            self._configuration.tell(mapping(event.get("session")))
+            self._configuration.reported(mapping(event.get("session")))
             self._begin()
         elif kind in frames.SOUND_RECEIVED and isinstance(delta, str):
             self._hear(delta)
@@ -103,19 +103,19 @@ class Translation:
     def _hear(self, data: str) -> None:
         self._begin().first_chunk()
         self._begin().chunks += 1
-        self._said.add(data)
+        self._output.add(data)
 
     @telemetry.never_raises("finish a translation")
     def _finish(self, call: Call, error: str | None) -> None:
         seconds = self._entered.seconds(PCM_BYTES_PER_SECOND) or 0
-        heard, said = self._drafts()
-        for index, draft in enumerate((heard, said)):
-            self._say(draft, index, call)
+        question, translation = self._drafts()
+        for index, draft in enumerate((question, translation)):
+            self._write_message(draft, index, call)
         found = Reading(
-            usage=usage.of_sound_sent(seconds, self._said.seconds(PCM_BYTES_PER_SECOND)),
+            usage=usage.of_sound_sent(seconds, self._output.seconds(PCM_BYTES_PER_SECOND)),
             model=self._model,
-            inputs=[heard],
-            outputs=[[said]],
+            inputs=[question],
+            outputs=[[translation]],
             unknown=self._owner.unknown_tools,
         )
         finish(call, found, error)
@@ -124,15 +124,15 @@ class Translation:
             finish(transcription, Reading(usage=usage.of_sound_sent(seconds), model=transcriber))
 
     def _drafts(self) -> tuple[Draft, Draft]:
-        heard, said = self._words.values()
+        input_words, output_words = self._words.values()
         return (
-            Draft("user", "audio", heard or None, audio_seconds=self._entered.seconds(PCM_BYTES_PER_SECOND),
+            Draft("user", "audio", input_words or None, audio_seconds=self._entered.seconds(PCM_BYTES_PER_SECOND),
                   recording=self._entered.recording()),
-            Draft("assistant", "audio", said or None, audio_seconds=self._said.seconds(PCM_BYTES_PER_SECOND),
-                  recording=self._said.recording()),
+            Draft("assistant", "audio", output_words or None, audio_seconds=self._output.seconds(PCM_BYTES_PER_SECOND),
+                  recording=self._output.recording()),
         )  # fmt: skip
 
-    def _say(self, draft: Draft, index: int, call: Call) -> None:
+    def _write_message(self, draft: Draft, index: int, call: Call) -> None:
         if draft.recording is None and draft.content is None:
             return
         message_id = f"{call.call_id}/{index}"

@@ -56,7 +56,7 @@ class Turns:
         self.step: str | None = None
         """In which step the application asked for the next one."""
         self.unknown_tools: list[str] = []
-        """Tools that it asked for the next one, and that nobody here knows the cost of."""
+        """Tools that it requested for the next one, and whose cost is not known."""
         self.may_cost = False
         """Whether it asked for one that costs something."""
 
@@ -142,20 +142,20 @@ class Turns:
         turn.call.stop()
         status, reason = _outcome(response)
         interrupted = None if status == "completed" else reason or status
-        said: list[Draft] = []
+        outputs: list[Draft] = []
         for item in sequence(response.get("output")):
             self._tools.called(mapping(item))
             if turn.aside:
-                said += drafts_of(mapping(item), self._configuration.output_rate)
+                outputs += drafts_of(mapping(item), self._configuration.output_rate)
             else:
-                said += self._items.made(mapping(item), turn.call.call_id, interrupted)
+                outputs += self._items.made(mapping(item), turn.call.call_id, interrupted)
         for item_id in turn.items:
             self._items.unfinished(item_id, turn.call.call_id, interrupted)
         used = in_one((response.get("usage"), event.get("usage")))
         unheard = hosted_tools.unheard(map(mapping, sequence(response.get("output"))))
         found = replace(
             turn.asked,
-            outputs=[said] if said else (),
+            outputs=[outputs] if outputs else (),
             unknown=(*turn.asked.unknown, *unheard),
             finish_reasons=(sanitize.identifier(reason or status),),
             error=(reason or "failed") if status == "failed" else None,

@@ -1,4 +1,4 @@
-"""What a transcription says that it used, and what was heard and said where nothing says it."""
+"""The usage of a transcription, and the seconds of sound where a service reports no usage."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from otel_costs.usage.reported import read
 
 
 def of_transcription(usage: object, heard_s: Decimal | None, provider: str | None = None) -> Usage | None:
-    """Return what a transcription used: tokens or seconds, or the seconds that were heard, which is an estimate."""
+    """Return the usage of a transcription: the tokens or seconds reported, or `heard_s` as an estimate."""
     found = None if usage is None else read(usage, provider)
     if found is not None and not found.is_hollow:
         return heard(found)
@@ -19,7 +19,7 @@ def _seconds(value: object, *, estimated: bool = False) -> Usage:
     return Usage.of({"audio_seconds": value, "input_audio_seconds": value}, estimated=estimated)
 
 
-def of_sound_sent(seconds: object, said_s: object = None) -> Usage:
-    """Return what a service that says nothing used: the sound that it was sent, and the sound that it made."""
-    quantities = {"audio_seconds": seconds, "input_audio_seconds": seconds, "output_audio_seconds": said_s}
+def of_sound_sent(seconds: object, output_s: object = None) -> Usage:
+    """Return the usage of a service that reports none: the seconds of sound sent to it, and made by it."""
+    quantities = {"audio_seconds": seconds, "input_audio_seconds": seconds, "output_audio_seconds": output_s}
     return Usage.of(quantities, estimated=True)
