@@ -1,6 +1,7 @@
-"""What AI conversations cost, to the last digit, and what was said in them.
+"""What AI conversations cost, to the last digit, and the messages in them.
 
-Start the application with `opentelemetry-instrument`; this module is for what it should know beyond that.
+An application that is started with `opentelemetry-instrument` is recorded without any code. This module has what an
+application may use beyond that: sessions and steps, budgets, calls of its own, and redaction.
 """
 
 import importlib as _importlib

@@ -1,6 +1,6 @@
-"""Who is behind a host: the provider whose prices count, and what its API is known to take.
+"""The provider behind a host, whose prices count, and what its API is known to take.
 
-A host that nobody knows, and loopback, has the provider that `OTEL_COSTS_PROVIDERS` gives it, never OpenAI's prices by
+An unknown host, and loopback, has the provider that `OTEL_COSTS_PROVIDERS` gives it, never OpenAI's prices by
 default: behind it may be a gateway, a local model, or another vendor.
 """
 
@@ -84,7 +84,7 @@ _BASES: Final[dict[int, tuple[Any, str, "Host"]]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The host of a client: its address, its port and its provider, `unknown` when nobody knows it."""
+    """The host of a client: its address, its port and its provider, `unknown` when it is not known."""
 
     address: str
     port: int
@@ -121,7 +121,7 @@ def _of(client: Any, base: Any, configured: str) -> Host:
 
 
 def at(address: str, port: int) -> Host:
-    """Return what is known of a host that somebody talks to without the SDK."""
+    """Return the host of a request that is made without the SDK."""
     return _host(address, port, False, os.environ.get(ENV_PROVIDERS, ""))
 
 
@@ -133,7 +133,7 @@ def address_of(target: str) -> tuple[str, int]:
 
 
 def add(provider: str, names: Iterable[str]) -> None:
-    """Have `provider` found behind hosts that end in one of `names`, unless they are known as somebody else's."""
+    """Have `provider` found behind hosts that end in one of `names`, unless they are known as those of another."""
     _ADDED.update((name.lower(), provider) for name in names)
     _host.cache_clear()
 
@@ -145,7 +145,7 @@ def forget() -> None:
 
 
 def provider_of(address: str, port: int) -> str | None:
-    """Return the provider behind a host; None if nobody knows it, which is no reason to warn: it may be anything."""
+    """Return the provider behind a host; None if it is unknown, which is no reason to warn: it may be anything."""
     return _provider(address.lower().rstrip("."), port, os.environ.get(ENV_PROVIDERS, ""))
 
 
@@ -156,7 +156,7 @@ def deployment_of(client: Any, url: str = "") -> str | None:
 
 
 def takes_stream_usage(client: Any, host: Host) -> bool:
-    """Return whether a stream may be asked for its usage: the provider is known to take it, and nobody forbade it.
+    """Return whether a stream may be asked for its usage: the provider is known to take it, and it is not forbidden.
 
     `OTEL_COSTS_STREAM_USAGE=on` asks hosts of every provider, `off` none.
     """
@@ -218,7 +218,7 @@ def _configured(value: str) -> Mapping[str, str]:
         host, _, name = entry.strip().lower().rpartition("=")
         host = host.strip().removeprefix("*.").strip("[]")
         name = name.strip()
-        # The entry itself is not logged: somebody may have written a URL with a password.
+        # The entry itself is not logged: it may be a URL with a password.
         if not host or "/" in host or not _PROVIDER.fullmatch(name):
             telemetry.warn_once(
                 f"providers:{number}", "Entry %d of %s is ignored: write host=provider, without a scheme or a path",

@@ -22,13 +22,13 @@ from otel_costs.transports import websocket
 
 
 class CostsInstrumentor:
-    """Record what AI calls cost: `CostsInstrumentor().instrument()`, or nothing but `opentelemetry-instrument`.
+    """Records what AI calls cost, after `CostsInstrumentor().instrument()` or `opentelemetry-instrument`.
 
     `instrument` takes `tracer_provider`, `meter_provider`, `logger_provider` (the global ones by default) and `redact`,
     a function `(text, message) -> text | None` that every content passes before it is recorded (see
-    `otel_costs.redact`). In a program that is instrumented already, as `opentelemetry-instrument` does before it
-    starts, what is given replaces what held. It never raises: an exception here would stop the loading of every other
-    instrumentation. There is one of it, as of each of OpenTelemetry's instrumentors.
+    `otel_costs.redact`). In a program that is instrumented already, as by `opentelemetry-instrument` before it starts,
+    the given arguments replace the earlier ones. `instrument` never raises: an exception would stop the loading of
+    every other instrumentation. The class is a singleton, as each of OpenTelemetry's instrumentors is.
     """
 
     is_instrumented_by_opentelemetry = False
@@ -50,7 +50,7 @@ class CostsInstrumentor:
         given = [options.get(name) for name in ("tracer_provider", "meter_provider", "logger_provider")]
         if any(provider is not None for provider in given):
             _guarded("set its providers", telemetry.reconfigure, *given)
-            _guarded("look for a ledger", _look_for_ledger)
+            _guarded("look for a ledger", _check_ledger)
         self._set_redactor(options.get("redact"))
 
     def uninstrument(self, **_: Any) -> None:
@@ -98,7 +98,7 @@ class CostsInstrumentor:
                 _guarded(f"watch {name}", self._watch, name, provider.module)
         _guarded("watch clients that are not covered", not_covered.watch, patches)
         _guarded("take over the end of the process", shutdown.install, patches)
-        _guarded("look for a ledger", _look_for_ledger)
+        _guarded("look for a ledger", _check_ledger)
 
     def _set_redactor(self, function: Callable[..., str | None] | None) -> None:
         if function is not None:
@@ -151,8 +151,8 @@ def _install_plugins(patches: Patches) -> None:
         importlib.import_module("otel_costs.providers.plugged_in").install(patches)
 
 
-def _look_for_ledger() -> None:
-    # Not if nobody has set any provider: an application may instrument first, and then the first call looks.
+def _check_ledger() -> None:
+    # Not if no provider has been set: an application may instrument first, and then the first call looks.
     if not isinstance(telemetry.current().global_or_given()[2], ProxyLoggerProvider):
         ledger.check()
 

@@ -30,8 +30,8 @@ def admit(
 ) -> Reservation | None:
     """Return what is reserved for a call, None where it counts in no budget. Raises BudgetExceeded, and nothing else.
 
-    `scope` is where it is made, and `identity` whose it is; None is here, and of who is here. `size` is asked only
-    where there is a budget. `refusing` False is a call that somebody else has begun.
+    `scope` is where it is made, and `identity` its session and user; None is the current ones. `size` is called only
+    where there is a budget. `refusing` False is a call that has begun already, which nothing can refuse.
     """
     limits = limits_of(kind, scope or current_scope(), identity)
     if not limits:
@@ -47,12 +47,12 @@ def check_budget(
     provider: str | None = None,
     **tags: object,
 ) -> Decimal | None:
-    """Return the USD that are left for a call: the least of all budgets that it would count in, None if in none.
+    """Return what is left for a call, in USD: the least of all budgets that it would count in, None if in none.
 
-    Beside that of the session that is open here, these are the budgets of the store (OTEL_COSTS_BUDGETS): of this user,
-    scenario, model and these tags, of the service, and of all; what is not given is that of the session. What calls
-    under way may cost is not left. Raises BudgetExceeded where one is spent that is not soft; what is left of a soft
-    one may be below 0.
+    These are the budget of the current session, and the budgets of the store (OTEL_COSTS_BUDGETS) for the user, the
+    scenario, the model, the tags, the service and everything. Arguments that are not given are those of the session.
+    What calls under way may cost is taken off. Raises BudgetExceeded where a budget is spent that is not soft; what is
+    left of a soft one may be below 0.
     """
     given = {names.USER_ID: user, names.SCENARIO: scenario} | {names.TAG_PREFIX + key: tag for key, tag in tags.items()}
     named = {name: sanitize.identifier(value) for name, value in given.items() if value is not None}
@@ -86,7 +86,7 @@ def limits_of(kind: Kind, scope: Scope | None, identity: Mapping[str, Any] | Non
 
 
 def check_room(limits: Sequence[Limit], kind: Kind) -> None:
-    """Raise BudgetExceeded where a call would not fit that somebody else is to begin; nothing is reserved for it.
+    """Raise BudgetExceeded where a call would not fit that is started elsewhere; nothing is reserved for it.
 
     Calls that have ended are counted before it is refused, as by `admit`; else this waits for nothing.
     """

@@ -23,7 +23,7 @@ _ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Whose budgets a session counts in, and what its price is found by."""
+    """The session and user whose budgets are charged, and the names that the price is found by."""
 
     kind: Kind
     scope: Scope | None

@@ -82,7 +82,7 @@ class Bill:
 
 
 def _without_amount(cost: Cost) -> Cost:
-    """Return a cost that no ledger holds as unpriced: what comes to a trillion dollars is a usage that nobody had."""
+    """Return a cost too large for the ledger as unpriced: a trillion dollars come of a usage that is wrong."""
     units = tuple(line.unit for line in cost.lines)
     return replace(
         cost,
@@ -126,7 +126,7 @@ def cost_attributes(bill: Bill, cost: Cost | None) -> dict[str, Any]:
     found = _price_names(bill) if bill.price_model or bill.deployment or bill.processing else {}
     if bill.refused:
         return found | _money(PRICED, [CostReason.REQUEST_REFUSED], Decimal(0), "local", "USD")
-    if bill.reported is not None:  # by who knows what all keys and options cost
+    if bill.reported is not None:  # by the provider, which knows what all keys and options cost
         computed = _computed(cost) if cost is not None else {}
         return found | computed | _money(PRICED, bill.reasons, bill.reported, "provider", "USD")
     reasons = list(bill.reasons)
@@ -194,8 +194,8 @@ def _money(
     status: str, reasons: Iterable[CostReason], total: Decimal | None, source: str, currency: str
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if said := ",".join(dict.fromkeys(reason for reason in reasons if reason)):
-        found[names.COST_REASON] = said
+    if codes := ",".join(dict.fromkeys(reason for reason in reasons if reason)):
+        found[names.COST_REASON] = codes
     found[names.COST_STATUS] = status
     if total is not None:
         found[names.COST_CURRENCY] = currency

@@ -1,4 +1,4 @@
-"""A billable call on its way, from its start to its end: what is known of it before anybody reads what it used."""
+"""A billable call on its way, from its start to its end: what is known of it before its usage is read."""
 
 import itertools
 import logging
@@ -32,10 +32,10 @@ _made: Final = itertools.count()
 
 
 def random_id() -> str:
-    """Return 32 hex digits shaped as a UUIDv4 that nobody repeats: `random.seed` cannot.
+    """Return 32 hex digits in the form of a UUIDv4, unique even where `random.seed` was called.
 
     A hash of when it is made, where, and how many were made before, keyed by the system's own randomness. To ask that
-    for each id gives the interpreter to whoever waits for it, for up to 5 ms. The time tells machines apart that
+    for each id gives the interpreter to another thread, for up to 5 ms. The time tells machines apart that
     were restored from one image.
     """
     made = b"%d %d %d" % (next(_made), time.time_ns(), os.getpid())
@@ -68,7 +68,7 @@ class Call:
         endpoint: str | None = None,
         deployment: str | None = None,
         route: str = "",
-        shown_as: str | None = None,
+        span_operation: str | None = None,
         start_ns: int | None = None,
         parent: Context | None = None,
         reservation: Reservation | None = None,
@@ -77,7 +77,7 @@ class Call:
 
         `endpoint` is the host, and `deployment` the name of a deployment there, where the price depends on them.
         `route` names the route of the provider's API that its request was found to be, for debugging.
-        `shown_as` is the operation of the span where it is another one: `fetch_response`, which has no tokens.
+        `span_operation` is the operation of the span where it is another one: `fetch_response`, which has no tokens.
         `parent` is the context that the span begins in; None is the current one.
         `reservation` is what it may cost, in the budgets that it counts in; None where it counts in none.
         """
@@ -94,7 +94,7 @@ class Call:
         self.chunks = 0
         self.first_chunk_s: float | None = None
         self.duration_s: float | None = None
-        self.shown_as = shown_as
+        self.span_operation = span_operation
         self._stopped, self._ended = threading.Lock(), threading.Lock()
         self.reservation = reservation
         self.counter: CallCounter | None = None
@@ -107,12 +107,12 @@ class Call:
             self.attributes[names.REQUEST_MODEL] = self.request_model
         if attributes:
             self.attributes.update(attributes)
-        shown = shown_as or operation
+        name = span_operation or operation
         self.span: Span = self.telemetry.tracer.start_span(
-            f"{shown} {self.request_model}" if self.request_model else shown,
+            f"{name} {self.request_model}" if self.request_model else name,
             parent,
             kind=SpanKind.CLIENT,
-            attributes={**self.attributes, names.OPERATION_NAME: shown} if shown_as else self.attributes,
+            attributes={**self.attributes, names.OPERATION_NAME: name} if span_operation else self.attributes,
             start_time=self.start_ns,
         )
         self.own_context = trace.set_span_in_context(self.span, parent)
@@ -170,7 +170,7 @@ class Call:
                 self.duration_s = self.elapsed_s()
 
     def end(self) -> bool:
-        """Return whether the call is to be written now: it is once, and whoever comes second does nothing."""
+        """Return whether the call is to be written now: True once, and False from then on."""
         if not self._ended.acquire(blocking=False):
             return False
         self.stop()
@@ -181,7 +181,7 @@ class CallContext:
     """Makes the context of a call the current one in a `with` block, so that its span is; never raises.
 
     It is undone by value: a coroutine may be closed in another context than it ran in, where a token is refused, and
-    somebody else's values stand.
+    other values stand.
     """
 
     __slots__ = ("_before", "_call", "_inner", "_outer", "_value", "_variable")

@@ -7,7 +7,7 @@ refuses a write would kill the process. The process has it locked as long as it 
 
 A file is made in the spool's folder, when the first call ends. Without a spool nothing is counted: each write gives the
 interpreter away. Nor is there a file where no exporter says where the ledger goes, nor on Windows, which has no such
-lock. It is missed by nobody: nothing is said but a line for debugging.
+lock. Only a line for debugging says so.
 """
 
 import json
@@ -32,8 +32,8 @@ SIZE: Final = 4096
 _MAGIC: Final = b"calls\x00\x00\x01"
 _NUMBERS: Final = struct.Struct("=QQ")  # the last number given; how many calls came to a number or to none
 _NUMBERS_AT: Final = len(_MAGIC)
-_TOLD: Final = struct.Struct("=QQ")  # nanoseconds since 1970; how often
-_TOLD_AT: Final = _NUMBERS_AT + _NUMBERS.size
+_REPORTED: Final = struct.Struct("=QQ")  # nanoseconds since 1970; how often
+_REPORTED_AT: Final = _NUMBERS_AT + _NUMBERS.size
 _END: Final = struct.Struct("=QQ")  # the count of calls that ended; nanoseconds since 1970
 _ENDS_AT: Final = 64
 _ENDS: Final = 64
@@ -58,14 +58,14 @@ class CounterFiles:
 
 @dataclass(frozen=True, slots=True)
 class DeadProcess:
-    """What a process left: who it was, the number of its last call and when that ended, and who has told of it."""
+    """A process that has ended: its id and service, its last call's number and end, and its reports so far."""
 
     process_id: str
     service: str
     last_seq: int
     ended_ns: int
-    told_ns: int
-    tellings: int
+    reported_ns: int
+    report_count: int
 
     @classmethod
     def read(cls, file: int) -> "DeadProcess | None":
@@ -83,11 +83,11 @@ class DeadProcess:
         last_seq = given + max(0, ended - settled)
         if not 0 < last_seq < _MAX_SEQ:
             return None
-        return cls(process_id, service, last_seq, ended_ns, *_TOLD.unpack_from(raw, _TOLD_AT))
+        return cls(process_id, service, last_seq, ended_ns, *_REPORTED.unpack_from(raw, _REPORTED_AT))
 
-    def told(self, file: int, now_ns: int) -> None:
-        """Note in the file that it was told once more. Raises OSError."""
-        os.pwrite(file, _TOLD.pack(now_ns, self.tellings + 1), _TOLD_AT)
+    def mark_reported(self, file: int, now_ns: int) -> None:
+        """Note in the file that it was reported once more. Raises OSError."""
+        os.pwrite(file, _REPORTED.pack(now_ns, self.report_count + 1), _REPORTED_AT)
 
 
 class CallCounter:
@@ -129,7 +129,7 @@ class CallCounter:
             self._file = None
 
     def abandon(self) -> None:
-        """Let go of the file, without a word to who else has it open: a forked child's is its parent's."""
+        """Close the file without changing its lock: a forked child's is its parent's."""
         if self._file is not None and identity(self._file) == self._identity:
             os.close(self._file)
         self._file = None
@@ -159,7 +159,7 @@ def _made(path: Path, about: bytes) -> int:
     """Make a file, and lock it before others see it. All of it is written: later there may be no room."""
     new = path.with_suffix(".new")
     lock = locked(new, make=True)
-    assert lock is not None  # noqa: S101  # nobody else knows the name
+    assert lock is not None  # noqa: S101  # no other process knows the name
     try:
         if os.write(lock, (_MAGIC.ljust(_ABOUT_AT, b"\x00") + about).ljust(SIZE, b"\x00")) != SIZE:
             raise OSError("the disk is full")
@@ -172,9 +172,10 @@ def _made(path: Path, about: bytes) -> int:
 
 
 def _address(provider: Any) -> str | None:
-    """Return a digest of where the provider's exporters send; None where they do not say it, or nothing is sent.
+    """Return a digest of the endpoints of the provider's exporters; None where they are unknown, or nothing is sent.
 
-    Only who sends to the same place may tell what is missing there. The names are those of the SDK since 1.40.
+    Only a process that sends to the same endpoints may report what is missing there. The names are those of the SDK
+    since 1.40.
     """
     if getattr(provider, "_disabled", False):
         return None

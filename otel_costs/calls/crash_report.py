@@ -1,8 +1,8 @@
 """Processes that are gone: what their counters say is written to the ledger, by whichever process comes after.
 
-The SDK tells nobody what was delivered: a record waits in a queue, and an outage or the end of this process loses it.
-So a process is told of three times, a minute and then ten after the time before, by whoever is there; only then its
-file is deleted. The store takes the highest number: to hear it again changes nothing.
+The SDK does not report what was delivered: a record waits in a queue, and an outage or the end of this process loses
+it. So a process is reported three times, a minute and then ten after the time before, by any process that runs; only
+then its file is deleted. The store takes the highest number: a second report changes nothing.
 """
 
 import contextlib
@@ -22,51 +22,51 @@ from otel_costs.values.filelock import locked
 POLL_S: Final = 60.0
 """Between two polls of a process."""
 
-TELLINGS_S: Final = (0, 60, 600)
+REPORTS_S: Final = (0, 60, 600)
 """How long after the time before a process is told of again; after the last, never more."""
 
 MOST: Final = 64
-"""Processes told of at one poll: they wait in the same queue as calls, which drops what is too much."""
+"""Processes reported at one poll: they wait in the same queue as calls, which drops what is too much."""
 
 _poll_at = 0.0
 
 
 @telemetry.never_raises("tell of processes that are gone")
 def poll(counters: CounterFiles) -> None:
-    """Tell of those in `counters` that are due: when first called, after a call's record, then once a minute."""
+    """Report the processes in `counters` that are due: at the first call, after a call's record, then once a minute."""
     global _poll_at
     if (now := time.monotonic()) < _poll_at:
         return
     _poll_at = now + POLL_S
-    told = 0
+    reported = 0
     for path in counters.folder.glob(counters.path("*").name):
         with contextlib.suppress(OSError):  # another process was faster
-            told += _visited(path)
-        if told == MOST:
+            reported += _report_if_due(path)
+        if reported == MOST:
             break
 
 
-def _visited(path: Path) -> bool:
-    """Tell of a process if it is gone and that is due, and return whether it was told."""
+def _report_if_due(path: Path) -> bool:
+    """Report a process if it is gone and that is due, and return whether it was reported."""
     if (file := locked(path)) is None:
         return False
     try:
         left, now_ns = DeadProcess.read(file), time.time_ns()
-        if left is None or left.tellings >= len(TELLINGS_S):
+        if left is None or left.report_count >= len(REPORTS_S):
             path.unlink()
             return False
-        if now_ns < left.told_ns + TELLINGS_S[left.tellings] * 10**9:
+        if now_ns < left.reported_ns + REPORTS_S[left.report_count] * 10**9:
             return False
-        _tell(left)
-        left.told(file, now_ns)
-        if left.tellings + 1 == len(TELLINGS_S):
+        _report(left)
+        left.mark_reported(file, now_ns)
+        if left.report_count + 1 == len(REPORTS_S):
             path.unlink()
         return True
     finally:
         os.close(file)
 
 
-def _tell(left: DeadProcess) -> None:
+def _report(left: DeadProcess) -> None:
     record = {
         names.EVENT_NAME: names.PROCESS_EVENT,
         names.PROCESS_ID: sanitize.identifier(left.process_id),

@@ -1,8 +1,8 @@
-"""Which error statuses of an answer cost nothing, and of which nobody knows it.
+"""Which error statuses of an answer cost nothing, and which may be billed.
 
-Whoever gave up waiting does not know what was done meanwhile: a timeout may be billed in full. Azure bills what it has
-processed, "a 400 error due to a content filter or input limit, or a 408 error due to a timeout", and nothing of a 401
-or a 429 (learn.microsoft.com, Azure OpenAI, manage-costs): of its other errors the status alone does not tell.
+A client that gave up waiting does not know what was done meanwhile: a timeout may be billed in full. Azure bills what
+it has processed, "a 400 error due to a content filter or input limit, or a 408 error due to a timeout", and nothing of
+a 401 or a 429 (learn.microsoft.com, Azure OpenAI, manage-costs): of its other errors the status alone does not tell.
 Google bills requests that return a 200 alone (cloud.google.com/vertex-ai/generative-ai/pricing, ai.google.dev). Others
 bill no answer that they failed to give.
 """

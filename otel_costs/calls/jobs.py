@@ -1,4 +1,4 @@
-"""Jobs that are billed later than they are started: who started them, and which of them are billed already."""
+"""Jobs that are billed later than they are started: the session that started each, and which are billed already."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ KEPT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The scope and the identity of who started a job."""
+    """The scope and the identity that a job was started in."""
 
     scope: Scope | None
     identity: Mapping[str, Any]
@@ -33,21 +33,21 @@ class Jobs:
         self._noted_usd: Recent[str, Decimal] = Recent(KEPT)
 
     def started(self, call_id: str, owner: Owner) -> None:
-        """Remember who started a job: its bill is theirs, whoever finds that it has ended. The first one stays."""
+        """Remember the owner of a job, which gets its bill wherever its end is found. The first one stays."""
         self._owners.setdefault(call_id, owner)
 
     def owner(self, call_id: str) -> Owner | None:
-        """Return who started the job; None if it was not this process, or long ago."""
+        """Return the owner of the job; None if it was started by another process, or long ago."""
         return self._owners.get(call_id)
 
     def note(self, call_id: str, usd: Decimal) -> Decimal:
-        """Return how much more a record of a job says that it costs than the one whose place it takes; remember it."""
+        """Return what a job costs beyond its last record, in USD, and remember `usd` as that of the new one."""
         noted_usd = self.noted_usd(call_id)
         self._noted_usd[call_id] = usd
         return EXACT.subtract(usd, noted_usd)
 
     def noted_usd(self, call_id: str) -> Decimal:
-        """Return what the latest record of a job says that it costs."""
+        """Return the cost in the latest record of a job, in USD; 0 where there is none."""
         return self._noted_usd.get(call_id) or Decimal(0)
 
     def bill(self, call_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""What was said in a call, or on a connection, written as message records, each once."""
+"""The messages of a call, or of a connection, written as log records, each once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,25 +14,25 @@ from otel_costs.runtime import telemetry
 _SHARED: Final = (names.SESSION_ID, names.USER_ID, names.SESSION_KIND, names.SCENARIO)
 """What a message record has of the call's session."""
 
-_seen = Seen()
+_written = Seen()
 
 
 def forget() -> None:
     """Forget which messages were written; as after a restart."""
-    global _seen
-    _seen = Seen()
+    global _written
+    _written = Seen()
 
 
 def is_new_message(conversation: str, message_id: str) -> bool:
     """Return whether this process has not written the message yet, and remember it. The id is the provider's own."""
-    return _seen.first(conversation, f"{conversation}/{message_id}")
+    return _written.first(conversation, f"{conversation}/{message_id}")
 
 
 class Conversation:
     """The messages of one call in their conversation, which is the session's, or the call's own outside any.
 
-    On a connection that holds a conversation of its own, `say` writes its messages, whose ids are the provider's.
-    `may_have_content`: whether who speaks in it lets that be recorded, where content is.
+    On a connection that holds a conversation of its own, `write_message` writes its messages, which
+    have the provider's ids. `may_have_content` False records no content of it, even where content is recorded.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Conversation:
 
     def write(self, inputs: Sequence[Draft], choices: Sequence[Sequence[Draft]], start_ns: int, end_ns: int) -> None:
         """Write what was asked, at the call's start, and each choice of what was answered, at its end."""
-        asked, prefix = self.identify(inputs)
-        for message in asked:
+        request, prefix = self.identify(inputs)
+        for message in request:
             self._write_once(message, start_ns)
         for drafts in choices:
-            answer, _ = self.identify(drafts, index=len(asked), prefix=prefix)
+            answer, _ = self.identify(drafts, index=len(request), prefix=prefix)
             for message in answer:
                 self._write_once(message, end_ns)
 
@@ -70,10 +70,10 @@ class Conversation:
         return nullcontext() if self._may_have_content else content.withheld()
 
     def _write_once(self, message: Message, at_ns: int) -> None:
-        if _seen.first(self._id, message.id):
-            self.say(message, at_ns)
+        if _written.first(self._id, message.id):
+            self.write_message(message, at_ns)
 
-    def say(self, message: Message, at_ns: int, call_id: str | None = None) -> None:
+    def write_message(self, message: Message, at_ns: int, call_id: str | None = None) -> None:
         """Write one message, as said at `at_ns`, in the call `call_id` or in this conversation's own."""
         with self._consent():
             attributes, body = messages.record(message, with_content=content.on_events())

@@ -1,4 +1,4 @@
-"""What a provider read of a call, of what was asked and what was answered: one frozen value, which `writer` writes."""
+"""What a provider's module has read of a call's request and answer: one frozen value, which `writer` writes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from otel_costs.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that is billed when it has ended, to whoever started it: it has one id, whoever looks at it.
+    """Work that is billed when it has ended, to the session that started it; its id is the same wherever it is polled.
 
     Times are in seconds since 1970, None where they are not known.
     """
@@ -38,11 +38,11 @@ class Reading:
     request_model: str | None = None
     """The model that was asked for, where that was not known when the call began."""
     inputs: Sequence[Draft] | None = None
-    """What was said in the request, where the answer alone tells; None leaves what the request told."""
+    """The messages of the request, where only the answer has them; None leaves those of the request."""
     outputs: Sequence[Sequence[Draft]] = ()
-    """What was said in the answer, a list for each of its alternatives."""
+    """The messages of the answer, a list for each of its alternatives."""
     message_count: int | None = None
-    """How many messages were said, where they are only counted."""
+    """The number of messages, where they are only counted."""
     tools: object = None
     """The definitions of tools in the request, for the span."""
     reported_cost: object = None
@@ -55,11 +55,11 @@ class Reading:
     reasons: tuple[CostReason | None, ...] = ()
     """Why the usage is unknown, or an estimate; None among them is left out."""
     unknown: tuple[str, ...] = ()
-    """Options of the request of which nobody here knows what they cost: the cost is a lower bound."""
+    """Options of the request whose cost is not known: the cost of the call is a lower bound."""
     finish_reasons: tuple[str | None, ...] = ()
     """Why each choice ended; None among them is left out."""
     error: str | None = None
-    """The kind of error that the answer itself tells; None where it tells none."""
+    """The kind of error that the answer itself reports; None where it reports none."""
     refused: bool = False
     """Whether the provider did not do what was asked, and bills nothing."""
     job: Job | None = None

@@ -11,7 +11,7 @@ from otel_costs.calls.writer import finish
 from otel_costs.runtime import background, telemetry, uninstrumented
 from otel_costs.sessions.session import MAX_TAGS
 from otel_costs.usage import Usage
-from otel_costs.usage.reported import read_told
+from otel_costs.usage.reported import read_of_call
 from otel_costs.usage.service_class import service_class
 from otel_costs.values import sanitize
 
@@ -49,10 +49,10 @@ def _recorded(
 ) -> Decimal | None:
     uninstrumented.warn_without_ledger(uninstrumented.RECORD)
     start_ns = int(at.timestamp() * 1e9) if at else None
-    asked = None if model is None else str(model)
-    call = Call(sanitize.identifier(operation), sanitize.identifier(provider), asked, start_ns=start_ns)
+    request_model = None if model is None else str(model)
+    call = Call(sanitize.identifier(operation), sanitize.identifier(provider), request_model, start_ns=start_ns)
     reading = Reading(
-        usage=usage if isinstance(usage, Usage) else read_told(usage, call.provider),
+        usage=usage if isinstance(usage, Usage) else read_of_call(usage, call.provider),
         reported_cost=cost_usd,
         service_tier=service_tier or (None if isinstance(usage, Usage) else service_class(usage)),
         recorded={names.TAG_PREFIX + key: value for key, value in list(tags.items())[:MAX_TAGS]},

@@ -47,8 +47,8 @@ def write(call: Call, read: Callable[[], Reading], error: str | None = None, *, 
     except Exception as bug:
         if signal_handlers.raised(bug):
             raise
-        key, said = f"bug:answer:{call.provider}", "otel_costs could not read an answer of provider %s"
-        telemetry.warn_once(key, said, call.provider, error=bug)
+        key, warning = f"bug:answer:{call.provider}", "otel_costs could not read an answer of provider %s"
+        telemetry.warn_once(key, warning, call.provider, error=bug)
         found = Reading(reasons=(CostReason.RESPONSE_NOT_READ,))
     finish(call, replace(found, refused=True) if refused else found, error)
 
@@ -112,7 +112,7 @@ class _Writing:
         self.revision: int | None = None
         self.end_ns = call.start_ns + int((call.duration_s or 0) * 1e9)
         self.job_ns: tuple[int, int] | None = None
-        """A job's own start and duration, not those of who polls it; one that has not ended has a start only."""
+        """A job's own start and duration, not those of the poll; one that has not ended has a start only."""
 
     @telemetry.never_raises("describe a call")
     def describe(self, error: str | None) -> None:
@@ -233,10 +233,10 @@ class _Writing:
 
         Of a job, what it costs more than its note says, which this record takes the place of.
         """
-        call, said = self.call, self.attributes.get(names.COST_USD)
-        if said is None:
+        call, cost_usd = self.call, self.attributes.get(names.COST_USD)
+        if cost_usd is None:
             return
-        usd = Decimal(said)
+        usd = Decimal(cost_usd)
         if self.revision is not None and call.call_id is not None:
             usd = jobs.known.note(call.call_id, usd)
         shared_budgets.count(call.identity, call.provider, call.request_model, usd, telemetry.process.last_seq)
@@ -303,20 +303,20 @@ class _Writing:
         """End the span, with what only it has, and with what the ledger has."""
         call, span = self.call, self.call.span
         if span.is_recording():
-            told = {name: value for name, value in self.reading.attributes.items() if value is not None}
-            if names.REQUEST_STOP_SEQUENCES in told and not self._may_have_content:
-                del told[names.REQUEST_STOP_SEQUENCES]  # words of a prompt
-            shown = {name: sanitize.attribute(value) for name, value in told.items()}
-            shown.update(call.identity)
-            if call.shown_as is None:
-                shown.update(self.attributes)
+            from_reading = {name: value for name, value in self.reading.attributes.items() if value is not None}
+            if names.REQUEST_STOP_SEQUENCES in from_reading and not self._may_have_content:
+                del from_reading[names.REQUEST_STOP_SEQUENCES]  # words of a prompt
+            attributes = {name: sanitize.attribute(value) for name, value in from_reading.items()}
+            attributes.update(call.identity)
+            if call.span_operation is None:
+                attributes.update(self.attributes)
                 usage = self.bill.usage
                 if usage is not None and self.is_billed and not COUNTS.issuperset(usage.quantities):
-                    shown.update(usage_numbers(usage))
+                    attributes.update(usage_numbers(usage))
                 for name, value in call.attributes.items():  # the span has them
-                    if shown.get(name) is value:
-                        del shown[name]
-            span.set_attributes(shown)
+                    if attributes.get(name) is value:
+                        del attributes[name]
+            span.set_attributes(attributes)
             if (error := self.attributes.get(names.ERROR_TYPE)) is not None:
                 span.set_attribute(names.ERROR_TYPE, error)
                 span.set_status(Status(StatusCode.ERROR, error))

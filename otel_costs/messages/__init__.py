@@ -39,8 +39,8 @@ _secret: Final = os.urandom(32)
 def record(message: Message, *, with_content: bool) -> tuple[dict[str, Any], str | None]:
     """Return the attributes and the body of the message's record; without content the body is None.
 
-    Without content `sha256` is keyed by a secret of this process: equal messages have equal ones, and nobody can try
-    out what they say. A text of more than 2**20 characters has none.
+    Without content `sha256` is keyed by a secret of this process: equal messages have equal ones, and it cannot be used
+    to try out what they say. A text of more than 2**20 characters has none.
     """
     draft = message.draft
     found: dict[str, Any] = {
@@ -128,6 +128,6 @@ def _measure(found: dict[str, Any], draft: Draft) -> None:
             found[names.MESSAGE_TRUNCATED] = True
     found[names.MESSAGE_BYTES] = size
     if len(said) <= MAX_HASHED:
-        # A secret in front makes a MAC of a hash, unless somebody may append to the text; here nobody may even see it.
+        # A secret in front makes a MAC of a hash, unless others may append to the text; here they may not even see it.
         raw = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said
         found[names.MESSAGE_SHA256] = sha256(_secret + raw).hexdigest()

@@ -65,7 +65,7 @@ def sealer() -> Sealer | None:
 
 @contextmanager
 def withheld() -> Iterator[None]:
-    """Have no message record with content made in a `with` block: of who has not agreed to it."""
+    """Make message records without content in a `with` block, for a session that asked for it."""
     token = _withheld.set(True)
     try:
         yield

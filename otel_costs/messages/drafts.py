@@ -1,4 +1,4 @@
-"""Drafts: what was said, as providers read it from payloads, before it has a place in a conversation."""
+"""Drafts: messages as providers' modules read them from payloads, before they have a place in a conversation."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -13,7 +13,7 @@ class Recording(NamedTuple):
 
     bytes: int
     sha256: str | None
-    """Of the bytes; None where nobody hashed them."""
+    """Of the bytes; None where they were not hashed."""
 
 
 class Draft(NamedTuple):

@@ -1,8 +1,8 @@
 """Which messages of a conversation are the same: ids chained over its history.
 
 A request sends its history again. A message's id is made of its conversation, the messages before it, and itself, so
-that it is stored once whoever sends it. Where records carry no content, ids are made of what a record tells anyway.
-`docs/decisions/messages.md` has the reasons.
+that it is stored once whichever process sends it. Where records carry no content, ids are made of what a record tells
+anyway. `docs/decisions/messages.md` has the reasons.
 """
 
 from collections.abc import Iterable, Sequence
@@ -103,7 +103,7 @@ def _secret() -> bytes:
 
 @lru_cache(1000)
 def _root(conversation: str, secret: bytes) -> bytes:
-    """Return where the chain of a conversation begins. An id tells half of a state: nobody goes on from there."""
+    """Return where the chain of a conversation begins. An id has half of a state: no chain goes on from there."""
     return sha256(secret + sanitize.identifier(conversation).encode()).digest()
 
 

@@ -27,12 +27,13 @@ _named: Redactor | None = None
 
 
 def redact(function: F) -> F:
-    """Pass every content through `function` before it is recorded, on spans and in message records; also a decorator.
+    """Pass every content through `function` before it is recorded, on spans and in message records.
 
-    `function(text, message)` returns the text that may be recorded, or None to drop it; a function of the text alone
-    will do. `message.role`, `.type` and `.function_name` say what the text is. It gets a message's whole content, a
-    call's whole arguments, and definitions of tools; never ids, tags or money. Where it raises, or returns anything
-    else, the content is dropped and the call is recorded without it. It runs in a thread of otel_costs.
+    This is also a decorator. `function(text, message)` returns the text that may be recorded, or None to drop it; a
+    function of the text alone will do. `message.role`, `.type` and `.function_name` say what the text is: a message's
+    whole content, a function call's whole arguments, or the definitions of tools; never ids, tags or money. Where it
+    raises, or returns anything else, the content is dropped and the call is recorded without it. It runs in a thread of
+    otel_costs.
 
     It replaces the function that was set before, and the one that OTEL_COSTS_REDACT names. Returns `function`.
     Raises TypeError if it cannot be called or is asynchronous; until another one is set, all content is dropped then.

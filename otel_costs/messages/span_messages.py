@@ -1,4 +1,4 @@
-"""A call's messages as JSON on its span, in the words of the GenAI conventions; for whoever switched that on."""
+"""A call's messages as JSON on its span, as the GenAI conventions name them, where that is switched on."""
 
 import json
 from collections.abc import Sequence

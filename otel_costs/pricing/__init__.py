@@ -1,4 +1,4 @@
-"""Usage, model and time to cost: exact, line by line, with what could not be priced said."""
+"""Usage, model and time to cost: exact, line by line, with the names of what could not be priced."""
 
 from otel_costs.pricing.cost import ESTIMATED, PARTIAL, PRICED, UNPRICED, Cost, Line
 from otel_costs.pricing.price_book import (

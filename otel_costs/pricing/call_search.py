@@ -37,7 +37,7 @@ class CallSearch:
         """Return the rates for `call` at `at`; none, and no price id, if the model is unknown."""
         call, names, behind = self._behind(call, CallNames.of(call[0], call[1], request_model, price_model))
         search = Search(self._files, self._base, at)
-        found = self._look(search, call, names, behind) if names.provider else None
+        found = self._rates_by_name(search, call, names, behind) if names.provider else None
         if found is not None and behind is not None:
             found = _placed(found, behind)
         for fee in search.on_top(_fees_of(call, names, behind)):
@@ -69,8 +69,8 @@ class CallSearch:
         asked = "" if model == behind.model else behind.model
         return (*call[:5], behind.deployment), replace(names, answered=model, asked=asked), behind
 
-    def _look(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> Rates | None:
-        """Return the rates by the call's own names; else by those without a date, or by one that nobody answered to."""
+    def _rates_by_name(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> Rates | None:
+        """Return the rates by the call's own names; else by those without a date, or by one that no answer named."""
 
         def find(which: Iterable[Name], reason: CostReason | None = None) -> Rates | None:
             question = _question(call, names.provider, tuple(which), behind)
@@ -85,7 +85,7 @@ class CallSearch:
         return found
 
     def _called(self, search: Search, call: Call, names: CallNames, behind: Deployment | None) -> tuple[Name, ...]:
-        """Return the names that terms of a contract may know a call by: the asked one only where `_look` takes it."""
+        """Return the names that contracts know a call by: the requested one only where `_rates_by_name` uses it."""
         one_model = self._is_one_model(names)
         called = tuple(names.as_called(one_model=one_model))
         if not self._may_be_asked(names, one_model=one_model):

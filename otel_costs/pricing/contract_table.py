@@ -40,13 +40,13 @@ def _rows(contract: Contract, now: datetime) -> Iterator[TermRow]:
         *contract.rates, *contract.discounts, *contract.reservations, *contract.commitments,
     ]  # fmt: skip
     for term in terms:
-        kind, said = _told(term, contract.currency)
+        kind, text = _describe_term(term, contract.currency)
         yield TermRow(
             contract_id=contract.id,
             providers=contract.providers,
             kind=kind,
             match=contract.match.label() if isinstance(term, Commitment) else _label(contract, term),
-            said=said,
+            said=text,
             currency=contract.currency,
             start=None if term.start == EARLIEST else term.start,
             end=None if term.end == LATEST else term.end,
@@ -54,14 +54,14 @@ def _rows(contract: Contract, now: datetime) -> Iterator[TermRow]:
         )
     if not terms:
         start, end = (None if moment in (EARLIEST, LATEST) else moment for moment in (contract.start, contract.end))
-        said = f"billed in {contract.currency}"
+        text = f"billed in {contract.currency}"
         yield TermRow(
-            contract.id, contract.providers, "currency", contract.match.label(), said, contract.currency, start, end,
+            contract.id, contract.providers, "currency", contract.match.label(), text, contract.currency, start, end,
             contract.holds(now),
         )  # fmt: skip
 
 
-def _told(term: Term | Commitment, currency: str) -> tuple[str, str]:
+def _describe_term(term: Term | Commitment, currency: str) -> tuple[str, str]:
     if isinstance(term, Commitment):
         return "commitment", f"{term.id}: {_plain(term.amount)} {currency}"
     if isinstance(term, Reservation):

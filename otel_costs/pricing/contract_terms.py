@@ -1,4 +1,4 @@
-"""What a contract says: rates of its own, discounts, what is reserved, what is committed to, in which currency."""
+"""The terms of a contract: rates of its own, discounts, what is reserved, what is committed to, in which currency."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

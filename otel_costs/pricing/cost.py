@@ -64,7 +64,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Contracted:
-    """By which contract a cost is, and what it would be without.
+    """The contract that a cost is billed by, and what it would be without.
 
     `amount` is the cost in the contract's `currency` (ISO 4217), None where no rate of exchange is known. `list_usd` is
     that of the list, or the contract's where no list has a price. `contracted_usd` is the cost by the contract's prices
@@ -85,10 +85,11 @@ class Contracted:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a usage costs; amounts have twelve decimal places.
+    """What a usage costs, in `currency`; amounts have twelve decimal places.
 
-    `status` is `priced`, `partial` (a quantity has no rate or is unknown: `total` is a lower bound), `estimated` (a
-    quantity or a rate is), or `unpriced` (`total` is None, never 0). `reason` is None for `priced` alone.
+    `status` is one of four: `priced`; `partial`, where a quantity has no rate or is unknown, and `total` is a lower
+    bound; `estimated`, where a quantity or a rate is an estimate; `unpriced`, where `total` is None, never 0. `reason`
+    is None for `priced` alone.
     """
 
     total: Decimal | None
@@ -100,8 +101,8 @@ class Cost:
     unpriced_units: tuple[str, ...]
     book: str
     unknown: tuple[str, ...] = ()
-    """Keys of the usage that are no unit, no part of one and not known to be free, and units that only who reported
-    them knows and that have no rate."""
+    """Keys of the usage that are no unit, no part of one and not known to be free; and units of an application's own
+    that have no rate."""
     contract: Contracted | None = None
     """The contract that `total` is by; None where it is the list price."""
 

@@ -61,9 +61,9 @@ def update() -> bool:
         if found.changes:
             pricing.reload()
     except Exception as error:  # noqa: BLE001  # a thread of ours must not end with a traceback in the application
-        told = isinstance(error, (updates.PriceUpdateError, pricing.PriceFileError))
-        said = str(error) if told else type(error).__name__
-        _log.warning("The prices were not updated, and those that are here hold: %s", said)
+        is_ours = isinstance(error, (updates.PriceUpdateError, pricing.PriceFileError))
+        reason = str(error) if is_ours else type(error).__name__
+        _log.warning("The prices were not updated, and those that are here hold: %s", reason)
         return False
     return True
 

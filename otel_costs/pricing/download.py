@@ -34,7 +34,7 @@ def printable_url(source: str) -> str:
 def fetch(source: str) -> bytes:
     """Return what is at `source`, a path or an https URL. Raises PriceUpdateError, which never has credentials in it.
 
-    http is for this machine alone (127.0.0.1, ::1, localhost), which nobody stands between.
+    http is for this machine alone (127.0.0.1, ::1, localhost), where nothing stands between.
     """
     return _of_url(source) if "://" in source else _of_file(source)
 
@@ -74,8 +74,8 @@ def _of_url(source: str) -> bytes:
     except (OSError, http.client.HTTPException, ValueError) as error:
         # Of other errors the text may quote the URL, a header, or what a proxy is asked.
         reason = getattr(error, "reason", error)
-        said = getattr(reason, "strerror", None) or type(reason).__name__
-        raise PriceUpdateError(f"{name} cannot be reached: {said}") from None
+        problem = getattr(reason, "strerror", None) or type(reason).__name__
+        raise PriceUpdateError(f"{name} cannot be reached: {problem}") from None
 
 
 def _read(answer: Any, name: str) -> bytes:

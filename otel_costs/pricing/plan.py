@@ -117,7 +117,7 @@ def _is_of_size(one: str, other: str) -> bool:
 
 def _is_another_count(unit: str, units: tuple[str, ...], priced: Mapping[str, Rate]) -> bool:
     """Whether `unit` counts what this price is for: requests, where it has no fee for each; credits of a speech service
-    beside what is spoken or heard. Beside tokens nobody knows what credits are."""
+    beside what is spoken or heard. Beside tokens it is not known what credits are."""
     if unit not in _OTHER_COUNTS or unit in priced:
         return False
     lines = {priced_as(other, priced) for other in units} - {None}
@@ -162,17 +162,17 @@ def _doubts(
 def _of_no_modality(units: tuple[str, ...], priced: Mapping[str, Rate]) -> Iterator[Terms]:
     """Yield the tokens whose modality, by which the price differs, was not reported.
 
-    Where audio or images are told and text is not, the others are text, as OpenAI and Gemini report it. What was
+    Where audio or images are reported and text is not, the others are text, as OpenAI and Gemini report it. What was
     thought, cited or made by tools is text; what was cached may be left out of the text (LiteLLM).
     """
     for whole, parts in BY_MODALITY.items():
-        told = [part for part in parts if part in units]
-        if whole not in units or (parts[0] not in told if told else whole not in _ENTERED_OR_MADE):
+        named = [part for part in parts if part in units]
+        if whole not in units or (parts[0] not in named if named else whole not in _ENTERED_OR_MADE):
             continue
         rates = {priced[line] for each in (whole, *parts) if (line := priced_as(each, priced)) is not None}
         if len(rates) > 1:
-            others = [unit for unit in (_TEXT | _CACHED if told else _TEXT) if unit in units and whole in WHOLES[unit]]
-            yield ((whole, 1), *((unit, -1) for unit in (*told, *others)))
+            others = [unit for unit in (_TEXT | _CACHED if named else _TEXT) if unit in units and whole in WHOLES[unit]]
+            yield ((whole, 1), *((unit, -1) for unit in (*named, *others)))
 
 
 def _overlaps(remainders: Mapping[str, Counter[str]], priced: Mapping[str, Rate]) -> Iterator[tuple[str, Terms, Terms]]:

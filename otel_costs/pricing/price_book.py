@@ -33,7 +33,7 @@ _log: Final = logging.getLogger(semconv.SCOPE)
 _MAX_CALLS: Final = 2048  # ways of calling whose rates are kept; a model name may come from the user's own users
 _MAX_NAME: Final = 256  # characters; longer names are looked up each time and not kept
 _MAX_TIMES: Final = 8  # intervals that are kept of each
-_MAX_SAID: Final = 10  # findings in the user's file
+_MAX_LOGGED: Final = 10  # findings in the user's file
 _MAX_CHECK_S: Final = 0.05  # of processor time; a call may wait for it
 
 _book: "PriceBook | None" = None
@@ -177,14 +177,14 @@ def current() -> PriceBook:
     if _book is None:
         try:
             _book = load()
-            _say_findings(_book)
+            _log_findings(_book)
         except PriceFileError as error:
             _log.error("%s. The built-in prices are used; correct the file or unset %s.", error, semconv.ENV_PRICES)
             _book = updated()
     return _book
 
 
-def _say_findings(book: PriceBook) -> None:
+def _log_findings(book: PriceBook) -> None:
     """Log once what the user's file takes away, and what it has in vain."""
     if not os.environ.get(semconv.ENV_PRICES):
         return
@@ -195,12 +195,12 @@ def _say_findings(book: PriceBook) -> None:
     began, more = thread_time(), ""
     for _, findings in by_price(own, below):
         found += findings
-        if len(found) > _MAX_SAID or thread_time() - began > _MAX_CHECK_S:
+        if len(found) > _MAX_LOGGED or thread_time() - began > _MAX_CHECK_S:
             more = "; there may be more"
             break
     if found:
-        said = "; ".join(f"line {each.line}: {each.price} {each.problem}" for each in found[:_MAX_SAID])
-        _log.warning("%s: %s%s. `otel-costs prices check` says all of it.", own.name, said, more)
+        listed = "; ".join(f"line {each.line}: {each.price} {each.problem}" for each in found[:_MAX_LOGGED])
+        _log.warning("%s: %s%s. `otel-costs prices check` says all of it.", own.name, listed, more)
 
 
 def load(path: str | None = None) -> PriceBook:

@@ -1,4 +1,4 @@
-"""Prices as they are given: for whom, from when to when, on what conditions, built on what."""
+"""An entry of a price file: the calls that it is for, from when to when, its conditions, and its base."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

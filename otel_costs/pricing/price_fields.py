@@ -1,4 +1,4 @@
-"""The fields of a price file, read one by one; every complaint names file, line and field."""
+"""The fields of a price file, read one by one; every error names file, line and field."""
 
 import difflib
 import re

@@ -64,9 +64,9 @@ def parse(text: str | bytes, file: str) -> PriceFile:
     if top.text("currency") != "USD":
         top.fail("currency", "must be USD, since rates are given in usd")
     stem = Path(file).stem
-    says_more = top.has("contracts") or top.has("deployments")
+    has_more = top.has("contracts") or top.has("deployments")
     prices: tuple[Price, ...] = ()
-    if top.has("prices") or not says_more:
+    if top.has("prices") or not has_more:
         prices = tuple(_price(entry, stem) for entry in top.entries("prices", _PRICE))
     _refuse_overlaps(file, prices)
     _refuse_loose_ends(file, prices)

@@ -57,7 +57,7 @@ class Search:
 
     def _resolve(self, question: Question, used: tuple[Price, ...]) -> Rates | None:
         tried = frozenset(map(id, used))
-        # What found nothing finds nothing with fewer prices to look at. Without this, a name that nobody knows would
+        # What found nothing finds nothing with fewer prices to look at. Without this, an unknown name would
         # be looked up in every order of the prices that fit any name.
         if len(used) > _MAX_BASES or any(question == other and fewer <= tried for other, fewer in self._failed):
             return None

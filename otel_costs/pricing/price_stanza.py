@@ -1,4 +1,4 @@
-"""The entry of a price file that a model lacks, ready to paste but for its rates, which nobody here knows."""
+"""The entry of a price file that a model lacks, ready to paste but for its rates, which are not known."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -143,20 +143,20 @@ class _MergedBase:
     def _model(self, provider: str, old: Json, new: Json) -> Json:
         id_, match, revisions = new
         if old is None:
-            self._note(NEW, provider, id_, _rates_said(new))
+            self._note(NEW, provider, id_, _describe_rates(new))
             return new
         (_, prices, variants), before = revisions[-1], old[2][-1]
         if [prices, variants] == before[1:]:
             if match != old[1]:
                 self._note(CHANGED, provider, id_, "the names that it is known by")
             return [id_, match, old[2]]
-        self._note(CHANGED, provider, id_, _difference_said(old, new))
+        self._note(CHANGED, provider, id_, _describe_difference(old, new))
         if self._since is None:
             return [id_, match, revisions]
         return [id_, match, [*old[2], [self._since, prices, variants]]]
 
-    def _note(self, kind: str, provider: str, model: str, said: str) -> None:
-        self.changes.append(Change(kind, provider, model, said))
+    def _note(self, kind: str, provider: str, model: str, description: str) -> None:
+        self.changes.append(Change(kind, provider, model, description))
 
 
 def _refuse_worse(here: BaseBook, found: BaseBook, changes: Iterable[Change], source: str, *, whole: bool) -> None:
@@ -209,20 +209,20 @@ def _merged_prices(
     merged: list[Price] = []
     changes: list[Change] = []
 
-    def note(kind: str, price: Price, said: str) -> None:
-        changes.append(Change(kind, price.provider, price.match.label(), said))
+    def note(kind: str, price: Price, description: str) -> None:
+        changes.append(Change(kind, price.provider, price.match.label(), description))
 
     for price in found:
         old = known.pop(_key(price), None)
         if old is None:
-            note(NEW, price, _said(price))
+            note(NEW, price, _describe_price(price))
             merged.append(price)
         elif _facts(old) == _facts(price):
             if old.end != price.end:
-                note(CHANGED, price, f"{_said(price)}: {_until(old)} → {_until(price)}")
+                note(CHANGED, price, f"{_describe_price(price)}: {_until(old)} → {_until(price)}")
             merged.append(replace(price, start=max(old.start, price.start)))
         else:
-            note(CHANGED, price, f"{_said(old)} → {_said(price)}")
+            note(CHANGED, price, f"{_describe_price(old)} → {_describe_price(price)}")
             if date_back or old.start >= now:
                 merged.append(price)
             else:
@@ -230,7 +230,7 @@ def _merged_prices(
                 merged += [replace(price, start=max(price.start, now))] if price.end > now else []
     for price in known.values():
         if price.end > now:
-            note(GONE, price, f"{_said(price)}: for calls until now")
+            note(GONE, price, f"{_describe_price(price)}: for calls until now")
         if price.start < now:
             past.append(replace(price, end=min(price.end, now)))
     return [*past, *merged], changes  # where two are for one call, what it was priced by before
@@ -254,7 +254,7 @@ def _until(price: Price) -> str:
     return "without end" if price.end == LATEST else f"until {price.end:%Y-%m-%d %H:%M}"
 
 
-def _said(price: Price) -> str:
+def _describe_price(price: Price) -> str:
     rates = [f"{unit} {rate.usd.normalize():f} per {rate.per:,}" for unit, rate in price.rates.items()]
     if price.base is not None:
         rates.insert(0, f"{price.multiplier:f} × {price.base.provider}/{price.base.model or 'the same'}")
@@ -267,18 +267,18 @@ def _standard(model: Json) -> dict[str, Json]:
     return dict(next((units for constraint, units in reversed(prices) if "start_time" not in (constraint or {})), {}))
 
 
-def _rates_said(model: Json) -> str:
+def _describe_rates(model: Json) -> str:
     return ", ".join(f"{unit} {rate[0]} per {rate[1]:,}" for unit, rate in _standard(model).items())
 
 
-def _difference_said(old: Json, new: Json) -> str:
+def _describe_difference(old: Json, new: Json) -> str:
     before, after = _standard(old), _standard(new)
-    said = [
+    changes = [
         f"{unit} {before[unit][0] if unit in before else 'without'} → {after[unit][0] if unit in after else 'without'}"
         for unit in {**before, **after}
         if before.get(unit) != after.get(unit)
     ]
-    return ", ".join(said) or "tiers, batches or dates"
+    return ", ".join(changes) or "tiers, batches or dates"
 
 
 def _order(version: str) -> list[tuple[int, int, str]]:

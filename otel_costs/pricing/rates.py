@@ -1,4 +1,4 @@
-"""Rates: what is charged for each unit, once it is settled who is asked, for what, when and how."""
+"""Rates: what is charged for each unit, once provider, model, time and conditions are settled."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

@@ -25,12 +25,12 @@ class Spread:
         self._amount, self._whole = _digits(amount, _PLACES), _digits(weight, _WEIGHT_PLACES)
         if self._amount < 0 or self._whole <= 0:
             raise ValueError(f"{amount} cannot be spread over a weight of {weight}")
-        self._seen = self._given = 0
+        self._weight_so_far = self._given = 0
 
     def share(self, weight: Decimal) -> Decimal:
         """Return the share of the next weight. Those of all of them add up to the amount."""
-        self._seen += _digits(weight, _WEIGHT_PLACES)
-        upto = (2 * self._amount * self._seen + self._whole) // (2 * self._whole)
+        self._weight_so_far += _digits(weight, _WEIGHT_PLACES)
+        upto = (2 * self._amount * self._weight_so_far + self._whole) // (2 * self._whole)
         share, self._given = upto - self._given, upto
         return EXACT.scaleb(Decimal(share), -_PLACES)
 

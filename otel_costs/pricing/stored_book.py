@@ -191,6 +191,6 @@ _READ: Final[Mapping[str, Callable[[Any], Any]]] = {
     "end": datetime.fromisoformat,
     "checked": date.fromisoformat,
     "multiplier": Decimal,
-    "reason": lambda said: CostReason[said.upper()],
+    "reason": lambda reason: CostReason[reason.upper()],
     "covered_by": lambda covered: {unit: tuple(others) for unit, others in covered.items()},
 }

@@ -3,7 +3,7 @@
     u~ and 24 hex digits
 
 The same name has the same pseudonym wherever the salt is the same, so that reports, budgets and `erase` find it by the
-plain name; without the salt nobody can try out names.
+plain name; without the salt names cannot be tried out.
 """
 
 import hmac
@@ -52,7 +52,7 @@ def recorded(user: str) -> str | None:
     if salt is None or not user:
         return user
     if (wrong := fault()) is not None:
-        _complain(wrong)
+        _log_once(wrong)
         return None
     return _hashed(salt.strip(), user)
 
@@ -84,5 +84,5 @@ def _hashed(salt: str, user: str) -> str:
 
 
 @lru_cache(1)
-def _complain(wrong: str) -> None:
+def _log_once(wrong: str) -> None:
     _log.error("No user is recorded, since %s.", wrong)

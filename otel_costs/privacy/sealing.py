@@ -98,7 +98,7 @@ def is_sealed(text: str) -> bool:
 
 
 def unlike_sealed(text: str) -> str:
-    """Return content that nobody takes for sealed: one that begins like it gets a blank in front."""
+    """Return content that is not mistaken for sealed: one that begins like it gets a blank in front."""
     return f" {text}" if text.startswith(PREFIX) else text
 
 

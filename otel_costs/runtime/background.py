@@ -3,10 +3,10 @@
 A span, a ledger record, messages and metrics cost several times what a user's call may be made longer by. So a call
 only notes its times and keeps the bytes of its answer, and a job does the rest a moment later. In a program that mostly
 waits, a thread of ours does it meanwhile. In one that keeps a processor busy a thread would but take the interpreter
-from the application and give it back, so who brings the `BATCH`th does them all: one after the other they cost half of
-what each would by itself, unless code of others runs in them that may wait: a redactor, an exporter that sends each
-record at once. Nothing is dropped, unless a job never comes back. Whoever flushes a provider or shuts it down has them
-done first, and does them: what a signal handler of the application raises meanwhile is raised there.
+from the application and give it back, so the call that puts the `BATCH`th does them all: one after the other they cost
+half of what each would by itself, unless code of others runs in them that may wait: a redactor, an exporter that sends
+each record at once. Nothing is dropped, unless a job never comes back. A flush or a shutdown of a provider does them
+first, in its own thread: what a signal handler of the application raises meanwhile is raised there.
 """
 
 import os
@@ -23,26 +23,26 @@ from otel_costs.runtime.patching import Patches
 Job = Callable[[], object]
 
 BATCH: Final = 16
-"""Jobs that wait for the thread; who brings more does them."""
+"""Jobs that may wait for the thread; the call that puts one more does them."""
 
 BATCH_S: Final = 0.002
-"""How long they may take who bring jobs: those that are left then wait for the next."""
+"""How long a call that puts a job may spend on jobs: those that are left wait for the next."""
 
 SLOW_S: Final = 0.05
-"""A job that takes longer waits for somebody, such as an exporter that sends each record at once."""
+"""A job that takes longer waits for something, such as an exporter that sends each record at once."""
 
 ALONE_S: Final = 5.0
-"""How long those who bring jobs leave them to the thread after a slow one, unless `BATCH` in a row are quick: on a busy
+"""How long calls leave their jobs to the thread after a slow one, unless `BATCH` in a row are quick: on a busy
 machine any job may wait for a processor. After one that took longer than a hundredth of it, longer."""
 
 ALONE_TIMES: Final = 100
 """As many times as long as the slow one took, if that is more."""
 
 LIMIT: Final = 512
-"""Jobs that may wait while somebody is busy with one; a job may hold the bytes of an answer."""
+"""Jobs that may wait while a thread is busy with one; a job may hold the bytes of an answer."""
 
 WAIT_S: Final = 1.0
-"""How long who brings a job past the limit waits for the one under way: a redactor may never come back."""
+"""How long a call that puts a job past the limit waits for the one under way: a redactor may never come back."""
 
 MOST: Final = 16 * LIMIT
 """Jobs that are kept while one does not come back."""
@@ -168,7 +168,7 @@ class JobQueue:
     def pause(self) -> None:
         """Wait for the job that is under way, and let none begin before `resume`.
 
-        A fork in the middle of one would leave the child with locks that nobody releases, an import's among them.
+        A fork in the middle of one would leave the child with locks that are never released, an import's among them.
         """
         if not self.is_working():
             self._paused = self._busy.acquire(timeout=DRAIN_S)
@@ -192,19 +192,19 @@ class JobQueue:
             if self._busy.acquire(timeout=WAIT_S):
                 self._busy.release()
             else:
-                self._say_stuck()
+                self._warn_stuck()
 
-    def _say_stuck(self) -> None:
+    def _warn_stuck(self) -> None:
         self._is_stuck = True
         telemetry.warn_once("stuck", _STUCK, WAIT_S, MOST)
 
     def _do_batch(self) -> None:
-        """Do what waits for at most `BATCH_S`, unless somebody is at it; past the limit, wait for them."""
+        """Do what waits for at most `BATCH_S`, unless another thread does; past the limit, wait for it."""
         if self.is_working():
             return
         waits = len(self._jobs) > LIMIT and not self._is_stuck
         if not self._do_oldest(WAIT_S if waits else 0, BATCH_S) and waits:
-            self._say_stuck()
+            self._warn_stuck()
 
     def _do_oldest(self, wait_s: float = -1, for_s: float = 0) -> bool:
         """Do the oldest job, one at a time in the whole process; go on for `for_s` seconds while they are quick.
@@ -245,7 +245,7 @@ class JobQueue:
                 continue
             self._wait_for_quiet()
             self._waiting.clear()
-            # What comes meanwhile waits for the next time: in the midst of many calls those who bring jobs do them.
+            # What comes meanwhile waits for the next time: in the midst of many calls the calls do their jobs.
             for _ in range(len(self._jobs)):
                 self._do_oldest()
                 if len(self._jobs) < LIMIT // 4:
@@ -254,7 +254,7 @@ class JobQueue:
                 self._waiting.set()
 
     def _wait_for_quiet(self) -> None:
-        """Wait while jobs come in one after the other: those who bring them will do them."""
+        """Wait while jobs come in one after the other: the calls that put them will do them."""
         begun = time.perf_counter()
         time.sleep(GATHER_S)
         while (now := time.perf_counter()) - self._put_at < QUIET_S:
@@ -281,7 +281,7 @@ def may_wait() -> bool:
 
 
 foreign: Final[list[Callable[[], bool]]] = []
-"""Who knows of code of others that jobs run, and is asked whether there is any now."""
+"""Functions that return whether jobs run code of others now."""
 
 _queue: Final = JobQueue()
 """That of the process."""

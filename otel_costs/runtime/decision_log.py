@@ -1,7 +1,7 @@
 """What was decided on each call, a line a decision, at DEBUG of the logger `otel_costs`: `OTEL_COSTS_LOG=debug`.
 
 A line has the call's id, the one of its record, and nothing that was said: no content, no key, no address with a query.
-A call asks once, when it begins, whether anybody listens, and leaves this module alone where nobody does.
+A call asks once, when it begins, whether the level is on, and leaves this module alone where it is not.
 """
 
 import logging
@@ -77,7 +77,7 @@ def written(call_id: str | None, seq: int, process_id: str) -> None:
 
 
 def sent(call_ids: Iterable[object], to: str) -> None:
-    """Tell that records were acknowledged; `to` is who did it."""
+    """Log that records were acknowledged; `to` names the exporter."""
     if telemetry.log.isEnabledFor(logging.DEBUG):
         for call_id in call_ids:
             _write(str(call_id), "sent: acknowledged by %s", to)

@@ -1,7 +1,7 @@
-"""What shows the lines of the logger `otel_costs` to who asks for them: `OTEL_COSTS_LOG=info` or `debug`.
+"""The output of the logger `otel_costs`, which `OTEL_COSTS_LOG=info` or `debug` switches on.
 
-Nothing is changed where nobody asks: an application's logging is its own. Where somebody does, the logger has that
-level, and its lines go to standard error unless the application has a handler that takes them.
+Without that variable nothing is changed: an application's logging is its own. With it, the logger has that level, and
+its lines go to standard error unless the application has a handler that takes them.
 """
 
 import logging
@@ -59,9 +59,9 @@ def remove() -> None:
 def _is_taken(record: logging.LogRecord) -> bool:
     """Whether a handler of the application writes a line: not ours, and none that exports or drops what it gets."""
     handlers = [*log.handlers, *(logging.getLogger().handlers if log.propagate else ())]
-    return any(_shows(one) and record.levelno >= one.level for one in handlers)
+    return any(_writes_lines(one) and record.levelno >= one.level for one in handlers)
 
 
-def _shows(handler: logging.Handler) -> bool:
+def _writes_lines(handler: logging.Handler) -> bool:
     is_export = type(handler).__module__.startswith("opentelemetry")
     return not is_export and not isinstance(handler, _Output | logging.NullHandler)

@@ -123,7 +123,7 @@ class Patches:
             return
         if (known := self._known(owner, name, wrapper)) is not None:
             if _innermost(current) is not _innermost(known[2]):
-                return  # somebody put a function over ours that does not tell what it calls
+                return  # a function was put over ours that does not say what it calls
             self._wrapped.remove(known)
         ours = wrapt.FunctionWrapper(current, wrapper, enabled=self._enabled)
         setattr(owner, name, ours)

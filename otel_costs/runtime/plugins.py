@@ -20,20 +20,20 @@ _log: Final = logging.getLogger(semconv.SCOPE)
 
 @cache
 def loaded() -> tuple[tuple[str, Any], ...]:
-    """Return what the entry points name, with their names; what it is, nobody has looked at yet. Never raises."""
+    """Return the objects that the entry points name, unchecked, each with a label for the log. Never raises."""
     found = []
     try:
         for entry in _entry_points():
             try:
-                found.append((_said(entry), entry.load()))
+                found.append((_label(entry), entry.load()))
             except (Exception, SystemExit) as error:  # noqa: BLE001
-                _log.warning("%s cannot be loaded: %s: %s", _said(entry), type(error).__name__, error)
+                _log.warning("%s cannot be loaded: %s: %s", _label(entry), type(error).__name__, error)
     except Exception as error:  # noqa: BLE001
         _log.warning("otel_costs could not read the entry points of packages: %s", error)
     return tuple(found)
 
 
-def _said(entry: EntryPoint) -> str:
+def _label(entry: EntryPoint) -> str:
     package = f" of {entry.dist.name}" if entry.dist is not None else ""
     return f"The provider {entry.name!r}{package}"
 

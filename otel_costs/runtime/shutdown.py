@@ -23,14 +23,14 @@ DEADLINE_S: Final = 3.0
 SIGNALS: Final = tuple(found for name in ("SIGTERM", "SIGHUP") if (found := getattr(signal, name, None)) is not None)
 
 # Of the deadline, for saying what is lost.
-_TELLING_S: Final = 0.2
+_WARNING_S: Final = 0.2
 
 # Of the deadline, for calls that are still being written: the rest is for what is written already.
 _WRITING_S: Final = DEADLINE_S / 2
 
 _spare_threads: SpareThreads | None = None
 _adopted: dict[int, Any] = {}
-has_looked_again = False
+has_adopted_once = False
 """Whether providers were looked for at the first call."""
 _until: float | None = None
 """When this process must be gone, by `time.monotonic`; None while it is not ending."""
@@ -52,11 +52,11 @@ def install(patches: Patches) -> None:
 
 def remove() -> None:
     """Give the end of the process back to the SDK."""
-    global _spare_threads, has_looked_again, _until, _flushed
+    global _spare_threads, has_adopted_once, _until, _flushed
     if _spare_threads is None:
         return
     _spare_threads.dismiss()
-    _spare_threads, has_looked_again, _until, _flushed = None, False, None, False
+    _spare_threads, has_adopted_once, _until, _flushed = None, False, None, False
     atexit.unregister(_at_exit)
     for provider in _adopted.values():
         if _shuts_down_at_exit(provider):
@@ -79,10 +79,10 @@ def adopt() -> None:
 
 
 def adopt_once() -> None:
-    """Look again at the first call: an application that instruments first may have set its providers since."""
-    global has_looked_again
-    if not has_looked_again:
-        has_looked_again = True
+    """Adopt providers at the first call, too: an application that instruments first may have set its own since."""
+    global has_adopted_once
+    if not has_adopted_once:
+        has_adopted_once = True
         adopt()
         ledger.check()
 
@@ -96,7 +96,7 @@ def flush(*, final: bool = False) -> bool:
     if _spare_threads is None:
         return True
     if _until is None:
-        _until = time.monotonic() + DEADLINE_S - _TELLING_S
+        _until = time.monotonic() + DEADLINE_S - _WARNING_S
     _end_open(_spare_threads, _until)
     background.drain(min(_WRITING_S, max(0.0, _until - time.monotonic())))
     # In threads, side by side: `force_flush` ignores its timeout, and one collector may hang while another takes all.
@@ -132,8 +132,8 @@ def _shuts_down_at_exit(provider: Any) -> bool:
     return any(getattr(provider, name, None) is not None for name in ("_atexit_handler", "_at_exit_handler"))
 
 
-def _flush_and_tell(*, final: bool = False) -> None:
-    """Flush, and say once how much of the ledger is lost: no collector took it in time, or one refused it."""
+def _flush_and_warn(*, final: bool = False) -> None:
+    """Flush, and warn once of how much of the ledger is lost: no collector took it in time, or one refused it."""
     in_time = flush(final=final)
     if unwritten := background.waiting():
         telemetry.warn_once(
@@ -164,11 +164,11 @@ def _flush_and_tell(*, final: bool = False) -> None:
 
 
 def _at_exit() -> None:
-    _flush_and_tell(final=True)
+    _flush_and_warn(final=True)
 
 
 def _handle_signals() -> None:
-    """Flush on signals that nobody handles. A server that installs its own later restores ours and raises again."""
+    """Flush on signals that have no handler. A server that installs its own later restores ours and raises again."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in SIGNALS:
@@ -199,20 +199,20 @@ def _on_signal(number: int, _frame: FrameType | None) -> None:
     if _until is not None and not _flushed:
         return  # it ends already: a second signal would cut short what the first one waits for
     if _spare_threads is not None and not _flushed:
-        _until = time.monotonic() + DEADLINE_S - _TELLING_S
+        _until = time.monotonic() + DEADLINE_S - _WARNING_S
         # Not here: this thread was interrupted anywhere, and may hold a lock that the flush needs.
         if background.is_working() or not _end_open(_spare_threads, _until):
             # It is in the middle of a call's record, or of a socket's message: it must go on for that to be written.
             _spare_threads.run([partial(_flush_and_repeat, number)], 0)
             return
-        _spare_threads.run([_flush_and_tell], _until + _TELLING_S)
+        _spare_threads.run([_flush_and_warn], _until + _WARNING_S)
     _default(number)
     os.kill(os.getpid(), number)
 
 
 def _flush_and_repeat(number: int) -> None:
     global _flushed
-    _flush_and_tell()
+    _flush_and_warn()
     _flushed = True
     os.kill(os.getpid(), number)
 
@@ -226,7 +226,7 @@ def _bootstrap(wrapped: Any, _process: Any, args: tuple[Any, ...], kwargs: dict[
     try:
         return wrapped(*args, **kwargs)
     finally:
-        _flush_and_tell()
+        _flush_and_warn()
 
 
 def _after_fork() -> None:

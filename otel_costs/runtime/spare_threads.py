@@ -14,7 +14,7 @@ from typing import Any, Final
 from otel_costs.runtime import telemetry
 
 THREADS: Final = 4
-"""One for each provider, and one for who flushes them from a signal handler."""
+"""One for each provider, and one for the flush from a signal handler."""
 
 
 class SpareThreads:

@@ -157,7 +157,7 @@ class Telemetry:
     ) -> None:
         """Add one call to the metrics; `usage` None is a call that is not billed, or whose usage is unknown.
 
-        Where tokens are `gathered`, those of several calls are counted at once, when somebody calls `count_gathered`.
+        Where tokens are `gathered`, those of several calls are counted at once, when `count_gathered` is called.
         """
         labels = {name: attributes[name] for name in _LABELS if name in attributes}
         self.duration.record(duration_s, labels, context)
@@ -191,7 +191,7 @@ class Telemetry:
 
 
 def exports_at_once() -> bool:
-    """Return whether somebody has each span or record exported when it ends, in whichever thread that is."""
+    """Return whether a processor exports each span or record when it ends, in whichever thread that is."""
     tracer_provider, _, logger_provider = current().global_or_given()
     for provider, of, processors in (
         (tracer_provider, "_active_span_processor", "_span_processors"),
@@ -212,7 +212,7 @@ _gathered: Final[_Counts] = {}
 def count_gathered(counts: _Counts = _gathered) -> None:
     """Count the tokens that were gathered, by labels: each addition costs the SDK as much as a tenth of a call.
 
-    Nobody else may be gathering meanwhile.
+    No other thread may be gathering meanwhile.
     """
     while counts:
         telemetry, labels, context, input_tokens, output_tokens = counts.popitem()[1]
@@ -264,7 +264,7 @@ def reconfigure(
 
 
 def current() -> Telemetry:
-    """Return where this process writes to; the global providers if nobody configured it."""
+    """Return where this process writes to; the global providers if it was not configured."""
     return _telemetry or configure()
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from otel_costs.runtime import background
 
 WAIT_S: Final = 0.5
-"""How long the end of all waits for whoever is in the middle of something that is open."""
+"""How long the end of all waits for a thread in the middle of something that is open."""
 
 
 class Unfinished(Protocol):
@@ -29,7 +29,7 @@ class Unfinished(Protocol):
         ...
 
     def forget(self) -> None:
-        """Leave the end to somebody else: after a fork, to the parent."""
+        """Leave the end to another process: after a fork, to the parent."""
         ...
 
 
@@ -49,13 +49,13 @@ def add(found: Unfinished, owner: Any = None, ending: Callable[[], object] | Non
 
 
 def when_collected(owner: Any, ending: Callable[[], object]) -> None:
-    """Have `ending` called when `owner` is collected, by nobody else; it must not refer to it."""
+    """Have `ending` called when `owner` is collected, and only then; it must not refer to it."""
     background.open_for_finalizers()
     weakref.finalize(owner, ending).atexit = False
 
 
 def end_all(within_s: float = WAIT_S) -> None:
-    """End what is open: first all that nobody holds, then, within so many seconds, what somebody is busy with."""
+    """End what is open: first all that is idle, then, within so many seconds, what a thread is busy with."""
     until = time.monotonic() + within_s
     for found in _now():
         found.end_with_process(0)

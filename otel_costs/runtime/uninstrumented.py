@@ -1,4 +1,4 @@
-"""A program that uses sessions, budgets or records and is not instrumented: said once, when it is sure.
+"""The warning for a program that uses sessions, budgets or records and is not instrumented: logged once.
 
 It is sure where something is lost: when a session or a step has ended in which nothing was recorded, when a budget is
 opened, which limits nothing, and when a record is made that nothing takes. Not before: an application may import us,
@@ -38,13 +38,13 @@ def warn(lost: str) -> None:
 
 
 def warn_without_ledger(lost: str) -> None:
-    """Say it of what needs no patch, only somebody who takes records."""
+    """Warn of what needs no patch, only a logger provider that takes records."""
     if not _instrumented and not ledger.is_taken():
         warn(lost)
 
 
 def _is_unwanted() -> bool:
-    """Whether somebody switched us off: all of the SDK, or this instrumentation by its name."""
+    """Whether the environment switches us off: all of the SDK, or this instrumentation by its name."""
     if telemetry.is_switched_off():
         return True
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")

@@ -1,1 +1,1 @@
-"""Whose a call is: session, step, user, budget and totals."""
+"""What a call belongs to: session, step, user, budget and totals."""

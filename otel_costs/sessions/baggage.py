@@ -1,7 +1,7 @@
 """Session and user in W3C baggage, between processes; off unless `OTEL_COSTS_BAGGAGE` asks for it.
 
-Baggage from outside decides whose bill a call goes on, so nobody is believed by default. Ours never reaches a provider:
-while a provider is called, it is taken out of the context that HTTP instrumentations propagate.
+Baggage from outside decides which session and user a call is charged to, so it is not trusted by default. Ours never
+reaches a provider: while a provider is called, it is taken out of the context that HTTP instrumentations propagate.
 """
 
 import os
@@ -39,7 +39,7 @@ def configure(asked: str | None = None) -> str:
 
 
 def carried() -> Ids:
-    """Return the ids in the current context's baggage; nobody's unless ours go out."""
+    """Return the ids in the current context's baggage; `NOBODY` unless ours go out."""
     if mode in ("none", "in"):
         return NOBODY
     return baggage.get_baggage(names.SESSION_ID), baggage.get_baggage(names.USER_ID)

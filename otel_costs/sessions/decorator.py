@@ -1,7 +1,7 @@
 """Functions, coroutines and generators that run in a scope of their own.
 
-A generator shares the context of whoever asks for its next item. So its scope is entered for each piece that it runs,
-and left while it waits: what its consumer does in between is not its own.
+A generator shares the context of its consumer, which asks for the next item. So its scope is entered for each piece
+that it runs, and left while it waits: what its consumer does in between is not its own.
 """
 
 import inspect

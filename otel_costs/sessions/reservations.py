@@ -30,11 +30,11 @@ _ZERO: Final = Decimal(0)
 
 
 class BudgetExceeded(Exception):  # noqa: N818  the name is the public contract
-    """A call was not sent, since a budget that it counts in is spent, or held by calls under way.
+    """Raised instead of sending a call: a budget that it counts in is spent, or reserved for calls under way.
 
-    `budget` says which (`session 'a'`, `user 'u' in a month`); `session_id` is that of a session's budget, None for a
-    budget of the store. `budget_usd` is its limit, None where only the price is missing; `spent_usd` is what was spent
-    of it, and `reserved_usd` what calls under way may cost: all Decimal.
+    `budget` names the budget (`session 'a'`, `user 'u' in a month`). `session_id` is the session's, None for a budget
+    of the store. `budget_usd` is the limit, None where the call was refused because it has no price. `spent_usd` is
+    what was spent of it, and `reserved_usd` what calls under way may cost. Amounts are Decimal.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ def budgets_lock() -> AbstractContextManager[object]:
 
 
 _dropped: deque["Reservation"] = deque()
-"""Reservations that nobody holds any more: their finalizer may run in the middle of anything, and only notes them."""
+"""Reservations that were dropped: their finalizer may run in the middle of anything, and only notes them."""
 
 
 class Limit:
@@ -276,7 +276,7 @@ def reserve(
 ) -> Reservation:
     """Reserve what a call may cost in `limits`; raise BudgetExceeded, and reserve nothing, where it does not fit.
 
-    `refusing` False is a call that somebody else has begun: it is under way, whatever is left.
+    `refusing` False is a call that has begun already: it is under way, whatever is left.
     """
     with _lock:
         release_dropped()
@@ -292,7 +292,7 @@ def reserve(
 
 
 def release_dropped() -> None:
-    """Release the reservations that nobody holds any more."""
+    """Release the reservations that are not referred to any more."""
     while _dropped:
         _dropped.popleft().release()
 

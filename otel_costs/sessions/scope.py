@@ -1,4 +1,4 @@
-"""A place in the program that calls belong to, current in its tasks and threads; and whose the calls are."""
+"""A place in the program that calls belong to, current in its tasks and threads, with their session and user."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ class Account(Protocol):
 
     @property
     def limit(self) -> Limit | None:
-        """What it may spend; None where nobody said."""
+        """What it may spend; None where no limit was set."""
         ...
 
     def add(self, usage: Usage | None, cost_usd: Decimal | None) -> None:

@@ -1,4 +1,4 @@
-"""Whose call it is: the session, its user, scenario, tags and budget, and the step within it."""
+"""The session that calls belong to, with its user, scenario, tags and budget, and the step within it."""
 
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
@@ -34,7 +34,7 @@ MAX_TAGS: Final = 32
 """Tags that a session keeps, and a call of the application's own: the SDK drops the oldest attributes past 128."""
 
 CONVERSATION: Final = "conversation"
-"""The kind of a session of which nothing else is said."""
+"""The kind of a session that is given none."""
 
 # How long the end of a session may wait for its last calls to be written.
 _WRITING_S: Final = 1.0
@@ -43,15 +43,18 @@ _WRITING_S: Final = 1.0
 class Session(Scoped):
     """A conversation, training run or request whose calls are counted together.
 
-    `id` is yours: calls of several processes with the same id are one session in every report, and without one (None or
-    empty) they belong to none. `user`, `kind` and `scenario` are dimensions of the reports: `kind` is
-    `conversation` where nothing is said, `creation`, or a word of yours. Further keyword arguments are tags.
-    `budget_usd` warns once at 80 %, and a call that does not fit raises `BudgetExceeded` before it is sent: what calls
-    under way may cost is reserved. Sessions that are opened in it count in its budget. None sets no limit, or leaves
-    the one that the session has; what is no amount raises ValueError. `soft` warns, and refuses nothing. `unpriced` is
-    `refuse` or `allow`, which is the default: whether a call may be sent whose price is not known.
-    `content` False records nothing of what is said in it, or in sessions that are opened in it, wherever content goes
-    otherwise: say so each time that the session is opened. True or None is as OpenTelemetry's variable says.
+    `id` is yours: calls of several processes with the same id are one session in every report. Calls in a session
+    without an id (None or empty) belong to none. `user`, `kind` and `scenario` are dimensions of the reports; `kind` is
+    `conversation` by default, `creation`, or a word of yours. Further keyword arguments are tags.
+
+    `budget_usd` is what the session may spend. At 80 % a warning is logged once, and a call that does not fit raises
+    `BudgetExceeded` before it is sent; what calls under way may cost is reserved. Sessions that are opened inside it
+    count in its budget. None sets no limit, or leaves the one that the session has; a value that is no amount raises
+    ValueError. `soft` True logs the warning, and refuses nothing. `unpriced` is `allow` (the default) or `refuse`:
+    whether a call whose price is not known may be sent.
+
+    `content` False records no content of its messages, nor of those in sessions that are opened inside it; it must be
+    given each time that the session is opened. True or None is as OpenTelemetry's variable says.
 
     A generator that opens a session in its body shares it with its consumer, until it ends; decorate it instead.
     """
@@ -83,7 +86,7 @@ class Session(Scoped):
         self._process = telemetry.process
         self._endings: list[Callable[[], object]] = []
         self.follower: object | None = None
-        """Who follows events that the application brings (`observe_realtime_event`)."""
+        """The observer of events that the application brings (`observe_realtime_event`)."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         options: dict[str, object] = {"user": self.user, "kind": self.kind, "scenario": self.scenario}
@@ -120,7 +123,7 @@ class Session(Scoped):
 
     @property
     def limit(self) -> Limit | None:
-        """What the session may spend, which it keeps when it is opened again; None where nobody said."""
+        """What the session may spend, which it keeps when it is opened again; None where no limit was set."""
         if self._totals.limit is None and self._limits:
             self._set_limit()
         return self._totals.limit
@@ -161,7 +164,7 @@ class Session(Scoped):
         # After its calls, and in the context that the application's log filters and traces know.
         last_word = partial(copy_context().run, write, self.id, self.attributes, self._totals)
         if dropped:
-            # Whoever collects garbage may hold any lock, and an interpreter that ends starts no thread.
+            # The thread that collects garbage may hold any lock, and an interpreter that ends starts no thread.
             background.put_from_finalizer(partial(self._end, last_word))
         else:
             self._end(last_word)
@@ -181,10 +184,10 @@ class Session(Scoped):
 
 
 class ConnectionSession(Session):
-    """The session of a connection that was opened outside any. It may end in an event loop, so nobody waits for it."""
+    """The session of a connection that was opened outside any. It may end in an event loop, where nothing may wait."""
 
     def open(self) -> Scope:
-        """Begin the session without making it anybody's current one."""
+        """Begin the session without making it the current one."""
         return self._open()
 
     def close(self, scope: Scope) -> None:

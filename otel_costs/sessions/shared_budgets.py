@@ -1,4 +1,4 @@
-"""Budgets of the store as this process knows them: what it was told of each, and what it spent itself since."""
+"""Budgets of the store as this process knows them: the sums of the store, and what it spent itself since."""
 
 import time
 from collections import deque
@@ -45,7 +45,7 @@ class SharedLimit(Limit):
         self.tell(told, 0)
 
     def tell(self, told: budget_feed.Told, seen_seq: int) -> None:
-        """Take what the store says, in which this process's calls up to number `seen_seq` are."""
+        """Update the limit from the store, whose sums have this process's calls up to number `seen_seq`."""
         with budgets_lock():
             self.limit_usd, self.soft = told.limit_usd, told.soft
             self._disown()
@@ -155,7 +155,7 @@ def _keys(identity: Mapping[str, Any], provider: str | None, model: str | None) 
 
 
 def _told(found: Iterable[budget_feed.Told], seen_seq: int) -> None:
-    """Take what the store says of all of its budgets; what it does not name is none any more."""
+    """Update all limits from the budgets of the store; those that it no longer names are removed."""
     global _limits
     before, after = _limits, dict[_Key, dict[str, SharedLimit]]()
     for told in found:

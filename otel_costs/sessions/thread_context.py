@@ -1,7 +1,7 @@
-"""Threads, executors and pools keep the session of who gives them work; contextvars alone stop at a thread's edge.
+"""Threads, executors and pools keep the session that gives them work; contextvars alone stop at a thread's edge.
 
-A thread belongs to the session that started it. The workers of a pool belong to nobody, and each task to who
-submitted it: a pool that was first used in one session serves others, too.
+A thread belongs to the session that started it. The workers of a pool belong to none, and each task to the session
+that submitted it: a pool that was first used in one session serves others, too.
 """
 
 import threading

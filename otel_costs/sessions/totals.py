@@ -29,7 +29,7 @@ class Totals:
         self.unpriced_calls = 0
         self.usage = NOTHING
         self.limit: Limit | None = None
-        """What it may spend; None where nobody said."""
+        """What it may spend, in USD; None where no limit was set."""
 
     def add(self, usage: Usage | None, cost_usd: Decimal | None) -> None:
         """Count one call; None is what is not known of it."""
@@ -53,7 +53,7 @@ class Totals:
 
 
 def of(session_id: str) -> Totals:
-    """Return the totals of a session, the same ones to all who have it open."""
+    """Return the totals of a session, the same ones wherever it is open."""
     with _lock:
         totals = _known.get(session_id)
         if totals is None:

@@ -1,6 +1,6 @@
 """One OTLP request, to where the SDK's exporter would send it, and whether it was taken: as HTTP or gRPC.
 
-Not the SDK's exporter: it tells nobody that records were rejected, and takes several errors for a success.
+Not the SDK's exporter: it does not report that records were rejected, and takes several errors for a success.
 """
 
 import gzip
@@ -193,7 +193,7 @@ def _content(path: str) -> bytes | None:
 
 
 def _check(answer: bytes) -> None:
-    """Raise unless the answer says that all was taken. What is no answer of OTLP's comes from somebody else."""
+    """Raise unless the answer says that all was taken. What is no answer of OTLP's comes from another server."""
     try:
         rejected = ExportLogsServiceResponse.FromString(answer).partial_success.rejected_log_records
     except DecodeError:

@@ -45,7 +45,7 @@ class Writer:
         made = root / f".{PREFIX}{uuid.uuid4().hex}"
         made.mkdir(mode=0o700)
         self.lock = _locked(made)
-        assert self.lock is not None  # noqa: S101  # nobody else knows the name yet
+        assert self.lock is not None  # noqa: S101  # no other process knows the name yet
         self.folder = made.rename(root / made.name[1:])
         self._lock_identity = identity(self.lock)
         self._changing = threading.Lock()
@@ -89,7 +89,7 @@ class Writer:
         return self._file is not None and segment == self._path
 
     def abandon(self) -> None:
-        """Close the files, without a word to who else has them open: a forked child's are its parent's."""
+        """Close the files without changing their lock: a forked child's are its parent's."""
         self._poll()
         for file in (self._file, self.lock):
             if file is not None:
@@ -144,7 +144,7 @@ class OrphanFolder:
         return True
 
     def is_growing(self, _: Path) -> bool:
-        """Return whether entries are still appended to a segment: by nobody any more."""
+        """Return False: no process appends to this segment any more."""
         return False
 
     def close(self) -> None:
@@ -290,7 +290,7 @@ def _delete(segment: Path) -> None:
 
 
 def _size(segment: Path) -> int:
-    """Return the bytes of a segment: none, if whoever sends it has deleted it since it was listed."""
+    """Return the bytes of a segment: none, if its sender has deleted it since it was listed."""
     try:
         return segment.stat().st_size
     except FileNotFoundError:
@@ -298,5 +298,5 @@ def _size(segment: Path) -> int:
 
 
 def _locked(folder: Path) -> int | None:
-    """Lock a folder until the file that is returned is closed; None: somebody else has it, or it is gone."""
+    """Lock a folder until the file that is returned is closed; None: another process has it, or it is gone."""
     return locked(folder / _LOCK, make=True)

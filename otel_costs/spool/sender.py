@@ -120,7 +120,7 @@ class Spool:
         return self._writer is None or not segments.segments(self._writer.folder)
 
     def _run(self) -> None:
-        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # our own requests are nobody's spans
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # our own requests are no spans
         pause_s, poll_at = _RETRY_S[0], 0.0
         while not self._closed:
             try:
@@ -142,7 +142,7 @@ class Spool:
                 pause_s = min(2 * pause_s, _RETRY_S[1])
 
     def _rest(self, failed_s: float | None, gather_s: float) -> None:
-        """Wait for a record, or after a failure for that long; a flush is waited for by somebody."""
+        """Wait for a record, or after a failure for that long; a flush must not wait."""
         with self._changed:
             self._changed.notify_all()
             if failed_s is not None:

@@ -1,4 +1,4 @@
-"""What a call used: quantities by unit, cleaned, with what was refused said beside them.
+"""What a call used: quantities by unit, cleaned, beside the names of those that were refused.
 
 Totals are inclusive of their parts, as providers report them: `input_tokens` 11,000 with `input_audio_tokens` 10,000
 is 1,000 of text. A unit that is absent is unknown; 0 is a known zero.
@@ -30,21 +30,21 @@ _NANOSECOND: Final = Decimal("1e-9")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Quantities by unit: int, or Decimal for seconds and for units that we do not know."""
+    """What a call used, by unit: int, or Decimal for seconds and for units that are not known here."""
 
     quantities: Mapping[str, int | Decimal]
     invalid: tuple[str, ...] = ()
-    """Units that were refused (negative, NaN, 2**63 and more, bool, no number) and are absent from `quantities`, and
-    units that were clamped (a part larger than its whole), or whose parts are more than they are together, and are
-    present. At most 16 of those that were refused."""
+    """Units whose quantity is wrong. Those that were refused (negative, NaN, 2**63 and more, bool, no number) are not in
+    `quantities`, and at most 16 of them are named. Those that were clamped (a part larger than its whole), or whose
+    parts add up to more than the whole, are."""
     estimated: bool = False
     """A quantity was estimated, not reported."""
     unknown: tuple[str, ...] = ()
-    """Keys of what the provider reported that are no unit, nor part of one, nor known to be free: what they cost is
-    not known. At most 16, clean, of at most 64 characters."""
+    """Reported keys that are no unit, no part of one, and not known to be free: their cost is not known. At most 16,
+    clean, of at most 64 characters."""
     several: bool = False
-    """It is the sum of several requests, as that of a batch or of an agent's run is: how large each was is not known,
-    nor, without `requests`, how many they were."""
+    """Whether this is the sum of several requests, such as those of a batch or of an agent's run. How large each was is
+    not known; nor, without `requests`, how many they were."""
 
     @classmethod
     def of(
@@ -55,10 +55,11 @@ class Usage:
         estimated: bool = False,
         unknown: tuple[str, ...] = (),
     ) -> "Usage":
-        """Clean `quantities`; never raises. None is dropped, `"12"`, `12.0` and Decimals are parsed, bool refused.
+        """Return the usage of `quantities`, cleaned; never raises.
 
-        `invalid` names units that were found invalid before: those of a usage that is read back from where it was kept.
-        `unknown` is kept as it is; units beyond `MAX_UNITS` are named in it, too.
+        None is dropped; `"12"`, `12.0` and Decimals are parsed; bool is refused. `invalid` names units that were found
+        invalid before, of a usage that is read back from where it was kept. `unknown` is kept as it is; units beyond
+        `MAX_UNITS` are named in it, too.
         """
         cleaned: dict[str, int | Decimal] = {}
         try:
@@ -104,11 +105,11 @@ class Usage:
 
     @property
     def is_hollow(self) -> bool:
-        """Whether it says nothing, or only zeros."""
+        """Whether the usage is empty, or has only zeros."""
         return not (self.invalid or self.unknown or any(self.quantities.values()))
 
     def as_text(self, wholes: Iterable[str]) -> "Usage":
-        """Return the usage with all tokens of `wholes`, input or output, told to be text where no modality is told."""
+        """Return the usage with all tokens of `wholes`, input or output, as text where no modality is reported."""
         found = self.quantities
         asked = [whole for whole in ("input_tokens", "output_tokens") if whole in wholes and whole in found]
         untold = (whole for whole in asked if found.keys().isdisjoint(BY_MODALITY[whole]))

@@ -1,7 +1,7 @@
 """What every key of a usage is, in whatever dialect a provider writes it: a unit, a part, a total, or free.
 
-A key that is not here, and is not zero, is money that nobody accounts for: the call is `partial` and names it. So a new
-key of a provider is a line here, with where it was read, and nothing else.
+A key that is not here, and is not zero, is money that is not accounted for: the call is `partial` and names it. So a
+new key of a provider is a line here, with where it was read, and nothing else.
 
 A path is written with dots. `{input}` and `{output}` stand for each name that the details of a prompt and of a
 completion have.
@@ -77,7 +77,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 @lru_cache(maxsize=512)
 def is_free(key: str) -> bool:
-    """Return whether a key names a time, a moment, a rate, a detail of a cost, or an id, whoever invents it.
+    """Return whether a key names a time, a moment, a rate, a detail of a cost, or an id, whichever provider invents it.
 
     Groq's `queue_time`, SambaNova's `total_latency`, OpenRouter's `upstream_inference_cost`, Vercel's `market_cost`,
     DeepInfra's `estimated_cost`; with humps or underscores. Seconds and minutes are none, nor is `gpu_time`: those may

@@ -1,4 +1,4 @@
-"""What is said of one usage in several places, or several times, put together."""
+"""One usage that is reported in several places, or several times, put together."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

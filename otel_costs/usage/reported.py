@@ -1,4 +1,4 @@
-"""A usage as a provider reports it, whoever the provider is and whichever surface it is of, read into quantities.
+"""A usage as a provider reports it, of any provider and API, read into quantities.
 
 Each number of it is used, a part or the total of what is used, or known to be free; the others are named in
 `Usage.unknown`. This is the one reader of usages; what the keys are stands in `usage_keys`.
@@ -65,8 +65,8 @@ def read_given(usage: Mapping[str, object], provider: str | None = None) -> Usag
         return Usage.of(usage)
 
 
-def read_told(usage: Mapping[str, object], provider: str | None = None, *, failed: bool = False) -> Usage:
-    """Return the usage that is told of a call that was made; never raises.
+def read_of_call(usage: Mapping[str, object], provider: str | None = None, *, failed: bool = False) -> Usage:
+    """Return the usage that an application reports for a call; never raises.
 
     Tokens of zero are no usage: no prompt has none. They are true of a call that has `failed`.
     """
@@ -77,10 +77,10 @@ def read_told(usage: Mapping[str, object], provider: str | None = None, *, faile
 _TOKENS: Final = frozenset({"input_tokens", "output_tokens"})
 
 
-def unaccounted(said: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the paths of all numbers in `said` that are not known to be free: it is a usage that nobody reads."""
+def unaccounted(usage: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the paths of all numbers in a usage that is not read otherwise, but for those known to be free."""
     reading = _Reading()
-    reading.read({}, said, "", 0)
+    reading.read({}, usage, "", 0)
     return tuple(reading.unknown)
 
 
@@ -99,10 +99,10 @@ class _Reading:
         self._twice: tuple[str, ...] = ()
         self._left = _MAX_NUMBERS
 
-    def read(self, meanings: Mapping[Any, Any], said: Mapping[Any, Any], path: str, depth: int) -> None:
+    def read(self, meanings: Mapping[Any, Any], group: Mapping[Any, Any], path: str, depth: int) -> None:
         """Read a group of keys."""
         quantities, meaning_of = self.quantities, meanings.get
-        for key, value in said.items():
+        for key, value in group.items():
             if value is None:
                 continue
             meaning: Any = meaning_of(key)
@@ -130,7 +130,7 @@ class _Reading:
             else:
                 self._other(meaning, key, value, path, depth)
 
-    def usage(self, said: Mapping[str, Any], provider: str | None, *, has_both: bool = False) -> Usage | None:
+    def usage(self, reported: Mapping[str, Any], provider: str | None, *, has_both: bool = False) -> Usage | None:
         """Return what was found, None if it is nothing."""
         quantities, (key, total) = self.quantities, self._total
         if not quantities.keys().isdisjoint(_PARTS_ALONE):
@@ -138,16 +138,16 @@ class _Reading:
         if not 0 < total < LIMIT:
             total = 0
         entered, output = quantities.get("input_tokens", 0), quantities.get("output_tokens", 0)
-        has_all_in_them = provider in INCLUSIVE and APART.isdisjoint(said) and type(entered) is type(output) is int
+        has_all_in_them = provider in INCLUSIVE and APART.isdisjoint(reported) and type(entered) is type(output) is int
         estimated = False
         if not has_all_in_them or total > entered + output:
-            estimated, accounted = settle(quantities, said, provider, total)
+            estimated, accounted = settle(quantities, reported, provider, total)
             if not accounted:
                 self._name(key)
         if self._parts:
             self._account(quantities)
         for path, group, counted in self._beside:
-            if is_number(counted) and not said.get(group):
+            if is_number(counted) and not reported.get(group):
                 self._name(path)
         if not quantities and not self.malformed and not self.unknown:
             return None

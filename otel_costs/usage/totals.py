@@ -28,7 +28,7 @@ INCLUSIVE: Final = frozenset({"openai", "azure.ai.openai"})
 """Providers whose totals are known to include their parts: a part that is larger is wrong."""
 
 APART: Final = frozenset({"citation_tokens", "num_search_queries", "billed_units"})
-"""Keys by which Perplexity and Cohere are known, who count otherwise, whatever provider a host was given."""
+"""Keys that only Perplexity and Cohere have, which count otherwise, whatever provider a host is configured as."""
 
 _THOUGHTS_IN_TOTAL: Final = frozenset({"x_ai", "gcp.gemini", "gcp.vertex_ai"})
 """Providers that are known to count thoughts in the total and not in the completion: xAI by its recorded answers,
@@ -55,11 +55,11 @@ def settle(quantities: _Quantities, usage: Mapping[str, Any], provider: str | No
         # Cohere's, which says apart what it bills: what was cached is part of what it does not.
         quantities.pop("cache_read_tokens", None)
         return False, True
-    said = entered + output
+    counted = entered + output
     counts = {unit: quantities[unit] for unit in _BESIDE if unit in quantities and count_of(quantities, unit)}
-    if total <= said and not counts:
+    if total <= counted and not counts:
         return False, True
-    rest = total - said
+    rest = total - counted
     chosen = _that_are(counts, rest) if rest > 0 else []
     estimated = len(chosen) > 1
     beside = chosen[0] if chosen else ()

@@ -1,6 +1,6 @@
 """Files of a process: a lock that it has as long as it lives, and whether a descriptor is still the file it was.
 
-Whoever can take the lock knows that the process is gone. There is none on Windows.
+A process that can take the lock knows that the other is gone. There is none on Windows.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 def locked(path: Path, *, make: bool = False) -> int | None:
     """Lock a file until what is returned is closed, by every process that has it; it is made where `make` says so.
 
-    None: somebody else has it, or it is not there. Raises OSError where it cannot be opened, or is a link.
+    None: another process has it, or it is not there. Raises OSError where it cannot be opened, or is a link.
     """
     import fcntl  # noqa: PLC0415  # not on Windows
 

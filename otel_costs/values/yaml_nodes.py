@@ -15,8 +15,8 @@ _QUOTED: Final = re.compile(r""" ('(?!\\.')[^']{2,}'|"[^"]{2,}")""")
 class NodeError(Exception):
     """What a node holds is not what is wanted there; `line` is where, from 1."""
 
-    def __init__(self, node: yaml.Node | None, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, node: yaml.Node | None, message: str) -> None:
+        super().__init__(message)
         self.line = 1 if node is None else node.start_mark.line + 1
 
 

@@ -206,7 +206,7 @@ def test_what_it_says_of_the_process(recorded: Recorded, folder: Path) -> None:
     resource = recorded.log_exporter.get_finished_logs()[0].resource
     assert found.service == resource.attributes["service.name"]
     assert abs(found.ended_ns - recorded.call["timestamp"]) < 60 * 10**9
-    assert (found.told_ns, found.tellings) == (0, 0)
+    assert (found.reported_ns, found.report_count) == (0, 0)
 
 
 def test_there_is_no_file_before_a_call_ends(recorded: Recorded, folder: Path) -> None:

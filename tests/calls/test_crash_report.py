@@ -76,8 +76,8 @@ def wait(path: Path, seconds: int) -> None:
     with path.open("r+b") as file:
         left = DeadProcess.read(file.fileno())
         assert left is not None
-        told = call_counter._TOLD.pack(left.told_ns - seconds * 10**9, left.tellings)
-        os.pwrite(file.fileno(), told, call_counter._TOLD_AT)
+        told = call_counter._REPORTED.pack(left.reported_ns - seconds * 10**9, left.report_count)
+        os.pwrite(file.fileno(), told, call_counter._REPORTED_AT)
 
 
 def test_the_next_process_tells(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_without_a_ledger_nothing_is_told(folder: Path, monkeypatch: pytest.Monk
 def test_a_bug_of_ours_loses_no_record(recorded: Recorded, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The call's record is there, whatever goes wrong with the others."""
     gone(monkeypatch)
-    monkeypatch.setattr(crash_report, "_tell", lambda _: 1 / 0)
+    monkeypatch.setattr(crash_report, "_report", lambda _: 1 / 0)
     make_call(monkeypatch)
     assert len(recorded.calls) == 1
 

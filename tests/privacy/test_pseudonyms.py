@@ -26,7 +26,7 @@ NAME = "ada@example.com"
 @pytest.fixture(autouse=True)
 def salt(monkeypatch: pytest.MonkeyPatch) -> str:
     """Set a salt, and return the pseudonym of NAME."""
-    pseudonyms._complain.cache_clear()
+    pseudonyms._log_once.cache_clear()
     monkeypatch.setenv("OTEL_COSTS_USER_HASH", SALT)
     return pseudonyms.asked(NAME)
 

@@ -154,7 +154,7 @@ def _begin(
 ) -> Exchange | None:
     """Start an exchange, None if it is not billed; raise `BudgetExceeded`, and nothing else, if a budget is spent."""
     try:
-        if not shutdown.has_looked_again:
+        if not shutdown.has_adopted_once:
             shutdown.adopt_once()
         route = find(options.method, options.url)
         if route is None and not may_be_billed(options.method, options.url):

@@ -92,7 +92,7 @@ class Request:
         path = str(options.url).partition("?")[0]
         return cls.of(route, host, body, stream=stream, deployment=deployment, path=path)
 
-    def start(self, shown_as: str | None = None, reservation: Reservation | None = None) -> Call:
+    def start(self, span_operation: str | None = None, reservation: Reservation | None = None) -> Call:
         """Start its call, at the time and in the session that it was made; `reservation` is what it may cost."""
         route, host = self.route, self.host
         return Call(
@@ -104,7 +104,7 @@ class Request:
             endpoint=host.address,
             deployment=self.deployment,
             route=route.name,
-            shown_as=shown_as,
+            span_operation=span_operation,
             start_ns=self.start_ns,
             reservation=reservation,
         )

@@ -225,7 +225,9 @@ class LiveConnection:
         session_id = self._owner.session_id
         if is_new_message(session_id, message_id):
             message = Message(message_id, self._count, joined(session_id, draft))
-            background.put(partial(self._owner.conversation.say, message, at_ns or time_ns(), self._usage.call_id))
+            background.put(
+                partial(self._owner.conversation.write_message, message, at_ns or time_ns(), self._usage.call_id)
+            )
 
 
 _RECEIVED: Final[Mapping[str, Callable[[LiveConnection, Event], None]]] = {

@@ -106,7 +106,7 @@ class Items:
         draft = Draft("system", "text", instructions, instructions=True)
         (message,), _ = self._owner.conversation.identify([draft], index=self._pending.next_index())
         if is_new_message(self._owner.session_id, message.id):
-            background.put(partial(self._owner.conversation.say, message, time.time_ns()))
+            background.put(partial(self._owner.conversation.write_message, message, time.time_ns()))
 
     # Items that responses make.
 

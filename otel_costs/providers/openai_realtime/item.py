@@ -87,4 +87,4 @@ def write_messages(owner: Owner, item: Item) -> None:
             draft = draft._replace(interrupted=interrupted)
         message_id = sanitize.identifier(item.message_id if number == 0 else f"{item.message_id}/{number}")
         message = Message(message_id, item.index + number, messages.joined(owner.session_id, draft))
-        owner.conversation.say(message, item.at_ns, item.call_id)
+        owner.conversation.write_message(message, item.at_ns, item.call_id)

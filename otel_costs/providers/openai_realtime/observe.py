@@ -16,13 +16,13 @@ def observe_realtime_event(
     provider: str = "openai",
     model: str | None = None,
 ) -> None:
-    """Record an event of a Realtime connection that is yours: over WebRTC, SIP, or a WebSocket library of your own.
+    """Record an event of a Realtime connection that no patch sees: over WebRTC, SIP, or another WebSocket library.
 
-    Bring every event of one connection in order, its audio too: those that the service sent as `server`, those that
-    you send as `client`, before you send them. `event` is a dict, an event of the SDK's, or its JSON. The calls belong
-    to `session`, and whatever is under way when it ends is recorded then. `model` is needed only where there is no
-    `session.created` among the events. Raises `BudgetExceeded` for a `response.create` of a session that has spent its
-    budget, and nothing else. What was seen on a WebSocket too is billed once.
+    Pass every event of one connection in order, its audio too. `direction` is `server` for an event that the service
+    sent, and `client` for one that the application is about to send. `event` is a dict, an event of the SDK's, or its
+    JSON. The calls belong to `session`; calls under way when it ends are recorded then. `model` is needed only where
+    there is no `session.created` among the events. A response that is seen on a patched WebSocket, too, is billed once.
+    Raises `BudgetExceeded` for a `response.create` of a session that has spent its budget, and nothing else.
     """
     try:
         uninstrumented.warn_without_ledger(uninstrumented.EVENTS)

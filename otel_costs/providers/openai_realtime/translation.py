@@ -137,4 +137,4 @@ class Translation:
             return
         message_id = f"{call.call_id}/{index}"
         if is_new_message(self._owner.session_id, message_id):
-            self._owner.conversation.say(Message(message_id, index, draft), call.start_ns, call.call_id)
+            self._owner.conversation.write_message(Message(message_id, index, draft), call.start_ns, call.call_id)

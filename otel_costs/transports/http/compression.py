@@ -57,7 +57,7 @@ class Compressed:
         return chunk
 
     def settle(self) -> None:
-        """See what the last chunk says, if nobody decoded it."""
+        """Read the last chunk, if it was not decoded for the application."""
         passed, self._passed = self._passed, None
         if passed and not self._is_decoded:
             self._is_raw = True
@@ -68,7 +68,7 @@ class Compressed:
         self._is_decoded = not self._is_raw
         return self._is_decoded
 
-    def held_back(self) -> bytes:
+    def flush_on_error(self) -> bytes:
         """Return what makes the application get what was held back, before an error."""
         self.settle()
         return _Rest() if self._is_decoded else b""
@@ -104,7 +104,7 @@ class _Decoder:
         """Return what the application gets of a chunk."""
         if not self._body.is_followed():
             return self._decoder.decode(data)
-        return self._as_it_does(self._rest() if isinstance(data, _Rest) else self._shown(self._decoder.decode, data))
+        return self._as_it_does(self._rest() if isinstance(data, _Rest) else self._visible(self._decoder.decode, data))
 
     def flush(self) -> Any:
         """Return what it gets at the end."""
@@ -113,11 +113,11 @@ class _Decoder:
     def _as_it_does(self, pieces: Iterator[bytes]) -> Any:
         return b"".join(pieces) if self._gives_bytes else pieces
 
-    def _shown(self, decode: Callable[..., Any], *data: bytes) -> Iterator[bytes]:
+    def _visible(self, decode: Callable[..., Any], *data: bytes) -> Iterator[bytes]:
         try:
             for piece in _pieces(decode(*data)):
-                if shown := self._watch.feed(piece):
-                    yield shown
+                if visible := self._watch.feed(piece):
+                    yield visible
         except Exception as error:
             yield from self._rest()
             self._watch.end(error)
@@ -128,7 +128,7 @@ class _Decoder:
             yield rest
 
     def _last(self) -> Iterator[bytes]:
-        yield from self._shown(self._decoder.flush)
+        yield from self._visible(self._decoder.flush)
         yield from self._rest()
         self._watch.read_out()
 

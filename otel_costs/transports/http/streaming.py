@@ -74,18 +74,18 @@ class Watch:
             telemetry.warn_once("bug:stream", "otel_costs could not follow a stream", error=error)
 
     def feed(self, chunk: bytes) -> bytes:
-        """Tell the reader of the next bytes, and return those that the application gets."""
+        """Pass the next bytes to the reader, and return those that the application gets."""
         self.see(chunk)
         if self._filter is None:
             return chunk
         try:
-            shown = self._filter.feed(chunk)
+            visible = self._filter.feed(chunk)
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:filter", "otel_costs could not filter a stream", error=error)
             return chunk
         if self.keeps_length:
-            self._hidden += len(chunk) - len(shown)
-        return shown
+            self._hidden += len(chunk) - len(visible)
+        return visible
 
     def flush(self) -> bytes:
         """Return what is left for the application, at the end of the body."""
@@ -96,7 +96,7 @@ class Watch:
             rest = b""
         return rest + b"\n" * (self._hidden - len(rest)) if self.keeps_length else rest
 
-    def held_back(self) -> bytes:
+    def flush_on_error(self) -> bytes:
         """Return what was held back, before an error: an event that it cuts short has no blank line behind it."""
         self.keeps_length = False
         return self.flush()
@@ -105,14 +105,14 @@ class Watch:
         """The body was read to its end."""
         try:
             # Most readers know it by the last event of a stream.
-            if not self.ended and (told := getattr(self._reader, "read_out", None)) is not None:
-                told()
+            if not self.ended and (notify := getattr(self._reader, "read_out", None)) is not None:
+                notify()
         except Exception as error:  # noqa: BLE001
             telemetry.warn_once("bug:stream", "otel_costs could not follow a stream", error=error)
         self.end(None)
 
     def end(self, error: BaseException | None, put: Callable[[background.Job], object] = background.put) -> None:
-        """Tell the reader that this is the end, and `put` what it leaves; whoever comes second does nothing."""
+        """End the reader, and `put` the job that it returns; a second call does nothing."""
         if not self._ending.acquire(blocking=False):
             return
         self.ended = True
@@ -125,7 +125,7 @@ class Watch:
             telemetry.warn_once("bug:stream end", "otel_costs could not finish a stream", error=bug)
 
     def end_from_finalizer(self) -> None:
-        """End as the collector wants it: whatever else is to be done is done later, by somebody else."""
+        """End inside a finalizer, which must not wait: the rest is done later, in the background."""
         self.end(None, background.put_from_finalizer)
 
     def end_with_process(self, _wait_s: float) -> None:
@@ -133,7 +133,7 @@ class Watch:
         self.end_from_finalizer()
 
     def forget(self) -> None:
-        """Leave the end to somebody else: after a fork, to the parent."""
+        """Leave the end to another process: after a fork, to the parent."""
         self._ending.acquire(blocking=False)
         self.ended = True
 
@@ -143,7 +143,7 @@ class Watch:
             return
         error = sys.exc_info()[1]
         if isinstance(error, GeneratorExit):
-            # A generator is closed: by a loop that was left, or by the collector, at any time. Nobody can tell.
+            # A generator is closed: by a loop that was left, or by the collector, at any time: which is not known.
             self.end_from_finalizer()
         elif id(error) == self._before or isinstance(error, StopIteration | StopAsyncIteration):
             self.end(None)
@@ -206,16 +206,16 @@ def _follow(chunks: Any, watcher: Watch, way: Watch | Compressed) -> Iterator[by
     watcher.has_begun = watcher.running = True
     try:
         for chunk in chunks:
-            if shown := way.feed(chunk):
+            if visible := way.feed(chunk):
                 watcher.running = False
-                yield shown
+                yield visible
                 watcher.running = True
     except GeneratorExit:
         watcher.running = False
         raise
     except BaseException as error:
         watcher.running = False
-        if isinstance(error, Exception) and (rest := way.held_back()):
+        if isinstance(error, Exception) and (rest := way.flush_on_error()):
             yield rest  # what would have been read before the error, had nothing been held back
         watcher.end(error)
         raise
@@ -236,16 +236,16 @@ async def _follow_async(chunks: Any, watcher: Watch, way: Watch | Compressed) ->
         watcher.has_begun = watcher.running = True
         try:
             async for chunk in found:
-                if shown := way.feed(chunk):
+                if visible := way.feed(chunk):
                     watcher.running = False
-                    yield shown
+                    yield visible
                     watcher.running = True
         except GeneratorExit:
             watcher.running = False
             raise
         except BaseException as error:
             watcher.running = False
-            if isinstance(error, Exception) and (rest := way.held_back()):
+            if isinstance(error, Exception) and (rest := way.flush_on_error()):
                 yield rest
             watcher.end(error)
             raise

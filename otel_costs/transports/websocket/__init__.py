@@ -1,7 +1,7 @@
-"""WebSockets of the application: who follows one is decided when it opens, and told of every message until it ends.
+"""WebSockets of the application: each gets an observer when it opens, which reads every message until it ends.
 
-The hooks of a library (one module each) make a `Handshake` of a socket that has opened, ask for its observer, and tell
-that of each message. A socket has one observer at most, whatever stands on top of it: nothing counts twice.
+The hooks of a library (one module each) make a `Handshake` of a socket that has opened, ask for its observer, and pass
+each message to it. A socket has one observer at most, whatever stands on top of it: nothing counts twice.
 """
 
 from typing import Final
@@ -21,5 +21,5 @@ LIBRARIES: Final[tuple[tuple[str, str], ...]] = (
 
 
 def forget() -> None:
-    """Forget who matches which sockets."""
+    """Forget all matchers of sockets."""
     matching.clear()

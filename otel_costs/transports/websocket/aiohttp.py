@@ -1,4 +1,4 @@
-"""The client of `aiohttp`: told of what is read, by the application or, while it closes, by the library.
+"""The client of `aiohttp`: observed as messages are read, by the application or, while it closes, by the library.
 
 Its parser is compiled and cannot be followed, but whatever is read comes through the connection's own reader.
 """
@@ -55,14 +55,14 @@ class _Reader:
 
     @telemetry.never_raises("see a socket close")
     def end(self, connection: Any) -> None:
-        """Tell of what has arrived and will not be read any more, and of the end."""
+        """Observe what has arrived and will not be read any more, and the end."""
         if not self._watch.ended:
-            self._tell_of_the_rest()
-            # Whoever cancels a `receive`, or lets it time out, is left with 1006 for ever.
+            self._observe_rest()
+            # After a `receive` that was cancelled, or timed out, the close code stays 1006 for ever.
             whole = connection.close_code == _BROKEN and not self._broke and connection.exception() is None
             self._watch.end(None if whole else connection.close_code)
 
-    def _tell_of_the_rest(self) -> None:
+    def _observe_rest(self) -> None:
         for _ in range(_REST_LIMIT):
             reading = self._reader.read()
             try:
@@ -150,7 +150,7 @@ def _watch_of(connection: Any) -> Watch | None:
 
 @telemetry.never_raises("see a socket open")
 def _opened(connection: Any) -> Watch | None:
-    """Ask who follows a connection, and have its reader tell of what is read."""
+    """Find the observer of a connection, and have its reader pass on what is read."""
 
     def handshake() -> Handshake:
         request = connection._response.request_info

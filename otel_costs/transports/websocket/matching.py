@@ -1,4 +1,4 @@
-"""Who follows a socket: the first provider module that matches it, asked once, when it opens."""
+"""The observer of a socket: that of the first provider module that matches it when it opens."""
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,7 @@ class Handshake(NamedTuple):
 
 
 class Observer(Protocol):
-    """Who follows a socket. It is told of one thing at a time, and what it raises is kept from the application.
+    """Reads the messages of a socket, one at a time; what it raises is kept from the application.
 
     `received` and `closed` are called in the context in which the socket was opened, in whichever thread or task,
     `sent` in the application's own at that moment.
@@ -52,29 +52,29 @@ _matchers: list[tuple[str, str | Matcher]] = []
 
 
 def matched_by(match: str | Matcher, providers: Iterable[str]) -> None:
-    """Have `match`, a function or the name of a module that has it, asked about sockets to `providers`, `*` to any."""
+    """Register `match`, a function or the name of a module that has it, for sockets to `providers`; `*` is any."""
     for provider in providers:
         if (provider, match) not in _matchers:
             _matchers.append((provider, match))
 
 
 def clear() -> None:
-    """Forget who matches which sockets."""
+    """Forget all matchers."""
     _matchers.clear()
 
 
 @telemetry.never_raises("follow a socket")
 def observe(handshake: Handshake) -> Observer | None:
-    """Return who follows a socket: the first that matches it, by its provider before any host; None if nobody does."""
+    """Return the observer of a socket: the first that matches, by its provider before any host; None if none does."""
     provider = hosts.provider_of(handshake.host, handshake.port)
     for wanted in (provider, "*"):
         for matched, match in _matchers:
-            if matched == wanted and (observer := _asked(match, handshake)) is not None:
+            if matched == wanted and (observer := _observer_of(match, handshake)) is not None:
                 return observer
     return None
 
 
-def _asked(match: str | Matcher, handshake: Handshake) -> Observer | None:
+def _observer_of(match: str | Matcher, handshake: Handshake) -> Observer | None:
     if callable(match):
         return match(handshake)
     found: Matcher = importlib.import_module(match).match

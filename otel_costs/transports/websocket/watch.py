@@ -1,4 +1,4 @@
-"""One socket that somebody follows: its observer is told of whole messages and, once, of the end, and disturbs nobody.
+"""One socket that is followed: its observer gets whole messages and, once, the end; its errors stay here.
 
 A watch holds no reference to the socket, so that one that is dropped can be collected.
 """
@@ -13,10 +13,10 @@ from otel_costs.sessions.session import BudgetExceeded
 from otel_costs.transports.websocket.matching import Handshake, Observer, observe
 
 FRAGMENTED_LIMIT: Final = 16 * 2**20
-"""Bytes or characters up to which a message that comes in fragments is put together; a longer one is not told of."""
+"""Bytes or characters up to which a message that comes in fragments is put together; a longer one is not observed."""
 
 MARK: Final = "_otel_costs_watch"
-"""Attribute of a socket: its `Watch`, None if nobody follows it; not there if nobody was asked."""
+"""Attribute of a socket: its `Watch`, None if it has no observer; absent before one was looked for."""
 
 # Ended well: normal closure, going away, and a close frame without a code, which aiohttp shows as 0.
 _FINE: Final = frozenset({None, 0, 1000, 1001, 1005})
@@ -25,8 +25,8 @@ _FINE: Final = frozenset({None, 0, 1000, 1001, 1005})
 class Watch:
     """The observer of one socket, from its opening to its end.
 
-    It hears of what arrives, and of the end, in the context in which the socket was opened, whichever thread or task
-    that happens in; of what is sent in the context of who sends. Never of two things at once.
+    It gets what arrives, and the end, in the context in which the socket was opened, whichever thread or task that
+    happens in, and what is sent in the context of the sender. Never two things at once.
     """
 
     __slots__ = ("__weakref__", "_context", "_lock", "_observer", "arriving")
@@ -44,7 +44,7 @@ class Watch:
         return self._observer is None
 
     def sent(self, message: str | bytes) -> None:
-        """Tell of a message that is about to be sent; raises `BudgetExceeded` if it must not be."""
+        """Pass on a message that is about to be sent. Raises `BudgetExceeded` if it must not be."""
         if self._observer is None:
             return
         with self._lock:
@@ -54,10 +54,10 @@ class Watch:
             except BudgetExceeded:
                 raise
             except Exception as error:  # noqa: BLE001
-                _complain(error)
+                _warn_once(error)
 
     def received(self, message: str | bytes) -> None:
-        """Tell of a message that has arrived."""
+        """Pass on a message that has arrived."""
         if self._observer is None:
             return
         with self._lock:
@@ -65,10 +65,10 @@ class Watch:
                 if (observer := self._observer) is not None:
                     self._context.run(observer.received, message)
             except Exception as error:  # noqa: BLE001
-                _complain(error)
+                _warn_once(error)
 
     def end(self, code: int | None = None) -> None:
-        """Tell of the end, and of the close code if it was none of the good ones; a second time does nothing."""
+        """Pass on the end, with the close code if that is an error; a second call does nothing."""
         if self._observer is None:
             return
         with self._lock:
@@ -79,11 +79,11 @@ class Watch:
                 if observer is not None:
                     self._context.run(observer.closed, None if code in _FINE else str(code))
             except Exception as error:  # noqa: BLE001
-                _complain(error)
+                _warn_once(error)
             self._context = Context()
 
     def end_with_process(self, wait_s: float) -> None:
-        """Tell of the end, unless somebody is being told something for all that time."""
+        """Pass on the end, unless the observer is busy for all of `wait_s`."""
         if self._lock.acquire(timeout=wait_s):
             try:
                 self.end()
@@ -91,11 +91,11 @@ class Watch:
                 self._lock.release()
 
     def end_from_finalizer(self) -> None:
-        """End as the collector wants it, inside any allocation: later, and by somebody else."""
+        """End inside a finalizer, which must not wait: later, in the background."""
         background.put_from_finalizer(self.end)
 
     def forget(self) -> None:
-        """Tell of nothing further: after a fork, the socket is the parent's."""
+        """Pass nothing on any more: after a fork, the socket is the parent's."""
         self._observer = None
 
 
@@ -130,7 +130,7 @@ class Assembly:
 
 
 def as_message(data: Any, *, is_text: bool) -> str | bytes | None:
-    """Return what bytes of either kind of message say; None for text that is none: nobody will see it, either."""
+    """Return the message of bytes, text or binary; None for text that is not UTF-8, which the library refuses, too."""
     if not is_text:
         return bytes(data)
     try:
@@ -140,7 +140,7 @@ def as_message(data: Any, *, is_text: bool) -> str | bytes | None:
 
 
 def open_for(socket: Any, handshake: Callable[[], Handshake], context: Context | None = None) -> Watch | None:
-    """Ask who follows a socket that has opened, in `context` (None: this one), and remember the answer with it."""
+    """Find the observer of a socket that has opened, in `context` (None: this one), and keep it with the socket."""
     vars(socket)[MARK] = None  # asked once, whatever comes
     context = context or copy_context()
     observer = context.run(_observer, handshake)
@@ -156,5 +156,5 @@ def _observer(handshake: Callable[[], Handshake]) -> Observer | None:
     return observe(handshake())
 
 
-def _complain(error: Exception) -> None:
+def _warn_once(error: Exception) -> None:
     telemetry.warn_once("bug:socket", "otel_costs could not follow a socket's messages", error=error)

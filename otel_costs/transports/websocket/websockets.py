@@ -1,4 +1,4 @@
-"""The clients of `websockets`, asyncio and threading, since 13: told of what arrives, before the application reads it.
+"""The clients of `websockets`, asyncio and threading, since 13: observed before the application reads what arrives.
 
 Both put every frame through `process_event`, whichever way the application reads, and also frames that it never reads:
 an answer that arrives while the application closes is billed as well.
@@ -16,7 +16,7 @@ from otel_costs.transports.websocket import watch
 from otel_costs.transports.websocket.matching import Handshake
 from otel_costs.transports.websocket.watch import MARK, Assembly, Watch
 
-_CONTEXT: Final = "_otel_costs_context"  # of a connection that is opening: the context of who opens it
+_CONTEXT: Final = "_otel_costs_context"  # of a connection that is opening: the context that opens it
 _TEXT: Final = 1  # opcodes of RFC 6455
 _BINARY: Final = 2
 
@@ -78,16 +78,16 @@ def _wrapper_of_send(client: str, sending: Callable[..., Any]) -> Callable[..., 
 
 
 async def _sending_async(wrapped: Any, found: Watch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return await wrapped(told(found, args[0], kwargs.get("text")), *args[1:], **kwargs)
+    return await wrapped(observe_sent(found, args[0], kwargs.get("text")), *args[1:], **kwargs)
 
 
 def _sending(wrapped: Any, found: Watch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return wrapped(told(found, args[0], kwargs.get("text")), *args[1:], **kwargs)
+    return wrapped(observe_sent(found, args[0], kwargs.get("text")), *args[1:], **kwargs)
 
 
 @telemetry.never_raises("see a socket open")
 def _opened(connection: Any) -> Watch | None:
-    """Ask who follows a connection, if it is open: at the answer to its handshake, or now, if we came later."""
+    """Find the observer of a connection, if it is open: after its handshake, or now, if it opened before us."""
     protocol = connection.protocol
     if connection.request is None or protocol.handshake_exc is not None:
         return None
@@ -104,7 +104,7 @@ def _opened(connection: Any) -> Watch | None:
 
 @telemetry.never_raises("read a frame")
 def _arrived(found: Watch, event: Any) -> None:
-    """Tell of the message that a frame completes. The answer to a handshake is no frame, and has no opcode."""
+    """Pass on the message that a frame completes. The answer to a handshake is no frame, and has no opcode."""
     opcode = getattr(event, "opcode", None)
     if opcode is None or opcode > _BINARY:
         return
@@ -127,17 +127,17 @@ def _closed(connection: Any) -> None:
         found.end(connection.protocol.close_code)
 
 
-def told(found: Watch, message: Any, text: bool | None = None) -> Any:
-    """Tell of a message before it is sent, and return what to send: of fragments those that tell when they are out.
+def observe_sent(found: Watch, message: Any, text: bool | None = None) -> Any:
+    """Observe a message before it is sent, and return what to send: fragments are observed as they are sent.
 
-    `text` is the argument of `send`: None leaves it to the type of the message. A message in fragments is told of
+    `text` is the argument of `send`: None leaves it to the type of the message. A message in fragments is observed
     before its last one; `BudgetExceeded` leaves it incomplete, and the library closes the connection.
     """
     if isinstance(message, str):
         found.sent(message.encode() if text is False else message)
     elif isinstance(message, bytes | bytearray | memoryview):
-        if (said := watch.as_message(message, is_text=text is True)) is not None:
-            found.sent(said)
+        if (payload := watch.as_message(message, is_text=text is True)) is not None:
+            found.sent(payload)
     elif isinstance(message, Mapping):
         pass  # the library refuses it
     elif isinstance(message, Iterable):
@@ -152,8 +152,8 @@ def _fragments(found: Watch, message: Iterable[Any], text: bool | None) -> Itera
     for part in message:
         _add(assembly, part, text)
         yield part
-    if (said := assembly.take()) is not None:
-        found.sent(said)
+    if (payload := assembly.take()) is not None:
+        found.sent(payload)
 
 
 async def _fragments_async(found: Watch, message: AsyncIterable[Any], text: bool | None) -> AsyncIterator[Any]:
@@ -161,8 +161,8 @@ async def _fragments_async(found: Watch, message: AsyncIterable[Any], text: bool
     async for part in message:
         _add(assembly, part, text)
         yield part
-    if (said := assembly.take()) is not None:
-        found.sent(said)
+    if (payload := assembly.take()) is not None:
+        found.sent(payload)
 
 
 @telemetry.never_raises("put a message together")

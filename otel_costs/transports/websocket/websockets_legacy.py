@@ -1,4 +1,4 @@
-"""The first asyncio client of `websockets`, which some SDKs still prefer: told of what arrives, whoever reads it.
+"""The first asyncio client of `websockets`, which some SDKs still prefer: observed whichever way a message is read.
 
 Sockets that opened before us are not followed.
 """
@@ -11,7 +11,7 @@ from otel_costs.runtime.patching import Patches
 from otel_costs.transports.websocket import watch
 from otel_costs.transports.websocket.matching import Handshake
 from otel_costs.transports.websocket.watch import MARK, Watch
-from otel_costs.transports.websocket.websockets import told
+from otel_costs.transports.websocket.websockets import observe_sent
 
 
 def install(patches: Patches) -> None:
@@ -44,7 +44,7 @@ def _send(wrapped: Any, protocol: Any, args: tuple[Any, ...], kwargs: dict[str, 
 
 
 async def _sending(wrapped: Any, found: Watch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return await wrapped(told(found, args[0]), *args[1:], **kwargs)
+    return await wrapped(observe_sent(found, args[0]), *args[1:], **kwargs)
 
 
 async def _close_connection(wrapped: Any, protocol: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
