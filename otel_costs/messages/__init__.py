@@ -116,18 +116,18 @@ def _keyed(digest: str) -> str:
 
 
 def _measure(found: dict[str, Any], draft: Draft) -> None:
-    """Add what a record tells of content that it does not have."""
-    said = draft.body
-    if said is None:
+    """Add the size and the hash of content that the record does not have."""
+    body = draft.body
+    if body is None:
         return
     if draft.media_type is not None:
-        size = media.describe(said, hashed=False).bytes
+        size = media.describe(body, hashed=False).bytes
     else:
-        size = len(said) if isinstance(said, bytes) else sanitize.size(said)
+        size = len(body) if isinstance(body, bytes) else sanitize.size(body)
         if size > sanitize.MAX_TEXT:
             found[names.MESSAGE_TRUNCATED] = True
     found[names.MESSAGE_BYTES] = size
-    if len(said) <= MAX_HASHED:
+    if len(body) <= MAX_HASHED:
         # A secret in front makes a MAC of a hash, unless others may append to the text; here they may not even see it.
-        raw = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said
+        raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
         found[names.MESSAGE_SHA256] = sha256(_secret + raw).hexdigest()

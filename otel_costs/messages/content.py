@@ -105,24 +105,24 @@ NOTHING: Final = Kept()
 
 def of(draft: Draft) -> Kept:
     """Return the content of `draft`: redacted whole, then freed of base64, cleaned and cut to 64 KB. Never raises."""
-    said = draft.body
-    if draft.media_type is not None and said is not None:
-        found = media.describe(said, draft.media_type)
+    original = draft.body
+    if draft.media_type is not None and original is not None:
+        found = media.describe(original, draft.media_type)
         body = redaction.redacted(str(found), draft)
         return NOTHING if body is None else Kept(body, None, found.bytes, found.sha256, media_type=found.media_type)
-    if isinstance(said, bytes):
-        said = str(media.describe(said))
+    if isinstance(original, bytes):
+        original = str(media.describe(original))
     if draft.type == "function_call":
-        arguments, size, digest, truncated = _text(said, draft, sanitize.MAX_TEXT)
+        arguments, size, digest, truncated = _text(original, draft, sanitize.MAX_TEXT)
         return Kept(None, arguments, size, digest, truncated)
     arguments, _, _, cut = _text(draft.arguments, draft, _ARGUMENTS_OF_RESULT)
-    body, size, digest, truncated = _text(said, draft, sanitize.MAX_TEXT - sanitize.size(arguments or ""))
+    body, size, digest, truncated = _text(original, draft, sanitize.MAX_TEXT - sanitize.size(arguments or ""))
     return Kept(body, arguments, size, digest, truncated or cut)
 
 
-def _text(said: str | None, draft: Draft, limit: int) -> tuple[str | None, int | None, str | None, bool]:
+def _text(text: str | None, draft: Draft, limit: int) -> tuple[str | None, int | None, str | None, bool]:
     """Return at most `limit` bytes of a text, the size of all of it, its SHA-256 and whether it was cut."""
-    whole = None if said is None else redaction.redacted(said, draft)
+    whole = None if text is None else redaction.redacted(text, draft)
     if whole is None:
         return None, None, None, False
     whole = sealing.unlike_sealed(whole)

@@ -57,8 +57,8 @@ _CHARACTERS: Final = 4  # a token: OpenAI's rule of thumb
 
 
 def text_length(drafts: Iterable[Draft]) -> int:
-    """Return the characters of what was said in text; media have none."""
-    texts = (said for draft in drafts if not draft.media_type for said in (draft.content, draft.arguments) if said)
+    """Return the number of characters of the texts of drafts; media have none."""
+    texts = (text for draft in drafts if not draft.media_type for text in (draft.content, draft.arguments) if text)
     return sum(map(len, texts))
 
 

@@ -53,16 +53,16 @@ _calls: Recent[str, tuple[str | None, str | None]] = Recent(500)
 def identify(
     conversation: str, drafts: Iterable[Draft], *, index: int = 0, prefix: bytes | None = None
 ) -> tuple[list[Message], bytes]:
-    """Give each draft its id, and return them with the prefix that continues the conversation.
+    """Return the messages of drafts, each with its id, and the prefix that continues the conversation.
 
     `index` and `prefix` place the drafts behind those of an earlier call. An answer that comes back as history gets the
     id that it had as an answer. Ids are made of content only where records carry it.
     """
     root = _root(conversation, _secret())
     drafts = list(drafts)
-    told = content.on_events() and not redaction.is_set()
+    with_content = content.on_events() and not redaction.is_set()
     begun = prefix is not None
-    state = previous = prefix or _place(root, drafts, told)
+    state = previous = prefix or _place(root, drafts, with_content)
     before = None
     if begun and (end := _ends.get(state)):
         before, previous = end
@@ -73,9 +73,9 @@ def identify(
             continue
         if draft.role == "system":
             # Often it holds the time of day: it must not make a new conversation of each request.
-            _, message_id, _ = _step(root if draft.instructions or not begun else state, draft, told)
+            _, message_id, _ = _step(root if draft.instructions or not begun else state, draft, with_content)
         else:
-            following, message_id, fingerprint = _step(state, draft, told)
+            following, message_id, fingerprint = _step(state, draft, with_content)
             if before is not None:
                 _places[hash((root, before, fingerprint))] = previous
             previous, state, before, begun = state, following, fingerprint, True
@@ -107,10 +107,10 @@ def _root(conversation: str, secret: bytes) -> bytes:
     return sha256(secret + sanitize.identifier(conversation).encode()).digest()
 
 
-def _step(state: bytes, draft: Draft, told: bool) -> tuple[bytes, str, int]:
+def _step(state: bytes, draft: Draft, with_content: bool) -> tuple[bytes, str, int]:
     """Return the state behind `draft`, its id and its fingerprint; remembered, as a history comes back often."""
-    fingerprint, said, size = _fingerprint(draft)
-    step = hash((state, fingerprint, told))
+    fingerprint, compared, size = _fingerprint(draft)
+    step = hash((state, fingerprint, with_content))
     known = _steps.get(step)
     if known is None:
         role, kind, _, name, _, _, _, key, _, _, _, _, _ = draft
@@ -118,7 +118,7 @@ def _step(state: bytes, draft: Draft, told: bool) -> tuple[bytes, str, int]:
             digest = _chained(state, f"{role}\0{kind}\0{key}")
         else:
             digest = _chained(state, f"{role}\0{kind}\0{name}\0{size}")
-            digest = _chained(digest, said) if told else _apart(digest, fingerprint)
+            digest = _chained(digest, compared) if with_content else _apart(digest, fingerprint)
         known = _steps[step] = digest, digest[:16].hex()
     return known[0], known[1], fingerprint
 
@@ -128,16 +128,16 @@ def _fingerprint(draft: Draft) -> tuple[int, str | bytes, int]:
 
     The hash is salted, kept in a str, and must not leave the process.
     """
-    role, kind, said, name, arguments, _, _, key, _, _, _, _, _ = draft
+    role, kind, body, name, arguments, _, _, key, _, _, _, _, _ = draft
     if key:
         return hash((role, kind, key)), "", 0
-    said = (arguments if kind == "function_call" else said) or ""
-    if isinstance(said, str):
-        said = said.strip()  # many applications strip an answer before they send it back
-    size = len(said)
+    body = (arguments if kind == "function_call" else body) or ""
+    if isinstance(body, str):
+        body = body.strip()  # many applications strip an answer before they send it back
+    size = len(body)
     if size > MAX_HASHED:
-        said = _sample(said)
-    return hash((role, kind, name, size, said)), said, size
+        body = _sample(body)
+    return hash((role, kind, name, size, body)), body, size
 
 
 def _apart(state: bytes, fingerprint: int) -> bytes:
@@ -147,16 +147,16 @@ def _apart(state: bytes, fingerprint: int) -> bytes:
     return _chained(state, str(_ordinal(state, fingerprint)))
 
 
-def _chained(state: bytes, said: str | bytes) -> bytes:
-    return sha256(state + (said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said)).digest()
+def _chained(state: bytes, part: str | bytes) -> bytes:
+    return sha256(state + (part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part)).digest()
 
 
-def _sample(said: str | bytes) -> str | bytes:
+def _sample(body: str | bytes) -> str | bytes:
     """Return the ends of a long text and 64 pieces in between: to hash 10 MB takes 7 to 30 ms."""
-    starts = range(0, len(said), len(said) // 64)
-    if isinstance(said, str):
-        return said[:65_536] + "".join(said[i : i + 1024] for i in starts) + said[-65_536:]
-    return said[:65_536] + b"".join(said[i : i + 1024] for i in starts) + said[-65_536:]
+    starts = range(0, len(body), len(body) // 64)
+    if isinstance(body, str):
+        return body[:65_536] + "".join(body[i : i + 1024] for i in starts) + body[-65_536:]
+    return body[:65_536] + b"".join(body[i : i + 1024] for i in starts) + body[-65_536:]
 
 
 def _ordinal(state: bytes, fingerprint: int) -> int:
@@ -170,7 +170,7 @@ def _ordinal(state: bytes, fingerprint: int) -> int:
     return ordinal
 
 
-def _place(root: bytes, drafts: Sequence[Draft], told: bool) -> bytes:
+def _place(root: bytes, drafts: Sequence[Draft], with_content: bool) -> bytes:
     """Return the state before the first draft: the root, unless the application left out the oldest messages.
 
     Then the first two that are left are found where one followed the other in an earlier call of this process.
@@ -181,8 +181,8 @@ def _place(root: bytes, drafts: Sequence[Draft], told: bool) -> bytes:
     if len(first) < 2 or first[0].type == CONTEXT:
         return root
     one, other = _fingerprint(first[0])[0], _fingerprint(first[1])[0]
-    begun = _steps.get(hash((root, one, told)))
-    if begun and _steps.get(hash((begun[0], other, told))):
+    begun = _steps.get(hash((root, one, with_content)))
+    if begun and _steps.get(hash((begun[0], other, with_content))):
         return root
     return _places.get(hash((root, one, other))) or root
 

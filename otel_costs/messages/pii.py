@@ -97,7 +97,7 @@ def _value(value: Any) -> Any:
         return [_value(item) for item in value]
     if type(value) is int and value >= 10**9:
         digits = str(value)
-        return value if (shown := _text(digits)) == digits else shown
+        return value if (redacted := _text(digits)) == digits else redacted
     return value
 
 

@@ -23,11 +23,11 @@ def span_attributes(
     """
     writer = _Writer()
     answers = [message for drafts in outputs for message in writer.messages(drafts)]
-    said = writer.messages([draft for draft in inputs if not draft.instructions])
+    input_messages = writer.messages([draft for draft in inputs if not draft.instructions])
     instructions = [part for draft in inputs if draft.instructions for part in writer.parts(draft)]
     found = {
         names.SYSTEM_INSTRUCTIONS: instructions,
-        names.INPUT_MESSAGES: said,
+        names.INPUT_MESSAGES: input_messages,
         names.OUTPUT_MESSAGES: answers,
     }
     attributes = {name: json.dumps(value, ensure_ascii=False) for name, value in found.items() if value}

@@ -31,21 +31,21 @@ from otel_costs.values.loopback import is_loopback
 PATH: Final = "/api/v1/budgets/enforced"
 
 PAUSE_S: Final = 2.0
-"""Seconds between two questions."""
+"""Seconds between two requests."""
 
 STALE_S: Final = 30.0
-"""How old what was told may be where `closed` is asked for."""
+"""How old an answer may be where `closed` is set, in seconds."""
 
 FIRST_S: Final = 1.0
-"""How long after the beginning calls wait at most for the first answer where `closed` is asked for."""
+"""How long after the beginning calls wait for the first answer where `closed` is set, in seconds."""
 
 _TIMEOUT_S: Final = 5.0
 _MAX_BYTES: Final = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the store says of one budget; `limit_usd` has what was left of the period before in it."""
+class StoredBudget:
+    """A budget as the store has it; `limit_usd` has what was left of the period before in it."""
 
     scope: str
     name: str
@@ -57,19 +57,19 @@ class Told:
     soft: bool
 
 
-Take = Callable[[Iterable[Told], int], None]
+Update = Callable[[Iterable[StoredBudget], int], None]
 
 
 class _Feed:
-    """The questions of one process to one address."""
+    """The requests of one process to one address."""
 
-    def __init__(self, address: str, token: str | None, *, closed: bool, take: Take) -> None:
+    def __init__(self, address: str, token: str | None, *, closed: bool, update: Update) -> None:
         self.closed, self.process = closed, telemetry.process
         self._url = f"{address.rstrip('/')}{PATH}?process={self.process.id}"
         self._headers = {"User-Agent": "otel-costs", "Accept": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._take, self._etag = take, ""
+        self._update, self._etag = update, ""
         self._stopped, self.first = threading.Event(), threading.Event()
         self._known_at, self.begun_at = float("-inf"), time.monotonic()
         local = is_loopback(urlsplit(address).hostname or "")
@@ -77,7 +77,7 @@ class _Feed:
         self._opener = urllib.request.build_opener(NoRedirects(), *without)
 
     def knows(self) -> bool:
-        """Whether what was told is not stale."""
+        """Whether the last answer is not stale."""
         return time.monotonic() - self._known_at < STALE_S
 
     def start(self) -> None:
@@ -100,14 +100,14 @@ class _Feed:
             answer = self._answer()
             if answer is not None:
                 seen_seq = int(answer.get("seen_seq") or 0)
-                self._take([_told(row) for row in answer["budgets"]], seen_seq)
+                self._update([_stored_budget(row) for row in answer["budgets"]], seen_seq)
             self._known_at = time.monotonic()
         except Exception as error:  # noqa: BLE001  # a thread of ours must not end with a traceback in the application
-            said = f"status {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
+            problem = f"status {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
             telemetry.warn_once(
-                f"budgets:{said}",
+                f"budgets:{problem}",
                 "The budgets of the store are not known now (%s at the address in %s): calls %s.",
-                said,
+                problem,
                 names.ENV_BUDGETS,
                 "are refused" if self.closed else "go on by what was known",
             )
@@ -133,8 +133,8 @@ class _Feed:
 _feed: _Feed | None = None
 
 
-def start(take: Take) -> bool:
-    """Begin to ask, where the environment says whom, and return whether it does; `take` is given what is told."""
+def start(update: Update) -> bool:
+    """Ask at the address that the environment names, and return whether it names one. `update` gets the answers."""
     global _feed
     stop()
     address = os.environ.get(names.ENV_BUDGETS, "").strip()
@@ -147,15 +147,15 @@ def start(take: Take) -> bool:
     if mode not in ("open", "closed"):
         telemetry.log.warning("%s must be open or closed; it is taken for open.", names.ENV_BUDGETS_FAIL)
     token = os.environ.get(names.ENV_BUDGETS_TOKEN, "").strip() or None
-    _feed = _Feed(address, token, closed=mode == "closed", take=take)
+    _feed = _Feed(address, token, closed=mode == "closed", update=update)
     _feed.start()
     return True
 
 
-def ensure(take: Take) -> None:
+def ensure(update: Update) -> None:
     """Ask in this process, too, if it is a forked one: the thread is its parent's."""
     if _feed is not None and _feed.process is not telemetry.process:
-        start(take)
+        start(update)
 
 
 def stop() -> None:
@@ -167,7 +167,7 @@ def stop() -> None:
 
 
 def wait(timeout_s: float) -> None:
-    """Wait for the first answer, or for the first question that failed."""
+    """Wait for the first answer, or for the first request that failed."""
     if _feed is not None:
         _feed.first.wait(timeout_s)
 
@@ -191,8 +191,8 @@ def service() -> str:
     return found if isinstance(found, str) else ""
 
 
-def _told(row: Any) -> Told:
-    return Told(
+def _stored_budget(row: Any) -> StoredBudget:
+    return StoredBudget(
         row["scope"],
         row["name"],
         row["period"],

@@ -89,7 +89,7 @@ class Limit:
 
     def __init__(
         self,
-        shown: str,
+        label: str,
         *,
         session_id: str | None = None,
         limit_usd: Decimal | None = None,
@@ -97,14 +97,14 @@ class Limit:
         soft: bool = False,
         unpriced: Unpriced = "allow",
     ) -> None:
-        """`shown` names it in the log; that of a session has its id too."""
-        self.shown, self.session_id = shown, session_id
+        """`label` names the limit in the log; that of a session has its id too."""
+        self.label, self.session_id = label, session_id
         self.limit_usd, self.spent_usd, self.soft, self.unpriced = limit_usd, spent_usd, soft, unpriced
         self._reserved_usd = self._used_usd = _ZERO
         self._under_way = 0
         self._process = telemetry.process
         self._warned_usd: Decimal | None = None
-        self._said_over: Decimal | None = None
+        self._warned_over_usd: Decimal | None = None
 
     @property
     def under_way(self) -> int:
@@ -146,17 +146,17 @@ class Limit:
             self.spent_usd = EXACT.add(self.spent_usd, usd)
 
     def warn(self) -> None:
-        """Say once that 80 % are spent."""
+        """Log once that 80 % are spent."""
         limit_usd, spent_usd = self.limit_usd, self.so_far_usd
         if limit_usd is None or self._warned_usd == limit_usd:
             return
         if spent_usd >= EXACT.multiply(limit_usd, WARNING):
             self._warned_usd = limit_usd
-            self._say(spent_usd, limit_usd)
+            self._log_spent(spent_usd, limit_usd)
 
-    def _say(self, spent_usd: Decimal, limit_usd: Decimal) -> None:
-        said = "[COST] %s has spent $%s of its budget of $%s"
-        telemetry.log.warning(said, sanitize.printable(self.shown), money(spent_usd), money(limit_usd))
+    def _log_spent(self, spent_usd: Decimal, limit_usd: Decimal) -> None:
+        message = "[COST] %s has spent $%s of its budget of $%s"
+        telemetry.log.warning(message, sanitize.printable(self.label), money(spent_usd), money(limit_usd))
 
     def refusal(self, usd: Decimal, used_usd: Decimal = _ZERO) -> BudgetExceeded | None:
         """Return why a call that costs `usd` at most may not be sent; None if it may.
@@ -185,16 +185,16 @@ class Limit:
             raise self.exceeded()
 
     def exceeded(self, why: str | None = None, used_usd: Decimal = _ZERO) -> BudgetExceeded:
-        """Return the exception that says why a call is not sent, or goes on no more; None says that all is spent."""
-        budget = self.shown if self.session_id is None else None
+        """Return the exception of a call that is not sent, or goes on no more; `why` None says that all is spent."""
+        budget = self.label if self.session_id is None else None
         so_far_usd = EXACT.add(self.so_far_usd, used_usd)
         return BudgetExceeded(self.session_id, self.limit_usd, so_far_usd, self.reserved_usd, budget, why)
 
     def overrun(self) -> None:
-        """Say once of a soft limit that calls go on although it is spent."""
-        if self._said_over != self.limit_usd:
-            self._said_over = self.limit_usd
-            self._say(self.so_far_usd, self.limit_usd or _ZERO)
+        """Log once of a soft limit that calls go on although it is spent."""
+        if self._warned_over_usd != self.limit_usd:
+            self._warned_over_usd = self.limit_usd
+            self._log_spent(self.so_far_usd, self.limit_usd or _ZERO)
 
     def hold(self, usd: Decimal, used_usd: Decimal = _ZERO) -> None:
         """Reserve for a call, which has used so much already; the lock is held."""

@@ -18,7 +18,7 @@ _KEPT: Final = 10_000
 
 _ZERO: Final = Decimal(0)
 
-_SAID: Final = {"all": "everybody"}
+_LABELS: Final = {"all": "everybody"}
 
 
 @dataclass(slots=True)
@@ -35,22 +35,22 @@ class SharedLimit(Limit):
 
     has_notes = True
 
-    def __init__(self, told: budget_feed.Told) -> None:
-        whose = _SAID.get(told.scope) or f"{told.scope} {told.name!r}"
-        super().__init__(f"{whose} in a {told.period}")
+    def __init__(self, budget: budget_feed.StoredBudget) -> None:
+        owner = _LABELS.get(budget.scope) or f"{budget.scope} {budget.name!r}"
+        super().__init__(f"{owner} in a {budget.period}")
         self._own: deque[_Own] = deque()
-        self._told_usd = _ZERO
-        self._ends_s = told.ends_s
+        self._stored_usd = _ZERO
+        self._ends_s = budget.ends_s
         self._owner = telemetry.process
-        self.tell(told, 0)
+        self.update(budget, 0)
 
-    def tell(self, told: budget_feed.Told, seen_seq: int) -> None:
+    def update(self, budget: budget_feed.StoredBudget, seen_seq: int) -> None:
         """Update the limit from the store, whose sums have this process's calls up to number `seen_seq`."""
         with budgets_lock():
-            self.limit_usd, self.soft = told.limit_usd, told.soft
+            self.limit_usd, self.soft = budget.limit_usd, budget.soft
             self._disown()
-            self._told_usd, self._ends_s = told.spent_usd, told.ends_s
-            self._forget(lambda one: one.seq <= seen_seq or one.at_s < told.starts_s)
+            self._stored_usd, self._ends_s = budget.spent_usd, budget.ends_s
+            self._forget(lambda one: one.seq <= seen_seq or one.at_s < budget.starts_s)
         self.warn()
 
     def count(self, usd: Decimal, seq: int) -> None:
@@ -65,10 +65,10 @@ class SharedLimit(Limit):
 
     @property
     def left_usd(self) -> Decimal | None:
-        """What is left; where the period is over and nothing was told of the next one yet, nothing of it is spent."""
+        """What is left. Where the period is over and the next one is not known yet, nothing of that is spent."""
         if time.time() >= self._ends_s:
             with budgets_lock():
-                ended_s, self._ends_s, self._told_usd = self._ends_s, float("inf"), _ZERO
+                ended_s, self._ends_s, self._stored_usd = self._ends_s, float("inf"), _ZERO
                 self._forget(lambda one: one.at_s < ended_s)
         return super().left_usd
 
@@ -80,7 +80,7 @@ class SharedLimit(Limit):
 
     def _forget(self, is_over: Callable[[_Own], bool]) -> None:
         self._own = deque(one for one in self._own if not is_over(one))
-        total = self._told_usd
+        total = self._stored_usd
         for one in self._own:
             total = EXACT.add(total, one.usd)
         self.spent_usd = total
@@ -97,7 +97,7 @@ _limits: dict[_Key, dict[str, SharedLimit]] = {}
 
 def limits_of(identity: Mapping[str, Any], provider: str | None, model: str | None) -> Iterator[Limit]:
     """Yield the budgets that a call counts in. Raises BudgetExceeded where they are not known, and that stops calls."""
-    budget_feed.ensure(_told)
+    budget_feed.ensure(_update)
     if (unknown := budget_feed.refusal()) is not None:
         raise unknown
     yield from _found(identity, provider, model)
@@ -111,14 +111,14 @@ def count(identity: Mapping[str, Any], provider: str | None, model: str | None, 
 
 def wait() -> None:
     """Wait for the first answer of the store, a second at most."""
-    budget_feed.ensure(_told)
+    budget_feed.ensure(_update)
     budget_feed.wait(budget_feed.FIRST_S)
 
 
 def start() -> None:
-    """Begin to ask for the budgets of the store, where the environment says of whom."""
+    """Begin to ask for the budgets of the store, where the environment names an address."""
     global is_on
-    is_on = budget_feed.start(_told)
+    is_on = budget_feed.start(_update)
 
 
 def stop() -> None:
@@ -154,16 +154,16 @@ def _keys(identity: Mapping[str, Any], provider: str | None, model: str | None) 
             yield "tag", f"{name.removeprefix(names.TAG_PREFIX)}={value}"
 
 
-def _told(found: Iterable[budget_feed.Told], seen_seq: int) -> None:
+def _update(found: Iterable[budget_feed.StoredBudget], seen_seq: int) -> None:
     """Update all limits from the budgets of the store; those that it no longer names are removed."""
     global _limits
     before, after = _limits, dict[_Key, dict[str, SharedLimit]]()
-    for told in found:
-        key = told.scope, told.name
-        limit = before.get(key, _NONE).get(told.period)
+    for budget in found:
+        key = budget.scope, budget.name
+        limit = before.get(key, _NONE).get(budget.period)
         if limit is None:
-            limit = SharedLimit(told)
+            limit = SharedLimit(budget)
         else:
-            limit.tell(told, seen_seq)
-        after.setdefault(key, {})[told.period] = limit
+            limit.update(budget, seen_seq)
+        after.setdefault(key, {})[budget.period] = limit
     _limits = after

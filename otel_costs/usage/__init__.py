@@ -34,7 +34,7 @@ class Usage:
 
     quantities: Mapping[str, int | Decimal]
     invalid: tuple[str, ...] = ()
-    """Units whose quantity is wrong. Those that were refused (negative, NaN, 2**63 and more, bool, no number) are not in
+    """Units with a wrong quantity. Those that were refused (negative, NaN, 2**63 and more, bool, no number) are not in
     `quantities`, and at most 16 of them are named. Those that were clamped (a part larger than its whole), or whose
     parts add up to more than the whole, are."""
     estimated: bool = False

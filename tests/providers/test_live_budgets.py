@@ -14,7 +14,7 @@ from otel_costs.calls.estimate import Kind
 from otel_costs.providers.openai_live.connection import LiveConnection
 from otel_costs.runtime import background, telemetry
 from otel_costs.sessions import shared_budgets
-from otel_costs.sessions.budget_feed import Told
+from otel_costs.sessions.budget_feed import StoredBudget
 from otel_costs.sessions.reservations import Limit
 from otel_costs.sessions.session import BudgetExceeded, Session
 from otel_costs.stand_in.live import transcript
@@ -190,8 +190,8 @@ def test_notes_are_counted_once_in_budgets_of_the_store(recorded: Recorded, monk
     """What the ledger has of a session that goes on is not what it has used beside it; its bill is the whole, once."""
     monkeypatch.setattr(shared_budgets, "is_on", True)
     now = time.time()
-    told = partial(Told, "user", "u", "day", now - 60, now + 3600, Decimal(1), soft=False)
-    shared_budgets._told([told(Decimal(0))], 0)
+    told = partial(StoredBudget, "user", "u", "day", now - 60, now + 3600, Decimal(1), soft=False)
+    shared_budgets._update([told(Decimal(0))], 0)
     (limit,) = shared_budgets._limits["user", "u"].values()
     try:
         with otel_costs.session("s", user="u"):
@@ -201,13 +201,13 @@ def test_notes_are_counted_once_in_budgets_of_the_store(recorded: Recorded, monk
                 background.drain()
                 assert limit.so_far_usd == Decimal(seconds) / 1200
             noted = Decimal(30) / 1200  # the store has two notes
-            shared_budgets._told([told(noted)], telemetry.process.last_seq)
+            shared_budgets._update([told(noted)], telemetry.process.last_seq)
             assert limit.so_far_usd == Decimal(45) / 1200
             tell(socket, {"type": "session.closed", "usage": {"seconds": 48}})
             socket.closed(None)
             background.drain()
             assert (limit.spent_usd, limit.under_way) == (Decimal(48) / 1200, 0)
-            shared_budgets._told([told(Decimal(48) / 1200)], telemetry.process.last_seq)
+            shared_budgets._update([told(Decimal(48) / 1200)], telemetry.process.last_seq)
             assert limit.spent_usd == Decimal(48) / 1200
     finally:
         shared_budgets.stop()

@@ -20,7 +20,7 @@ from otel_costs import semconv as names
 from otel_costs.local import Stack
 from otel_costs.runtime import background, telemetry
 from otel_costs.sessions import budget_feed, shared_budgets
-from otel_costs.sessions.budget_feed import Told
+from otel_costs.sessions.budget_feed import StoredBudget
 from otel_costs.sessions.shared_budgets import SharedLimit
 from otel_costs.stand_in import Provider
 from otel_costs.web import enforced_budgets
@@ -172,10 +172,10 @@ def test_a_forked_process_asks_for_itself(told: Teller) -> None:
     parent.stop()
 
 
-def told_of(**more: Any) -> Told:
+def told_of(**more: Any) -> StoredBudget:
     now = time.time()
     found = {"scope": "user", "name": "u", "period": "day", "starts_s": now - 60, "ends_s": now + 60}
-    return Told(**{**found, "limit_usd": Decimal(3), "spent_usd": Decimal(2), "soft": False, **more})
+    return StoredBudget(**{**found, "limit_usd": Decimal(3), "spent_usd": Decimal(2), "soft": False, **more})
 
 
 def test_the_next_period_begins_by_itself() -> None:
