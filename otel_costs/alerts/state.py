@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from otel_costs.store.rows import rows, telling
+from otel_costs.store.rows import rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -176,7 +176,7 @@ class State:
         given = {"kind": kind, **values}
         places = ", ".join(f"{{{name}:{_TYPES[name]}}}" for name in given)
         bound = {name: _bound(value) for name, value in given.items()}
-        with telling("cannot note what alerts have done"):
+        with store_errors("cannot note what alerts have done"):
             self._client.command(f"insert into alerts ({', '.join(given)}) values ({places})", parameters=bound)  # noqa: S608
 
 

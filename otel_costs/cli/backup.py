@@ -80,7 +80,7 @@ def _make(folder: "Folder", keep: int | None, form: str, dsn: str | None) -> Non
 
     address = address_of(dsn)
     with options.opened(dsn, long_work=True) as client, output.working("Making a backup"):
-        made = store_backup.make(client, folder, lambda of: snapshot.asked_for(of, address), address.shown, keep)
+        made = store_backup.make(client, folder, lambda of: snapshot.asked_for(of, address), address.printable, keep)
     manifest = made.manifest
     rows = [
         {

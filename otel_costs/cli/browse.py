@@ -68,6 +68,6 @@ def _base(url: str | None, dsn: str | None) -> str:
     except AddressError as error:
         raise Failure(str(error)) from None
     if address.embedded:
-        raise Failure(f"{address.shown} has no pages by itself: start `otel-costs local`, or give --url")
+        raise Failure(f"{address.printable} has no pages by itself: start `otel-costs local`, or give --url")
     parts = urlsplit(address.dsn)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -66,16 +66,18 @@ def erase(
         for folder in folders:
             locks.enter_context(folder.locked())
         unfinished.check_none(client)
-        whoms = [store_erase.of_user(client, one) if user else store_erase.of_session(one) for one in names]
+        subjects = [store_erase.of_user(client, one) if user else store_erase.of_session(one) for one in names]
         before: Counter[str] = Counter()
-        for whom in whoms:
-            before.update(store_erase.count(client, whom))
+        for subject in subjects:
+            before.update(store_erase.count(client, subject))
         if any(before.values()) and not yes:
             _ask(name, before)
         # Noted first: if the rest is cut, what comes back from there is erased all the same.
         held = {str(folder.path): erasures.add(folder, kind, names) for folder in folders}
         with output.working(f"Erasing {name}"):
-            found = _summed([store_erase.erase(client, whom) for whom in whoms]) if any(before.values()) else []
+            found = (
+                _summed([store_erase.erase(client, subject) for subject in subjects]) if any(before.values()) else []
+            )
     if form == options.JSON:
         left_over = sum(one.after for one in found)
         backups = {"backups": held} if held else {}

@@ -41,7 +41,7 @@ def schema(
     from otel_costs.store import schema as store_schema  # noqa: PLC0415
     from otel_costs.store import users  # noqa: PLC0415
     from otel_costs.store.cluster import ClusterSchema  # noqa: PLC0415
-    from otel_costs.store.rows import telling  # noqa: PLC0415
+    from otel_costs.store.rows import store_errors  # noqa: PLC0415
 
     asked = {"content_days": content_days, "ledger_days": ledger_days, "raw_days": raw_days}
     days = {name: number for name, number in asked.items() if number is not None}
@@ -49,7 +49,7 @@ def schema(
         layout = None if cluster is None else ClusterSchema(cluster)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    with options.opened(dsn, long_work=True) as client, output.working("Applying the schema"), telling():
+    with options.opened(dsn, long_work=True) as client, output.working("Applying the schema"), store_errors():
         changes = store_schema.apply(client, layout=layout, days=days)
         named = users.apply(client) if with_users else ()
     changes += [store_schema.Change("replaced", "user", name) for name in named]

@@ -19,7 +19,7 @@ def answer(engine: Engine) -> Response:
     """Make a snapshot while inserts wait, and answer with the name of its database. Raises EngineError."""
     client = clickhouse_connect.get_client(interface="chdb", path=str(engine.path))
     try:
-        with engine.inserts_held(_WAIT_S):
+        with engine.pause_inserts(_WAIT_S):
             return JSONResponse({"database": snapshot.take(client, written_to=False)})
     except TimeoutError:
         return PlainTextResponse("an insert does not end: see what the store does, and try again\n", 503)

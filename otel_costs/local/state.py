@@ -91,7 +91,7 @@ class State:
             found = self._engine.execute(unfinished.STAGED)
         except EngineError:
             return []
-        return [unfinished.said(name) for name in found.decode().split()]
+        return [unfinished.explanation(name) for name in found.decode().split()]
 
     def _number(self, sql: str) -> int | None:
         try:

@@ -1,4 +1,4 @@
-"""The address of a store (a DSN): read from what somebody wrote, and told without its secrets.
+"""The address of a store (a DSN): read from a text, and shown without its secrets.
 
 What cannot be read is never repeated: a password may stand anywhere in it.
 """
@@ -24,25 +24,25 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a store is. `shown` has no password; `folder` is that of an embedded store, empty for a server.
+    """Where a store is. `printable` has no password; `folder` is that of an embedded store, empty for a server.
 
-    `secrets` are what must not be told. `user` is who asks, where a password alone is given; None is as the DSN says.
+    `secrets` must not be shown. `user` is the user where a password alone is given; None is that of the DSN.
     """
 
     dsn: str
     scheme: str
-    shown: str
+    printable: str
     folder: str
     secrets: tuple[str, ...]
     user: str | None = None
 
     @property
     def embedded(self) -> bool:
-        """Say whether the store is a folder, opened in this process."""
+        """Whether the store is a folder, opened in this process."""
         return self.scheme == _EMBEDDED
 
     def without_secrets(self, text: str) -> str:
-        """Return what somebody else said, with *** in the place of a password, written in any way."""
+        """Return a text of others with *** in the place of a password, written in any way."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
@@ -87,13 +87,13 @@ def _server(dsn: str, parts: SplitResult) -> Address:
             " what is special in a password is written in percent, / as %2F"
         )
     where = f"[{host}]" if ":" in host else host
-    shown = f"{parts.scheme}://{_user(parts)}{where}{f':{port}' if port else ''}{parts.path}"
+    printable = f"{parts.scheme}://{_user(parts)}{where}{f':{port}' if port else ''}{parts.path}"
     user = "default" if parts.password and not parts.username else None
-    return Address(dsn, parts.scheme, shown, "", _secrets(parts), user)
+    return Address(dsn, parts.scheme, printable, "", _secrets(parts), user)
 
 
 def _user(parts: SplitResult) -> str:
-    """Return who asks, if that is a name: a user without a password may be a password."""
+    """Return the user for display, if that is a name: a user without a password may be a password."""
     if "@" not in parts.netloc:
         return ""
     named = parts.password and _PLAIN_NAME.fullmatch(parts.username or "")

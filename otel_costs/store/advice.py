@@ -113,7 +113,7 @@ def advice(client: "Client", selection: Selection) -> Row:
             continue
         for one in found:
             one.add(row)
-    listed = [told for one in found if (told := one.row(total)) is not None]
+    listed = [advised for one in found if (advised := one.row(total)) is not None]
     return {
         "since": selection.since,
         "until": selection.until,

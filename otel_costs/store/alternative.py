@@ -38,8 +38,8 @@ class Alternative:
 
     def label(self) -> str:
         """Name it: `gpt-4o-mini, batch`."""
-        whose = f"{self.provider}:" if self.provider else ""
-        model = f"{whose}{self.model or ''}"
+        prefix = f"{self.provider}:" if self.provider else ""
+        model = f"{prefix}{self.model or ''}"
         return ", ".join(filter(None, [model, self.service_tier, self.processing])) or "as recorded"
 
     def takes(self, row: Mapping[str, Any], operation: str | None = None) -> bool:
@@ -84,10 +84,10 @@ def outcome(
         reservation = settled.contract.reservation if settled.contract else ""
         is_estimate = settled.status != PRICED
         return Outcome(settled.total, settled.lines, is_estimate, settled=True, reservation=reservation)
-    said = cost_attributes(bill, cost)
-    status, reason = said[names.COST_STATUS], said.get(names.COST_REASON, "")
+    attributes = cost_attributes(bill, cost)
+    status, reason = attributes[names.COST_STATUS], attributes.get(names.COST_REASON, "")
     if cost is None or status not in (PRICED, ESTIMATED):
-        units = (*(cost.unpriced_units if cost else ()), *said.get(names.COST_UNKNOWN, ()))
+        units = (*(cost.unpriced_units if cost else ()), *attributes.get(names.COST_UNKNOWN, ()))
         return Outcome(None, reason=reason, units=tuple(dict.fromkeys(units)))
     if cost.reason in STAND_INS and alternative != _AS_IT_WAS:
         return Outcome(None, reason=str(cost.reason), units=_sound(bill) if _is_of_sound(cost.reason) else ())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import live
 from otel_costs.store.reconciliation import UNITS
-from otel_costs.store.rows import Row, rows, telling
+from otel_costs.store.rows import Row, rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -105,10 +105,10 @@ def differences(client: "Client", since: date | None = None, until: date | None 
     Dollars are in `theirs_usd`, `ours_usd` and `difference_usd`, quantities in `theirs`, `ours` and `difference`.
     """
     bounds = {"since": max(since or _FIRST, _FIRST), "until": min(until or _LAST, _LAST)}
-    return [_told(row) for row in rows(client, _OPEN, {**bounds, "whole": DAY_USD, "most": most})]
+    return [_with_units_apart(row) for row in rows(client, _OPEN, {**bounds, "whole": DAY_USD, "most": most})]
 
 
-def _told(row: Row) -> Row:
+def _with_units_apart(row: Row) -> Row:
     is_money = row["unit"] in (USD, DAY_USD)
     sides = {name: row[name] for name in ("theirs", "ours", "difference")}
     none = dict.fromkeys(sides)
@@ -134,5 +134,5 @@ def _insert(client: "Client", written: Iterable[Row]) -> None:
     table = [[row[name] for name in _COLUMNS] for row in written]
     if not table:
         return
-    with telling("cannot note what the bill differs in"):
+    with store_errors("cannot note what the bill differs in"):
         client.insert("bill_differences", table, column_names=_COLUMNS)

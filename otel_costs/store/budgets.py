@@ -10,7 +10,7 @@ from otel_costs.privacy import pseudonyms
 from otel_costs.store import budget_sums
 from otel_costs.store.connection import StoreError
 from otel_costs.store.periods import zone as zone_of
-from otel_costs.store.rows import Row, rows, telling
+from otel_costs.store.rows import Row, rows, store_errors
 from otel_costs.usage.numbers import EXACT
 from otel_costs.values import sanitize
 
@@ -63,7 +63,7 @@ def put(client: "Client", scope: str, name: str, period: str, terms: Terms, sinc
 
 
 def remove(client: "Client", scope: str, name: str, period: str) -> bool:
-    """Take a budget away; return whether there was one. Raises ValueError for what is none, StoreError."""
+    """Remove a budget; return whether there was one. Raises ValueError for what is none, StoreError."""
     limit_usd = limit_of(client, scope, name, period)
     if limit_usd is not None:
         take_away(client, scope, name, period, limit_usd)
@@ -110,7 +110,7 @@ def enforced(client: "Client", most: int) -> list[Row]:
     ]
 
 
-def seen(client: "Client", process_ids: Sequence[str]) -> dict[str, int]:
+def last_seqs(client: "Client", process_ids: Sequence[str]) -> dict[str, int]:
     """Return the number of the last call of each process that has arrived. Raises StoreError."""
     if not process_ids:
         return {}
@@ -155,7 +155,7 @@ def _write(
     if since is not None:
         values["since"] = ("DateTime64(6, 'UTC')", f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}")
     places = ", ".join(f"{{{column}:{kind}}}" for column, (kind, _) in values.items())
-    with telling("cannot store the budget"):
+    with store_errors("cannot store the budget"):
         client.command(
             f"insert into budgets ({', '.join(values)}) values ({places})",  # noqa: S608
             parameters={column: value for column, (_, value) in values.items()},

@@ -43,10 +43,10 @@ def with_burn_down(client: "Client", budgets: Sequence[Row], now: datetime | Non
     later; it is rounded to twelve decimals. Raises StoreError.
     """
     now = now or datetime.now(UTC)
-    return [{**row, **_told(client, row, now)} for row in budgets[:MOST]] + list(budgets[MOST:])
+    return [{**row, **_burn_down(client, row, now)} for row in budgets[:MOST]] + list(budgets[MOST:])
 
 
-def _told(client: "Client", budget: Row, now: datetime) -> Row:
+def _burn_down(client: "Client", budget: Row, now: datetime) -> Row:
     selection = _selection(budget)
     start, end = budget["period_start"].astimezone(UTC), _end(budget, selection)
     since = min(start, now - LATELY)
@@ -111,8 +111,8 @@ def _selection(budget: Row) -> Selection:
 
 def _end(budget: Row, selection: Selection) -> datetime:
     """Return when the current period ends, which is the length of a day or a week of the clock behind its start."""
-    if (told := budget.get("period_end")) is not None:
-        end: datetime = told.astimezone(UTC)
+    if (given_end := budget.get("period_end")) is not None:
+        end: datetime = given_end.astimezone(UTC)
         return end
     start: datetime = budget["period_start"].astimezone(selection.tz)
     if budget["period"] == "month":

@@ -1,7 +1,7 @@
 """Where tables are: on one server, or on a cluster's shards with tables over all of them.
 
 On a cluster every table of `queries/tables/` that holds rows is there twice: `calls_local`, replicated, with a shard's
-rows, and `calls`, Distributed, which reports read and whoever writes writes to. Materialized views stand between local
+rows, and `calls`, Distributed, which reports read and writers write to. Materialized views stand between local
 tables. A user's records are on one shard, a session's where there is no user: copies meet, and sums are made where
 the rows are.
 """

@@ -62,7 +62,7 @@ def compared(client: "Client", first: Side, second: Side, by: str) -> Row:
     costs.check((by,))
     splits = [costs.split(client, side.selection, (by,), MOST_GROUPS) for side in (first, second)]
     listed = [found for found, _ in splits]
-    pair = [_told(client, side, total) for side, (_, total) in zip((first, second), splits, strict=True)]
+    pair = [_side_row(client, side, total) for side, (_, total) in zip((first, second), splits, strict=True)]
     return {
         "tz": first.selection.tz.key,
         "by": by,
@@ -108,7 +108,7 @@ def _side(text: str, selection: Selection, now: datetime) -> Side:
     return Side(text, replace(selection, since=since, until=until))
 
 
-def _told(client: "Client", side: Side, total: Row) -> Row:
+def _side_row(client: "Client", side: Side, total: Row) -> Row:
     selection = side.selection
     return {
         "name": side.name,

@@ -40,7 +40,7 @@ def connect(dsn: str | None = None, *, long_work: bool = False) -> "Client":
     logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
     if address.embedded and (holder := _holder(Path(address.folder))):
         raise StoreError(
-            f"{address.shown} is open in process {holder}: stop it, or ask it"
+            f"{address.printable} is open in process {holder}: stop it, or ask it"
             f" ({ENV_DSN}={DEFAULT_DSN} for `otel-costs local`)"
         )
     return _open(address, LONG_WORK if long_work else REPORTS)
@@ -78,48 +78,48 @@ def _open(address: Address, name: str) -> "Client":
 
 
 def _prepare(address: Address) -> None:
-    """Make the folder, for its owner alone: the engine says of one that cannot be made no more than that it failed."""
+    """Make the folder, for its owner alone: the engine does not say why one cannot be made."""
     try:
         Path(address.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"cannot open {address.shown}: {error.strerror}; give a folder that can be written to"
+            f"cannot open {address.printable}: {error.strerror}; give a folder that can be written to"
         ) from None
 
 
 def _what_to_do(address: Address, error: Exception) -> str:
-    shown, code, said = address.shown, getattr(error, "code", None), address.without_secrets(first_line(error))
+    where, code, message = address.printable, getattr(error, "code", None), address.without_secrets(first_line(error))
     if address.embedded:
-        return f"cannot open {shown}: {said or type(error).__name__}; give a folder that can be written to"
+        return f"cannot open {where}: {message or type(error).__name__}; give a folder that can be written to"
     if code == _UNKNOWN_DATABASE:
-        return f"the store at {shown} has no such database: create it, or leave it out of {ENV_DSN}"
+        return f"the store at {where} has no such database: create it, or leave it out of {ENV_DSN}"
     if code in _AUTHENTICATION_FAILED:
-        return f"the store at {shown} refused user or password: set {ENV_DSN}=http://user:password@host:8123"
+        return f"the store at {where} refused user or password: set {ENV_DSN}=http://user:password@host:8123"
     if code is not None:
-        return f"the store at {shown} answered: {said}; see what it is there, or set {ENV_DSN}"
+        return f"the store at {where} answered: {message}; see what it is there, or set {ENV_DSN}"
     return f"{_reached(address, error)}: start one with `otel-costs local`, or set {ENV_DSN}"
 
 
 def _reached(address: Address, error: Exception) -> str:
-    """Say how far it came, of a server that has not answered as ClickHouse does."""
+    """Return how far a connection came to a server that has not answered as ClickHouse does."""
     from clickhouse_connect.driver.exceptions import ProgrammingError  # noqa: PLC0415
 
-    causes = " ".join(f"{type(cause).__name__} {cause}" for cause in _causes(error))
+    where, causes = address.printable, " ".join(f"{type(cause).__name__} {cause}" for cause in _causes(error))
     if "CERTIFICATE_VERIFY_FAILED" in causes:
-        return f"the certificate of {address.shown} is not trusted: give ?ca_cert=FILE behind the address. Without TLS"
+        return f"the certificate of {where} is not trusted: give ?ca_cert=FILE behind the address. Without TLS"
     if address.scheme == "https" and "SSL" in causes:
-        return f"no TLS is spoken at {address.shown}: try http:// in the place of https://. If there is no store"
+        return f"no TLS is spoken at {where}: try http:// in the place of https://. If there is no store"
     if isinstance(error, TypeError | ProgrammingError):
-        return f"an option behind the ? in the address of {address.shown} is none, or has a value that it cannot have"
+        return f"an option behind the ? in the address of {where} is none, or has a value that it cannot have"
     if found := _STATUS.search(causes):
-        return f"what answers at {address.shown} is no ClickHouse (HTTP status {found[1]})"
+        return f"what answers at {where} is no ClickHouse (HTTP status {found[1]})"
     if any(name in causes for name in ("NameResolution", "getaddrinfo", "idna", "UnicodeError", "LocationParse")):
-        return f"the host of {address.shown} cannot be found"
+        return f"the host of {where} cannot be found"
     if any(name in causes for name in ("RemoteDisconnected", "BadStatusLine", "ConnectionReset")):
-        return f"what listens at {address.shown} is no ClickHouse without TLS (is it https:// there?)"
+        return f"what listens at {where} is no ClickHouse without TLS (is it https:// there?)"
     if any(name in causes for name in ("NewConnection", "ConnectionRefused", "Timeout", "Unreachable", "No route")):
-        return f"no store answers at {address.shown}"
-    return f"no store answers at {address.shown} as ClickHouse does ({type(error).__name__})"
+        return f"no store answers at {where}"
+    return f"no store answers at {where} as ClickHouse does ({type(error).__name__})"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -130,7 +130,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _holder(folder: Path) -> str:
-    """Return the id of another process that has the folder open; the engine itself would say so to nobody's use."""
+    """Return the id of another process that has the folder open, empty if none has; the engine's error has no id."""
     try:
         with (folder / "status").open() as status:
             found = re.search(r"PID: (\d+)", status.read())

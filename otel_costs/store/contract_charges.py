@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from otel_costs.pricing.contract_terms import Commitment, Contract
 from otel_costs.pricing.settlement import money
-from otel_costs.store.rows import Row, rows, telling
+from otel_costs.store.rows import Row, rows, store_errors
 from otel_costs.store.settling import Settling, charge
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def write_charges(client: "Client", settling: Settling) -> None:
     """
     written = list(settling.hours())
     _write(client, [*written, *_gone(client, settling, "reservation", written)])
-    # What of a reservation nobody used counts as used of a commitment.
+    # The unused part of a reservation counts as used of a commitment.
     written = [_commitment(client, settling, *ended) for ended in settling.commitments()]
     _write(client, [*written, *_gone(client, settling, "commitment", written)])
 
@@ -43,7 +43,7 @@ def _identity(row: Row) -> tuple[str, str, datetime]:
 
 def _write(client: "Client", charges: Sequence[Row]) -> None:
     if charges:
-        with telling("cannot store what the contracts charge"):
+        with store_errors("cannot store what the contracts charge"):
             names_ = list(charges[0])
             client.insert("contract_charges", [[row[name] for name in names_] for row in charges], column_names=names_)
 

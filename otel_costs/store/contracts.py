@@ -108,13 +108,13 @@ def contracts(
         found.setdefault(key, {"contract_id": contract.id, "currency": contract.currency, **_NO_CALLS})
     hours = {(row["contract_id"], row["name"]): row for row in rows(client, _HOURS, bound)}
     return [
-        _told(client, row, contract if contract and contract.currency == row["currency"] else None, hours, bound, now)
+        _entry(client, row, contract if contract and contract.currency == row["currency"] else None, hours, bound, now)
         for row in (found[key] for key in sorted(found))
         for contract in (known.get(row["contract_id"]),)
     ]
 
 
-def _told(
+def _entry(
     client: "Client",
     row: Row,
     contract: Contract | None,

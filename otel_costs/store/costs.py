@@ -220,13 +220,13 @@ def _cut(grouped: str, by: Sequence[str]) -> str:
         first = f"dearest desc, {groups}"
     else:
         whole, first = "0", ", ".join(f"key_{n} desc" for n in range(len(by)))
-    shown = ", ".join(
+    columns = ", ".join(
         f"r.key_{n} as shown_{n}" if groups and name in TIMES else f"if(r.cut, null, r.key_{n}) as shown_{n}"
         for n, name in enumerate(by)
     )
     others = _keys(by, "r.", of_time=False) if groups else _keys(by, "r.")
     return (
-        f"select {shown}, {shared()['measures_added']}, uniqExactIf(tuple({others}), r.cut) as others from ("  # noqa: S608
+        f"select {columns}, {shared()['measures_added']}, uniqExactIf(tuple({others}), r.cut) as others from ("  # noqa: S608
         f"select *, dense_rank() over (order by {first}) > {{limit:UInt64}} as cut"
         f" from (select *, {whole} as dearest from ({grouped}) as g)) as r"
         f" group by {', '.join(f'shown_{n}' for n in range(len(by)))}"
@@ -273,7 +273,7 @@ def _by_modality(condition: Condition) -> str:
 
 
 def _row(row: Row, by: Sequence[str], selection: Selection) -> Row:
-    keys = {name: _shown(name, key, selection) for name, key in zip(by, _found(row, by), strict=True)}
+    keys = {name: _key_value(name, key, selection) for name, key in zip(by, _found(row, by), strict=True)}
     return keys | ({"others": row["others"]} if row.get("others") else {}) | nested(row)
 
 
@@ -283,7 +283,7 @@ def _found(row: Row, by: Sequence[str]) -> list[Any]:
     return [row[f"{prefix}_{number}"] for number in range(len(by))]
 
 
-def _shown(name: str, key: Any, selection: Selection) -> Any:
+def _key_value(name: str, key: Any, selection: Selection) -> Any:
     if name != "hour" or key is None:
         return key
     return datetime.fromtimestamp(key // 1000, UTC).astimezone(selection.tz).isoformat(timespec="minutes")

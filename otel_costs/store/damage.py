@@ -52,8 +52,8 @@ def detached(engine: Engine) -> list[Damaged]:
     found = []
     for line in engine.execute(_DETACHED, output_format="JSONEachRow").splitlines():
         row = json.loads(line)
-        shown, rows = _shown(row["database"], row["table"]), _count(Path(row["path"]))
-        found.append(Damaged(shown, row["name"], rows, row["reason"] or "by hand", detached=True))
+        table_name, rows = _table_name(row["database"], row["table"]), _count(Path(row["path"]))
+        found.append(Damaged(table_name, row["name"], rows, row["reason"] or "by hand", detached=True))
     return found
 
 
@@ -65,7 +65,7 @@ def check(engine: Engine, settings: dict[str, str]) -> Iterator[Damaged]:
 
 
 def _check(engine: Engine, database: str, table: str, settings: dict[str, str]) -> Iterator[Damaged]:
-    name, shown = f"{quote_name(database)}.{quote_name(table)}", _shown(database, table)
+    name, table_name = f"{quote_name(database)}.{quote_name(table)}", _table_name(database, table)
     try:
         checked = engine.execute(
             f"CHECK TABLE {name} FORMAT JSONEachRow", settings={**settings, "check_query_single_value_result": "0"}
@@ -73,17 +73,17 @@ def _check(engine: Engine, database: str, table: str, settings: dict[str, str]) 
     except EngineError as error:
         if error.code not in CODES:
             return  # the table is gone, say
-        yield Damaged(shown, "unknown", None, _why(error.message), detached=False)
+        yield Damaged(table_name, "unknown", None, _why(error.message), detached=False)
         return
     for line in checked.splitlines():
         row = json.loads(line)
         if not row["is_passed"]:
             part = row["part_path"].rstrip("/").rpartition("/")[2]
             rows = _rows(engine, database, table, part)
-            yield Damaged(shown, part, rows, _why(row["message"]), detached=False)
+            yield Damaged(table_name, part, rows, _why(row["message"]), detached=False)
 
 
-def _shown(database: str, table: str) -> str:
+def _table_name(database: str, table: str) -> str:
     return f"{database}.{table}".removeprefix("default.")
 
 

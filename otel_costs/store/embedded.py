@@ -142,8 +142,8 @@ class Engine:
     """The engine over `path`, which is made (for this user alone) when it is not there. Closing it twice is fine.
 
     `memory_bytes` is all the memory that it takes; by default nine tenths of the machine's. Raises FolderInUseError
-    when somebody else has the folder, EngineError when it cannot be opened. A table that the engine cannot load is set
-    aside, and stands in `set_aside`.
+    when another process has the folder, EngineError when it cannot be opened. A table that the engine cannot load is
+    set aside, and stands in `set_aside`.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, memory_bytes: int | None = None) -> None:
@@ -207,14 +207,14 @@ class Engine:
     def shut_files_out(self) -> None:
         """Leave the default database its tables alone: chDB lays it over the file system, so that any file is a table.
 
-        Lasts until the engine closes. Call it before there is anybody else on the engine.
+        Lasts until the engine closes. Call it before anything else uses the engine.
         """
         kept = (self.path / "metadata" / "default.sql").exists()
         with self.connect() as connection:
             connection.execute("DETACH DATABASE default")
             connection.execute("ATTACH DATABASE default" if kept else "CREATE DATABASE default ENGINE = Atomic")
 
-    def inserts_held(self, timeout_s: float) -> AbstractContextManager[None]:
+    def pause_inserts(self, timeout_s: float) -> AbstractContextManager[None]:
         """Let inserts that run come to their end, and others wait; statements that are run meanwhile do not.
 
         Raises TimeoutError on entering, when one that runs has not ended after `timeout_s` seconds.
@@ -237,16 +237,16 @@ class Engine:
                 except EngineError as error:
                     failed = error
                 kept.seek(0)
-                said = kept.read()
-            moved = set_aside.move(self.path, said)
-            if moved is None and (isinstance(failed, FolderInUseError) or not said.strip()):
+                output = kept.read()
+            moved = set_aside.move(self.path, output)
+            if moved is None and (isinstance(failed, FolderInUseError) or not output.strip()):
                 raise failed
             if moved is None:
-                raise EngineError(failed.code, f"{failed.message} {said.strip()}")
+                raise EngineError(failed.code, f"{failed.message} {output.strip()}")
             self.set_aside.append(moved)
 
     def _open(self) -> Connection:
-        # Imported here: it takes 0.5 s, and only who opens an engine needs it.
+        # Imported here: it takes 0.5 s, and only needed to open an engine.
         from chdb.state.sqlitelike import Connection as ChdbConnection  # noqa: PLC0415
 
         try:

@@ -1,9 +1,9 @@
 """Erasing a user or a session from every table, raw and derived, and counting what is left of them.
 
 A user's own sessions go whole, with what was recorded in them before the user was known. Of a session of several users
-this user's rows go, with those that name nobody if the user is the first there, and the rest is counted again. Kept are
-the numbers of calls per process (`call_sequences`): they name nobody, and without them every erased call would be taken
-for one that was lost.
+this user's rows go, with those that name no user if the user is the first there, and the rest is counted again. Kept
+are the numbers of calls per process (`call_sequences`): they name no user, and without them every erased call would be
+taken for one that was lost.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from otel_costs.store import refreshes
 from otel_costs.store.cluster import TableLocation, table_locations
 from otel_costs.store.kept_columns import kept_columns
-from otel_costs.store.rows import rows, telling
+from otel_costs.store.rows import rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -46,14 +46,14 @@ ERASED: Final = {
     "alerts": _OWN,
     "budgets": "(scope = 'user' and name = {user:String} and {user:String} != '')",
 }
-"""Every table that may name somebody, and what of it does."""
+"""Every table that may name a user or a session, and the condition of its rows that do."""
 
 _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "otel_logs": _LOG_COLUMNS,
     "otel_traces": _SPAN_COLUMNS,
     "cost_days": {kind: f"arrayJoin({column})" for kind, column in _COLUMNS_OF.items()},
     "budgets": {"user": "if(scope = 'user', name, '')"},
-    "otel_traces_trace_id_ts": {},  # nobody but by otel_traces
+    "otel_traces_trace_id_ts": {},  # none but by otel_traces
 }
 """The users and sessions that a table of `ERASED` names, where they are not in its columns."""
 
@@ -61,7 +61,7 @@ KEPT: Final = (
     "bill_differences", "call_arrivals", "call_records", "call_sequences", "contract_charges", "cost_half_hours",
     "not_priced_half_hours", "schema_versions",
 )  # fmt: skip
-"""Tables that name nobody: one keeps nothing, others have sums, numbers of calls, bills, and who made the tables."""
+"""Tables that name no user and no session: one keeps nothing, others have sums, numbers of calls, bills, and versions."""
 
 _HALF_HOURS: Final = (
     f"select distinct toInt32(floor(toUnixTimestamp64Milli(end_time) / 1800000)) as half_hour from calls where {_OWN}"  # noqa: S608
@@ -90,7 +90,7 @@ _BATCH: Final = 1000  # sessions in a statement: their names must fit into it
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Rows of a table that named them, and how many do now."""
+    """How many rows of a table named the subject, and how many do now."""
 
     table: str
     before: int
@@ -98,10 +98,10 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
-class Whom:
+class DataSubject:
     """A user, or one session; `sessions` go whole, `shared` are those that other users are in too.
 
-    `led` are those of the shared ones whose first user this is: what names nobody there goes too.
+    `led` are those of the shared ones whose first user this is: what names no user there goes too.
     """
 
     user: str = ""
@@ -110,55 +110,55 @@ class Whom:
     led: tuple[str, ...] = ()
 
 
-def of_user(client: "Client", user: str) -> Whom:
-    """Return a user and the sessions that are the user's. Raises ValueError for no user, StoreError."""
+def of_user(client: "Client", user: str) -> DataSubject:
+    """Return a user as the subject, with the user's sessions. Raises ValueError for no user, StoreError."""
     if not user:
         raise ValueError("no user is given: calls without one belong to nobody")
     found = rows(client, _SESSIONS, {"user": user})
     own, shared = ([row["session_id"] for row in found if row["shared"] == of] for of in (0, 1))
     led = tuple(row["session_id"] for row in found if row["shared"] and row["led"])
-    return Whom(user, tuple(own), tuple(shared), led)
+    return DataSubject(user, tuple(own), tuple(shared), led)
 
 
-def of_session(session_id: str) -> Whom:
-    """Return a session, whoever is in it. Raises ValueError for none."""
+def of_session(session_id: str) -> DataSubject:
+    """Return a session as the subject, with all of its users. Raises ValueError for none."""
     if not session_id:
         raise ValueError("no session is given")
-    return Whom(sessions=(session_id,))
+    return DataSubject(sessions=(session_id,))
 
 
 def names(kind: str) -> str:
-    """Return the query of every user (or session: `kind`) whom a table of `ERASED` names, as `name`."""
+    """Return the query of every user (or session: `kind`) that a table of `ERASED` names, as `name`."""
     found = {table: _NAMES.get(table, _COLUMNS_OF).get(kind) for table in ERASED}
     return " union all ".join(f"select {name} as name from {table}" for table, name in found.items() if name)  # noqa: S608
 
 
-def count(client: "Client", whom: Whom) -> dict[str, int]:
-    """Return how many rows of each table name them."""
+def count(client: "Client", subject: DataSubject) -> dict[str, int]:
+    """Return how many rows of each table name the subject."""
     where = table_locations(client)
-    return {table: _count(client, where, table, whom) for table in ERASED if table in where}
+    return {table: _count(client, where, table, subject) for table in ERASED if table in where}
 
 
-def erase(client: "Client", whom: Whom) -> list[Erased]:
-    """Erase them from every table, wait until it is done on every server, and return what was there and what is left.
+def erase(client: "Client", subject: DataSubject) -> list[Erased]:
+    """Erase the subject from every table, on every server, and return what was there and what is left.
 
     Parts are written anew without their rows: seconds to minutes for a large store. Records that are still on their way
     come in afterwards; then it takes a second time. Raises StoreError.
     """
     where = table_locations(client)
-    before = count(client, whom)
-    half_hours = _half_hours(client, whom)
+    before = count(client, subject)
+    half_hours = _half_hours(client, subject)
     for table in before:
-        _delete(client, where, table, whom)
+        _delete(client, where, table, subject)
     _forget_sums(client, where, half_hours)
-    _count_again(client, whom.shared)
+    _count_again(client, subject.shared)
     # What the store counts anew from time to time may have read them before, and writes them back when it is done.
     refreshes.wait(client, next((place.cluster for place in where.values() if place.cluster), None))
     _forget_sums(client, where, half_hours)
-    after = count(client, whom)
+    after = count(client, subject)
     for table in (table for table, left in after.items() if left):
-        _delete(client, where, table, whom)
-        after[table] = _count(client, where, table, whom)
+        _delete(client, where, table, subject)
+        after[table] = _count(client, where, table, subject)
     return [Erased(table, rows_, after[table]) for table, rows_ in before.items()]
 
 
@@ -175,26 +175,26 @@ def _condition(table: str, where: Mapping[str, TableLocation], *, local: bool) -
     return condition
 
 
-def _statements(whom: Whom) -> Iterator[dict[str, object]]:
-    """Yield parameters that together mean them, and no row twice: sessions in batches, the user with the first."""
-    whole, names = not whom.user, (*whom.sessions, *whom.led)
+def _statements(subject: DataSubject) -> Iterator[dict[str, object]]:
+    """Yield parameters that together select the subject, no row twice: sessions in batches, the user with the first."""
+    whole, names = not subject.user, (*subject.sessions, *subject.led)
     for start in range(0, len(names) or 1, _BATCH):
         batch = list(names[start : start + _BATCH])
-        yield {"user": "" if start else whom.user, "sessions": batch or [""], "whole": whole}
+        yield {"user": "" if start else subject.user, "sessions": batch or [""], "whole": whole}
 
 
-def _count(client: "Client", where: Mapping[str, TableLocation], table: str, whom: Whom) -> int:
+def _count(client: "Client", where: Mapping[str, TableLocation], table: str, subject: DataSubject) -> int:
     sql = (
         f"select count() as n from {table} where {_condition(table, where, local=False)}"  # noqa: S608
         " settings distributed_product_mode = 'global'"
     )
-    return sum(rows(client, sql, parameters)[0]["n"] for parameters in _statements(whom))
+    return sum(rows(client, sql, parameters)[0]["n"] for parameters in _statements(subject))
 
 
-def _delete(client: "Client", where: Mapping[str, TableLocation], table: str, whom: Whom) -> None:
+def _delete(client: "Client", where: Mapping[str, TableLocation], table: str, subject: DataSubject) -> None:
     statement = deletion(table, where)
-    for parameters in _statements(whom):
-        with telling(f"cannot erase from {table}"):
+    for parameters in _statements(subject):
+        with store_errors(f"cannot erase from {table}"):
             client.command(
                 statement,
                 parameters=parameters,
@@ -202,9 +202,9 @@ def _delete(client: "Client", where: Mapping[str, TableLocation], table: str, wh
             )
 
 
-def _half_hours(client: "Client", whom: Whom) -> list[int]:
-    """Return the half hours since 1970 in which their calls ended."""
-    found = (row["half_hour"] for parameters in _statements(whom) for row in rows(client, _HALF_HOURS, parameters))
+def _half_hours(client: "Client", subject: DataSubject) -> list[int]:
+    """Return the half hours since 1970 in which calls of the subject ended."""
+    found = (row["half_hour"] for parameters in _statements(subject) for row in rows(client, _HALF_HOURS, parameters))
     return sorted(set(found))
 
 
@@ -214,7 +214,7 @@ def _forget_sums(client: "Client", where: Mapping[str, TableLocation], half_hour
         batch = list(half_hours[start : start + _BATCH])
         for table, condition in _COUNTS.items():
             place = where[table]
-            with telling(f"cannot forget the sums of {table}"):
+            with store_errors(f"cannot forget the sums of {table}"):
                 client.command(
                     f"alter table {place.table} {place.on_cluster} delete where {condition}",
                     parameters={"half_hours": batch},
@@ -228,7 +228,7 @@ def _count_again(client: "Client", shared: Sequence[str]) -> None:
         for table in ("calls", "messages"):
             listed = ", ".join(kept_columns(client, table))
             only = " and not superseded" if table == "calls" else ""
-            with telling("cannot count the sessions of several users again"):
+            with store_errors("cannot count the sessions of several users again"):
                 client.command(
                     f"insert into {table} ({listed}) select {listed} from {table} final"  # noqa: S608
                     f" where session_id in {{sessions:Array(String)}}{only}",

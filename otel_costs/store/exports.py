@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from otel_costs.store import opened_content, opened_export
-from otel_costs.store.rows import Row, between, rows, telling
+from otel_costs.store.rows import Row, between, rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -41,7 +41,7 @@ def export(
 
     Raises KeyError when `what` is none of EXPORTS, StoreError when the store fails.
     """
-    with telling():
+    with store_errors():
         stream = client.query_rows_stream(
             _query(what), parameters={"user": user, **between(since, until)}, tz_mode="aware"
         )
@@ -73,7 +73,7 @@ def export_file(
         yield from opened_export.written(opened_content.opened_messages(found), file_format)
         return
     columns, header = _columns(client, what, parameters) if file_format == "csv" else ("*", b"")
-    with telling():
+    with store_errors():
         stream = client.raw_stream(_query(what, columns), parameters=parameters, fmt=_FORMATS[file_format])
         with stream:
             if header:

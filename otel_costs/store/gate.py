@@ -1,4 +1,4 @@
-"""A gate: many pass at the same time, and it is closed while nobody is within."""
+"""A gate: many pass at the same time, and it is closed while none is within."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Gate:
-    """Open at first. Not for one who is within: that would wait for itself."""
+    """Open at first. A thread that is within must not close it: it would wait for itself."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -28,7 +28,7 @@ class Gate:
 
     @contextmanager
     def closed(self, timeout_s: float) -> Iterator[None]:
-        """Close it, once nobody else has, and wait until all who are within have gone.
+        """Close it, once no other thread has, and wait until all threads that are within have gone.
 
         Raises TimeoutError, and opens it again, when that takes longer than `timeout_s` seconds each.
         """

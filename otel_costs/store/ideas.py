@@ -86,7 +86,7 @@ def _smaller(row: Row) -> Iterator[Otherwise]:
 
 
 def _batched(row: Row) -> Iterator[Otherwise]:
-    """A call whose answer nobody read as it came is made in a batch."""
+    """A call whose answer was not read as it came is made in a batch."""
     waits = row["time_to_first_chunk_s"] is None and not row["price_processing"]
     if waits and row["operation"] in ("chat", "text_completion", "generate_content", "embeddings"):
         yield Otherwise("batch", Alternative(processing="batch"))

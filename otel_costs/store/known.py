@@ -16,14 +16,14 @@ _OF_USER: Final = (
 
 
 def is_known(client: "Client", selection: Selection) -> bool:
-    """Say whether there is a call of a selection, or a session of its user. Raises StoreError."""
+    """Return whether there is a call of a selection, or a session of its user. Raises StoreError."""
     if selection.user is not None:
         return bool(rows(client, f"select 1 from ({_OF_USER}) limit 1", {"user": selection.user}))  # noqa: S608
     return bool(costs.total(client, selection)["call_count"])
 
 
 def is_session_known(client: "Client", session_id: str) -> bool:
-    """Say whether there is a session, also one that was begun and has no call yet. Raises StoreError."""
+    """Return whether there is a session, also one that was begun and has no call yet. Raises StoreError."""
     session_id = recorded_id.of_session(client, session_id)
     found = rows(client, "select 1 from sessions where session_id = {id:String} limit 1", {"id": session_id})
     return bool(found or session_starts.find(client, [session_id]))

@@ -94,7 +94,7 @@ class LineSums:
 def as_recorded(row: Mapping[str, Any]) -> tuple[RecordedLine, ...]:
     """Return the lines of a call as it was recorded; they add up to its cost.
 
-    A cost without lines of its own, as who reported it told it, is one line without a unit. No cost has none.
+    A cost without lines of its own, as its provider reported it, is one line without a unit. No cost has none.
     """
     if row["cost_usd"] is None:
         return ()

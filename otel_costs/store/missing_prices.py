@@ -46,10 +46,10 @@ def missing_prices(client: "Client", selection: Selection, now: datetime | None 
     condition = of_calls(selection)
     sql = _MISSING.replace("{condition}", condition.sql)
     found = rows(client, sql, {**condition.parameters, "reasons": [str(reason) for reason in _REASONS], "most": MOST})
-    return [_told(row, now or datetime.now(UTC)) for row in found]
+    return [_missing_price(row, now or datetime.now(UTC)) for row in found]
 
 
-def _told(row: Row, now: datetime) -> Row:
+def _missing_price(row: Row, now: datetime) -> Row:
     # One call that used the most of each unit: every part is within its whole, as in each of them.
     facts = row["facts"]
     together = {

@@ -1,4 +1,4 @@
-"""Sealed content, opened for who has its key; for others it is told as sealed, and never as words."""
+"""Sealed content, opened where its key is in the environment; elsewhere it is reported as sealed."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -30,19 +30,19 @@ def opened_session(session: Row) -> Row:
 
 
 def has_keys() -> bool:
-    """Say whether the environment has keys that may open something."""
+    """Return whether the environment has keys that may open something."""
     return bool(keys.given())
 
 
 def opened_messages(messages: Iterable[Row]) -> Iterable[Row]:
-    """Yield rows of session_messages with what the keys of the environment open of them. Raises StoreError."""
+    """Yield rows of session_messages, opened as far as the environment has their keys. Raises StoreError."""
     sealer = _sealer()
     for row in messages:
         if row["content_state"] != SEALED:
             yield row
             continue
-        said, state = _opened(sealer, row["session_id"], row["message_id"], row)
-        yield {**row, **said, "content_state": state or "recorded"}
+        opened, state = _opened(sealer, row["session_id"], row["message_id"], row)
+        yield {**row, **opened, "content_state": state or "recorded"}
 
 
 def _sealer() -> Sealer | None:
@@ -57,11 +57,11 @@ def _message(sealer: Sealer | None, session_id: str, message: Row) -> Row:
     if metadata.get("content_state") != SEALED:
         return message
     written = {CONTENT: message["content"], ARGUMENTS: metadata.get(ARGUMENTS, "")}
-    said, state = _opened(sealer, session_id, metadata.pop("message_id", ""), written)
+    opened, state = _opened(sealer, session_id, metadata.pop("message_id", ""), written)
     del metadata["content_state"]
-    found = {ARGUMENTS: said[ARGUMENTS], "content_state": state}
+    found = {ARGUMENTS: opened[ARGUMENTS], "content_state": state}
     metadata = {**{name: value for name, value in metadata.items() if name != ARGUMENTS}, **_known(found)}
-    return {**message, "content": said[CONTENT], "metadata": metadata}
+    return {**message, "content": opened[CONTENT], "metadata": metadata}
 
 
 def _opened(sealer: Sealer | None, session_id: str, message_id: str, written: Row) -> tuple[dict[str, str], str]:

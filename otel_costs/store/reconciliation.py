@@ -20,7 +20,7 @@ UNITS: Final = (
 _JOBS: Final = "('batch', 'evaluation', 'invoke_agent')"
 # What providers list under its own price and not among the usage of models.
 _ELSEWHERE: Final = "('moderation', 'video_generation', 'fine_tuning', 'create_container')"
-# A call that failed and did not say what it used was not served, as far as anybody knows.
+# A call that failed and did not say what it used was not served, as far as is known.
 _FAILED: Final = (
     "c.error_type != '' and hasAny(splitByChar(',', c.cost_reason), ['request_refused', 'usage_unknown', 'no_usage'])"
 )

@@ -144,7 +144,7 @@ def session(client: "Client", session_id: str) -> Row | None:
 
 
 def session_frame(client: "Client", session_id: str) -> Row | None:
-    """Return the same without what was said, for who may not read it: the store does not give it away."""
+    """Return the same without content, for users that may not read it: the store does not return it."""
     sql = "select * from session_frame(session_id = {session_id:String})"
     found = rows(client, sql, _of_session(client, session_id))
     return found[0] if found else None
@@ -319,7 +319,7 @@ def has_sealed(
     since: date | None = None,
     until: date | None = None,
 ) -> bool:
-    """Say whether there are messages that `search` cannot see, since their content is sealed."""
+    """Return whether there are messages that `search` cannot see, since their content is sealed."""
     narrowed = _narrowed(user, session, role, scenario)
     found = rows(client, _SEALED, {**narrowed, **exactly_between(since, until)})
     return bool(found)

@@ -17,7 +17,7 @@ from otel_costs.store.connection import StoreError
 from otel_costs.store.contract_charges import write_charges
 from otel_costs.store.kept_columns import ARRIVAL, OF_PRICE, kept_columns
 from otel_costs.store.periods import UTC_ZONE, month_of
-from otel_costs.store.rows import Row, between, rows, telling
+from otel_costs.store.rows import Row, between, rows, store_errors
 from otel_costs.store.settling import Settling, is_settled
 from otel_costs.values import sanitize
 
@@ -127,7 +127,7 @@ def settle(client: "Client", month: datetime, *, dry_run: bool = False, now: dat
     """Price the calls again that ended in a month, which begins at `month` (UTC), and settle what only it can tell.
 
     Calls under a discount by volume get their part of the month's discount, those under a reservation their share of
-    the hour; what nobody used is written to contract_charges. Of a month or an hour that is not over it is as much as
+    the hour; what was not used is written to contract_charges. Of a month or an hour that is not over it is as much as
     can be told `now`, and stays an estimate. Raises StoreError; once more sets right what was not done.
     """
     found = Result()
@@ -211,7 +211,7 @@ def _calls(client: "Client", columns: Sequence[str], chosen: Chosen, day: date) 
         f"select {', '.join(columns)} from calls final{arrived}{_WHERE} and toDate(end_time) = {{day:Date}}"  # noqa: S608
         " order by end_time, call_id, user_id, session_id"
     )
-    with telling():
+    with store_errors():
         stream = client.query_rows_stream(sql, parameters={**chosen.parameters(), "day": day}, tz_mode="aware")
         with stream:
             for row in stream:
@@ -219,5 +219,5 @@ def _calls(client: "Client", columns: Sequence[str], chosen: Chosen, day: date) 
 
 
 def _write(client: "Client", columns: Sequence[str], changed: Sequence[Row]) -> None:
-    with telling("cannot store the new prices"):
+    with store_errors("cannot store the new prices"):
         client.insert("call_records", [[row[name] for name in columns] for row in changed], column_names=columns)

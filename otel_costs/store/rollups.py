@@ -180,13 +180,13 @@ def _half_hours(
 
 @cache
 def has_half_hours(tz: ZoneInfo) -> bool:
-    """Tell whether the days of a zone begin on a half hour of UTC's."""
+    """Return whether the days of a zone begin on a half hour of UTC's."""
     return all(not offset % _HALF_HOUR for offset in _offsets(tz))
 
 
 @cache
 def has_days_of_utc(tz: ZoneInfo) -> bool:
-    """Tell whether the days of a zone are those of UTC."""
+    """Return whether the days of a zone are those of UTC."""
     return not any(_offsets(tz))
 
 

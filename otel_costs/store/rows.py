@@ -1,4 +1,4 @@
-"""Rows of a query: plain dictionaries, parameters bound, the driver's errors told as ours."""
+"""Rows of a query: plain dictionaries, parameters bound, the driver's errors raised as ours."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ _OTHER_TABLE: Final = (10, 16, 47, 456)  # no such column, unknown name, a view'
 
 def rows(client: "Client", sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
     """Run `sql` with `parameters` bound to its `{name:Type}`. Raises StoreError."""
-    with telling():
+    with store_errors():
         found = client.query(sql, parameters=dict(parameters or {}), tz_mode="aware")
     return list(found.named_results())
 
@@ -44,24 +44,24 @@ def exactly_between(since: date | None, until: date | None) -> dict[str, datetim
 
 
 @contextmanager
-def telling(what: str = "") -> Iterator[None]:
-    """Raise what the driver raises as StoreError: that `what` went wrong, or what to do about a failed report."""
+def store_errors(what: str = "") -> Iterator[None]:
+    """Raise errors of the driver in a `with` block as StoreError: that `what` failed, or what to do about a report."""
     from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415  # an extra of ours
     from urllib3.exceptions import HTTPError  # noqa: PLC0415  # the driver's
 
     try:
         yield
     except Error as error:
-        said, code = first_line(error), getattr(error, "code", None)
+        reply, code = first_line(error), getattr(error, "code", None)
         if not what and code in _NO_TABLE:
-            raise StoreError(f"the store has no tables of otel-costs: run `otel-costs schema` ({said})") from error
+            raise StoreError(f"the store has no tables of otel-costs: run `otel-costs schema` ({reply})") from error
         if not what and code in _OTHER_TABLE:
-            raise StoreError(f"the store's tables are of another version: run `otel-costs schema` ({said})") from error
+            raise StoreError(f"the store's tables are of another version: run `otel-costs schema` ({reply})") from error
         if code is None:
             raise StoreError(
                 f"{what or 'the store'}: it does not answer any more; see that it runs, and try again"
             ) from error
-        raise StoreError(f"{what or 'the store answered'}: {said}") from error
+        raise StoreError(f"{what or 'the store answered'}: {reply}") from error
     except UnicodeEncodeError as error:
         raise StoreError("what is asked for has characters that are none: give it in UTF-8") from error
     except HTTPError as error:

@@ -13,7 +13,7 @@ from otel_costs.store import refreshes
 from otel_costs.store.cluster import LOCAL, ClusterSchema
 from otel_costs.store.connection import StoreError
 from otel_costs.store.files import Statement, statements
-from otel_costs.store.rows import telling
+from otel_costs.store.rows import store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -100,7 +100,7 @@ def apply(
     Tables are created and extended by new columns, never emptied; views and handlers are replaced. Needs the right to
     create. Raises StoreError when a statement fails; what was done until then stays, and is not done again.
     """
-    with telling("cannot prepare the schema"):
+    with store_errors("cannot prepare the schema"):
         client.command((layout or ONE_SERVER).complete([_VERSIONS])[0].sql)
         applied, present = _applied(client), _present(client)
         layout = layout or ClusterSchema(applied.get(_CLUSTER) or None)
@@ -117,7 +117,7 @@ def apply(
     try:
         for statement in wanted:
             key = (statement.kind, statement.name)
-            with telling(f"cannot make {statement.kind} {statement.name}"):
+            with store_errors(f"cannot make {statement.kind} {statement.name}"):
                 if key in present and applied.get(key) == checksums[key] and _is_in_force(client, statement):
                     continue
                 changes.extend(_apply_one(client, statement, layout.on_cluster, exists=key in present))
@@ -145,7 +145,7 @@ def outdated(client: "Client") -> list[str]:
 
     Changes nothing. Raises StoreError.
     """
-    with telling("cannot read the schema"):
+    with store_errors("cannot read the schema"):
         present = _present(client)
         applied = _applied(client) if ("table", TABLE) in present else {}
         layout = ClusterSchema(applied.get(_CLUSTER) or None)
@@ -186,7 +186,7 @@ def retention_of(client: "Client") -> Retention:
 
 
 def _retention(applied: Mapping[tuple[str, str], str]) -> Retention:
-    """Return the retention that was asked for the last time, or what holds if nobody ever did."""
+    """Return the retention that was set last, or the default if none was."""
     return Retention(**{name: int(days) for (kind, name), days in applied.items() if kind == "retention"})
 
 
@@ -278,7 +278,7 @@ def _columns(client: "Client", table: str) -> dict[str, str]:
 
 
 def _is_in_force(client: "Client", statement: Statement) -> bool:
-    """Tell whether what was made is still what it says: another table or another database may have changed it.
+    """Return whether what was made is still as it was noted: another table or another database may have changed it.
 
     A table that is made `as` another has its columns, also those that this one got since. Handlers are the server's.
     """
@@ -318,7 +318,7 @@ def _record(client: "Client", done: Mapping[tuple[str, str], str]) -> None:
         rows = [
             {"kind": kind, "name": name, "checksum": checksum, "version": by} for (kind, name), checksum in done.items()
         ]
-        with telling("cannot remember what was made"):
+        with store_errors("cannot remember what was made"):
             client.raw_insert(TABLE, insert_block="\n".join(map(json.dumps, rows)), fmt="JSONEachRow")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import recorded_id, stored_call
-from otel_costs.store.rows import Row, rows, telling
+from otel_costs.store.rows import Row, rows, store_errors
 from otel_costs.store.selection import Condition, Selection, of_calls
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def selected_calls(
     condition = _condition(client, selection, session)
     names = ", ".join(f"c.{name} as {name}" for name in COLUMNS)
     sql = f"select {names}{more} from owned_calls as c where {condition.sql}{where}"  # noqa: S608
-    with telling():
+    with store_errors():
         stream = client.query_rows_stream(sql, parameters={**condition.parameters, **(bound or {})}, tz_mode="aware")
         with stream:
             columns = stream.source.column_names  # type: ignore[union-attr]  # a query's result, behind a base class

@@ -134,7 +134,7 @@ def of_calls(selection: Selection) -> Condition:
             "c.session_id global in (select session_id from sessions where cost_usd >= {min_cost:Decimal(38, 12)})"
         )
     if selection.q is not None:
-        parts.append(f"c.session_id global in ({_said(selection.q, bound)})")
+        parts.append(f"c.session_id global in ({_sessions_with_words(selection.q, bound)})")
     return Condition(" and ".join(parts), bound)
 
 
@@ -158,7 +158,7 @@ def of_sessions(selection: Selection) -> Condition:
         bound["min_cost"] = selection.min_cost
         parts.append("s.cost_usd >= {min_cost:Decimal(38, 12)}")
     if selection.q is not None:
-        parts.append(f"s.session_id global in ({_said(selection.q, bound)})")
+        parts.append(f"s.session_id global in ({_sessions_with_words(selection.q, bound)})")
     rest = {name: column for name, column in CALL_COLUMNS.items() if name not in _OF_SESSIONS}
     if (counted := _of_counted(selection, bound, rest)) is not None:
         return Condition(" and ".join([*parts, *counted]), bound)
@@ -217,7 +217,7 @@ def _tags(selection: Selection) -> tuple[list[tuple[str, str]], list[tuple[str, 
 
 
 def is_assigned(selection: Selection, tag: str) -> bool:
-    """Say whether rules give calls a value of a tag."""
+    """Return whether rules give calls a value of a tag."""
     found = selection.allocation and selection.allocation.tags.get(tag)
     return bool(found and found.rules)
 
@@ -231,7 +231,7 @@ def _assigned(selection: Selection, tags: Sequence[tuple[str, str]], bound: dict
     return parts
 
 
-def _said(words: str, bound: dict[str, Any]) -> str:
+def _sessions_with_words(words: str, bound: dict[str, Any]) -> str:
     bound["q"], bound["found"] = words, _FOUND
     return "select session_id from search_messages(words = {q:String}, up_to = {found:UInt64})"
 

@@ -1,4 +1,4 @@
-"""Sessions that a program has begun by telling us of them: what their calls have that do not say it themselves."""
+"""Sessions whose start a program has reported: the dimensions of their calls that name none themselves."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SessionStart:
-    """A session as it was told last; empty is what it has none of."""
+    """The start of a session as it was last reported; what was not given is empty."""
 
     session_id: str
     user: str = ""
@@ -24,7 +24,7 @@ class SessionStart:
 
 
 def find(client: "Client", session_ids: Iterable[str]) -> dict[str, SessionStart]:
-    """Return what was told of sessions, by their ids; those that nobody told of are not in it. Raises StoreError."""
+    """Return the reported starts of sessions, by their ids; sessions without one are absent. Raises StoreError."""
     wanted = sorted(set(session_ids) - {""})
     if not wanted:
         return {}

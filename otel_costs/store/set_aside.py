@@ -49,16 +49,16 @@ def standard_error() -> Iterator[IO[str]]:
             os.close(own)
 
 
-def move(folder: Path, said: str) -> SetAside | None:
-    """Move the table that the engine named in what it `said` about the data `folder`; None when it named none."""
-    for named in _NAMED.findall(said):
+def move(folder: Path, output: str) -> SetAside | None:
+    """Move the table that the engine's `output` about a data folder names, and return it; None when it names none."""
+    for named in _NAMED.findall(output):
         definition = Path(named)
         if definition.is_file() and definition.is_relative_to(folder):
-            return _move(folder, definition, said)
+            return _move(folder, definition, output)
     return None
 
 
-def _move(folder: Path, definition: Path, said: str) -> SetAside:
+def _move(folder: Path, definition: Path, output: str) -> SetAside:
     name = f"{_database(folder, definition.parent)}.{unquote(definition.stem)}"
     text = definition.read_text(errors="replace")
     target = _unused(folder / FOLDER / name.replace("/", "_"))
@@ -68,7 +68,7 @@ def _move(folder: Path, definition: Path, said: str) -> SetAside:
         if data.is_dir():
             data.rename(target / "data")
     definition.rename(target / "definition.sql")
-    why = _WHY.findall(said)
+    why = _WHY.findall(output)
     return SetAside(name, " ".join(why[-1].split())[:200] if why else "", target)
 
 

@@ -22,8 +22,8 @@ def was_settled(row: Mapping[str, Any]) -> bool:
     contract = cost.contract if cost else None
     if contract is None or contract.reason not in UNSETTLED or row["cost_usd"] is None:
         return False
-    told = (row["contract_id"], row["reservation_id"], row["list_usd"])
-    return not waits(row) and told == (contract.id, contract.reservation, contract.list_usd)
+    recorded = (row["contract_id"], row["reservation_id"], row["list_usd"])
+    return not waits(row) and recorded == (contract.id, contract.reservation, contract.list_usd)
 
 
 def as_settled(row: Mapping[str, Any], cost: Cost | None) -> Cost | None:

@@ -44,11 +44,11 @@ Key = tuple[int, datetime]
 
 @dataclass(slots=True)
 class _Group:
-    """Calls that share a month's discount, or an hour. `seen` counts those that have got their share."""
+    """Calls that share a month's discount, or an hour. `settled` counts those that have got their share."""
 
     terms: CallTerms
     calls: int = 0
-    seen: int = 0
+    settled: int = 0
     weight: Decimal = Decimal(0)
     volume: Decimal = Decimal(0)
     hour: Hour | None = None
@@ -61,7 +61,7 @@ class _Group:
         self.volume = EXACT.add(self.volume, volume)
 
     def shared_by(self, weight: Decimal) -> Decimal:
-        """Return by what a call has its share: all the same, where nobody used anything."""
+        """Return by what a call has its share: all the same, where nothing was used."""
         return weight if self.weight else _ONE
 
     def over(self, amount: Decimal) -> Spread:
@@ -110,7 +110,7 @@ class Settling:
         part = self._part(row)
         if part is None or (group := self._groups.get(part.key)) is None:
             return priced
-        group.seen += 1
+        group.settled += 1
         weight = group.shared_by(part.weight)
         if group.dollars is None:
             # No rate of exchange is known: the share is one in the contract's currency alone.
@@ -120,11 +120,11 @@ class Settling:
             found = _reserved(part, share, group.amounts.share(weight))
         else:
             found = _discounted(part, share)
-        return {**priced, **found, **self._said(priced, part)}
+        return {**priced, **found, **self._status_and_reason(priced, part)}
 
     def is_whole(self) -> bool:
         """Whether every call of the groups has got its share, and no other one."""
-        return all(group.seen == group.calls for group in self._groups.values())
+        return all(group.settled == group.calls for group in self._groups.values())
 
     def hours(self) -> Iterator[Row]:
         """Yield the hours of reservations that are over, as rows of contract_charges."""
@@ -168,7 +168,7 @@ class Settling:
             return _of_reservation(row, terms, terms.reservation, bill.usage, ended)
         return _of_volume(row, terms, bill.usage, self.since)
 
-    def _said(self, priced: Row, part: _Part) -> Row:
+    def _status_and_reason(self, priced: Row, part: _Part) -> Row:
         """Return status and reason: what is settled is priced, as far as nothing else is in doubt."""
         reservation = part.terms.reservation
         end = part.key[1] + HOUR if reservation else self.until

@@ -36,7 +36,7 @@ FACTS: Final = (
 COLUMNS: Final = (*FACTS, *UNITS, "other_usage")
 
 # What a price said, or the bill for want of one: a new price says it anew.
-_SAID_BY_PRICES: Final = frozenset(
+_REASONS_OF_PRICES: Final = frozenset(
     {
         CostReason.ANSWER_UNKNOWN,
         CostReason.DATED_NAME,
@@ -74,7 +74,7 @@ def usage(row: Mapping[str, Any]) -> Usage:
         found,
         invalid=tuple(row["invalid_usage"]),
         estimated=CostReason.USAGE_ESTIMATED in reasons,
-        # A unit that nobody knew may have a price now.
+        # A unit that was unknown may have a price now.
         unknown=tuple(key for key in row["cost_unknown"] if key not in found and CostReason.UNKNOWN_USAGE in reasons),
     )
     return replace(used, several=True) if row["operation"] in SUMS else used
@@ -92,9 +92,7 @@ def bill(row: Mapping[str, Any]) -> Bill:
         deployment=row["price_deployment"] or None,
         reported=row["cost_usd"] if row["cost_source"] == "provider" else None,
         reasons=[
-            reason
-            for reason in reasons
-            if reason and (not _is_said_by_prices(reason, row) or _is_of_call(reason, used))
+            reason for reason in reasons if reason and (not _comes_of_prices(reason, row) or _is_of_call(reason, used))
         ],
         refused=CostReason.REQUEST_REFUSED in reasons,
         # Keys and options stand in one list; where there are both, each of them is both.
@@ -102,11 +100,11 @@ def bill(row: Mapping[str, Any]) -> Bill:
     )
 
 
-def _is_said_by_prices(reason: str, row: Mapping[str, Any]) -> bool:
-    """Whether a new price says a reason anew; that of a region does where the host tells it."""
+def _comes_of_prices(reason: str, row: Mapping[str, Any]) -> bool:
+    """Whether a new price gives a reason anew; a region's does where the host names the region."""
     if reason == CostReason.REGION_NOT_PRICED:
         return region(host(row["server_address"])) is not None
-    return reason in _SAID_BY_PRICES
+    return reason in _REASONS_OF_PRICES
 
 
 def _is_of_call(reason: str, used: Usage) -> bool:

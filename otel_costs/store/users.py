@@ -1,4 +1,4 @@
-"""Who may do what in the store: a writer inserts, a reader sees what calls cost, an auditor reads words too."""
+"""The users of a store and their rights: a writer inserts, a reader sees costs, an auditor reads messages too."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.store.connection import StoreError
 from otel_costs.store.files import fill, folder, uncommented
-from otel_costs.store.rows import telling
+from otel_costs.store.rows import store_errors
 from otel_costs.store.schema import layout_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def apply(client: "Client", environment: Mapping[str, str] = os.environ) -> tupl
     credentials = _credentials(environment)
     database = f"`{client.command('select currentDatabase()')}`"
     for statement in statements(credentials, database, layout_of(client).on_cluster):
-        with telling(f"cannot {_summary(statement)}"):
+        with store_errors(f"cannot {_summary(statement)}"):
             client.command(statement)
     return tuple(credentials[user] for user in USERS)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import Request
 
 from otel_costs.store import connect
-from otel_costs.store.rows import telling
+from otel_costs.store.rows import store_errors
 from otel_costs.web.store import NoWriterError, Result
 
 if TYPE_CHECKING:
@@ -79,5 +79,5 @@ class _Clients:
 def _insert(client: "Client", lines: Sequence[bytes]) -> None:
     # On the disk before it is acknowledged, whatever the store is set to do.
     settings = {"async_insert": 0, "max_partitions_per_insert_block": 0}
-    with telling("cannot store the calls"):
+    with store_errors("cannot store the calls"):
         client.raw_insert("otel_logs", insert_block=b"\n".join(lines), fmt="JSONEachRow", settings=settings)

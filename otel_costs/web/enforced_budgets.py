@@ -56,7 +56,7 @@ class EnforcedBudgets:
 
         def look(client: "Client") -> tuple[Mapping[str, int], Sequence[Row]]:
             # The numbers first: what they say has come is in the sums, then.
-            return budgets.seen(client, asking), budgets.enforced(client, MOST)
+            return budgets.last_seqs(client, asking), budgets.enforced(client, MOST)
 
         self._seen, self._rows = await self._store.ask(None, look)
         ended = loop.time()

@@ -133,7 +133,7 @@ def _unfinished(client: "Client") -> Iterator[Finding]:
     for name in unfinished.staged(client):
         yield problem(
             _CHECK,
-            f"{_sentence(StoreError(unfinished.said(name)))}.",
+            f"{_sentence(StoreError(unfinished.explanation(name)))}.",
             "Until then some of what it brings may be in reports, and some not: see docs/backup.md.",
         )
 

@@ -1,4 +1,4 @@
-"""Whose a database beside a store is: of one run at a time, by its name, which ends with what only that run knows.
+"""The claim to a database beside a store: one run at a time, by its name, which ends with what only that run knows.
 
 A run that comes later cannot tell whether the one before was cut or still goes on. It takes the database over by giving
 it another name, which is done at once or not at all: no statement of the one before finds it after that.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_costs.store.backups import tables, unfinished
 from otel_costs.store.connection import StoreError
-from otel_costs.store.rows import rows, telling
+from otel_costs.store.rows import rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -35,7 +35,7 @@ def claimed(client: "Client", base: str) -> tuple[str, bool]:
     """
     name = f"{base}_{secrets.token_hex(4)}"
     before = named(client, base)
-    with telling("cannot make a database beside the store"):
+    with store_errors("cannot make a database beside the store"):
         if not before:
             client.command(f"create database {name}")
             if named(client, base) != [name]:
@@ -50,12 +50,12 @@ def claimed(client: "Client", base: str) -> tuple[str, bool]:
 
 
 def named(client: "Client", base: str) -> list[str]:
-    """Return the databases that are called `base`, whoever's they are."""
+    """Return the databases that are called `base`, of any run."""
     return [name for name in tables.databases(client, base) if name == base or name.startswith(f"{base}_")]
 
 
 def is_there(client: "Client", name: str) -> bool:
-    """Tell whether a database is still called so; a store that does not answer has not given it to another run."""
+    """Return whether a database is still called so; a store that does not answer has not given it to another run."""
     with suppress(StoreError):
         return name in tables.databases(client, name)
     return True
@@ -63,7 +63,7 @@ def is_there(client: "Client", name: str) -> bool:
 
 def drop(client: "Client", name: str) -> None:
     """Drop a database, of which no half is taken for a whole one when that is cut."""
-    with telling("cannot drop the database beside the store"):
+    with store_errors("cannot drop the database beside the store"):
         if name in tables.databases(client, name):
             client.command(f"rename database {name} to {unfinished.DROPPED}{secrets.token_hex(4)}")
         drop_left(client)

@@ -44,7 +44,7 @@ def check(name: str, definition: str) -> None:
 
 
 def _trouble(definition: str) -> str:
-    """Say what is wrong with what comes after `CREATE TABLE name`."""
+    """Return what is wrong with the part of a definition after `CREATE TABLE name`."""
     if not definition.startswith("(") or len(definition) > _MOST:
         return "no columns"
     tokens: list[str] = []

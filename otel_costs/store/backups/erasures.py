@@ -1,4 +1,4 @@
-"""Who was erased since a backup was made: a list in its folder, as hashes, by which a restore erases them again."""
+"""Users and sessions erased since a backup was made: hashes in its folder, by which a restore erases them again."""
 
 import json
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ class Erasure:
 def add(folder: Folder, kind: str, names: Sequence[str]) -> list[str]:
     """Note that they are erased, from now on, and return the backups from before, the oldest first. Raises StoreError.
 
-    For who has locked the folder, and holds it until they are erased from the store: so no backup and no restore comes
-    between the two.
+    For a caller that has locked the folder, and holds it until they are erased from the store: so no backup and no
+    restore comes between the two.
     """
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     with folder.locked():
@@ -43,7 +43,7 @@ def add(folder: Folder, kind: str, names: Sequence[str]) -> list[str]:
 
 
 def listed_in(folder: Folder) -> list[Erasure]:
-    """Return the list of a folder. Raises StoreError when it cannot be read: then nobody knows who is to be erased."""
+    """Return the list of a folder. Raises StoreError when it cannot be read: what is to be erased is not known then."""
     try:
         content = (folder.path / _FILE).read_text()
         return [Erasure(**json.loads(line)) for line in content.splitlines()]
@@ -54,7 +54,7 @@ def listed_in(folder: Folder) -> list[Erasure]:
 
 
 def repeat(client: "Client", listed: Sequence[Erasure], since: str) -> int:
-    """Erase who was erased after `since` from the current database; return how many of them were in it.
+    """Erase from the current database what was erased after `since`; return how many of its names were there.
 
     The database has all tables of this version.
     """

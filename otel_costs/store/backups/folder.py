@@ -63,7 +63,7 @@ class Folder:
     def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Keep others from writing here, or, `shared`, from taking away. Raises StoreError when another does that.
 
-        Who has kept all others out already goes on.
+        A caller that has kept all others out already goes on.
         """
         if self._is_ours:
             yield
@@ -165,7 +165,7 @@ class Folder:
         raise DamagedError(f"{self._file(part.file)} has a block that is none, or has more in it than one can have")
 
     def damage(self, part: StoredPart) -> str:
-        """Say what is wrong with the file of a part, or ""."""
+        """Return what is wrong with the file of a part, or ""."""
         checksum = sha256()
         try:
             with self._file(part.file).open("rb") as file:
@@ -178,13 +178,13 @@ class Folder:
         return "" if checksum.hexdigest() == part.file else "is damaged: its checksum is another one"
 
     def has(self, part: StoredPart) -> bool:
-        """Say whether the file of a part is there, and as long as it was."""
+        """Return whether the file of a part is there, and as long as it was."""
         with suppress(OSError):
             return self._file(part.file).stat().st_size == part.size
         return False
 
     def keep(self, number: int) -> list[str]:
-        """Take away all but the newest `number` backups, and the files that no other needs; return which went.
+        """Delete all but the newest `number` backups, and the files that no other needs; return the deleted ones.
 
         Raises StoreError while another writes here or reads what may go: its files are in no manifest yet.
         """

@@ -45,9 +45,9 @@ def move(source: "Client", target: "Client", take: "Callable[[Client], str]") ->
         if tables.unknown(target, found):
             raise StoreError("the store is of a newer version of otel-costs: install that, and move then")
         staging = _opened(target, identity)
-        with staging.held():
+        with staging.explaining_takeover():
             sent = sum(_send(source, database, table, staging) for table in found)
-    with staging.held():
+    with staging.explaining_takeover():
         staging.upgrade(schema.retention_of(target))
         names = {table.name for table in found if table.name != schema.TABLE}
         # Without what is over the days that the other store keeps it.
@@ -62,7 +62,7 @@ def _opened(target: "Client", identity: str) -> Staging:
     """Open the staging of a move from this store, or go on with it."""
     for name in claim.named(target, unfinished.MOVE):
         if noted(target, name, "began").get("source", identity) != identity:
-            raise StoreError(f"it is from another store: {unfinished.said(name)}")
+            raise StoreError(f"it is from another store: {unfinished.explanation(name)}")
     staging = Staging(target, unfinished.MOVE)
     if staging.done("stage"):  # what the store has now is left out when it is sent again
         staging.drop()

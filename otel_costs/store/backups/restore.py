@@ -51,12 +51,12 @@ def restore(client: "Client", folder: Folder, name: str | None, *, merge: bool =
         retention = schema.retention_of(client)
         check_known(client, manifest)
         staging = _opened(client, manifest, merge=merge)
-        with staging.held():
+        with staging.explaining_takeover():
             if "staged" not in staging.done("stage"):
                 _stage(staging, folder, manifest)
             # Each time: the store may have been asked for other days after a restore was cut.
             staging.upgrade(retention)
-            # And whoever was erased since is in what that has staged.
+            # And what was erased since may be in what that has staged.
             with staging.current() as beside:
                 if erased := erasures.repeat(beside, listed, manifest.created_at):
                     staging.note("erased", datetime.now(UTC).isoformat(), str(erased))

@@ -17,7 +17,7 @@ from otel_costs.store import local_http
 from otel_costs.store.address import Address
 from otel_costs.store.backups import tables
 from otel_costs.store.connection import StoreError
-from otel_costs.store.rows import rows, telling
+from otel_costs.store.rows import rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -48,7 +48,7 @@ def take(client: "Client", *, written_to: bool = True) -> str:
     names = tables.kept(client)
     name = f"{PREFIX}{datetime.now(UTC):{_STAMP}}_{secrets.token_hex(4)}"
     own = str(client.command("select currentDatabase()"))
-    with telling("cannot make a snapshot of the tables"):
+    with store_errors("cannot make a snapshot of the tables"):
         _drop_forgotten(client)
         client.command(f"create database {name}")
         try:
@@ -82,12 +82,12 @@ def drop(client: "Client", name: str) -> None:
     """Drop a snapshot; none is fine. Raises StoreError."""
     if not _is_snapshot(name):
         raise StoreError(f"{name!r} is no snapshot")
-    with telling("cannot drop the snapshot"):
+    with store_errors("cannot drop the snapshot"):
         client.command(f"drop database if exists {name} sync")
 
 
 def drop_all(client: "Client") -> None:
-    """Drop the snapshots of all programs: for a store that nobody else can have open. Raises StoreError."""
+    """Drop the snapshots of all programs: for a store that no other process can have open. Raises StoreError."""
     for name in tables.databases(client, PREFIX):
         drop(client, name)
 

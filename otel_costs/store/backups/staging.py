@@ -15,7 +15,7 @@ from otel_costs.store.backups import claim, definition, sums, tables
 from otel_costs.store.backups.sums import Sums
 from otel_costs.store.backups.tables import PLAIN, Table
 from otel_costs.store.connection import StoreError
-from otel_costs.store.rows import rows, telling
+from otel_costs.store.rows import rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -34,7 +34,7 @@ _PUT: Final = {
 
 
 def noted(client: "Client", database: str, step: str) -> dict[str, str]:
-    """Return what of a step is done in a database beside the store, whoever's that is, with what was noted about it."""
+    """Return the parts of a step that are done in a database beside the store, of any run, each with its note."""
     if not rows(client, _PRESENT, {"database": database, "table": _PROGRESS}):
         return {}
     found = rows(
@@ -46,7 +46,7 @@ def noted(client: "Client", database: str, step: str) -> dict[str, str]:
 
 
 def hands_over(client: "Client", database: str) -> bool:
-    """Tell whether rows of such a database are part of the store, or may be."""
+    """Return whether rows of such a database are part of the store, or may be."""
     return _HANDING_OVER in noted(client, database, "stage")
 
 
@@ -60,7 +60,7 @@ class Staging:
         self._client = client
         self._is_dropped = False
         self.own = str(client.command("select currentDatabase()"))
-        with telling("cannot make a database beside the store"):
+        with store_errors("cannot make a database beside the store"):
             claim.drop_left(client)
             self.name, was_there = claim.claimed(client, base)
             stages = self.done("stage")
@@ -73,8 +73,8 @@ class Staging:
             )
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Say of what fails because another run has taken the database over that it has."""
+    def explaining_takeover(self) -> Iterator[None]:
+        """Raise the StoreErrors of a `with` block, or another where another run has taken the database over."""
         try:
             yield
         except StoreError as error:
@@ -88,7 +88,7 @@ class Staging:
 
     def note(self, step: str, what: str = "", detail: str = "") -> None:
         """Remember that something is done."""
-        with telling("cannot remember what is done"):
+        with store_errors("cannot remember what is done"):
             self._client.command(
                 f"insert into {self.name}.{_PROGRESS} select {{step:String}}, {{what:String}}, {{detail:String}}",
                 parameters={"step": step, "what": what, "detail": detail},
@@ -98,7 +98,7 @@ class Staging:
         """Make a table as it was, if its definition is one of a table that keeps rows."""
         definition.check(table.name, table.definition)
         name = f"{self.name}.{table.name}"
-        with telling(f"cannot make {table.name} as it was"):
+        with store_errors(f"cannot make {table.name} as it was"):
             self._client.command(table.made_in(self.name))
             self._client.command(f"alter table {name} modify setting {_NO_MERGES}")
             self._client.command(f"system stop merges {name}")
@@ -109,7 +109,7 @@ class Staging:
         The name is one of those that `tables.numbered` gives.
         """
         for number, block in enumerate(blocks):
-            with telling(f"cannot write to {table.name}"):
+            with store_errors(f"cannot write to {table.name}"):
                 self._client.raw_insert(
                     f"{self.name}.{table.name}",
                     table.names,
@@ -149,7 +149,7 @@ class Staging:
 
     def forget(self, table: Table) -> None:
         """Empty a table, and forget that anything was put there."""
-        with telling(f"cannot empty {table.name}"):
+        with store_errors(f"cannot empty {table.name}"):
             self._client.command(f"drop table if exists {self.name}.{table.name} sync")
             self._client.command(
                 f"alter table {self.name}.{_PROGRESS} delete where step = 'part' "
@@ -166,7 +166,7 @@ class Staging:
     def upgrade(self, retention: schema.Retention) -> None:
         """Bring its tables to this version's schema, as a store of that time would be."""
         self.note("stage", "upgrading")
-        with telling("cannot bring the tables up to date"):
+        with store_errors("cannot bring the tables up to date"):
             # Nothing is deleted or changed in a table that may not merge.
             for table in tables.tables(self._client, self.name):
                 if table.name != _PROGRESS:
@@ -204,13 +204,13 @@ class Staging:
         present = {table.name: table for table in tables.tables(self._client, self.own)}
         left = {table.name for table in self.kept()} - done.keys()
         for name in sorted(left, key=lambda name: (_ORDER.get(name, 1), name)):
-            with telling(f"cannot make the rows of {name} part of the store"):
+            with store_errors(f"cannot make the rows of {name} part of the store"):
                 self._hand_over(present[name])
             self.note("handed over", name)
         _count_anew(self._client)
 
     def hands_over(self) -> bool:
-        """Tell whether rows of it are part of the store, or may be."""
+        """Return whether rows of it are part of the store, or may be."""
         return hands_over(self._client, self.name)
 
     def drop(self) -> None:
@@ -219,7 +219,7 @@ class Staging:
         claim.drop(self._client, self.name)
 
     def _forget_expired(self, retention: schema.Retention) -> None:
-        """Delete what is over the days that it is kept, and the content of messages: before anybody can read it.
+        """Delete what is over the days that it is kept, and the content of messages, before it can be read.
 
         Of a table that was handed over already, the store forgets it, too, as it would by itself some time later.
         """
@@ -238,9 +238,9 @@ class Staging:
 
         if table.engine == PLAIN and self._is_in_use(table):
             # A table without a key would have the rows twice that the store has.
-            told = tables.listed([name for name in self._names(table) if name not in table.materialized])
+            columns = tables.listed([name for name in self._names(table) if name not in table.materialized])
             own = f"`{self.own}`.{table.name}"
-            self._attach_copy(table, f"where cityHash64({told}) not in (select cityHash64({told}) from {own})")  # noqa: S608
+            self._attach_copy(table, f"where cityHash64({columns}) not in (select cityHash64({columns}) from {own})")  # noqa: S608
             return
         try:
             self._attach(table, table.name)
@@ -276,6 +276,6 @@ def _count_anew(client: "Client") -> None:
     """Have the store forget what it has counted. What is being counted now is waited for, and forgotten too."""
     for _ in range(2):
         for name in schema.COUNTS:
-            with telling(f"cannot empty {name}"):
+            with store_errors(f"cannot empty {name}"):
                 client.command(f"truncate table {name}")
         refreshes.wait(client)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs.store import schema
 from otel_costs.store.connection import StoreError
 from otel_costs.store.rows import count as counted
-from otel_costs.store.rows import rows, telling
+from otel_costs.store.rows import rows, store_errors
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -140,7 +140,7 @@ def _blocks(client: "Client", database: str, table: Table, part: Part, first: in
         f"select {listed(table.names)} from {database}.{table.name} where _part = {{part:String}}"  # noqa: S608
         " and _part_offset >= {first:UInt64} and _part_offset < {end:UInt64} settings max_threads = 1"
     )
-    with telling(f"cannot read {table.name}"):
+    with store_errors(f"cannot read {table.name}"):
         block = client.raw_query(sql, parameters={"part": part.name, "first": first, "end": end}, fmt="Native")
     if len(block) > MOST_BLOCK_BYTES and end - first > 1:
         middle = (first + end) // 2
@@ -175,11 +175,11 @@ def numbered(keys: Iterable[str]) -> list[str]:
 
     Parts that have the same rows (a batch that was delivered twice) have the same key.
     """
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     found = []
     for key in keys:
-        seen[key] += 1
-        found.append(key if seen[key] == 1 else f"{key}#{seen[key]}")
+        counts[key] += 1
+        found.append(key if counts[key] == 1 else f"{key}#{counts[key]}")
     return found
 
 

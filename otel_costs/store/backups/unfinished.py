@@ -26,8 +26,8 @@ def staged(client: "Client") -> list[str]:
     return [row["name"] for row in rows(client, STAGED)]
 
 
-def said(name: str) -> str:
-    """Say of a database what it is, and what to do about it."""
+def explanation(name: str) -> str:
+    """Return what a database beside the store is, and what to do about it."""
     if name.startswith(snapshot.PREFIX):
         return (
             f"a backup or a move reads the store: wait until it has ended, or, if none runs, drop the database {name}"
@@ -45,4 +45,4 @@ def check_none(client: "Client") -> None:
     """Raise StoreError where rows of the store are in another database, too, and may come back from there."""
     others = [*staged(client), *tables.databases(client, snapshot.PREFIX)]
     if others:
-        raise StoreError(said(others[0]))
+        raise StoreError(explanation(others[0]))
