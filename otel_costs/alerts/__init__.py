@@ -1,1 +1,1 @@
-"""Alerts: rules over the store, events that they find, and messages that tell of them once."""
+"""Alerts: rules over the store, events that they find, and messages that report each once."""

@@ -41,15 +41,15 @@ def find(client: "Client", rule: Rule, at: datetime | None = None) -> list[Findi
     }
     sql = _SQL.format(source=_PAST if at else _NOW)
     return [
-        Finding(f"{row['vendor']}|{row['part']}|{row['day']}", _said(row))
+        Finding(f"{row['vendor']}|{row['part']}|{row['day']}", _message(row))
         for row in rows(client, sql, given | ({"at": at} if at else {}))
     ]
 
 
-def _said(row: Row) -> str:
-    whose = f"{row['vendor']}'s bill" + (f" ({row['part']})" if row["part"] else "")
+def _message(row: Row) -> str:
+    bill = f"{row['vendor']}'s bill" + (f" ({row['part']})" if row["part"] else "")
     cause = (row["of_day"] or row["of_any"]).replace("_", " ")
     if not row["is_money"]:
-        return f"{whose} of {row['day']} and what was recorded differ by {row['percent']:.1f}% of a quantity: {cause}"
+        return f"{bill} of {row['day']} and what was recorded differ by {row['percent']:.1f}% of a quantity: {cause}"
     more = "more" if row["usd"] > 0 else "less"
-    return f"{whose} of {row['day']} is ${money(abs(row['usd']))} {more} than was recorded: {cause}"
+    return f"{bill} of {row['day']} is ${money(abs(row['usd']))} {more} than was recorded: {cause}"

@@ -183,10 +183,10 @@ def of_unpriced(row: Row) -> Finding:
 
 
 def of_day(rule: Rule, since: datetime, usd: Decimal) -> list[Finding]:
-    """Return that the day that began at `since` has cost too much."""
+    """Return a finding if the day that began at `since` has cost too much."""
     day = since.astimezone(ZoneInfo(rule.zone)).date().isoformat()
-    said = f"{day} has cost ${money(usd)}, and ${money(rule.usd)} is the mark"
-    return [Finding(day, said)] if usd >= rule.usd else []
+    message = f"{day} has cost ${money(usd)}, and ${money(rule.usd)} is the mark"
+    return [Finding(day, message)] if usd >= rule.usd else []
 
 
 def subject_of(rule: Rule) -> str:

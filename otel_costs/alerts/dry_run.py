@@ -36,8 +36,8 @@ def would_have_sent(
 
 def _events(past: Past, rule: Rule, step: timedelta) -> list[Event]:
     # What ran between two looks counts at the later one.
-    looked = replace(rule, active=max(rule.active, step))
+    lasting = replace(rule, active=max(rule.active, step))
     events: dict[str, Event] = {}
-    for at, found in past.looks(looked):
+    for at, found in past.polls(lasting):
         events |= {event.id: event for event in changes(rule, found, events.values(), at)}
     return list(events.values())

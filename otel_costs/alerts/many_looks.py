@@ -111,8 +111,8 @@ def _rates(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
             usual = total(spent[one].between(*window)[0] for window in before)
             first = firsts[one][bisect_left(spent[one].pieces, before[-1][0])]
             weeks = min(conditions.WEEKS, (at - first) // (7 * _DAY))
-            if told := conditions.of_rate(rule, {"subject": one, "usd": usd[one], "before": usual}, weeks):
-                found.append(told)
+            if finding := conditions.of_rate(rule, {"subject": one, "usd": usd[one], "before": usual}, weeks):
+                found.append(finding)
         yield at, found[:MOST]
 
 
@@ -174,13 +174,13 @@ def _bills(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
 
 
 def _again_where_changed(
-    moments: Sequence[datetime], changed: Sequence[datetime], look: Callable[[datetime], list[Finding]]
+    moments: Sequence[datetime], changed: Sequence[datetime], find_at: Callable[[datetime], list[Finding]]
 ) -> Looks:
     """Look at the first moment, and at each after which something has `changed` since: these are in order."""
     before, found = -1, list[Finding]()
     for at in moments:
         if (now := bisect_right(changed, _floored(at))) != before:
-            before, found = now, look(at)
+            before, found = now, find_at(at)
         yield at, found
 
 

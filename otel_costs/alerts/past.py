@@ -47,8 +47,8 @@ class Past:
     def __init__(self, client: "Client", since: datetime, until: datetime, step: timedelta) -> None:
         self._client, self._since, self._until, self._step = client, since, until, step
 
-    def looks(self, rule: Rule) -> Iterator[tuple[datetime, list[Finding]]]:
-        """Yield the moments at which a rule is looked at, in order, and what it would have found."""
+    def polls(self, rule: Rule) -> Iterator[tuple[datetime, list[Finding]]]:
+        """Yield the moments at which a rule is checked, in order, and what it would have found."""
         if rule.when == rules.BUDGET:
             yield from self._budgets(rule)
             return

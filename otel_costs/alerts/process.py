@@ -1,4 +1,4 @@
-"""A process that sends alerts beside another one, which tells it where the store is, and with which it ends.
+"""A process that sends alerts beside another one, which passes it the address of the store, and with which it ends.
 
 `otel-costs local` confines itself to its folder and ports: from there no receiver could be reached.
 """
@@ -25,8 +25,8 @@ class Process:
         """Let it watch a store."""
         assert self._process.stdin is not None  # noqa: S101
         with suppress(OSError):
-            told = {"rules": self._rules, "reader_dsn": reader_dsn, "writer_dsn": writer_dsn}
-            self._process.stdin.write(json.dumps(told) + "\n")
+            configuration = {"rules": self._rules, "reader_dsn": reader_dsn, "writer_dsn": writer_dsn}
+            self._process.stdin.write(json.dumps(configuration) + "\n")
             self._process.stdin.flush()
 
     def stop(self) -> None:
@@ -51,12 +51,12 @@ def main() -> None:
     line = sys.stdin.readline()
     if not line:
         return
-    told = json.loads(line)
+    configuration = json.loads(line)
     stop = threading.Event()
     threading.Thread(target=_stop_at_end, args=(stop,), daemon=True).start()
     try:
-        read = rules.read(told["rules"])
-        reader, writer = connect(told["reader_dsn"]), connect(told["writer_dsn"])
+        read = rules.read(configuration["rules"])
+        reader, writer = connect(configuration["reader_dsn"]), connect(configuration["writer_dsn"])
         Runner(reader, writer, read, Receivers(read.receivers)).run(EVERY_S, stop)
     except (rules.RulesError, StoreError) as error:
         sys.stderr.write(f"no alerts are sent: {error}\n")

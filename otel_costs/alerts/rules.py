@@ -1,4 +1,4 @@
-"""Rules: what is watched, and who is told; of a file, and one by one."""
+"""Rules: what is watched, and which receivers get messages; of a file, and one by one."""
 
 import os
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The runner: looks at the store by its rules, notes what began and ended, and has it told."""
+"""The runner: polls the store by its rules, notes what began and ended, and has messages of it sent."""
 
 import json
 import logging
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger("otel_costs.alerts")
 
 EVERY_S: Final = 60.0
-"""Seconds between looks."""
+"""Seconds between polls."""
 
 IN_A_ROW: Final = 2
-"""Messages that a receiver does not take, one after the other, until it is left alone for the rest of a look."""
+"""Messages that a receiver does not take, one after the other, until it is left alone for the rest of a poll."""
 
 FIRST_RETRY: Final = timedelta(seconds=30)
 LAST_RETRY: Final = timedelta(minutes=15)
@@ -54,8 +54,8 @@ class Runner:
         self._clock = clock or (lambda: live.now(reader))
         self._sender = secrets.token_hex(8)
 
-    def look(self) -> bool:
-        """Look once, and send what is due; False where another program sends. Raises StoreError."""
+    def poll(self) -> bool:
+        """Poll once, and send what is due; False where another program sends. Raises StoreError."""
         at = self._clock()
         if not self._state.sends(self._sender, at):
             return False
@@ -67,13 +67,13 @@ class Runner:
         return True
 
     def _keep(self, rule: Rule, events: Iterable[Event], at: datetime) -> None:
-        """Note what a rule has found. One that fails does not keep the others from being told."""
+        """Note what a rule has found. One that fails does not keep the others from being sent."""
         try:
             found = conditions.find(self._reader, rule, at)
         except Exception as error:  # noqa: BLE001  # of the store, or of ours: alerts go on
             if rule.name not in self._unread:
-                said = error if isinstance(error, StoreError) else type(error).__name__
-                _logger.warning("alerts: the rule %r could not be looked at: %s", rule.name, said)
+                problem = error if isinstance(error, StoreError) else type(error).__name__
+                _logger.warning("alerts: the rule %r could not be looked at: %s", rule.name, problem)
             self._unread.add(rule.name)
             return
         self._unread.discard(rule.name)
@@ -81,11 +81,11 @@ class Runner:
             self._state.write(event)
 
     def run(self, every_s: float, stop: threading.Event) -> None:
-        """Look every so many seconds until `stop`; a store that does not answer is looked at again."""
+        """Poll every so many seconds until `stop`; a store that does not answer is asked again."""
         failing = False
         while not stop.is_set():
             try:
-                self.look()
+                self.poll()
                 failing = False
             except StoreError as error:
                 if not failing:
@@ -102,7 +102,7 @@ class Runner:
             _logger.info("alerts: the store does not answer; another program sends in %s", state.LEASE)
 
     def _in_force(self, events: Iterable[Event], at: datetime) -> dict[str, Rule]:
-        """Return the rules by their names. What one has found that was taken away ends, and nobody is told."""
+        """Return the rules by their names. What a removed rule has found ends without a message."""
         found = {rule.name: rule for rule in self._rules.rules}
         gone = set()
         for name, definition in self._state.rules().items():
@@ -124,7 +124,7 @@ class Runner:
         return found
 
     def _wanted(self, rule: Rule) -> tuple[str, ...]:
-        """Return who is told of a rule: the receivers that it names; all where it names none that is there."""
+        """Return the receivers of a rule: those that it names; all where it names none that is there."""
         names = self._delivery.names
         return tuple(name for name in rule.to if name in names) or names
 
@@ -138,25 +138,25 @@ class Runner:
             if not _due(event, wanted):
                 continue
             if {"", event.rule, event.id} & silenced.keys():
-                if event.ended_at and not event.sent_to:  # it began and ended in silence: nothing is told of it
+                if event.ended_at and not event.sent_to:  # it began and ended in silence: nothing is sent of it
                     self._state.acknowledge(event.id)
                 continue
             if not self._state.sends(self._sender, self._clock()):
                 return
-            told = self._told(event, wanted, at, failures)
-            if told != event:
-                self._state.write(told)
+            sent = self._sent(event, wanted, at, failures)
+            if sent != event:
+                self._state.write(sent)
 
-    def _told(self, event: Event, wanted: Iterable[str], at: datetime, failures: dict[str, int]) -> Event:
-        """Send what is due of an event; return it with who has got it, and when the others are tried again.
+    def _sent(self, event: Event, wanted: Iterable[str], at: datetime, failures: dict[str, int]) -> Event:
+        """Send what is due of an event; return it with its receivers so far, and when the others are tried again.
 
-        `failures` are those in a row of each receiver in this look: one that takes nothing keeps no other waiting.
+        `failures` are those in a row of each receiver in this poll: one that takes nothing keeps no other waiting.
         """
         failed = False
         for receiver in wanted:
             if failures.get(receiver, 0) >= IN_A_ROW:
                 continue
-            before, event = event, self._told_to(receiver, event)
+            before, event = event, self._sent_to(receiver, event)
             if _due(event, (receiver,)):
                 failures[receiver], failed = failures.get(receiver, 0) + 1, True
             elif event != before:
@@ -166,7 +166,7 @@ class Runner:
         wait = min(FIRST_RETRY * 2 ** min(event.attempts, 10), LAST_RETRY)
         return replace(event, attempts=event.attempts + 1, next_at=at + wait)
 
-    def _told_to(self, receiver: str, event: Event) -> Event:
+    def _sent_to(self, receiver: str, event: Event) -> Event:
         """Send what is due of an event to a receiver; return it with what that took."""
         if receiver not in event.sent_to:
             if not self._delivery.send(receiver, event.message, ended=False):
@@ -182,12 +182,12 @@ def changes(rule: Rule, findings: Iterable[Finding], events: Iterable[Event], at
     """Return the events of a rule that begin or end when it finds this: once each, however often it is found."""
     of_rule = [event for event in events if event.rule == rule.name]
     lasting = {event.subject: event for event in of_rule if event.ended_at is None}
-    told = {event.subject for event in of_rule}
+    known = {event.subject for event in of_rule}
     found = {one.subject: one for one in findings}
     begun = [
         Event(rule.name, one.subject, one.message, at, one.user_id, one.session_id, None, one.tells_end)
         for subject, one in found.items()
-        if subject not in lasting and not (one.once and subject in told)
+        if subject not in lasting and not (one.once and subject in known)
     ]
     if conditions.is_cut(rule, found):  # what is not there may last all the same
         return begun

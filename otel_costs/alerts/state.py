@@ -1,4 +1,4 @@
-"""What stands in the store of alerts: events, acknowledgements, silences, rules, and who sends."""
+"""What stands in the store of alerts: events, acknowledgements, silences, rules, and the process that sends."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ _EVENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a rule found, from when to when, and who was told."""
+    """Something that a rule found, from when to when, and the receivers that got its messages."""
 
     rule: str
     subject: str
@@ -54,7 +54,7 @@ class Event:
             object.__setattr__(self, "id", hashlib.sha256(of.encode()).hexdigest()[:12])
 
     def state(self, acknowledged: Container[str]) -> str:
-        """Return whether it is `open`, `acknowledged` by somebody, or `ended`."""
+        """Return whether it is `open`, `acknowledged`, or `ended`."""
         if self.ended_at is not None:
             return "ended"
         return "acknowledged" if self.id in acknowledged else "open"
@@ -87,7 +87,7 @@ class State:
         self._insert("event", {name: getattr(event, name) for name in _EVENT})
 
     def acknowledge(self, event_id: str) -> None:
-        """Note that somebody has seen an event: nothing more of it is sent."""
+        """Note that a user has seen an event: nothing more of it is sent."""
         self._insert("acknowledged", {"id": event_id})
 
     def acknowledged(self) -> frozenset[str]:
@@ -138,9 +138,9 @@ class State:
         return found[0]["definition"] if found else None
 
     def sends(self, sender: str, at: datetime) -> bool:
-        """Say whether it is `sender` that sends, of all that would; renews it, where it is.
+        """Return whether `sender` is the one that sends, of all that would; renew that, where it is.
 
-        Each writes that it would, and then looks; a second time once it has confirmed. Whoever sees one that has
+        Each writes that it would, and then looks; a second time once it has confirmed. A process that sees one that has
         confirmed, or one with a lower identity, stands back. So no two send, on a server that shows to each what was
         written before: not when a clock differs from another by more than LEASE.
         """
@@ -169,8 +169,8 @@ class State:
         return found.pop(sender, False), found
 
     def _sender(self, sender: str, until: datetime, *, confirmed: bool) -> None:
-        told = {"id": sender, "until": until, "confirmed": confirmed, "definition": self._watched}
-        self._insert("sender", told)
+        row = {"id": sender, "until": until, "confirmed": confirmed, "definition": self._watched}
+        self._insert("sender", row)
 
     def _insert(self, kind: str, values: Mapping[str, Any]) -> None:
         given = {"kind": kind, **values}

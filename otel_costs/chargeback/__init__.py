@@ -1,1 +1,1 @@
-"""Chargeback: whose the spend is by tags and rules, shared costs split, statements, and the FOCUS export."""
+"""Chargeback: spend assigned by tags and rules, shared costs split, statements, and the FOCUS export."""

@@ -1,4 +1,4 @@
-"""Rows of FOCUS 1.2: what calls cost by day, model, unit and whose they are, and adjustments for what is shared.
+"""Rows of FOCUS 1.2: what calls cost by day, model, unit and tag, and adjustments for what is shared.
 
 A row is what the calls of a day that are alike (provider, model, operation, tier, price, contract, service, scenario,
 kind, tags and status) cost for one unit, such as their input tokens: the grain at which a quantity times a price is
@@ -222,7 +222,7 @@ def _service(provider: str, operation: str) -> Row:
 
 def _unit(unit: str) -> str:
     """Return the unit as FOCUS writes units: a noun with a capital, in the plural."""
-    found = next((shown for ending, shown in _UNITS if unit.endswith(ending)), None)
+    found = next((noun for ending, noun in _UNITS if unit.endswith(ending)), None)
     return found or unit.replace("_", " ").capitalize()
 
 
@@ -243,7 +243,7 @@ def _reserved(reservation: str, amount: Decimal) -> Row:
 
 
 def _reservations(reserved: Reservations, account: str | None, tz: ZoneInfo) -> Iterator[Row]:
-    """Yield what nobody used of what was reserved, by day, and its purchases, a month each: it is billed there."""
+    """Yield what was reserved and not used, by day, and its purchases, a month each: it is billed there."""
     for row in reserved.unused():
         yield _completed(_unused(row), row["provider"], account, _Days(tz, row["day"]))
     for paid in reserved.paid():
@@ -251,7 +251,7 @@ def _reservations(reserved: Reservations, account: str | None, tz: ZoneInfo) -> 
 
 
 def _unused(row: Row) -> Row:
-    """Return the columns of what nobody used on a day: it costs, and has no price at which it was used."""
+    """Return the columns of what was not used on a day: it costs, and has no price at which it was used."""
     return {
         **dict.fromkeys(("BilledCost", "ContractedCost", "ListCost", "ListUnitPrice", "ContractedUnitPrice"), _NOTHING),
         "EffectiveCost": row["usd"],

@@ -1,4 +1,4 @@
-"""What was reserved by the hour: what nobody used of it, by day, and what is paid for it, by month."""
+"""What was reserved by the hour: what was not used of it, by day, and what is paid for it, by month."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class Reservations:
         paid.is_estimated = paid.is_estimated or is_open
 
     def unused(self) -> Iterator[Row]:
-        """Yield what nobody used of a reservation on a day of the zone, in dollars and in its currency."""
+        """Yield what was not used of a reservation on a day of the zone, in dollars and in its currency."""
         found: dict[tuple[date, str, str, str], Row] = {}
         for row in self._hours.values():
             if not row["unused_usd"]:

@@ -1,4 +1,4 @@
-"""Rules that say whose spend is: a value of a tag for calls that have none, and what is shared of it."""
+"""Rules that assign spend: a value of a tag for calls that have none, and what is shared of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ EVENLY: Final = "evenly"
 BY_SPEND: Final = "by_spend"
 
 DEFAULT_BY: Final = "tag.team"
-"""Whose statements are made where nothing is said."""
+"""The tag that statements are made for by default."""
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2262, 1, 1, tzinfo=UTC)  # where the store's nanoseconds end

@@ -1,4 +1,4 @@
-"""The file of rules that say whose spend is (docs/chargeback.md), read and checked."""
+"""The file of rules that assign spend (docs/chargeback.md), read and checked."""
 
 import os
 from collections.abc import Callable, Mapping

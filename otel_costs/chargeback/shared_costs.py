@@ -38,7 +38,7 @@ class Splits:
     weights: Mapping[Key, Mapping[str, Decimal]]
 
     def key(self, value: str, day: date) -> Key | None:
-        """Return what splits the spend of a value on a day; None where it is not shared, or nobody gets a part."""
+        """Return what splits the spend of a value on a day; None where it is not shared, or no value gets a part."""
         for number, one in enumerate(self.rules.shared):
             if one.value == value and _holds(one.days, day):
                 found = number, day.replace(day=1)
@@ -133,7 +133,7 @@ def splits_of(
 
 
 def _weights(shared: SharedCost, spent: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """Return what a shared cost of a month is split by, in the order of names; nothing where nobody gets a part."""
+    """Return what a shared cost of a month is split by, in the order of names; nothing where no value gets a part."""
     if shared.shares:
         found = dict(shared.shares)
     else:

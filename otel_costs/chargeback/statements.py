@@ -62,8 +62,8 @@ def statements(client: "Client", selection: Selection, of_month: str, by: str) -
     """Return the statements of a month such as 2026-11 by a tag, `tag.NAME`, those that pay most first.
 
     Each has what it costs of its own and of what is shared, by model and by service, what is not simply priced, what it
-    gets of whom, and its budget of the month. The month is that of the selection's zone; its totals are those of
-    `shared_costs.report`. Raises ValueError for what is no month or no tag, StoreError.
+    gets of each shared value, and its budget of the month. The month is that of the selection's zone; its totals are
+    those of `shared_costs.report`. Raises ValueError for what is no month or no tag, StoreError.
     """
     since, until = check(of_month, by, selection.tz)
     chosen = replace(selection, since=since, until=until)
@@ -120,7 +120,7 @@ def _figures(row: Row) -> Row:
 
 
 def _parts(client: "Client", selection: Selection, by: str) -> tuple[dict[Name, _Part], dict[str, list[Row]]]:
-    """Return what each value cost, in all and by each part, and what each gets of whom."""
+    """Return what each value cost, in all and by each part, and the parts that it gets of shared values."""
     allocation = selection.allocation
     rules = (allocation and allocation.of(by)) or TagRules(by.removeprefix(costs.TAG), ())
     in_zone = replace(selection, tz=allocation.zone if allocation else selection.tz)

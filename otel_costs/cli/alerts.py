@@ -70,7 +70,7 @@ def run(path: Path, once: bool, interval: float, writer_dsn: str | None, dsn: st
         runner = Runner(reader, writer, rules, receivers)
         if once:
             try:
-                if not runner.look():
+                if not runner.poll():
                     output.note("another program sends the alerts of this store")
             finally:
                 runner.leave()

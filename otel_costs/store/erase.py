@@ -61,7 +61,7 @@ KEPT: Final = (
     "bill_differences", "call_arrivals", "call_records", "call_sequences", "contract_charges", "cost_half_hours",
     "not_priced_half_hours", "schema_versions",
 )  # fmt: skip
-"""Tables that name no user and no session: one keeps nothing, others have sums, numbers of calls, bills, and versions."""
+"""Tables that name no user and no session: one keeps nothing, others have sums, numbers of calls, and bills."""
 
 _HALF_HOURS: Final = (
     f"select distinct toInt32(floor(toUnixTimestamp64Milli(end_time) / 1800000)) as half_hour from calls where {_OWN}"  # noqa: S608

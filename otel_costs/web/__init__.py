@@ -1,4 +1,4 @@
-"""The API of reports over HTTP: an ASGI application that `otel-costs local` and `otel-costs web` serve, or a program.
+"""The API and pages of reports: an ASGI application, for `otel-costs local`, `otel-costs web`, or your own program.
 
 app.mount("/costs", otel_costs.web.app(dsn="http://reader:...@clickhouse:8123"))    # FastAPI, Starlette: /costs/api/v1/
 
@@ -26,20 +26,21 @@ def app(
     jaeger_url: str | None = None,
     allocation: "str | PathLike[str] | None" = None,
 ) -> Any:
-    """Return the ASGI application over the store at `dsn`; None is that of OTEL_COSTS_DSN.
+    """Return an ASGI application with the API and the pages of the store at `dsn`; None is that of OTEL_COSTS_DSN.
 
-    It is for everybody who reaches it, unless a `token` is given, which requests bring as `Authorization: Bearer`; in
-    a program it stands behind the login of the program. `content`: who may read what was said; `write`: who may record
-    calls and set budgets: a bool, or a function of the request, which may be async. `writer_dsn` is the address with a
-    user who may write; where it is None, nobody may, whatever `write` says. `who` is a function of the request, which
-    may be async, that returns whose it is: the logger `otel_costs.access` has a line, at INFO, for each reading of what
-    was said. `jaeger_url`: where pages link to a call's
-    trace, the address of Jaeger's pages; None is that of OTEL_COSTS_JAEGER_URL. `allocation`: the file of rules that
-    say whose spend is; None is that of OTEL_COSTS_ALLOCATION. It is read once.
+    - `writer_dsn` is the address of the store with a user that may write. Without it nothing can be written.
+    - `token` is what requests must bring as `Authorization: Bearer`. None lets every request in that reaches the
+      application: mount it behind the login of your program then.
+    - `content` is the right to read the content of messages, and `write` the right to record calls and set budgets:
+      a bool, or a function of the request that returns one, and may be async.
+    - `who` is a function of the request, which may be async, that returns the name of its user. The logger
+      `otel_costs.access` writes a line with it, at INFO, each time that content is read.
+    - `jaeger_url` is the address of Jaeger's pages, for links to traces; None is that of OTEL_COSTS_JAEGER_URL.
+    - `allocation` is the file of chargeback rules, which is read once; None is that of OTEL_COSTS_ALLOCATION.
 
-    The store is connected to with the first request, and again after it was away. Raises ImportError where the extra
-    `web` is not installed, ValueError for a `jaeger_url` or an OTEL_COSTS_TZ that is none, AllocationError (a
-    ValueError) for rules that are none.
+    The store is connected to at the first request, and again after it was away. Raises ImportError where the extra
+    `web` is not installed, ValueError for an invalid `jaeger_url` or OTEL_COSTS_TZ, and AllocationError (a ValueError)
+    for invalid rules.
     """
     from otel_costs.chargeback import rules_file  # noqa: PLC0415
     from otel_costs.web.access import HostAccess  # noqa: PLC0415  # FastAPI takes half a second, and is an extra

@@ -1,4 +1,4 @@
-"""Who may do what: the token of a request, the page that it came from, and the rights that a host gives it."""
+"""The rights of a request: by its token, the page that it came from, and what the host program grants it."""
 
 import base64
 import binascii
@@ -33,7 +33,7 @@ Who = Callable[[Request], str | Awaitable[str]]
 class Rights:
     """What a request may do, beside reading what calls cost: read what was said, and write.
 
-    `who` is whose request it is, for the log of who read what was said.
+    `who` is the user of the request, for the log of reads of content.
     """
 
     content: bool
@@ -60,7 +60,7 @@ class Policy:
     loopback: bool
 
     def knows(self, headers: Headers) -> bool:
-        """Say whether the request brings the token: as bearer, as ClickHouse's key or as basic password."""
+        """Return whether the request brings the token: as bearer, as ClickHouse's key or as basic password."""
         return self.token is None or any(self.is_token(offer) for offer in offers(headers))
 
     def is_token(self, offer: str) -> bool:
@@ -68,7 +68,7 @@ class Policy:
         return self.token is None or hmac.compare_digest(offer.encode(), self.token.encode())
 
     def is_own_host(self, headers: Headers) -> bool:
-        """Say whether the Host header can only have come from who meant this server."""
+        """Return whether the Host header can only be that of a client that meant this server."""
         if not self.loopback:
             return True
         try:
@@ -78,7 +78,7 @@ class Policy:
         return is_loopback(name or "")
 
     def is_own_origin(self, scope: Scope, headers: Headers) -> bool:
-        """Say whether no web page made the request, or one of ours did."""
+        """Return whether no web page made the request, or one of ours did."""
         if (origin := headers.get("origin")) is not None:
             return _is_host_of(origin, headers)
         if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
@@ -90,7 +90,7 @@ class Policy:
 
 
 class Access(Protocol):
-    """Who may use an application."""
+    """The access to an application."""
 
     async def rights(self, request: Request) -> Rights:
         """Return what a request may do. Raises RefusedError, and HTTPException of a host's own."""
@@ -99,10 +99,10 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """Who may use an application: whoever brings the `token`, or everybody that its host lets through.
+    """The access to a mounted application: for requests with the `token`, or for all that its host lets through.
 
     `content` and `write`: a bool, or a function of the request that returns one, or awaits it. `who`: a function of the
-    request that returns, or awaits, the name that stands in the log of who read what was said.
+    request that returns, or awaits, the user's name for the log of reads of content.
     """
 
     token: str | None = None
@@ -156,12 +156,12 @@ async def _granted(name: str, right: Right, request: Request) -> bool:
         # Its text, and a traceback's, may hold what the request brought.
         kind = type(error).__name__
         _logger.error("the function %s= that the program gave to otel_costs.web.app failed: %s", name, kind)
-        said = f"the program's function {name}=, which says what a request may do, failed; its log names the error"
-        raise RefusedError(500, said) from None
+        message = f"the program's function {name}=, which says what a request may do, failed; its log names the error"
+        raise RefusedError(500, message) from None
 
 
 def _is_own_page(headers: Headers) -> bool:
-    """Say whether a browser sent the request for a page of the same origin, or no browser did.
+    """Return whether a browser sent the request for a page of the same origin, or no browser did.
 
     No page can forge either header. A proxy may change Host, so that what the browser says of itself comes first.
     """

@@ -1,4 +1,4 @@
-"""Who read what was said: a line of JSON each, of the logger `otel_costs.access`, without a word of it.
+"""The log of reads of content: a line of JSON each, of the logger `otel_costs.access`, without the content.
 
     {"at": "2026-11-28T16:30:00.123Z", "who": "token of costs, conversations", "read": "session", "session": "abc-123"}
 
@@ -18,13 +18,13 @@ SEARCH: Final = "search"
 
 
 def read(who: str, what: str, session_id: str | None = None) -> None:
-    """Log that somebody read a session, or searched in what was said. At INFO: the program decides where it goes."""
+    """Log that a user read a session, or searched in content. At INFO: the program decides where it goes."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    said = {"at": at, "who": who, "read": what} | ({} if session_id is None else {"session": session_id})
-    LOGGER.info("%s", json.dumps(said))  # in ASCII: an id must not be able to forge a line
+    entry = {"at": at, "who": who, "read": what} | ({} if session_id is None else {"session": session_id})
+    LOGGER.info("%s", json.dumps(entry))  # in ASCII: an id must not be able to forge a line
 
 
 def show() -> None:
-    """Write the lines to standard error, in a process of which nobody else sets up the logging."""
+    """Write the lines to standard error, in a process whose logging is not set up otherwise."""
     LOGGER.addHandler(logging.StreamHandler(sys.stderr))
     LOGGER.setLevel(logging.INFO)

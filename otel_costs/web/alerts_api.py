@@ -88,13 +88,13 @@ async def post_remove(
 
 
 def asking(limit: int) -> Any:
-    """Return what asks a store for the alerts that `GET alerts` has."""
+    """Return a function that asks a store for the alerts that `GET alerts` has."""
 
     def ask(client: Any) -> Row:
         state, at = State(client), live.now(client)
         acknowledged, watched = state.acknowledged(), state.watched(at)
-        told = json.loads(watched or "{}")
-        of_file = [{**rule, "source": "file"} for rule in told.get("rules", ())]
+        definition = json.loads(watched or "{}")
+        of_file = [{**rule, "source": "file"} for rule in definition.get("rules", ())]
         names = {rule["name"] for rule in of_file}
         stored = [rule for name, text in state.rules().items() if name not in names for rule in _read(text)]
         return {
@@ -102,7 +102,7 @@ def asking(limit: int) -> Any:
             "rules": [*of_file, *({**rule, "source": "store"} for rule in stored)],
             "silences": [{"name": name, "until": until} for name, until in state.silenced(at).items()],
             "is_watched": watched is not None,
-            "receivers": told.get("receivers", []),
+            "receivers": definition.get("receivers", []),
         }
 
     return ask

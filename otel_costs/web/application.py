@@ -1,4 +1,4 @@
-"""The ASGI application: its endpoints, what goes before each of them, and how errors are told."""
+"""The ASGI application: its endpoints, what goes before each of them, and how errors are answered."""
 
 from asyncio import Lock
 from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ def application(
     settings: PageSettings | None = None,
     allocation: Allocation | None = None,
 ) -> Entrance:
-    """Return the application over `store`, for who has `access`; `feed` None is one that looks at the store.
+    """Return the application over `store`, for requests that have `access`; `feed` None is one that looks at the store.
 
     `settings` of its pages: None are those of the environment. `allocation`: rules that say whose spend is. Raises
     ValueError where the settings cannot be.
@@ -97,7 +97,7 @@ def application(
 
 
 def serves(path: str) -> bool:
-    """Say whether a path is one of the application's."""
+    """Return whether a path is one of the application's."""
     return path == PREFIX or path.startswith((f"{PREFIX}/", ASSETS)) or page_paths.find(path) is not None
 
 
@@ -112,15 +112,15 @@ async def _wrong(_request: Request, error: Exception) -> Response:
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
-    """Say which field is wrong, and not what it holds."""
+    """Answer which field is wrong, without its value."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     if request.method in ("POST", "PUT") and "json" not in request.headers.get("content-type", ""):
         return failed(400, "the body is to be JSON, with the header Content-Type: application/json")
     found = error.errors()
     # Of a body that may be one of two things: what it is not is of no use where it nearly is the other.
     inner = [one for one in found if one["type"] not in ("list_type", "model_attributes_type", "model_type")] or found
-    said = [f"{'.'.join(_field(one['loc']))}: {one['msg']}" for one in inner]
-    return failed(400, "; ".join(dict.fromkeys(said[:5])))
+    messages = [f"{'.'.join(_field(one['loc']))}: {one['msg']}" for one in inner]
+    return failed(400, "; ".join(dict.fromkeys(messages[:5])))
 
 
 def _field(place: Sequence[object]) -> Iterator[str]:

@@ -52,7 +52,7 @@ async def get_enforced_budgets(request: Request, question: Annotated[Question, D
     it: `seen_seq` is the number of the last of its calls that the sums have. An ETag answers with 304 what is the same.
     """
     enforced: EnforcedBudgets = request.app.state.enforced_budgets
-    found, tag = await enforced.told(question.texts.get("process"))
+    found, tag = await enforced.for_process(question.texts.get("process"))
     etag = f'"{tag}"'
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": etag})

@@ -75,7 +75,7 @@ def asking(question: Question) -> Any:
 
 
 def is_call_id(text: str) -> bool:
-    """Say whether a text may be the id of a call."""
+    """Return whether a text may be the id of a call."""
     return bool(_CALL_ID.fullmatch(text))
 
 

@@ -35,7 +35,7 @@ class ConnectedStore:
 
     @property
     def refused_records(self) -> int | None:
-        """Not known: it is who sends records that is told."""
+        """Not known: refusals are reported to the sender of records."""
         return None
 
     async def ask(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:  # noqa: ARG002

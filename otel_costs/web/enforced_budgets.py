@@ -1,4 +1,4 @@
-"""What programs are told of budgets: one look at the store for all who ask within a second."""
+"""Budgets as programs get them: one query of the store for all requests within a second."""
 
 import asyncio
 import hashlib
@@ -31,12 +31,12 @@ class EnforcedBudgets:
     def __init__(self, store: Store) -> None:
         self._store, self._lock = store, asyncio.Lock()
         self._asking: dict[str, float] = {}
-        self._seen: Mapping[str, int] = {}
+        self._last_seqs: Mapping[str, int] = {}
         self._rows: Sequence[Row] = ()
         self._good_until = float("-inf")
 
-    async def told(self, process_id: str | None) -> tuple[dict[str, Any], str]:
-        """Return what a process is told, and a tag that is another one when that is. Raises StoreError.
+    async def for_process(self, process_id: str | None) -> tuple[dict[str, Any], str]:
+        """Return the budgets for a process, and a tag that changes when they do. Raises StoreError.
 
         `seen_seq` is the number of the last of its calls that the sums have; 0 where that is not known.
         """
@@ -46,7 +46,7 @@ class EnforcedBudgets:
         async with self._lock:
             if loop.time() >= self._good_until:
                 await self._poll(loop)
-        found = {"seen_seq": self._seen.get(process_id or "", 0), "budgets": self._rows}
+        found = {"seen_seq": self._last_seqs.get(process_id or "", 0), "budgets": self._rows}
         return found, hashlib.sha256(repr(found).encode()).hexdigest()[:32]
 
     async def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -54,10 +54,10 @@ class EnforcedBudgets:
         self._asking = {one: at for one, at in self._asking.items() if begun - at < _ASKING_S}
         asking = list(self._asking)
 
-        def look(client: "Client") -> tuple[Mapping[str, int], Sequence[Row]]:
+        def read(client: "Client") -> tuple[Mapping[str, int], Sequence[Row]]:
             # The numbers first: what they say has come is in the sums, then.
             return budgets.last_seqs(client, asking), budgets.enforced(client, MOST)
 
-        self._seen, self._rows = await self._store.ask(None, look)
+        self._last_seqs, self._rows = await self._store.ask(None, read)
         ended = loop.time()
         self._good_until = ended + max(FRESH_S, _SHARE * (ended - begun))

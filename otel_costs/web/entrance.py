@@ -26,7 +26,7 @@ _DISCARDED: Final = 64 * 2**20
 
 
 class Entrance:
-    """ASGI middleware before `app`, for who has `access`. Call `close` when the server begins to stop."""
+    """ASGI middleware before `app`, for requests that have `access`. Call `close` when the server begins to stop."""
 
     def __init__(self, app: ASGIApp, access: Access, close: Callable[[], None]) -> None:
         self._app = app

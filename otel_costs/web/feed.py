@@ -1,7 +1,7 @@
-"""What happens, told to all who watch: one look at the store at a time, whoever many they are.
+"""The events of a store as they happen, for any number of clients, by one poll of the store at a time.
 
-While somebody watches, the store is looked at in pauses; each look makes events, which all get. The last of them are
-kept, so that who comes back gets what came meanwhile.
+While a client watches, the store is polled in pauses; each poll makes events, which all clients get. The last of them
+are kept, so that a client that comes back gets what came meanwhile.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ STREAM_S: Final = 25.0
 """Seconds that a stream lasts: a browser opens the next one, and a server that is to stop waits no longer."""
 
 _KEPT: Final = 200  # events
-_ALONE_S: Final = 30.0  # that the looks go on without anybody
+_ALONE_S: Final = 30.0  # that polls go on without a client
 _OVERLAP: Final = timedelta(seconds=10)  # an insert is seen when it is done, and has the time of its beginning
 _UNDER_WAY: Final = timedelta(minutes=5)  # since its last call, a session is
 
@@ -56,7 +56,7 @@ class Feed:
         self._watching = 0
         self._closed = False
         self._state: dict[str, Any] = {}
-        """The last data of events that who comes new is to know."""
+        """The last data of events that a new client needs."""
 
     def close(self) -> None:
         """End all streams, and the looks: the server stops."""
@@ -98,21 +98,21 @@ class Feed:
         watch = _Watch()
         while not self._closed and (self._watching or loop.time() - self._last_watched < _ALONE_S):
             try:
-                found = await self._store.ask(None, watch.look)
+                found = await self._store.ask(None, watch.poll)
             except (StoreError, UnavailableError, ValueError) as error:
                 watch = _Watch()  # what came meanwhile is in the totals, and in no event
-                self._tell("trouble", {"error": str(error)})
-            except Exception as error:  # noqa: BLE001 - the next look has its own try
+                self._publish("trouble", {"error": str(error)})
+            except Exception as error:  # noqa: BLE001 - the next poll has its own try
                 _logger.error("a look at the store failed: %s", type(error).__name__)
             else:
                 self._state.pop("trouble", None)
                 for name, data in found:
-                    self._tell(name, data)
+                    self._publish(name, data)
             await asyncio.sleep(self._pause_s)
         self._state.clear()
         self._events.clear()
 
-    def _tell(self, name: str, data: Any) -> None:
+    def _publish(self, name: str, data: Any) -> None:
         if name != "calls":
             if self._state.get(name) == data:
                 return
@@ -139,15 +139,15 @@ class _Watch:
 
     def __init__(self) -> None:
         self._since: datetime | None = None
-        self._seen: dict[tuple[str, int], datetime] = {}
+        self._known: dict[tuple[str, int], datetime] = {}
         self._under_way: dict[str, datetime] = {}
 
-    def look(self, client: Any) -> list[tuple[str, Any]]:
-        """Return the events since the last look, by their names. Raises StoreError."""
+    def poll(self, client: Any) -> list[tuple[str, Any]]:
+        """Return the events since the last poll, by their names. Raises StoreError."""
         now = live.now(client)
         begins = self._since is None
         after = now - _UNDER_WAY if self._since is None else self._since - _OVERLAP
-        fresh = [row for row in live.calls(client, after) if (row["call_id"], row["revision"]) not in self._seen]
+        fresh = [row for row in live.calls(client, after) if (row["call_id"], row["revision"]) not in self._known]
         self._since = now
         self._remember(fresh, now)
         ended = self._ended(now)
@@ -161,15 +161,15 @@ class _Watch:
 
     def _remember(self, fresh: Sequence[Row], now: datetime) -> None:
         for row in fresh:
-            self._seen[row["call_id"], row["revision"]] = now
+            self._known[row["call_id"], row["revision"]] = now
             if row["session_id"]:
                 # By when its calls were made: what was imported or told later is not under way.
-                seen = self._under_way.get(row["session_id"], row["end_time"])
-                self._under_way[row["session_id"]] = max(row["end_time"], seen)
-        self._seen = {key: seen for key, seen in self._seen.items() if now - seen < 2 * _UNDER_WAY}
+                before = self._under_way.get(row["session_id"], row["end_time"])
+                self._under_way[row["session_id"]] = max(row["end_time"], before)
+        self._known = {key: before for key, before in self._known.items() if now - before < 2 * _UNDER_WAY}
 
     def _ended(self, now: datetime) -> bool:
-        """Forget the sessions that are not under way any more; say whether there were any."""
+        """Forget the sessions that are not under way any more; return whether there were any."""
         before = len(self._under_way)
-        self._under_way = {name: seen for name, seen in self._under_way.items() if now - seen < _UNDER_WAY}
+        self._under_way = {name: at for name, at in self._under_way.items() if now - at < _UNDER_WAY}
         return len(self._under_way) < before

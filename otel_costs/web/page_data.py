@@ -1,4 +1,4 @@
-"""Pages as data: each path of a page with `.json` or `.csv`, and without for who asks for no page.
+"""Pages as data: each path of a page with `.json` or `.csv`, and without for a client that asks for no page.
 
 What a page shows comes of the same questions as the API's answers. One table says of which.
 """
@@ -105,11 +105,11 @@ class _Page:
 async def _overview(asking: _Asking) -> _Answered:
     question = asking.question
     parts = await _costs(asking)
-    listed, looked = await asyncio.gather(
+    listed, found_inbox = await asyncio.gather(
         asking.ask(budgets_api.status), asking.ask(lambda client: inbox.inbox(client, question.selection))
     )
-    looked["refused_records"] = asking.store.refused_records
-    return {**parts, "budgets": listed, "inbox": _counts(looked)}, parts["breakdown"]["costs"]
+    found_inbox["refused_records"] = asking.store.refused_records
+    return {**parts, "budgets": listed, "inbox": _counts(found_inbox)}, parts["breakdown"]["costs"]
 
 
 async def _one(asking: _Asking) -> _Answered:
@@ -290,7 +290,7 @@ def _narrowed(question: Question, fixed: dict[str, str]) -> Question:
 
 
 async def _is_there(request: Request, store: Store, path: PagePath) -> bool:
-    """Say whether the store knows the thing of a page."""
+    """Return whether the store knows the thing of a page."""
     ids = path.ids(request.query_params)
     if ids is None:
         return False
@@ -312,19 +312,19 @@ def _piece(selection: Selection, now: datetime) -> str:
     return next((piece for piece, most in _PIECES.items() if length <= most), "month")
 
 
-def _counts(looked: Row) -> Row:
+def _counts(found_inbox: Row) -> Row:
     """Return how much needs a look."""
     states = ("unpriced", "partial", "estimated")
     calls = {
-        f"{state}_calls": sum(row["call_count"] for row in looked["not_priced"] if row["cost_status"] == state)
+        f"{state}_calls": sum(row["call_count"] for row in found_inbox["not_priced"] if row["cost_status"] == state)
         for state in states
     }
     return {
         **calls,
-        "missing_calls": sum(row["missing_count"] for row in looked["missing_calls"]),
-        "dear_sessions": len(looked["dear_sessions"]),
-        "dear_days": len(looked["dear_days"]),
-        "bill_differences": len(looked["bill_differences"]),
-        "misdated_calls": looked["misdated_calls"],
-        "refused_records": looked["refused_records"],
+        "missing_calls": sum(row["missing_count"] for row in found_inbox["missing_calls"]),
+        "dear_sessions": len(found_inbox["dear_sessions"]),
+        "dear_days": len(found_inbox["dear_days"]),
+        "bill_differences": len(found_inbox["bill_differences"]),
+        "misdated_calls": found_inbox["misdated_calls"],
+        "refused_records": found_inbox["refused_records"],
     }

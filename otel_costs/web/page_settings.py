@@ -58,8 +58,8 @@ class PageSettings:
         """The address of a trace, in which `{trace_id}` stands for its id; None where traces are not seen."""
         return self.jaeger_url and f"{self.jaeger_url}/trace/{{trace_id}}"
 
-    def told(self) -> Mapping[str, Any]:
-        """Return what a page is told of them, in JSON's types."""
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the settings for a page, in JSON's types."""
         return {
             "tz": self.tz,
             "trace_url": self.trace_url,

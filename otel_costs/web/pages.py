@@ -49,12 +49,12 @@ class Pages:
 
 
 def is_browser(request: Request) -> bool:
-    """Say whether a page is asked for, not data."""
+    """Return whether a page is asked for, not data."""
     return "text/html" in request.headers.get("accept", "")
 
 
 def is_missing_page(request: Request, api: str) -> bool:
-    """Say whether somebody looks for a page where there is none: not for data below `api`, nor for a file."""
+    """Return whether a request is for a page that does not exist: not for data below `api`, nor for a file."""
     path = below_root(request.scope)
     return request.method == "GET" and is_browser(request) and not path.startswith((f"{api}/", ASSETS))
 
@@ -84,18 +84,18 @@ def asset(name: str) -> Response:
 
 
 def _settings(request: Request) -> Mapping[str, Any]:
-    """Return what the page is to know of the application and the request, beside figures."""
+    """Return the settings of a page, of the application and of its request."""
     rights = request.scope["otel_costs.rights"]
-    told: Mapping[str, Any] = request.app.state.page_settings.told()
+    shared: Mapping[str, Any] = request.app.state.page_settings.as_json()
     own = {"root": request.scope.get("root_path", ""), "content": rights.content, "write": rights.write}
-    return {**told, **own}
+    return {**shared, **own}
 
 
 def _text(root: str, settings: Mapping[str, Any]) -> str:
     place = escape(f"{root}{ASSETS}{_version()}", quote=True)
     preloads = "\n".join(f'<link rel="modulepreload" href="{place}/{name}">' for name in _own_modules())
     # In a block of data nothing is markup but the end of the block.
-    told = json.dumps(settings).replace("<", "\\u003c")
+    data = json.dumps(settings).replace("<", "\\u003c")
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -110,7 +110,7 @@ def _text(root: str, settings: Mapping[str, Any]) -> str:
 {preloads}
 <script src="{place}/vendor/uPlot.iife.min.js" defer></script>
 <script src="{place}/app.js" type="module"></script>
-<script type="application/json" id="settings">{told}</script>
+<script type="application/json" id="settings">{data}</script>
 </head>
 <body>
 <noscript>This page needs JavaScript. The same figures: otel-costs, otel-costs sessions, otel-costs report.</noscript>

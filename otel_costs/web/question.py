@@ -33,7 +33,7 @@ DESCRIPTIONS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "from": ("the same by its ends: from this day or time on", {"type": "string", "examples": ["2026-11-01"]}),
     "to": ("up to and with this day, or up to this time", {"type": "string", "examples": ["2026-11-30"]}),
     "tz": ("the time zone of days, an IANA name; OTEL_COSTS_TZ, or else UTC, by default", _TEXT),
-    **{name: (said, _TEXT) for name, said in TEXTS.items()},
+    **{name: (sentence, _TEXT) for name, sentence in TEXTS.items()},
     "errors": ("1: calls that failed", _FLAG),
     "unpriced": ("1: calls without a price", _FLAG),
     "min_cost": ("sessions that cost at least so many US dollars", {"type": "string", "examples": ["0.5"]}),
@@ -134,7 +134,7 @@ class Asked:
     @property
     def openapi(self) -> dict[str, Any]:
         """What the OpenAPI description of the endpoint has of them."""
-        described = dict(DESCRIPTIONS) | {name: (said, _TEXT) for name, said in self.own}
+        described = dict(DESCRIPTIONS) | {name: (sentence, _TEXT) for name, sentence in self.own}
         if self.sorts:
             described["sort"] = ("the order", {"type": "string", "enum": [*self.sorts], "default": self.sorts[0]})
         if self.limit:
@@ -148,8 +148,8 @@ class Asked:
                 "additionalProperties": {"type": "string"},
                 "examples": [{"tag.team": "sales"}],
             }
-            said = "with this tag: tag.NAME=VALUE, as often as there are tags to ask for"
-            found.append(_parameter("tags", said, tags) | {"style": "form", "explode": True})
+            sentence = "with this tag: tag.NAME=VALUE, as often as there are tags to ask for"
+            found.append(_parameter("tags", sentence, tags) | {"style": "form", "explode": True})
         return {"parameters": found}
 
     def _known(self, given: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Who may use `otel-costs web`: tokens that stand for roles, or a proxy that says in a header what a request may do."""
+"""The access to `otel-costs web`: tokens that stand for roles, or a proxy that names a request's roles in a header."""
 
 import hmac
 from collections.abc import Mapping
@@ -43,11 +43,11 @@ class Roles:
         return Rights(CONVERSATIONS in roles, WRITING in roles, self._who(request.headers, roles))
 
     def _who(self, headers: Headers, roles: frozenset[str]) -> str:
-        """Return whose request it is: as the proxy says, else by the roles of its token."""
+        """Return the user of a request: as the proxy names it, else by the roles of its token."""
         if self.user_header is not None and (named := headers.get(self.user_header)):
             return named
-        held = ", ".join(role for role in ROLES if role in roles)
-        return f"token of {held}" if self.tokens else "anybody on this machine"
+        named_roles = ", ".join(role for role in ROLES if role in roles)
+        return f"token of {named_roles}" if self.tokens else "anybody on this machine"
 
     def _roles(self, headers: Headers) -> frozenset[str]:
         if not self.tokens:
@@ -59,8 +59,8 @@ class Roles:
             raise RefusedError(401, "this server wants a token: as Authorization: Bearer, or as password")
         if self.header is None:
             return frozenset().union(*known)
-        said = frozenset(role.strip() for value in headers.getlist(self.header) for role in value.split(","))
-        return said & frozenset(ROLES)
+        granted = frozenset(role.strip() for value in headers.getlist(self.header) for role in value.split(","))
+        return granted & frozenset(ROLES)
 
 
 def _is_same(token: str, offer: str) -> bool:

@@ -58,8 +58,8 @@ def run(
             timeout_keep_alive=75,  # longer than clients keep a connection, so that it is they who close it
             timeout_graceful_shutdown=_STOP_S,
         )
-        shown = f"[{host}]" if ":" in host else host
-        announce(f"otel-costs web is ready: http://{shown}:{taken.getsockname()[1]}/")
+        name = f"[{host}]" if ":" in host else host
+        announce(f"otel-costs web is ready: http://{name}:{taken.getsockname()[1]}/")
         _Server(config, made.close).run(sockets=[taken])
 
 
@@ -100,7 +100,7 @@ class _Server(uvicorn.Server):
 
 
 class _Pinged:
-    """ASGI middleware: /ping answers who asks whether it runs, without a token."""
+    """ASGI middleware: /ping answers that the server runs, without a token."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The store as the API asks it: in threads, for a request that may go away, and written to by who may."""
+"""The store as the API asks it: in threads, for a request that may go away, and written to with the right to."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -16,7 +16,7 @@ class UnavailableError(Exception):
 
 
 class NoWriterError(Exception):
-    """Nobody may write through this application; the message says why, and what it would need."""
+    """Nothing can be written through this application; the message says why, and what it would need."""
 
 
 class Store(Protocol):
@@ -30,7 +30,7 @@ class Store(Protocol):
     async def ask(self, request: Request | None, job: "Callable[[Client], Result]") -> Result:
         """Return what `job` returns, which is called in a thread with a client of its own.
 
-        It is broken off where that is possible when the client of `request` is gone; None is nobody's.
+        It is broken off where that is possible when the client of `request` is gone; None is no request.
 
         Raises UnavailableError, and what `job` raises.
         """

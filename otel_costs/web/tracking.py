@@ -1,4 +1,4 @@
-"""Calls and sessions that a program tells of: priced by the book in force, and written as their ledger records.
+"""Calls and sessions that a program reports over HTTP: priced by the book in force, and written as ledger records.
 
 They are the records that `otel_costs.record` writes, so that everything that reads the ledger reads them.
 """
@@ -21,7 +21,7 @@ from otel_costs.store import stored_call
 from otel_costs.store.rows import Row
 from otel_costs.store.session_starts import SessionStart
 from otel_costs.usage import Usage
-from otel_costs.usage.reported import read_told
+from otel_costs.usage.reported import read_of_call
 from otel_costs.usage.service_class import service_class
 from otel_costs.values import sanitize
 from otel_costs.web.models import TrackedCall
@@ -35,7 +35,7 @@ class Tracked:
 
     call_id: str
     at: datetime
-    says_when: bool
+    has_time: bool
     """Whether it was told when it was made; `at` is when it was told otherwise."""
     service: str
     usage: Usage
@@ -69,22 +69,22 @@ class Tracked:
         }
 
     def is_same(self, row: Row) -> bool:
-        """Say whether a stored call, which has the same key, is this one: nothing that money depends on is another."""
+        """Return whether a stored call of the same key is this one: nothing that its cost depends on differs."""
         used = stored_call.usage(row)
         stored = tuple(row[column] for column in _COLUMNS)
-        return self._said == stored and self._comes_to(
+        return self._values == stored and self._comes_to(
             used,
             row["cost_usd"] if row["cost_source"] == "provider" else None,
             row["cost_reason"],
             row["end_time"],
         )
 
-    def is_told_again(self, other: "Tracked") -> bool:
-        """Say whether another one of the same key is this one."""
-        return self._said == other._said and other._comes_to(self.usage, self._reported, self._reason, self.at)
+    def is_repeated_by(self, other: "Tracked") -> bool:
+        """Return whether another call of the same key is this one."""
+        return self._values == other._values and other._comes_to(self.usage, self._reported, self._reason, self.at)
 
     def _comes_to(self, usage: Usage, reported: Decimal | None, reason: str, at: datetime) -> bool:
-        """Say whether usage, reported cost and time are those of this call; a time that it does not say is any."""
+        """Return whether usage, reported cost and time are those of this call; any time will do where it has none."""
         own = self.usage
         unknown = sorted(map(sanitize.label, own.unknown)) == sorted(map(sanitize.label, usage.unknown))
         return (
@@ -94,11 +94,11 @@ class Tracked:
             and (unknown or reported is not None)
             and self._reported == reported
             and (_REFUSED_COST in self._reason) == (_REFUSED_COST in reason)
-            and not (self.says_when and abs(self.at - at) >= _MILLISECOND)
+            and not (self.has_time and abs(self.at - at) >= _MILLISECOND)
         )
 
     @property
-    def _said(self) -> tuple[str, ...]:
+    def _values(self) -> tuple[str, ...]:
         return tuple(self.attributes.get(name, "") for name in _COLUMNS.values())
 
     @property
@@ -128,8 +128,8 @@ def call_id_of(call: TrackedCall) -> str:
     """Return the id of a call: a random one, or that of its key, of its session and user."""
     if call.idempotency_key is None:
         return random_id()
-    said = json.dumps([call.session or "", pseudonyms.recorded(call.user or ""), call.idempotency_key]).encode()
-    digits = blake2b(said, person=b"otel_costs", digest_size=16).hexdigest()
+    key = json.dumps([call.session or "", pseudonyms.recorded(call.user or ""), call.idempotency_key]).encode()
+    digits = blake2b(key, person=b"otel_costs", digest_size=16).hexdigest()
     return f"{digits[:12]}8{digits[13:]}"  # not a 5 there: that is the id of a provider's job
 
 
@@ -137,7 +137,7 @@ def tracked(call: TrackedCall, call_id: str, start: SessionStart | None, now: da
     """Read and price a call; what it does not say of its session, `start` says."""
     at = call.moment or now
     provider = sanitize.identifier(call.provider)
-    usage = read_told(call.usage, provider, failed=bool(call.error))
+    usage = read_of_call(call.usage, provider, failed=bool(call.error))
     tier = call.service_tier or sanitize.identifier(service_class(call.usage)) or None
     bill = Bill(usage=usage, service_tier=tier)
     if call.cost_usd is not None:

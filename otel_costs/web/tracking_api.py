@@ -1,4 +1,4 @@
-"""POST calls, sessions/{id} and sessions/{id}/end: what a program in any language tells of its calls and sessions."""
+"""POST calls, sessions/{id} and sessions/{id}/end: what a program in any language reports of its calls and sessions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -94,7 +94,7 @@ async def start_session(
     # One after the other: what is told at the same time by another request would be left out.
     async with request.app.state.one_at_a_time:
         known = await store.ask(request, lambda client: session_starts.find(client, [wanted]))
-        start = _told(known.get(wanted) or SessionStart(wanted), body)
+        start = _updated(known.get(wanted) or SessionStart(wanted), body)
         await store.insert([tracking.start_line(start, datetime.now(UTC))])
     return answer(
         question,
@@ -108,8 +108,8 @@ async def start_session(
     )
 
 
-def _told(before: SessionStart, body: SessionStartBody) -> SessionStart:
-    """Return a session as it is told now: what is left out is as before."""
+def _updated(before: SessionStart, body: SessionStartBody) -> SessionStart:
+    """Return a session with what a request changes; what is left out is as before."""
     return SessionStart(
         before.session_id,
         before.user if body.user is None else tracking.user_of(body.user),
@@ -136,27 +136,27 @@ def _read(
     now, answers, lines = datetime.now(UTC), [], []
     fresh: dict[str, tracking.Tracked] = {}
     for call, call_id in zip(calls, ids, strict=True):
-        told = tracking.tracked(call, call_id, starts.get(sanitize.identifier(call.session)), now)
+        tracked = tracking.tracked(call, call_id, starts.get(sanitize.identifier(call.session)), now)
         if (row := stored.get(call_id)) is not None:
-            _check(call, same=told.is_same(row))
+            _check(call, same=tracked.is_same(row))
             answers.append(tracking.repeated(call_id, call, row))
         elif (first := fresh.get(call_id)) is not None:
-            _check(call, same=first.is_told_again(told))
+            _check(call, same=first.is_repeated_by(tracked))
             answers.append(first.answer | {"repeated": True})
         else:
-            fresh[call_id] = told
-            lines.append(told.line)
-            answers.append(told.answer)
+            fresh[call_id] = tracked
+            lines.append(tracked.line)
+            answers.append(tracked.answer)
     return answers, lines
 
 
 def _known(
     client: Any, calls: Sequence[TrackedCall], ids: Sequence[str]
 ) -> tuple[dict[str, SessionStart], dict[str, Row]]:
-    """Return what was told of the sessions of calls, and which calls are stored already."""
+    """Return the reported starts of the sessions of calls, and the calls that are stored already."""
     sessions = [sanitize.identifier(call.session) for call in calls]
     starts = session_starts.find(client, sessions)
-    keyed = [told for told in zip(calls, sessions, ids, strict=True) if told[0].idempotency_key is not None]
+    keyed = [one for one in zip(calls, sessions, ids, strict=True) if one[0].idempotency_key is not None]
     stored = stored_calls.find(
         client,
         {session for _, session, _ in keyed if session},

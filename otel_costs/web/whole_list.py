@@ -1,4 +1,4 @@
-"""Lists as files: a CSV has the whole list, for nobody would see that it ends with a page of it."""
+"""Lists as files: a CSV has the whole list, since a file does not show that it ends with a page of it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace

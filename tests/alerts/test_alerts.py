@@ -129,7 +129,7 @@ def test_a_rule_fires_once_and_only_where_it_should(
         store.client.command(f"truncate table {table}")
     store.insert(*fires())
     looks = runner(store, receiver, Clock(), rule)
-    assert [looks.look(), looks.look()] == [True, True]
+    assert [looks.poll(), looks.poll()] == [True, True]
     assert len(receiver.got) == 1
 
 
@@ -144,16 +144,16 @@ def test_parts_that_are_set_aside_are_told(store: Store, receiver: Receiver) -> 
     rule = Rule("health", rules_file.STORE_HEALTH)
     store.insert(call(NOW))
     looks = runner(store, receiver, Clock(), rule)
-    looks.look()
+    looks.poll()
     assert receiver.got == []
     store.client.command("alter table calls detach partition all")
     try:
-        looks.look()
-        looks.look()
+        looks.poll()
+        looks.poll()
         assert receiver.got == ["the store has set 1 parts of calls aside"]
     finally:
         store.client.command("alter table calls attach partition all")
-    looks.look()
+    looks.poll()
     assert receiver.got[1:] == ["ended: the store has set 1 parts of calls aside"]
 
 
@@ -165,11 +165,11 @@ def test_budgets_are_told_at_their_shares(store: Store, receiver: Receiver) -> N
     at = datetime.now(UTC)
     store.insert(call(at, cost="8"), call(at, cost="7.99", user="u2", session="s2"))
     looks = runner(store, receiver, clock, rule)
-    looks.look()
+    looks.poll()
     assert [one.startswith("budget of user u1 for the month: 80% is reached, $8.00") for one in receiver.got] == [True]
     store.insert(call(at, cost="2"))
-    looks.look()
-    looks.look()
+    looks.poll()
+    looks.poll()
     assert [one.split(": ")[1].split(" ")[0] for one in receiver.got] == ["80%", "100%"]
 
 
@@ -183,8 +183,8 @@ def test_missing_calls_are_told(store: Store, receiver: Receiver) -> None:
         "insert into call_sequences select * replace (arrived - interval 1 hour as arrived) from call_sequences"
     )
     looks = runner(store, receiver, Clock(), rule)
-    looks.look()
-    looks.look()
+    looks.poll()
+    looks.poll()
     assert [one.partition(" (")[0] for one in receiver.got] == ["1 calls of service shop have not arrived"]
 
 
@@ -227,14 +227,14 @@ def test_bills_that_differ_are_told_until_they_do_not(
     assert find(store.client, rule, NOW) == []
     compared(store, fires)
     looks = runner(store, receiver, Clock(), rule)
-    looks.look()
+    looks.poll()
     compared(store, fires)
-    looks.look()
+    looks.poll()
     assert len(receiver.got) == 1
     assert receiver.got[0].startswith(f"azure's bill of {YESTERDAY} ")
     compared(store)
-    looks.look()
-    looks.look()
+    looks.poll()
+    looks.poll()
     assert receiver.got == [receiver.got[0], f"ended: {receiver.got[0]}"]
 
 
@@ -258,12 +258,12 @@ def test_its_end_is_told_once_and_it_does_not_begin_again(store: Store, receiver
     clock = Clock()
     store.insert(*dear())
     looks = runner(store, receiver, clock, DEAR)
-    looks.look()
+    looks.poll()
     clock.at = NOW + HOUR
-    looks.look()
-    looks.look()
+    looks.poll()
+    looks.poll()
     store.insert(call(NOW + HOUR, cost="1"))
-    looks.look()
+    looks.poll()
     said = "session s1 has cost $5.00 and still runs"
     assert receiver.got == [said, f"ended: {said}"]
 
@@ -274,15 +274,15 @@ def test_an_outage_of_the_receiver_is_waited_for(store: Store, receiver: Receive
     store.insert(*dear())
     receiver.down = True
     first = runner(store, receiver, clock, DEAR)
-    first.look()
+    first.poll()
     receiver.down = False
-    first.look()
+    first.poll()
     assert receiver.got == []  # it is not time yet
     first.leave()
     clock.at = NOW + timedelta(seconds=31)
     restarted = runner(store, receiver, clock, DEAR)
-    restarted.look()
-    restarted.look()
+    restarted.poll()
+    restarted.poll()
     assert len(receiver.got) == 1
 
 
@@ -291,11 +291,11 @@ def test_two_runners_send_once(store: Store, receiver: Receiver) -> None:
     clock = Clock()
     store.insert(*dear())
     one, other = (runner(store, receiver, clock, DEAR) for _ in range(2))
-    assert (one.look(), other.look(), one.look(), other.look()) == (True, False, True, False)
+    assert (one.poll(), other.poll(), one.poll(), other.poll()) == (True, False, True, False)
     assert len(receiver.got) == 1
     clock.at += LEASE
     store.insert(*dear(session="s2", ago=timedelta(minutes=-2)))
-    assert (other.look(), one.look()) == (True, False)
+    assert (other.poll(), one.poll()) == (True, False)
     assert len(receiver.got) == 2
 
 
@@ -333,12 +333,12 @@ def test_what_is_acknowledged_is_not_told_any_more(store: Store, receiver: Recei
     clock = Clock()
     store.insert(*dear())
     looks = runner(store, receiver, clock, DEAR)
-    looks.look()
+    looks.poll()
     state = State(store.client)
     (event,) = state.events()
     state.acknowledge(event.id)
     clock.at = NOW + HOUR
-    looks.look()
+    looks.poll()
     assert len(receiver.got) == 1
     assert state.events()[0].ended_at == clock.at
 
@@ -350,10 +350,10 @@ def test_a_silence_holds_back_for_a_time(store: Store, receiver: Receiver, name:
     store.insert(*dear())
     State(store.client).silence(name, NOW + timedelta(minutes=5))
     looks = runner(store, receiver, clock, DEAR)
-    looks.look()
+    looks.poll()
     assert receiver.got == []
     clock.at = NOW + timedelta(minutes=6)
-    looks.look()
+    looks.poll()
     assert len(receiver.got) == 1
 
 
@@ -361,17 +361,17 @@ def test_rules_of_the_store_are_kept_beside_those_of_the_file(store: Store, rece
     """From the next look on, and until they are taken away; what one has found ends then, and nobody is told."""
     store.insert(*dear())
     state, looks = State(store.client), runner(store, receiver, Clock(), Rule("new", rules_file.NEW_MODEL))
-    looks.look()
+    looks.poll()
     state.put_rule("page", rules_file.text_of({"name": "page", "when": "session_cost", "usd": "4.5", "to": ["gone"]}))
     state.put_rule("odd", rules_file.text_of({"name": "odd", "when": "of a later version"}))
     state.put_rule(
         "new", rules_file.text_of({"name": "new", "when": "day_total", "usd": "0.01"})
     )  # that of the file counts
-    looks.look()
-    looks.look()
+    looks.poll()
+    looks.poll()
     assert receiver.got == ["session s1 has cost $5.00 and still runs"]
     state.put_rule("page", "")
-    looks.look()
+    looks.poll()
     assert [event.state(state.acknowledged()) for event in state.events()] == ["ended"]
     assert len(receiver.got) == 1
 
@@ -395,7 +395,7 @@ def test_a_rule_that_fails_keeps_no_other_from_being_told(
 
     monkeypatch.setattr(conditions, "find", failing)
     looks = runner(store, receiver, Clock(), Rule("odd", rules_file.NEW_MODEL), DEAR)
-    assert [looks.look(), looks.look()] == [True, True]
+    assert [looks.poll(), looks.poll()] == [True, True]
     assert receiver.got == ["session s1 has cost $5.00 and still runs"]
     assert len([one for one in caplog.records if "'odd'" in one.getMessage()]) == 1
 
@@ -417,7 +417,7 @@ def test_who_sends_tells_what_is_watched(store: Store, receiver: Receiver) -> No
     """Names of receivers, no address, and rules; nothing once nobody sends."""
     clock = Clock()
     looks = runner(store, receiver, clock, DEAR)
-    looks.look()
+    looks.poll()
     state = State(store.client)
     told = state.watched(NOW) or ""
     assert json.loads(told) == {
