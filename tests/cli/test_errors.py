@@ -297,7 +297,7 @@ def test_a_password_is_never_shown(user: str, password: str, written: str) -> No
     except AddressError as error:
         assert SECRET not in str(error)  # noqa: PT017
     else:
-        assert SECRET not in found.shown
+        assert SECRET not in found.printable
         assert SECRET not in found.without_secrets(f"it said {password}")
 
 

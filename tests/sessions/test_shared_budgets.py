@@ -183,7 +183,7 @@ def test_the_next_period_begins_by_itself() -> None:
     limit = SharedLimit(told_of())
     limit.count(Decimal(1), 7)
     assert limit.left_usd == 0
-    limit.tell(told_of(ends_s=time.time()), 0)
+    limit.update(told_of(ends_s=time.time()), 0)
     limit.count(Decimal(1), 8)
     assert limit.left_usd == 2
 
@@ -195,7 +195,7 @@ def test_many_calls_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     for seq in range(1, 9):
         limit.count(Decimal(1), seq)
     assert (len(limit._own), limit.spent_usd) == (3, Decimal(10))
-    limit.tell(told_of(limit_usd=Decimal(100)), 7)
+    limit.update(told_of(limit_usd=Decimal(100)), 7)
     assert limit.spent_usd == 3
 
 
