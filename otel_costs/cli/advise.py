@@ -40,7 +40,7 @@ def advise(selection: Selection, form: str, dsn: str | None) -> None:
     elif form == options.CSV:
         output.write_csv(_rows(found), COLUMNS)
     else:
-        output.show(_shown(found))
+        output.show(_report(found))
         if not found["call_count"]:
             output.note("no calls match; give another --from, or fewer filters")
 
@@ -51,7 +51,7 @@ def _rows(found: Row) -> Iterator[Row]:
             yield {**row, "idea": one["idea"], "title": one["title"]}
 
 
-def _shown(found: Row) -> RenderableType:
+def _report(found: Row) -> RenderableType:
     cost = formatting.total(found["cost_usd"], found["unpriced_calls"])
     heading = Text(formatting.period(found["since"], found["until"]), "bold")
     heading.append(f" · {formatting.many(found['call_count'], 'call')} · {cost}")
@@ -74,8 +74,8 @@ def _shown(found: Row) -> RenderableType:
 
 def _advice(one: Row, found: Row) -> Iterator[RenderableType]:
     share = one["saved_usd"] / found["cost_usd"]
-    said = f"{formatting.exact(one['saved_usd'])} less ({share:.1%}): {formatting.exact(one['period_usd'])} in all"
-    yield Text(one["title"], "bold").append(f" · {said}")
+    figures = f"{formatting.exact(one['saved_usd'])} less ({share:.1%}): {formatting.exact(one['period_usd'])} in all"
+    yield Text(one["title"], "bold").append(f" · {figures}")
     yield _table(one)
     yield Text(f"How: {one['how']}")
     yield Text(f"Limits: {one['limits']}", "dim")

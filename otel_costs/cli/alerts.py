@@ -101,11 +101,11 @@ def try_(path: Path, step: int, since: datetime | None, until: datetime | None, 
         end = min(until or datetime.max.replace(tzinfo=UTC), live.now(client))
         begin = min(since or end - timedelta(days=7), end)
         found, unknown = would_have_sent(client, rules, begin, end, timedelta(minutes=step))
-    told = [_row(event, "would be sent") for event in found]
+    rows = [_row(event, "would be sent") for event in found]
     if form == options.JSON:
-        output.write_json({"alerts": told, "not_known": [asdict(one) for one in unknown]})
+        output.write_json({"alerts": rows, "not_known": [asdict(one) for one in unknown]})
         return
-    _write(told, form, "nothing would have been sent")
+    _write(rows, form, "nothing would have been sent")
     for one in unknown:
         output.note(f"{one.rule}: the store does not know {one.reason}")
 
@@ -120,9 +120,9 @@ def list_(limit: int, form: str, writer_dsn: str | None, dsn: str | None) -> Non
     with options.opened(writer_dsn or dsn) as client:
         state = State(client)
         found, acknowledged = state.events(limit), state.acknowledged()
-    told = [_row(event, event.state(acknowledged)) for event in found]
-    _write(told, form, "no alerts yet: `otel-costs alerts run --rules FILE` watches the store")
-    if any(row["state"] == "open" for row in told):
+    rows = [_row(event, event.state(acknowledged)) for event in found]
+    _write(rows, form, "no alerts yet: `otel-costs alerts run --rules FILE` watches the store")
+    if any(row["state"] == "open" for row in rows):
         click.get_current_context().exit(1)
 
 

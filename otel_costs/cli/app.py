@@ -91,11 +91,11 @@ class App(click.Group):
             raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], COMMANDS, 'there are')}", ctx) from error
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options before the command; a wrong one is told in one line."""
+        """Read the options before the command; a wrong one is an error in one line."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            raise _told(error) from error
+            raise _failure(error) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; whatever goes wrong becomes its error, in one line."""
@@ -105,12 +105,12 @@ class App(click.Group):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # whoever read has enough
-            raise _told(error) from error
+                raise  # the reader of the output has enough
+            raise _failure(error) from error
 
 
-def _told(error: Exception) -> click.ClickException:
-    """Return what a command says of an error."""
+def _failure(error: Exception) -> click.ClickException:
+    """Return the failure of a command for an error."""
     if isinstance(error, NoArgsIsHelpError):
         return error
     if isinstance(error, click.UsageError):

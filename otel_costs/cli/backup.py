@@ -104,12 +104,12 @@ def _make(folder: "Folder", keep: int | None, form: str, dsn: str | None) -> Non
     elif form == options.CSV:
         output.write_csv(rows, COLUMNS)
     else:
-        output.show(_tables(rows), Text(_said(manifest, sum(made.new_bytes.values()))))
+        output.show(_tables(rows), Text(_summary_line(manifest, sum(made.new_bytes.values()))))
         for name in made.deleted:
             output.note(f"deleted the backup {name}")
 
 
-def _said(manifest: "Manifest", new_bytes: int) -> str:
+def _summary_line(manifest: "Manifest", new_bytes: int) -> str:
     known = _summary(manifest)
     return (
         f"backup {manifest.id}: {known['calls']:,} calls, {known['cost_usd']} dollars, {known['messages']:,} messages;"
@@ -145,13 +145,13 @@ def _check(folder: "Folder", form: str) -> None:
     rows: list[Row] = []
     with folder.locked(shared=True), output.working("Reading all files"):
         found, bad = folder.manifests()
-        looked: dict[str, str] = {}
+        checked: dict[str, str] = {}
         for one in found:
             for stored in one.tables:
                 for part in stored.parts:
-                    if part.file not in looked:
-                        looked[part.file] = folder.damage(part)
-                    if why := looked[part.file]:
+                    if part.file not in checked:
+                        checked[part.file] = folder.damage(part)
+                    if why := checked[part.file]:
                         rows.append(
                             {
                                 "id": one.id,
@@ -163,7 +163,7 @@ def _check(folder: "Folder", form: str) -> None:
                         )
     rows += [{"id": name, "trouble": why} for name, why in bad.items()]
     _write(
-        "damaged", rows, CHECK_COLUMNS, form, f"{len(found)} backups, {len(looked):,} files: all as they were written"
+        "damaged", rows, CHECK_COLUMNS, form, f"{len(found)} backups, {len(checked):,} files: all as they were written"
     )
     if rows:
         click.get_current_context().exit(1)
@@ -178,17 +178,17 @@ def _write(name: str, rows: Sequence[Row], columns: Sequence[str], form: str, ot
         output.note(otherwise)
     else:
         table = output.table()
-        shown = [column for column in columns if any(row.get(column) not in (None, "") for row in rows)]
-        for column in shown:
+        filled = [column for column in columns if any(row.get(column) not in (None, "") for row in rows)]
+        for column in filled:
             table.add_column(
                 column, justify="right" if column in ("calls", "cost_usd", "messages", "bytes", "rows") else "left"
             )
         for row in rows:
-            table.add_row(*(output.name(_shown(column, row.get(column))) for column in shown))
+            table.add_row(*(output.name(_cell(column, row.get(column))) for column in filled))
         output.show(table)
 
 
-def _shown(column: str, value: object) -> str:
+def _cell(column: str, value: object) -> str:
     if isinstance(value, int):
         return formatting.size(value) if column.endswith("bytes") else f"{value:,}"
     return "" if value is None else str(value)

@@ -45,8 +45,8 @@ class Opener:
     def open(self, address: str) -> None:
         """Open the address; nothing happens where there is no browser."""
         assert self._process.stdin is not None  # noqa: S101
-        with suppress(OSError), self._process.stdin as told:
-            told.write(f"{address}\n")
+        with suppress(OSError), self._process.stdin as pipe:
+            pipe.write(f"{address}\n")
 
 
 def page_of(session_id: str, dsn: str | None) -> str | None:

@@ -59,8 +59,8 @@ def _tables(found: Row, limit: int) -> RenderableType:
     about.add_row("calls", *(f"{side['call_count']:,}" for side in sides))
     about.add_row("calls without a price", *(f"{side['unpriced_calls']:,}" for side in sides))
     about.add_row("sessions", *(f"{side['sessions']['count']:,}" for side in sides))
-    for key, said in (("mean_usd", "a session, mean"), ("p95_usd", "a session, 95th percentile")):
-        about.add_row(said, *(_usd(side["sessions"][key]) for side in sides))
+    for key, label in (("mean_usd", "a session, mean"), ("p95_usd", "a session, 95th percentile")):
+        about.add_row(label, *(_usd(side["sessions"][key]) for side in sides))
     about.add_row("cost", *(Text(formatting.usd(side["cost_usd"]), "bold") for side in sides))
     groups = output.table(f"By {found['by'].removeprefix(costs.TAG)}, the largest difference first")
     groups.add_column(found["by"].removeprefix(costs.TAG), no_wrap=True)

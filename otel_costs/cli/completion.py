@@ -37,8 +37,8 @@ def _read_sessions(client: "Client") -> Iterable[tuple[str, str]]:
     from otel_costs.store import reports  # noqa: PLC0415
 
     for row in reports.sessions(client, limit=_MOST)["sessions"]:
-        whose = str(output.name(row["user_id"])) or "no user"
-        yield row["session_id"], f"{whose}, {formatting.known(row)}"
+        user = str(output.name(row["user_id"])) or "no user"
+        yield row["session_id"], f"{user}, {formatting.known(row)}"
 
 
 def _read_users(client: "Client") -> Iterable[tuple[str, str]]:

@@ -43,16 +43,16 @@ _CACHED_KINDS: Final = {
 
 
 def conversation(
-    session: Row, calls: Sequence[Row], said_in: Sequence[str] = (), *, full: bool = False
+    session: Row, calls: Sequence[Row], call_ids: Sequence[str] = (), *, full: bool = False
 ) -> RenderableType:
     """Return a session, in the shape of its report, and its calls as one column in time; `full` cuts no message.
 
-    `said_in` are the ids of the calls that its messages were said in, in their order, empty where that is not known: a
-    call stands behind the last message of it, and one that has none behind what was said until it ended.
+    `call_ids` are those of the calls of its messages, in their order, empty where they are not known: a call stands
+    behind its last message, and a call without one behind the messages until its end.
     """
     rows: list[tuple[str, Text, Text, str]] = []
     messages = session["messages"]
-    behind = _behind(messages, calls, said_in)
+    behind = _behind(messages, calls, call_ids)
     for place, message in enumerate((None, *messages)):
         if message is not None:
             rows.append((formatting.clock(message["timestamp"]), *_message_cells(message, full=full), ""))
@@ -61,11 +61,11 @@ def conversation(
     return Group(heading(session), Text(), Transcript(rows), Text(), totals(session, calls), *reasons)
 
 
-def _behind(messages: Sequence[Row], calls: Sequence[Row], said_in: Sequence[str]) -> list[list[Row]]:
+def _behind(messages: Sequence[Row], calls: Sequence[Row], call_ids: Sequence[str]) -> list[list[Row]]:
     """Return the calls in front of all messages, and those behind each of them, in the order of their ends."""
     # Where a message came between two questions to the store, times are all that can be relied on.
-    known = len(said_in) == len(messages)
-    last = {call_id: place for place, call_id in enumerate(said_in, 1) if call_id} if known else {}
+    known = len(call_ids) == len(messages)
+    last = {call_id: place for place, call_id in enumerate(call_ids, 1) if call_id} if known else {}
     times = [message["timestamp"] for message in messages]
     behind: list[list[Row]] = [[] for _ in range(len(messages) + 1)]
     for call in sorted(calls, key=itemgetter("end_time")):
@@ -74,7 +74,7 @@ def _behind(messages: Sequence[Row], calls: Sequence[Row], said_in: Sequence[str
 
 
 def heading(session: Row) -> Text:
-    """Return how much, who and when, in a line or two."""
+    """Return cost, user and time of a session, in a line or two."""
     found = Text.assemble(("Session ", "bold"), name(session["session_id"], "bold"))
     parts = [f"user {session['user_id']}" if session["user_id"] else "", session["scenario"]]
     parts += [f"{key} {value}" for key, value in sorted(session["tags"].items())]
@@ -128,10 +128,10 @@ def _used(cost: Row) -> Iterator[str]:
 
 def _message_cells(message: Row, *, full: bool) -> tuple[Text, Text]:
     role = message["role"]
-    return name(role, _ROLE_STYLES.get(role, "bold")), _said(message, full=full)
+    return name(role, _ROLE_STYLES.get(role, "bold")), _content(message, full=full)
 
 
-def _said(message: Row, *, full: bool) -> Text:
+def _content(message: Row, *, full: bool) -> Text:
     content, metadata = message["content"], message["metadata"]
     function = metadata.get("function_name", "")
     if function and message["role"] != "function":
@@ -140,8 +140,8 @@ def _said(message: Row, *, full: bool) -> Text:
     found = Text.assemble((inert(function), "yellow"), " → ") if function else Text()
     found.append(_sound(message), "dim")
     if content:
-        shown = SHOWN_OF_SYSTEM if message["role"] == "system" else SHOWN
-        found.append_text(text(_cut(content, shown, full=full)))
+        limit = SHOWN_OF_SYSTEM if message["role"] == "system" else SHOWN
+        found.append_text(text(_cut(content, limit, full=full)))
         return found.append(_truncated(metadata), "dim")
     kind = "" if message["type"] in ("text", "function_call", "audio") else f"{message['type']}, "
     why = _STATES.get(metadata.get("content_state", ""), "not recorded")
@@ -149,27 +149,27 @@ def _said(message: Row, *, full: bool) -> Text:
 
 
 def _sound(message: Row) -> str:
-    """Say that a message was spoken and how long, or that it was broken off: "[interrupted after 0.6 s] "."""
+    """Return the note of a spoken or interrupted message: "[interrupted after 0.6 s] "; empty for others."""
     interrupted = message["metadata"].get("interrupted")
     if message["type"] != "audio":
         return "[interrupted] " if interrupted else ""
     seconds = float(message["metadata"].get("audio_seconds") or 0)
-    said = f"{seconds:.1f} s" if seconds < 59.5 else formatting.duration(seconds)
+    length = f"{seconds:.1f} s" if seconds < 59.5 else formatting.duration(seconds)
     words = ("interrupted after" if seconds else "interrupted") if interrupted else "audio"
-    return f"[{words} {said}] " if seconds else f"[{words}] "
+    return f"[{words} {length}] " if seconds else f"[{words}] "
 
 
 def _truncated(metadata: Mapping[str, str]) -> str:
-    """Say that a message was too long to be kept whole, and how long it was."""
+    """Return the note of a message that was too long to be kept whole, with its length."""
     if not metadata.get("truncated") or metadata.get("interrupted"):
         return ""
     return f" [cut when it was recorded: it had {int(metadata.get('bytes') or 0):,} bytes]"
 
 
-def _cut(content: str, shown: int, *, full: bool) -> str:
-    if full or len(content) <= shown:
+def _cut(content: str, limit: int, *, full: bool) -> str:
+    if full or len(content) <= limit:
         return content
-    return f"{content[:shown].rstrip()} … ({len(content):,} characters, --full shows all)"
+    return f"{content[:limit].rstrip()} … ({len(content):,} characters, --full shows all)"
 
 
 def _call_rows(call: Row) -> Iterator[tuple[str, Text, Text, str]]:

@@ -72,7 +72,7 @@ def show(
     """Start what is needed, in `running`, and yield what there is to see, as it happens."""
     with output.working("Starting a store"):
         stack = running.enter_context(demo_env.store(data))
-        # Whoever watches sees people speak as fast as they do; nobody waits for them otherwise.
+        # In a browser people speak as fast as they do; elsewhere nothing waits for them.
         provider = running.enter_context(demo_env.answering(stand_in=stand_in, pace=1 if opened else 0))
     yield _headline("A store on this machine")
     addresses = [url.partition("://")[2] for url in (stack.otlp_grpc_url, stack.otlp_http_url, stack.http_url)]
@@ -87,14 +87,14 @@ def show(
 def programs(stack: "Stack", provider: demo_env.Provider, *, watched: bool = False) -> Iterator[RenderableType]:
     """Run the programs, and yield how they were run and what they said; `watched`: the call first, in a browser."""
     yield _headline("Three programs, under opentelemetry-instrument")
-    who = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}: there is no OPENAI_API_KEY."
+    about = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}: there is no OPENAI_API_KEY."
     if provider.base_url is None:
-        who = f"{os.environ.get('OPENAI_BASE_URL', 'OpenAI')} answers, and your OPENAI_API_KEY pays: about ten cents."
+        about = f"{os.environ.get('OPENAI_BASE_URL', 'OpenAI')} answers, and your OPENAI_API_KEY pays: about ten cents."
     elif os.environ.get("OPENAI_API_KEY"):
-        who = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}."
-    yield _aside(who)
-    shown = {name: value for name, value in demo_env.settings(stack, provider, "").items() if value}
-    yield Text("".join(f"  export {name}={value}\n" for name, value in shown.items()), "dim", end="")
+        about = f"Stand-ins for OpenAI and Deepgram answer at {provider.base_url}."
+    yield _aside(about)
+    exported = {name: value for name, value in demo_env.settings(stack, provider, "").items() if value}
+    yield Text("".join(f"  export {name}={value}\n" for name, value in exported.items()), "dim", end="")
     for service, name in sorted(PROGRAMS.items(), key=lambda one: watched and one[0] != SPOKEN):
         if watched and service == SPOKEN:
             webbrowser.open(stack.http_url + page_paths.of_session(SESSIONS[-1]))
@@ -117,11 +117,11 @@ def conversations(stack: "Stack") -> Iterator[RenderableType]:
             raise Failure("nothing reached the store: see above what the programs said")
         yield session_table(found)
         for session_id in SESSIONS:
-            if shown := reports.session(client, session_id):
+            if session := reports.session(client, session_id):
                 yield _command(f"otel-costs session {session_id}")
                 yield Text()
-                calls, said_in = reports.session_calls(client, session_id), reports.message_calls(client, session_id)
-                yield conversation(shown, calls, said_in)
+                calls, call_ids = reports.session_calls(client, session_id), reports.message_calls(client, session_id)
+                yield conversation(session, calls, call_ids)
                 yield Text()
 
 
@@ -165,12 +165,12 @@ def _command(line: str) -> RenderableType:
     return Text.assemble("  ", ("$ ", "dim"), (line, "bold"))
 
 
-def _aside(said: str) -> RenderableType:
-    return Padding(output.text(said, "dim"), (0, 0, 0, 2), expand=False)
+def _aside(text: str) -> RenderableType:
+    return Padding(output.text(text, "dim"), (0, 0, 0, 2), expand=False)
 
 
 def _short(path: Path) -> str:
-    """Write a path as somebody would type it here."""
+    """Return a path as one would type it here."""
     near = os.path.relpath(path)
     return str(path) if near.startswith("..") else near
 

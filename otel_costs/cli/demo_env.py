@@ -1,4 +1,4 @@
-"""What the demo runs: a store, somebody who answers, and programs under `opentelemetry-instrument`."""
+"""What the demo runs: a store, a provider, and programs under `opentelemetry-instrument`."""
 
 import os
 import socket
@@ -25,7 +25,7 @@ PROGRAM_TIMEOUT_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who answers: OpenAI and Deepgram, or stand-ins for them at `base_url` and `speech_url`.
+    """The providers that answer: OpenAI and Deepgram, or stand-ins for them at `base_url` and `speech_url`.
 
     `pace` is how fast people and stand-ins speak: 1 as they do, 0 without a pause.
     """
@@ -37,7 +37,7 @@ class Provider:
     @property
     def environment(self) -> Mapping[str, str]:
         """What a program needs to ask them, and otel_costs to know their prices."""
-        # Whoever watches sees each turn when it has ended, and not up to five seconds later.
+        # In a browser each turn is seen when it has ended, and not up to five seconds later.
         pace = {"SUPPORT_PACE": f"{self.pace:g}", "OTEL_BLRP_SCHEDULE_DELAY": "500"} if self.pace else {}
         if self.base_url is None or self.speech_url is None:
             return pace
@@ -134,7 +134,7 @@ def _need(extra: str, *modules: str) -> None:
 
 
 def _free(port: int) -> int:
-    """Return `port` if nobody has it, else 0: any other."""
+    """Return `port` if it is free, else 0: any other."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -15,7 +15,7 @@ NAME_THEM: Final = (
 
 
 def no_sessions(client: "Client") -> str:
-    """Say what the store has where a list of sessions shows none. Raises StoreError."""
+    """Return what the store has where a list of sessions shows none. Raises StoreError."""
     from otel_costs.store import reports  # noqa: PLC0415
 
     total = reports.sessions(client, limit=1)["total"]
@@ -25,7 +25,7 @@ def no_sessions(client: "Client") -> str:
 
 
 def outside(client: "Client") -> str:
-    """Say how many calls are in no session, what they cost, and how to name one; empty where there are none."""
+    """Return how many calls are in no session, what they cost, and how to name one; empty where there are none."""
     from otel_costs.store import reports  # noqa: PLC0415
 
     found = reports.sessionless_calls(client)

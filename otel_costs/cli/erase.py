@@ -73,14 +73,14 @@ def erase(
         if any(before.values()) and not yes:
             _ask(name, before)
         # Noted first: if the rest is cut, what comes back from there is erased all the same.
-        held = {str(folder.path): erasures.add(folder, kind, names) for folder in folders}
+        noted = {str(folder.path): erasures.add(folder, kind, names) for folder in folders}
         with output.working(f"Erasing {name}"):
             found = (
                 _summed([store_erase.erase(client, subject) for subject in subjects]) if any(before.values()) else []
             )
     if form == options.JSON:
         left_over = sum(one.after for one in found)
-        backups = {"backups": held} if held else {}
+        backups = {"backups": noted} if noted else {}
         output.write_json({"erased": [asdict(one) for one in found], "left": left_over, **backups})
     elif form == options.CSV:
         output.write_csv([asdict(one) for one in found], COLUMNS)
@@ -89,7 +89,7 @@ def erase(
         output.note(OUTSIDE)
     else:
         output.note(f"nothing of {name} is in the store")
-    for path, ids in held.items():
+    for path, ids in noted.items():
         if ids:
             output.note(f"backups in {path} from before may hold it until they are deleted: {', '.join(ids)}")
         output.note(f"what is restored from {path} is without it")

@@ -21,13 +21,13 @@ class Failure(click.ClickException):
 
 
 def wrong_call(error: click.UsageError) -> Failure:
-    """Say a wrong call in one line, and whose help to read."""
+    """Return the failure of a wrong call, in one line, with the command whose help to read."""
     path = error.ctx.command_path if error.ctx else "otel-costs"
     return Failure(f"{error.format_message().rstrip('.')}; see `{path} --help`")
 
 
 def fault(error: Exception) -> Failure:
-    """Say that we are at fault, and where; not the error's text, which may have anything in it."""
+    """Return the failure of an error of ours: its place, not its text, which may have anything in it."""
     at = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(at.filename).name}:{at.lineno}"
     return Failure(
@@ -36,7 +36,7 @@ def fault(error: Exception) -> Failure:
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str, most: int = 3) -> str:
-    """Say which of `known` may have been meant; if none is near, `otherwise` and all of them (the first twenty)."""
+    """Return which of `known` may have been meant; if none is near, `otherwise` and all of them (the first twenty)."""
     names = list(dict.fromkeys(known))
     by_case = {other.lower(): other for other in names}
     near = [by_case[match] for match in get_close_matches(name.lower(), by_case, n=most, cutoff=0.55)]

@@ -16,7 +16,7 @@ UNPRICED: Final = "unpriced"
 
 
 def usd(amount: Decimal | None) -> str:
-    """Write dollars with six decimals, and what is less than that with two digits; None is a price nobody knows."""
+    """Write dollars with six decimals, and what is less than that with two digits; None is an unknown price."""
     if amount is None:
         return UNPRICED
     if not amount:

@@ -96,7 +96,7 @@ def local(
 
 
 def _ready(url: str, token: str | None, browser: browse.Opener | None, sender: Process | None) -> None:
-    """Tell those that wait for the address."""
+    """Pass the address on to what waits for it."""
     if browser is not None:
         browser.open(f"{url}/")
     if sender is not None:

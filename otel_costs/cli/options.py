@@ -89,9 +89,9 @@ _range_option = click.option(
 
 
 def _from_option(default: str | None = None) -> Callable[[F], F]:
-    shown = "" if default is None else f"  [default: {default}]"
-    said = f"From then on: 7d, 12h, today, 2026-11-22 or 2026-11-22T10:30:00Z; or in yesterday or 2026-11.{shown}"
-    return click.option("--from", "since", metavar="TIME", help=said)
+    suffix = "" if default is None else f"  [default: {default}]"
+    help_text = f"From then on: 7d, 12h, today, 2026-11-22 or 2026-11-22T10:30:00Z; or in yesterday or 2026-11.{suffix}"
+    return click.option("--from", "since", metavar="TIME", help=help_text)
 
 
 def _to_option(name: str) -> Callable[[F], F]:

@@ -1,4 +1,4 @@
-"""What other instrumentations saw and no report adds up: said below a report, for people."""
+"""Spans of other instrumentations that no report adds up: a note below a report."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 def spans_of_others(
     client: "Client", *, user: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> str | None:
-    """Return what to say of spans of others that carry usage and are of no call of ours; None if there are none.
+    """Return a note on spans of others that carry usage and are of no call of ours; None if there are none.
 
     A store that does not count them in time, or does not know them yet, is no reason to have no report.
     """
@@ -23,7 +23,7 @@ def spans_of_others(
     if not count:
         return None
     if count == 1:
-        said = "1 span of another instrumentation has token usage but belongs to no recorded call; it is"
+        spans = "1 span of another instrumentation has token usage but belongs to no recorded call; it is"
     else:
-        said = f"{count:,} spans of other instrumentations have token usage but belong to no recorded call; they are"
-    return f"{said} not in these sums (the view spans_of_others lists them)"
+        spans = f"{count:,} spans of other instrumentations have token usage but belong to no recorded call; they are"
+    return f"{spans} not in these sums (the view spans_of_others lists them)"

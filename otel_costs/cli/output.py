@@ -64,7 +64,7 @@ def show(*parts: RenderableType) -> None:
 
 
 def note(text: str) -> None:
-    """Say something beside the output, on standard error."""
+    """Write a note beside the output, on standard error."""
     click.echo(inert(text), err=True)
 
 
@@ -142,13 +142,13 @@ class FittedTable(Table):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Leave out what has no room, and draw the rest."""
         widths = [self._width(console, options, column) for column in self.columns]
-        shown = list(range(len(widths)))
-        droppable = sorted(shown[1:-1], key=lambda place: (self.columns[place].header == "unpriced", -place))
-        while droppable and _needed(widths, shown) > options.max_width:
-            shown.remove(droppable.pop(0))
+        kept = list(range(len(widths)))
+        droppable = sorted(kept[1:-1], key=lambda place: (self.columns[place].header == "unpriced", -place))
+        while droppable and _needed(widths, kept) > options.max_width:
+            kept.remove(droppable.pop(0))
         fitted = copy(self)
-        fitted.columns = [replace(self.columns[place], _index=index) for index, place in enumerate(shown)]
-        wide = options.update(width=max(_needed(widths, shown), options.max_width))
+        fitted.columns = [replace(self.columns[place], _index=index) for index, place in enumerate(kept)]
+        wide = options.update(width=max(_needed(widths, kept), options.max_width))
         yield from Table.__rich_console__(fitted, console, wide)
 
     def _width(self, console: Console, options: ConsoleOptions, column: Column) -> int:
@@ -156,9 +156,9 @@ class FittedTable(Table):
         return natural if column.no_wrap else min(natural, _LEAST_TEXT)
 
 
-def _needed(widths: Sequence[int], shown: Sequence[int]) -> int:
-    """Return the width of a table of the columns `shown`: their own, one between them, and the edges."""
-    return sum(widths[place] for place in shown) + len(shown) + 1
+def _needed(widths: Sequence[int], kept: Sequence[int]) -> int:
+    """Return the width of a table of the columns `kept`: their own, one between them, and the edges."""
+    return sum(widths[place] for place in kept) + len(kept) + 1
 
 
 def table(title: str | None = None) -> Table:

@@ -65,9 +65,9 @@ def tables(found: Row) -> RenderableType:
         counts = [f"{row[name]:,}" for name in ("session_count", "call_count", "unpriced_calls")]
         spent.add_row(row["period"], *counts, Text(formatting.known(row), "bold"))
     parts: list[RenderableType] = [spent, Text(), *_dearest(found["sessions"])]
-    looks = list(_looks(found["inbox"]))
-    parts.append(Text("Needs a look", "bold") if looks else Text("Nothing needs a look.", "dim"))
-    return Group(*parts, *looks)
+    attention = list(_needing_attention(found["inbox"]))
+    parts.append(Text("Needs a look", "bold") if attention else Text("Nothing needs a look.", "dim"))
+    return Group(*parts, *attention)
 
 
 def _dearest(sessions: Sequence[Row]) -> Iterator[RenderableType]:
@@ -79,7 +79,7 @@ def _dearest(sessions: Sequence[Row]) -> Iterator[RenderableType]:
         yield Text()
 
 
-def _looks(found: Row) -> Iterator[RenderableType]:
+def _needing_attention(found: Row) -> Iterator[RenderableType]:
     for row in found["not_priced"][:_MOST_REASONS]:
         calls = formatting.many(row["call_count"], "call")
         yield output.text(

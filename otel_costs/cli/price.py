@@ -183,15 +183,15 @@ def _contract_row(contract: Contracted | None) -> Mapping[str, Any] | None:
 
 
 def _by_contract(contract: Contracted) -> str:
-    """Say by which contract a cost is: "contract acme, list $0.02, EUR 0.014"."""
-    said = [f"contract {contract.id}"]
+    """Return by which contract a cost is: "contract acme, list $0.02, EUR 0.014"."""
+    parts = [f"contract {contract.id}"]
     if contract.list_usd is not None:
-        said.append(f"list ${formatting.plain(contract.list_usd)}")
+        parts.append(f"list ${formatting.plain(contract.list_usd)}")
     if contract.amount is not None and contract.currency != CURRENCY:
-        said.append(f"{contract.currency} {formatting.plain(contract.amount)}")
+        parts.append(f"{contract.currency} {formatting.plain(contract.amount)}")
     if contract.reservation:
-        said.append(f"reserved by {contract.reservation}")
-    return ", ".join(said)
+        parts.append(f"reserved by {contract.reservation}")
+    return ", ".join(parts)
 
 
 def _line_rows(cost: Cost) -> list[Mapping[str, Any]]:
@@ -223,10 +223,10 @@ def _cost_table(cost: Cost) -> RenderableType:
     table.add_section()
     total = "unpriced" if cost.total is None else f"${formatting.plain(cost.total)}"
     table.add_row(Text("total", "bold"), "", "", Text(total, "bold"))
-    said = [f"{cost.status}: {cost.reason}" if cost.reason else cost.status, *filter(None, [cost.price_id]), cost.book]
+    notes = [f"{cost.status}: {cost.reason}" if cost.reason else cost.status, *filter(None, [cost.price_id]), cost.book]
     if cost.contract is not None:
-        said.append(_by_contract(cost.contract))
+        notes.append(_by_contract(cost.contract))
     if cost.unpriced_units:
-        said.insert(1, f"no price for {', '.join(map(label, cost.unpriced_units))}")
+        notes.insert(1, f"no price for {', '.join(map(label, cost.unpriced_units))}")
     reasons = [output.text(line, "dim") for line in explained([cost.reason or ""])]
-    return Group(table, output.text(" · ".join(said), "dim"), *reasons)
+    return Group(table, output.text(" · ".join(notes), "dim"), *reasons)

@@ -156,17 +156,17 @@ def check(path: str, form: str) -> None:
     elif form == options.CSV:
         output.write_csv(rows, ("line", "price", "problem"))
     else:
-        said = [f"{path}, line {row['line']}: {row['price']} {row['problem']}" for row in rows]
-        output.show(*map(output.text, said or [f"{path}: nothing to say"]))
+        lines = [f"{path}, line {row['line']}: {row['price']} {row['problem']}" for row in rows]
+        output.show(*map(output.text, lines or [f"{path}: nothing to say"]))
     if findings:
         click.get_current_context().exit(1)
 
 
 def _source(source: PriceSource, now: datetime) -> str:
-    said = [source.version, source.name]
+    parts = [source.version, source.name]
     if source.fetched_at is not None:
-        said.append(f"fetched {source.fetched_at:%Y-%m-%d %H:%M} UTC, {_age(now - source.fetched_at)} ago")
-    return ", ".join(said)
+        parts.append(f"fetched {source.fetched_at:%Y-%m-%d %H:%M} UTC, {_age(now - source.fetched_at)} ago")
+    return ", ".join(parts)
 
 
 def _age(age: timedelta) -> str:
@@ -192,9 +192,9 @@ def _change_table(rows: Iterable[Mapping[str, str]]) -> Table:
 
 def _changed(found: Update, *, dry_run: bool, date_back: bool) -> str:
     counts = Counter(change.kind for change in found.changes)
-    said = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "gone"))
+    numbers = ", ".join(f"{counts[kind]:,} {kind}" for kind in ("new", "changed", "gone"))
     stored = "would be stored" if dry_run else "is stored: programs read it when they start"
-    parts = [f"{said}; version {found.version} {stored}."]
+    parts = [f"{numbers}; version {found.version} {stored}."]
     if counts["changed"]:
         parts.append("What is changed holds " + ("for calls of the past, too." if date_back else "from now on."))
     if counts["new"]:
@@ -203,16 +203,16 @@ def _changed(found: Update, *, dry_run: bool, date_back: bool) -> str:
 
 
 def no_model(book: PriceBook, provider: str | None, model: str) -> str:
-    """Say that a model has no price, which names are near, and where one is added."""
+    """Return that a model has no price, which names are near, and where one is added."""
     known = list(price_table.rows(book, provider))
     if provider and not known:
         names = sorted({row.provider for row in price_table.rows(book)})
         return f"no prices of provider {provider!r}; {nearest(provider, names, 'there are')}"
-    # Patterns such as gpt-4o-2024-* are no names that anybody would type.
+    # Patterns such as gpt-4o-2024-* are no names that one would type.
     near = nearest(model, [row.model for row in known if not set(row.model) & set("*,/^")], "there are")
-    whose = f" of {provider}" if provider else ""
+    of_provider = f" of {provider}" if provider else ""
     near += "" if near.endswith("?") else "."
-    return f"no price of model {model!r}{whose}; {near} Or give --provider, or add it to the file of {ENV_PRICES}"
+    return f"no price of model {model!r}{of_provider}; {near} Or give --provider, or add it to the file of {ENV_PRICES}"
 
 
 def _price_row(row: PriceRow) -> Mapping[str, Any]:
@@ -228,7 +228,7 @@ def _price_table(rows: Iterable[PriceRow]) -> Table:
         rows, key=lambda row: (row.provider, row.model, row.condition, row.winner, row.contract)
     ):
         parts = [f"{per}: {', '.join(map(_rate, same))}" for per, same in groupby(rates, key=_per)]
-        said = output.text(
+        description = output.text(
             "; ".join(
                 filter(
                     None,
@@ -237,8 +237,8 @@ def _price_table(rows: Iterable[PriceRow]) -> Table:
             )
         )
         if winner:
-            said.stylize("dim")
-        table.add_row(provider, output.text(model), said)
+            description.stylize("dim")
+        table.add_row(provider, output.text(model), description)
     return table
 
 
@@ -254,7 +254,7 @@ def _contract_table(rows: Iterable[TermRow]) -> Table:
 
 
 def _per(row: PriceRow) -> str:
-    """Say what the rates of a row are for: "per 1M, from 2026-01-01 00:00:00"."""
+    """Return what the rates of a row are for: "per 1M, from 2026-01-01 00:00:00"."""
     limits = [f"{word} {formatting.moment(when)}" for word, when in (("from", row.start), ("to", row.end)) if when]
     times = f"× {formatting.plain(row.multiplier)}" if row.usd is None else f"per {formatting.short(row.per or 1)}"
     return ", ".join([times, *limits])

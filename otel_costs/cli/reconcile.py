@@ -174,7 +174,7 @@ def reconcile(
     except ProviderError as error:
         raise Failure(output.inert(str(error))) from error
     found = compare(reported, recorded.usage, recorded.costs, Limits.of(vendor.terms, tolerance, now), vendor.terms)
-    said = {"provider": name, "since": since, "until": until, "tolerance": f"{tolerance:f}"}
+    head = {"provider": name, "since": since, "until": until, "tolerance": f"{tolerance:f}"}
     if form == options.JSON:
         extent = {
             "findings": found.findings,
@@ -182,7 +182,7 @@ def reconcile(
             "unavailable": reported.unavailable,
             **tables.about(vendor.terms),
         }
-        output.write_json({**said, **extent, **tables.as_dictionaries(found)})
+        output.write_json({**head, **extent, **tables.as_dictionaries(found)})
     elif form == options.CSV:
         output.write_csv(_csv_rows(found), CSV_COLUMNS)
     else:

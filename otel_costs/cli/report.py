@@ -81,11 +81,11 @@ def report(by: tuple[str, ...], selection: Selection, limit: int | None, form: s
         output.write_csv(rows, columns)
     else:
         output.show(group_tables(found) if by else report_tables(found))
-        _say(found["total"] if by else found, selection, others)
+        _write_notes(found["total"] if by else found, selection, others)
 
 
-def _say(total: Row, selection: Selection, others: str | None) -> None:
-    """Say beside the tables what is not in them."""
+def _write_notes(total: Row, selection: Selection, others: str | None) -> None:
+    """Write beside the tables what is not in them."""
     if others:
         output.note(others)
     if total["unpriced_calls"]:
@@ -118,17 +118,17 @@ def report_tables(found: Row) -> RenderableType:
 
 
 def _heading(found: Row) -> Text:
-    whose = output.line(f"User {found['user_id']}" if "user_id" in found else "All users", "bold")
+    heading = output.line(f"User {found['user_id']}" if "user_id" in found else "All users", "bold")
     parts = [formatting.period(found["since"], found["until"])]
     parts += [formatting.many(found["session_count"], "session")] if "session_count" in found else []
     parts += [formatting.many(found["call_count"], "call")]
     for part in parts:
-        whose.append(" · ", "dim").append(part)
-    return whose.append(" · ", "dim").append(formatting.total(found["cost_usd"], found["unpriced_calls"]), "bold")
+        heading.append(" · ", "dim").append(part)
+    return heading.append(" · ", "dim").append(formatting.total(found["cost_usd"], found["unpriced_calls"]), "bold")
 
 
 def _table(group: str, rows: Sequence[Row]) -> Table:
-    # Who has but one provider knows it.
+    # A single provider needs no mention.
     providers = {row["provider"] for row in rows if row.get("provider") is not None}
     keys = [key for key in _KEYS[group] if key != "provider" or len(providers) > 1]
     unpriced = any(row["unpriced_calls"] for row in rows)

@@ -75,8 +75,8 @@ def reprice(
         result = settle(client, month, dry_run=dry_run) if month else again(client, chosen, dry_run=dry_run)
     rows = [asdict(found) for _, found in sorted(result.sums.items())]
     if form == options.JSON:
-        said = {"checked": result.checked, "changed": sum(row["calls"] for row in rows), "dry_run": dry_run}
-        output.write_json({**said, "price_book": pricing.current().version, "changes": rows})
+        head = {"checked": result.checked, "changed": sum(row["calls"] for row in rows), "dry_run": dry_run}
+        output.write_json({**head, "price_book": pricing.current().version, "changes": rows})
     elif form == options.CSV:
         output.write_csv(rows, COLUMNS)
     else:
@@ -93,9 +93,9 @@ def _month(text: str) -> datetime:
 def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) -> RenderableType:
     changed = sum(row["calls"] for row in rows)
     before, after = (sum((row[f"{when}_usd"] for row in rows), Decimal()) for when in ("before", "after"))
-    said = f"{formatting.many(checked, 'call')} looked at, {changed:,} {'would change' if dry_run else 'changed'}"
+    summary = f"{formatting.many(checked, 'call')} looked at, {changed:,} {'would change' if dry_run else 'changed'}"
     if not rows:
-        return Text(said)
+        return Text(summary)
     table = output.table()
     table.add_column("provider", no_wrap=True)
     table.add_column("model", no_wrap=True)
@@ -107,4 +107,4 @@ def _table(rows: Sequence[Mapping[str, Any]], checked: int, *, dry_run: bool) ->
             output.name(row["provider"]), output.name(row["model"]), f"{row['calls']:,}", unpriced,
             formatting.exact(row["before_usd"]), Text(formatting.exact(row["after_usd"]), "bold"),
         )  # fmt: skip
-    return Group(table, Text(f"{said}, from {formatting.exact(before)} to {formatting.exact(after)}"))
+    return Group(table, Text(f"{summary}, from {formatting.exact(before)} to {formatting.exact(after)}"))

@@ -49,7 +49,7 @@ def restore(path: Path, name: str | None, merge: bool, form: str, dsn: str | Non
     elif form == options.CSV:
         output.write_csv(rows, store_sums.columns("backup", "store"))
     else:
-        output.show(store_sums.table(rows, "backup", "store"), Text(_said(found)))
+        output.show(store_sums.table(rows, "backup", "store"), Text(_summary_line(found)))
     if wrong:
         output.note(
             "the store adds up to something else than the backup: records arrived meanwhile, or rows are missing"
@@ -57,7 +57,7 @@ def restore(path: Path, name: str | None, merge: bool, form: str, dsn: str | Non
         click.get_current_context().exit(1)
 
 
-def _said(found: "Restored") -> str:
-    said = f"restored the backup {found.manifest.id} of {found.manifest.created_at}"
+def _summary_line(found: "Restored") -> str:
+    text = f"restored the backup {found.manifest.id} of {found.manifest.created_at}"
     again = f"; {found.erased:,} users and sessions that were erased since are erased again" if found.erased else ""
-    return said + (", equal in every table and day" if not found.different else ", beside what was there") + again
+    return text + (", equal in every table and day" if not found.different else ", beside what was there") + again

@@ -27,7 +27,7 @@ _SHORT: Final = {"input_tokens": "in", "cache_read_tokens": "cached", "output_to
 
 
 def variant_parts(variant: Variant, *, sent: bool) -> Iterator[RenderableType]:
-    """Yield what is to be seen of one choice of models; the sessions too, if they were `sent` to a store."""
+    """Yield the parts of the output for one choice of models; with the sessions, if they were `sent` to a store."""
     calls = variant.calls()
     many = len(variant.counted) > 1
     yield _heading(variant)
@@ -37,8 +37,8 @@ def variant_parts(variant: Variant, *, sent: bool) -> Iterator[RenderableType]:
             parts = [f"run {number}", _cost([run.calls], formatting.exact)[0]]
             parts += [f"otel-costs session {run.session_id}"] if sent else []
             yield output.text(" · ".join(parts), "dim")
-    if said := [words for sign, words in _LEGEND.items() if _sign(_flat(calls)) == sign]:
-        yield output.text(", ".join(said), "dim")
+    if legend := [words for sign, words in _LEGEND.items() if _sign(_flat(calls)) == sign]:
+        yield output.text(", ".join(legend), "dim")
     for run in variant.runs:
         if run.outcome == OVER_BUDGET:
             yield output.text(run.problem, "bold red")
@@ -67,8 +67,8 @@ def _steps(variant: Variant, *, many: bool) -> Table:
             table.add_row(output.text(phase or "(no phase)"), "", "", *costs, style="bold")
         for step in steps:
             runs = variant.calls([step])
-            shown = output.text(f"  {step.name}" if len(phases) > 1 else step.name)
-            table.add_row(shown, *_made(step, runs), *_costs(runs, many=many))
+            first_cell = output.text(f"  {step.name}" if len(phases) > 1 else step.name)
+            table.add_row(first_cell, *_made(step, runs), *_costs(runs, many=many))
     table.add_section()
     costs = _costs(variant.calls(), many=many)
     table.add_row(Text("total", "bold"), "", "", *costs, style="bold")
@@ -87,14 +87,14 @@ def _call(operation: str, model: str, requests: int) -> Text:
 
 
 def used(quantities: Mapping[str, int | Decimal]) -> str:
-    """Say what was used, without the parts of what is said already: 1,250 in, 1,024 cached, 340 out."""
-    shown = {
+    """Return a usage as text, without parts of units that are in it: 1,250 in, 1,024 cached, 340 out."""
+    wholes = {
         unit: quantity
         for unit, quantity in quantities.items()
         if quantity and (unit in _SHORT or not any(whole in quantities for whole in WHOLES.get(unit, ())))
     }
-    order = sorted(shown, key=lambda unit: (list(_SHORT).index(unit) if unit in _SHORT else len(_SHORT), unit))
-    return ", ".join(f"{_rounded(shown[unit])} {_SHORT.get(unit) or label(unit)}" for unit in order)
+    order = sorted(wholes, key=lambda unit: (list(_SHORT).index(unit) if unit in _SHORT else len(_SHORT), unit))
+    return ", ".join(f"{_rounded(wholes[unit])} {_SHORT.get(unit) or label(unit)}" for unit in order)
 
 
 def _rounded(quantity: int | Decimal) -> str:

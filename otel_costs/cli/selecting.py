@@ -59,9 +59,9 @@ def _options(of_model: str) -> list[Callable[[Any], Any]]:
             f"of_{name}",
             metavar="ID" if name == "user" else "NAME",
             shell_complete=completion.users if name == "user" else None,
-            help=f"{said[0].upper()}{said[1:]}" + ("" if said.endswith(".") else "."),
+            help=f"{sentence[0].upper()}{sentence[1:]}" + ("" if sentence.endswith(".") else "."),
         )
-        for name, said in TEXTS.items()
+        for name, sentence in TEXTS.items()
     ]
     return [
         *texts,

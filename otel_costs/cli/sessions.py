@@ -61,7 +61,7 @@ def sessions(
     --unpriced choose those that have such a call.
     """
     with options.opened(dsn) as client:
-        # A file is of all sessions: nobody would see that it ends with a page of the list.
+        # A file is of all sessions: it does not show that it ends with a page of the list.
         is_whole = form == options.CSV and limit is None and cursor is None
         try:
             if is_whole:
@@ -81,19 +81,19 @@ def sessions(
         output.write_csv(found["sessions"], SESSION_COLUMNS)
     else:
         output.show(session_table(found["sessions"]))
-        for said in filter(None, (note, others)):
-            output.note(said)
+        for message in filter(None, (note, others)):
+            output.note(message)
 
 
 def _what_is_missing(client: "Client", found: Row, sort: str) -> str:
-    """Say what a list does not show: why it is empty, how many more there are, and what is in no session."""
-    shown, total = len(found["sessions"]), found["total"]
+    """Return the note below a list: why it is empty, how many more there are, or what is in no session."""
+    listed, total = len(found["sessions"]), found["total"]
     if not total:
         return no_sessions(client)
     if "cursor" not in found:
         return outside(client)
     first = sort if sort in (session_list.NEWEST, "oldest") else f"first by {sort}"
-    return f"the {first} {shown:,} of {total:,} sessions; --limit {total} shows all"
+    return f"the {first} {listed:,} of {total:,} sessions; --limit {total} shows all"
 
 
 @click.command("session", short_help="Show a conversation and its cost, line by line.")
@@ -113,13 +113,13 @@ def session(session_id: str, full: bool, form: str, dsn: str | None) -> None:
         if found is None:
             raise Failure(_no_session(client, session_id))
         calls = [] if form == options.JSON else reports.session_calls(client, session_id)
-        said_in = reports.message_calls(client, session_id) if form == options.TABLE else []
+        call_ids = reports.message_calls(client, session_id) if form == options.TABLE else []
     if form == options.JSON:
         output.write_json(session_shape.shaped(found))
     elif form == options.CSV:
         output.write_csv(_timeline(found["messages"], calls), TIMELINE_COLUMNS)
     else:
-        output.show(conversation(found, calls, said_in, full=full))
+        output.show(conversation(found, calls, call_ids, full=full))
         if page := browse.page_of(session_id, dsn):
             output.show(output.name(page, "dim"))
 
@@ -135,9 +135,9 @@ def _no_session(client: "Client", session_id: str) -> str:
 
 def _timeline(messages: Sequence[Row], calls: Sequence[Row]) -> Iterable[Row]:
     """Return messages and calls as rows of one table, in time."""
-    said = [{**row, **row["metadata"], "time": row["timestamp"], "kind": "message"} for row in messages]
+    written = [{**row, **row["metadata"], "time": row["timestamp"], "kind": "message"} for row in messages]
     spent = [{**row, "time": row["end_time"], "kind": "call"} for row in calls]
-    return sorted([*said, *spent], key=lambda row: row["time"])
+    return sorted([*written, *spent], key=lambda row: row["time"])
 
 
 @click.command("search", short_help="Find messages by their words.")
@@ -203,10 +203,11 @@ def _message_table(rows: Sequence[Row], words: Sequence[str]) -> Table:
     table.add_column("role", no_wrap=True)
     table.add_column("message", overflow="fold", ratio=1)
     for row in rows:
-        said = output.text(_around(row["content"], words[0]))
+        excerpt = output.text(_around(row["content"], words[0]))
         for word in words:
-            said.highlight_words([word], "bold reverse", case_sensitive=False)
-        table.add_row(formatting.day(row["timestamp"]), output.name(row["session_id"]), output.text(row["role"]), said)
+            excerpt.highlight_words([word], "bold reverse", case_sensitive=False)
+        day, session = formatting.day(row["timestamp"]), output.name(row["session_id"])
+        table.add_row(day, session, output.text(row["role"]), excerpt)
     return table
 
 

@@ -1,4 +1,4 @@
-"""What was said and what it cost, row by row: a time, who, what, and a cost at the right.
+"""A conversation and its costs, row by row: time, speaker, words, and a cost at the right.
 
 A table of rich measures every cell before it draws the first one, which takes seconds for a long conversation.
 """
@@ -17,7 +17,7 @@ _LEAST: Final = 16
 """Columns that what was said has at least."""
 
 Line = tuple[str, Text, Text, str]
-"""Time, who, what, and cost; each may be empty."""
+"""Time, speaker, words and cost; each may be empty."""
 
 
 class Transcript:
@@ -28,17 +28,18 @@ class Transcript:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the rows, each as one text."""
-        shows_time = options.max_width >= _NARROW
-        clock = max((len(row[0]) for row in self._rows), default=0) + 1 if shows_time else 0
+        has_time = options.max_width >= _NARROW
+        clock = max((len(row[0]) for row in self._rows), default=0) + 1 if has_time else 0
         role = max((row[1].cell_len for row in self._rows), default=0) + 1
         cost = max((len(row[3]) for row in self._rows), default=0) + 1
         room = UNBOUNDED if options.max_width >= UNBOUNDED else max(options.max_width - clock - role - cost, _LEAST)
-        for when, who, what, usd in self._rows:
+        for when, speaker, what, usd in self._rows:
             for number, line in enumerate(_folded(console, what, room)):
                 first = number == 0
                 drawn = Text(no_wrap=True, overflow="ignore")
-                drawn.append(f"{when if first and shows_time else '':<{clock}}", "dim")
-                drawn.append_text(who if first else Text()).append(" " * (role - (who.cell_len if first else 0)))
+                drawn.append(f"{when if first and has_time else '':<{clock}}", "dim")
+                label = speaker if first else Text()
+                drawn.append_text(label).append(" " * (role - label.cell_len))
                 drawn.append_text(line)
                 if first and usd:
                     gap = 2 if room == UNBOUNDED else room - line.cell_len + cost - len(usd)

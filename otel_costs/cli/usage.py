@@ -113,11 +113,11 @@ def _hours(hours: Sequence[Row], tz: str) -> Table:
 def _cache(cache: Row) -> list[RenderableType]:
     if cache["share"] is None:
         return []
-    said = f"Cached: {cache['share']:.1%} of the input, {cache['cached_tokens']:,} tokens"
+    summary = f"Cached: {cache['share']:.1%} of the input, {cache['cached_tokens']:,} tokens"
     if cache["saved_usd"] is not None:
-        said += f"; that saved {formatting.exact(cache['saved_usd'])}"
+        summary += f"; that saved {formatting.exact(cache['saved_usd'])}"
     left = [
         f"Not counted: {formatting.many(row['call_count'], 'call')} of {row['model'] or 'any model'}: {row['reason']}"
         for row in cache["not_counted"]
     ]
-    return [Text(), Text(said), *(output.text(line, "dim") for line in left)]
+    return [Text(), Text(summary), *(output.text(line, "dim") for line in left)]

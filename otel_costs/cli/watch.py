@@ -38,27 +38,27 @@ _OVERLAP: Final = timedelta(seconds=30)
 @options.dsn_option
 def watch(interval: float, past: int, count: int | None, form: str, dsn: str | None) -> None:
     """Show each call as its record arrives, with what it costs and what today costs so far, until Ctrl-C."""
-    shown = 0
+    count_so_far = 0
     with options.opened(dsn) as client, suppress(KeyboardInterrupt):
         for fresh in _arrivals(client, timedelta(minutes=past), interval):
             today = live.today(client, time_zone.current()) if form == options.TABLE and fresh else {}
             for row in fresh:
                 _show(row, today, form)
-                shown += 1
-                if shown == count:
+                count_so_far += 1
+                if count_so_far == count:
                     return
 
 
 def _arrivals(client: "Client", past: timedelta, interval: float) -> Iterator[Sequence[Row]]:
     """Yield what each look finds that none before had, the oldest first."""
-    seen: dict[tuple[str, int], datetime] = {}
+    known: dict[tuple[str, int], datetime] = {}
     now = live.now(client)
     after = now - past
     while True:
-        fresh = [row for row in live.calls(client, after) if (row["call_id"], row["revision"]) not in seen]
+        fresh = [row for row in live.calls(client, after) if (row["call_id"], row["revision"]) not in known]
         yield fresh[::-1]
-        seen |= {(row["call_id"], row["revision"]): now for row in fresh}
-        seen = {key: at for key, at in seen.items() if now - at < 4 * _OVERLAP + past}
+        known |= {(row["call_id"], row["revision"]): now for row in fresh}
+        known = {key: at for key, at in known.items() if now - at < 4 * _OVERLAP + past}
         time.sleep(interval)
         after, now = max(after, now - _OVERLAP), live.now(client)
 

@@ -93,11 +93,11 @@ def _tables(found: Row) -> RenderableType:
     return Group(*parts)
 
 
-def _reasons(said: Set[str]) -> Iterator[str]:
+def _reasons(reasons: Set[str]) -> Iterator[str]:
     """Explain why calls have no price. What stands in for a missing price elsewhere is not applied here."""
-    for reason in sorted(said & STAND_INS):
+    for reason in sorted(reasons & STAND_INS):
         yield f"{reason}: {_MISSING[reason]}"
-    yield from explained(said - STAND_INS)
+    yield from explained(reasons - STAND_INS)
 
 
 def _heading(found: Row) -> Text:

@@ -76,9 +76,9 @@ def _table(found: Sequence[Finding]) -> Table:
     table.add_column("finding", overflow="fold", ratio=1)
     last = ""
     for one in found:
-        said = output.text(one.said)
+        sentence = output.text(one.said)
         if one.next_step:
-            said.append("\n").append_text(output.text(f"→ {one.next_step}", "dim" if one.state == OK else "bold"))
-        table.add_row(one.check if one.check != last else "", Text(one.state, _STYLES[one.state]), said)
+            sentence.append("\n").append_text(output.text(f"→ {one.next_step}", "dim" if one.state == OK else "bold"))
+        table.add_row(one.check if one.check != last else "", Text(one.state, _STYLES[one.state]), sentence)
         last = one.check
     return table

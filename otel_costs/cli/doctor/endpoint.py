@@ -26,7 +26,7 @@ _NO_LOGS: Final = ("HTTP 404", "HTTP 405", "gRPC UNIMPLEMENTED")
 class Target(NamedTuple):
     """An address as people read it, without a user, a password or a path that may be one, and where it is."""
 
-    shown: str
+    printable: str
     host: str
     port: int
 
@@ -77,32 +77,33 @@ def _otlp(environ: dict[str, str], protocol: str) -> Iterator[Finding]:
         return
     why = _why_not(environ)
     if why is None:
-        yield ok(_CHECK, f"{target.shown} takes log records over {variables.protocol}.")
+        yield ok(_CHECK, f"{target.printable} takes log records over {variables.protocol}.")
     else:
         yield _failed(environ, variables.protocol, target, why)
 
 
 def _failed(environ: dict[str, str], protocol: str, target: Target, why: str) -> Finding:
-    said = f"{target.shown} does not take log records over {protocol} ({why})."
+    not_taken = f"{target.printable} does not take log records over {protocol} ({why})."
     if why in _REFUSED:
         return problem(
             _CHECK,
-            f"{target.shown} refuses the credentials ({why}).",
+            f"{target.printable} refuses the credentials ({why}).",
             f"Set {_variable(environ, 'HEADERS')} to what it asks for: Authorization=Bearer%20TOKEN.",
         )
     unreached = _unreached(target)
     for change in _alternatives(environ, protocol, target):
         if _why_not({**environ, **change}) is None:
-            return problem(_CHECK, said, f"Set {' and '.join(f'{name}={value}' for name, value in change.items())}.")
+            settings = " and ".join(f"{name}={value}" for name, value in change.items())
+            return problem(_CHECK, not_taken, f"Set {settings}.")
     if why in _NO_LOGS:
         return problem(
             _CHECK,
-            f"What answers at {target.shown} takes no log records ({why}).",
+            f"What answers at {target.printable} takes no log records ({why}).",
             "Send logs to `otel-costs local`, or to a collector with a pipeline for them; Jaeger takes traces alone.",
         )
     return problem(
         _CHECK,
-        unreached or said,
+        unreached or not_taken,
         f"Start the collector or `otel-costs local`, or set {_variable(environ, 'ENDPOINT')} to where it is.",
     )
 
@@ -144,10 +145,10 @@ def _target(variables: delivery.Variables) -> Target | None:
         port = url.port or {"https": 443, "http": 80}.get(url.scheme, PORTS[variables.protocol])
     except ValueError:
         return None
-    return Target(_shown(url), url.hostname, port) if url.hostname else None
+    return Target(_printable(url), url.hostname, port) if url.hostname else None
 
 
-def _shown(url: SplitResult) -> str:
+def _printable(url: SplitResult) -> str:
     where = url.netloc.rpartition("@")[2]
     return f"{url.scheme}://{where}" if url.scheme else where
 
@@ -168,9 +169,9 @@ def _unreached(target: Target) -> str | None:
     try:
         socket.create_connection((target.host, target.port), PATIENCE_S).close()
     except socket.gaierror:
-        return f"The host of {target.shown} cannot be found."
+        return f"The host of {target.printable} cannot be found."
     except ConnectionRefusedError:
-        return f"Nobody listens at {target.shown}."
+        return f"Nobody listens at {target.printable}."
     except OSError as error:
-        return f"{target.shown} cannot be reached ({type(error).__name__})."
+        return f"{target.printable} cannot be reached ({type(error).__name__})."
     return None

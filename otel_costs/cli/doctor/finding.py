@@ -23,16 +23,16 @@ class Finding:
     """What to do; empty where nothing is to be done."""
 
 
-def ok(check: str, said: str, next_step: str = "") -> Finding:
+def ok(check: str, sentence: str, next_step: str = "") -> Finding:
     """Return what is well."""
-    return Finding(check, OK, said, next_step)
+    return Finding(check, OK, sentence, next_step)
 
 
-def note(check: str, said: str, next_step: str) -> Finding:
+def note(check: str, sentence: str, next_step: str) -> Finding:
     """Return what may be meant, and may not."""
-    return Finding(check, NOTE, said, next_step)
+    return Finding(check, NOTE, sentence, next_step)
 
 
-def problem(check: str, said: str, next_step: str) -> Finding:
+def problem(check: str, sentence: str, next_step: str) -> Finding:
     """Return what is wrong."""
-    return Finding(check, PROBLEM, said, next_step)
+    return Finding(check, PROBLEM, sentence, next_step)

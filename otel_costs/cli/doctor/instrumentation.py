@@ -112,7 +112,7 @@ def _starter() -> Iterator[Finding]:
 
 
 def _process() -> Finding:
-    """Tell whether this very process is recorded: it is where it was started as a program is."""
+    """Return whether this very process is recorded, which it is where it was started as a program is."""
     if "opentelemetry.instrumentation.auto_instrumentation" not in sys.modules:
         return ok(
             _CHECK,

@@ -22,15 +22,15 @@ _REASONS: Final = {reason.value: reason for reason in CostReason}
 
 
 def findings(dsn: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is found in the store at `dsn`; one that nobody named need not be there."""
+    """Yield what is found in the store at `dsn`; one that was not named need not be there."""
     try:
         client = connect(dsn)
     except StoreError as error:
-        said = f"{_sentence(error)}."
+        sentence = f"{_sentence(error)}."
         if dsn or environ.get(ENV_DSN):
-            yield problem(_CHECK, said, f"Start the store, or correct --dsn or {ENV_DSN}.")
+            yield problem(_CHECK, sentence, f"Start the store, or correct --dsn or {ENV_DSN}.")
         else:
-            yield note(_CHECK, said, f"Name the store with --dsn or {ENV_DSN}, if this machine can reach it.")
+            yield note(_CHECK, sentence, f"Name the store with --dsn or {ENV_DSN}, if this machine can reach it.")
         return
     try:
         for check in (_schema, _last, _missing, _misdated, _unpriced, _damaged, _unfinished):
@@ -48,8 +48,8 @@ def _guarded(check: Callable[["Client"], Iterator[Finding]], client: "Client") -
 
 
 def _sentence(error: Exception) -> str:
-    said = str(error).rstrip(".")
-    return said[:1].upper() + said[1:]
+    sentence = str(error).rstrip(".")
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _schema(client: "Client") -> Iterator[Finding]:
@@ -116,8 +116,8 @@ def _unpriced(client: "Client") -> Iterator[Finding]:
         yield ok(_CHECK, "Every call has a price.")
     for reasons, count in by_reason.most_common(SHOWN):
         known = [_REASONS[one] for one in reasons.split(",") if one in _REASONS]
-        said = f"{formatting.many(count, 'call')} without a whole price: {reasons or 'no reason'}."
-        yield note(_CHECK, said, known[0].remedy if known else "See docs/reasons.md.")
+        sentence = f"{formatting.many(count, 'call')} without a whole price: {reasons or 'no reason'}."
+        yield note(_CHECK, sentence, known[0].remedy if known else "See docs/reasons.md.")
 
 
 def _damaged(client: "Client") -> Iterator[Finding]:
@@ -155,7 +155,7 @@ def _local(state: Mapping[str, Any] | None) -> Iterator[Finding]:
             yield problem(_CHECK, f"Part {one['part']} of {one['table']} cannot be read.", "Restore a backup.")
     for view in state.get("failed_views", ()):
         yield problem(_CHECK, f"The view {view} could not be counted again.", "See the log of `otel-costs local`.")
-    for said in state.get("notices", ()):
-        yield note(_CHECK, said, "See docs/local.md.")
+    for notice in state.get("notices", ()):
+        yield note(_CHECK, notice, "See docs/local.md.")
     if state["storing"]:
         yield ok(_CHECK, "`otel-costs local` stores what it gets.")

@@ -209,22 +209,22 @@ def _figures(theirs: Counts | None, ours: _Ours | None) -> Iterator[Figure]:
 
 def _judged(day: date, figures: Sequence[Figure], limits: Limits) -> tuple[str, tuple[Figure, ...]]:
     """Return the state of a model's day, and its figures with their causes."""
-    telling = _telling(figures)
+    deciding = _deciding(figures)
     calls = {figure.unit: figure for figure in figures}.get("requests")
-    signs = {figure.unit: _sign(figure, figures, limits) for figure in telling}
+    signs = {figure.unit: _sign(figure, figures, limits) for figure in deciding}
     # As many requests on both sides, and neither is without: the same calls, counted otherwise.
-    same_calls = bool(calls and calls.compared and calls.theirs and calls.theirs == calls.ours and telling != [calls])
+    same_calls = bool(calls and calls.compared and calls.theirs and calls.theirs == calls.ours and deciding != [calls])
     causes = {unit: _cause(sign, same_calls=same_calls, late=limits.is_settling(day)) for unit, sign in signs.items()}
-    for figure in telling:
+    for figure in deciding:
         if not signs[figure.unit] and figure.difference and limits.sign(figure.theirs or 0, figure.ours or 0):
             causes[figure.unit] = ROUNDING
-    told = tuple(replace(figure, cause=causes.get(figure.unit, AGREES)) for figure in figures)
+    judged = tuple(replace(figure, cause=causes.get(figure.unit, AGREES)) for figure in figures)
     found = {sign for sign in signs.values() if sign}
     if not found:
-        return AGREES, told
+        return AGREES, judged
     if same_calls and LATE not in causes.values():
-        return ANOTHER_QUANTITY, told
-    return (DIFFERS if len(found) > 1 else next(causes[unit] for unit, sign in signs.items() if sign)), told
+        return ANOTHER_QUANTITY, judged
+    return (DIFFERS if len(found) > 1 else next(causes[unit] for unit, sign in signs.items() if sign)), judged
 
 
 def _cause(sign: int, *, same_calls: bool, late: bool) -> str:
@@ -237,7 +237,7 @@ def _cause(sign: int, *, same_calls: bool, late: bool) -> str:
     return NOT_RECORDED if sign > 0 else NOT_REPORTED
 
 
-def _telling(figures: Sequence[Figure]) -> list[Figure]:
+def _deciding(figures: Sequence[Figure]) -> list[Figure]:
     """Return what decides: what is billed; requests, which each side counts in its own way, only for want of it."""
     billed = [figure for figure in figures if figure.compared and figure.unit != "requests"]
     return billed or [figure for figure in figures if figure.compared]

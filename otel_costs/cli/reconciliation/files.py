@@ -111,8 +111,8 @@ def rows(path: Path) -> Iterator[tuple[int, Row]]:
         RecursionError,
         ArithmeticError,
     ) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else f"it is no {kind} that can be read"
-        raise ProviderError(f"{path.name} cannot be read: {said}") from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else f"it is no {kind} that can be read"
+        raise ProviderError(f"{path.name} cannot be read: {why}") from None
 
 
 def _opened(path: Path, *, packed: bool) -> IO[str]:

@@ -29,10 +29,10 @@ class Names:
         """Return the name under which `model` is reported; its own, if no other or more than one could be meant."""
         key = day, model
         if key not in self._found:
-            self._found[key] = self._look(self._of.get(day, []), model)
+            self._found[key] = self._find(self._of.get(day, []), model)
         return self._found[key]
 
-    def _look(self, known: list[str], model: str) -> str:
+    def _find(self, known: list[str], model: str) -> str:
         if model in known:
             return model
         meant = [name for name in known if self._matches(name, model)]

@@ -38,7 +38,7 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 _AGAIN: Final = (408, 429, 500, 502, 503, 504)
 # Azure says by which of its limits a request was refused, each in a header of its own.
 _RETRY_AFTER: Final = re.compile(r"(?i)(retry-after|x-ms-ratelimit-.*retry-after)")
-_SAID: Final = 300  # characters of the provider's own words
+_MAX_MESSAGE: Final = 300  # characters of the provider's own words
 
 Parameters = Mapping[str, object]
 
@@ -46,8 +46,8 @@ Parameters = Mapping[str, object]
 class StatusError(ProviderError):
     """The provider answered with an HTTP status of 300 and more; `said` is its own message, without the key."""
 
-    def __init__(self, status: int, said: str, retry_after: str = "") -> None:
-        super().__init__(f"answered HTTP {status}{f': {said}' if said else ''}")
+    def __init__(self, status: int, message: str, retry_after: str = "") -> None:
+        super().__init__(f"answered HTTP {status}{f': {message}' if message else ''}")
         self.status, self.retry_after = status, retry_after
 
 
@@ -178,21 +178,21 @@ class Source:
                 return body
         except urllib.error.HTTPError as error:
             with error:
-                raise StatusError(error.code, self._said(error), _retry_after(error.headers)) from None
+                raise StatusError(error.code, self._message(error), _retry_after(error.headers)) from None
         except urllib.error.URLError as error:
             kind = _LostError if isinstance(error.reason, TimeoutError | ConnectionResetError) else ProviderError
             raise kind(f"no answer from {self.host}: {error.reason}") from None
         except (OSError, HTTPException) as error:
             raise _LostError(f"no answer from {self.host}: {type(error).__name__}") from None
 
-    def _said(self, error: urllib.error.HTTPError) -> str:
+    def _message(self, error: urllib.error.HTTPError) -> str:
         """Return the message of an error in a shape that providers have, without the key; empty if there is none."""
         try:
             found = json.loads(error.read(MOST_BYTES))
         except (OSError, HTTPException, ValueError, RecursionError):
             return ""
-        for said in _messages(found):
-            return said.replace(self.key, "***")[:_SAID]
+        for message in _messages(found):
+            return message.replace(self.key, "***")[:_MAX_MESSAGE]
         return ""
 
 

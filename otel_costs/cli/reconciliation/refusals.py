@@ -1,4 +1,4 @@
-"""What is said where a provider does not report, or reports in another shape."""
+"""Errors where a provider does not report, or reports in another shape."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -65,8 +65,8 @@ def comparison(
         parts += [_usage_table(found.usage)]
     if found.costs:
         parts += [_costs_table(found.costs)]
-    said = dict.fromkeys([*(row.state for row in found.usage), *(row.state for row in found.costs)])
-    parts += [_meaning(state) for state in said if state in MEANINGS]
+    found_states = dict.fromkeys([*(row.state for row in found.usage), *(row.state for row in found.costs)])
+    parts += [_meaning(state) for state in found_states if state in MEANINGS]
     if missing_calls:
         parts.append(Text(f"{formatting.many(missing_calls, 'record')} never arrived: `missing_calls` has the gaps"))
     if unavailable:
@@ -89,10 +89,10 @@ def _verdict(found: Comparison, tolerance: Decimal) -> str:
 
 
 def _meaning(state: str) -> Text:
-    return Text(f"{_said(state)}: ", "bold").append(Text(MEANINGS[state], "not bold"))
+    return Text(f"{_words(state)}: ", "bold").append(Text(MEANINGS[state], "not bold"))
 
 
-def _said(state: str) -> str:
+def _words(state: str) -> str:
     return state.replace("_", " ")
 
 
@@ -103,18 +103,18 @@ def _usage_table(rows: Sequence[ModelUsage]) -> Table:
         if row.recorded_as:
             name += f" (recorded as {', '.join(other or '(none)' for other in row.recorded_as)})"
         head: list[str | Text] = [f"{row.day}", output.line(name)]
-        for figure in _shown(row):
+        for figure in _rows_of(row):
             state = _state(row.state) if head[0] else Text()
             table.add_row(*head, _UNITS.get(figure.unit) or label(figure.unit), *_numbers(figure), state)
             head = ["", ""]
     return table
 
 
-def _shown(row: ModelUsage) -> tuple[Figure, ...]:
-    told = tuple(figure for figure in row.figures if figure.theirs or figure.ours)
+def _rows_of(row: ModelUsage) -> tuple[Figure, ...]:
+    reported = tuple(figure for figure in row.figures if figure.theirs or figure.ours)
     if row.state != states.AGREES:
-        return told
-    return (tuple(figure for figure in told if figure.compared) or told)[:1]
+        return reported
+    return (tuple(figure for figure in reported if figure.compared) or reported)[:1]
 
 
 def _numbers(figure: Figure) -> Iterator[str]:
@@ -149,7 +149,7 @@ def _dollars(row: Any) -> Iterator[str]:
 
 
 def _state(state: str) -> Text:
-    return Text(_said(state), _STYLES.get(state, "bold red"))
+    return Text(_words(state), _STYLES.get(state, "bold red"))
 
 
 def _table(title: str, *names: str) -> Table:

@@ -55,8 +55,8 @@ class Vendor:
             try:
                 found = path.read_text(encoding="utf-8")[:_MOST_KEY].strip()
             except (OSError, UnicodeDecodeError) as error:
-                said = getattr(error, "strerror", None) or "it is not UTF-8"
-                raise ProviderError(f"the file of the key cannot be read: {said}") from None
+                problem = getattr(error, "strerror", None) or "it is not UTF-8"
+                raise ProviderError(f"the file of the key cannot be read: {problem}") from None
         else:
             found = os.environ.get(terms.env_key, "").strip()
         if not found:
@@ -84,7 +84,7 @@ class Vendor:
         return reported(source, question)
 
     def read(self, paths: Sequence[Path], question: Question) -> Reported:
-        """Return what files of its bill have, without asking anybody. Raises ProviderError."""
+        """Return the report in files of its bill, without a request. Raises ProviderError."""
         if not self.terms.files:
             raise ProviderError(f"{self.terms.title} has no files of its bill that can be read")
         try:
