@@ -23,7 +23,7 @@ def main() -> int:
     try:
         asyncio.run(_serve(Options(**{**options, "data": Path(options["data"])})))
     except StartError as error:
-        _say({"error": str(error)})
+        _print_json({"error": str(error)})
         return 2
     except EndedError as error:
         print(f"otel-costs local: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -48,11 +48,11 @@ async def _serve(options: Options) -> None:
 
 
 def _ready(addresses: Addresses) -> None:
-    _say(asdict(addresses))
+    _print_json(asdict(addresses))
 
 
-def _say(what: dict[str, Any]) -> None:
-    print(json.dumps(what), flush=True)  # noqa: T201
+def _print_json(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who may speak to the ports: nobody without the token where there is one, and no web page of another origin ever.
+"""The policy of the ports: no request without the token where there is one, and none of a page of another origin.
 
 A page in the user's browser can send requests to loopback, and by DNS rebinding under a name of its own. So on
 loopback the Host header must name loopback, and a request that a page of another origin made is refused.

@@ -86,7 +86,7 @@ class Interface:
         self._ingest = ingest
         self._runner = Runner(engine)
         self._queries = Queries(partial(limits.end, engine))
-        # Whoever has passed the policy of the port may read and write everything by SQL, too.
+        # A request that has passed the policy of the port may read and write everything by SQL, too.
         self._web = application(
             ReportStore(engine, self._queries, ingest, state, _gone),
             HostAccess(content=True, write=True),
@@ -121,12 +121,12 @@ class Interface:
         self._engine.execute("KILL QUERY WHERE query_kind = 'Select' ASYNC")
 
     async def ping(self, _request: Request) -> Response:
-        """Say that all is well only while records are stored."""
+        """Answer that all is well only while records are stored."""
         trouble = self._ingest.trouble
         return PlainTextResponse(f"{trouble}\n", 503) if trouble else PlainTextResponse("Ok.\n")
 
     async def state(self, request: Request) -> Response:
-        """Tell what `State` knows."""
+        """Answer what `State` knows."""
         kind = limits.REPORT
         return await self._in_class(kind, kind.time_s, lambda _mark: JSONResponse(self._state.report()), _gone(request))
 
@@ -181,7 +181,7 @@ class Interface:
             request = Request(scope, receive)
             found = await self.handler(request)
             is_lost = isinstance(found, _NoHandler) and request.method == "GET" and is_browser(request)
-            # Somebody who looks for a page there is told so on one, which leads on.
+            # A browser that asks for a page there gets one that leads on.
             answering = self._web if is_lost else found
         await answering(scope, receive, send)
 
@@ -257,7 +257,7 @@ class Interface:
 
 
 def _is_sendable(name: str, value: str) -> bool:
-    """Say whether a header that a query or a handler brought can be sent. How the body is sent is not theirs to say."""
+    """Return whether a header of a query or a handler can be sent. How the body is sent is not theirs to say."""
     return name.lower() not in _FRAMING and bool(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
 
 

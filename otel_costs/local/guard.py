@@ -1,7 +1,7 @@
 """What SQL may do here: decided on the tree that the engine's own parser makes of a statement, against lists.
 
-Embedded, the engine lets everybody read any file, open any connection and start programs; a server would confine them
-by its configuration, which chDB does not read.
+Embedded, the engine lets every client read any file, open any connection and start programs; a server would confine
+them by its configuration, which chDB does not read.
 """
 
 import json
@@ -178,7 +178,7 @@ class _Known:
             raise ForbiddenError(f"the setting {name} is not allowed")
 
     def takes_functions(self, name: str) -> bool:
-        """Say whether the function `name` takes another one, by a lambda or by its mere name."""
+        """Return whether the function `name` takes another one, by a lambda or by its mere name."""
         return name.lower() in self._higher_order
 
 
@@ -329,7 +329,7 @@ def _parsed(statement: Statement, rows: bytes) -> Iterator[str]:
 
 
 def _has_more(token: Token) -> bool:
-    """Say whether a DESCRIBE with `token` says more than a name."""
+    """Return whether a DESCRIBE with `token` says more than a name."""
     return token.text == "(" or (token.kind == "word" and token.name == "settings")
 
 
@@ -347,7 +347,7 @@ def _handlers_select(statement: Statement) -> bytes | None:
 
 
 def _is_plain(tokens: Sequence[Token]) -> bool:
-    """Say whether a statement without a tree is one of those that only name things."""
+    """Return whether a statement without a tree is one of those that only name things."""
     names = [token.name for token in tokens]
     starts = bool(names) and (names[0] in allowed.PLAIN or tuple(names[:2]) in allowed.PLAIN_STARTS)
     reaches = {"outfile", "infile", "settings"} & {token.name for token in tokens if token.kind == "word"}

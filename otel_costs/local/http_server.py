@@ -1,4 +1,4 @@
-"""uvicorn for one of several ports, without places for who does not send a whole request.
+"""uvicorn for one of several ports, without places for clients that do not send a whole request.
 
 Every connection may be idle or half sent for a time. When there are too many connections, the one that has been so for
 longest makes way.
@@ -35,13 +35,13 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=75,  # longer than clients keep a connection, so that it is they who close it
+                timeout_keep_alive=75,  # longer than clients keep a connection, so that they close it
                 timeout_graceful_shutdown=int(STOP_S / 2),
             )
         )
 
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
-        """Leave signals to who runs all ports."""
+        """Leave signals to the process that runs all ports."""
         return nullcontext()
 
 
@@ -77,12 +77,12 @@ class _Connection(H11Protocol):
 
     @property
     def _is_idle(self) -> bool:
-        """Say whether no request is under way whose headers are whole."""
+        """Return whether no request is under way whose headers are whole."""
         return self.cycle is None or self.cycle.response_complete
 
     @property
     def _is_unfinished(self) -> bool:
-        """Say whether nothing whole is lost with it."""
+        """Return whether nothing whole is lost with it."""
         return self._is_idle or self.cycle.more_body
 
     def _wait_for_head(self) -> None:

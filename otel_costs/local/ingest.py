@@ -38,7 +38,7 @@ _ROW_ERRORS: Final = frozenset(
 )
 
 
-# What was refused was told to who sent it: it is not missing.
+# What was refused was answered to its sender: it is not missing.
 _NOTE: Final = """
 INSERT INTO call_sequences (process_id, service, arrived, seqs, first_time, last_time)
 SELECT toFixedString(substring(unhex({process:String}), 1, 16), 16), {service:String},
@@ -57,7 +57,7 @@ class _Request:
     done: Future[int] = field(default_factory=Future)
 
     def __post_init__(self) -> None:
-        # A future that runs cannot be cancelled: whoever waits for it may go, but only the writer sets it.
+        # A future that runs cannot be cancelled: a request that waits for it may go, but only the writer sets it.
         self.done.set_running_or_notify_cancel()
 
     @property
@@ -68,7 +68,7 @@ class _Request:
 class Ingest:
     """One thread that writes what `submit` brings. Close it to write what is left.
 
-    `failed` is called, in that thread, when it ends for any other reason; everybody who waits is told before.
+    `failed` is called, in that thread, when it ends for any other reason; all that wait are answered before.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Ingest:
         if since is not None and time.monotonic() - since > STUCK_S:
             return f"an insert has not come back for more than {STUCK_S:.0f} seconds"
         reason, when = self._last_failure
-        # Clients send again within that time: when none did, nobody knows how the next insert will end.
+        # Clients send again within that time: when none did, how the next insert will end is unknown.
         return f"the last records were not stored: {reason}" if reason and time.monotonic() - when < STUCK_S else ""
 
     def close(self, timeout_s: float) -> bool:
@@ -135,7 +135,7 @@ class Ingest:
             while group := self._next():
                 self._write(group)
                 self._group, self._since = [], None
-        except BaseException as error:  # noqa: BLE001 - nothing would be stored any more, and nobody would know
+        except BaseException as error:  # noqa: BLE001 - nothing would be stored any more, without a sign
             self._give_up(error)
 
     def _give_up(self, error: BaseException) -> None:
@@ -175,7 +175,7 @@ class Ingest:
                     self._write_alone(request)
                 else:
                     self._fail(request, error)
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the next group has its own try
+        except Exception as error:  # noqa: BLE001 - all that wait must get it, and the next group has its own try
             for request in group:
                 self._fail(request, error)
         else:
@@ -238,7 +238,7 @@ def _sequence(row: bytes) -> dict[str, str] | None:
 
 
 def _reason(error: Exception) -> str:
-    """Say why without the error's own text, which may quote a row."""
+    """Return why without the error's own text, which may quote a row."""
     if not isinstance(error, EngineError):
         _logger.error("an insert failed: %s", type(error).__name__)
         return f"the store failed: {type(error).__name__}"

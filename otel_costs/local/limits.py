@@ -71,7 +71,7 @@ class QueryClass:
             "max_bytes_before_external_group_by": memory // 2,
             "max_bytes_before_external_sort": memory // 2,
             "max_temporary_data_on_disk_size_for_query": 4096 * _MIB,
-            "max_untracked_memory": 4 * _MIB,  # a thread's, before anybody counts it
+            "max_untracked_memory": 4 * _MIB,  # a thread's, before it is counted
         }
         found = {name: str(int(_less(asked.get(name), limit))) for name, limit in limits.items()}
         found["max_execution_time"] = str(self.seconds(asked))
@@ -85,10 +85,10 @@ class QueryClass:
 
 
 SQL: Final = QueryClass("sql", places=16, time_s=30, memory_share=1 / 16)
-"""Queries of anybody."""
+"""Queries of any client."""
 
 INSERTS: Final = QueryClass("inserts", places=8, time_s=120, memory_share=1 / 8)
-"""Inserts of anybody that bring their data, as the collector's exporter does."""
+"""Inserts of any client that bring their data, as the collector's exporter does."""
 
 REPORT: Final = QueryClass("reports", places=8, time_s=60, memory_share=1 / 8)
 """The page, the handlers of `queries/handlers/` and the commands that report."""

@@ -18,7 +18,7 @@ class StartError(Exception):
 
 
 class EndedError(Exception):
-    """It ended though nobody asked it to; the message says why and what to do."""
+    """It ended without a request to; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Options:
 
     @property
     def is_loopback(self) -> bool:
-        """Say whether only this machine can reach `host`."""
+        """Return whether only this machine can reach `host`."""
         return is_loopback(self.host)
 
 

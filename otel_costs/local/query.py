@@ -50,18 +50,18 @@ class Query:
 
     @property
     def brings_data(self) -> bool:
-        """Say whether it is an INSERT of rows that come with it: not of what a SELECT finds."""
+        """Return whether it is an INSERT of rows that come with it: not of what a SELECT finds."""
         head = (self.sql[:4096] + b" " + self.data[:16]).lower()
         return head.lstrip().startswith(b"insert") and (bool(self.data) or not _SELECTS.search(head))
 
     @property
     def only_reads(self) -> bool:
-        """Say whether nothing is lost when it is broken off."""
+        """Return whether nothing is lost when it is broken off."""
         return self.is_readonly or _READS.match(self.sql) is not None
 
     @property
     def is_readonly(self) -> bool:
-        """Say whether it may change nothing."""
+        """Return whether it may change nothing."""
         return self.settings.get("readonly", "0") != "0"
 
 

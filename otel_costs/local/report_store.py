@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ReportStore:
-    """The store of `engine`. Who may speak to its port may write to it."""
+    """The store of `engine`. A request that its port accepts may write to it."""
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ async def serve(options: Options, ready: Callable[[Addresses], None], stop: asyn
         unconfined = _confined(options.data, sockets)
         engine = opened.enter_context(_engine(options.data))
         writer_failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        ingest = Ingest(engine, failed=partial(_tell, asyncio.get_running_loop(), writer_failed))
+        ingest = Ingest(engine, failed=partial(_report_failure, asyncio.get_running_loop(), writer_failed))
         receiver = Receiver(ingest)
         memory = BodyMemory(max(machine_memory() // 8, 768 * 2**20))
         set_aside = map(str, engine.set_aside)
@@ -111,8 +111,8 @@ async def _until_end(
     return f"{what}. What was acknowledged is stored; start it again, clients send the rest again."
 
 
-def _tell(loop: asyncio.AbstractEventLoop, waiting: "asyncio.Future[str]", error: BaseException) -> None:
-    """Tell `waiting` the kind of `error`, from another thread. Its text may hold a record."""
+def _report_failure(loop: asyncio.AbstractEventLoop, waiting: "asyncio.Future[str]", error: BaseException) -> None:
+    """Set the kind of `error` in `waiting`, from another thread. The text of the error may hold a record."""
     loop.call_soon_threadsafe(waiting.set_result, type(error).__name__)
 
 

@@ -111,7 +111,7 @@ def read(sql: bytes) -> Statement:
 
 
 def are_constants(rows: bytes) -> bool:
-    """Say whether rows, as they stand behind VALUES, are plain constants, in which there is nothing to run."""
+    """Return whether rows, as they stand behind VALUES, are plain constants, in which there is nothing to run."""
     return _CONSTANTS.fullmatch(rows) is not None
 
 

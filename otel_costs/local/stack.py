@@ -67,7 +67,7 @@ def _path(given: str | os.PathLike[str] | None) -> str | None:
 
 
 def greeting(options: Options, addresses: Addresses) -> str:
-    """Say where things are."""
+    """Write where things are."""
     lines = [
         f"otel-costs local is ready: {addresses.http_url}/ shows in a browser what calls cost.",
         f"  OTLP over gRPC   OTEL_EXPORTER_OTLP_ENDPOINT={addresses.otlp_grpc_url}",
@@ -162,10 +162,10 @@ class Stack:
         line = process.stdout.readline()
         if not line:
             raise StartError("the stack ended before it was ready")
-        said = json.loads(line)
-        if "error" in said:
-            raise StartError(said["error"])
-        self.otlp_http_url = said["otlp_http_url"]
-        self.otlp_grpc_url = said["otlp_grpc_url"]
-        self.http_url = said["http_url"]
-        self.notices = tuple(said["notices"])
+        answer = json.loads(line)
+        if "error" in answer:
+            raise StartError(answer["error"])
+        self.otlp_http_url = answer["otlp_http_url"]
+        self.otlp_grpc_url = answer["otlp_grpc_url"]
+        self.http_url = answer["http_url"]
+        self.notices = tuple(answer["notices"])

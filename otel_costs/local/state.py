@@ -86,7 +86,7 @@ class State:
         }
 
     def unfinished(self) -> list[str]:
-        """Say of each restore and move into the store that runs, or was cut: what is in the store is not all of it."""
+        """Return a notice for each restore and move into the store that runs, or was cut: not all of it is there."""
         try:
             found = self._engine.execute(unfinished.STAGED)
         except EngineError:

@@ -1,4 +1,4 @@
-"""Scripted conversations, run with the real client, and what they cost; the YAML files here come with the package.
+"""Scripted conversations, run with OpenAI's client, and what they cost; the YAML files here are scenarios to use.
 
 found = otel_costs.scenarios.run("customer_service", stand_in=True)
 found["cost_usd"], found["variants"][0]["phases"]
@@ -23,15 +23,19 @@ def run(
     stand_in: bool = False,
     output: "str | PathLike[str] | None" = None,
 ) -> Mapping[str, Any]:
-    """Run a scenario of the package or of a file, or one of your own `text` under a `name`, and return what it cost.
+    """Run a scenario and return what it cost, as `otel-costs scenario run --format json` does, with money as Decimal.
 
-    `models`: those that are asked, one after the other, in the place of the scenario's own; `times` with each.
-    `budget_usd` is for one run. With `stand_in` nothing is spent: the answers and their tokens are made up, and the
-    prices are real. The result is that of `otel-costs scenario run --format json`, money as Decimal; `output` is a
-    file that it is written to, as JSON. Needs openai, and without `stand_in` its OPENAI_API_KEY.
+    - `scenario` is the name of one that comes with the package, or the path of a scenario file. `text` runs a scenario
+      of your own text instead, under `name`.
+    - `models` are asked one after the other in the place of the scenario's own, which are asked where none is given.
+      Each is run `times` times.
+    - `budget_usd` is what one run may spend; None sets no limit.
+    - `stand_in` True spends nothing: the answers and their tokens are made up, and the prices are real.
+    - `output` is a file that the result is written to, as JSON.
 
-    Raises ScenarioError for a scenario that is none, and where a run fails, after the file is written; PriceFileError
-    for a mistake in a file; ImportError without openai.
+    The package `openai` is needed, and without `stand_in` its OPENAI_API_KEY. Raises ScenarioError for an invalid
+    scenario, and, after the file is written, where a run fails; PriceFileError for a mistake in a file; ImportError
+    without openai.
     """
     from otel_costs.scenarios import results  # noqa: PLC0415  # `import otel_costs` stays light
     from otel_costs.scenarios.comparison import compare  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Who answers a scenario: OpenAI or a gateway, as the environment names it, or a stand-in on this machine."""
+"""The provider that answers a scenario: OpenAI or a gateway, as the environment names it, or a stand-in here."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -18,12 +18,12 @@ NO_KEY: Final = (
 
 @contextmanager
 def answering(*, stand_in: bool) -> Iterator[None]:
-    """Have somebody who answers: who the environment names, or a stand-in."""
+    """Provide a client in a `with` block: of the provider that the environment names, or of a stand-in."""
     import openai  # noqa: F401, PLC0415  # an extra of ours: missing, it is told before anything begins
 
     if not stand_in and not os.environ.get("OPENAI_API_KEY"):
         raise ScenarioError(NO_KEY)
-    # The spool keeps ledger records from those who read them here, and they are sent in the end anyway.
+    # The spool keeps ledger records from the reader of them here, and they are sent in the end anyway.
     changed: dict[str, str | None] = {ENV_SPOOL: None}
     if not stand_in:
         with _environment(changed):
@@ -37,7 +37,7 @@ def answering(*, stand_in: bool) -> Iterator[None]:
 
 
 def printable_url(url: str) -> str:
-    """Return an address without what nobody is to see: a password or a key in it."""
+    """Return an address without its secrets: a password or a key in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 

@@ -49,7 +49,7 @@ def compare(
     """Run each scenario of `asked`, by the model that it asks (None is its own choice), and return how it came out.
 
     `budget_usd` is for one run; a model that is over it is run no further. After an error of the provider nothing
-    is run. With `stand_in` nothing leaves this machine. Raises ScenarioError where nobody could answer, or nothing
+    is run. With `stand_in` nothing leaves this machine. Raises ScenarioError where no provider could answer, or nothing
     would be recorded.
     """
     with answering(stand_in=stand_in), kept(here_alone=stand_in) as ledger:

@@ -54,7 +54,7 @@ def planned(scenario: Scenario) -> Iterator[Planned]:
 
 
 def _provider() -> str:
-    """Return who would be asked, by the address that the client would take."""
+    """Return the provider that would be asked, by the address that the client would use."""
     base = os.environ.get("OPENAI_BASE_URL")
     if not base:
         return "openai"

@@ -1,4 +1,4 @@
-"""The fields of a scenario file, read as those of a price file are; every complaint names file, line and field."""
+"""The fields of a scenario file, read as those of a price file are; every error names file, line and field."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping

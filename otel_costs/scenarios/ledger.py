@@ -132,7 +132,7 @@ def _silent() -> Mapping[str, Any]:
 
 
 def _destination() -> str:
-    """Say where a provider of the environment's choice sends log records."""
+    """Return where a provider of the environment's choice sends log records."""
     if os.environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none":
         return ""
     return printable_url(next(filter(None, map(os.environ.get, ENDPOINTS)), "http://localhost:4317"))

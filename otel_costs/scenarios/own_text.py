@@ -1,4 +1,4 @@
-"""A scenario of somebody's own text: it is written, heard, held and spoken as those are that come with the package."""
+"""A scenario of your own text: it is written, heard, held and spoken as those are that come with the package."""
 
 from typing import Final
 
@@ -33,12 +33,12 @@ def of_text(text: str, name: str = NAMED) -> Scenario:
         raise ScenarioError(f"the text has {len(text):,} characters: give at most {_MOST:,}")
     # What a text has of ${...} is the text's, and quotes no step.
     written = Talk(CHAT, _WRITE, (), (text.replace("${", "$${"),), None)
-    held = Talk(CHAT, "${write}", (), ("${hear}", _QUESTION), None)
+    dialogue = Talk(CHAT, "${write}", (), ("${hear}", _QUESTION), None)
     steps = (
         Step("write", "creation", MODEL, written),
         Step("speak", "speech", _SPEAKS, Speech(_OPENING, "alloy")),
         Step("hear", "transcription", _HEARS, Transcription(speech="speak")),
-        Step("talk", "conversation", MODEL, held),
+        Step("talk", "conversation", MODEL, dialogue),
         Step("say", "speech", _SPEAKS, Speech("${talk}", "sage")),
     )
     return Scenario(name, "A text of your own: written, heard, held and spoken.", None, {}, steps)

@@ -161,15 +161,15 @@ def _transcription(given: ScenarioFields, earlier: Collection[Step]) -> Transcri
 
 
 def _need_quoted(given: ScenarioFields, field: str, text: str, earlier: Collection[Step]) -> None:
-    """Complain if `text` quotes a step that says nothing, or none before this one."""
+    """Raise if `text` quotes a step without words, or none before this one."""
     for name in quoted(text):
         speaking = [step for step in earlier if not isinstance(step.call, Speech)]
-        _need(given, field, name, speaking, "step with words", shown=f"${{{name}}}")
+        _need(given, field, name, speaking, "step with words", label=f"${{{name}}}")
 
 
 def _need(
-    given: ScenarioFields, field: str, name: str, steps: Collection[Step], what: str, shown: str | None = None
+    given: ScenarioFields, field: str, name: str, steps: Collection[Step], what: str, label: str | None = None
 ) -> None:
     if name not in [step.name for step in steps]:
         there = f"there are {', '.join(step.name for step in steps)}" if steps else "there is none"
-        given.fail(field, f"names {shown or repr(name)}, which is no earlier {what}; {there}")
+        given.fail(field, f"names {label or repr(name)}, which is no earlier {what}; {there}")

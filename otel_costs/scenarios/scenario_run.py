@@ -18,7 +18,7 @@ COMPLETED: Final = "completed"
 OVER_BUDGET: Final = "over_budget"
 FAILED: Final = "failed"
 
-_MOST_SAID: Final = 400
+_MAX_MESSAGE: Final = 400
 """Characters of what a provider says of an error."""
 
 
@@ -57,7 +57,7 @@ def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | N
         except otel_costs.BudgetExceeded as error:
             outcome, problem = OVER_BUDGET, f"step {stage.step} was not sent: {error}"
         except OpenAIError as error:
-            outcome, problem = FAILED, f"step {stage.step}: {_said(error, client)}"
+            outcome, problem = FAILED, f"step {stage.step}: {_explained(error, client)}"
         except KeyboardInterrupt:
             outcome, problem = FAILED, f"step {stage.step}: interrupted"
     found = Run(session_id, outcome, problem, tuple(ledger.calls(session_id)))
@@ -70,8 +70,8 @@ def run(client: Any, ledger: Ledger, scenario: Scenario, budget_usd: Decimal | N
     return found
 
 
-def _said(error: Exception, client: Any) -> str:
-    """Say what a provider answered, and what to do."""
+def _explained(error: Exception, client: Any) -> str:
+    """Return what a provider answered, and what to do."""
     address = printable_url(str(client.base_url))
     hints = {
         "AuthenticationError": "check OPENAI_API_KEY",
@@ -81,7 +81,7 @@ def _said(error: Exception, client: Any) -> str:
     }
     kind, text = type(error).__name__, str(error).replace(client.api_key or "\0", "…")  # a gateway may quote it
     hint = f"; {hints[kind]}" if kind in hints else ""
-    return f"{kind}: {' '.join(text.split())[:_MOST_SAID]}{hint}"
+    return f"{kind}: {' '.join(text.split())[:_MAX_MESSAGE]}{hint}"
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class _Stage:
     client: Any
     step: str = ""
     answered: int = 0
-    said: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     spoken: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     talks: dict[str, list[Any]] = field(default_factory=dict)
 
@@ -114,18 +114,18 @@ class _Stage:
     def _talk(self, step: Step, talk: Talk) -> None:
         messages = [*self.talks.get(talk.continues or "", ()), *self._before(talk)]
         for turn in talk.turns:
-            messages.append(_message("user", filled(turn, self.said)))
+            messages.append(_message("user", filled(turn, self.texts)))
             answer = self._answer(step, talk, messages)
             self.answered += 1
             messages.append(_message("assistant", answer))
-            self.said[step.name] = answer
+            self.texts[step.name] = answer
         self.talks[step.name] = messages
 
     def _before(self, talk: Talk) -> Iterator[Any]:
         if talk.system is not None:
-            yield _message("system", filled(talk.system, self.said))
+            yield _message("system", filled(talk.system, self.texts))
         for message in talk.history:
-            yield _message(message.role, filled(message.text, self.said))
+            yield _message(message.role, filled(message.text, self.texts))
 
     def _answer(self, step: Step, talk: Talk, messages: list[Any]) -> str:
         more = {"model": step.model, "extra_body": dict(step.parameters) or None}
@@ -139,7 +139,7 @@ class _Stage:
     def _speak(self, step: Step, speech: Speech) -> None:
         made = self.client.audio.speech.create(
             model=step.model,
-            input=filled(speech.text, self.said),
+            input=filled(speech.text, self.texts),
             voice=speech.voice,
             extra_body=dict(step.parameters) or None,
         )
@@ -150,7 +150,7 @@ class _Stage:
         answer: Any = self.client.audio.transcriptions.create(
             model=step.model, file=self._sound(heard), extra_body=dict(step.parameters) or None
         )
-        self.said[step.name] = answer if isinstance(answer, str) else answer.text
+        self.texts[step.name] = answer if isinstance(answer, str) else answer.text
         self.answered += 1
 
     def _sound(self, heard: Transcription) -> tuple[str, bytes]:

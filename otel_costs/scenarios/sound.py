@@ -27,7 +27,7 @@ def tone(seconds: int) -> bytes:
 
 
 def seconds_of(file: Path) -> Decimal | None:
-    """Return how long a wav file is; None if it is none, and only who listens to it knows."""
+    """Return how long a wav file is; None if it is none, and has to be decoded."""
     try:
         with wave.open(str(file)) as sound:
             return Decimal(sound.getnframes()) / Decimal(sound.getframerate())

@@ -1,4 +1,4 @@
-"""A scenario: whose it is, and its steps, each of which asks a model in one way."""
+"""A scenario: its user, and its steps, each of which asks a model in one way."""
 
 import re
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A scripted conversation, to see what it costs. `user` None belongs to nobody."""
+    """A scripted conversation, to see what it costs. `user` None is no user."""
 
     name: str
     description: str
@@ -104,6 +104,6 @@ def quoted(text: str) -> tuple[str, ...]:
     return tuple(found[1] for found in _QUOTED.finditer(text) if found[1] is not None)
 
 
-def filled(text: str, said: Mapping[str, str]) -> str:
+def filled(text: str, texts: Mapping[str, str]) -> str:
     """Return `text` with what earlier steps said in the places that quote them."""
-    return _QUOTED.sub(lambda found: "${" if found[1] is None else said[found[1]], text)
+    return _QUOTED.sub(lambda found: "${" if found[1] is None else texts[found[1]], text)

@@ -51,9 +51,9 @@ def create(request: Request, store: Store) -> Answer:
 def retrieve(request: Request, store: Store) -> Answer:
     """Answer ``GET /agents/sessions/{id}``: a turn that runs has ended at the second look."""
     body = store.get("agent session", request.params["id"])
-    shown = dict(body)
+    answer = dict(body)
     _step(store, body)
-    return Answer(shown)
+    return Answer(answer)
 
 
 def list_sessions(_: Request, store: Store) -> Answer:
@@ -152,13 +152,13 @@ def _events(store: Store, body: Json, *, created: bool = False) -> Iterator[Even
         yield event("created", session=dict(body))
     running = next((turn for turn in _turns(store, body["id"]) if turn["status"] not in _ENDED), None)
     if running is not None:
-        told = {"session_id": body["id"], "turn_id": running["id"]}
+        ids = {"session_id": body["id"], "turn_id": running["id"]}
         yield event("in_progress", session=dict(body))
-        yield event("turn.created", turn=dict(running), **told)
+        yield event("turn.created", turn=dict(running), **ids)
         if any(tool["type"] == "web_search" for tool in body["agent"]["tools"]):
             search = {"id": new_id("ws_"), "type": "web_search_call", "status": "completed", "turn_id": running["id"]}
             searched = {**search, "action": {"type": "search", "query": "x"}}
-            yield event("turn.item.done", item=searched, output_index=0, **told)
+            yield event("turn.item.done", item=searched, output_index=0, **ids)
         ended = _step(store, body) or running
-        yield event(f"turn.{ended['status']}", turn=dict(ended), usage=ended["usage"], **told)
+        yield event(f"turn.{ended['status']}", turn=dict(ended), usage=ended["usage"], **ids)
     yield event("idle", session=dict(body))

@@ -74,7 +74,7 @@ def reply(
         return Reply(calls=calls if parallel else calls[:1])
     if form is not None:
         return Reply(text=json.dumps(schema.example(form, turn.question), ensure_ascii=False))
-    return Reply(text=_told(turn.results) if turn.results else _said(turn.question))
+    return Reply(text=_answer_from_results(turn.results) if turn.results else _answer_to(turn.question))
 
 
 def _calls(turn: Turn, tools: Sequence[Mapping[str, Any]], choice: object) -> tuple[tuple[str, str], ...]:
@@ -122,7 +122,7 @@ def _arguments(tool: Mapping[str, Any], question: str, subject: str | None) -> s
     return json.dumps(values, ensure_ascii=False)
 
 
-def _told(results: Sequence[str]) -> str:
+def _answer_from_results(results: Sequence[str]) -> str:
     facts = []
     for result in results:
         try:
@@ -136,7 +136,7 @@ def _told(results: Sequence[str]) -> str:
     return f"I have looked it up for you: {'; '.join(facts)}. Is there anything else I can do for you?"
 
 
-def _said(question: str) -> str:
+def _answer_to(question: str) -> str:
     counted = re.search(r"\bcount to (\d{1,6})\b", question, re.IGNORECASE)
     if counted:
         return " ".join(str(number) for number in range(1, int(counted[1]) + 1))

@@ -94,14 +94,14 @@ def _length(request: Request) -> float:
 
 
 def _tokens(asked: Json, length: float) -> Json:
-    heard = math.ceil(length * tokens.INPUT_AUDIO_TOKENS_PER_SECOND)
-    prompt, said = tokens.count(asked.get("prompt") or ""), tokens.count(_HEARD)
+    audio = math.ceil(length * tokens.INPUT_AUDIO_TOKENS_PER_SECOND)
+    prompt, output = tokens.count(asked.get("prompt") or ""), tokens.count(_HEARD)
     return {
         "type": "tokens",
-        "input_tokens": heard + prompt,
-        "input_token_details": {"audio_tokens": heard, "text_tokens": prompt},
-        "output_tokens": said,
-        "total_tokens": heard + prompt + said,
+        "input_tokens": audio + prompt,
+        "input_token_details": {"audio_tokens": audio, "text_tokens": prompt},
+        "output_tokens": output,
+        "total_tokens": audio + prompt + output,
     }
 
 

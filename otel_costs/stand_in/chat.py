@@ -9,7 +9,7 @@ from typing import Any
 from otel_costs.stand_in import models, tokens, usage
 from otel_costs.stand_in.assistant import Reply, Turn, reply
 from otel_costs.stand_in.exchange import Answer, Event, Json, RefusedError, Request, Store, new_id, now
-from otel_costs.stand_in.usage import Telling
+from otel_costs.stand_in.usage import StreamedUsage
 
 _AUDIO_CHUNK = 9_600  # bytes of sound in a chunk
 
@@ -46,7 +46,7 @@ def create(request: Request, store: Store) -> Answer:
         "system_fingerprint": "fp_50cad350e4",
     }
     if asked.get("stream"):
-        return Answer(_stream(asked, common, choices, Telling(request.flavour, asked, written)))
+        return Answer(_stream(asked, common, choices, StreamedUsage(request.flavour, asked, written)))
     body = {**common, "object": "chat.completion", "choices": [_whole(c, i) for i, c in enumerate(choices)]}
     # Only the proxy of LiteLLM says the cost in a header, and not on streams.
     cost = {"x-litellm-response-cost": str(usage.list_cost(written))} if request.flavour == "litellm" else {}
@@ -111,11 +111,11 @@ def _spent(asked: Json, choices: Sequence[_Choice]) -> usage.Spent:
     last = max((i for i, m in enumerate(asked["messages"]) if m["role"] == "user"), default=0)
     before = sum(sum(size) for size in sizes[:last]) + extra if last > 1 else 0
     audio = sum(round(tokens.spoken_seconds(c.audio["transcript"]) * 20) for c in choices if c.audio)
-    said = sum(tokens.count(c.reply.text) + sum(tokens.count(n + a) + 8 for n, a in c.reply.calls) for c in choices)
+    text = sum(tokens.count(c.reply.text) + sum(tokens.count(n + a) + 8 for n, a in c.reply.calls) for c in choices)
     thought = models.reasoning_tokens(asked.get("model") or "", asked.get("reasoning_effort")) * len(choices)
     return usage.Spent(
         input=prompt,
-        output=said + audio + thought,
+        output=text + audio + thought,
         cached=usage.cached_tokens(prompt, before),
         reasoning=thought,
         input_audio=sum(size[1] for size in sizes),
@@ -150,13 +150,13 @@ def _whole(choice: _Choice, index: int) -> Json:
     return {"index": index, "message": message, "logprobs": None, "finish_reason": choice.finish_reason}
 
 
-def _stream(asked: Json, common: Json, choices: Sequence[_Choice], telling: Telling) -> Iterator[Event]:
+def _stream(asked: Json, common: Json, choices: Sequence[_Choice], streamed_usage: StreamedUsage) -> Iterator[Event]:
     head = {**common, "object": "chat.completion.chunk"}
     padded = (asked.get("stream_options") or {}).get("include_obfuscation") is not False
 
-    def chunk(chosen: list[Json], number: int, told: Json) -> Event:
+    def chunk(chosen: list[Json], number: int, more: Json) -> Event:
         padding = {"obfuscation": "aB3xY9kQzR7"[: 3 + number % 9]} if padded else {}
-        return Event({**head, "choices": chosen, **told, **padding})
+        return Event({**head, "choices": chosen, **more, **padding})
 
     number = 0
     deltas = [_deltas(choice) for choice in choices]
@@ -166,9 +166,9 @@ def _stream(asked: Json, common: Json, choices: Sequence[_Choice], telling: Tell
                 delta, reason = of_one[step]
                 number += 1
                 chosen = {"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}
-                yield chunk([chosen], number, telling.on_chunk(number, last=reason is not None))
-    if telling.has_own_chunk:
-        yield chunk([], number + 1, {"usage": telling.usage})
+                yield chunk([chosen], number, streamed_usage.on_chunk(number, last=reason is not None))
+    if streamed_usage.has_own_chunk:
+        yield chunk([], number + 1, {"usage": streamed_usage.usage})
     yield Event("[DONE]")
 
 

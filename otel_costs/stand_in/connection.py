@@ -170,14 +170,14 @@ def _pieces(parts: Iterable[bytes], size: int | None) -> Iterator[bytes]:
     if size is None:
         yield from parts
         return
-    held = b""
+    buffer = b""
     for part in parts:
-        held += part
-        while len(held) >= size:
-            yield held[:size]
-            held = held[size:]
-    if held:
-        yield held
+        buffer += part
+        while len(buffer) >= size:
+            yield buffer[:size]
+            buffer = buffer[size:]
+    if buffer:
+        yield buffer
 
 
 def _compressed(parts: Iterable[bytes], wanted: bool) -> Iterator[bytes]:

@@ -45,7 +45,7 @@ def serve(connection: "Connection", request: Request) -> None:
     socket = Socket(connection)
     session = known[path[1]] if path is not None and path[2] == "attach" else None
     if session is not None:
-        session.seen_by(socket)
+        session.attach(socket)
     for frame in socket:
         event = _parsed(frame)
         if session is not None:
@@ -82,12 +82,12 @@ class LiveSession:
         self.send({"type": "session.started", "session": self.config})
 
     def send(self, *events: Json) -> None:
-        """Tell all who see the session."""
+        """Send events to all sockets of the session."""
         with self._lock:
             for event in events:
-                told = {"event_id": new_id("event_", 20), **event}
+                sent = {"event_id": new_id("event_", 20), **event}
                 for socket in (self._primary, *self._sides):
-                    socket.send(told)
+                    socket.send(sent)
 
     def use(self, seconds: Any) -> None:
         """Report what was used so far."""
@@ -106,7 +106,7 @@ class LiveSession:
         for socket in (self._primary, *self._sides):
             socket.drop()
 
-    def seen_by(self, socket: Socket) -> None:
+    def attach(self, socket: Socket) -> None:
         with self._lock:
             self._sides.append(socket)
         self.attached.release()

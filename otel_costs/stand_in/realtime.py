@@ -19,7 +19,7 @@ class Stage:
     """What a test tells the spoken conversations, and what it sees of them.
 
     `sent` has every frame that a client sent, oldest first; `sessions` every session, as it was opened. `pause` waits
-    for so many seconds, where somebody is to see how a conversation goes.
+    for so many seconds, for a conversation that is watched.
     """
 
     def __init__(self, pause: Callable[[float], object]) -> None:

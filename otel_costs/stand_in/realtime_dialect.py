@@ -19,7 +19,7 @@ _BETA_FORMATS = {"audio/pcm": "pcm16", "audio/pcmu": "g711_ulaw", "audio/pcma": 
 
 
 def is_beta(headers: Mapping[str, str]) -> bool:
-    """Tell which of the two a client speaks."""
+    """Return which of the two a client speaks."""
     return "realtime=v1" in headers.get("openai-beta", "")
 
 
@@ -60,7 +60,7 @@ def _usage(usage: Json) -> Json:
 
 
 def _session(session: Json) -> Json:
-    entered, said = session["audio"]["input"], session["audio"].get("output", {})
+    entered, output = session["audio"]["input"], session["audio"].get("output", {})
     flat: Json = {
         "id": session["id"],
         "object": session["object"],
@@ -74,8 +74,8 @@ def _session(session: Json) -> Json:
             "model": session["model"],
             "modalities": ["audio", "text"] if session["output_modalities"] == ["audio"] else ["text"],
             "instructions": session["instructions"],
-            "voice": said["voice"],
-            "output_audio_format": _BETA_FORMATS[said["format"]["type"]],
+            "voice": output["voice"],
+            "output_audio_format": _BETA_FORMATS[output["format"]["type"]],
             "tools": session["tools"],
             "tool_choice": session["tool_choice"],
             "temperature": 0.8,
@@ -92,8 +92,8 @@ def session_update(fields: Json) -> Json:
         update["output_modalities"] = ["audio"] if "audio" in fields["modalities"] else ["text"]
     formats = {old: new for new, old in _BETA_FORMATS.items()}
     entered: Json = dict((fields.get("audio") or {}).get("input") or {})
-    said: Json = dict((fields.get("audio") or {}).get("output") or {})
-    for old, side in (("input_audio_format", entered), ("output_audio_format", said)):
+    output: Json = dict((fields.get("audio") or {}).get("output") or {})
+    for old, side in (("input_audio_format", entered), ("output_audio_format", output)):
         if old in fields:
             side["format"] = {"type": formats[fields[old]]}
     if "input_audio_transcription" in fields:
@@ -101,5 +101,5 @@ def session_update(fields: Json) -> Json:
     if "turn_detection" in fields:
         entered["turn_detection"] = fields["turn_detection"]
     if "voice" in fields:
-        said["voice"] = fields["voice"]
-    return {**update, "audio": {"input": entered, "output": said}}
+        output["voice"] = fields["voice"]
+    return {**update, "audio": {"input": entered, "output": output}}

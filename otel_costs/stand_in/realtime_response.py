@@ -29,7 +29,7 @@ class Response:
         self.entered = session.context(asked)
         self.status, self.reason = turn.status, turn.reason
         self.output: list[Json] = []
-        self.said_text = self.said_audio = 0  # tokens
+        self.text_tokens = self.audio_tokens = 0  # tokens
         self.first_usage = True
 
     def events(self) -> Events:
@@ -79,11 +79,11 @@ class Response:
         if self.turn.usage is not None:
             return self.turn.usage
         text, audio, image, cached_text, cached_audio, cached_image = self.entered
-        entered, said = text + audio + image, self.said_text + self.said_audio
+        entered, output = text + audio + image, self.text_tokens + self.audio_tokens
         return {
-            "total_tokens": entered + said,
+            "total_tokens": entered + output,
             "input_tokens": entered,
-            "output_tokens": said,
+            "output_tokens": output,
             "input_token_details": {
                 "text_tokens": text,
                 "audio_tokens": audio,
@@ -95,7 +95,7 @@ class Response:
                     "image_tokens": cached_image,
                 },
             },
-            "output_token_details": {"text_tokens": self.said_text, "audio_tokens": self.said_audio},
+            "output_token_details": {"text_tokens": self.text_tokens, "audio_tokens": self.audio_tokens},
         }
 
     def _message(self, says: str) -> Events:
@@ -118,11 +118,11 @@ class Response:
         yield from self._end(item)
 
     def _speak(self, says: str, place: Json, item: Json) -> Events:
-        """Send the sound and its words, as far as nobody interrupts."""
+        """Send the sound and its words, until they are interrupted."""
         pieces = _sound(says)
         words = tokens.pieces(says)
         each = -(-len(words) // len(pieces))  # a delta of audio carries so many words
-        said, heard = "", 0
+        spoken, sent_bytes = "", 0
         for number, piece in enumerate(pieces):
             if number == self.turn.interrupted_after:
                 self.reason = (yield {"type": "paused"}) or "turn_detected"
@@ -130,22 +130,22 @@ class Response:
                 break
             text = "".join(words[number * each : (number + 1) * each])
             if text:
-                said += text
+                spoken += text
                 yield self._event("response.output_audio_transcript.delta", **place, delta=text)
-            heard += len(piece)
+            sent_bytes += len(piece)
             delta = base64.b64encode(piece).decode()
             yield self._event("response.output_audio.delta", **place, delta=delta)
-        seconds = heard / (2 * tokens.SAMPLE_RATE)
-        self.said_audio += round(seconds * tokens.OUTPUT_AUDIO_TOKENS_PER_SECOND)
-        self.said_text += tokens.count(said)
-        item["content"] = [{"type": "output_audio", "transcript": said}]
+        seconds = sent_bytes / (2 * tokens.SAMPLE_RATE)
+        self.audio_tokens += round(seconds * tokens.OUTPUT_AUDIO_TOKENS_PER_SECOND)
+        self.text_tokens += tokens.count(spoken)
+        item["content"] = [{"type": "output_audio", "transcript": spoken}]
         yield self._event("response.output_audio.done", **place)
-        yield self._event("response.output_audio_transcript.done", **place, transcript=said)
+        yield self._event("response.output_audio_transcript.done", **place, transcript=spoken)
 
     def _write(self, says: str, place: Json, item: Json) -> Events:
         for piece in tokens.pieces(says):
             yield self._event("response.output_text.delta", **place, delta=piece)
-        self.said_text += tokens.count(says)
+        self.text_tokens += tokens.count(says)
         item["content"] = [{"type": "output_text", "text": says}]
         yield self._event("response.output_text.done", **place, text=says)
 
@@ -170,17 +170,17 @@ class Response:
             delta = arguments[start : start + 12]
             yield self._event("response.function_call_arguments.delta", **place, delta=delta)
         item["arguments"] = arguments
-        self.said_text += tokens.count(name + arguments) + 8
+        self.text_tokens += tokens.count(name + arguments) + 8
         yield self._event("response.function_call_arguments.done", **place, name=name, arguments=arguments)
         yield from self._end(item)
 
     def _begin(self, item: Json) -> Iterator[Json]:
         self.output.append(item)
         index = len(self.output) - 1
-        shown = json.loads(json.dumps(item))
-        yield self._event("response.output_item.added", response_id=self.id, output_index=index, item=shown)
+        copied = json.loads(json.dumps(item))
+        yield self._event("response.output_item.added", response_id=self.id, output_index=index, item=copied)
         if not self.aside:
-            yield self.session.added(item, shown)
+            yield self.session.added(item, copied)
 
     def _end(self, item: Json) -> Iterator[Json]:
         item["status"] = "completed" if self.status == "completed" else "incomplete"

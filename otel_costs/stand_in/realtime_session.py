@@ -156,11 +156,11 @@ class Session:
         cached = [count // 64 * 64 for count in known]
         return (read[0], read[1], read[2], cached[0], cached[1], cached[2])
 
-    def added(self, item: Json, shown: Json) -> Json:
-        """Add an item to the conversation, and return the event that says so; `shown` is what it has of it now."""
+    def added(self, item: Json, visible: Json) -> Json:
+        """Add an item to the conversation, and return its event; `visible` is what the event has of it."""
         if item not in self._items:
             self._items.append(item)
-        return {"type": "conversation.item.added", "previous_item_id": self.before(item), "item": shown}
+        return {"type": "conversation.item.added", "previous_item_id": self.before(item), "item": visible}
 
     def before(self, item: Json) -> str | None:
         """Return the id of the item in front."""
@@ -255,13 +255,13 @@ class Session:
     def _transcription_usage(self, heard: str, seconds: float) -> Json:
         if str(self.config["audio"]["input"]["transcription"].get("model")).startswith(_BY_DURATION):
             return {"type": "duration", "seconds": round(seconds, 3)}
-        entered, said = math.ceil(seconds * tokens.INPUT_AUDIO_TOKENS_PER_SECOND), tokens.count(heard)
+        entered, output = math.ceil(seconds * tokens.INPUT_AUDIO_TOKENS_PER_SECOND), tokens.count(heard)
         return {
             "type": "tokens",
-            "total_tokens": entered + said,
+            "total_tokens": entered + output,
             "input_tokens": entered,
             "input_token_details": {"text_tokens": 0, "audio_tokens": entered},
-            "output_tokens": said,
+            "output_tokens": output,
         }
 
     def _clear(self, _: Json) -> None:
@@ -277,9 +277,9 @@ class Session:
             if data:
                 part["seconds"] = len(data) / self._rate
         self._items.insert(place, item)
-        shown = {**item, "content": [_shown(part) for part in item["content"]]} if "content" in item else item
-        self.send(self.added(item, shown))
-        self.send({"type": "conversation.item.done", "previous_item_id": self.before(item), "item": shown})
+        visible = {**item, "content": [_visible_part(part) for part in item["content"]]} if "content" in item else item
+        self.send(self.added(item, visible))
+        self.send({"type": "conversation.item.done", "previous_item_id": self.before(item), "item": visible})
 
     def _place(self, previous: str | None) -> int:
         if previous == "root":
@@ -297,8 +297,8 @@ class Session:
 
     def _retrieve_item(self, event: Json) -> None:
         (item,) = [item for item in self._items if item["id"] == event["item_id"]]
-        shown = {**item, "content": [_shown(part) for part in item["content"]]} if "content" in item else item
-        self.send({"type": "conversation.item.retrieved", "item": shown})
+        visible = {**item, "content": [_visible_part(part) for part in item["content"]]} if "content" in item else item
+        self.send({"type": "conversation.item.retrieved", "item": visible})
 
     def _ask(self, event: Json) -> None:
         self._respond(event.get("response") or {}, event)
@@ -332,7 +332,7 @@ class Session:
         self._go_on(response, response.events(), None)
 
     def _go_on(self, response: Response, events: Events, reason: str | None) -> None:
-        """Send the events of a response until it is done, or waits for somebody to interrupt it."""
+        """Send the events of a response until it is done, or waits to be interrupted."""
         turn = response.turn
         try:
             event = events.send(reason)
@@ -377,8 +377,8 @@ class Session:
         return _BYTES_PER_SECOND[self.config["audio"]["input"]["format"]["type"]]
 
 
-def _shown(part: Json) -> Json:
-    """Return a part of an item as it is told: without audio, and without what is only ours."""
+def _visible_part(part: Json) -> Json:
+    """Return a part of an item as clients get it: without audio, and without fields of our own."""
     return {name: value for name, value in part.items() if name not in ("audio", "seconds", "heard")}
 
 

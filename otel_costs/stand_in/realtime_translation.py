@@ -50,10 +50,10 @@ class Translation:
     def _translate(self, seconds: float) -> None:
         self._elapsed_s += seconds
         elapsed = {"elapsed_ms": round(self._elapsed_s * 1000)}
-        said, heard = self._words[int(self._elapsed_s) % len(self._words)]
+        output, source = self._words[int(self._elapsed_s) % len(self._words)]
         if self._config["audio"]["input"]["transcription"]:
-            self._send({"type": "session.input_transcript.delta", "delta": heard, **elapsed})
-        self._send({"type": "session.output_transcript.delta", "delta": said, **elapsed})
+            self._send({"type": "session.input_transcript.delta", "delta": source, **elapsed})
+        self._send({"type": "session.output_transcript.delta", "delta": output, **elapsed})
         sound = base64.b64encode(tokens.pcm(seconds)).decode()
         form = {"sample_rate": 24_000, "channels": 1, "format": "pcm16"}
         self._send({"type": "session.output_audio.delta", "delta": sound, **form, **elapsed})

@@ -70,8 +70,8 @@ def answer(asked: Json, items: Sequence[Json]) -> Output:
     out.reasoning = models.reasoning_tokens(asked.get("model") or "", effort)
     if out.reasoning:
         thought = [{"type": "summary_text", "text": "The customer wants to know something."}]
-        shown = thought if (asked.get("reasoning") or {}).get("summary") else []
-        out.items.append({"id": new_id("rs_"), "type": "reasoning", "summary": shown})
+        summary = thought if (asked.get("reasoning") or {}).get("summary") else []
+        out.items.append({"id": new_id("rs_"), "type": "reasoning", "summary": summary})
     out.tokens = out.reasoning
     for tool in asked.get("tools") or []:
         pattern = _TOOL_WORDS.get(tool["type"])
@@ -80,8 +80,8 @@ def answer(asked: Json, items: Sequence[Json]) -> Output:
     functions = [tool for tool in asked.get("tools") or [] if tool["type"] == "function"]
     form = ((asked.get("text") or {}).get("format") or {}).get("schema")
     parallel = asked.get("parallel_tool_calls") is not False
-    said = reply(turn, functions, choice=asked.get("tool_choice", "auto"), parallel=parallel, form=form)
-    _say(said, asked, out)
+    answered = reply(turn, functions, choice=asked.get("tool_choice", "auto"), parallel=parallel, form=form)
+    _write(answered, asked, out)
     return out
 
 
@@ -127,16 +127,16 @@ def _shell(environment: Json) -> list[Json]:
     return [{**asked, "environment": {"type": "container_reference", "container_id": container}}, output]
 
 
-def _say(said: Reply, asked: Json, out: Output) -> None:
-    for name, arguments in said.calls:
+def _write(answer: Reply, asked: Json, out: Output) -> None:
+    for name, arguments in answer.calls:
         call = {"type": "function_call", "call_id": new_id("call_", 24), "name": name, "arguments": arguments}
         out.items.append({"id": new_id("fc_"), **call, "status": "completed"})
         out.tokens += tokens.count(name + arguments) + 8
-    if said.calls:
+    if answer.calls:
         return
     left = (asked.get("max_output_tokens") or 2**31) - out.tokens
-    text = said.text[: max(left, 0) * tokens.CHARACTERS_PER_TOKEN]
-    out.cut = len(text) < len(said.text)
+    text = answer.text[: max(left, 0) * tokens.CHARACTERS_PER_TOKEN]
+    out.cut = len(text) < len(answer.text)
     out.tokens += tokens.count(text)
     cited = {"type": "url_citation", "start_index": 0, "end_index": min(5, len(text)), "title": "News"}
     notes = [{**cited, "url": "https://example.com/news"}] if out.searches else []

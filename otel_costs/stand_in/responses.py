@@ -100,11 +100,11 @@ def compact(request: Request, store: Store) -> Answer:
     """Answer ``POST /responses/compact``: an answer without a model."""
     asked = request.json
     items = [*_history(asked.get("previous_response_id"), store), *response_items.as_items(asked.get("input"))]
-    said = [_as_message(item) for item in items if item.get("role") == "user"]
+    messages = [_as_message(item) for item in items if item.get("role") == "user"]
     short = {"id": new_id("cmp_"), "type": "compaction", "encrypted_content": new_id("gAAAAAB")}
     spent = usage.Spent(input=_input_tokens(asked, items), output=120, reasoning=64)
     body = {"id": new_id("resp_", 48), "object": "response.compaction", "created_at": now()}
-    return Answer({**body, "output": [*said, short], "usage": usage.of_response(spent)})
+    return Answer({**body, "output": [*messages, short], "usage": usage.of_response(spent)})
 
 
 def _as_message(item: Json) -> Json:

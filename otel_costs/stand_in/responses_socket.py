@@ -1,4 +1,4 @@
-"""The stand-in's Responses over a WebSocket: lanes, steering, errors; each response is answered as it is over HTTP."""
+"""The stand-in's Responses over a WebSocket: streams, steering, errors; each response is answered as over HTTP."""
 
 import json
 import queue

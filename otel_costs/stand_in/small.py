@@ -137,7 +137,7 @@ def page(things: list[Json]) -> Json:
 
 
 def from_the_future(request: Request, _: Store) -> Answer:
-    """Answer an endpoint that nobody knows yet, which says its usage, and fields that nobody knows either."""
+    """Answer an endpoint that is not known yet, with a usage and other fields that are not known either."""
     spent = usage.Spent(input=tokens.count(json.dumps(request.json)), output=7)
     body = {"id": new_id("thing_"), "object": "future.thing", "model": request.model or "gpt-9", "shape": {"sides": 5}}
     return Answer({**body, "usage": {**usage.of_response(spent), "dream_tokens": 3}})
@@ -187,6 +187,6 @@ def create_live(request: Request, _: Store) -> Answer:
 
 
 def client_secret(_: Request, __: Store) -> Answer:
-    """Answer ``POST /realtime/client_secrets``: a key for somebody else's connection, which costs nothing."""
+    """Answer ``POST /realtime/client_secrets``: a key for the connection of another client, which costs nothing."""
     session = {"type": "realtime", "object": "realtime.session", "id": new_id("sess_"), "model": "gpt-realtime"}
     return Answer({"value": new_id("ek_"), "expires_at": now() + 600, "session": session})

@@ -1,4 +1,4 @@
-"""The stand-in's WebSockets: who speaks on which path. A path counts by its end, as hosts put theirs in front."""
+"""The stand-in's WebSockets: which function serves which path. A path counts by its end: hosts put theirs in front."""
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ PATHS: Mapping[str, Callable[["Connection", Request], None]] = {
     "/attach": live.serve,
     "/fork": live.serve,
 }
-"""End of a path, and who serves it until the client is gone. The first that fits counts."""
+"""End of a path, and the function that serves it until the client is gone. The first that fits counts."""
 
 wanted = websocket.wanted
 

@@ -54,20 +54,20 @@ def get_run(request: Request, store: Store) -> Answer:
             run.update(status="in_progress", started_at=now())
         elif run["status"] == "in_progress":
             _advance(run, store)
-        return Answer(_shown(run))
+        return Answer(_visible(run))
 
 
 def list_runs(request: Request, store: Store) -> Answer:
     """Answer ``GET /threads/{thread}/runs``."""
     found = [run for run in store.all("thread run") if run["thread_id"] == request.params["thread"]]
-    return Answer(page([_shown(run) for run in found]))
+    return Answer(page([_visible(run) for run in found]))
 
 
 def cancel_run(request: Request, store: Store) -> Answer:
     """Answer ``POST /threads/{thread}/runs/{id}/cancel``."""
     run = store.get("thread run", request.params["id"])
     run.update(status="cancelled", cancelled_at=now(), usage=_usage(run, 0))
-    return Answer(_shown(run))
+    return Answer(_visible(run))
 
 
 def submit(request: Request, store: Store) -> Answer:
@@ -77,7 +77,7 @@ def submit(request: Request, store: Store) -> Answer:
         raise RefusedError(400, f"Runs in status '{run['status']}' do not accept tool outputs.")
     run["results"] += [output["output"] for output in request.json["tool_outputs"]]
     run.update(status="in_progress", required_action=None)
-    return Answer(_events(run, store, created=False)) if request.json.get("stream") else Answer(_shown(run))
+    return Answer(_events(run, store, created=False)) if request.json.get("stream") else Answer(_visible(run))
 
 
 def _thread(asked: Json, store: Store) -> Json:
@@ -145,19 +145,19 @@ def _begin(request: Request, store: Store, thread: str) -> Answer:
         "outcome": request.outcome,
     }
     store.put("thread run", run)
-    return Answer(_events(run, store, created=True)) if asked.get("stream") else Answer(_shown(run))
+    return Answer(_events(run, store, created=True)) if asked.get("stream") else Answer(_visible(run))
 
 
-def _shown(run: Json) -> Json:
+def _visible(run: Json) -> Json:
     return {name: value for name, value in run.items() if name not in ("called", "results", "outcome", "read")}
 
 
 def _advance(run: Json, store: Store) -> Json | None:
     """Do the next step, to ask for tools or to say something; return the message that was said."""
-    said = _messages(store, run["thread_id"])
-    question = next((text_of_message(m) for m in reversed(said) if m["role"] == "user"), "")
+    messages = _messages(store, run["thread_id"])
+    question = next((text_of_message(m) for m in reversed(messages) if m["role"] == "user"), "")
     functions = [tool["function"] for tool in run["tools"] if tool["type"] == "function"]
-    run["read"] = sum(tokens.count(text_of_message(m)) + 4 for m in said) + tokens.count(json.dumps(run["tools"]))
+    run["read"] = sum(tokens.count(text_of_message(m)) + 4 for m in messages) + tokens.count(json.dumps(run["tools"]))
     if run["outcome"] == "failed":
         error = {"code": "server_error", "message": "Sorry, something went wrong."}
         run.update(status="failed", failed_at=now(), last_error=error, usage=_usage(run, 0))
@@ -188,9 +188,9 @@ def _usage(run: Json, made: int) -> Json:
 
 def _events(run: Json, store: Store, *, created: bool) -> Iterator[Event]:
     for status in ("created", "queued") if created else ():
-        yield Event(_shown(run), f"thread.run.{status}")
+        yield Event(_visible(run), f"thread.run.{status}")
     run.update(status="in_progress", started_at=now())
-    yield Event(_shown(run), "thread.run.in_progress")
+    yield Event(_visible(run), "thread.run.in_progress")
     message = _advance(run, store)
     if message:
         begun = {**message, "status": "in_progress", "content": []}
@@ -201,5 +201,5 @@ def _events(run: Json, store: Store, *, created: bool) -> Iterator[Event]:
             delta = {"id": message["id"], "object": "thread.message.delta", "delta": {"content": content}}
             yield Event(delta, "thread.message.delta")
         yield Event(message, "thread.message.completed")
-    yield Event(_shown(run), f"thread.run.{run['status']}")
+    yield Event(_visible(run), f"thread.run.{run['status']}")
     yield Event("[DONE]", "done")

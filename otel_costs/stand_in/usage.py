@@ -63,8 +63,8 @@ def of_response(spent: Spent) -> Json:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """Where a stream of chat says its usage: it depends on the provider, and on what was asked."""
+class StreamedUsage:
+    """Where a stream of chat has its usage: that depends on the provider, and on the request."""
 
     flavour: str
     asked: Json
@@ -77,11 +77,11 @@ class Telling:
 
     @property
     def has_own_chunk(self) -> bool:
-        """Whether a chunk without choices says the usage at the end: on demand, or with some unasked."""
+        """Whether a chunk without choices has the usage at the end: on request, or with some providers always."""
         return self.flavour in ("openrouter", "xai") or (self.wanted and self.flavour not in ("mistral", "perplexity"))
 
     def on_chunk(self, number: int, *, last: bool) -> Json:
-        """Return what the chunk with this number says; `last` is one that ends a choice."""
+        """Return the usage fields of the chunk with this number; `last` is one that ends a choice."""
         if self.flavour == "perplexity":  # on every chunk, growing
             growing = {**self.usage, "completion_tokens": number, "total_tokens": self.usage["prompt_tokens"] + number}
             return {"usage": self.usage if last else growing}

@@ -17,7 +17,7 @@ _MAX_SIZE = 16 << 20  # bytes of a message
 
 
 def wanted(connection: "Connection") -> bool:
-    """Tell whether the request asks for a WebSocket."""
+    """Return whether the request asks for a WebSocket."""
     return connection.headers.get("Upgrade", "").lower() == "websocket"
 
 
