@@ -23,8 +23,8 @@ ANSWER: dict[str, Any] = {"role": "assistant", "content": "It is sunny in Paris.
 _numbers = itertools.count()
 
 
-def chat(said: str) -> dict[str, Any]:
-    return {"messages": [SYSTEM, {"role": "user", "content": said}]}
+def chat(text: str) -> dict[str, Any]:
+    return {"messages": [SYSTEM, {"role": "user", "content": text}]}
 
 
 def history(length: int) -> dict[str, Any]:

@@ -72,7 +72,7 @@ async def _times() -> None:
     print("| library | frame | without us, us | nobody's adds, us | ours adds, us | json.loads, us |")
     print("|---|---|---|---|---|---|")
     for library, make in (("asyncio", _asyncio), ("sync", _sync), ("aiohttp", _aiohttp)):
-        connections = {whose: make(path) for whose, path in PATHS.items()}
+        connections = {path_name: make(path) for path_name, path in PATHS.items()}
         for _, get, _ in connections.values():
             for event in OPENING:
                 await get(json.dumps(event))
@@ -87,10 +87,10 @@ async def _times() -> None:
 
 async def _compared(connections: dict[str, Any], direction: str, text: str) -> list[float]:
     """Return the time of one frame without us, and what is added to nobody's and to ours."""
-    spent: dict[tuple[str, bool], list[float]] = {(whose, us): [] for whose in PATHS for us in (False, True)}
+    spent: dict[tuple[str, bool], list[float]] = {(path_name, us): [] for path_name in PATHS for us in (False, True)}
     for _ in range(BLOCKS):
-        for (whose, us), times in spent.items():
-            send, get, hooked = connections[whose]
+        for (path_name, us), times in spent.items():
+            send, get, hooked = connections[path_name]
             hooked(us)
             step = get if direction == "received" else send
             begin = time.thread_time_ns()
@@ -99,8 +99,8 @@ async def _compared(connections: dict[str, Any], direction: str, text: str) -> l
             times.append((time.thread_time_ns() - begin) / FRAMES / 1000)
             hooked(True)
     median = {key: statistics.median(each) for key, each in spent.items()}
-    without = statistics.mean(median[whose, False] for whose in PATHS)
-    return [without, *(median[whose, True] - median[whose, False] for whose in PATHS)]
+    without = statistics.mean(median[path_name, False] for path_name in PATHS)
+    return [without, *(median[path_name, True] - median[path_name, False] for path_name in PATHS)]
 
 
 def _parsing_us(text: str) -> float:

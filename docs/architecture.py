@@ -49,9 +49,9 @@ _HEAD: Final = """\
 A chat completion of OpenAI, as an example:
 
 1. `otel_costs/providers/openai/__init__.py` has the patches, which see a request, and makes an `Exchange` of it
-   (`otel_costs/providers/openai/exchange.py`). `otel_costs/providers/openai/request.py` reads what was asked:
-   `otel_costs/hosts.py` says of whom, `otel_costs/sessions/scope.py` whose it is and whether it counts in a budget.
-   `otel_costs/calls/call.py` starts a call with its span.
+   (`otel_costs/providers/openai/exchange.py`). `otel_costs/providers/openai/request.py` reads the request:
+   `otel_costs/hosts.py` has its provider, `otel_costs/sessions/scope.py` the session that it belongs to and the budgets
+   that it counts in. `otel_costs/calls/call.py` starts a call with its span.
 2. The response passes unchanged to the application. `otel_costs/transports/http/body.py` keeps what it says of usage;
    where it is a stream, `otel_costs/transports/http/streaming.py` follows it to its end,
    `otel_costs/providers/openai/usage_filter.py` takes out what the application has not asked for, and
@@ -84,7 +84,7 @@ no import goes in a circle. From the top to the bottom:
 
 def page() -> str:
     """Return the text of the page."""
-    rows = [f"| {number} | {'<br>'.join(map(_said, names.split()))} |" for number, names in _numbered()]
+    rows = [f"| {number} | {'<br>'.join(map(_described, names.split()))} |" for number, names in _numbered()]
     return _HEAD + "\n".join(rows) + "\n"
 
 
@@ -92,7 +92,7 @@ def _numbered() -> list[tuple[int, str]]:
     return list(enumerate(LAYERS, 1))[::-1]
 
 
-def _said(name: str) -> str:
+def _described(name: str) -> str:
     if name == "otel_costs":
         return f"`otel_costs/__init__.py`: {_first_line(_PACKAGE / '__init__.py')}"
     folder = _PACKAGE / name
@@ -102,5 +102,5 @@ def _said(name: str) -> str:
 
 
 def _first_line(path: Path) -> str:
-    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(said.split("\n\n")[0].split())
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(docstring.split("\n\n")[0].split())

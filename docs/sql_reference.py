@@ -133,22 +133,22 @@ class Reference:
             yield from _table(columns)
 
     def columns(self, report: str) -> Iterator[Column]:
-        """Yield a report's columns. Raises ValueError for one that nothing is said of."""
+        """Yield a report's columns. Raises ValueError for one without a comment."""
         given = ", ".join(f"{name} = {_value(kind)}" for name, kind in self.sources[report].parameters.items())
         described = rows(self.client, f"describe (select * from {report}{f'({given})' if given else ''})")  # noqa: S608
         for column in described:
-            if (said := self._said(report, column["name"])) is None:
+            if (comment := self._comment_of(report, column["name"])) is None:
                 raise ValueError(
                     f"nothing is said of {column['name']} in queries/reports/{report}.sql:"
                     " write `-- ...` behind the column"
                 )
-            yield column["name"], re.sub(r"\s*\n\s*", " ", column["type"]).replace("( ", "("), said
+            yield column["name"], re.sub(r"\s*\n\s*", " ", column["type"]).replace("( ", "("), comment
 
-    def _said(self, name: str, column: str) -> str | None:
-        """Return what is said of a column: by the file itself, or by those that it reads, in their order."""
+    def _comment_of(self, name: str, column: str) -> str | None:
+        """Return the comment of a column: of the file itself, or of those that it reads, in their order."""
         if (source := self.sources.get(name)) is None:
             return None
-        found = (self._said(read, column) for read in source.reads)
+        found = (self._comment_of(read, column) for read in source.reads)
         return source.columns.get(column) or next(filter(None, found), None)
 
     def _rows_of(self, report: str) -> str:
@@ -202,5 +202,5 @@ def _reader(report: str) -> str:
 
 def _table(columns: Iterable[Column]) -> Iterator[str]:
     yield "| column | type | what it is |\n|---|---|---|"
-    for name, kind, said in columns:
-        yield f"| {name} | `{kind}` | {said} |"
+    for name, kind, comment in columns:
+        yield f"| {name} | `{kind}` | {comment} |"

@@ -106,7 +106,7 @@ def draw(client: "Client", panel: Mapping[str, Any]) -> str:
 
 def number(found: Sequence[Row], unit: str, width: int, height: int) -> str:
     """Draw the one value of a row."""
-    value = shown(next(iter(found[0].values())), unit)
+    value = formatted(next(iter(found[0].values())), unit)
     return f'<text x="{width / 2}" y="{height / 2 + 8}" font-size="30" text-anchor="middle">{value}</text>'
 
 
@@ -147,7 +147,7 @@ def axes(unit: str, most: float, wide: int, tall: int) -> str:
     for quarter in range(5):
         y = tall - tall * quarter / 4
         drawn.append(f'<path d="M{LEFT} {y:.1f}h{wide}" stroke="#2c3235"/>')
-        value = shown(most * quarter / 4, unit)
+        value = formatted(most * quarter / 4, unit)
         drawn.append(f'<text x="{LEFT - 6}" y="{y + 3:.1f}" font-size="9" text-anchor="end">{value}</text>')
     midnight = NOW.replace(hour=0)
     for day in range(7):
@@ -177,7 +177,7 @@ def _series(row: Row) -> Iterator[tuple[str, float]]:
 def table(found: Sequence[Row], _: str, width: int, height: int) -> str:
     """Draw rows below the names of their columns."""
     names = list(found[0]) if found else []
-    lines = [names, *([shown(value, "") for value in row.values()] for row in found)][: height // 16]
+    lines = [names, *([formatted(value, "") for value in row.values()] for row in found)][: height // 16]
     each = width / max(1, len(names))
     return "".join(
         f'<text x="{8 + column * each:.0f}" y="{12 + 16 * line}" font-size="10">{html.escape(str(text))[:24]}</text>'
@@ -186,7 +186,7 @@ def table(found: Sequence[Row], _: str, width: int, height: int) -> str:
     )
 
 
-def shown(value: object, unit: str) -> str:
+def formatted(value: object, unit: str) -> str:
     """Return a value as a panel writes it."""
     if not isinstance(value, int | float):
         return "" if value is None else str(value)

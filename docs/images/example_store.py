@@ -88,7 +88,7 @@ class _Spoken:
     def __init__(self, dice: random.Random, began: datetime) -> None:
         self._dice, self._at = dice, began
         self._made: list[LogRecord] = []
-        self._said = self._calls = self._history = 0
+        self._message_count = self._calls = self._history = 0
 
     def records(self, turns: int) -> list[LogRecord]:
         """Return those of so many turns."""
@@ -119,21 +119,26 @@ class _Spoken:
         if dice.random() < 0.2:
             about = {"function_name": "track_parcel", "arguments": '{"parcel": "A-1001"}'}
             self._message("assistant", "", begins, answered, type_="function_call", **about)
-            told = '{"place": "depot Leeds", "arrives": "tomorrow, 9 to 11"}'
-            self._message("function", told, begins + timedelta(seconds=0.2), answered, type_="function_call", **about)
+            result = '{"place": "depot Leeds", "arrives": "tomorrow, 9 to 11"}'
+            self._message("function", result, begins + timedelta(seconds=0.2), answered, type_="function_call", **about)
         more = {"interrupted": "turn_detected"} if broken else {}
         self._message("assistant", dice.choice(_ANSWERED), begins, answered, spoken, **more)
         self._at = begins + timedelta(seconds=spoken + dice.uniform(0.2, 2))
 
     def _message(
-        self, role: str, said: str, at: datetime, call_id: str = "", seconds: float = 0, type_: str = "", **more: str
+        self, role: str, text: str, at: datetime, call_id: str = "", seconds: float = 0, type_: str = "", **more: str
     ) -> None:
-        about = {"role": role, "type": type_ or ("audio" if seconds else "text"), "id": self._id(), "index": self._said}
+        about = {
+            "role": role,
+            "type": type_ or ("audio" if seconds else "text"),
+            "id": self._id(),
+            "index": self._message_count,
+        }
         if seconds:
             about["audio_seconds"] = f"{seconds:.3f}"
         found = {f"otel_costs.message.{name}": value for name, value in {**about, **more}.items()}
-        self._said += 1
-        self._record("otel_costs.message", at, {**found, "otel_costs.call.id": call_id}).body.string_value = said
+        self._message_count += 1
+        self._record("otel_costs.message", at, {**found, "otel_costs.call.id": call_id}).body.string_value = text
 
     def _call(
         self, operation: str, model: str, usage: Mapping[str, int], at: datetime, seconds: float, waited: float = 0
@@ -156,9 +161,14 @@ class _Spoken:
         return str(found[semconv.CALL_ID])
 
     def _record(self, name: str, at: datetime, found: Mapping[str, object]) -> LogRecord:
-        whose = {"event.name": name, "session.id": SPOKEN, "user.id": "user-2", "otel_costs.scenario": "parcel_service"}
+        dimensions = {
+            "event.name": name,
+            "session.id": SPOKEN,
+            "user.id": "user-2",
+            "otel_costs.scenario": "parcel_service",
+        }
         made = LogRecord(time_unix_nano=int(at.timestamp() * 1e9), event_name=name)
-        made.attributes.extend(_attributes({**whose, **found}))
+        made.attributes.extend(_attributes({**dimensions, **found}))
         self._made.append(made)
         return made
 

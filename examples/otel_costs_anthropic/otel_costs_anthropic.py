@@ -26,7 +26,7 @@ def _message(answer: kit.Answer) -> dict[str, Any]:
     return {**message, "content": [*blocks.values()]} if blocks else message
 
 
-def _said(role: str, content: object) -> Iterator[kit.Draft]:
+def _drafts(role: str, content: object) -> Iterator[kit.Draft]:
     for block in objects({"of": [{"type": "text", "text": content}] if isinstance(content, str) else content}, "of"):
         if block.get("type") == "text":
             yield kit.Draft(role, "text", block.get("text"))
@@ -34,18 +34,18 @@ def _said(role: str, content: object) -> Iterator[kit.Draft]:
             arguments = block.get("partial_json") or json.dumps(block.get("input"))
             yield kit.Draft(role, "function_call", None, block.get("name"), arguments, key=block.get("id"))
         elif block.get("type") == "tool_result":
-            result = "\n".join(str(said.content) for said in _said("function", block.get("content")))
+            result = "\n".join(str(draft.content) for draft in _drafts("function", block.get("content")))
             yield kit.Draft("function", "function_result", result, key=block.get("tool_use_id"))
 
 
-def _asked(asked: kit.Asked) -> Sequence[kit.Draft]:
-    system = [said._replace(instructions=True) for said in _said("system", asked.body.get("system"))]
-    return system + [said for one in objects(asked.body, "messages") for said in _said(one["role"], one["content"])]
+def _inputs(asked: kit.Asked) -> Sequence[kit.Draft]:
+    system = [draft._replace(instructions=True) for draft in _drafts("system", asked.body.get("system"))]
+    return system + [draft for one in objects(asked.body, "messages") for draft in _drafts(one["role"], one["content"])]
 
 
 def _read(_: kit.Asked, answer: kit.Answer) -> kit.Reading:
     get = _message(answer).get
-    usage, outputs = kit.read_usage(get("usage"), "anthropic"), [[*_said("assistant", get("content"))]]
+    usage, outputs = kit.read_usage(get("usage"), "anthropic"), [[*_drafts("assistant", get("content"))]]
     return kit.Reading(
         usage, get("model"), get("id"), outputs=outputs, finish_reasons=(get("stop_reason"),), error=get("error")
     )
@@ -56,5 +56,5 @@ ANTHROPIC = kit.Vendor(
     hosts=["api.anthropic.com"],
     agent="anthropic/python",
     clients=kit.stainless("anthropic._base_client"),
-    endpoints=[kit.Endpoint("chat", "POST", "/v1/messages$", _read, inputs=_asked, last_event="message_stop")],
+    endpoints=[kit.Endpoint("chat", "POST", "/v1/messages$", _read, inputs=_inputs, last_event="message_stop")],
 )

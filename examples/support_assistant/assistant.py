@@ -47,7 +47,7 @@ class Conversation:
     def __init__(self, client: OpenAI, customer: str, conversation_id: str) -> None:
         self._client = client
         self._messages: list[Any] = [{"role": "system", "content": HANDBOOK}]
-        self._whose: dict[str, Any] = {
+        self._identity: dict[str, Any] = {
             "safety_identifier": customer,
             "metadata": {"session_id": conversation_id},
             "store": True,  # OpenAI takes metadata with what it stores
@@ -58,7 +58,7 @@ class Conversation:
         self._messages.append({"role": "user", "content": question})
         while True:
             completion = self._client.chat.completions.create(
-                model=MODEL, messages=self._messages, tools=TOOLS, reasoning_effort="none", **self._whose
+                model=MODEL, messages=self._messages, tools=TOOLS, reasoning_effort="none", **self._identity
             )
             message = completion.choices[0].message
             self._messages.append(message)
@@ -73,7 +73,7 @@ class Conversation:
         self._messages.append({"role": "user", "content": question})
         answer = ""
         for chunk in self._client.chat.completions.create(
-            model=MODEL, messages=self._messages, stream=True, reasoning_effort="none", **self._whose
+            model=MODEL, messages=self._messages, stream=True, reasoning_effort="none", **self._identity
         ):
             if chunk.choices:
                 answer += chunk.choices[0].delta.content or ""
@@ -87,7 +87,7 @@ class Conversation:
             instructions="You are the support assistant of Fernhill Outfitters. Answer in at most three sentences.",
             input=question,
             tools=[{"type": "web_search"}],
-            **self._whose,
+            **self._identity,
         )
         return response.output_text
 
