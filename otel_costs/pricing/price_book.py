@@ -119,15 +119,17 @@ def price(
     price_model: str | None = None,
     ended: datetime | None = None,
 ) -> Cost:
-    """Return what `usage` costs; never raises.
+    """Return the cost of `usage`; never raises.
 
-    `usage` has units, or is a usage as a provider reports it. Of tokens that are given in units, those are text that
-    are not said to be of another modality; of a provider's own usage without details that is not known.
-    `model` is the one that answered; `request_model` the one that was asked, where a call names another one, and
-    `price_model` what its price is listed under where that is more (`dall-e-3/hd/1024x1024`). `at` decides which prices
-    hold, to the second; None is now, and a time without a zone is UTC. A contract's terms are those of when the call
-    `ended`, None is `at`. `service_tier` is the one that the response names. `endpoint` is a host or a URL. `prices`
-    None is the book in force.
+    - `usage` is quantities by unit, or a usage as a provider reports it. Tokens that are given in units are text, but
+      for those of other modalities; in a provider's usage without details their modality is unknown.
+    - `model` is the one that answered, and `request_model` the requested one, where that is another. `price_model` is
+      the name that the price is listed under, where that is more than the model's (`dall-e-3/hd/1024x1024`).
+    - `at` is the time whose prices hold, to the second: now if None, and in UTC without a zone. `ended` is the time
+      whose contract terms hold; None is `at`.
+    - `service_tier` is the one that the response names, and `processing` is `batch` or None. `endpoint` is a host or a
+      URL, and `deployment` the name of a deployment there.
+    - `prices` is the book to use; None is the one in force.
     """
     book = prices or _book
     try:
