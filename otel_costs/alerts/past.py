@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from otel_costs.alerts import conditions, many_looks, rules
+from otel_costs.alerts import conditions, past_conditions, rules
 from otel_costs.alerts.finding import Finding
 from otel_costs.alerts.rules import Rule
 from otel_costs.store import reports
@@ -54,7 +54,7 @@ class Past:
             return
         zones = [rule.zone] if rule.when == rules.DAY_TOTAL else []
         moments = self._moments(min(self._step, _WINDOWS.get(rule.when, self._step)), zones)
-        yield from many_looks.find(self._client, rule, moments)
+        yield from past_conditions.find(self._client, rule, moments)
 
     def not_known(self, rule: Rule) -> str | None:
         """Return what of a rule's past the store does not know, and why; None where it knows all."""

@@ -1,4 +1,4 @@
-"""What rules find at many moments that are past, of few questions: the same as `conditions.find` at each of them."""
+"""What rules would have found at many past moments, by few queries: the same as `conditions.find` at each of them."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from otel_costs.usage.numbers import total
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-Looks = Iterator[tuple[datetime, list[Finding]]]
+FindingsByMoment = Iterator[tuple[datetime, list[Finding]]]
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
@@ -66,12 +66,12 @@ group by provider, model order by first, provider, model
 _FIRST: Final = "select min(end_time) as first from owned_calls"
 
 
-def find(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
+def find(client: "Client", rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     """Yield what a rule is true of at each of some moments, which are in order. Not of budgets. Raises StoreError."""
     return _OF[rule.when](client, rule, moments)
 
 
-def _dear_sessions(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _dear_sessions(client: "Client", rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     for first in range(0, len(moments), AT_ONCE):
         some = moments[first : first + AT_ONCE]
         bounds = [0, *(ms(at) + 1 for at in some[:-1])]
@@ -88,7 +88,7 @@ def _dear_sessions(client: "Client", rule: Rule, moments: Sequence[datetime]) ->
             yield at, [conditions.of_dear_session(one) for one in dear[:MOST]]
 
 
-def _rates(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _rates(client: "Client", rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     windows = [(n * 7 * _DAY + _HOUR, n * 7 * _DAY) for n in range(conditions.WEEKS + 1)]
     bounds = sorted({ms(at - back) + 1 for at in moments for window in windows for back in window})
     spent: dict[str, Sums] = {}
@@ -116,7 +116,7 @@ def _rates(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
         yield at, found[:MOST]
 
 
-def _new_models(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _new_models(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     models = rows(client, _MODELS, {"until": moments[-1]})
     (oldest,) = rows(client, _FIRST)
     firsts = [row["first"] for row in models]
@@ -126,7 +126,7 @@ def _new_models(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> L
         yield at, [conditions.of_new_model(row) for row in some[:MOST] if oldest["first"] <= day_before]
 
 
-def _unpriced(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _unpriced(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     counted: dict[tuple[str, str, str], Sums] = {}
     for row in asked(client, _UNPRICED, sorted({ms(at - back) + 1 for at in moments for back in (_DAY, 0 * _DAY)})):
         key = (row["provider"], row["model"], row["operation"])
@@ -138,7 +138,7 @@ def _unpriced(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> Loo
         yield at, [conditions.of_unpriced({**dict(zip(names, key, strict=True)), "calls": calls[key]}) for key in most]
 
 
-def _days(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _days(client: "Client", rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     begins = {at: period("today", at, ZoneInfo(rule.zone))[0] for at in moments}
     spent = Sums()
     for row in asked(client, _USD, sorted({*(ms(at) + 1 for at in moments), *map(ms, begins.values())})):
@@ -147,7 +147,7 @@ def _days(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
         yield at, conditions.of_day(rule, begins[at], spent.between(ms(begins[at]), ms(at) + 1)[0])
 
 
-def _health(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _health(client: "Client", rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     days = health.misdated_days(client)
     last = moment_of(0)
     coming = asked(client, _LAST, [0, *(ms(at) + 1 for at in moments)]) if rule.silent is not None else iter(())
@@ -160,7 +160,7 @@ def _health(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
         yield at, conditions.of_misdated(misdated) + conditions.of_silence(rule, at, last)
 
 
-def _missing_calls(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _missing_calls(client: "Client", _rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     changed = reports.missing_calls_changed(client)
     return _again_where_changed(
         moments,
@@ -169,14 +169,14 @@ def _missing_calls(client: "Client", _rule: Rule, moments: Sequence[datetime]) -
     )
 
 
-def _bills(client: "Client", rule: Rule, moments: Sequence[datetime]) -> Looks:
+def _bills(client: "Client", rule: Rule, moments: Sequence[datetime]) -> FindingsByMoment:
     return _again_where_changed(moments, bill_differences.changed(client), lambda at: bills.find(client, rule, at))
 
 
 def _again_where_changed(
     moments: Sequence[datetime], changed: Sequence[datetime], find_at: Callable[[datetime], list[Finding]]
-) -> Looks:
-    """Look at the first moment, and at each after which something has `changed` since: these are in order."""
+) -> FindingsByMoment:
+    """Yield what `find_at` finds at each moment, calling it anew only after a time of `changed`, which is in order."""
     before, found = -1, list[Finding]()
     for at in moments:
         if (now := bisect_right(changed, _floored(at))) != before:
@@ -189,7 +189,7 @@ def _floored(at: datetime) -> datetime:
     return moment_of(ms(at))
 
 
-_OF: Final[Mapping[str, Callable[["Client", Rule, Sequence[datetime]], Looks]]] = {
+_OF: Final[Mapping[str, Callable[["Client", Rule, Sequence[datetime]], FindingsByMoment]]] = {
     rules.SESSION_COST: _dear_sessions,
     rules.SPEND_RATE: _rates,
     rules.NEW_MODEL: _new_models,

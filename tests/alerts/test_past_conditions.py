@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otel_costs.alerts import bills, conditions, many_looks, rules
+from otel_costs.alerts import bills, conditions, past_conditions, rules
 from otel_costs.alerts.finding import Finding
 from otel_costs.alerts.rules import Rule
 from otel_costs.store import health, pieces, reports
@@ -131,9 +131,9 @@ def test_many_looks_find_what_each_of_them_finds(store: Store, monkeypatch: pyte
     fired = set()
     for at_once in (1000, 7):
         monkeypatch.setattr(pieces, "AT_ONCE", at_once)
-        monkeypatch.setattr(many_looks, "AT_ONCE", at_once)
+        monkeypatch.setattr(past_conditions, "AT_ONCE", at_once)
         for n, rule in enumerate(RULES):
-            found = dict(many_looks.find(store.client, rule, moments))
+            found = dict(past_conditions.find(store.client, rule, moments))
             assert list(found) == moments
             for at in tried:
                 assert found[at] == alone[n, at], f"{rule.when} by {rule.by} at {at}, seed {seed}"
@@ -154,5 +154,5 @@ def test_a_dry_run_asks_little(store: Store, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(store.client, "query", counted)
     for rule in RULES:
         asked.clear()
-        assert len(list(many_looks.find(store.client, rule, [END - n * HOUR for n in range(200, -1, -1)]))) == 201
+        assert len(list(past_conditions.find(store.client, rule, [END - n * HOUR for n in range(200, -1, -1)]))) == 201
         assert len(asked) <= 4, rule.when
