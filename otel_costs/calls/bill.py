@@ -212,7 +212,7 @@ def exact(amount: int | Decimal) -> str:
 
 
 def warn_unpriced(provider: str, model: str | None, cost: Cost) -> None:
-    """Say once for each model that its calls have no price, and where one is added."""
+    """Warn once for each model that its calls have no price, and where one is added."""
     model = sanitize.text(model or "unknown")
     telemetry.warn_once(
         f"unpriced:{provider}:{model}",
@@ -225,7 +225,7 @@ def warn_unpriced(provider: str, model: str | None, cost: Cost) -> None:
 
 
 def warn_unaccounted(provider: str, keys: Iterable[str]) -> None:
-    """Say once for each key of a usage, or option of a request, that what it costs is not known."""
+    """Warn once for each key of a usage, or option of a request, whose cost is not known."""
     for key in keys:
         telemetry.warn_once(
             f"unaccounted:{key}",

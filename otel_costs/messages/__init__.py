@@ -98,7 +98,7 @@ def seal(attributes: dict[str, Any], body: str | None, session_id: str) -> str |
 
 
 def is_keyed() -> bool:
-    """Tell whether hashes are keyed by a secret of this process: where nothing may be derived from content."""
+    """Return whether hashes are keyed by a secret of this process: where nothing may be derived from content."""
     return not content.on_events() or redaction.is_set()
 
 

@@ -74,17 +74,17 @@ def withheld() -> Iterator[None]:
 
 
 def is_withheld() -> bool:
-    """Tell whether this is such a block, so that nothing may be derived from content."""
+    """Return whether this is such a block, so that nothing may be derived from content."""
     return _withheld.get()
 
 
 def on_spans() -> bool:
-    """Tell whether spans carry content."""
+    """Return whether spans carry content."""
     return capture() in (Capture.SPAN_ONLY, Capture.SPAN_AND_EVENT)
 
 
 def on_events() -> bool:
-    """Tell whether message records carry content."""
+    """Return whether message records carry content."""
     return capture() in (Capture.EVENT_ONLY, Capture.SPAN_AND_EVENT) and not _withheld.get()
 
 

@@ -141,7 +141,7 @@ def _fingerprint(draft: Draft) -> tuple[int, str | bytes, int]:
 
 
 def _apart(state: bytes, fingerprint: int) -> bytes:
-    """Tell texts apart that look alike without content: the first here keeps `state`, others get a number."""
+    """Return a state for texts that look alike without content: the first here keeps `state`, others get a number."""
     if _first.setdefault(state, fingerprint) == fingerprint:
         return state
     return _chained(state, str(_ordinal(state, fingerprint)))

@@ -158,7 +158,7 @@ class _Check:
         return None if later else f"ended on {price.end:%Y-%m-%d}, and no price in the file follows it"
 
     def _outranked(self, price: Price, names: Iterable[str]) -> str | None:
-        """Say which price of the file is always before `price`."""
+        """Return which price of the file is always before `price`."""
         now = _within(price, self._now)
         edges = {edge for other in self._file.of(price.provider) for edge in other.boundaries(now)}
         times = [at for at in (now, *edges) if price.holds(at)]

@@ -26,7 +26,7 @@ _log = logging.getLogger("otel_costs")
 
 
 def is_on() -> bool:
-    """Say whether users are recorded by pseudonyms, or, where the salt is none, not at all."""
+    """Return whether users are recorded by pseudonyms, or, where the salt is none, not at all."""
     return ENV_USER_HASH in os.environ
 
 

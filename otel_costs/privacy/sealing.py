@@ -93,7 +93,7 @@ class Sealer:
 
 
 def is_sealed(text: str) -> bool:
-    """Say whether a text is sealed."""
+    """Return whether a text is sealed."""
     return text.startswith(PREFIX)
 
 

@@ -23,7 +23,7 @@ _WORD: Final = re.compile(r"[a-z][a-z_.-]{0,31}|v\d+")
 
 
 def begun(call: "Call", route: str) -> None:
-    """Tell that a call has begun, and the route of a provider's API that its request was found to be, if it is one."""
+    """Log that a call has begun, and the route of a provider's API that its request was found to be, if it is one."""
     call_id = call.call_id
     model, address = call.request_model or "(none)", call.attributes.get(names.SERVER_ADDRESS, "(none)")
     _write(call_id, "begun: %s of %s, model %s, server %s", call.operation, call.provider, model, address)
@@ -32,30 +32,30 @@ def begun(call: "Call", route: str) -> None:
 
 
 def not_billed_route(method: str, url: str) -> None:
-    """Tell that a request is no route that is billed: it leaves no call."""
+    """Log that a request is no route that is billed: it leaves no call."""
     if telemetry.log.isEnabledFor(logging.DEBUG):
         telemetry.log.debug("no call: %s %s is not billed", method.upper(), _shape(url))
 
 
 def not_billed_answer(found: str) -> None:
-    """Tell that an answer has nothing to bill: an unknown endpoint's without a usage, a job's that has not ended."""
+    """Log that an answer has nothing to bill: an unknown endpoint's without a usage, a job's that has not ended."""
     if telemetry.log.isEnabledFor(logging.DEBUG):
         telemetry.log.debug("no call: route %s, the answer has nothing to bill", found)
 
 
 def became_job(call_id: str | None, before: str | None, *, ended: bool) -> None:
-    """Tell that a call is the bill of a job, by whose id it goes from now on; `before` is the id that it had."""
+    """Log that a call is the bill of a job, by whose id it goes from now on; `before` is the id that it had."""
     state = "has ended" if ended else "has not ended: its cost is known later"
     _write(before, "goes on as call %s, the bill of a job that %s", call_id, state)
 
 
 def billed(call_id: str | None, is_billed: bool) -> None:
-    """Tell whether a call is billed, or only looks at what is billed elsewhere."""
+    """Log whether a call is billed, or only polls what is billed elsewhere."""
     _write(call_id, "billed" if is_billed else "not billed: it is a look, or was billed before; no record")
 
 
 def usage(call_id: str | None, found: "Usage | None", reasons: Iterable[str]) -> None:
-    """Tell which usage was found, or why none was."""
+    """Log which usage was found, or why none was."""
     if found is None:
         _write(call_id, "usage not found: %s", _joined(reasons) or "no reason")
         return
@@ -64,7 +64,7 @@ def usage(call_id: str | None, found: "Usage | None", reasons: Iterable[str]) ->
 
 
 def price(call_id: str | None, found: Mapping[str, Any], cost: "Cost | None") -> None:
-    """Tell which price was chosen, what came of it, and why it is not simply priced."""
+    """Log which price was chosen, what came of it, and why it is not simply priced."""
     price_id = (cost and cost.price_id) or "(none)"
     usd, status = found.get(names.COST_USD, "(none)"), found.get(names.COST_STATUS, "unpriced")
     reasons = f": {found[names.COST_REASON]}" if names.COST_REASON in found else ""
@@ -72,7 +72,7 @@ def price(call_id: str | None, found: Mapping[str, Any], cost: "Cost | None") ->
 
 
 def written(call_id: str | None, seq: int, process_id: str) -> None:
-    """Tell that the record of a call was handed to the SDK, as which one of this process."""
+    """Log that the record of a call was handed to the SDK, as which one of this process."""
     _write(call_id, "written: record %d of process %s", seq, process_id)
 
 

@@ -32,7 +32,7 @@ def is_over() -> None:
 
 
 def warn(lost: str) -> None:
-    """Say that the program is not instrumented, and what is `lost` by it, unless it is or does not want to be."""
+    """Warn that the program is not instrumented, and what is `lost` by it, unless it is, or is switched off."""
     if not _instrumented and not _is_unwanted():
         telemetry.warn_once("uninstrumented", _SAID, lost)
 

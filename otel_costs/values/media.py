@@ -98,7 +98,7 @@ def _end(text: str, start: int, end: int) -> int:
 
 
 def _is_base64(text: str, start: int, end: int) -> bool:
-    """Tell base64, of silence in front too, from a long word, a row of equal characters or hex digits; by samples."""
+    """Return whether a text is base64, by samples: no long word, no row of equal characters, no hex digits."""
     middle = (start + end) // 2
     kinds = set(text[start : start + 512] + text[middle : middle + 512] + text[max(start, end - 512) : end])
     return len(kinds) >= 16 and all(any(map(kind, kinds)) for kind in (str.isupper, str.islower, str.isdigit))

@@ -1,4 +1,4 @@
-"""The shapes of alerts: what was found and sent, by which rules, who is told, and what is silenced."""
+"""The shapes of alerts: what was found and sent, by which rules, to which receivers, and what is silenced."""
 
 from typing import Annotated
 

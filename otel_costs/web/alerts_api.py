@@ -31,7 +31,7 @@ _CHANGE: Final = Asked()
 
 @router.get("/alerts", **documented(LIST, alert_models.Alerts))
 async def get_alerts(request: Request, store: StoreOf, question: Annotated[Question, Depends(LIST)]) -> Response:
-    """Return what rules have found, the newest first, with the rules, who is told, and what is silenced."""
+    """Return what rules have found, the newest first, with the rules, the receivers, and what is silenced."""
     found = await store.ask(request, asking(question.limit))
     return answer(question, found, found["alerts"])
 
@@ -80,7 +80,7 @@ async def post_rule(
 async def post_remove(
     body: alert_models.RuleName, request: Request, store: StoreOf, question: Annotated[Question, Depends(_CHANGE)]
 ) -> Response:
-    """Take a rule of the store away; what it has found ends."""
+    """Remove a rule of the store; what it has found ends."""
     if not await store.ask(request, lambda client: State(client).rules().get(body.name)):
         return failed(404, f"the store has no rule {body.name!r}; those of a file are taken out of it")
     await store.change(request, lambda client: State(client).put_rule(body.name, ""))

@@ -91,7 +91,7 @@ async def put_budget(
 async def delete_budget_of_all(
     period: _Period, request: Request, store: StoreOf, question: Annotated[Question, Depends(_ONE)]
 ) -> Response:
-    """Take the budget of all users together away."""
+    """Remove the budget of all users together."""
     return await _delete(request, store, question, ("all", "", period))
 
 
@@ -106,7 +106,7 @@ async def delete_budget(
     store: StoreOf,
     question: Annotated[Question, Depends(_ONE)],
 ) -> Response:
-    """Take the budget of a user, scenario, tag, service or model away."""
+    """Remove the budget of a user, scenario, tag, service or model."""
     return await _delete(request, store, question, (scope, _recorded(scope, name), period))
 
 

@@ -137,7 +137,7 @@ class Summary(Measures):
 
 
 class Session(Shape):
-    """A session: who, when, how much. cost_usd is null where no call has a price."""
+    """A session: its user, time and cost. cost_usd is null where no call has a price."""
 
     session_id: str
     user_id: str
@@ -166,7 +166,7 @@ class Sessions(Shape):
 
 
 class Message(Shape):
-    """A message. `content` is not there for who may not read it."""
+    """A message. `content` is absent without the right to read it."""
 
     timestamp: Time
     role: str

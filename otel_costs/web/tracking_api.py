@@ -67,7 +67,7 @@ async def post_calls(
 async def end_session(
     session_id: str, request: Request, store: StoreOf, rights: RightsOf, question: Annotated[Question, Depends(_FORM)]
 ) -> Response:
-    """Say that a session has ended; the answer is its report. Calls that come later still count in it."""
+    """Note that a session has ended; the answer is its report. Calls that come later still count in it."""
     wanted = unquote(session_id)
     found = await store.ask(request, lambda client: report(client, wanted, rights))
     if found is None:

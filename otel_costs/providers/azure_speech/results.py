@@ -34,7 +34,7 @@ _SIGNALS: Final = (
 
 
 def wait(future: Any, got: Callable[[Any], object], failed: Callable[[BaseException], object]) -> None:
-    """Tell `got` of the result of a ResultFuture, when and if the application gets it, or `failed` of its error.
+    """Call `got` with the result of a ResultFuture, when and if the application gets it, or `failed` with its error.
 
     Neither may refer to the future.
     """
@@ -42,7 +42,7 @@ def wait(future: Any, got: Callable[[Any], object], failed: Callable[[BaseExcept
 
 
 def listen(owner: Any, listener: Listener) -> None:
-    """Tell `listener` of the events of a recognizer or synthesizer that the application is connected to."""
+    """Pass the events of a recognizer or synthesizer that the application is connected to, to `listener`."""
     _listeners[owner] = listener
 
 

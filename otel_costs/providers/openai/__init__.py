@@ -141,7 +141,7 @@ def _build_request(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str
 
 
 def _make_status_error(wrapped: Any, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Tell a request that passed by our wrapper of `request` how it ended."""
+    """Note the end of a request that passed by our wrapper of `request`."""
     error = wrapped(*args, **kwargs)
     exchange = _exchange.get()
     if exchange is not None and exchange.passed_by:

@@ -316,7 +316,7 @@ def _of_training(body: object, _: _Json, __: str | None) -> Usage | None:
 
 
 def _elsewhere(_body: object, _request: _Json, _provider: str | None) -> None:
-    """Say nothing: what these use is under the models of `read_others`."""
+    """Return None: what these use is under the models of `read_others`."""
 
 
 ENDPOINTS: Final[Mapping[str, Callable[[object, _Json, str | None], Usage | None]]] = {

@@ -43,7 +43,7 @@ class PendingItems:
         return self._items.get(item_id) if isinstance(item_id, str) else None
 
     def is_over(self, item_id: str) -> bool:
-        """Tell whether the item was written, or is no message."""
+        """Return whether the item was written, or is no message."""
         return item_id not in self._items and self._known.get(item_id) is not None
 
     def begin(self, item_id: str) -> Item:
@@ -55,7 +55,7 @@ class PendingItems:
             if oldest.drafts:
                 self.write(oldest)
             else:
-                del self._items[oldest.id]  # and begin again if somebody says what is in it
+                del self._items[oldest.id]  # and begin again if an event has its content
         item = self._items[item_id] = Item(item_id, self.next_index())
         return item
 
@@ -91,7 +91,7 @@ class PendingItems:
             background.put(partial(write_messages, self._owner, item))
 
     def _is_new(self, item: Item) -> bool:
-        """Tell whether the item is no message of this session yet; a local server's `item_1` is another each time."""
+        """Return whether the item is no message of this session yet; a local server's `item_1` is another each time."""
         if is_new_message(self._owner.session_id, item.id):
             return True
         if len(item.id) >= RANDOM:

@@ -66,7 +66,7 @@ class Watch:
         """Whether the transport is being asked for bytes right now, or what came last is being decompressed."""
 
     def see(self, chunk: bytes) -> None:
-        """Tell the reader of the next bytes, which the application gets as they are."""
+        """Pass the next bytes to the reader; the application gets them as they are."""
         try:
             if (reader := self._reader) is not None and not self.ended:
                 reader.feed(chunk)
