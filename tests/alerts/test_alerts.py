@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_costs.alerts import conditions, many_looks
+from otel_costs.alerts import conditions, past_conditions
 from otel_costs.alerts import delivery as delivery_module
 from otel_costs.alerts import rules as rules_file
 from otel_costs.alerts.conditions import find
@@ -545,11 +545,11 @@ def test_a_receiver_that_is_down_keeps_no_other_waiting(store: Store) -> None:
     clock, delivery = Clock(), Told(down={"ill"})
     store.insert(*(call(NOW, cost="9", session=f"s{number}") for number in range(6)))
     looks = looking(store, delivery, clock, DEAR)
-    looks.look()
+    looks.poll()
     assert (delivery.of("ill"), delivery.of("well")) == (2, 6)
     delivery.down.clear()
     clock.at += timedelta(minutes=1)
-    looks.look()
+    looks.poll()
     assert (delivery.of("ill"), delivery.of("well")) == (8, 6)
     assert {event.sent_to for event in State(store.client).events()} == {("well", "ill")}
 
@@ -558,7 +558,7 @@ def test_a_message_that_is_not_taken_keeps_no_other_from_being_told(store: Store
     """A receiver that takes some takes the others, too."""
     delivery = Told(poison="s0", names=("ill",))
     store.insert(*(call(NOW, cost="9", session=f"s{number}") for number in range(6)))
-    looking(store, delivery, Clock(), DEAR).look()
+    looking(store, delivery, Clock(), DEAR).poll()
     assert [event.subject for event in State(store.client).events() if not event.sent_to] == ["s0"]
 
 
@@ -567,12 +567,12 @@ def test_what_there_is_no_room_for_has_not_ended(store: Store) -> None:
     clock, delivery = Clock(), Told(names=("well",))
     store.insert(call(NOW, cost="5", session="cheap"))
     looks = looking(store, delivery, clock, DEAR)
-    looks.look()
+    looks.poll()
     store.insert(*(call(NOW, cost="9", session=f"s{number:03}") for number in range(MOST)))
-    looks.look()
+    looks.poll()
     assert (len(delivery.tried), [one for one in delivery.tried if "ended" in one[1]]) == (MOST + 1, [])
     clock.at += HOUR
-    looks.look()
+    looks.poll()
     assert len([one for one in delivery.tried if "ended" in one[1]]) == MOST + 1
 
 
@@ -586,7 +586,9 @@ def test_who_spends_unusually_is_found_among_many(store: Store) -> None:
         *(call(NOW - weeks * 7 * DAY - HOUR / 4, cost="0.1", user="one", session="one") for weeks in (1, 2, 3)),
     )
     assert [one.subject for one in find(store.client, rule, NOW)] == ["user|one"]
-    assert [one.subject for _, found in many_looks.find(store.client, rule, [NOW]) for one in found] == ["user|one"]
+    assert [one.subject for _, found in past_conditions.find(store.client, rule, [NOW]) for one in found] == [
+        "user|one"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -599,7 +601,7 @@ def test_who_spends_unusually_is_found_among_many(store: Store) -> None:
 def test_a_message_is_one_line(store: Store, receiver: Receiver, name: str, shown: str) -> None:
     """A name cannot forge another message, and its letters stay."""
     store.insert(call(NOW, cost="9", session=name))
-    runner(store, receiver, Clock(), DEAR).look()
+    runner(store, receiver, Clock(), DEAR).poll()
     assert receiver.got == [f"session {shown} has cost $9.00 and still runs"]
     (event,) = State(store.client).events()
     assert (event.session_id, event.subject) == (name, name)
