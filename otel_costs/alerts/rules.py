@@ -27,6 +27,9 @@ _LENGTHS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LIMIT: Final = Decimal(10**12)
 _SMALLEST: Final = Decimal("1e-12")
 """What a rule may say, as the store holds money: what is beyond could not be compared with it."""
+_MOST_SHARE: Final = 10
+"""Of a budget: 80 is meant as percent, and would never be reached."""
+
 _SIZES: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -171,8 +174,15 @@ def _number(node: yaml.Node) -> Decimal:
     return found
 
 
+def _share(node: yaml.Node) -> Decimal:
+    found = _number(node)
+    if found > _MOST_SHARE:
+        raise NodeError(node, f"a share of at most {_MOST_SHARE} is wanted here: 0.8 is 80 %, 1 is all")
+    return found
+
+
 def _shares(node: yaml.Node) -> tuple[Decimal, ...]:
-    found = tuple(_number(one) for one in listed(node))
+    found = tuple(_share(one) for one in listed(node))
     if not found:
         raise NodeError(node, "give at least one share, such as 0.8")
     return tuple(sorted(set(found)))

@@ -407,6 +407,13 @@ def test_a_number_that_the_store_cannot_hold_is_refused(number: str) -> None:
         rules_file.read_one(rules_file.text_of({"name": "r", "when": "session_cost", "usd": number}))
 
 
+@pytest.mark.parametrize("share", ["80", "100", "10.5"])
+def test_percent_are_no_share(share: str) -> None:
+    """A budget would have to be spent eighty times."""
+    with pytest.raises(RulesError, match=r"0\.8 is 80 %"):
+        rules_file.read_one(rules_file.text_of({"name": "r", "when": "budget", "shares": [share]}))
+
+
 def test_a_definition_that_goes_on_for_ever_is_none() -> None:
     """Whatever stands in the store, reading it ends with what is wrong."""
     with pytest.raises(RulesError):
@@ -431,12 +438,13 @@ def test_who_sends_tells_what_is_watched(store: Store, receiver: Receiver) -> No
 
 LENGTHS = st.integers(1, 10_000).map(lambda count: f"{count}m")
 AMOUNTS = st.decimals(Decimal("0.000001"), Decimal(10**9), places=6).filter(lambda one: one > 0).map(str)
+SHARES = st.decimals(Decimal("0.000001"), Decimal(10), places=6).filter(lambda one: one > 0).map(str)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 @given(
     st.one_of(
-        st.fixed_dictionaries({"when": st.just("budget"), "shares": st.lists(AMOUNTS, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"when": st.just("budget"), "shares": st.lists(SHARES, min_size=1, max_size=3)}),
         st.fixed_dictionaries({"when": st.just("session_cost"), "usd": AMOUNTS, "active": LENGTHS}),
         st.fixed_dictionaries(
             {"when": st.just("spend_rate"), "by": NAMES.map("tag.{}".format), "times": AMOUNTS, "min_usd": AMOUNTS}

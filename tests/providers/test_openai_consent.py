@@ -112,6 +112,37 @@ def test_a_realtime_conversation(recorded: Recorded) -> None:
     assert not instructed & again
 
 
+@pytest.mark.parametrize("session_id", ["abc", None])
+@pytest.mark.parametrize("goes_on_in", [None, "other"])
+def test_a_connection_that_outlives_the_session(
+    session_id: str | None, goes_on_in: str | None, recorded: Recorded
+) -> None:
+    """Who did not agree when it was opened has not agreed to what is said on it later, wherever that is read."""
+    with otel_costs.session(session_id, content=False):
+        wire = Wire()
+    with otel_costs.session(goes_on_in):
+        wire.created()
+        _instruct(wire)
+        wire.begin("resp_1")
+        wire.done("resp_1", output=[_message("item_answer", SENTINEL)])
+        wire.close()
+    assert recorded.messages
+    assert SENTINEL not in str(recorded.messages) + "".join(span.to_json() for span in recorded.spans)
+
+
+def test_a_connection_that_is_used_in_a_session_without_an_id(recorded: Recorded) -> None:
+    """Has a session of its own, and loses nothing."""
+    wire = Wire()
+    with otel_costs.session(None):
+        wire.created()
+        _instruct(wire)
+        wire.begin("resp_1")
+        wire.done("resp_1", output=[_message("item_answer", SENTINEL)])
+        wire.close()
+    assert len({message[names.SESSION_ID] for message in recorded.messages}) == 1
+    assert SENTINEL in str(recorded.messages)
+
+
 def _instruct(wire: Wire) -> None:
     wire.client("session.update", session={"type": "realtime", "instructions": SENTINEL})
     wire.server("session.updated", session={"type": "realtime", "model": "gpt-realtime"})

@@ -54,6 +54,7 @@ class Owner:
         self._configuration = configuration
         self._attributes = attributes
         self._scope: Scope | None = current_scope()
+        self._has_consent = self._scope is None or self._scope.content
         self._identity: Mapping[str, Any] | None = None
         found = attribution(user)
         self._user: str | None = found.get(names.USER_ID)
@@ -72,8 +73,17 @@ class Owner:
 
     def adopt(self) -> None:
         """Belong to the session in which the application sends something, if to none yet."""
-        if self._identity is None and (scope := current_scope()) is not None and scope.session is not None:
-            self._scope, self._identity = scope, attribution(self._user)
+        scope = current_scope()
+        if self._identity is None and scope is not None and names.SESSION_ID in scope.attributes:
+            self._scope, self._identity = self._consenting(scope), attribution(self._user)
+
+    def _consenting(self, scope: Scope) -> Scope:
+        """Return a scope without content where the connection was opened in one: nobody has agreed to it since."""
+        if self._has_consent or not scope.content:
+            return scope
+        inner = Scope(scope.session, scope.step, scope)
+        inner.content = False
+        return inner
 
     def ask(self, event_id: object, kind: Kind | None = None) -> None:
         """Reserve what the application asks for, until the service begins or refuses it.
@@ -133,7 +143,9 @@ class Owner:
         """The attributes of session and user; asked for the first time, it opens a session if there is none."""
         if self._identity is None:
             step = self._scope.step if self._scope else None
-            session = ConnectionSession(self._configuration.id or random_id(), user=self._user)
+            session = ConnectionSession(
+                self._configuration.id or random_id(), user=self._user, content=self._has_consent
+            )
             opened = session.open()
             self._own = session, opened
             self._scope = Scope(session, step, opened)
