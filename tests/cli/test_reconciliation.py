@@ -136,6 +136,21 @@ def test_pages_without_an_end(organization: Organization, source: pages.Source) 
     assert len(organization.requests) == 2
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_page_that_comes_twice(organization: Organization, source: pages.Source, is_empty: bool) -> None:
+    """Under another name, it is not billed twice; pages without anything are alike."""
+    data = b"[]" if is_empty else b'[{"start_time": 1, "results": []}]'
+    for cursor in (b"page_MA==", b"page_MQ=="):
+        body = b'{"data": %b, "has_more": true, "next_page": "%b"}' % (data, cursor)
+        organization.script(Fault(status=200, error=body, times=1))
+    if is_empty:
+        organization.script(Fault(status=200, error=b'{"data": []}', times=1))
+        assert of_days(source, 1).is_empty
+        return
+    with pytest.raises(ProviderError, match="the same page"):
+        of_days(source, 1)
+
+
 def test_pages_of_which_it_is_not_said_that_there_are_more(organization: Organization, source: pages.Source) -> None:
     """An address of the next page is enough; that there are more, and not where, is none."""
     first = b'{"data": [], "next_page": "page_Mg=="}'

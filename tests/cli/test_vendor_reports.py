@@ -170,6 +170,18 @@ def test_links_without_an_end(run: Run) -> None:
     assert len(reports.asked) == 2
 
 
+def test_a_page_that_comes_twice(run: Run) -> None:
+    """Under another address, it is not billed twice."""
+    url: list[str] = []
+    rows = [detail("2026-09-01", "gpt 4o Inp glbl Tokens", "1", "1K", "1")]
+    reports, ask = run(
+        "azure", lambda asked: {"value": rows, "nextLink": f"{url[0]}/page{len(asked.path)}{'x' * len(asked.path)}"}
+    )
+    url.append(reports.url)
+    with pytest.raises(ProviderError, match="the same page"):
+        ask(replace(DAYS, projects=["subscriptions/abc"]))
+
+
 def test_azure_needs_a_scope(run: Run) -> None:
     """Costs are somebody's; what is no path is not asked for."""
     reports, ask = run("azure", lambda _: {"value": []})

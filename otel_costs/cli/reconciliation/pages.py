@@ -5,11 +5,12 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from http.client import HTTPException, IncompleteRead
 from typing import Any, Final
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -87,8 +88,10 @@ class Source:
         """Yield the pages of a report, following `next_page`. Raises ProviderError."""
         asked = dict(parameters)
         seen: set[object] = {None}
+        known: set[bytes] = set()
         for _ in range(PAGES):
             page = self._page(path, asked)
+            self._refuse_twice(path, page["data"], known)
             yield page
             following = page.get("next_page")
             if not page.get("has_more", following is not None):
@@ -108,8 +111,10 @@ class Source:
         """
         url = self._url(path, parameters)
         seen = {url}
+        known: set[bytes] = set()
         for _ in range(PAGES):
             page = self._report(url, path, "value")
+            self._refuse_twice(path, page["value"], known)
             yield page
             url = page.get("nextLink") or ""
             if not url:
@@ -120,6 +125,13 @@ class Source:
                 break
             seen.add(url)
         raise ProviderError(f"{self.host}: the pages of {path} have no end")
+
+    def _refuse_twice(self, path: str, listed: Sequence[object], known: set[bytes]) -> None:
+        """Raise ProviderError for what another page had already, whatever it was called: it would be billed twice."""
+        digest = sha256(json.dumps(listed, default=str).encode()).digest()
+        if listed and digest in known:
+            raise ProviderError(f"{self.host} gives the same page of {path} twice: try again later")
+        known.add(digest)
 
     def answer(self, path: str, parameters: Parameters, holds: str) -> Mapping[str, Any]:
         """Return a report of one page, which has a list or an object `holds`. Raises ProviderError."""
