@@ -48,7 +48,9 @@ class Receivers:
                 warnings.simplefilter("ignore")  # it loads all services that it knows, some by modules that are old
                 added = way.add(address)
             if not added:
-                raise RulesError(f"the address of receiver {name!r} is none that Apprise knows")
+                raise RulesError(
+                    f"the address of receiver {name!r} is none that Apprise knows: write one as its wiki has it"
+                )
             self._ways[name] = way
 
     @property

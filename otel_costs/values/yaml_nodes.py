@@ -9,7 +9,7 @@ import yaml
 
 from otel_costs.values.sanitize import without_credentials
 
-_QUOTED: Final = re.compile(r""" ('(?!\\.')[^']{2,}'|"[^"]{2,}")""")
+_QUOTED: Final = re.compile(r""" ('(?!\\.'|<)[^']{2,}'|"[^"]{2,}")""")
 
 
 class NodeError(Exception):

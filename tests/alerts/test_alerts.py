@@ -690,6 +690,7 @@ def test_a_file_that_is_nested_too_deeply(tmp_path: Path, text: str) -> None:
     [
         ("receivers: {a: {url: json://user:s3cret@host: x}}", "line 1: it is no YAML: "),
         ("receivers:\n\ta: b", "line 2: it is no YAML: found character '\\t' that cannot start any token"),
+        ("receivers: {a: [", "line 1: it is no YAML: expected the node content, but found '<stream end>'"),
         ("receivers: {a: {url: *s3cret}}", "line 1: it is no YAML: found undefined alias"),
     ],
 )

@@ -436,9 +436,27 @@ def test_two_columns_of_one_name(tmp_path: Path, name: str, row: Row, column: st
     same = plain["".join(filter(str.isalnum, column)).lower()]
     once, twice = written(tmp_path / "a.csv", [row]), written(tmp_path / "b.csv", [{**row, column: same}])
     assert read(name, once) == read(name, twice)
-    (tmp_path / "c.csv").write_text("a,a\n1,2\n")
-    with pytest.raises(ProviderError, match="cannot be read"):
-        read(name, tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "is_read"),
+    [
+        ("line_item_unblended_cost", AWS[4]["line_item_unblended_cost"], True),
+        ("line_item_unblended_cost", "9", False),
+        ("tags", "9", True),
+    ],
+)
+def test_a_head_that_names_a_column_twice(tmp_path: Path, column: str, value: str, is_read: bool) -> None:
+    """As often as it does: what is read has to say the same, and what is not may say anything."""
+    row = {key: text for key, text in AWS[4].items() if key != "product"}
+    path = tmp_path / "cur.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[*row, "tags", column, column], [*row.values(), "", "", value]])
+    if is_read:
+        assert read("aws", path).costs == {(FIRST, "Claude4.6Opus"): Decimal("0.0075")}
+    else:
+        with pytest.raises(ProviderError, match="has row 1"):
+            read("aws", path)
 
 
 @pytest.mark.parametrize(

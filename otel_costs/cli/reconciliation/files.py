@@ -124,9 +124,12 @@ def _opened(path: Path, *, packed: bool) -> IO[str]:
 def _csv(file: IO[str]) -> Iterator[Row]:
     csv.field_size_limit(MOST_LINE)
     reader = csv.DictReader(file, strict=True)
-    names = [name for name in reader.fieldnames or () if name]
-    if len(names) != len({*names}):
-        raise ValueError("two columns have one name")
+    names: list[str] = []
+    for name in reader.fieldnames or ():
+        while name in names:  # a second column of a name stays, and means the same
+            name += " "
+        names.append(name)
+    reader.fieldnames = names
     for row in reader:
         if None in row or None in row.values():
             raise ValueError("a row is longer or shorter than the head")
