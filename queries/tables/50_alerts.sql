@@ -2,6 +2,7 @@
 -- is one row of each. Nothing of what was said is in it.
 -- Units: times in UTC.
 -- Source: `otel-costs alerts`, and the page of alerts.
+-- Events name users and sessions, and are kept as long as calls are.
 create table if not exists alerts
 (
     kind Enum8('event' = 1, 'acknowledged' = 2, 'silence' = 3, 'sender' = 4, 'rule' = 5)
@@ -26,3 +27,5 @@ create table if not exists alerts
 )
 engine = ReplacingMergeTree(changed_at)
 order by (kind, id)
+ttl toDateTime(if(kind = 'event', changed_at, toDateTime64('2099-01-01 00:00:00', 6, 'UTC')))
+    + interval /* ledger_days */ 400 day

@@ -420,6 +420,21 @@ def test_a_definition_that_goes_on_for_ever_is_none() -> None:
         rules_file.read_one("[" * 100_000)
 
 
+def test_events_are_kept_as_long_as_calls(store: Store) -> None:
+    """They name users and sessions; rules, silences and acknowledgements stay."""
+    ages = {"old": 401, "new": 399}
+    kinds = ("event", "rule", "silence", "acknowledged")
+    values = ", ".join(
+        f"('{kind}', '{age}', 'ada', now64(6) - interval {days} day)" for kind in kinds for age, days in ages.items()
+    )
+    store.client.command(f"insert into alerts (kind, id, user_id, changed_at) values {values}")
+    store.client.command("optimize table alerts final")
+    found = store.ask("select toString(kind) as kind, id from alerts order by kind, id")
+    assert [tuple(row.values()) for row in found] == sorted(
+        (kind, age) for kind in kinds for age in ages if (kind, age) != ("event", "old")
+    )
+
+
 def test_who_sends_tells_what_is_watched(store: Store, receiver: Receiver) -> None:
     """Names of receivers, no address, and rules; nothing once nobody sends."""
     clock = Clock()
