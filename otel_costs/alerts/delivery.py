@@ -64,15 +64,15 @@ class Receivers:
         One that is still busy with a message is not given another; when it has taken that after all, it is not sent
         again.
         """
-        said = message, ended
+        content = message, ended
         attempt = self._under_way.pop(receiver, None)
         is_over = attempt is None or not attempt.is_alive()
-        if attempt is None or (is_over and not (attempt.was_taken and attempt.said == said)):
-            attempt = _Attempt(said, lambda: self._sent(receiver, *said))
-        attempt.join(LONGEST_S if attempt.said == said else 0)
+        if attempt is None or (is_over and not (attempt.was_taken and attempt.content == content)):
+            attempt = _Attempt(content, lambda: self._sent(receiver, *content))
+        attempt.join(LONGEST_S if attempt.content == content else 0)
         if attempt.is_alive():
             self._under_way[receiver] = attempt
-        return attempt.said == said and attempt.was_taken
+        return attempt.content == content and attempt.was_taken
 
     def _sent(self, receiver: str, message: str, ended: bool) -> bool:
         import apprise  # noqa: PLC0415
@@ -88,9 +88,9 @@ class Receivers:
 class _Attempt(Thread):
     """A message on its way to a receiver, which may let us wait for ever, byte by byte."""
 
-    def __init__(self, said: tuple[str, bool], send: Callable[[], bool]) -> None:
+    def __init__(self, content: tuple[str, bool], send: Callable[[], bool]) -> None:
         super().__init__(name="otel_costs alert", daemon=True)
-        self.said, self.was_taken, self._send = said, False, send
+        self.content, self.was_taken, self._send = content, False, send
         self.start()
 
     def run(self) -> None:

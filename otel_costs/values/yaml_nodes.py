@@ -70,5 +70,5 @@ def text(node: yaml.Node) -> str:
 
 def _problem(error: yaml.YAMLError) -> str:
     """Return what is wrong, in the words of the parser: without names of the file's own, which may be secrets."""
-    said = getattr(error, "problem", None)
-    return f": {_QUOTED.sub('', said)}" if said else ""
+    problem = getattr(error, "problem", None)
+    return f": {_QUOTED.sub('', problem)}" if problem else ""

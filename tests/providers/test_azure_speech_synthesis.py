@@ -273,7 +273,7 @@ def test_the_library_overtakes_itself(service: AzureSpeech, recorded: Recorded, 
             asked[int(which[0]) - 1].got(result(result_id))
         else:
             name = "synthesis_started" if kind == "started" else "synthesis_completed"
-            state.heard(name, SimpleNamespace(result=result(result_id)))
+            state.on_event(name, SimpleNamespace(result=result(result_id)))
     assert sorted(call["otel_costs.usage.input_characters"] for call in recorded.calls) == [10, 20]
     assert sorted(call[names.RESPONSE_ID] for call in recorded.calls) == ["a", "b"]
 

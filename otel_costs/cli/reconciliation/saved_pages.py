@@ -27,7 +27,7 @@ class SavedPages:
     """The pages of reports that files have."""
 
     def __init__(self) -> None:
-        self._seen: dict[bytes, str] = {}
+        self._found_at: dict[bytes, str] = {}
         self._latest: dict[str, tuple[datetime, bool, str]] = {}
         self._linked: list[str] = []
         self._has_last_link = False
@@ -38,7 +38,7 @@ class SavedPages:
         if parts is None and not _is_query(row):
             return
         digest = sha256(json.dumps(row, default=str, sort_keys=True).encode()).digest()
-        if (parts or _is_query(row)) and (before := self._seen.setdefault(digest, where)) != where:
+        if (parts or _is_query(row)) and (before := self._found_at.setdefault(digest, where)) != where:
             raise ProviderError(f"{where} has what {before} has: give each page once")
         if "data" in row:
             self._add_buckets(where, row)

@@ -16,7 +16,7 @@ from otel_costs.usage.numbers import quotient
 def _short(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
     milliseconds = answer.json.get("audio_duration_ms")
     return kit.Reading(
-        speech_usage.heard(quotient(milliseconds, 1000)) if isinstance(milliseconds, int) else None,
+        speech_usage.of_audio(quotient(milliseconds, 1000)) if isinstance(milliseconds, int) else None,
         response_id=answer.json.get("session_id"),
         outputs=[kit.heard(answer.json.get("text"))],
         price_model="sync" if "x-aai-model" in asked.headers and isinstance(milliseconds, int) else None,

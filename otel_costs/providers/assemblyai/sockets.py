@@ -54,7 +54,7 @@ class _Transcription:
 
     def _bill(self, seconds: Decimal) -> Reading:
         reasons = () if self._is_plain else (CostReason.FEATURE_NOT_PRICED,)
-        return Reading(speech_usage.heard(seconds), price_model=f"{self._model}/streaming", reasons=reasons)
+        return Reading(speech_usage.of_audio(seconds), price_model=f"{self._model}/streaming", reasons=reasons)
 
 
 _SAID: Final = ('"Termination"', '"end_of_turn":true', '"end_of_turn": true')

@@ -43,7 +43,7 @@ def read(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
     billed_model, unpriced = used or model(asked), any(body.get(feature) for feature in _BILLED)
     return replace(
         found,
-        usage=speech_usage.heard(seconds),
+        usage=speech_usage.of_audio(seconds),
         price_model=f"{billed_model}/diarize" if body.get("speaker_labels") and billed_model else None,
         reasons=(kit.CostReason.FEATURE_NOT_PRICED,) if unpriced else (),
     )

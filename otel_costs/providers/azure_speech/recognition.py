@@ -65,10 +65,10 @@ class RecognizerState:
             self.place = place
         return self.place
 
-    def heard(self, name: str, event: Any) -> None:
+    def on_event(self, name: str, event: Any) -> None:
         """Read an event, in a thread of the native library."""
         if (running := self.running) is not None:
-            running.heard(name, event)
+            running.on_event(name, event)
 
     def _dropped(self) -> None:
         if (running := self.running) is not None:
@@ -93,7 +93,7 @@ class Recognition(OpenCall):
         self._reasons: tuple[CostReason, ...] = ()
         self._response_id: str | None = None
 
-    def heard(self, name: str, event: Any) -> None:
+    def on_event(self, name: str, event: Any) -> None:
         """Read an event: a phrase, an error, the end."""
         if name != "session_stopped":
             self.observe(event.result)

@@ -19,7 +19,7 @@ class Waiting:
 class Listener(Protocol):
     """Receives the events of a recognizer or a synthesizer."""
 
-    def heard(self, name: str, event: Any) -> None:
+    def on_event(self, name: str, event: Any) -> None:
         """The event of the signal `name` is about to be given to the application's callbacks."""
         ...
 
@@ -88,7 +88,7 @@ def _pass_event(signal: Any, payload: Any) -> None:
     if listener is not None:
         name = next((name for name, known in _signals(owner).items() if known is signal), None)
         if name is not None:
-            listener.heard(name, payload)
+            listener.on_event(name, payload)
 
 
 def _signals(owner: Any) -> Mapping[str, Any]:

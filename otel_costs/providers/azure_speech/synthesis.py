@@ -54,7 +54,7 @@ class SynthesizerState:
         """Have it said after what was asked for before."""
         self._waiting.append(synthesis)
 
-    def heard(self, name: str, event: Any) -> None:
+    def on_event(self, name: str, event: Any) -> None:
         """Read an event, in a thread of the native library."""
         synthesis = self._that_has(event.result.result_id)
         if synthesis is not None and name != "synthesis_started":

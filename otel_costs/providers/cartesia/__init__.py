@@ -25,7 +25,7 @@ def _infill(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
 def _transcription(_: kit.Asked, answer: kit.Answer) -> kit.Reading:
     seconds = answer.json.get("duration")
     return kit.Reading(
-        None if seconds is None else speech_usage.heard(seconds),
+        None if seconds is None else speech_usage.of_audio(seconds),
         response_id=answer.json.get("request_id"),
         outputs=[kit.heard(answer.json.get("text"), seconds)],
         reasons=(kit.CostReason.USAGE_NOT_REPORTED,) if seconds is None else (),

@@ -85,4 +85,4 @@ class _Transcription:
         self._transcription.closed(error)
 
     def _bill(self, seconds: Decimal) -> Reading:
-        return Reading(speech_usage.heard(seconds), price_model=self._price_model)
+        return Reading(speech_usage.of_audio(seconds), price_model=self._price_model)

@@ -42,7 +42,7 @@ def billed(
         reason = CostReason.USAGE_NOT_REPORTED if duration is None else None
         return Reading(unknown, price_model=price_model, reasons=(reason,))
     return Reading(
-        speech_usage.heard(EXACT.multiply(channels, seconds)),
+        speech_usage.of_audio(EXACT.multiply(channels, seconds)),
         price_model=price_model,
         reasons=(CostReason.FEATURE_NOT_PRICED if any(_on(query, feature) for feature in _BILLED) else None,),
         unknown=tuple(name for name in query if name not in _FREE and name not in _BILLED and _on(query, name)),

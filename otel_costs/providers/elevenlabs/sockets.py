@@ -93,4 +93,4 @@ def _decoded(frame: str, place: int) -> int:
 
 
 def _bill(seconds: Decimal) -> Reading:
-    return Reading(speech_usage.heard(seconds))
+    return Reading(speech_usage.of_audio(seconds))

@@ -26,7 +26,7 @@ def read(asked: kit.Asked, answer: kit.Answer) -> kit.Reading:
     channels = kit.objects(answer.json, "transcripts") or [answer.json]
     more = kit.CostReason.FEATURE_NOT_PRICED if asked.any_of(_BILLED) else None
     return kit.Reading(
-        None if seconds is None else speech_usage.heard(seconds),
+        None if seconds is None else speech_usage.of_audio(seconds),
         response_id=answer.json.get("transcription_id") or answer.headers.get("request-id"),
         outputs=[[draft for one in channels for draft in kit.heard(one.get("text"), seconds)]],
         reasons=(kit.CostReason.USAGE_NOT_REPORTED if seconds is None else more,),

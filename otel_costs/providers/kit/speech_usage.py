@@ -7,7 +7,7 @@ from operator import add
 from otel_costs.usage import Usage
 
 
-def heard(seconds: object) -> Usage:
+def of_audio(seconds: object) -> Usage:
     """Return the usage of a transcription of so many seconds, which are all of them audio that came in."""
     return Usage.of({"audio_seconds": seconds, "input_audio_seconds": seconds})
 

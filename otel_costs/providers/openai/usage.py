@@ -246,13 +246,13 @@ def _of_speech(body: object, request: _Json, provider: str | None) -> Usage | No
 def _of_transcript(body: object, request: _Json, provider: str | None) -> Usage | None:
     """Read a transcription or translation: tokens, seconds, or what the text or the uploaded file lets us know."""
     if (found := _of_tokens(body, request, provider)) is not None:
-        return heard(found)
+        return with_input_audio(found)
     if isinstance(body, dict) and has_usage(length := body.get("duration")):
-        return _listened(length) if provider not in _BILL_WHOLE_SECONDS else _begun(length)
+        return _of_audio(length) if provider not in _BILL_WHOLE_SECONDS else _begun(length)
     length = audio_length.uploaded_seconds(request.get("file"))
     if length is None and isinstance(body, str):
         length = audio_length.last_timestamp(body)
-    return None if length is None else replace(_listened(length), estimated=True)
+    return None if length is None else replace(_of_audio(length), estimated=True)
 
 
 _BILL_WHOLE_SECONDS: Final = frozenset({"openai", "azure.ai.openai", None})
@@ -262,20 +262,20 @@ def _begun(length: object) -> Usage:
     """Return the seconds that have begun: a sound of 8.47 s is billed as 9, in OpenAI's reference of translations."""
     exact = number(length)
     if exact is None or exact == (whole := exact.to_integral_value(ROUND_CEILING, context=EXACT)):
-        return _listened(length)
-    return replace(_listened(whole), estimated=True)
+        return _of_audio(length)
+    return replace(_of_audio(whole), estimated=True)
 
 
-def heard(usage: Usage) -> Usage:
-    """Return the usage of a transcription: its seconds are those of what was heard."""
+def with_input_audio(usage: Usage) -> Usage:
+    """Return the usage of a transcription with its seconds as those of input audio, too."""
     quantities = usage.quantities
     if "audio_seconds" not in quantities:
         return usage
     return replace(usage, quantities={**quantities, "input_audio_seconds": quantities["audio_seconds"]})
 
 
-def _listened(length: object) -> Usage:
-    return heard(Usage.of({"audio_seconds": length}))
+def _of_audio(length: object) -> Usage:
+    return with_input_audio(Usage.of({"audio_seconds": length}))
 
 
 def _of_images(body: object, _: _Json, provider: str | None) -> Usage | None:

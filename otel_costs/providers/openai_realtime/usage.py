@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from otel_costs.providers.openai.usage import heard
+from otel_costs.providers.openai.usage import with_input_audio
 from otel_costs.usage import Usage
 from otel_costs.usage.reported import read
 
@@ -11,7 +11,7 @@ def of_transcription(usage: object, heard_s: Decimal | None, provider: str | Non
     """Return the usage of a transcription: the tokens or seconds reported, or `heard_s` as an estimate."""
     found = None if usage is None else read(usage, provider)
     if found is not None and not found.is_hollow:
-        return heard(found)
+        return with_input_audio(found)
     return None if heard_s is None else _seconds(heard_s, estimated=True)
 
 
