@@ -53,7 +53,7 @@ OUTERMOST = {
     "synthesizer.start_speaking",
     "synthesizer._begin", "open_calls.asked", "synthesizer._speaks", "synthesizer.data_stream_made",
     "synthesizer.data_read", "synthesizer.data_saved", "_Counted.__init__", "_Counted.read",
-    "OpenCall.give_up_from_finalizer", "OpenCall.end", "Synthesis.unseen", "Synthesis._reader_dropped",
+    "OpenCall.give_up_from_finalizer", "OpenCall.end", "Synthesis.result_dropped", "Synthesis._reader_dropped",
     "SynthesizerState._dropped", "RecognizerState._dropped",
     "OpenCall.forget", "OpenCall.give_up", "OpenCall.end_with_process",
 }  # fmt: skip
