@@ -4,13 +4,12 @@ Days that have changed since they were counted, and those that a bound cuts, are
 user belong to the first user of their session.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import rollups
 from otel_costs.store.files import measure_names, shared
+from otel_costs.store.rollups import Source
 from otel_costs.store.rows import Row, between, rows
 
 if TYPE_CHECKING:
@@ -38,31 +37,9 @@ _DEAREST: Final = (
     "select c.user_id as user_id, sum(c.cost_usd) as cost_usd, count() over () as users from {source}"
     " group by user_id order by cost_usd desc, sum(c.call_count) desc, user_id limit {{limit:UInt64}}"
 )
-_BY_DAY: Final = (
-    "select toString(c.day) as day, if(c.user_id in {{dearest:Array(String)}}, c.user_id, null) as user,"
-    " uniqExactIf(c.user_id, c.user_id not in {{dearest:Array(String)}}) as others, {measures} from {source}"
-    " group by all"
-)
-_IN_ALL: Final = (
-    "select user, if(user is null, {{others:UInt64}}, 0) as others, {measures} from ({parts}) as c group by user"
-    " having user is not null or call_count > 0"
-)
-_SHORTENED: Final = (
-    "select user, {added} from (select arrayMap(id -> id in {{dearest:Array(String)}}, user_id) as is_dear,"
-    " arrayPushBack(arrayFilter((id, dear) -> dear, arrayMap(id -> toNullable(id), user_id), is_dear), null) as user,"
-    " {shortened} from cost_days final where dimensions = 'user' and {counted}"
-    # As in counted_days: the rows are few and large, and without these one core reads them all.
-    " settings merge_tree_min_rows_for_concurrent_read = 1, merge_tree_min_bytes_for_concurrent_read = 1,"
-    " merge_tree_min_read_task_size = 1) array join user, {names}"
-)
-"""Of the days that are counted, what the dearest users cost, and what the others did together.
-
-A day is one row, and a measure an array of it: to add that up, and to pick a few values, takes a fraction of the time
-that its users take as rows.
-"""
-_SHORTENED_MEASURE: Final = (
-    "arrayPushBack(arrayFilter((of_user, dear) -> dear, {name}, is_dear),"
-    " arraySum(arrayFilter((of_user, dear) -> not dear, {name}, is_dear))) as {name}_of"
+_SHOWN: Final = (
+    "select {day}if(c.user_id in {{dearest:Array(String)}}, c.user_id, null) as user, {others} as others, {measures}"
+    " from {source} group by all"
 )
 
 
@@ -74,45 +51,22 @@ def costs_by_user(
     A row has `user`, None for the others, `others`, how many they are, and the measures; `by_day`: it is of one day
     (UTC) and has that as `day`. None where too much has changed to know it. Raises StoreError.
     """
-    found = _days(client, since, until)
-    if found is None:
+    source = _source(client, since, until)
+    if source is None:
         return None
-    source = rollups.counted(" union all ".join(found.parts), found.bound)
-    dearest = rows(client, _DEAREST.format(source=source.sql), {**found.bound, "limit": limit})
-    bound = {**found.bound, "dearest": [row["user_id"] for row in dearest]}
+    dearest = rows(client, _DEAREST.format(source=source.sql), {**source.parameters, "limit": limit})
+    bound = {"dearest": [row["user_id"] for row in dearest], "others": 0}
+    if dearest and not by_day:
+        bound["others"] = dearest[0]["users"] - len(dearest)
+    day, others = "", "if(user is null, {others:UInt64}, 0)"
     if by_day:
-        return rows(client, _BY_DAY.format(measures=source.measures, source=source.sql), bound)
-    bound["others"] = dearest[0]["users"] - len(dearest) if dearest else 0
-    sql = _IN_ALL.format(measures=source.measures, parts=_in_all(found))
-    return rows(client, sql, bound)
+        day, others = "toString(c.day) as day, ", "uniqExactIf(c.user_id, c.user_id not in {dearest:Array(String)})"
+    sql = _SHOWN.format(day=day, others=others, measures=source.measures, source=source.sql)
+    return rows(client, sql, {**source.parameters, **bound})
 
 
-@dataclass(frozen=True, slots=True)
-class _Days:
-    """Statements of what each user cost by day, which are added up, and the values that are bound in them.
-
-    The first is of the days that are counted, of calls that name their user.
-    """
-
-    parts: Sequence[str]
-    bound: Mapping[str, Any]
-
-
-def _in_all(days: _Days) -> str:
-    """Return the statement of what the dearest users cost, and the others, whose `user` is null; in some rows each."""
-    names = measure_names()
-    shortened = _SHORTENED.format(
-        added=", ".join(f"{name}_of as {name}" for name in names),
-        shortened=", ".join(_SHORTENED_MEASURE.format(name=name) for name in names),
-        counted=_COUNTED_DAYS,
-        names=", ".join(f"{name}_of" for name in names),
-    )
-    columns = f"if(user_id in {{dearest:Array(String)}}, user_id, null) as user, {', '.join(names)}"
-    return " union all ".join([shortened, *(f"select {columns} from ({part})" for part in days.parts[1:])])  # noqa: S608
-
-
-def _days(client: "Client", since: date | None, until: date | None) -> _Days | None:
-    """Return what each user cost in [since, until) by day, None where too much has changed to know it.
+def _source(client: "Client", since: date | None, until: date | None) -> Source | None:
+    """Return the source of what each user cost in [since, until), None where too much has changed to know it.
 
     Its rows have `user_id`, whose the calls are, and `day`. Raises StoreError.
     """
@@ -127,19 +81,19 @@ def _days(client: "Client", since: date | None, until: date | None) -> _Days | N
         return None
     bound |= {"anew": sorted({row["day"] for row in changed}), "days": sorted({row["partition"] for row in changed})}
     parts = _by_day("user_id", "user", "(c.user_id != '' or c.session_id = '')", anew=bool(changed))
+    unnamed = _by_day("session_id", "nobody", _UNNAMED, anew=bool(changed))
     if rows(client, _has_unnamed(anew=bool(changed)), bound):
-        unnamed = " union all ".join(_by_day("session_id", "nobody", _UNNAMED, anew=bool(changed)))
         wanted = f"session_id global in (select session_id from ({unnamed}))"  # noqa: S608
         names = ", ".join(f"u.{name} as {name}" for name in measure_names())
-        parts.append(
-            f"select u.day as day, o.user_id as user_id, {names}"  # noqa: S608
+        parts += (
+            f" union all select u.day as day, o.user_id as user_id, {names}"  # noqa: S608
             f" from ({unnamed}) as u global left any join"
             f" (select session_id, user_id from session_owners where {wanted}) as o on o.session_id = u.session_id"
         )
-    return _Days(parts, bound)
+    return rollups.counted(parts, bound)
 
 
-def _by_day(key: str, dimensions: str, condition: str, *, anew: bool) -> list[str]:
+def _by_day(key: str, dimensions: str, condition: str, *, anew: bool) -> str:
     """Return the costs by `key`, of the days that are counted, and of the calls on the others that meet `condition`."""
     names = shared()["measure_names"]
     counted = f"select day, {key}, {names} from counted_days where dimensions = '{dimensions}' and {_COUNTED_DAYS}"  # noqa: S608
@@ -147,7 +101,7 @@ def _by_day(key: str, dimensions: str, condition: str, *, anew: bool) -> list[st
         f"select toDate32(c.end_time) as day, c.{key} as {key}, {shared()['measures']} from named_calls as c"  # noqa: S608
         f" where {_CALLS_READ_ANEW} and {condition} group by day, {key}"
     )
-    return [counted, called] if anew else [counted]
+    return f"{counted} union all {called}" if anew else counted
 
 
 def _has_unnamed(*, anew: bool) -> str:
