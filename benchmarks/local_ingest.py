@@ -20,13 +20,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
-from chdb.cc_backend import ChdbClient
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 
 from otel_costs.local import Stack, rows
-from otel_costs.store import schema
+from otel_costs.store import connect, schema
 from otel_costs.store.embedded import Engine
 
 LOGS_METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -111,7 +110,7 @@ def engine_alone(bodies: Sequence[bytes], records: int) -> Measured:
     """Insert the rows of every request into the engine in this process."""
     batches = [rows.of_logs(ExportLogsServiceRequest.FromString(body).resource_logs) for body in bodies]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Engine(folder) as engine:
-        client = ChdbClient(chdb_path=folder)
+        client = connect(f"chdb://{folder}")
         schema.apply(client)
         engine.insert("INSERT INTO otel_logs", [b"\n".join(batches[0])])
         started, cpu = time.perf_counter(), _own_cpu_s()

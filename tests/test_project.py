@@ -1,11 +1,13 @@
-"""What is said of the project in several places is the same in all: versions, and the Pythons that are supported."""
+"""What is said of the project in several places is the same in all, and what no other test runs can be begun."""
 
+import importlib
 import re
 import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -42,3 +44,9 @@ def test_every_python_that_is_supported_is_tested() -> None:
     assert job["strategy"]["matrix"]["python"] == named
     assert PROJECT["requires-python"] == f">={named[0]}"
     assert job["steps"][-1] == {"run": ".ci/run"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_can_be_begun(path: Path) -> None:
+    """What it imports is there: nothing else runs the benchmarks."""
+    importlib.import_module(f"benchmarks.{path.stem}")
