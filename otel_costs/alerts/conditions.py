@@ -50,7 +50,7 @@ from owned_calls as c
 where ({windows}) and subject not in ('', '/')
 group by subject
 having usd >= {{min_usd:Decimal(38, 12)}}
-    and toFloat64(usd) * {weeks}.0001 >= toFloat64({{times:Decimal(38, 12)}}) * toFloat64(before)
+    and toDecimal256(usd, 12) * {weeks} >= toDecimal256({{times:Decimal(38, 12)}}, 12) * toDecimal256(before, 12)
 order by usd desc, subject
 """
 _WINDOW: Final = (
