@@ -571,3 +571,22 @@ def test_days_that_were_not_asked_for(tmp_path: Path) -> None:
     assert {day for day, _ in found.usage} == {FIRST, SECOND}
     later = Question(DAYS.since + timedelta(days=60), DAYS.until + timedelta(days=60))
     assert read("aws", tmp_path / "cur.csv", question=later).usage == {}
+
+
+def padded(value: Any) -> Any:
+    """Return a value with blanks around its texts."""
+    if isinstance(value, dict):
+        return {name: padded(each) for name, each in value.items()}
+    return f" {value} " if isinstance(value, str) and value else value
+
+
+@pytest.mark.parametrize(
+    ("vendor", "rows", "ending"),
+    [("aws", AWS, "jsonl"), ("aws", AWS, "csv"), ("google", GOOGLE, "jsonl"), ("azure", [AZURE_EA], "csv")],
+)
+def test_blanks_around_values_are_not_theirs(tmp_path: Path, vendor: str, rows: Sequence[Row], ending: str) -> None:
+    """A currency with a blank behind it is the same currency, and a service the same service."""
+    plain = read(vendor, written(tmp_path / f"plain.{ending}", rows))
+    found = read(vendor, written(tmp_path / f"padded.{ending}", [padded(row) for row in rows]))
+    assert plain.costs
+    assert (found.usage, found.costs, found.credits) == (plain.usage, plain.costs, plain.credits)

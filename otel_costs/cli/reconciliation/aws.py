@@ -78,13 +78,13 @@ TERMS: Final = Terms(
 def lines(row: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the line of a row, where it is of a service that is compared."""
     found = Columns(row)
-    item = str(found.stated("line_item_line_item_type") or "").lower()
+    item = found.stated_text("line_item_line_item_type").lower()
     named = _named(found)
     if named is None or item not in (*_USED, *_REDUCING):
         return
     name, units = named
     amount = money(found.stated("line_item_unblended_cost"))
-    currency = str(found.needed("line_item_currency_code"))
+    currency = found.needed_text("line_item_currency_code")
     kind = USAGE if item in _USED else CREDIT
     day = utc_day(found.needed("line_item_usage_start_date"))
     yield Line(day, name, _quantities(units, found) if item != "fee" and kind == USAGE else {}, amount, currency, kind)
@@ -97,8 +97,8 @@ def of_project(row: Mapping[str, Any], projects: tuple[str, ...]) -> bool:
 
 def _named(row: Columns) -> tuple[str, tuple[str, ...]] | None:
     """Return what a row is of, as our names have it, and the units that it counts in; None for another service."""
-    code = str(row.stated("line_item_product_code") or "").lower()
-    usage = _REGION.sub("", str(row.stated("line_item_usage_type") or ""))
+    code = row.stated_text("line_item_product_code").lower()
+    usage = _REGION.sub("", row.stated_text("line_item_usage_type"))
     if code == "amazonpolly":
         found = _POLLY.fullmatch(usage)
         return (

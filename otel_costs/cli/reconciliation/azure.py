@@ -166,7 +166,7 @@ def _amount(row: Columns) -> tuple[Decimal, str]:
     if in_dollars is not None:
         return money(in_dollars), "USD"
     amount = row.needed("costInBillingCurrency", "cost", "PreTaxCost")
-    return money(amount), str(row.needed("billingCurrency", "billingCurrencyCode", "currency"))
+    return money(amount), row.needed_text("billingCurrency", "billingCurrencyCode", "currency")
 
 
 def _day(value: Any) -> date:

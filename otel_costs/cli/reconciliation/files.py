@@ -72,8 +72,15 @@ class Columns:
 
     def text(self, *names: str) -> str:
         """Return the same as text, empty where there is none."""
-        value = self.get(*names)
-        return "" if value is None else str(value).strip()
+        return _text(self.get(*names))
+
+    def stated_text(self, *names: str) -> str:
+        """Return the same as text, empty where the row says nothing. Raises KeyError where it has no such column."""
+        return _text(self.stated(*names))
+
+    def needed_text(self, *names: str) -> str:
+        """Return the same as text. Raises KeyError with the first name where there is none."""
+        return _text(self.needed(*names))
 
     def needed(self, *names: str) -> Any:
         """Return the same. Raises KeyError with the first name where there is none."""
@@ -173,6 +180,10 @@ def _object(found: Any) -> Row:
     if not isinstance(found, dict):
         raise ValueError("no object")
     return found
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
 
 
 @lru_cache(maxsize=256)

@@ -53,15 +53,13 @@ TERMS: Final = Terms(
 def lines(row: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a row: its cost, and each of its credits."""
     found = Columns(row)
-    service = _SERVICES.get(str(found.stated("service.description", "service") or "").lower())
+    service = _SERVICES.get(found.stated_text("service.description", "service").lower())
     if service is None or found.text("cost_type").lower() == "tax":
         return
     day = _time(found.needed("usage_start_time")).date()
-    name, units = (
-        (service, _units_of_speech(found)) if service else _sku(str(found.stated("sku.description", "sku") or ""))
-    )
+    name, units = (service, _units_of_speech(found)) if service else _sku(found.stated_text("sku.description", "sku"))
     kind = USAGE if found.text("cost_type").lower() in ("", "regular") else CREDIT
-    currency = str(found.needed("currency"))
+    currency = found.needed_text("currency")
     rate = money(found.get("currency_conversion_rate")) if currency != "USD" else Decimal(1)
     yield Line(
         day, name, _quantities(units, found), *_in_dollars(money(found.needed("cost")), currency, rate), kind=kind
