@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from .support.selection import COLLECTED, EXAMPLES, examples
+from .support.selection import COLLECTED, EXAMPLES, examples, matrices
 
 ROOT = Path(__file__).parents[1]
 ALONE = {"tests/local/engine/test_embedded.py", "tests/local/engine/test_ingest.py"}
@@ -48,6 +48,14 @@ def test_every_module_has_a_test_that_is_not_long(request: pytest.FixtureRequest
     whole = request.config.args == request.config.getini("testpaths")
     there = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")} - ALONE
     assert collected.tests.keys() == there or not whole
+
+
+def test_some_rows_of_a_matrix_always_run(request: pytest.FixtureRequest) -> None:
+    """As many as its marker names, of a matrix that was collected whole, and no more."""
+    narrowed = any("::" in argument for argument in request.config.args)
+    kept = [(number, len(found)) for number, found in matrices(request.session.items)]
+    assert all(0 < count <= number for number, count in kept)
+    assert narrowed or not kept or any(count == number for number, count in kept)
 
 
 def test_a_property_is_tried_more_often_in_a_long_run(request: pytest.FixtureRequest) -> None:

@@ -66,8 +66,7 @@ class Receivers:
         """
         content = message, ended
         attempt = self._under_way.pop(receiver, None)
-        is_over = attempt is None or not attempt.is_alive()
-        if attempt is None or (is_over and not (attempt.was_taken and attempt.content == content)):
+        if attempt is None or not (attempt.is_alive() or (attempt.was_taken and attempt.content == content)):
             attempt = _Attempt(content, lambda: self._sent(receiver, *content))
         attempt.join(LONGEST_S if attempt.content == content else 0)
         if attempt.is_alive():

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from otel_costs.values import sanitize
+
 MOST: Final = 100
 """Findings of a rule at one moment; of more the dearest."""
 
@@ -27,11 +29,7 @@ class Finding:
 
 def one_line(text: str) -> str:
     """Return a text with each character that is not printable written out."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else _written_out(one) for one in text)
-
-
-def _written_out(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+    return "".join(map(sanitize.printable, text))
 
 
 def money(usd: Decimal) -> str:

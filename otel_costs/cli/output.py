@@ -124,7 +124,9 @@ def text(value: object, style: str = "") -> Text:
 
 def name(value: object, style: str = "") -> Text:
     """Return an id or a name from outside as a text of one line, which is never folded."""
-    return Text(inert(str(value)).translate(_IN_ONE_LINE), style=style, no_wrap=True)
+    found = line(value, style)
+    found.no_wrap = True
+    return found
 
 
 def line(value: object, style: str = "") -> Text:

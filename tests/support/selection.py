@@ -55,24 +55,21 @@ def is_long(item: pytest.Item) -> bool:
 
 def leave_some(items: Iterable[pytest.Item]) -> None:
     """Mark the rows of each matrix `long` but so many as its marker `some` names, spread evenly, which always run."""
-    matrices: dict[str, list[pytest.Item]] = defaultdict(list)
-    for item in items:
-        if item.get_closest_marker("some") and not is_long(item):
-            matrices[item.nodeid.partition("[")[0]].append(item)
-    for found in matrices.values():
-        number = _number(found[0])
+    for number, found in matrices(items):
         kept = {place * len(found) // number for place in range(number)}
         for place, item in enumerate(found):
             if place not in kept:
                 item.add_marker(pytest.mark.long)
 
 
-def _number(item: pytest.Item) -> int:
-    marker = item.get_closest_marker("some")
-    assert marker is not None
-    (number,) = marker.args
-    assert type(number) is int, item.nodeid
-    return number
+def matrices(items: Iterable[pytest.Item]) -> list[tuple[int, list[pytest.Item]]]:
+    """Return the rows of each matrix that are not `long`, and how many of them its marker `some` names."""
+    found: dict[str, tuple[int, list[pytest.Item]]] = {}
+    for item in items:
+        marker = item.get_closest_marker("some")
+        if marker is not None and not is_long(item):
+            found.setdefault(item.nodeid.partition("[")[0], (*marker.args, []))[1].append(item)
+    return list(found.values())
 
 
 def longest_first(items: list[pytest.Item]) -> None:
