@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -125,6 +126,10 @@ select
     began + toIntervalMillisecond(k * 15000)
 from numbers({from:UInt64}, {count:UInt64})
 """
+
+
+Asked = Callable[["Client"], object]
+"""What asks a store for something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,27 +350,39 @@ def through_views(client: "Client", user: str, session_id: str, month: dict[str,
 
 
 def overview(client: "Client") -> list[Question]:
-    """Return what an overview of 45 days shows, unfiltered and of one scenario; days in a zone that is not UTC."""
+    """Return what an overview of 45 days shows, unfiltered and of one scenario; days in a zone that is not UTC.
+
+    One after the other, and at once, as the page asks.
+    """
     since = first_day() + timedelta(days=DAYS - 45)
     found: list[Question] = []
     for name, scenario in (("overview", None), ("overview of a scenario", "sales")):
         chosen = Selection(since=since, tz=ZoneInfo("Asia/Kolkata"), scenario=scenario)
-        parts: list[tuple[str, Callable[[], object]]] = [
-            ("totals, the period before, sessions, month", partial(summary.summary, client, chosen)),
-            ("days by model", partial(costs.costs, client, chosen, ("day", "model"), 10)),
-            ("by step", partial(costs.costs, client, chosen, ("step",), 10)),
-            ("dearest sessions", partial(session_list.sessions, client, chosen, sort="cost", limit=10)),
-            ("what needs a look", partial(inbox.inbox, client, chosen)),
-            ("budgets", partial(reports.budget_status, client)),
-        ]
-        found.append(Question(name, partial(_all, [part[1] for part in parts]), 400))
-        found += [Question(f"  {part}", ask) for part, ask in parts]
+        parts: dict[str, Asked] = {
+            "totals, the period before, sessions, month": partial(summary.summary, selection=chosen),
+            "days by model": partial(costs.costs, selection=chosen, by=("day", "model"), limit=10),
+            "by step": partial(costs.costs, selection=chosen, by=("step",), limit=10),
+            "dearest sessions": partial(session_list.sessions, selection=chosen, sort="cost", limit=10),
+            "what needs a look": partial(inbox.inbox, selection=chosen),
+            "budgets": reports.budget_status,
+        }
+        found.append(Question(f"{name}, all at once", at_once(client, parts.values()), 400))
+        found.append(Question(f"{name}, one after the other", partial(_all, client, parts.values())))
+        found += [Question(f"  {part}", partial(ask, client)) for part, ask in parts.items()]
     return found
 
 
-def _all(asked: Iterable[Callable[[], object]]) -> None:
+def at_once(client: "Client", asked: Iterable[Asked]) -> Callable[[], object]:
+    """Return what asks everything at the same time, each on a connection of its own, and waits for the last answer."""
+    dsn = f"chdb://{getattr(client, 'path')}"  # noqa: B009  # of chDB's client alone
+    questions = [partial(ask, connect(dsn)) for ask in asked]
+    threads = ThreadPoolExecutor(len(questions))
+    return lambda: [answer.result() for answer in [threads.submit(question) for question in questions]]
+
+
+def _all(client: "Client", asked: Iterable[Asked]) -> None:
     for ask in asked:
-        ask()
+        ask(client)
 
 
 def count_costs(client: "Client") -> None:

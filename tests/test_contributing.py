@@ -66,6 +66,7 @@ def add(clone: Path, kind: str) -> None:
         file.write(f"\n\n{block}" if kind == "python" else block)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("git") is None or shutil.which("make") is None, reason="git and make walk it")
 def test_the_first_change(clone: Path) -> None:
     """Each command does what the page says: the new test fails before the change alone, and all is committed."""

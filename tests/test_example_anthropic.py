@@ -34,7 +34,7 @@ def found() -> dict[str, Any]:
     return done
 
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 kinds = pytest.mark.parametrize("kind", ["sync", "async"])
 

@@ -114,6 +114,7 @@ def _try(name: str, others: tuple[str, ...], base_url: str, wanted: list[Task]) 
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("name", "others"),

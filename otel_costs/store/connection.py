@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.semconv import ENV_DSN
 from otel_costs.store.address import Address, AddressError, read
+from otel_costs.store.embedded import NOT_COMPILED
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -69,12 +70,17 @@ def _open(address: Address, name: str) -> "Client":
         _prepare(address)
     try:
         named: dict[str, Any] = {} if address.embedded else {"client_name": name}
-        return clickhouse_connect.get_client(dsn=address.dsn, interface=address.scheme, username=address.user, **named)
+        client = clickhouse_connect.get_client(
+            dsn=address.dsn, interface=address.scheme, username=address.user, **named
+        )
+        if address.embedded:
+            client.command("set " + ", ".join(f"{name} = {value}" for name, value in NOT_COMPILED.items()))
     except ImportError as error:
         raise StoreError("chDB is not installed: pip install 'otel-costs[local]'") from error
     # Any error, for what answers may be anything; and alone, for the driver's own has the address in it.
     except Exception as error:  # noqa: BLE001
         raise StoreError(_what_to_do(address, error)) from None
+    return client
 
 
 def _prepare(address: Address) -> None:

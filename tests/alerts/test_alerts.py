@@ -585,6 +585,7 @@ def test_a_message_that_is_not_taken_keeps_no_other_from_being_told(store: Store
     assert [event.subject for event in State(store.client).events() if not event.sent_to] == ["s0"]
 
 
+@pytest.mark.long
 def test_what_there_is_no_room_for_has_not_ended(store: Store) -> None:
     """Of more than are told at once the dearest are: what lasts is not told to have ended for want of room."""
     clock, delivery = Clock(), Told(names=("well",))
@@ -599,6 +600,7 @@ def test_what_there_is_no_room_for_has_not_ended(store: Store) -> None:
     assert len([one for one in delivery.tried if "ended" in one[1]]) == MOST + 1
 
 
+@pytest.mark.long
 def test_who_spends_unusually_is_found_among_many(store: Store) -> None:
     """However many spend more than that, as they are used to."""
     rule = Rule("r", rules_file.SPEND_RATE, times=Decimal(3))

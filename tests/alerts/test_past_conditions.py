@@ -110,6 +110,7 @@ def one_by_one(client: "Client", rule: Rule, at: datetime) -> list[Finding]:
     return conditions.find(client, rule, at)
 
 
+@pytest.mark.long
 def test_many_looks_find_what_each_of_them_finds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """At moments that are far apart, next to each other, and where windows end; in questions of a few pieces, too."""
     seed = int.from_bytes(os.urandom(4))

@@ -60,6 +60,7 @@ def billed(served: Stack, session: str) -> tuple[int, Decimal]:
     return agreed
 
 
+@pytest.mark.long
 def test_case_36_what_is_delivered_eight_times_is_counted_once(case: Case, served: Stack) -> None:
     """In other batches each time, as after a 503 or a connection that was cut."""
     records = written(case, "a", 6)

@@ -142,6 +142,7 @@ def test_other_splits_have_what_is_own(filled: Store, tmp_path: Path) -> None:
     assert all("shared_usd" not in row for row in found["costs"])
 
 
+@pytest.mark.long
 def test_a_filter_means_what_is_assigned(filled: Store, tmp_path: Path) -> None:
     """Of calls and of sessions; an empty value is what nothing assigns, with rules or without."""
     rules = allocation(tmp_path, RULES)

@@ -5,9 +5,12 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from .support import Ledger, at, run
 
 
+@pytest.mark.long
 def test_a_backup_and_what_is_said_of_it(store: str, tmp_path: Path) -> None:
     """What is in it, to the last digit; a list; a check that names what is damaged; and who is erased since."""
     ledger, folder = Ledger(store), str(tmp_path / "kept")

@@ -7,6 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from .support import DAY, run
 
 FIRST, SECOND = f"{DAY:%Y-%m-%d}", f"{DAY + timedelta(days=1):%Y-%m-%d}"
@@ -20,6 +22,7 @@ def compared(*arguments: str, url: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_two_periods(url: str) -> None:
     """What each cost, and where the difference is; the groups add up to it."""
     found = compared(FIRST, SECOND, url=url)

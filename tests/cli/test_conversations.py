@@ -35,6 +35,7 @@ def exported(tmp_path: Path, *arguments: str, url: str) -> set[str]:
     return {json.loads(path.read_text())["session_id"] for path in folder.iterdir()}
 
 
+@pytest.mark.long
 def test_those_that_are_chosen(url: str, tmp_path: Path) -> None:
     """By the same options as `sessions`."""
     assert exported(tmp_path, "--user", "ada", url=url) == {"parcel"}
@@ -58,6 +59,7 @@ def test_an_export_again_writes_the_same_files(url: str, tmp_path: Path) -> None
     assert elsewhere.read_text() == "before"
 
 
+@pytest.mark.long
 def test_more_sessions_than_a_page(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page by page, each once."""
     monkeypatch.setattr("otel_costs.store.session_list._PAGE", 3)
@@ -66,6 +68,7 @@ def test_more_sessions_than_a_page(store: str, tmp_path: Path, monkeypatch: pyte
     assert exported(tmp_path, "--user", "many", url=store) == {f"many-{number}" for number in range(8)}
 
 
+@pytest.mark.long
 def test_ids_that_are_no_names_of_files(store: str, tmp_path: Path) -> None:
     """They stay in the folder, and what is in the file is the id as it is."""
     hostile = [

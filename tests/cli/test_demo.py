@@ -73,6 +73,7 @@ def _get(url: str) -> Any:
         return json.load(answer)
 
 
+@pytest.mark.long
 def test_every_call_of_the_demo_has_its_price(shown: Shown) -> None:
     """Five sessions of four users went through instrumentation, OTLP and ClickHouse, and nothing is unpriced."""
     rows = {row["session_id"]: row for row in shown.sessions["sessions"]}

@@ -154,6 +154,7 @@ def test_an_address_without_a_scheme_is_asked_with_tls(stack: Stack) -> None:
     assert found.next_step == f"Set {ENDPOINT}={stack.otlp_grpc_url}."
 
 
+@pytest.mark.long
 def test_a_token_that_is_missing(tmp_path: Path) -> None:
     """An endpoint that refuses is there: the headers are to be set. With them it is well."""
     with Stack(tmp_path, token="s3cret-token") as guarded:
@@ -387,6 +388,7 @@ def test_versions_that_are_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("wrapt 1.17.3" in one for one in told)
 
 
+@pytest.mark.long
 def test_what_the_store_has(stack: Stack) -> None:
     """The last call, calls that are missing or without a price, and a schema of another version are told."""
     assert "No call has arrived yet" in said(findings_of("store", "--dsn", stack.http_url), "note")

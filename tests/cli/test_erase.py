@@ -52,6 +52,7 @@ def test_whom_to_erase(store: str) -> None:
         assert "give --user ID or --session ID" in said.stderr
 
 
+@pytest.mark.long
 def test_what_may_come_back_is_said_first(store: str, tmp_path: Path) -> None:
     """While a backup or a restore runs, or was cut, nothing is erased or noted; a folder given twice is one."""
     ledger, folder = Ledger(store), tmp_path / "kept"
@@ -79,6 +80,7 @@ def test_what_may_come_back_is_said_first(store: str, tmp_path: Path) -> None:
     assert len((folder / "erasures.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_a_cut_erasure_is_in_the_list(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it had not come to would come back from there, and nobody would know."""
     folder = tmp_path / "kept"

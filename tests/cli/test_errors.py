@@ -183,6 +183,7 @@ def test_a_certificate_that_nobody_knows() -> None:
         one_line(run("sessions", "--dsn", f"https://u:{SECRET}@127.0.0.1:{port}"), "is not trusted", "ca_cert=FILE")
 
 
+@pytest.mark.long
 def test_wrong_password_database_and_tables(tmp_path: Path) -> None:
     """A store that is there says what is wrong with the call; the token is told to nobody."""
     with Stack(tmp_path / "a", token=SECRET) as stack:

@@ -38,6 +38,7 @@ def test_parquet_into_a_file(url: str, tmp_path: Path, what: str) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.long
 def test_progress_is_on_standard_error_of_a_terminal_alone(url: str) -> None:
     """Who watches sees that something goes on; what is piped stays the file."""
     terminal, end = os.openpty()

@@ -55,6 +55,7 @@ def empty(store: str) -> str:
     return f"{store}/{name}"
 
 
+@pytest.mark.long
 def test_schema_says_what_it_made_and_does_it_once(empty: str) -> None:
     """The first run lists every table and view, the second has nothing to do."""
     reading = run("sessions", url=empty)

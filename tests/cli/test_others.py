@@ -48,6 +48,7 @@ def spans(store: str) -> str:
     return store
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("command", ["sessions", "report"])
 def test_below_the_table(command: str, spans: str) -> None:
     """How many there are, on standard error, in the range and of the user that is asked for."""

@@ -86,6 +86,7 @@ def test_tables_work_in_a_pipe_of_any_encoding(store: str, encoding: str) -> Non
     assert b"\x1b" not in done.stdout
 
 
+@pytest.mark.long
 def test_a_closed_pipe_is_no_error(store: str) -> None:
     """`otel-costs prices | head -1` ends without a traceback."""
     command = f"{sys.executable} -c 'from otel_costs.cli import main; main()' prices | head -1"

@@ -5,6 +5,8 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from otel_costs.store import connect
 from otel_costs.store.bill_differences import Compared, Difference, keep
 
@@ -24,6 +26,7 @@ def test_alone_it_tells_what_is_spent_and_what_needs_a_look(url: str) -> None:
     assert "1 call of openai gpt-99 unpriced: unknown_model" in said.stdout
 
 
+@pytest.mark.long
 def test_alone_it_tells_whose_bill_differs(url: str) -> None:
     """As a comparison found it, and which command says more."""
     day = (datetime.now(UTC) - timedelta(days=3)).date()
@@ -65,6 +68,7 @@ def completed(url: str, *words: str) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.long
 def test_a_shell_completes_sessions_and_users(url: str) -> None:
     """Those that begin as what was typed; an id that a terminal would act on is none of them."""
     Ledger(url).call("par\x1b[2Jadise", DAY + timedelta(hours=11), otel_costs__cost__usd="0.1")

@@ -133,6 +133,7 @@ def test_aws_agrees(day: Day) -> None:
     assert day.noted("aws") == {}
 
 
+@pytest.mark.long
 def test_what_differs_is_noted_until_it_does_not(day: Day) -> None:
     """By default, for the inbox; the next comparison that finds it no more resolves it."""
     rows = speech(day)
@@ -158,6 +159,7 @@ def test_what_differs_is_noted_until_it_does_not(day: Day) -> None:
     assert {key[0] for key in day.noted("aws")} == {"project=1 service=a service=shop"}
 
 
+@pytest.mark.long
 def test_files_of_other_days(day: Day) -> None:
     """A file of another month is not taken for a bill of nothing: that is said, and nothing is noted or resolved."""
     rows = speech(day)

@@ -368,6 +368,7 @@ def listed(*arguments: str, url: str) -> list[str]:
     return [row["session_id"] for row in json.loads(said.stdout)["sessions"]]
 
 
+@pytest.mark.long
 def test_sessions_that_match_in_an_order(url: str) -> None:
     """By what they cost, and by what their calls were."""
     mine = ["--tag", "team=west"]

@@ -19,7 +19,7 @@ from tests.local.support import ask, send
 from .fault_proxy import FaultProxy
 from .support import ROOT, Collector, instrumented_environ, wait_until
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.long]
 
 COUNTS = "select countIf(EventName = 'otel_costs.call') as calls, count() as records from otel_logs"
 SPANS = "select count() as spans from otel_traces"

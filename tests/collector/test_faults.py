@@ -20,7 +20,7 @@ from tests.support.program import CLIENT, Program, environ
 from .fault_proxy import FAULTS, Fault, FaultProxy
 from .support import AUTHORIZED, Caller, Collector, instrumented_environ, stored, wait_until
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.long]
 
 TEN_OF_EACH = FAULTS * 10
 
@@ -58,7 +58,6 @@ def copies(stack: Stack, session: str) -> int:
     return int(ask(stack.http_url, f"{sql} and EventName = 'otel_costs.call'", session=session)[0]["n"])
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("spooled", [False, True], ids=["queue", "spool"])
 def test_ten_faults_of_each_kind_on_both_ways(
     stack: Stack, to_store: FaultProxy, run_collector: Run, tmp_path: Path, session: str, spooled: bool
@@ -83,7 +82,6 @@ def test_ten_faults_of_each_kind_on_both_ways(
     ), "no duplicate has arrived: then nothing was shown"
 
 
-@pytest.mark.long
 def test_a_collector_that_is_killed_loses_nothing(
     stack: Stack, to_store: FaultProxy, run_collector: Run, tmp_path: Path, session: str
 ) -> None:
@@ -120,7 +118,6 @@ def test_a_store_that_is_down_loses_nothing(
         settle(stack, caller)
 
 
-@pytest.mark.long
 def test_uvicorn_stops_without_a_loss(
     stack: Stack, run_collector: Run, provider: Provider, tmp_path: Path, session: str
 ) -> None:
@@ -247,7 +244,6 @@ class TestKilledApplication:
         return {n for row in rows for n in range(int(row["first_seq"]), int(row["last_seq"]) + 1)}
 
 
-@pytest.mark.long
 def test_how_far_a_process_went_is_money(stack: Stack, run_collector: Run, session: str) -> None:
     """It goes with the ledger, once, and not with content: what would be redacted there is left as it is."""
     collector = run_collector(stack.http_url)
@@ -261,7 +257,6 @@ def test_how_far_a_process_went_is_money(stack: Stack, run_collector: Run, sessi
     assert ask(stack.http_url, sql, s=session) == [{"Body": "anna@example.com"}]
 
 
-@pytest.mark.long
 def test_the_proxy_can_fail(stack: Stack) -> None:
     """What is cut is cut: a fault that did nothing would show nothing."""
     with FaultProxy(stack.otlp_http_url) as proxy:

@@ -12,7 +12,7 @@ from tests.local.support import ask, export_logs, ledger_record
 from .support import AUTHORIZED, CONFIG, Collector, stored, wait_until
 from .test_config import said
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.long]
 
 
 def test_records_pass_both_collectors(program: Path, collector: Collector, stack: Stack, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("schedules")
 
 
+@pytest.mark.long
 @settings(
     max_examples=SCHEDULES,
     deadline=None,

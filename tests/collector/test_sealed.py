@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from otel_costs.local import Stack
 from otel_costs.privacy.sealing import CONTENT, Sealer
 from otel_costs.stand_in import Fault, Provider
@@ -13,6 +15,8 @@ from tests.support.program import Program, environ
 
 from .fault_proxy import FaultProxy
 from .support import AUTHORIZED, Collector, wait_until
+
+pytestmark = pytest.mark.long  # the collector may have to be built
 
 KEY = os.urandom(32).hex()
 

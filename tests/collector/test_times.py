@@ -12,7 +12,7 @@ from tests.local.support import LATELY_NS, ask, export_logs, key_values, ledger_
 
 from .support import AUTHORIZED, Collector, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 DAY_NS = 86_400 * 10**9
 TIMES = [

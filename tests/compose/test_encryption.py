@@ -53,6 +53,7 @@ def run(
     )
 
 
+@pytest.mark.long
 def test_all_tables_lie_on_the_encrypted_disk(tmp_path: Path) -> None:
     """What is stored is read with the key, and no file has a word of it; the schema is made as ever."""
     tables = "select groupUniqArray(storage_policy) from system.tables where engine like '%MergeTree'"
@@ -67,6 +68,7 @@ def test_all_tables_lie_on_the_encrypted_disk(tmp_path: Path) -> None:
     assert json.loads(again.stdout) == [[canary.WORD]]
 
 
+@pytest.mark.long
 def test_the_word_is_found_on_a_plain_disk(tmp_path: Path) -> None:
     """So that the look for it is one."""
     done = run(tmp_path / "data", MESSAGE, STORED, key=None, applied=True)
@@ -74,6 +76,7 @@ def test_the_word_is_found_on_a_plain_disk(tmp_path: Path) -> None:
     assert canary.found(tmp_path)
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("key", ["", "7d" * 32, "short"])
 def test_without_its_key_nothing_is_read(tmp_path: Path, key: str) -> None:
     """It does not start with another key, or none, and never goes on in plain words."""
@@ -84,6 +87,7 @@ def test_without_its_key_nothing_is_read(tmp_path: Path, key: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.long
 def test_a_store_that_is_plain_is_not_taken(tmp_path: Path) -> None:
     """The server does not start over one: nobody believes that it is encrypted."""
     assert run(tmp_path / "data", "create table t (a String) engine = MergeTree order by a", key=None).returncode == 0

@@ -13,7 +13,7 @@ from otel_costs.web.page_settings import PageSettings
 from tests.jaeger.conftest import Jaeger
 from tests.local.support import send
 
-pytestmark = pytest.mark.timeout(1800)  # the first time, Jaeger is built
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.long]  # the first time, Jaeger is built
 
 CALL: Final = package_files.path("examples", "examples") / "support_assistant" / "voice_call.py"
 

@@ -117,6 +117,7 @@ def test_a_link_leads_to_no_data(stack: Stack, path: str) -> None:
     assert send(f"{stack.http_url}/", b"SELECT 1", headers=followed).status == 403
 
 
+@pytest.mark.long
 def test_other_machines_need_a_token(stack: Stack) -> None:
     """Without a token nothing is bound but loopback, and the message says what to do."""
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.com", ""):
@@ -124,7 +125,7 @@ def test_other_machines_need_a_token(stack: Stack) -> None:
             pass
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_with_a_token_other_machines_may_come(tmp_path: Path, host: str) -> None:
     """Bound to all addresses it answers by any name, to who brings the token."""
@@ -138,6 +139,7 @@ def test_with_a_token_other_machines_may_come(tmp_path: Path, host: str) -> None
         )
 
 
+@pytest.mark.long
 def test_loopback_has_two_versions(tmp_path: Path) -> None:
     """IPv6's loopback needs no token either, and every port is there."""
     with Stack(tmp_path, host="::1") as stack:

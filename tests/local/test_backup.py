@@ -128,6 +128,7 @@ def written_to(serve: Callable[..., Served]) -> Any:
     sender.stop()
 
 
+@pytest.mark.long
 def test_a_backup_while_records_arrive(
     written_to: tuple[Served, Sender], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
@@ -272,6 +273,7 @@ def test_an_insert_that_does_not_end_holds_nothing_up(serve: Callable[..., Serve
     assert send(f"{served.http_url}/snapshot", b"").status == 200
 
 
+@pytest.mark.long
 def test_a_restore_that_was_cut_is_told(serve: Callable[..., Served], tmp_path: Path) -> None:
     """When `local` starts, by its state, and by doctor: what is in the store is not all of it."""
     served = serve(tmp_path / "data")

@@ -172,6 +172,7 @@ def test_a_broken_compressed_block_is_refused(stack: Stack, body: bytes) -> None
     assert "compressed body" in answer.text
 
 
+@pytest.mark.long
 def test_compressed_requests(stack: Stack, table: str) -> None:
     """A body may be compressed by HTTP's own means, and a bomb does not go off."""
     sql = gzip.compress(f"INSERT INTO {table} VALUES (1, 'a')".encode())

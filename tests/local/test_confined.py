@@ -113,7 +113,7 @@ def test_no_ordinary_statement_is_refused(ordinary: Stack, kind: str) -> None:
         assert answer.status == 200, (line, answer.text)
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("chosen", [EVERYTHING, ONE], ids=["everything", "one"])
 def test_grafana_is_answered(stack: Stack, chosen: dict[str, list[str]]) -> None:
     """Every panel, variable and alert, as Grafana sends it."""

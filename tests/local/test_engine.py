@@ -12,6 +12,7 @@ from .engine.conftest import ALONE
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 def test_an_engine_in_a_process_of_its_own(request: pytest.FixtureRequest) -> None:
     """What `engine/` promises holds; here the tests of the store have chDB's one engine of the process already."""
     more = ["--long"] if request.config.getoption("long") else []

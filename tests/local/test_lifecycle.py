@@ -92,6 +92,7 @@ def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
     assert int(row["c"]) == len(times) - 1
 
 
+@pytest.mark.long
 def test_requests_under_way_are_answered_when_it_stops(serve: Serve, tmp_path: Path) -> None:
     """A stop in the middle of a stream of requests loses none that was acknowledged, and leaves the folder free.
 
@@ -124,6 +125,7 @@ def test_requests_under_way_are_answered_when_it_stops(serve: Serve, tmp_path: P
         assert count(stack.http_url, session) == stored + 1
 
 
+@pytest.mark.long
 def test_a_long_query_does_not_hold_the_stop(serve: Serve) -> None:
     """Queries that would run for hours, and those that wait for them, are given up; Ctrl-C ends it cleanly."""
     served = serve()
@@ -167,6 +169,7 @@ def test_a_port_that_is_taken(tmp_path: Path, name: str) -> None:
             pass
 
 
+@pytest.mark.long
 def test_a_folder_in_use(stack: Stack) -> None:
     """The message names the folder and the process that has it, and the one that has it is not disturbed."""
     with (
@@ -177,6 +180,7 @@ def test_a_folder_in_use(stack: Stack) -> None:
     assert send(f"{stack.http_url}/ping").status == 200
 
 
+@pytest.mark.long
 def test_a_folder_that_chdb_alone_has_open(tmp_path: Path) -> None:
     """Somebody may have opened the folder with chDB itself: that is told too."""
     program = (
@@ -191,6 +195,7 @@ def test_a_folder_that_chdb_alone_has_open(tmp_path: Path) -> None:
         other.communicate("\n")
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     """A file in the place of the folder is named, without a traceback."""
     (tmp_path / "file").write_text("x")
@@ -201,6 +206,7 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.long
 def test_the_stack_ends_with_the_process_that_entered_it(tmp_path: Path) -> None:
     """A test run that is killed leaves no server behind."""
     program = (
@@ -217,6 +223,7 @@ def test_the_stack_ends_with_the_process_that_entered_it(tmp_path: Path) -> None
     os.close(pidfd)
 
 
+@pytest.mark.long
 def test_content_is_not_logged(serve: Serve) -> None:
     """What it prints, even in trouble, has no word of a record, a query or a token in it."""
     served = serve(token="s3cret-token")
@@ -248,6 +255,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_is_503_and_the_retry_is_stored_once(small_disk: Path) -> None:
     """With no room, the client is asked to come again; when there is room, what it sends again is stored, once."""
     session = uuid.uuid4().hex

@@ -54,6 +54,7 @@ def shown(stack: Stack, *command: str, key: str | None = None) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_no_plain_word_is_in_any_file(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the store and the spool, with and without the key beside the store; with the key everything is there."""
     monkeypatch.delenv("OTEL_COSTS_CONTENT_KEY", raising=False)
@@ -80,6 +81,7 @@ def test_no_plain_word_is_in_any_file(tmp_path: Path, provider: Provider, monkey
     assert canary.found(*folders, tmp_path / "program") == []
 
 
+@pytest.mark.long
 def test_the_page_opens_it_where_the_server_has_the_key(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from otel_costs.local import Stack
 
 from .support import ask, send
@@ -21,6 +23,7 @@ def _definition(data: Path, table: str) -> Path:
     return found
 
 
+@pytest.mark.long
 def test_tables_that_cannot_be_loaded(tmp_path: Path) -> None:
     """Each is named with the reason and the place where it lies with its rows; the next start has nothing to say."""
     data = tmp_path / "a folder"

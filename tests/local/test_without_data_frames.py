@@ -32,6 +32,7 @@ def test_they_are_missing(name: str) -> None:
     assert b"ModuleNotFoundError" in done.stderr
 
 
+@pytest.mark.long
 def test_calls_are_received_reported_and_exported(serve: Callable[..., Served], tmp_path: Path) -> None:
     """Over OTLP and HTTP, and from the folder itself; as Parquet too, which is ClickHouse's own to write."""
     served = serve(prelude=MISSING)

@@ -63,6 +63,7 @@ def found(request: pytest.FixtureRequest) -> dict[str, Any]:
     return used
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", _selected([*CLIENTS, *(f"async {name}" for name in ASYNC)]))
 def test_said_with_the_first_use(name: str, found: dict[str, Any]) -> None:

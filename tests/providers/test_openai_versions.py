@@ -65,6 +65,7 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[
         }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [name if name == OLDEST else long(name) for name in ENVIRONMENTS])
 def test_version(name: str, outcomes: dict[str, Future[tuple[str, str]]]) -> None:

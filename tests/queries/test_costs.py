@@ -112,6 +112,7 @@ def test_a_cost_that_the_provider_reports_is_not_what_our_lines_say(store: Store
     assert only(store.ask("select * from session_costs"), "unit", "kind", "cost_usd") == [("", part, Decimal("0.5"))]
 
 
+@pytest.mark.long
 def test_the_smallest_parts_add_up(store: Store) -> None:
     """No digit is lost where a double would lose it."""
     for n in range(30):

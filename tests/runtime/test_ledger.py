@@ -168,6 +168,7 @@ print(*warnings, sep="\\n")
 """
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("callback", "first", "warned"),
     [("none", "[Scrubbed due to 'session'] [Scrubbed due to 'secret'] 0.02", 1), ("kept", "abc secretary 0.02", 0)],

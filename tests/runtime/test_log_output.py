@@ -34,6 +34,7 @@ def test_the_cost_of_a_session_is_shown(provider: Provider, tmp_path: Path) -> N
     assert len(found.err.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_nothing_is_shown_without_it(provider: Provider, tmp_path: Path) -> None:
     """A program that does not ask for it writes nothing."""
     assert ended(provider, tmp_path).err == ""

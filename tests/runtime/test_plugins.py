@@ -83,6 +83,7 @@ def test_a_bug_costs_the_one_that_has_it(tmp_path: Path) -> None:
     assert len(done["said"]) == len(BAD)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("body", ["raise KeyError('secret')", "return None", "return kit.Reading(usage=7)"])
 def test_a_reader_with_a_bug(body: str, tmp_path: Path) -> None:
     """The application has its answers, each call has a record that says so, and there is one warning."""

@@ -348,6 +348,7 @@ class TestServers:
 
 
 class TestChildren:
+    @pytest.mark.long
     def test_case_39_the_children_of_multiprocessing_lose_nothing(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -438,6 +439,7 @@ class TestChildren:
 
 
 class TestCollectorsThatFail:
+    @pytest.mark.long
     @pytest.mark.parametrize("end", [long("normal"), "SIGTERM"])
     def test_a_collector_that_hangs_does_not_hold_the_process(
         self, end: str, provider: Provider, collector: Collector, tmp_path: Path

@@ -112,6 +112,7 @@ def test_at_most_one_call_goes_over_where_all_are_bounded(outer: int, inner: int
         assert limit.spent_usd <= limit.limit_usd + dearest
 
 
+@pytest.mark.long
 @settings(max_examples=SCHEDULES, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), schedules(bounded=False))
 def test_at_most_the_calls_under_way_go_over_where_they_are_not(

@@ -554,6 +554,7 @@ for each in children: each.join()
         assert len({call["otel_costs.call.id"] for call in calls}) == len(calls) == 10
         assert lying(tmp_path / "spool") == []
 
+    @pytest.mark.long
     def test_a_collector_that_hangs_does_not_hold_the_application(self, provider: Provider, tmp_path: Path) -> None:
         """Calls go on, the process ends in its three seconds, and what was not taken lies on disk."""
         with Collector() as collector:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from otel_costs.cli import demo_env, package_files
 from otel_costs.stand_in import Provider
 
@@ -9,6 +11,7 @@ CALL = package_files.path("examples", "examples") / "support_assistant" / "voice
 QUIET = dict.fromkeys(("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "none")
 
 
+@pytest.mark.long
 def test_it_pauses_as_openai_does() -> None:
     """Before the first sound of each response, after a function, and for a third of the time that each sound lasts."""
     paused: list[float] = []

@@ -174,6 +174,7 @@ def test_what_comes_back_is_what_was_there(filled: Store, target: "Client", tmp_
     assert not [name for name in databases if name.startswith("otel_costs_")]
 
 
+@pytest.mark.long
 def test_what_is_new_alone_is_written(filled: Store, ready: "Client", tmp_path: Path) -> None:
     """A second backup has all, of which it writes what has come since; without anything new it writes nothing."""
     folder = Folder(tmp_path / "kept", make=True)
@@ -195,6 +196,7 @@ def test_what_is_new_alone_is_written(filled: Store, ready: "Client", tmp_path: 
     assert {row["session_id"] for row in reports.sessions(ready)["sessions"]} == {"a", "both"}
 
 
+@pytest.mark.long
 def test_old_backups_go_and_the_others_stay_whole(filled: Store, ready: "Client", tmp_path: Path) -> None:
     """Files that a newer backup needs stay, all others go."""
     folder = Folder(tmp_path / "kept", make=True)
@@ -244,6 +246,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
         Folder(tmp_path)
 
 
+@pytest.mark.long
 def test_a_store_that_is_not_empty_is_refused(kept: Kept, ready: "Client") -> None:
     """And nothing of it is changed; with `merge` what both have counts once."""
     folder = kept.folder
@@ -392,7 +395,7 @@ def _cut_restore(target: "Client", folder: Folder, place: str, *, is_noted: bool
             restore.restore(target, folder, None)
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("place", "is_noted"),
     [("part", True), long("staged", True), long("upgraded", True), long("handed over", False), ("calls", True)],
@@ -440,6 +443,7 @@ def _counted(client: "Client", table: str) -> int:
     return int(str(client.command(f"select count() from {table} {final}")))
 
 
+@pytest.mark.long
 def test_who_was_erased_since_is_erased_again(filled: Store, ready: "Client", tmp_path: Path) -> None:
     """Before anybody can read it, and who came back later stays; the list has no name in it."""
     folder = Folder(tmp_path / "kept", make=True)
@@ -509,6 +513,7 @@ def test_who_is_erased_after_a_restore_was_cut_stays_so(kept: Kept, ready: "Clie
     unfinished.check_none(ready)
 
 
+@pytest.mark.long
 def test_content_that_is_over_its_days_does_not_come_back(store: Store, ready: "Client", tmp_path: Path) -> None:
     """A backup has it as long as it lies there; a store that it is put into deletes it at once."""
     store.client.command("system stop ttl merges messages")
@@ -548,7 +553,7 @@ def test_a_store_in_use_keeps_things_as_long_as_it_says(
     assert schema.retention_of(target).content_days == 7
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("cut_after", ["upgraded", long("messages"), "calls"])
 def test_days_that_are_changed_after_a_restore_was_cut_hold(
     store: Store, target: "Client", tmp_path: Path, cut_after: str
@@ -709,6 +714,7 @@ def test_tables_of_every_version_can_be_restored(made: "Client", target: "Client
     assert min(map(len, versions)) > 10
 
 
+@pytest.mark.long
 def test_a_move_brings_everything(filled: Store, target: "Client") -> None:
     """The two stores answer the same; the second time nothing changes."""
     moved = move.move(filled.client, target, lambda client: snapshot.take(client, written_to=False))

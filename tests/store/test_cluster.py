@@ -197,6 +197,7 @@ def _alone(sql: str) -> str:
     return re.sub(r"Distributed\(`costs`, currentDatabase\(\), (\w+), .*\)$", r"Merge(currentDatabase(), '^\1$')", sql)
 
 
+@pytest.mark.long
 def test_a_shard_answers_as_one_server_does(shard: "Client") -> None:
     """Calls, jobs, messages, sessions, budgets and searches, through the tables over all shards."""
     store = Store(shard)

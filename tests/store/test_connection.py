@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from otel_costs.store import DEFAULT_DSN, StoreError, connect
+from tests.queries.ledger import Store
 
 
 @pytest.fixture
@@ -127,3 +128,9 @@ def test_a_folder_that_cannot_be() -> None:
     """The error names it."""
     with pytest.raises(StoreError, match="cannot open chdb:///proc/nothing/here"):
         connect("chdb:///proc/nothing/here")
+
+
+def test_no_expression_is_compiled_in_a_folder(store: Store) -> None:
+    """To compile one takes longer than it saves."""
+    sql = "select groupUniqArray(value) as values from system.settings where match(name, '^compile_(exp|agg|sort)')"
+    assert store.one(sql) == {"values": ["0"]}

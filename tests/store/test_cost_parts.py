@@ -37,8 +37,11 @@ def busy(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 every_selection = pytest.mark.parametrize(
     "selection",
-    [Selection(tz=BERLIN), Selection(scenario="", tz=BERLIN), Selection(user="ada", tz=BERLIN)],
-    ids=["counted", "of one dimension", "of the calls"],
+    [
+        pytest.param(Selection(tz=BERLIN), id="counted", marks=pytest.mark.long),
+        pytest.param(Selection(scenario="", tz=BERLIN), id="of one dimension"),
+        pytest.param(Selection(user="ada", tz=BERLIN), id="of the calls", marks=pytest.mark.long),
+    ],
 )
 
 

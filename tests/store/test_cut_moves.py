@@ -108,7 +108,7 @@ def answers(client: "Client") -> dict[str, Any]:
 def arrived(client: "Client") -> Counter[int]:
     """Return how many rows of calls arrived in each half hour, copies included."""
     sql = "select half_hour, sum(row_count) from call_arrivals group by half_hour"
-    return Counter(dict(client.query(sql).result_rows))
+    return Counter({int(half_hour): int(count) for half_hour, count in client.query(sql).result_rows})
 
 
 def take(client: "Client") -> str:
@@ -305,7 +305,7 @@ def test_a_full_disk_ends_a_move_and_the_next_one_goes_on(
     assert answers(target) == answers(filled.client)
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("place", "same"),
     [

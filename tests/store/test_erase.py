@@ -112,6 +112,7 @@ def test_counted_calls_that_are_not_priced_are_forgotten(store: Store) -> None:
     assert store.one(kept, last=last)["n"] == 0
 
 
+@pytest.mark.long
 def test_everybody_else_is_as_before(filled: Store) -> None:
     """The rest of a shared session is counted again, and is right at once and after the next count."""
     erase.erase(filled.client, erase.of_user(filled.client, "ada"))
@@ -153,7 +154,7 @@ def test_a_session_is_gone_whoever_is_in_it(filled: Store) -> None:
     assert only(filled.ask("select session_id from sessions order by session_id"), "session_id") == [("a",), ("b",)]
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("table", ["session_totals", "calls"])
 def test_what_a_refresh_writes_back_is_erased_too(filled: Store, table: str) -> None:
     """A view that had read them before they were erased, and writes when it is done."""

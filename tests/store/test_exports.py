@@ -40,6 +40,7 @@ def test_every_row_is_there(filled: Store, what: str, count: int) -> None:
     assert [name for name in found[0] if name != "tags"] == list(parsed["csv"][0])
 
 
+@pytest.mark.long
 def test_times_and_tags_have_one_shape(store: Store) -> None:
     """Times in ISO 8601 with their zone; a tag is a column of CSV, whatever its name is, and what is nested is JSON."""
     tagged: dict[str, Any] = {'otel_costs.tag.it\'s `a`, "b"': "x,y"}

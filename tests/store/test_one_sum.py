@@ -338,6 +338,7 @@ edges = st.none() | st.builds(
 )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)  # half a minute of a processor, of which others may want their part
 @settings(
     max_examples=examples(4).max_examples,

@@ -135,6 +135,7 @@ def _asked(client: "Client") -> Told:
     return Told(_told(client), _reports(client))
 
 
+@pytest.mark.long
 def test_an_upgraded_store_tells_what_it_told(upgraded: Upgraded, new: tuple[Told, Told]) -> None:
     """To the last digit; as a store of this version that got the same; and the second time there is nothing to do."""
     assert upgraded.told_before["costs"][0][1] == Decimal("5.600000000001")
@@ -144,6 +145,7 @@ def test_an_upgraded_store_tells_what_it_told(upgraded: Upgraded, new: tuple[Tol
     assert upgraded.left_to_do == []
 
 
+@pytest.mark.long
 def test_a_backup_of_an_older_store_is_brought_up_to_date(upgraded: Upgraded) -> None:
     """As the store itself would be: the two tell the same."""
     target = beside(_OTHER)

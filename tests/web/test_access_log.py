@@ -43,6 +43,7 @@ def lines(text: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_the_command(store: str) -> None:
     """By the proxy's header; requests without the right to read conversations leave no line."""
     options = [

@@ -299,6 +299,7 @@ def _check_sql(
     assert told(row) == expected
 
 
+@pytest.mark.long
 @settings(parent=examples(45), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     chosen=filters.map(_values),

@@ -89,7 +89,7 @@ def test_the_timeline_of_a_session(api: str) -> None:
     assert [row["error_type"] for row in found["calls"]] == ["", "", "Timeout", ""]
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("sort", ["newest", "oldest", "cost", "duration"])
 @pytest.mark.parametrize("more", [{}, long({"session": "spoken"})])
 def test_pages_of_any_size_are_the_whole_list(api: str, sort: str, more: dict[str, object]) -> None:

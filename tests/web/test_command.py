@@ -65,6 +65,7 @@ def test_a_token_stands_for_a_role(web: Callable[..., str]) -> None:
     assert refusal(sent(f"{url}/api/v1/calls", CALL, bearer("t-write", Origin="http://evil.example")), 403)
 
 
+@pytest.mark.long
 def test_a_proxy_says_what_a_request_may_do(web: Callable[..., str]) -> None:
     """The header counts for who brings the proxy's token, under whatever name the proxy is called."""
     url = web("--token", "proxy", "--roles-header", "X-Roles")
@@ -84,6 +85,7 @@ def test_a_proxy_says_what_a_request_may_do(web: Callable[..., str]) -> None:
     assert asks("calls", roles="writing,costs", body=CALL) == 200
 
 
+@pytest.mark.long
 def test_without_a_token_it_is_for_this_machine(web: Callable[..., str]) -> None:
     """Everything is allowed there, but under no other name, and to no page of elsewhere."""
     url = web()

@@ -163,6 +163,7 @@ def test_who_may_watch(program: str) -> None:
     assert refusal(asked(f"{program}/api/v1/events"), 401) == "log in first"
 
 
+@pytest.mark.long
 def test_a_server_that_stops_ends_its_streams(tmp_path: Path) -> None:
     """Whoever watches keeps nobody from stopping; nothing is left to be broken off."""
     with Stack(tmp_path) as stack, watched(f"{stack.http_url}/api/v1") as events:

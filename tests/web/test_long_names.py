@@ -35,7 +35,7 @@ def url(emptied_stack: Stack) -> str:
     return url
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_every_filter_knows_a_long_name(url: str, name: str) -> None:
     """In the API, in lists, and in the commands; another long name is another one."""
@@ -118,6 +118,7 @@ def test_rules_of_long_names(url: str, tmp_path: Any) -> None:
     assert json.loads(said.stdout)["call_count"] == 1, said.stderr
 
 
+@pytest.mark.long
 def test_who_has_a_long_name_is_erased(url: str) -> None:
     """A user and a session, of whom nothing is left."""
     for option, name in (("--user", OTHERS["user"]), ("--session", SESSION)):

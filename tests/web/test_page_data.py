@@ -151,6 +151,7 @@ def test_a_session_line_by_line(url: str) -> None:
     ]
 
 
+@pytest.mark.long
 def test_one_user_or_model(url: str) -> None:
     """The overview of that one, with how much it is used; the path and a filter cannot disagree."""
     found = got(f"{url}/users/s.json", range=PERIOD)

@@ -38,6 +38,7 @@ def test_what_a_page_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         assert told(url)["trace_url"] is None
 
 
+@pytest.mark.long
 def test_local_tells_where_it_receives(tmp_path: Path) -> None:
     """The ports that are in force."""
     with Stack(tmp_path / "data", jaeger_url="http://localhost:16686") as stack:

@@ -228,6 +228,7 @@ def test_the_prices_in_force(api: str) -> None:
     assert got(f"{api}/prices", provider="nobody")["prices"] == []
 
 
+@pytest.mark.long
 def test_the_examples_of_the_page(api: str) -> None:
     """Each address that docs/api.md asks for is answered; a session or a call of its names need not be there."""
     page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -237,6 +238,7 @@ def test_the_examples_of_the_page(api: str) -> None:
         assert asked(f"{api}/{path}").status in (200, *([404] if path.startswith("sessions/") else [])), path
 
 
+@pytest.mark.long
 def test_the_questions_of_the_example(api: str) -> None:
     """All that the example data is recorded of is answered, with what the pages of statements and of prices ask."""
     answers = dict(example._answers(f"{api}/"))

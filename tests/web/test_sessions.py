@@ -87,6 +87,7 @@ def test_what_is_asked_for(url: str, parameters: dict[str, object], expected: st
     assert listed(url, **parameters) == [f"s{number}" for number in expected]
 
 
+@pytest.mark.long
 def test_pages_of_any_size_are_the_whole_list(url: str) -> None:
     """Each session once, however it is paged; the last page has no cursor, and the total is that of all."""
     for limit in (1, 2, 3, 7, 8):

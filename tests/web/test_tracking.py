@@ -206,6 +206,7 @@ def test_keys_of_many_sessions_and_users_at_once(
         assert "another call" in refusal(sent(f"{url}/api/v1/calls", [*calls, other]), 409)
 
 
+@pytest.mark.long
 def test_a_usage_of_many_units(api: str, session: str) -> None:
     """It is priced as far as it is counted, which is said, and others are answered meanwhile."""
     usage = {**{f"k{number}_tokens": number for number in range(200_000)}, **CHAT["usage"]}

@@ -82,6 +82,7 @@ def test_what_the_cache_saved_alone(api: str) -> None:
     assert (row["saved_usd"], row["counted_calls"]) == ("0.003750", "3")
 
 
+@pytest.mark.long
 def test_how_many_sessions_cost_how_much(api: str) -> None:
     """Each with a price is in one bucket of its kind; buckets between have a row, too, and one without end is last."""
     for number, usd in enumerate(["0", "0.000001", "0.001", "1.999999999999", "2", "3000000000"]):
@@ -105,6 +106,7 @@ def test_how_many_sessions_cost_how_much(api: str) -> None:
     assert got(f"{api}/usage", user="nobody")["distribution"] == []
 
 
+@pytest.mark.long
 def test_tags(api: str) -> None:
     """The most frequent names and values; in the range, and of the sessions that are meant."""
     named = {"operation": "chat", "provider": "openai", "model": "gpt-4o", "usage": {"input_tokens": 1}}

@@ -34,6 +34,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+@pytest.mark.long
 def test_a_file_is_whole(url: str) -> None:
     """In whichever order: it adds up to the total."""
     for place in ("sessions", "calls"):

@@ -41,8 +41,8 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[
         }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.some(1)
 @pytest.mark.parametrize("name", [*NEEDS])
 def test_framework(name: str, outcomes: dict[str, Future[tuple[str, str]]]) -> None:
     """A function call and an answer, and where it is spoken to its transcription: each a call, to the digit."""

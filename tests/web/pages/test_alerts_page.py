@@ -32,6 +32,7 @@ def filled(shared_stack: Stack) -> str:
     return f"{shared_stack.http_url}/api/v1"
 
 
+@pytest.mark.long
 def test_acknowledged_and_silenced(page: Page, filled: str) -> None:
     """What is acknowledged leaves the open ones; a silence is there until it is ended."""
     page.open("/alerts").shows("A program watches this store, and tells team, on-call.", MESSAGE, "1 alert that nobody")
@@ -48,6 +49,7 @@ def test_acknowledged_and_silenced(page: Page, filled: str) -> None:
     assert page.barriers(PHONE, DESKTOP) == []
 
 
+@pytest.mark.long
 def test_rules_are_added_and_removed(page: Page, filled: str) -> None:
     """Each kind by its own fields; what is wrong is said, and the rule of a file cannot be removed here."""
     page.open("/alerts")

@@ -39,6 +39,7 @@ def set_budget(page: Page, scope: str, name: str, period: str, limit: str) -> No
     page.click("button", "Set the budget")
 
 
+@pytest.mark.long
 def test_set_change_remove(page: Page, filled: str) -> None:
     """A budget is set, changed by its link, and removed after a question; each is told, and is what the API has."""
     page.open("/budgets").shows("There is no budget yet")
@@ -72,6 +73,7 @@ def test_set_change_remove(page: Page, filled: str) -> None:
     assert got(f"{filled}/budgets")["budgets"] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ODD)
 def test_odd_names(page: Page, filled: str, name: str) -> None:
     """A budget of any name is set, shown as it is, and removed."""
@@ -85,6 +87,7 @@ def test_odd_names(page: Page, filled: str, name: str) -> None:
     page.shows("There is no budget yet")
 
 
+@pytest.mark.long
 def test_all_scopes_and_periods(page: Page, filled: str) -> None:
     """Everybody's and a scenario's, of each period, each with its own chart."""
     page.open("/budgets")
@@ -108,6 +111,7 @@ def test_what_cannot_be_is_told(page: Page, filled: str) -> None:
     assert got(f"{filled}/budgets")["budgets"] == []
 
 
+@pytest.mark.long
 def test_fields_have_their_values_kept(page: Page, filled: str, shared_stack: Stack) -> None:
     """What is typed stays while figures arrive anew."""
     page.open("/budgets")

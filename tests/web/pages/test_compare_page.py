@@ -46,6 +46,7 @@ def compare(page: Page, of: str, a: str, b: str) -> None:
     page.click("button", "Compare")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("of", "a", "b"),
     [
@@ -70,6 +71,7 @@ def test_two_sides(page: Page, filled: str, of: str, a: str, b: str) -> None:
     assert shown == [row[name] for row in found["groups"] for name in ("a_usd", "b_usd", "change_usd") if row[name]]
 
 
+@pytest.mark.long
 def test_sides_in_the_address(page: Page, filled: str) -> None:
     """An address that is opened has both sides in its form; one click leads back to this period and the one before."""
     page.open("/compare?range=30d")
@@ -81,6 +83,7 @@ def test_sides_in_the_address(page: Page, filled: str) -> None:
     page.shows("A: before", "B: now")
 
 
+@pytest.mark.long
 def test_split_by_each(page: Page, filled: str) -> None:
     """The difference is split by what is chosen of all dimensions and tags."""
     page.open("/compare?range=30d")
@@ -100,6 +103,7 @@ def test_what_is_no_side(page: Page, filled: str) -> None:
     assert all("400" in one for one in page.complaints())
 
 
+@pytest.mark.long
 def test_for_everybody(page: Page, filled: str) -> None:
     """Axe finds nothing, and nothing scrolls sideways."""
     assert page.open("/compare?range=30d&by=user").barriers(DESKTOP, PHONE) == []

@@ -45,6 +45,7 @@ def shown(chromium: Chrome, address: str) -> Iterator[Page]:
     chromium.get("about:blank")
 
 
+@pytest.mark.long
 def test_the_month_on_the_page(shown: Page) -> None:
     """What each contract's calls cost, what was reserved and not used, and what is missing of the commitment."""
     shown.open(f"/prices?{PERIOD}").shows("Contracts", "Committed by", "266")
@@ -60,6 +61,7 @@ def test_without_contracts_there_is_none(page: Page) -> None:
     assert "Contracts" not in page.open("/prices?range=today").shows("The table in force").text
 
 
+@pytest.mark.long
 def test_teams_on_the_overview(shown: Page) -> None:
     """The month's cost is that of reports."""
     shown.open(f"/?{PERIOD}").shows(f"${Decimal(month.COST_USD):,.2f}")

@@ -69,7 +69,7 @@ def filled(shared_stack: Stack) -> None:
     assert export_logs(shared_stack.otlp_http_url, records).status == 200
 
 
-@pytest.mark.some(3)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "title"),
     [long(*row) if row[0] in OTHER_WAYS else row for row in PAGES.items()],
@@ -92,7 +92,7 @@ def test_seen_by_everybody(page: Page, filled: None, path: str, title: str) -> N
     page.sized(DESKTOP)
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/", f"/users/{WORD}"], ids=["/", "/users/WORD"])
 def test_a_chart_makes_no_page_wider(page: Page, filled: None, path: str) -> None:
     """Not even for the frame in which a phone is turned, and the chart is as wide as it was before."""
@@ -102,6 +102,7 @@ def test_a_chart_makes_no_page_wider(page: Page, filled: None, path: str) -> Non
     page.sized(DESKTOP)
 
 
+@pytest.mark.long
 def test_barriers_are_found(page: Page, filled: None) -> None:
     """What is too faint in either scheme, and what is too wide for a phone: a look that finds none shows nothing."""
     page.open("/users/nobody")
@@ -181,6 +182,7 @@ def test_the_store_goes_away_and_comes_back(chromium: Chrome, tmp_path: Path) ->
         page.complaints()
 
 
+@pytest.mark.long
 def test_a_new_call_appears_by_itself(page: Page, shared_stack: Stack) -> None:
     """What comes in is shown without loading the page again: the total, the list, and a session under way."""
     empty(shared_stack)

@@ -17,6 +17,7 @@ def api(shared_stack: Stack) -> str:
     return f"{shared_stack.http_url}/api/v1"
 
 
+@pytest.mark.long
 def test_lines_with_the_ports_in_force(page: Page, api: str, shared_stack: Stack) -> None:
     """The lines to set name where this very store receives, and one click copies them."""
     page.open("/").shows("No call has arrived yet", f"OTEL_EXPORTER_OTLP_ENDPOINT={shared_stack.otlp_http_url}")
@@ -37,6 +38,7 @@ def test_the_first_call_appears_by_itself(page: Page, api: str, shared_stack: St
     assert page.card("Calls") == "1"
 
 
+@pytest.mark.long
 def test_example_data(page: Page, api: str, shared_stack: Stack) -> None:
     """Example data is one click away, said to be that on every page, in no store, and left with one click."""
     page.open("/").click("button", "Show example data meanwhile")
@@ -61,6 +63,7 @@ def test_example_data(page: Page, api: str, shared_stack: Stack) -> None:
     assert "example data" not in page.text
 
 
+@pytest.mark.long
 def test_sessions_of_the_example_open(page: Page, api: str) -> None:
     """Each session that the example lists is in it, with all that its page shows; its link can be shared."""
     page.open("/sessions?range=30d&example=1")
@@ -84,6 +87,7 @@ def test_nothing_can_be_written_to_the_example(page: Page, api: str) -> None:
     assert got(f"{api}/budgets")["budgets"] == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("path", ["/", "/?example=1"])
 def test_for_everybody(page: Page, api: str, path: str) -> None:
     """Axe finds nothing, and nothing scrolls sideways."""

@@ -63,6 +63,7 @@ def test_each_part(page: Page, filled: str) -> None:
         page.shows(f"Never arrived: {missing} call")
 
 
+@pytest.mark.long
 def test_differences_from_the_bill(page: Page, filled: str) -> None:
     """The whole day first, then what it is made of: both sides, how much, and why; in the API to the last digit."""
     page.open("/inbox?range=30d")
@@ -83,6 +84,7 @@ def test_differences_from_the_bill(page: Page, filled: str) -> None:
     page.open("/?range=30d").shows("1 day on which a provider's bill differs")
 
 
+@pytest.mark.long
 def test_links_lead_to_what_needs_a_look(page: Page, filled: str) -> None:
     """To the sessions of a model without a price, to the last call, to prices, to the dear session."""
     page.open("/inbox?range=30d").click("a", "Models that lack a price")
@@ -101,6 +103,7 @@ def test_links_lead_to_what_needs_a_look(page: Page, filled: str) -> None:
     assert page.path.startswith("/calls/")
 
 
+@pytest.mark.long
 def test_nothing(page: Page, filled: str) -> None:
     """A period in which nothing needs a look shows none of the calls of another one."""
     page.open("/inbox?range=2020-01")
@@ -109,6 +112,7 @@ def test_nothing(page: Page, filled: str) -> None:
     page.shows("Without a price: 3 calls")
 
 
+@pytest.mark.long
 def test_for_everybody(page: Page, filled: str) -> None:
     """Axe finds nothing, and nothing scrolls sideways."""
     assert page.open("/inbox?range=30d").barriers(DESKTOP, PHONE) == []

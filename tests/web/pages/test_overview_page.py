@@ -66,6 +66,7 @@ def test_figures_are_those_of_the_api(page: Page, filled: str) -> None:
     page.shows("1 call failed", "1 call without a price")
 
 
+@pytest.mark.long
 def test_split_by_each(page: Page, filled: str) -> None:
     """The chart and the breakdown are split by what is chosen of all that there is, and the address says by which."""
     page.open("/?range=30d&by=step")
@@ -93,6 +94,7 @@ def test_split_by_each(page: Page, filled: str) -> None:
         assert len(page.all(".legend li")) == min(len(expected), 9), by
 
 
+@pytest.mark.long
 def test_every_filter_narrows_and_can_be_taken_away(page: Page, filled: str) -> None:
     """The form sets each filter, chips take them away, and the figures follow."""
     page.open("/?range=30d")
@@ -121,6 +123,7 @@ def test_every_filter_narrows_and_can_be_taken_away(page: Page, filled: str) -> 
     assert page.card("Calls") == "42"
 
 
+@pytest.mark.long
 def test_periods_and_zones(page: Page, filled: str) -> None:
     """A period by a button, by two days, and days in another zone, which is written beside times."""
     page.open("/?range=30d")
@@ -138,6 +141,7 @@ def test_periods_and_zones(page: Page, filled: str) -> None:
     assert "range=30d" in page.path
 
 
+@pytest.mark.long
 def test_dragging_zooms(page: Page, filled: str) -> None:
     """Who drags over bars sees that time alone."""
     page.open("/?range=30d")
@@ -151,6 +155,7 @@ def test_dragging_zooms(page: Page, filled: str) -> None:
     page.settled()
 
 
+@pytest.mark.long
 def test_a_link_leads_to_one(page: Page, filled: str) -> None:
     """From the breakdown to one user, however oddly named, and from the legend to one model; back is back."""
     page.open("/?range=30d&by=user")

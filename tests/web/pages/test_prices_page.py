@@ -25,6 +25,7 @@ def filled(shared_stack: Stack) -> str:
     return api
 
 
+@pytest.mark.long
 def test_search_is_in_the_address(page: Page, filled: str) -> None:
     """A model and a provider narrow the table to what the API has; all of it comes back with one click."""
     page.open("/prices")
@@ -71,6 +72,7 @@ def test_nothing_lacks_a_price(page: Page, shared_stack: Stack, filled: str) -> 
     page.open("/prices?range=2020-01").shows("None: every call of this period has a price.")
 
 
+@pytest.mark.long
 def test_for_everybody(page: Page, filled: str) -> None:
     """Axe finds nothing, and nothing scrolls sideways on a phone."""
     assert page.open("/prices?model=gpt-4o&rows=20").barriers(PHONE) == []

@@ -96,6 +96,7 @@ def test_figures_are_those_of_the_api(page: Page, filled: str) -> None:
     page.shows("1 message interrupted", "interrupted after 2.0 s", "track", '"parcel": "A-1"', "result")
 
 
+@pytest.mark.long
 def test_each_price_stands_beside_its_turn(page: Page, filled: str) -> None:
     """What was heard stands beside the question, what was answered beside the answer."""
     page.open("/sessions/spoken")
@@ -106,6 +107,7 @@ def test_each_price_stands_beside_its_turn(page: Page, filled: str) -> None:
         assert models == expected, said
 
 
+@pytest.mark.long
 def test_a_turn_opens_to_its_lines(page: Page, filled: str) -> None:
     """A price opens to quantity and rate, and leads to all of the call, its revisions and back to the session."""
     page.open("/sessions/spoken")
@@ -150,6 +152,7 @@ def test_markdown_is_a_switch(page: Page, filled: str) -> None:
     assert [one.text for one in page.all(".markdown li strong")] == ["0", "1", "2"]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("markdown", ["", "?markdown=1"])
 def test_hostile_content_is_inert(page: Page, filled: str, markdown: str) -> None:
     """Markup in every field is shown as text: nothing of it becomes an element, a link or a title."""
@@ -164,6 +167,7 @@ def test_hostile_content_is_inert(page: Page, filled: str, markdown: str) -> Non
     assert page.driver.title.startswith("<img"), "the title is its id, and was not set by it"
 
 
+@pytest.mark.long
 def test_hostile_names_are_inert(page: Page, filled: str) -> None:
     """Nor do they become anything but text in lists, breakdowns and titles."""
     from urllib.parse import quote
@@ -184,6 +188,7 @@ def test_right_to_left(page: Page, filled: str) -> None:
     assert page.driver.execute_script("return getComputedStyle(arguments[0]).direction", said) == "rtl"
 
 
+@pytest.mark.long
 def test_a_long_session_goes_on(page: Page, filled: str) -> None:
     """Of hundreds of messages those in view are drawn first, the others as one scrolls."""
     page.open("/sessions/long")

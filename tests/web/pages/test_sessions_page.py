@@ -26,6 +26,7 @@ def filled(shared_stack: Stack) -> str:
     return f"{shared_stack.http_url}/api/v1"
 
 
+@pytest.mark.long
 def test_sorted(page: Page, filled: str) -> None:
     """The list stands in the order that is chosen, as the API has it."""
     page.open("/sessions?range=90d")
@@ -38,6 +39,7 @@ def test_sorted(page: Page, filled: str) -> None:
         page.shows(f"Sessions {expected['total']:,}")
 
 
+@pytest.mark.long
 def test_the_list_goes_on(page: Page, filled: str) -> None:
     """Who scrolls to the end sees more, each session once."""
     page.open("/sessions?range=90d&sort=cost")
@@ -59,6 +61,7 @@ def test_search_and_heads(page: Page, filled: str) -> None:
     assert page.one("th[aria-sort=descending]").text.startswith("cost")
 
 
+@pytest.mark.long
 def test_odd_ids_open(page: Page, filled: str) -> None:
     """A session opens by its link, and by its address, whatever its id is."""
     for odd in ODD:
@@ -77,6 +80,7 @@ def test_calls_in_no_session(page: Page, filled: str) -> None:
     assert len(page.all("tbody tr")) == 2
 
 
+@pytest.mark.long
 def test_back_is_where_one_was(page: Page, filled: str) -> None:
     """Who comes back from a session finds the list as far down as it was left."""
     page.open("/sessions?range=90d")

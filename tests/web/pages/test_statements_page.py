@@ -80,6 +80,7 @@ def test_statements_are_those_of_the_api(page: Page, api: str) -> None:
     assert len(page.all("section.statement")) == len(listed)
 
 
+@pytest.mark.long
 def test_what_is_shown_is_in_the_address(page: Page) -> None:
     """A month and a tag are asked for in the form; what is none is said."""
     page.open("/statements")
@@ -108,11 +109,13 @@ def test_on_paper(page: Page) -> None:
         page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+@pytest.mark.long
 def test_for_everybody(page: Page) -> None:
     """Axe finds nothing, and nothing scrolls sideways on a phone."""
     assert page.open("/statements").barriers(PHONE) == []
 
 
+@pytest.mark.long
 def test_the_overview_splits_alike(page: Page, api: str) -> None:
     """By the tag it has own and total of each team; the link of what nothing assigns shows just that."""
     page.open(f"/?range={MONTH}&by=tag.team")

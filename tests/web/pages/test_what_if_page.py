@@ -35,6 +35,7 @@ def asked(api: str, *alternatives: dict[str, str]) -> Any:
     return json.loads(sent(f"{api}/what-if?range=7d", {"alternatives": alternatives}).text)
 
 
+@pytest.mark.long
 def test_alternatives_side_by_side(page: Page, filled: str) -> None:
     """Models, tier and window are added and removed, the address says which, and the figures are the API's."""
     page.open("/what-if?range=7d").shows("Choose a model")
@@ -61,6 +62,7 @@ def test_alternatives_side_by_side(page: Page, filled: str) -> None:
     page.shows("Choose a model")
 
 
+@pytest.mark.long
 def test_tiers_windows_and_times(page: Page, filled: str) -> None:
     """A window and a tier alone are alternatives too; prices may be those of now."""
     page.open("/what-if?range=7d")
@@ -82,6 +84,7 @@ def test_models_in_use_are_suggested(page: Page, filled: str) -> None:
     page.shows("With openai:gpt-4o")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("session", ["abc", ODD])
 def test_one_session(page: Page, filled: str, session: str) -> None:
     """Of one session alone, whatever its id is, and back to all."""
@@ -101,6 +104,7 @@ def test_nothing_and_too_much(page: Page, filled: str) -> None:
     page.open(f"/what-if?range=7d&alternative={many}").shows("at most 16 are compared at a time")
 
 
+@pytest.mark.long
 def test_for_everybody(page: Page, filled: str) -> None:
     """Axe finds nothing, and nothing scrolls sideways."""
     page.open("/what-if?range=7d&alternative=gpt-4o-mini,claude-haiku-4-5;anthropic")
