@@ -31,6 +31,9 @@ LONG = {
     # The engine is what every test of the store runs, and damage is what tests/local/test_damage.py is about.
     "tests/local/test_engine.py",
     "tests/local/test_set_aside.py",
+    # They fill stores of older versions, or search files of whole stores; sealing and the schema have tests in minutes.
+    "tests/local/test_sealed.py",
+    "tests/store/test_upgrades.py",
 }
 """Modules that are long as a whole; each promise of theirs is another module's, too."""
 

@@ -94,6 +94,7 @@ def test_every_call_of_the_demo_has_its_price(shown: Shown) -> None:
     assert all(row["unpriced_calls"] == 0 and Decimal(row["cost_usd"]) > 0 for row in rows.values())
 
 
+@pytest.mark.long
 def test_a_web_search_and_sound_are_billed(shown: Shown) -> None:
     """What is no token costs too."""
     rows = {row["session_id"]: row for row in shown.sessions["sessions"]}
@@ -101,6 +102,7 @@ def test_a_web_search_and_sound_are_billed(shown: Shown) -> None:
     assert rows["voice-note-7"]["scenario"] == "voice"
 
 
+@pytest.mark.long
 def test_the_conversation_is_there_word_by_word(shown: Shown) -> None:
     """A program that knows nothing of us has its conversation in the store: tool, stream and all."""
     said = [(message["role"], message["content"]) for message in shown.parcel["messages"]]
@@ -111,6 +113,7 @@ def test_the_conversation_is_there_word_by_word(shown: Shown) -> None:
     assert shown.parcel["messages"][2]["metadata"]["function_name"] == "lookup_order"
 
 
+@pytest.mark.long
 def test_a_spoken_call_is_told_apart(shown: Shown) -> None:
     """Text, audio, what was cached of both, transcription and synthesis of a call over a WebSocket stand apart."""
     cost = shown.spoken["cost"]
@@ -126,6 +129,7 @@ def test_a_spoken_call_is_told_apart(shown: Shown) -> None:
     assert cost["characters"] == 103
 
 
+@pytest.mark.long
 def test_a_spoken_call_reads_as_it_was(shown: Shown) -> None:
     """Who said what, in order, the interrupted answer as far as it was said, and the function with its result."""
     said = [(message["role"], message["type"]) for message in shown.spoken["messages"]]
@@ -143,6 +147,7 @@ def test_a_spoken_call_reads_as_it_was(shown: Shown) -> None:
     assert shown.spoken["messages"][4]["content"] == "Your parcel A-1001 is"
 
 
+@pytest.mark.long
 def test_what_is_shown_is_what_is_stored(shown: Shown) -> None:
     """The conversation's total on the screen is the store's, its lines add up to it, and every line has its rate."""
     part = shown.text[shown.text.index("Session parcel-1001") : shown.text.index("$ otel-costs session parcel-call-12")]
@@ -153,6 +158,7 @@ def test_what_is_shown_is_what_is_stored(shown: Shown) -> None:
     assert "cached input  1,408 ×" in part
 
 
+@pytest.mark.long
 def test_the_report_adds_up(shown: Shown) -> None:
     """A user's report is the sum of that user's sessions."""
     costs = (Decimal(row["cost_usd"]) for row in shown.sessions["sessions"] if row["user_id"] == "ada")
@@ -160,6 +166,7 @@ def test_the_report_adds_up(shown: Shown) -> None:
     assert f"User ada · all time · 2 sessions · 5 calls · ${spent.normalize():f}" in shown.text
 
 
+@pytest.mark.long
 def test_it_fits_a_terminal_of_80_columns(shown: Shown) -> None:
     """No table is broken; only what is there to be copied may be longer, and that is in one piece."""
     longer = [line for line in shown.text.splitlines() if len(line) > 80]
@@ -167,6 +174,7 @@ def test_it_fits_a_terminal_of_80_columns(shown: Shown) -> None:
     assert any(line.endswith("from billed_calls group by model'") for line in longer)
 
 
+@pytest.mark.long
 def test_it_ends_cleanly(shown: Shown) -> None:
     """Ctrl-C is no error; the data stays where it was asked for, and nothing else of it."""
     assert (shown.returncode, shown.errors) == (0, "")

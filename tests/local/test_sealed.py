@@ -96,6 +96,7 @@ def test_the_page_opens_it_where_the_server_has_the_key(
     assert canary.found(tmp_path) == []
 
 
+@pytest.mark.long
 def test_the_canary_is_found_where_it_is_plain(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

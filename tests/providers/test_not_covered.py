@@ -78,6 +78,7 @@ def test_said_with_the_first_use(name: str, found: dict[str, Any]) -> None:
     assert used["calls"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", _selected(SILENT))
 def test_not_said(name: str, found: dict[str, Any]) -> None:
     """What passes OpenAI's client is recorded; what is free is neither recorded nor said."""

@@ -122,6 +122,7 @@ def unpriced(calls: list[Row]) -> int:
     return sum(one["cost_usd"] is None for one in calls)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("seed", "rounds"), [(0, 1), *(pytest.param(seed, 3, marks=pytest.mark.long) for seed in range(1, 3))]

@@ -159,6 +159,7 @@ def test_a_backup_of_an_older_store_is_brought_up_to_date(upgraded: Upgraded) ->
         _clean(_OTHER)
 
 
+@pytest.mark.long
 def test_an_upgraded_store_takes_records(upgraded: Upgraded, new: tuple[Told, Told]) -> None:
     """What comes afterwards goes through this version's views, and what is delivered again counts once."""
     Store(upgraded.client).insert(*_LATER, *_RECORDS)
