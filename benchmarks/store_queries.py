@@ -13,8 +13,9 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -33,6 +34,8 @@ DAYS = 90
 CALLS_PER_SESSION = 10
 CALLS_PER_USER = 200
 MONTH = 30
+PARTS = 6
+"""Of an overview: so many questions are asked at once."""
 
 COUNTS = (
     ("cost_half_hours", "half_hour_recount"),
@@ -208,8 +211,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7, help="runs of each question (%(default)s)")
     parser.add_argument("--folder", help="where the store is; kept and used again when it has been filled")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        client = connect(f"chdb://{arguments.folder or scratch}")
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as opened:
+        dsn = f"chdb://{arguments.folder or scratch}"
+        client, *others = (opened.enter_context(closing(connect(dsn))) for _ in range(1 + PARTS))
         schema.apply(client, Retention(raw_days=20_000, content_days=20_000, ledger_days=20_000))
         # Only what is measured runs.
         for view in rows(client, "select view from system.view_refreshes"):
@@ -217,8 +221,7 @@ def main() -> None:
         if not rows(client, "select count() as calls from calls")[0]["calls"]:
             fill(client, arguments.calls)
         describe(client)
-        report(client, arguments.runs)
-        client.close()
+        report(client, others, arguments.runs)
 
 
 def fill(client: "Client", calls: int) -> None:
@@ -283,8 +286,8 @@ def asking(client: "Client", sql: str, **parameters: object) -> Callable[[], obj
     return lambda: rows(client, sql, parameters)
 
 
-def questions(client: "Client") -> list[Question]:
-    """Return what is asked of the store."""
+def questions(client: "Client", others: Sequence["Client"]) -> list[Question]:
+    """Return what is asked of the store; `others` are as many connections to it as an overview has parts."""
     today, day = datetime.now(UTC).date(), timedelta(days=1)
     month: dict[str, Any] = {"since": today - MONTH * day, "until": today + day}
     session = rows(
@@ -304,6 +307,7 @@ def questions(client: "Client") -> list[Question]:
         Question("cost by model, operation and day", ask(MODEL_DAYS), 631),
         Question("one user's budget today", ask(BUDGET, **here), 4.6),
         *through_views(client, user, session_id, month),
+        *overview(client, others),
     ]
 
 
@@ -343,16 +347,15 @@ def through_views(client: "Client", user: str, session_id: str, month: dict[str,
             "one user's budget today",
             ask("select sum(cost_usd) from user_costs where user_id = {user:String} and day = today()", user=user),
         ),
-        *overview(client),
         Question("a rare word", lambda: reports.search(client, "word49999")),
         Question("a word of 1 % of them, the newest 50", lambda: reports.search(client, "word185"), 400),
     ]
 
 
-def overview(client: "Client") -> list[Question]:
+def overview(client: "Client", others: Sequence["Client"]) -> list[Question]:
     """Return what an overview of 45 days shows, unfiltered and of one scenario; days in a zone that is not UTC.
 
-    One after the other, and at once, as the page asks.
+    One after the other, and at once, as the page asks: each part on one of the other connections.
     """
     since = first_day() + timedelta(days=DAYS - 45)
     found: list[Question] = []
@@ -366,21 +369,19 @@ def overview(client: "Client") -> list[Question]:
             "what needs a look": partial(inbox.inbox, selection=chosen),
             "budgets": reports.budget_status,
         }
-        found.append(Question(f"{name}, all at once", at_once(client, parts.values()), 400))
-        found.append(Question(f"{name}, one after the other", partial(_all, client, parts.values())))
+        found.append(Question(f"{name}, all at once", partial(_at_once, others, parts.values()), 400))
+        found.append(Question(f"{name}, one after the other", partial(_in_turn, client, parts.values())))
         found += [Question(f"  {part}", partial(ask, client)) for part, ask in parts.items()]
     return found
 
 
-def at_once(client: "Client", asked: Iterable[Asked]) -> Callable[[], object]:
-    """Return what asks everything at the same time, each on a connection of its own, and waits for the last answer."""
-    dsn = f"chdb://{getattr(client, 'path')}"  # noqa: B009  # of chDB's client alone
-    questions = [partial(ask, connect(dsn)) for ask in asked]
-    threads = ThreadPoolExecutor(len(questions))
-    return lambda: [answer.result() for answer in [threads.submit(question) for question in questions]]
+def _at_once(clients: Sequence["Client"], asked: Iterable[Asked]) -> None:
+    with ThreadPoolExecutor(len(clients)) as threads:
+        for answer in [threads.submit(ask, client) for ask, client in zip(asked, clients, strict=True)]:
+            answer.result()
 
 
-def _all(client: "Client", asked: Iterable[Asked]) -> None:
+def _in_turn(client: "Client", asked: Iterable[Asked]) -> None:
     for ask in asked:
         ask(client)
 
@@ -400,11 +401,11 @@ def count_costs(client: "Client") -> None:
         client.command(f"optimize table {table} final")
 
 
-def report(client: "Client", runs: int) -> None:
+def report(client: "Client", others: Sequence["Client"], runs: int) -> None:
     """Ask everything in turn, `runs` times over, and print medians."""
     asked = [
         Question("a plain sum of as many costs", lambda: rows(client, "select sum(cost_usd) from plain")),
-        *questions(client),
+        *questions(client, others),
     ]
     took: dict[str, list[float]] = {f"{number} {question.name}": [] for number, question in enumerate(asked)}
     for run in range(runs + 1):

@@ -53,7 +53,6 @@ def test_it_is_small() -> None:
     assert project["entry-points"] == {"otel_costs_provider": {"anthropic": "otel_costs_anthropic:ANTHROPIC"}}
 
 
-@pytest.mark.some(1)
 @kinds
 @pytest.mark.parametrize("name", ["whole", "stream", "helper", "retried"])
 def test_a_message(name: str, kind: str, found: dict[str, Any]) -> None:

@@ -118,7 +118,7 @@ def _try(name: str, others: tuple[str, ...], base_url: str, wanted: list[Task]) 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("name", "others"),
-    [("wrapt 2", ("openinference", "genai-openai")), *(long(name, others) for name, others in OTHERS.items())],
+    [("wrapt 2", ("openinference", "genai-openai")), *OTHERS.items()],
     ids=["some", *OTHERS],
 )
 def test_in_any_order(name: str, others: tuple[str, ...], provider: Provider) -> None:

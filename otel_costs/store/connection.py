@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.semconv import ENV_DSN
 from otel_costs.store.address import Address, AddressError, read
-from otel_costs.store.embedded import NOT_COMPILED
+from otel_costs.store.embedded import NOT_COMPILED, set_statement
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -74,7 +74,7 @@ def _open(address: Address, name: str) -> "Client":
             dsn=address.dsn, interface=address.scheme, username=address.user, **named
         )
         if address.embedded:
-            client.command("set " + ", ".join(f"{name} = {value}" for name, value in NOT_COMPILED.items()))
+            client.command(set_statement(NOT_COMPILED))
     except ImportError as error:
         raise StoreError("chDB is not installed: pip install 'otel-costs[local]'") from error
     # Any error, for what answers may be anything; and alone, for the driver's own has the address in it.

@@ -97,7 +97,7 @@ class Connection:
     def set(self, settings: Mapping[str, str]) -> None:
         """Apply settings to what this connection runs from now on. Raises EngineError for an unknown one."""
         if settings:
-            self.execute("SET " + ", ".join(f"{_setting(name)} = {quote(value)}" for name, value in settings.items()))
+            self.execute(set_statement(settings))
 
     def execute(
         self, sql: str, *, output_format: str = "TabSeparated", parameters: Mapping[str, str] | None = None
@@ -271,6 +271,11 @@ class Engine:
 def quote(text: str) -> str:
     """Write `text` as a string literal of ClickHouse's SQL."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def set_statement(settings: Mapping[str, str]) -> str:
+    """Return the statement that applies settings, of which there is one at least. Raises EngineError for no name."""
+    return "SET " + ", ".join(f"{_setting(name)} = {quote(value)}" for name, value in settings.items())
 
 
 def quote_name(name: str) -> str:

@@ -190,7 +190,6 @@ class TestKilledApplication:
             wire.down = False
             return calls
 
-    @pytest.mark.long
     def test_missing_calls_are_exactly_those_that_are_missing(
         self, wire: FaultProxy, stack: Stack, tmp_path: Path, session: str
     ) -> None:
@@ -200,7 +199,6 @@ class TestKilledApplication:
         # What the collector took may still be on its way to the store.
         wait_until(lambda: self.missing(stack, session) == self.gaps(stack, session), "the gaps are what is missing")
 
-    @pytest.mark.long
     def test_with_the_spool_none_is_missing(self, wire: FaultProxy, stack: Stack, tmp_path: Path, session: str) -> None:
         """The next process of the application delivers what the killed one left, and tells how much it was."""
         spool = {"OTEL_COSTS_SPOOL": str(tmp_path / "spool")}

@@ -15,6 +15,8 @@ from tests.support.program import Program, environ
 
 from .support import ask, send
 
+pytestmark = pytest.mark.long
+
 KEY = os.urandom(32).hex()
 
 
@@ -54,7 +56,6 @@ def shown(stack: Stack, *command: str, key: str | None = None) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.long
 def test_no_plain_word_is_in_any_file(tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the store and the spool, with and without the key beside the store; with the key everything is there."""
     monkeypatch.delenv("OTEL_COSTS_CONTENT_KEY", raising=False)
@@ -81,7 +82,6 @@ def test_no_plain_word_is_in_any_file(tmp_path: Path, provider: Provider, monkey
     assert canary.found(*folders, tmp_path / "program") == []
 
 
-@pytest.mark.long
 def test_the_page_opens_it_where_the_server_has_the_key(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,7 +96,6 @@ def test_the_page_opens_it_where_the_server_has_the_key(
     assert canary.found(tmp_path) == []
 
 
-@pytest.mark.long
 def test_the_canary_is_found_where_it_is_plain(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from tests.support import environments
 from tests.support.environments import HERE, Environment
-from tests.support.selection import long
 
 TESTS = ("tests/providers/test_openai_any_version.py", "tests/transports/websocket/test_realtime_clients.py")
 CLIENTS = ("aiohttp>=3.10,<4", "websockets>=13")
@@ -26,12 +25,9 @@ def environment(name: str, *openai: str, python: str = HERE) -> Environment:
     return Environment(f"openai/{name}", python, (*openai, *CLIENTS), ("openai==", "httpx", "websockets"), since)
 
 
-OLDEST = "1.30"
-"""The one that is tried in every run: the tests of this environment have the newest."""
-
 ENVIRONMENTS = {
     # It gives httpx an argument that 0.28 dropped; the oldest clients of websockets are tested beside it.
-    OLDEST: environment("1.30", "openai==1.30.0", "httpx<0.28", "websockets==13.0"),
+    "1.30": environment("1.30", "openai==1.30.0", "httpx<0.28", "websockets==13.0"),
     "1.109": environment("1.109", "openai[realtime]==1.109.1"),
     "2": environment("2", "openai[realtime]==2.54.0"),
     "3.0": environment("3.0", "openai[realtime]==3.0.0"),
@@ -45,29 +41,24 @@ ENVIRONMENTS = {
 }
 
 
-def run(environment: Environment, more: list[str]) -> tuple[str, str]:
+def run(environment: Environment) -> tuple[str, str]:
     """Return how the tests ended in this environment, and what was written."""
-    options = [*more, "-q", "-x", "-rs", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options = ["--long", "-q", "-x", "-rs", "-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:xdist"]
     return environments.run(environment, "-m", "pytest", *options, *TESTS)
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[str, str]]]]:
+def outcomes() -> Iterator[dict[str, Future[tuple[str, str]]]]:
     """Run the tests in all environments, two at a time."""
-    is_long = request.config.getoption("long")
     if environments.uv() is None:
         pytest.skip("no uv to make environments with")
     with ThreadPoolExecutor(2) as pool:
-        yield {
-            name: pool.submit(run, environment, ["--long"] if is_long else [])
-            for name, environment in ENVIRONMENTS.items()
-            if is_long or name == OLDEST
-        }
+        yield {name: pool.submit(run, environment) for name, environment in ENVIRONMENTS.items()}
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", [name if name == OLDEST else long(name) for name in ENVIRONMENTS])
+@pytest.mark.parametrize("name", [*ENVIRONMENTS])
 def test_version(name: str, outcomes: dict[str, Future[tuple[str, str]]]) -> None:
     """The same calls are recorded the same way, whichever version of the SDK and of Python makes them."""
     outcome, output = outcomes[name].result()

@@ -124,9 +124,7 @@ def unpriced(calls: list[Row]) -> int:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("seed", "rounds"), [(0, 1), *(pytest.param(seed, 3, marks=pytest.mark.long) for seed in range(1, 3))]
-)
+@pytest.mark.parametrize(("seed", "rounds"), [(0, 2), (1, 3), (2, 3)])
 def test_budgets_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int) -> None:
     """Duplicates, late records, later prices, owners that become known, erasure: in any order, in any zone."""
     chance = random.Random(seed)

@@ -398,7 +398,7 @@ def _cut_restore(target: "Client", folder: Folder, place: str, *, is_noted: bool
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("place", "is_noted"),
-    [("part", True), long("staged", True), long("upgraded", True), long("handed over", False), ("calls", True)],
+    [("part", True), ("staged", True), ("upgraded", True), ("handed over", False), ("calls", True)],
 )
 def test_a_restore_that_was_cut_is_run_again(kept: Kept, ready: "Client", place: str, is_noted: bool) -> None:
     """Wherever it was: it ends as if it had not been, with nothing twice."""
@@ -554,7 +554,7 @@ def test_a_store_in_use_keeps_things_as_long_as_it_says(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cut_after", ["upgraded", long("messages"), "calls"])
+@pytest.mark.parametrize("cut_after", ["upgraded", "messages", "calls"])
 def test_days_that_are_changed_after_a_restore_was_cut_hold(
     store: Store, target: "Client", tmp_path: Path, cut_after: str
 ) -> None:

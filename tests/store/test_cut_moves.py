@@ -309,10 +309,10 @@ def test_a_full_disk_ends_a_move_and_the_next_one_goes_on(
 @pytest.mark.parametrize(
     ("place", "same"),
     [
-        pytest.param("insert otel_costs_restore", True, marks=pytest.mark.long),
+        ("insert otel_costs_restore", True),
         ("insert otel_costs_restore", False),
         ("attach partition", True),
-        pytest.param("attach partition", False, marks=pytest.mark.long),
+        ("attach partition", False),
     ],
 )
 def test_two_restores_at_once(filled: Store, target: "Client", tmp_path: Path, place: str, same: bool) -> None:

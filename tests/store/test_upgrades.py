@@ -13,12 +13,11 @@ from otel_costs.store.backups.folder import Folder
 from tests.queries.engine import beside, engine
 from tests.queries.ledger import LogRow, Store, at, call, job, message, process_end
 from tests.store import schemas
-from tests.support.selection import long
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-pytestmark = pytest.mark.timeout(600)  # each makes two stores
+pytestmark = [pytest.mark.timeout(600), pytest.mark.long]  # each makes two stores
 
 _OLD, _NEW, _OTHER = "upgrade_old", "upgrade_new", "upgrade_other"
 
@@ -56,7 +55,7 @@ class Upgraded:
     left_to_do: list[object]
 
 
-@pytest.fixture(scope="module", params=[schemas.NAMES[0], *map(long, schemas.NAMES[1:])])
+@pytest.fixture(scope="module", params=schemas.NAMES)
 def upgraded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
     """Fill a store through the views that an earlier version had, and bring it up to date."""
     client, folder = beside(_OLD), Folder(tmp_path_factory.mktemp("backup") / "kept", make=True)
@@ -135,7 +134,6 @@ def _asked(client: "Client") -> Told:
     return Told(_told(client), _reports(client))
 
 
-@pytest.mark.long
 def test_an_upgraded_store_tells_what_it_told(upgraded: Upgraded, new: tuple[Told, Told]) -> None:
     """To the last digit; as a store of this version that got the same; and the second time there is nothing to do."""
     assert upgraded.told_before["costs"][0][1] == Decimal("5.600000000001")
@@ -145,7 +143,6 @@ def test_an_upgraded_store_tells_what_it_told(upgraded: Upgraded, new: tuple[Tol
     assert upgraded.left_to_do == []
 
 
-@pytest.mark.long
 def test_a_backup_of_an_older_store_is_brought_up_to_date(upgraded: Upgraded) -> None:
     """As the store itself would be: the two tell the same."""
     target = beside(_OTHER)
@@ -159,7 +156,6 @@ def test_a_backup_of_an_older_store_is_brought_up_to_date(upgraded: Upgraded) ->
         _clean(_OTHER)
 
 
-@pytest.mark.long
 def test_an_upgraded_store_takes_records(upgraded: Upgraded, new: tuple[Told, Told]) -> None:
     """What comes afterwards goes through this version's views, and what is delivered again counts once."""
     Store(upgraded.client).insert(*_LATER, *_RECORDS)

@@ -24,7 +24,7 @@ HEARS = ["speech_to_text", EAR, str(COSTS["hears"]), None]
 
 
 @pytest.fixture(scope="module")
-def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[str, str]]]]:
+def outcomes() -> Iterator[dict[str, Future[tuple[str, str]]]]:
     """Run the programs, two at a time."""
     if environments.uv() is None:
         pytest.skip("no uv to make environments with")
@@ -37,7 +37,6 @@ def outcomes(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[tuple[
                 f"tests.transports.websocket.frameworks.{name}",
             )
             for name, needs in NEEDS.items()
-            if request.config.getoption("long") or name == next(iter(NEEDS))
         }
 
 

@@ -11,7 +11,6 @@ from selenium.webdriver.common.keys import Keys
 
 from otel_costs.local import Stack
 from tests.local.support import export_logs, free_ports, send
-from tests.support.selection import long
 from tests.support.stack import empty
 
 from .support import DESKTOP, PHONE, Page, call, message
@@ -41,15 +40,6 @@ PAGES = {
     "/users/nobody": "nobody",
 }
 """Pages by their addresses, and their titles."""
-OTHER_WAYS = (
-    "/?range=90d&by=user",
-    "/?range=2020-01",
-    f"/sessions/{WORD}?markdown=1",
-    f"/users/{WORD}",
-    f"/scenarios/{WORD}",
-    f"/what-if?session={WORD}",
-)
-"""Of them, those that are drawn by what draws another one."""
 _ASKED = "return performance.getEntriesByType('resource').map(one => one.name)"
 
 
@@ -72,7 +62,7 @@ def filled(shared_stack: Stack) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "title"),
-    [long(*row) if row[0] in OTHER_WAYS else row for row in PAGES.items()],
+    PAGES.items(),
     ids=[path.replace(WORD, "WORD") for path in PAGES],
 )
 def test_seen_by_everybody(page: Page, filled: None, path: str, title: str) -> None:
