@@ -362,9 +362,13 @@ def overview(client: "Client", others: Sequence["Client"]) -> list[Question]:
     for name, scenario in (("overview", None), ("overview of a scenario", "sales")):
         chosen = Selection(since=since, tz=ZoneInfo("Asia/Kolkata"), scenario=scenario)
         parts: dict[str, Asked] = {
-            "totals, the period before, sessions, month": partial(summary.summary, selection=chosen),
-            "days by model": partial(costs.costs, selection=chosen, by=("day", "model"), limit=10),
-            "by step": partial(costs.costs, selection=chosen, by=("step",), limit=10),
+            "totals, the period before, sessions, month": partial(
+                summary.summary, selection=chosen, columns=reports.chosen(("error_count", "tokens"))
+            ),
+            "days by model": partial(
+                costs.costs, selection=chosen, by=("day", "model"), limit=10, columns=reports.COST
+            ),
+            "by step": partial(costs.costs, selection=chosen, by=("step",), limit=10, columns=reports.COST),
             "dearest sessions": partial(session_list.sessions, selection=chosen, sort="cost", limit=10),
             "what needs a look": partial(inbox.inbox, selection=chosen),
             "budgets": reports.budget_status,

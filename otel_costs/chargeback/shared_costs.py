@@ -5,7 +5,7 @@ whatever part of it is asked for: a month is split in one way.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from otel_costs.chargeback import shares
 from otel_costs.chargeback.rules import BY_SPEND, Allocation, Days, SharedCost, TagRules
 from otel_costs.store import costs
 from otel_costs.store.periods import month_of
-from otel_costs.store.reports import summed
+from otel_costs.store.reports import MEASURES, summed
 from otel_costs.store.rows import Row
 from otel_costs.store.selection import Selection
 
@@ -52,7 +52,9 @@ def shared_by(selection: Selection, by: Sequence[str]) -> TagRules | None:
     return found if found and found.shared else None
 
 
-def report(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
+def report(
+    client: "Client", selection: Selection, by: Sequence[str], limit: int, columns: Collection[str] = MEASURES
+) -> Row:
     """Return what `costs.report` does; where it is by one tag, and some of that is shared, with the parts of each.
 
     Then a row has `shared_usd`, below 0 for what is split, and `total_usd`, which is `cost_usd` and that. Both add up:
@@ -60,11 +62,11 @@ def report(client: "Client", selection: Selection, by: Sequence[str], limit: int
     """
     rules, allocation = shared_by(selection, by), selection.allocation
     if rules is None or allocation is None:
-        return costs.report(client, selection, by, limit)
+        return costs.report(client, selection, by, limit, columns)
     (name,) = by
-    found = split_days(client, selection, allocation, rules)
-    listed = _limited(found, name, limit)
-    total = summed([costs.flat(row) for row in listed])
+    found = split_days(client, selection, allocation, rules, columns)
+    listed = _limited(found, name, limit, columns)
+    total = summed([costs.flat(row) for row in listed], columns)
     return {
         "since": selection.since,
         "until": selection.until,
@@ -75,16 +77,22 @@ def report(client: "Client", selection: Selection, by: Sequence[str], limit: int
     }
 
 
-def split_days(client: "Client", selection: Selection, allocation: Allocation, rules: TagRules) -> list[Row]:
+def split_days(
+    client: "Client",
+    selection: Selection,
+    allocation: Allocation,
+    rules: TagRules,
+    columns: Collection[str] = MEASURES,
+) -> list[Row]:
     """Return a row for each value of the tag, without a limit, the dearest first: see `report`. Raises StoreError."""
     name = f"{costs.TAG}{rules.tag}"
-    days = costs.costs(client, replace(selection, tz=allocation.zone), ("day", name))
+    days = costs.costs(client, replace(selection, tz=allocation.zone), ("day", name), columns=columns)
     splits = splits_of(client, selection, allocation, rules, days)
     parts = parts_of(splits, [(row[name], date.fromisoformat(row["day"]), row["cost_usd"]) for row in days])
     own: dict[str, list[Row]] = {value: [] for value in parts}
     for row in days:
         own.setdefault(row[name], []).append(costs.flat(row))
-    found = [_row(name, value, summed(listed), parts.get(value, Decimal())) for value, listed in own.items()]
+    found = [_row(name, value, summed(listed, columns), parts.get(value, Decimal())) for value, listed in own.items()]
     return sorted(found, key=lambda row: (-row[TOTAL], -row["cost_usd"], row[name]))
 
 
@@ -158,10 +166,10 @@ def _row(name: str, value: str, own: Row, part: Decimal) -> Row:
     return {name: value, **own, SHARED: part, TOTAL: own["cost_usd"] + part}
 
 
-def _limited(found: list[Row], name: str, limit: int) -> list[Row]:
+def _limited(found: list[Row], name: str, limit: int, columns: Collection[str]) -> list[Row]:
     """Return the first rows, and the others as one."""
     first, rest = found[:limit], found[limit:]
     if not rest:
         return first
     sums = {column: sum((row[column] for row in rest), Decimal()) for column in (SHARED, TOTAL)}
-    return [*first, {name: None, "others": len(rest), **summed([costs.flat(row) for row in rest]), **sums}]
+    return [*first, {name: None, "others": len(rest), **summed([costs.flat(row) for row in rest], columns), **sums}]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.chargeback.assignment import value_of
 from otel_costs.store import rollups, user_sums
-from otel_costs.store.files import shared
-from otel_costs.store.reports import BREAKDOWN, TOKENS, nested, summed
+from otel_costs.store.files import measures
+from otel_costs.store.reports import BREAKDOWN, COST, MEASURES, TOKENS, nested, summed
 from otel_costs.store.rollups import Source
 from otel_costs.store.rows import Row, between, rows
 from otel_costs.store.selection import CALL_COLUMNS, Condition, Selection, of_calls
@@ -47,19 +47,27 @@ DIMENSIONS: Final = (*TIMES, *CALL_COLUMNS, MODALITY)
 """What costs are split by, beside tags, which are `tag.` and a name."""
 
 
-def costs(client: "Client", selection: Selection, by: Sequence[str] = (), limit: int | None = None) -> list[Row]:
+def costs(
+    client: "Client",
+    selection: Selection,
+    by: Sequence[str] = (),
+    limit: int | None = None,
+    columns: Collection[str] = MEASURES,
+) -> list[Row]:
     """Return what the calls of a selection cost, a row for each group `by` names of DIMENSIONS and `tag.NAME`.
 
     By nothing it is one row, the total. Pieces of time are in order, the groups of each begin with the dearest,
     of equal cost with those of most calls.
     `limit`: of the groups beside time those that cost most in all have rows, the others have one together in each
     piece of time, whose keys are None; `others` is how many they are. By time alone, the last pieces have rows.
+    `columns`: the measures that rows have, those of COST among them.
     Raises ValueError for what is no dimension, StoreError.
     """
     check(by)
-    if limit is not None and (users := _of_users(client, selection, by, limit)) is not None:
+    if limit is not None and (users := _of_users(client, selection, by, limit, columns)) is not None:
         return users
-    return in_order(grouped(client, _source(client, selection, by), by, selection, limit), by, selection)
+    source = _source(client, selection, by, columns=columns)
+    return in_order(grouped(client, source, by, selection, limit, columns), by, selection)
 
 
 def keys(by: Sequence[str], selection: Selection) -> tuple[list[str], dict[str, Any]]:
@@ -69,18 +77,22 @@ def keys(by: Sequence[str], selection: Selection) -> tuple[list[str], dict[str, 
 
 
 def grouped(
-    client: "Client", source: Source, by: Sequence[str], selection: Selection, limit: int | None = None
+    client: "Client",
+    source: Source,
+    by: Sequence[str],
+    selection: Selection,
+    limit: int | None = None,
+    columns: Collection[str] = MEASURES,
 ) -> list[Row]:
-    """Return the groups of a source as the store has them: `key_0` and so on, and the measures. Raises StoreError."""
+    """Return the groups of a source as the store has them: `key_0` and so on, and measures. Raises StoreError."""
     selected, named = keys(by, selection)
     bound = {**source.parameters, **named}
-    sql = (
-        f"select {''.join(f'{key} as key_{n}, ' for n, key in enumerate(selected))}{source.measures} from {source.sql}"  # noqa: S608
-    )
+    shown = [*(f"{key} as key_{n}" for n, key in enumerate(selected)), source.added(columns)]
+    sql = f"select {', '.join(shown)} from {source.sql}"  # noqa: S608
     if by:
         sql += f" group by {', '.join(_grouped_by(number, name) for number, name in enumerate(by))}"
     if limit is not None and by:
-        sql, bound = _cut(sql, by), {**bound, "limit": limit}
+        sql, bound = _cut(sql, by, columns), {**bound, "limit": limit}
     return rows(client, sql, bound)
 
 
@@ -89,23 +101,27 @@ def in_order(listed: Sequence[Row], by: Sequence[str], selection: Selection) -> 
     return [_row(row, by, selection) for row in sorted(listed, key=lambda row: _order(row, by))]
 
 
-def _of_users(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> list[Row] | None:
+def _of_users(
+    client: "Client", selection: Selection, by: Sequence[str], limit: int, columns: Collection[str]
+) -> list[Row] | None:
     """Return the rows of `costs` by user, or by user and day; None where other sources tell them."""
     by_day = "day" in by
     if "user" not in by or not {*by} <= {"user", "day"} or selection.filters:
         return None
     if by_day and not rollups.has_days_of_utc(selection.tz):
         return None
-    found = user_sums.costs_by_user(client, selection.since, selection.until, limit, by_day=by_day)
+    found = user_sums.costs_by_user(client, selection.since, selection.until, limit, columns, by_day=by_day)
     if found is None:
         return None
     listed = [{**row, **{f"key_{n}": row[name] for n, name in enumerate(by)}} for row in found]
     return in_order(listed, by, selection)
 
 
-def report(client: "Client", selection: Selection, by: Sequence[str], limit: int) -> Row:
+def report(
+    client: "Client", selection: Selection, by: Sequence[str], limit: int, columns: Collection[str] = MEASURES
+) -> Row:
     """Return groups and their total with what was asked, in the shape of `GET /api/v1/costs`. Raises as `split`."""
-    listed, whole = split(client, selection, by, limit)
+    listed, whole = split(client, selection, by, limit, columns)
     return {
         "since": selection.since,
         "until": selection.until,
@@ -116,21 +132,27 @@ def report(client: "Client", selection: Selection, by: Sequence[str], limit: int
     }
 
 
-def total(client: "Client", selection: Selection) -> Row:
+def total(client: "Client", selection: Selection, columns: Collection[str] = MEASURES) -> Row:
     """Return what the calls of a selection cost together. Raises StoreError."""
-    (found,) = costs(client, selection)
+    (found,) = costs(client, selection, columns=columns)
     return found
 
 
-def split(client: "Client", selection: Selection, by: Sequence[str], limit: int | None = None) -> tuple[list[Row], Row]:
+def split(
+    client: "Client",
+    selection: Selection,
+    by: Sequence[str],
+    limit: int | None = None,
+    columns: Collection[str] = MEASURES,
+) -> tuple[list[Row], Row]:
     """Return the rows of `costs`, and the total, to which they add up also while calls arrive. Raises as `costs` does.
 
     By modality a call is in several rows: then the total is asked for by itself.
     """
-    listed = costs(client, selection, by, limit)
+    listed = costs(client, selection, by, limit, columns)
     if not listed or MODALITY in by:
-        return listed, total(client, selection)
-    return listed, summed([flat(row) for row in listed])
+        return listed, total(client, selection, columns)
+    return listed, summed([flat(row) for row in listed], columns)
 
 
 def check(by: Sequence[str]) -> None:
@@ -145,14 +167,16 @@ def check(by: Sequence[str]) -> None:
 def spent(client: "Client", selection: Selection, by: str) -> dict[Any, Decimal]:
     """Return the US dollars of each group `by` one of DIMENSIONS, and nothing else of it. Raises as `costs` does."""
     check((by,))
-    found = _source(client, selection, (by,))
+    found = _source(client, selection, (by,), columns=COST)
     (key,), named = keys((by,), selection)
     bound = {**found.parameters, **named}
     sql = f"select {key} as key_0, coalesce(sum(c.cost_usd), 0) as cost_usd from {found.sql} group by key_0"  # noqa: S608
     return {row["key_0"]: row["cost_usd"] for row in rows(client, sql, bound)}
 
 
-def of_periods(client: "Client", selection: Selection, periods: Mapping[str, Period]) -> dict[str, Row]:
+def of_periods(
+    client: "Client", selection: Selection, periods: Mapping[str, Period], columns: Collection[str] = MEASURES
+) -> dict[str, Row]:
     """Return what the calls of a selection cost in each of some periods, in the place of its own, at one moment.
 
     Each has `first_time` too: where the half hour (UTC) begins in which its first call ended; None without a call.
@@ -160,7 +184,7 @@ def of_periods(client: "Client", selection: Selection, periods: Mapping[str, Per
     """
     bounds = [between(*period) for period in periods.values()]
     ends = [end for bound in bounds for end in bound.values()]
-    found = _source(client, replace(selection, since=min(ends), until=max(ends)), (), ends)
+    found = _source(client, replace(selection, since=min(ends), until=max(ends)), (), ends, columns=columns)
     bound, within = dict(found.parameters), []
     for number, period in enumerate(bounds):
         bound |= {f"{end}_{number}": moment for end, moment in period.items()}
@@ -168,12 +192,12 @@ def of_periods(client: "Client", selection: Selection, periods: Mapping[str, Per
         within.append(f"c.end_time >= {since} and c.end_time < {until} as of_{number}")
     listed = rows(
         client,
-        f"select {', '.join(within)}, min(toUnixTimestamp64Milli(c.end_time)) as first_ms, {found.measures}"  # noqa: S608
+        f"select {', '.join(within)}, min(toUnixTimestamp64Milli(c.end_time)) as first_ms, {found.added(columns)}"  # noqa: S608
         f" from {found.sql} group by {', '.join(f'of_{number}' for number in range(len(bounds)))}",
         bound,
     )
     of = {name: [row for row in listed if row[f"of_{number}"]] for number, name in enumerate(periods)}
-    return {name: {**summed(rows_), "first_time": _first(rows_)} for name, rows_ in of.items()}
+    return {name: {**summed(rows_, columns), "first_time": _first(rows_)} for name, rows_ in of.items()}
 
 
 def _first(listed: Sequence[Row]) -> datetime | None:
@@ -181,13 +205,20 @@ def _first(listed: Sequence[Row]) -> datetime | None:
     return None if first is None else datetime.fromtimestamp((first - first % _HALF_HOUR_MS) / 1000, UTC)
 
 
-def _source(client: "Client", selection: Selection, by: Sequence[str], edges: Collection[datetime] = ()) -> Source:
+def _source(
+    client: "Client",
+    selection: Selection,
+    by: Sequence[str],
+    edges: Collection[datetime] = (),
+    *,
+    columns: Collection[str],
+) -> Source:
     """Return what was counted before, where that tells these costs, or else the calls themselves."""
-    if (counted := rollups.of_half_hours(client, selection, by, edges)) is not None:
+    if (counted := rollups.of_half_hours(client, selection, by, edges, columns)) is not None:
         return counted
     condition = of_calls(selection)
     called = _by_modality(condition) if MODALITY in by else f"owned_calls as c where {condition.sql}"
-    return Source(called, condition.parameters, shared()["measures"])
+    return Source(called, condition.parameters, measures())
 
 
 def _key(number: int, name: str, selection: Selection, bound: dict[str, Any]) -> str:
@@ -212,7 +243,7 @@ def _keys(by: Sequence[str], prefix: str = "", *, of_time: bool | None = None) -
     return ", ".join(f"{prefix}key_{n}" for n in chosen)
 
 
-def _cut(grouped: str, by: Sequence[str]) -> str:
+def _cut(grouped: str, by: Sequence[str], measured: Collection[str]) -> str:
     """Return the statement that leaves the first `limit` groups their rows, and adds the others up."""
     groups = _keys(by, of_time=False)
     if groups:
@@ -225,8 +256,9 @@ def _cut(grouped: str, by: Sequence[str]) -> str:
         for n, name in enumerate(by)
     )
     others = _keys(by, "r.", of_time=False) if groups else _keys(by, "r.")
+    added = ", ".join(f"sum(r.{name}) as {name}" for name in measured)
     return (
-        f"select {columns}, {shared()['measures_added']}, uniqExactIf(tuple({others}), r.cut) as others from ("  # noqa: S608
+        f"select {columns}, {added}, uniqExactIf(tuple({others}), r.cut) as others from ("  # noqa: S608
         f"select *, dense_rank() over (order by {first}) > {{limit:UInt64}} as cut"
         f" from (select *, {whole} as dearest from ({grouped}) as g)) as r"
         f" group by {', '.join(f'shown_{n}' for n in range(len(by)))}"
@@ -235,7 +267,8 @@ def _cut(grouped: str, by: Sequence[str]) -> str:
 
 def flat(row: Row) -> Row:
     """Return a row of `costs` with the columns that `nested` has put into groups."""
-    return {**row, **row["tokens"], **{f"{part}_usd": usd for part, usd in row["cost_breakdown"].items()}}
+    parts = {f"{part}_usd": usd for part, usd in row.get("cost_breakdown", {}).items()}
+    return {**row, **row.get("tokens", {}), **parts}
 
 
 @cache

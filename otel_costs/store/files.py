@@ -27,7 +27,7 @@ _WHITE_SPACE: Final = re.compile(r"('(?:[^'\\]|\\.)*')|\s*([(),])\s*|\s+", re.S)
 _AS: Final = re.compile(r"\bas\s*\n")
 _SETTING: Final = re.compile(r"/\* (\w+) \*/ \d+")
 _PLACEHOLDER: Final = re.compile(r"\$([a-z]\w*)")
-_MEASURE: Final = re.compile(r"\bas (\w+),?\s*$", re.M)
+_MEASURE: Final = re.compile(r"^(.+ as (\w+)),?\s*$", re.M)
 CREATED: Final = re.compile(
     r"^create (?:or replace )?(table|materialized view|view|handler) (?:if not exists )?(\w+)", re.M
 )
@@ -118,7 +118,13 @@ def uncommented(sql: str) -> str:
 @cache
 def measure_names() -> tuple[str, ...]:
     """Return the names of the measures that all reports of costs have, in their order."""
-    return tuple(_MEASURE.findall(_measures()))
+    return tuple(measures())
+
+
+@cache
+def measures() -> Mapping[str, str]:
+    """Return the expression of each measure of calls `c`, by its name."""
+    return {name: expression for expression, name in _MEASURE.findall(_measures())}
 
 
 @cache

@@ -42,6 +42,17 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SUMS: Final = ("call_count", "unpriced_calls", "error_count", "cost_usd", "list_usd", "audio_seconds", "characters")
 MEASURES: Final = (*_SUMS, *(f"{part}_usd" for part in BREAKDOWN), *TOKENS)
+"""The columns of what calls cost and used."""
+
+COST: Final = ("call_count", "unpriced_calls", "cost_usd")
+"""Those of them that every report of costs has: what order and completeness are told by."""
+
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    **{name: (name,) for name in _SUMS},
+    "tokens": TOKENS,
+    "cost_breakdown": tuple(f"{part}_usd" for part in BREAKDOWN),
+}
+"""The measures that a report may be asked for, and the columns that each is made of."""
 
 SESSION: Final = (
     "session_id, user_id, kind, scenario, tags, start_time, end_time, duration_seconds, message_count, call_count,"
@@ -434,9 +445,9 @@ def _by(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:
     return [dict(zip(keys, group, strict=True)) | summed(members) for group, members in groups.items()]
 
 
-def summed(found: Sequence[Row]) -> Row:
-    """Add up rows that have MEASURES, in the shape of `nested`."""
-    return nested({column: _total(column, [row[column] for row in found]) for column in MEASURES})
+def summed(found: Sequence[Row], columns: Iterable[str] = MEASURES) -> Row:
+    """Add up rows that have these columns, in the shape of `nested`."""
+    return nested({column: _total(column, [row[column] for row in found]) for column in columns})
 
 
 def _total(column: str, values: Sequence[Any]) -> int | Decimal:
@@ -444,9 +455,16 @@ def _total(column: str, values: Sequence[Any]) -> int | Decimal:
 
 
 def nested(row: Row) -> Row:
-    """Put the columns of a cost view into the shape that a session's cost has."""
-    return {
-        **{column: row[column] for column in _SUMS},
-        "tokens": {kind: row[kind] for kind in TOKENS},
-        "cost_breakdown": {part: row[f"{part}_usd"] for part in BREAKDOWN},
-    }
+    """Put those columns of MEASURES that a row has into the shape that a session's cost has."""
+    found: Row = {column: row[column] for column in _SUMS if column in row}
+    if TOKENS[0] in row:
+        found["tokens"] = {kind: row[kind] for kind in TOKENS}
+    if f"{BREAKDOWN[0]}_usd" in row:
+        found["cost_breakdown"] = {part: row[f"{part}_usd"] for part in BREAKDOWN}
+    return found
+
+
+def chosen(measures: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns of some of CHOICES, those of COST among them. Raises KeyError for what is none."""
+    wanted = {*COST, *(column for name in measures for column in CHOICES[name])}
+    return tuple(column for column in MEASURES if column in wanted)

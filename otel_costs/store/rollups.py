@@ -5,14 +5,14 @@ calls that are not simply priced. What has changed since, and what a bound cuts,
 days do not begin on a half hour of UTC's, and more conditions than one, are for the calls alone.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from otel_costs.store.files import measure_names, shared
+from otel_costs.store.files import measure_names, measures
 from otel_costs.store.rows import between, rows
 from otel_costs.store.selection import Selection
 
@@ -62,18 +62,27 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Source(Rows):
-    """Rows with costs, and what adds their measures up."""
+    """Rows with costs, and what adds each of their measures up, by its name."""
 
-    measures: str
+    measures: Mapping[str, str]
+
+    def added(self, columns: Iterable[str]) -> str:
+        """Return the expressions that add some measures up."""
+        return ", ".join(self.measures[column] for column in columns)
 
 
 def of_half_hours(
-    client: "Client", selection: Selection, by: Collection[str], edges: Collection[datetime] = ()
+    client: "Client",
+    selection: Selection,
+    by: Collection[str],
+    edges: Collection[datetime] = (),
+    columns: Collection[str] | None = None,
 ) -> Source | None:
     """Return the source of a selection's costs `by` times and dimensions, None where only the calls tell them.
 
     Its rows have `end_time`, by which they can be put into hours, days and months of the selection's zone, and before
-    or behind each of `edges`, and the columns of the dimensions. Raises StoreError.
+    or behind each of `edges`, the columns of the dimensions, and the measures, all or those of `columns`.
+    Raises StoreError.
     """
     dimensions = _dimensions(selection, by)
     if dimensions is None or not has_half_hours(selection.tz):
@@ -81,13 +90,15 @@ def of_half_hours(
     bound = _half_hours(client, selection, _STALE_HALF_HOURS, {"dimensions": dimensions}, edges)
     if bound is None:
         return None
-    conditions, columns = _conditions(selection, bound), ", ".join(_LABELS)
+    conditions, labels = _conditions(selection, bound), ", ".join(_LABELS)
+    columns = measure_names() if columns is None else columns
+    of_calls = ", ".join(measures()[column] for column in columns)
     called = (
-        f" union all select c.end_time as end_time, {columns}, {shared()['measures']} from named_calls as c"  # noqa: S608
-        f" where {CALLS_READ_ANEW}{conditions} group by end_time, {columns}"
+        f" union all select c.end_time as end_time, {labels}, {of_calls} from named_calls as c"  # noqa: S608
+        f" where {CALLS_READ_ANEW}{conditions} group by end_time, {labels}"
     )
-    sums = _sums(conditions) + (called if bound["anew"] else "")
-    return counted(sums, {**bound, "tz": selection.tz.key})
+    sums = _sums(conditions, columns) + (called if bound["anew"] else "")
+    return counted(sums, {**bound, "tz": selection.tz.key}, columns)
 
 
 def of_splits(
@@ -110,7 +121,7 @@ def of_splits(
     sources = []
     for bound in bounds:
         bound |= anew
-        sources.append(counted(_sums(_conditions(selection, bound)), bound))
+        sources.append(counted(_sums(_conditions(selection, bound), measure_names()), bound, measure_names()))
     calls = f"named_calls as c where {CALLS_READ_ANEW}{_conditions(selection, bounds[0])}"
     return sources, Rows(calls, bounds[0]) if anew["anew"] else None
 
@@ -149,11 +160,11 @@ def half_hours(
     return _half_hours(client, Selection(since), _STALE_HALF_HOURS, {"dimensions": dimensions}, edges)
 
 
-def _sums(conditions: str) -> str:
+def _sums(conditions: str, columns: Collection[str]) -> str:
     """Return the statement of the half hours that are counted."""
-    columns = f"{', '.join(_LABELS)}, {shared()['measure_names']}"
+    selected = ", ".join((*_LABELS, *columns))
     return (
-        f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {columns} from counted_half_hours"  # noqa: S608
+        f"select toDateTime64(half_hour * 1800., 3, 'UTC') as end_time, {selected} from counted_half_hours"  # noqa: S608
         f" where dimensions = {{dimensions:String}} and {COUNTED_HALF_HOURS}{conditions}"
     )
 
@@ -195,9 +206,9 @@ def _offsets(tz: ZoneInfo) -> list[timedelta]:
     return [moment.utcoffset() or timedelta() for moment in moments]
 
 
-def counted(sql: str, bound: Mapping[str, Any]) -> Source:
+def counted(sql: str, bound: Mapping[str, Any], columns: Iterable[str]) -> Source:
     """Return the source that selects, by `sql`, columns named as the measures."""
-    return Source(f"({sql}) as c", bound, ", ".join(f"sum(c.{name}) as {name}" for name in measure_names()))
+    return Source(f"({sql}) as c", bound, {name: f"sum(c.{name}) as {name}" for name in columns})
 
 
 def _dimensions(selection: Selection, by: Collection[str]) -> str | None:

@@ -1,11 +1,13 @@
 """The figures of an overview: a period beside the one before it, its sessions, and where its month is going."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import costs, session_figures, session_list
 from otel_costs.store.periods import month_of
 from otel_costs.store.projection import LATELY, projected
+from otel_costs.store.reports import MEASURES
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_sessions
 from otel_costs.store.session_figures import figures
@@ -17,10 +19,13 @@ _HALF_HOUR: Final = timedelta(minutes=30)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def summary(client: "Client", selection: Selection, now: datetime | None = None) -> Row:
+def summary(
+    client: "Client", selection: Selection, now: datetime | None = None, columns: Collection[str] = MEASURES
+) -> Row:
     """Return the figures of a selection; `before` is the period of the same length before it, None without a start.
 
-    What calls cost is of one moment. Money is exact, but for means and the projection, which are rounded to twelve
+    What calls cost is of one moment. `columns`: the measures that it has, those of COST among them; the share of cached
+    input comes with the tokens. Money is exact, but for means and the projection, which are rounded to twelve
     decimals. Raises StoreError.
     """
     now = now or datetime.now(UTC)
@@ -28,20 +33,23 @@ def summary(client: "Client", selection: Selection, now: datetime | None = None)
     # Of whole half hours: where no bound cuts one, what was counted before serves.
     lately = now - LATELY - (now - LATELY - _EPOCH) % _HALF_HOUR, now + (_EPOCH - now) % _HALF_HOUR
     periods = {"whole": (selection.since, selection.until), "month": month, "lately": lately}
-    found = costs.of_periods(client, selection, {**periods, **({"before": before} if before else {})})
+    found = costs.of_periods(client, selection, {**periods, **({"before": before} if before else {})}, columns)
     whole = found["whole"]
-    tokens = whole["tokens"]
-    read = tokens["text_input"] + tokens["audio_input"] + tokens["cached_input"]
     return {
         "since": selection.since,
         "until": selection.until,
         "tz": selection.tz.key,
         **{name: value for name, value in whole.items() if name != "first_time"},
-        "cached_share": tokens["cached_input"] / read if read else None,
+        **({"cached_share": _cached_share(whole["tokens"])} if "tokens" in whole else {}),
         "before": None if before is None else _compared(before, found["before"], whole),
         "sessions": sessions(client, selection),
         "month": _projected(*month, found["month"], found["lately"], now),
     }
+
+
+def _cached_share(tokens: Mapping[str, int]) -> float | None:
+    read = tokens["text_input"] + tokens["audio_input"] + tokens["cached_input"]
+    return tokens["cached_input"] / read if read else None
 
 
 def sessions(client: "Client", selection: Selection) -> Row:

@@ -4,11 +4,13 @@ Days that have changed since they were counted, and those that a bound cuts, are
 user belong to the first user of their session.
 """
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import rollups
-from otel_costs.store.files import measure_names, shared
+from otel_costs.store.files import measure_names, measures
 from otel_costs.store.rollups import Source
 from otel_costs.store.rows import Row, between, rows
 
@@ -32,6 +34,7 @@ _CALLS_READ_ANEW: Final = (
 )
 _UNNAMED: Final = "c.user_id = '' and c.session_id != ''"
 
+_RANKED_BY: Final = ("call_count", "cost_usd")
 # First who cost most, by their cost alone: all else is added up for them and for the others together.
 _DEAREST: Final = (
     "select c.user_id as user_id, sum(c.cost_usd) as cost_usd, count() over () as users from {source}"
@@ -44,32 +47,47 @@ _SHOWN: Final = (
 
 
 def costs_by_user(
-    client: "Client", since: date | None, until: date | None, limit: int, *, by_day: bool = False
+    client: "Client",
+    since: date | None,
+    until: date | None,
+    limit: int,
+    columns: Collection[str] | None = None,
+    *,
+    by_day: bool = False,
 ) -> list[Row] | None:
     """Return what the `limit` users that cost most cost in [since, until), and the others in one row, in any order.
 
-    A row has `user`, None for the others, `others`, how many they are, and the measures; `by_day`: it is of one day
-    (UTC) and has that as `day`. None where too much has changed to know it. Raises StoreError.
+    A row has `user`, None for the others, `others`, how many they are, and the measures, all or those of `columns`;
+    `by_day`: it is of one day (UTC) and has that as `day`. None where too much has changed to know it.
+    Raises StoreError.
     """
-    source = _source(client, since, until)
-    if source is None:
+    bounds = _bounds(client, since, until)
+    if bounds is None:
         return None
-    dearest = rows(client, _DEAREST.format(source=source.sql), {**source.parameters, "limit": limit})
+    columns = measure_names() if columns is None else columns
+    ranked, source = _source(bounds, _RANKED_BY), _source(bounds, columns)
+    dearest = rows(client, _DEAREST.format(source=ranked.sql), {**ranked.parameters, "limit": limit})
     bound = {"dearest": [row["user_id"] for row in dearest], "others": 0}
     if dearest and not by_day:
         bound["others"] = dearest[0]["users"] - len(dearest)
     day, others = "", "if(user is null, {others:UInt64}, 0)"
     if by_day:
         day, others = "toString(c.day) as day, ", "uniqExactIf(c.user_id, c.user_id not in {dearest:Array(String)})"
-    sql = _SHOWN.format(day=day, others=others, measures=source.measures, source=source.sql)
+    sql = _SHOWN.format(day=day, others=others, measures=source.added(columns), source=source.sql)
     return rows(client, sql, {**source.parameters, **bound})
 
 
-def _source(client: "Client", since: date | None, until: date | None) -> Source | None:
-    """Return the source of what each user cost in [since, until), None where too much has changed to know it.
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """The values of a period, and what is to be read of it: calls, sessions that name no user."""
 
-    Its rows have `user_id`, whose the calls are, and `day`. Raises StoreError.
-    """
+    values: Mapping[str, Any]
+    anew: bool
+    unnamed: bool
+
+
+def _bounds(client: "Client", since: date | None, until: date | None) -> _Bounds | None:
+    """Return what is to be read of [since, until), None where too much has changed to know it. Raises StoreError."""
     bound: dict[str, Any] = {**between(since, until)}
     first, cut_first = divmod(bound["since"] - _EPOCH, _DAY)
     last, cut_last = divmod(bound["until"] - _EPOCH, _DAY)
@@ -80,25 +98,32 @@ def _source(client: "Client", since: date | None, until: date | None) -> Source 
     if len(changed) * _HALF_HOURS_OF_A_DAY > rollups.MOST_READ_ANEW:
         return None
     bound |= {"anew": sorted({row["day"] for row in changed}), "days": sorted({row["partition"] for row in changed})}
-    parts = _by_day("user_id", "user", "(c.user_id != '' or c.session_id = '')", anew=bool(changed))
-    unnamed = _by_day("session_id", "nobody", _UNNAMED, anew=bool(changed))
-    if rows(client, _has_unnamed(anew=bool(changed)), bound):
-        wanted = f"session_id global in (select session_id from ({unnamed}))"  # noqa: S608
-        names = ", ".join(f"u.{name} as {name}" for name in measure_names())
+    return _Bounds(bound, bool(changed), bool(rows(client, _has_unnamed(anew=bool(changed)), bound)))
+
+
+def _source(bounds: _Bounds, columns: Collection[str]) -> Source:
+    """Return the source of what each user cost. Its rows have `user_id`, whose the calls are, and `day`."""
+    parts = _by_day("user_id", "user", "(c.user_id != '' or c.session_id = '')", columns, anew=bounds.anew)
+    if bounds.unnamed:
+        unnamed = _by_day("session_id", "nobody", _UNNAMED, columns, anew=bounds.anew)
+        sessions = _by_day("session_id", "nobody", _UNNAMED, (), anew=bounds.anew)
+        wanted = f"session_id global in (select session_id from ({sessions}))"  # noqa: S608
+        names = ", ".join(f"u.{name} as {name}" for name in columns)
         parts += (
             f" union all select u.day as day, o.user_id as user_id, {names}"  # noqa: S608
             f" from ({unnamed}) as u global left any join"
             f" (select session_id, user_id from session_owners where {wanted}) as o on o.session_id = u.session_id"
         )
-    return rollups.counted(parts, bound)
+    return rollups.counted(parts, bounds.values, columns)
 
 
-def _by_day(key: str, dimensions: str, condition: str, *, anew: bool) -> str:
+def _by_day(key: str, dimensions: str, condition: str, columns: Collection[str], *, anew: bool) -> str:
     """Return the costs by `key`, of the days that are counted, and of the calls on the others that meet `condition`."""
-    names = shared()["measure_names"]
-    counted = f"select day, {key}, {names} from counted_days where dimensions = '{dimensions}' and {_COUNTED_DAYS}"  # noqa: S608
+    names = ", ".join(("day", key, *columns))
+    counted = f"select {names} from counted_days where dimensions = '{dimensions}' and {_COUNTED_DAYS}"  # noqa: S608
+    of_calls = ", ".join(("toDate32(c.end_time) as day", f"c.{key} as {key}", *(measures()[name] for name in columns)))
     called = (
-        f"select toDate32(c.end_time) as day, c.{key} as {key}, {shared()['measures']} from named_calls as c"  # noqa: S608
+        f"select {of_calls} from named_calls as c"  # noqa: S608
         f" where {_CALLS_READ_ANEW} and {condition} group by day, {key}"
     )
     return f"{counted} union all {called}" if anew else counted

@@ -20,8 +20,8 @@ router: Final = APIRouter(tags=["costs"])
 GROUPS: Final = (100, 10_000)
 """How many groups beside time have rows of their own if nothing is said, and at most."""
 
-_SUMMARY: Final = Asked((*PERIOD, *FILTERS, *FORM))
-COSTS: Final = Asked((*PERIOD, *FILTERS, "by", *FORM), limit=GROUPS)
+_SUMMARY: Final = Asked((*PERIOD, *FILTERS, "measures", *FORM))
+COSTS: Final = Asked((*PERIOD, *FILTERS, "by", "measures", *FORM), limit=GROUPS)
 
 
 @router.get("/summary", **documented(_SUMMARY, models.Summary))
@@ -34,7 +34,9 @@ async def get_summary(
     them costs, calls that failed or have no price, the share of cached input, and where the month is going.
     """
     readable(question, rights)
-    found = await store.ask(request, lambda client: summary.summary(client, question.selection))
+    found = await store.ask(
+        request, lambda client: summary.summary(client, question.selection, columns=question.columns)
+    )
     return answer(question, found, [_figures(found)])
 
 
@@ -48,9 +50,8 @@ async def get_costs(
     each piece of time.
     """
     readable(question, rights)
-    found = await store.ask(
-        request, lambda client: shared_costs.report(client, question.selection, question.by, question.limit)
-    )
+    asked = (question.selection, question.by, question.limit, question.columns)
+    found = await store.ask(request, lambda client: shared_costs.report(client, *asked))
     return answer(question, found, found["costs"])
 
 

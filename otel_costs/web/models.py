@@ -70,7 +70,21 @@ class Measures(Shape):
     cost_breakdown: Breakdown
 
 
-class CostsRow(Measures):
+class ChosenMeasures(Shape):
+    """Of what calls cost together, and what was used for it, what `measures` names: all, if it is not given."""
+
+    call_count: int
+    unpriced_calls: int = Field(description="calls among them that have no price: they are not in cost_usd")
+    cost_usd: Money
+    error_count: int | None = Field(default=None, description="calls among them that failed")
+    list_usd: Money | None = Field(default=None, description="cost_usd at list prices, without any contract")
+    audio_seconds: float | None = None
+    characters: int | None = None
+    tokens: Tokens | None = None
+    cost_breakdown: Breakdown | None = None
+
+
+class CostsRow(ChosenMeasures):
     """One group of calls. Its keys stand beside the measures under the names of `by`; null in the row of the others."""
 
     others: int = Field(default=0, description="how many groups the row adds up that have no row of their own")
@@ -89,7 +103,7 @@ class Costs(Shape):
     until: Time | None
     tz: str
     by: list[str]
-    total: Measures
+    total: ChosenMeasures
     costs: list[CostsRow]
 
 
@@ -122,14 +136,15 @@ class Month(Shape):
     projected_usd: Money
 
 
-class Summary(Measures):
+class Summary(ChosenMeasures):
     """The figures of an overview."""
 
     since: Time | None
     until: Time | None
     tz: str
     cached_share: float | None = Field(
-        description="cached tokens as a fraction of those that were sent; null without any"
+        default=None,
+        description="cached tokens as a fraction of those that were sent; null without any. It comes with tokens",
     )
     before: Before | None
     sessions: SessionFigures

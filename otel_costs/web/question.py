@@ -11,6 +11,7 @@ from starlette.requests import Request
 from otel_costs.chargeback.rules import Allocation
 from otel_costs.store import costs, session_list
 from otel_costs.store.periods import RANGES, in_order, moment, period, zone
+from otel_costs.store.reports import CHOICES, COST, MEASURES, chosen
 from otel_costs.store.rows import storable
 from otel_costs.store.selection import TEXTS, Selection, dollars
 
@@ -42,6 +43,10 @@ DESCRIPTIONS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
         f"what to split by, separated by commas: {', '.join(costs.DIMENSIONS)}, tag.NAME",
         {"type": "string", "examples": ["day,model"]},
     ),
+    "measures": (
+        f"what rows have beside {', '.join(COST)}, separated by commas: {', '.join(CHOICES)}; all by default",
+        {"type": "string", "examples": ["cost_usd", "error_count,tokens"]},
+    ),
     "cursor": ("where the page before ended, as it came with it", _TEXT),
     "format": ("json, or csv with a header", {"type": "string", "enum": ["json", "csv"], "default": "json"}),
     "money": ("number: money as numbers in JSON", {"type": "string", "enum": ["text", "number"], "default": "text"}),
@@ -59,6 +64,8 @@ class Question:
 
     selection: Selection
     by: tuple[str, ...] = ()
+    columns: tuple[str, ...] = MEASURES
+    """The measures that rows of costs have."""
     sort: str = ""
     limit: int = 0
     cursor: str | None = None
@@ -116,6 +123,7 @@ class Asked:
                 allocation=allocation,
             ),
             by=_read("by", found.get("by", ""), _by),
+            columns=_read("measures", found["measures"], _columns) if "measures" in found else MEASURES,
             sort=_one_of("sort", found.get("sort"), self.sorts) if self.sorts else "",
             limit=_limit(found.get("limit"), *self.limit) if self.limit else 0,
             cursor=found.get("cursor") or None,
@@ -207,6 +215,13 @@ def _by(text: str) -> tuple[str, ...]:
     if len(found) > MOST_TAGS:
         raise ValueError(f"give {MOST_TAGS} at most")
     return found
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in CHOICES]:
+        raise ValueError(f"{unknown[0]!r} is no measure: give {', '.join(CHOICES)}")
+    return chosen(names)
 
 
 def _flag(found: Mapping[str, str], name: str) -> bool:

@@ -132,6 +132,34 @@ def test_rows_add_up_to_the_total_while_calls_arrive(emptied_stack: Stack, api: 
             assert total["call_count"] > 0
 
 
+@pytest.mark.parametrize("measures", ["cost_usd", "error_count,tokens", "cost_breakdown,list_usd,audio_seconds"])
+@pytest.mark.parametrize("by", ["", "day,model", "user", "modality", "tag.team"])
+def test_some_measures_are_those_of_all(api: str, by: str, measures: str) -> None:
+    """Rows and their total have what every report tells a cost by, and what is named; nothing else is another."""
+    chosen = {"call_count", "unpriced_calls", "cost_usd", *measures.split(",")}
+    question = {"by": by, "limit": 2, "range": "5d"} if by else {"range": "5d"}
+    whole, part = got(f"{api}/costs", **question), got(f"{api}/costs", **question, measures=measures)
+    left = {"error_count", "list_usd", "audio_seconds", "characters", "tokens", "cost_breakdown"} - chosen
+    assert len(whole["costs"]) > 1 or not by
+    for found, expected in [(part["total"], whole["total"]), *zip(part["costs"], whole["costs"], strict=True)]:
+        assert found == {name: value for name, value in expected.items() if name not in left}
+    assert chosen <= part["total"].keys()
+    text = asked(f"{api}/costs", **question, measures=measures, format="csv").text
+    assert ("error_count" in text.partition("\n")[0]) == ("error_count" in chosen)
+
+
+def test_a_summary_of_some_measures(api: str) -> None:
+    whole, part = got(f"{api}/summary", range="5d"), got(f"{api}/summary", range="5d", measures="tokens")
+    left = ("error_count", "list_usd", "audio_seconds", "characters", "cost_breakdown")
+    assert part == {name: value for name, value in whole.items() if name not in left}
+    assert got(f"{api}/summary", range="5d", measures="cost_usd").keys() == part.keys() - {"tokens", "cached_share"}
+
+
+@pytest.mark.parametrize("measures", ["", "cost", "tokens,", "tokens,call_id"])
+def test_what_is_no_measure(api: str, measures: str) -> None:
+    assert "no measure" in refusal(asked(f"{api}/costs", measures=measures), 400)
+
+
 def test_no_more_tags_than_a_session_has(api: str) -> None:
     """Each makes a question slower: more than a session is given are refused, in filters and in groups."""
     most = {f"tag.t{number}": "x" for number in range(32)}

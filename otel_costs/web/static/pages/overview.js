@@ -15,6 +15,8 @@ import { First } from "./first.js";
 const GROUPS = 8;
 const ROWS = 12;
 const CHANGES_A_MINUTE = 12; // figures are asked for again every five seconds at most
+const TOTALS = "error_count,tokens"; // beside what calls cost and how many have no price
+const COST = "cost_usd";
 const KINDS = { user: "users", scenario: "scenarios" };
 
 /** The overview of everything that the address asks for. */
@@ -40,7 +42,7 @@ function One({ address, titled, id, kind, fixed, path }) {
 function Figures({ address, title, fixed, path, splits, isOne = false }) {
   const { changes } = useLive();
   const query = changed(shared(address.query), fixed);
-  const summary = useAnswer("summary", query, changes);
+  const summary = useAnswer("summary", changed(query, { measures: TOTALS }), changes);
   // Each call is priced again for it: that is asked when the rest is there, and not with every change.
   const saved = useAnswer(summary.data ? "usage/cache" : null, query, Math.floor(changes / CHANGES_A_MINUTE)).data;
   const given = address.query.get("by");
@@ -90,7 +92,7 @@ function Totals({ data, saved, query, isCurrent, zone }) {
 const narrowed = by => name => here_with({ [by]: name });
 
 function OverTime({ query, piece, by, splits, zone, changes, fixed }) {
-  const found = useAnswer("costs", asked(query, { ...fixed, by: `${piece},${by}`, limit: GROUPS }), changes);
+  const found = useAnswer("costs", asked(query, { ...fixed, by: `${piece},${by}`, measures: COST, limit: GROUPS }), changes);
   const tags = useAnswer(found.data ? "tags" : null, query).data?.tags ?? [];
   const names = tags.map(tag => `tag.${tag.name}`);
   const choices = [...new Set([...splits, ...names, by])];
@@ -103,7 +105,7 @@ function OverTime({ query, piece, by, splits, zone, changes, fixed }) {
 
 function Breakdown({ query, by, changes, fixed }) {
   const [limit, more] = useState(ROWS);
-  const found = useAnswer("costs", asked(query, { ...fixed, by, limit }), changes);
+  const found = useAnswer("costs", asked(query, { ...fixed, by, measures: COST, limit }), changes);
   const own = shared(query);
   const name = row => {
     if (row[by] === null) return html`${counted(row.others, "other")}`;
