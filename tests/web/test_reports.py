@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -39,7 +39,8 @@ def api(emptied_stack: Stack) -> str:
     """Fill the store: conversations and a creation of ada's, one of bob's, a dear one, and calls without a price."""
     api = f"{emptied_stack.http_url}/api/v1"
     calls = [call(f"c{number}", days=number, scenario="sales") for number in range(10)]
-    calls += [call("made", days=1, kind="creation", step="analysis"), call("b", days=2, user="bob")]
+    calls += [call("made", days=1, kind="creation", step="analysis")]
+    calls += [call("b", days=2, user="bob", tags={"team": "red"})]
     calls += [call("dear", days=0, user="bob", usage={"input_tokens": 10**8})]
     calls += [call("odd", days=3, model="nobody-knows"), call("odd", days=3, usage={"input_tokens": 1, "dreams": 2})]
     calls += [call("", days=1, error="RateLimitError", usage={"input_tokens": 0})]
@@ -149,10 +150,11 @@ def test_some_measures_are_those_of_all(api: str, by: str, measures: str) -> Non
 
 
 def test_a_summary_of_some_measures(api: str) -> None:
-    whole, part = got(f"{api}/summary", range="5d"), got(f"{api}/summary", range="5d", measures="tokens")
+    url = f"{api}/summary?{urlencode({'from': (NOW - timedelta(days=5)).isoformat(), 'to': NOW.isoformat()})}"
+    whole, part = got(url), got(f"{url}&measures=tokens")
     left = ("error_count", "list_usd", "audio_seconds", "characters", "cost_breakdown")
     assert part == {name: value for name, value in whole.items() if name not in left}
-    assert got(f"{api}/summary", range="5d", measures="cost_usd").keys() == part.keys() - {"tokens", "cached_share"}
+    assert got(f"{url}&measures=cost_usd").keys() == part.keys() - {"tokens", "cached_share"}
 
 
 @pytest.mark.parametrize("measures", ["", "cost", "tokens,", "tokens,call_id"])
