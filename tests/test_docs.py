@@ -113,6 +113,7 @@ def test_pages_made_from_code(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generate.PAGES[name]()
 
 
+@pytest.mark.long
 def test_set_up_in_code(provider: Provider, tmp_path: Path) -> None:
     """The program of the page records a call, without `opentelemetry-instrument` and without a variable of the SDK."""
     (program,) = programs("setup-in-code.md")
@@ -125,6 +126,7 @@ def test_set_up_in_code(provider: Provider, tmp_path: Path) -> None:
         assert len(collector.calls()) == 1
 
 
+@pytest.mark.long
 def test_a_redactor_of_ones_own(provider: Provider, tmp_path: Path) -> None:
     """The function of the page changes what is recorded."""
     (program,) = programs("redaction.md")

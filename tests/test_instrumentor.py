@@ -97,6 +97,7 @@ def test_misconfiguration_is_said_once_at_the_start_and_the_application_runs(
     assert found.err.count("\n") == 4
 
 
+@pytest.mark.long
 def test_it_can_be_switched_off_by_its_name(provider: Provider, tmp_path: Path) -> None:
     """With OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=otel_costs nothing is patched and nothing is recorded."""
     source = "ask(); print(type(vars(openai._base_client.SyncAPIClient)['request']).__name__)"

@@ -21,7 +21,8 @@ from .support.collector import PATIENCE_S, Collector
 from .support.environments import HERE, ROOT, Environment
 from .support.instrumentations import INSTRUMENTORS, OURS
 from .support.program import environ
-from .support.selection import long
+
+pytestmark = pytest.mark.long
 
 COMMON = ("openai<4", "openinference-instrumentation-openai>=0.1.66", "logfire>=5.2,<6", "langfuse>=5,<6")
 ENVIRONMENTS = {
@@ -114,7 +115,6 @@ def _try(name: str, others: tuple[str, ...], base_url: str, wanted: list[Task]) 
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
-@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("name", "others"),
@@ -153,12 +153,9 @@ STARTED = [(name, other) for name, others in OTHERS.items() for other in others 
 STARTED = list({other: (name, other) for name, other in STARTED}.values())
 
 
-@pytest.mark.some(1)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("ours", ["first", "last"])
-@pytest.mark.parametrize(
-    ("name", "other"), [STARTED[0], *(long(*row) for row in STARTED[1:])], ids=[other for _, other in STARTED]
-)
+@pytest.mark.parametrize(("name", "other"), STARTED, ids=[other for _, other in STARTED])
 def test_started_by_opentelemetry_instrument(
     name: str, other: str, ours: str, provider: Provider, tmp_path: Path
 ) -> None:

@@ -28,12 +28,32 @@ LONG = {
     "tests/providers/test_openai_versions.py",
     "tests/test_example_anthropic.py",
     "tests/transports/websocket/test_frameworks.py",
-    # The engine is what every test of the store runs, and damage is what tests/local/test_damage.py is about.
+    # They start interpreters with other instrumentations in them; tests/test_instrumentor.py starts one without.
+    "tests/test_other_instrumentations.py",
+    # The engine is what every test of the store runs.
     "tests/local/test_engine.py",
+    # They damage stores, kill their processes and give up on them; tests/local/test_lifecycle.py and test_half_sent.py
+    # have some of it, tests/store/test_backups.py what a backup is.
+    "tests/cli/test_backup.py",
+    "tests/local/test_backup.py",
+    "tests/local/test_clients_that_give_up.py",
+    "tests/local/test_damage.py",
     "tests/local/test_set_aside.py",
+    "tests/store/test_cut_moves.py",
+    # They draw whole deliveries; tests/queries/test_calls.py and test_sessions.py have the kinds of them.
+    "tests/cases/test_store.py",
+    "tests/queries/test_deliveries.py",
+    "tests/store/test_one_sum.py",
     # They fill stores of older versions, or search files of whole stores; sealing and the schema have tests in minutes.
     "tests/local/test_sealed.py",
     "tests/store/test_upgrades.py",
+    "tests/web/test_sealed.py",
+    # They ask many commands of one store; each has tests of its own.
+    "tests/chargeback/test_served.py",
+    "tests/cli/test_new_store.py",
+    "tests/cli/test_others.py",
+    "tests/cli/test_pseudonyms.py",
+    "tests/cli/test_scenario_records.py",
 }
 """Modules that are long as a whole; each promise of theirs is another module's, too."""
 

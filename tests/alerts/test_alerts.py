@@ -117,7 +117,7 @@ SCENARIOS: list[tuple[Rule, Records, Records]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.some(5)
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("rule", "fires", "stays"), SCENARIOS)
 def test_a_rule_fires_once_and_only_where_it_should(
     store: Store, receiver: Receiver, rule: Rule, fires: Records, stays: Records
@@ -268,6 +268,7 @@ def test_its_end_is_told_once_and_it_does_not_begin_again(store: Store, receiver
     assert receiver.got == [said, f"ended: {said}"]
 
 
+@pytest.mark.long
 def test_an_outage_of_the_receiver_is_waited_for(store: Store, receiver: Receiver) -> None:
     """What it did not take is tried again, later and later, also by another runner, and arrives once."""
     clock = Clock()
@@ -414,6 +415,7 @@ def test_percent_are_no_share(share: str) -> None:
         rules_file.read_one(rules_file.text_of({"name": "r", "when": "budget", "shares": [share]}))
 
 
+@pytest.mark.long
 def test_a_definition_that_goes_on_for_ever_is_none() -> None:
     """Whatever stands in the store, reading it ends with what is wrong."""
     with pytest.raises(RulesError):
@@ -693,6 +695,7 @@ def test_a_receiver_that_does_not_come_to_an_end(receiver: Receiver, monkeypatch
     assert receiver.got == ["first", "third", "second"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", ["rules: " + "[" * 5000, "a: " + "{a: " * 5000])
 def test_a_file_that_is_nested_too_deeply(tmp_path: Path, text: str) -> None:
     """Is refused in a line, as any other that is none."""

@@ -141,7 +141,7 @@ SCENARIOS: list[tuple[Rule, Fill, Fill, timedelta | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(("rule", "fires", "stays", "lasts"), SCENARIOS)
 def test_every_kind_of_rule_tells_its_past(
     store: Store, rule: Rule, fires: Fill, stays: Fill, lasts: timedelta | None
@@ -197,6 +197,7 @@ def test_no_look_is_so_late_that_it_is_missed(store: Store, rule: Rule, fill: Fi
     assert len(dry_run(store, rule, days=1, step=2 * DAY + 2 * HOUR)) == 1
 
 
+@pytest.mark.long
 def test_a_budget_that_was_set_later_says_so(store: Store) -> None:
     """Or changed: what it would have sent then, it would have sent as it is now."""
     rule = Rule("r", rules.BUDGET, shares=(Decimal(1),))
@@ -217,6 +218,7 @@ def test_a_budget_that_was_set_later_says_so(store: Store) -> None:
     ]
 
 
+@pytest.mark.long
 def test_rollover_carries_what_was_left_then(store: Store) -> None:
     """Of the period before, and of that alone."""
     terms = budgets.Terms(Decimal(5), rollover=True)

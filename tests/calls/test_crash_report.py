@@ -171,6 +171,7 @@ def test_a_bug_of_ours_loses_no_record(recorded: Recorded, folder: Path, monkeyp
     assert len(recorded.calls) == 1
 
 
+@pytest.mark.long
 def test_kill_9_in_the_middle_of_calls(provider: Provider, tmp_path: Path) -> None:
     """What had not even been written is counted, where there is a spool; the next run of the application tells."""
     source = """

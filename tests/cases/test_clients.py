@@ -62,6 +62,7 @@ def test_case_28_what_is_patched_twice_is_recorded_once(case: Case) -> None:
     assert len(case.calls) == len(case.spans) == len(case.provider.requests) == 1
 
 
+@pytest.mark.long
 def test_case_29_a_hundred_cycles_leave_the_originals(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """Methods, signals and threads are what they were; and the hundred-and-first records, once."""
     monkeypatch.setenv("OTEL_COSTS_PROVIDERS", "127.0.0.1=openai")

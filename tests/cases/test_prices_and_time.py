@@ -134,6 +134,7 @@ def test_case_38_a_pool_of_threads_never_gives_a_call_to_another_session(case: C
     assert Counter(found.get(names.SESSION_ID) for found in case.calls) == {"s0": 3, "s1": 3, None: 3}
 
 
+@pytest.mark.long
 def test_case_40_the_same_seed_in_two_processes_counts_both(provider: Provider, tmp_path: Path) -> None:
     """The SDK's span ids come from `random` and are the same in both; calls are told apart all the same."""
     source = "import random; random.seed(42)\n" + CLIENT + "ask(); ask()"

@@ -15,6 +15,8 @@ from otel_costs.local import Stack
 from tests.cases.conftest import Case
 from tests.local.support import ask, export_logs, send
 
+pytestmark = pytest.mark.long
+
 THREE_DAYS_NS = 3 * 86_400 * 10**9
 
 
@@ -60,7 +62,6 @@ def billed(served: Stack, session: str) -> tuple[int, Decimal]:
     return agreed
 
 
-@pytest.mark.long
 def test_case_36_what_is_delivered_eight_times_is_counted_once(case: Case, served: Stack) -> None:
     """In other batches each time, as after a 503 or a connection that was cut."""
     records = written(case, "a", 6)

@@ -156,6 +156,7 @@ def test_a_month_that_is_settled(store: Store) -> None:
     assert by_unit(rows, "ContractedCost") == by_unit(rows, "EffectiveCost") == {"Input tokens": 1, "Output tokens": 4}
 
 
+@pytest.mark.long
 def test_a_settled_reservation(store: Store) -> None:
     """What is paid is the hours; its calls keep their list price, unit by unit, and all adds up."""
     in_force(EURO, RESERVED)
@@ -231,6 +232,7 @@ def test_a_time_that_ends_within_an_hour(store: Store) -> None:
     assert sum(row["BilledCost"] for row in rows) == sum(row["EffectiveCost"] for row in rows)
 
 
+@pytest.mark.long
 def test_no_rate_of_exchange(store: Store) -> None:
     """Then all is in dollars, and no dollar is called a euro; hours without an amount in dollars are counted."""
     first = MONTH + timedelta(days=19)

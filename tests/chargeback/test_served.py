@@ -10,6 +10,8 @@ from tests.web.support import got, sent
 
 from .support import written
 
+pytestmark = pytest.mark.long
+
 RULES = "tags: {team: {rules: [{assign: search, service: indexer}]}}"
 
 
@@ -28,7 +30,6 @@ def test_local_under_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert got(f"{api}/summary", tag_team="search")["call_count"] == 1
 
 
-@pytest.mark.long
 def test_rules_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing starts with them; the line is said."""
     path = written(tmp_path, "tags: {team: {rules: [{assign: search}]}}")

@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from otel_costs.alerts.state import Event, State
 from otel_costs.store import connect
 
@@ -46,6 +48,7 @@ def test_a_dry_run_shows_every_rule(url: str, tmp_path: Path) -> None:
     assert [row["rule"] for row in rows] == ["day_total", "budgets"]
 
 
+@pytest.mark.long
 def test_a_silence_of_what_nobody_knows_is_said(url: str) -> None:
     """A name that is misspelt silences nothing."""
     client = connect(url)

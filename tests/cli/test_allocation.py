@@ -96,6 +96,7 @@ def test_the_api_says_the_same(url: str, path: str) -> None:
     assert voice["cost_usd"] == "0.001500"
 
 
+@pytest.mark.long
 def test_check(url: str, path: str) -> None:
     """What rules match is said rule by rule, with the lines; what nothing assigns too. Findings are exit code 1."""
     said = run("allocation", "check", "--allocation", path, "--format", "json", url=url)
@@ -148,6 +149,7 @@ def charge(contract: str, hour: datetime) -> dict[str, Any]:
     return {**about, **period, **amounts, "amount_usd": None, "unused_usd": None, "call_count": 0}
 
 
+@pytest.mark.long
 def test_focus(url: str, path: str, tmp_path: Path) -> None:
     """The file adds up to the report, by team too; calls without a price are said on standard error."""
     said = run("export", "--format", "focus", "--allocation", path, url=url)
@@ -174,6 +176,7 @@ def test_focus(url: str, path: str, tmp_path: Path) -> None:
     assert "leave 'sessions' out" in said.stderr
 
 
+@pytest.mark.long
 def test_statements(url: str, path: str, tmp_path: Path) -> None:
     """A table, a CSV and a page for each team, and for what nothing assigns; names of files cannot leave the folder."""
     month = f"{at('12:00:00'):%Y-%m}"

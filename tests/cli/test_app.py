@@ -90,6 +90,7 @@ def test_a_missing_extra_says_what_to_install() -> None:
     assert done.stderr == "Error: click is not installed: pip install 'otel-costs[cli]'\n"
 
 
+@pytest.mark.long
 def test_a_missing_extra_of_one_command() -> None:
     """Without the extra `local` the commands that need it name it, and the others work."""
     program = (
@@ -101,6 +102,7 @@ def test_a_missing_extra_of_one_command() -> None:
     assert done.stderr == "Error: uvicorn is not installed: pip install 'otel-costs[local]'\n"
 
 
+@pytest.mark.long
 def test_a_proxy_is_not_asked_for_what_is_on_this_machine(store: str) -> None:
     """A store on loopback is read where a proxy is set for the world outside."""
     dead = dict.fromkeys(("http_proxy", "HTTP_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")

@@ -9,8 +9,9 @@ import pytest
 
 from .support import Ledger, at, run
 
+pytestmark = pytest.mark.long
 
-@pytest.mark.long
+
 def test_a_backup_and_what_is_said_of_it(store: str, tmp_path: Path) -> None:
     """What is in it, to the last digit; a list; a check that names what is damaged; and who is erased since."""
     ledger, folder = Ledger(store), str(tmp_path / "kept")

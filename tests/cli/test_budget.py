@@ -32,6 +32,7 @@ def url(spent: str) -> Iterator[str]:
         assert run("budget", "remove", *whose, "--period", row["period"], url=spent).exit_code == 0
 
 
+@pytest.mark.long
 def test_a_budget_that_is_over(url: str) -> None:
     """A warning at 80 %, over past 100 %: only that is exit code 1."""
     for limit, code, state in (("2", 0, None), ("1", 0, "warning"), ("0.9", 0, "warning"), ("0.5", 1, "over")):

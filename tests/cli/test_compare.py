@@ -35,6 +35,7 @@ def test_two_periods(url: str) -> None:
     assert sum(Decimal(row["change_usd"]) for row in rows if row["part"] == "model") == Decimal("-0.006995")
 
 
+@pytest.mark.long
 def test_two_groups(url: str) -> None:
     """Of users, models or tags, with filters that hold for both."""
     found = compared("user=ada", "user=grace", "--by", "operation", url=url)
@@ -52,6 +53,7 @@ def test_a_period_and_the_one_before(url: str) -> None:
     assert compared(url=url)["b"]["call_count"] == 4
 
 
+@pytest.mark.long
 def test_as_a_table(url: str) -> None:
     """Both sides, the difference of each group, and the total; what is cut off has a row."""
     said = run("compare", FIRST, SECOND, url=url).stdout

@@ -46,6 +46,7 @@ def test_those_that_are_chosen(url: str, tmp_path: Path) -> None:
     assert exported(tmp_path, "--user", "nobody", url=url) == set()
 
 
+@pytest.mark.long
 def test_an_export_again_writes_the_same_files(url: str, tmp_path: Path) -> None:
     """And nothing else is left; what was a link there is a file afterwards, and what it led to is as it was."""
     elsewhere = tmp_path / "elsewhere"

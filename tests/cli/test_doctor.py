@@ -414,6 +414,7 @@ def test_what_the_store_has(stack: Stack) -> None:
     assert f"1 call without a whole price: unknown_model. {CostReason.UNKNOWN_MODEL.remedy}" in said(found, "note")
 
 
+@pytest.mark.long
 def test_each_format_has_every_finding(closed: str) -> None:
     """Table, JSON and CSV tell the same."""
     environ = {ENDPOINT: closed, "OTEL_COSTS_DSN": closed}

@@ -13,6 +13,7 @@ from otel_costs.store.backups.folder import Folder
 from .support import Ledger, at, run
 
 
+@pytest.mark.long
 def test_erase(store: str) -> None:
     """Without --yes it asks; with it, everything of the user is gone, and a count says so."""
     ledger = Ledger(store)

@@ -204,6 +204,7 @@ def test_tables_of_another_version(shared_stack: Stack) -> None:
     client.close()
 
 
+@pytest.mark.long
 def test_a_store_that_goes_away(tmp_path: Path) -> None:
     """Between connecting and asking, too."""
     with Stack(tmp_path) as stack:
@@ -341,6 +342,7 @@ def test_moments_that_no_store_can_hold(store: str, moment: str) -> None:
         assert (said.exit_code, said.stderr.startswith("Error")) == (0, False), said.stderr
 
 
+@pytest.mark.long
 def test_what_is_no_text(store: str) -> None:
     """Bytes that are no UTF-8 are refused, and named as such."""
     done = subprocess.run([*MAIN, "sessions", "--user", b"\xff\xfe", "--dsn", store], capture_output=True, check=False)

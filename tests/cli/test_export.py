@@ -51,6 +51,7 @@ def test_progress_is_on_standard_error_of_a_terminal_alone(url: str) -> None:
     assert silent.stderr == b""
 
 
+@pytest.mark.long
 def test_a_period(url: str) -> None:
     """--from and --to choose by the end of a call."""
     day = f"{DAY:%Y-%m-%d}"

@@ -12,6 +12,7 @@ import pytest
 from .support import ANY_PORTS, MAIN, run
 
 
+@pytest.mark.long
 def test_local_says_where_things_are_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     """It announces its ports once they answer, and Ctrl-C ends it with exit code 0 and no traceback."""
     command = [*MAIN, "local", "--data", str(tmp_path), *ANY_PORTS]

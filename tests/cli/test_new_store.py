@@ -11,6 +11,8 @@ from tests.support.stack import empty
 
 from .support import Ledger, at, run
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def url(shared_stack: Stack) -> str:
@@ -33,7 +35,6 @@ def test_a_store_that_is_empty(url: str) -> None:
         assert "no sessions yet" not in said
 
 
-@pytest.mark.long
 def test_pages_and_tags(url: str) -> None:
     """A list goes on behind its cursor; a tag chooses."""
     for number in range(3):
@@ -48,7 +49,6 @@ def test_pages_and_tags(url: str) -> None:
         assert run("sessions", *wrong, url=url).exit_code == 2
 
 
-@pytest.mark.long
 def test_a_session_without_a_price_has_no_cost(url: str) -> None:
     """Not in a table, in JSON or in CSV, of the list, of the session, or of its user."""
     Ledger(url).call("free", at("10:00:00"), user__id="ada", otel_costs__cost__status="unpriced")

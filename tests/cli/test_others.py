@@ -7,6 +7,8 @@ import pytest
 
 from .support import DAY, Ledger, at, fill, run
 
+pytestmark = pytest.mark.long
+
 ONE = (
     "1 span of another instrumentation has token usage but belongs to no recorded call; it is not in these sums "
     "(the view spans_of_others lists them)\n"
@@ -48,7 +50,6 @@ def spans(store: str) -> str:
     return store
 
 
-@pytest.mark.some(1)
 @pytest.mark.parametrize("command", ["sessions", "report"])
 def test_below_the_table(command: str, spans: str) -> None:
     """How many there are, on standard error, in the range and of the user that is asked for."""

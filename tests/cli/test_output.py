@@ -22,6 +22,7 @@ def test_what_a_terminal_acts_on_is_inert() -> None:
     assert output.inert("a\tb\n漢字 é 👋") == "a\tb\n漢字 é 👋"
 
 
+@pytest.mark.long
 def test_no_command_lets_a_model_talk_to_the_terminal(store: str) -> None:
     """Every table shows what a model or a user said, and every name, without a control character in it."""
     ledger = Ledger(store)
@@ -112,6 +113,7 @@ def long(store: str) -> str:
     return store
 
 
+@pytest.mark.long
 def test_what_is_piped_is_whole(long: str) -> None:
     """Nothing is folded, cut, left out or padded: a line is a row."""
     for command in (["sessions"], ["report", "--by", "user"], ["report", "--user", f"user-{LONG}"], ["session", LONG]):

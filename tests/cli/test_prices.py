@@ -6,6 +6,8 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from .support import run
 
 PRICES = """
@@ -64,6 +66,7 @@ def test_an_unknown_model_is_told_with_the_nearest() -> None:
     assert "OTEL_COSTS_PRICES" in said.stderr
 
 
+@pytest.mark.long
 def test_an_unknown_provider_is_told_with_the_nearest() -> None:
     """The same for the provider."""
     said = run("price", "gpt-4o", "input_tokens=1", "--provider", "opanai")
@@ -131,6 +134,7 @@ def test_the_table_in_force() -> None:
     assert {"provider", "model", "unit", "usd", "per", "source"} <= rows[0].keys()
 
 
+@pytest.mark.long
 def test_no_such_price() -> None:
     """A name that no price has is a wrong call, told with the nearest."""
     said = run("prices", "wisper-1")

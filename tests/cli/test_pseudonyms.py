@@ -3,9 +3,13 @@
 import json
 from typing import Any
 
+import pytest
+
 from otel_costs.privacy import pseudonyms
 
 from .support import Ledger, at, run
+
+pytestmark = pytest.mark.long
 
 SALT = {"OTEL_COSTS_USER_HASH": "a long salt of the tests"}
 NAME = "ada@example.com"

@@ -190,6 +190,7 @@ def test_what_one_side_alone_has(case: Case) -> None:
     assert "o3-2025-04-16" in table
 
 
+@pytest.mark.long
 def test_a_model_without_a_name(case: Case) -> None:
     """Usage and costs that name no model and no line item are compared as such, and shown."""
     case.reported(model=None, input_tokens=10)
@@ -198,6 +199,7 @@ def test_a_model_without_a_name(case: Case) -> None:
     assert case.run().stdout.count("(none)") == 2
 
 
+@pytest.mark.long
 def test_an_alias_is_the_snapshot_that_answered(case: Case) -> None:
     """What we have under the name that was asked for is found under the dated name that is reported."""
     case.recorded(input_tokens=10, gen_ai__response__model="gpt-4o", usd="0.5")
@@ -210,6 +212,7 @@ def test_an_alias_is_the_snapshot_that_answered(case: Case) -> None:
     assert costs["items"] == [{"item": "gpt-4o-2024-08-06", "theirs_usd": "0.750000", "ours_usd": "0.750000"}]
 
 
+@pytest.mark.long
 def test_tolerance(case: Case) -> None:
     """A difference of half a percent is none, unless it is asked for exactly."""
     case.recorded(input_tokens=995, usd="0.995")
@@ -220,6 +223,7 @@ def test_tolerance(case: Case) -> None:
     assert case.run("--tolerance", "0.4%").exit_code == 1
 
 
+@pytest.mark.long
 def test_the_current_day_comes_late(case: Case) -> None:
     """What is not reported yet today is said to be late, and is no finding; what is reported and not recorded is."""
     case.day = midnight(0)
@@ -234,6 +238,7 @@ def test_the_current_day_comes_late(case: Case) -> None:
     assert usage == {"early-1": "not_recorded", "late-1": "late"}
 
 
+@pytest.mark.long
 def test_the_same_usage_at_another_price(case: Case) -> None:
     """Where only the money differs, prices are named, and what is billed beside calls is seen among the items."""
     _agree(case)
@@ -247,6 +252,7 @@ def test_the_same_usage_at_another_price(case: Case) -> None:
     assert line == ["web", "search", "tool", "calls", "$0.250000", "–", "+$0.250000"]
 
 
+@pytest.mark.long
 def test_calls_without_a_price_are_counted(case: Case) -> None:
     """A sum that misses calls says how many."""
     case.recorded(input_tokens=1)
@@ -266,6 +272,7 @@ def test_one_project_and_one_key(case: Case) -> None:
     assert case.run("--project", "proj_one", "--api-key-id", "key_one").exit_code == 0
 
 
+@pytest.mark.long
 def test_one_service(case: Case) -> None:
     """Only what the programs recorded that are asked for is compared."""
     _agree(case)
@@ -274,6 +281,7 @@ def test_one_service(case: Case) -> None:
     assert [row["state"] for row in found["usage"]] == ["not_recorded"]
 
 
+@pytest.mark.long
 def test_units_of_speech_and_images(case: Case) -> None:
     """Characters, seconds, images and tokens of audio are compared in the unit that both sides state."""
     case.reported("audio_speeches", "tts-1", characters=120)
@@ -313,6 +321,7 @@ def test_units_of_speech_and_images(case: Case) -> None:
     assert figures["gpt-realtime"]["input_audio_tokens"] == {"theirs": 600, "ours": 600, "difference": 0}
 
 
+@pytest.mark.long
 def test_what_is_no_request_there(case: Case) -> None:
     """A refused call, a video and a moderation are no usage of a model there, and a batch is many requests."""
     case.recorded(

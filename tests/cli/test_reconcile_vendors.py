@@ -121,6 +121,7 @@ def speech(day: Day) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.long
 def test_aws_agrees(day: Day) -> None:
     """To the last digit, from a file, without a key; nothing is noted, and the output says what it cannot tell."""
     file = day.bill("cur.csv", *speech(day))
@@ -174,6 +175,7 @@ def test_files_of_other_days(day: Day) -> None:
     assert day.noted("aws") == noted
 
 
+@pytest.mark.long
 def test_a_store_that_cannot_note_it(day: Day) -> None:
     """As one of an older version, or whose user may not write: it is said, and is an error where it was asked for."""
     row = speech(day)[0]

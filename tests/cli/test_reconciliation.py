@@ -151,6 +151,7 @@ def test_a_page_that_comes_twice(organization: Organization, source: pages.Sourc
         of_days(source, 1)
 
 
+@pytest.mark.long
 def test_pages_of_which_it_is_not_said_that_there_are_more(organization: Organization, source: pages.Source) -> None:
     """An address of the next page is enough; that there are more, and not where, is none."""
     first = b'{"data": [], "next_page": "page_Mg=="}'

@@ -146,6 +146,7 @@ def test_what_is_nothing_to_split_by(url: str) -> None:
     assert "'colour' is nothing to split by: give hour, day, month, user, kind" in said.stderr
 
 
+@pytest.mark.long
 def test_a_report_of_what_matches(url: str) -> None:
     """Filters hold in every part of a report, and each part adds up to the total."""
     for chosen, usd in ((["--model", "whisper-1"], "0.001500"), (["--tag", "team=west"], "0.008495")):
@@ -158,6 +159,7 @@ def test_a_report_of_what_matches(url: str) -> None:
     assert "User ada · all time · 1 session · 1 call · $0.001970" in own
 
 
+@pytest.mark.long
 def test_days_of_a_time_zone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day begins where it does at the place of the reader, in bounds and in groups; --tz goes before the variable."""
     day, next_day = f"{DAY:%Y-%m-%d}", f"{DAY + timedelta(days=1):%Y-%m-%d}"

@@ -89,6 +89,7 @@ def test_a_price_file_that_is_none(store: str, tmp_path: Path) -> None:
     assert "none.yaml" in said.stderr
 
 
+@pytest.mark.long
 def test_an_update_prices_what_had_no_price(store: str, file: str, tmp_path: Path) -> None:
     """Two commands: one that stores newer prices, and one for the calls that waited for them."""
     home = {"XDG_DATA_HOME": str(tmp_path / "home")}
@@ -109,6 +110,7 @@ def test_an_update_prices_what_had_no_price(store: str, file: str, tmp_path: Pat
     assert done["price_book"].startswith("acme-1+")
 
 
+@pytest.mark.long
 def test_a_month_is_settled(store: str, file: str, tmp_path: Path) -> None:
     """An hour that is over gets its sum, though its month may not be over; the second time there is nothing to do."""
     terms = "match: {model: kept-model}, from: 2026-01-01, reservations: [{id: r, amount_per_hour: '12'}]"

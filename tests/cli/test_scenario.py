@@ -447,6 +447,7 @@ def test_the_list() -> None:
     assert [row["scenario"] for row in rows] == list(predefined())
 
 
+@pytest.mark.long
 def test_the_stand_in_is_labelled(monkeypatch: pytest.MonkeyPatch) -> None:
     """--stand-in needs no key, its answers are never taken for a model's, and nothing is sent to a collector."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -471,6 +472,7 @@ def test_what_the_documentation_shows(scenario: Command) -> None:
     assert [line.rstrip() for line in ran.stdout.splitlines()] == [*shown.splitlines(), ""]
 
 
+@pytest.mark.long
 def test_ctrl_c_shows_what_was_spent(provider: Provider, tmp_path: Path) -> None:
     """Who stops a run learns what it came to until then."""
     file = tmp_path / "hotline.yaml"

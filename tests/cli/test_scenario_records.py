@@ -18,6 +18,8 @@ from tests.support.stack import empty
 
 from .support import MAIN, run
 
+pytestmark = pytest.mark.long
+
 INSTRUMENT = [str(Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument")]
 
 
@@ -70,7 +72,6 @@ def test_a_run_is_in_the_reports(place: Place, tmp_path: Path) -> None:
         assert (shown["user_id"], shown["tags"]) == ("ada", {"team": "west"})
 
 
-@pytest.mark.long
 def test_under_opentelemetry_instrument(place: Place) -> None:
     """Started as any other program, it records each call once all the same."""
     found = place.run(under=tuple(INSTRUMENT))
@@ -79,7 +80,6 @@ def test_under_opentelemetry_instrument(place: Place) -> None:
     assert (scenario["call_count"], scenario["cost_usd"]) == (3, found["cost_usd"])
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("under", [(), tuple(INSTRUMENT)], ids=["alone", "instrumented"])
 def test_a_stand_in_is_in_no_report(place: Place, under: tuple[str, ...]) -> None:
     """What nobody paid for is not among what somebody did."""
@@ -89,7 +89,6 @@ def test_a_stand_in_is_in_no_report(place: Place, under: tuple[str, ...]) -> Non
     assert place.scenarios() == []
 
 
-@pytest.mark.long
 def test_the_phases_of_a_scenario_are_kinds_in_the_store(place: Place) -> None:
     """What was written, held, heard and spoken is told apart in reports, and adds up to what the run said."""
     found = place.run(name="customer_service")

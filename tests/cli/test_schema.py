@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from .support import run
 
 
+@pytest.mark.long
 def test_how_long_things_are_kept(store: str) -> None:
     """Days are taken over, said, and remembered; days that are none are a wrong call."""
     said = run("schema", "--content-days", "14", "--format", "json", url=store)

@@ -51,6 +51,7 @@ def test_a_session_as_json_is_what_curl_gets(url: str) -> None:
     assert found["messages"][3]["metadata"] == {"function_name": "lookup_order"}
 
 
+@pytest.mark.long
 def test_sessions_of_one_user_in_a_period(url: str) -> None:
     """--user, --from and --to choose; the day of --to is in it."""
 
@@ -111,6 +112,7 @@ def test_a_conversation_with_its_calls_line_by_line(url: str) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.long
 def test_every_line_has_its_quantity_and_rate(store: str) -> None:
     """Whatever is counted: searches, characters, seconds to the nanosecond, images, at a tier, in a batch."""
     ledger = Ledger(store)
@@ -149,6 +151,7 @@ def test_an_answer_that_was_interrupted(store: str) -> None:
     assert [message["metadata"].get("interrupted") for message in found["messages"]] == [None, *["turn_detected"] * 3]
 
 
+@pytest.mark.long
 def test_a_call_stands_behind_what_was_said_in_it(store: str) -> None:
     """However close they are in time, and whichever ended first; one that nobody said anything in goes by its time."""
     ledger = Ledger(store)
@@ -352,6 +355,7 @@ def test_search_shows_the_place_in_a_long_message(store: str) -> None:
     assert len(said) < 2000
 
 
+@pytest.mark.long
 def test_a_list_that_is_empty(store: str) -> None:
     """Where there are sessions, and none is like that, it is said; a program gets an empty list."""
     since = ("--from", f"{DAY.year + 1}-01-01")
@@ -391,6 +395,7 @@ def test_an_amount_that_is_none(url: str) -> None:
     assert "--min-cost: 'much' is no amount: give dollars" in run("sessions", "--min-cost", "much", url=url).stderr
 
 
+@pytest.mark.long
 def test_times_are_those_of_the_zone(url: str) -> None:
     """In the list and in a session; programs get UTC."""
     assert "began (Asia/Kolkata)" in run("sessions", "--tz", "Asia/Kolkata", url=url).stdout
@@ -407,6 +412,7 @@ def found(*arguments: str, url: str) -> list[str]:
     return [row["content"] for row in json.loads(said.stdout)["messages"]]
 
 
+@pytest.mark.long
 def test_search_in_a_session_of_a_role_or_a_scenario(url: str) -> None:
     """Narrowed before it is cut to the newest, with and without --anywhere."""
     ledger = Ledger(url)
@@ -421,7 +427,7 @@ def test_search_in_a_session_of_a_role_or_a_scenario(url: str) -> None:
         assert found("zebra", *how, "--scenario", "claims", "--role", "assistant", url=url) == []
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -5,6 +5,8 @@ import io
 import json
 from decimal import Decimal
 
+import pytest
+
 from .support import Ledger, at, run
 
 
@@ -18,6 +20,7 @@ def test_usage(url: str) -> None:
     assert (of_nobody.exit_code, "no calls match" in of_nobody.stderr) == (0, True)
 
 
+@pytest.mark.long
 def test_usage_as_json_and_csv(url: str) -> None:
     """The same figures, exact."""
     found = json.loads(run("usage", "--user", "ada", "--format", "json", url=url).stdout)

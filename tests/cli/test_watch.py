@@ -5,6 +5,8 @@ import signal
 import subprocess
 from datetime import UTC, datetime
 
+import pytest
+
 from .support import MAIN, Ledger, run
 
 
@@ -20,6 +22,7 @@ def test_calls_that_have_just_arrived(store: str) -> None:
     assert "failed: ␛[31mTimeout" in lines["w2"]
 
 
+@pytest.mark.long
 def test_calls_that_arrive_meanwhile(store: str) -> None:
     """Each is shown once, as an object per line, behind those of the last minutes."""
     ledger = Ledger(store)

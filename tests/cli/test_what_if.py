@@ -31,6 +31,7 @@ def test_like_a_session(url: str) -> None:
     assert "$0.15/1M" in said.stdout
 
 
+@pytest.mark.long
 def test_as_json_and_csv(url: str) -> None:
     """The same figures, exact, in every form."""
     found = json.loads(run(*LIKE, "--format", "json", url=url).stdout)

@@ -110,6 +110,7 @@ def test_the_collector_gets_every_variable_of_its_configuration(project: Mapping
     assert named <= project["services"]["collector"]["environment"].keys()
 
 
+@pytest.mark.long
 def test_the_server_is_the_version_of_the_embedded_engine(project: Mapping[str, Any]) -> None:
     """What is tested is what runs."""
     version = str(engine().command("select version()"))

@@ -76,7 +76,7 @@ def test_the_word_is_found_on_a_plain_disk(tmp_path: Path) -> None:
     assert canary.found(tmp_path)
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["", "7d" * 32, "short"])
 def test_without_its_key_nothing_is_read(tmp_path: Path, key: str) -> None:
     """It does not start with another key, or none, and never goes on in plain words."""

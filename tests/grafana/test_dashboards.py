@@ -89,7 +89,7 @@ def full(store: Store) -> Store:
     return store
 
 
-@pytest.mark.some(20)
+@pytest.mark.some(10)
 @pytest.mark.parametrize(("dashboard", "panel"), PANELS)
 @pytest.mark.parametrize("chosen", [EVERYTHING, ONE], ids=["all", "chosen"])
 def test_panel(full: Store, dashboard: dict[str, Any], panel: dict[str, Any], chosen: dict[str, list[str]]) -> None:

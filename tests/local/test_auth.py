@@ -37,6 +37,7 @@ def hosts(stack: Stack) -> list[str]:
     return [f"{stack.http_url}/?query=SELECT+1", f"{stack.http_url}/sessions", f"{stack.http_url}/api/v1/budgets"]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     "host",
     [
@@ -175,6 +176,7 @@ def test_every_port_wants_the_token(guarded: Stack) -> None:
     assert send(f"{guarded.http_url}/ping").status == 200
 
 
+@pytest.mark.long
 def test_the_token_is_taken_in_every_usual_way(guarded: Stack) -> None:
     """As a bearer's, as ClickHouse's key and as the password of any user."""
     basic = base64.b64encode(b"anybody:s3cret").decode()

@@ -20,7 +20,7 @@ from tests.cli.support import run
 
 from .support import LATELY_NS, Served, ask, export_logs, key_values, ledger_record, send
 
-pytestmark = pytest.mark.timeout(900)  # processes that start, one after the other
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]  # processes that start, one after the other
 
 _MAIN = "from otel_costs.cli import main; main()"
 _KILLED = """
@@ -128,7 +128,6 @@ def written_to(serve: Callable[..., Served]) -> Any:
     sender.stop()
 
 
-@pytest.mark.long
 def test_a_backup_while_records_arrive(
     written_to: tuple[Served, Sender], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
@@ -164,7 +163,6 @@ def test_a_backup_while_records_arrive(
     assert not ask(served.http_url, "select name from system.databases where startsWith(name, 'otel_costs_')")
 
 
-@pytest.mark.long
 def test_kill_9_leaves_no_half_backup(written_to: tuple[Served, Sender], tmp_path: Path) -> None:
     """Wherever it hits: the list has whole ones alone, the next is whole, and nothing of the killed one is left."""
     served, sender = written_to
@@ -186,7 +184,6 @@ def test_kill_9_leaves_no_half_backup(written_to: tuple[Served, Sender], tmp_pat
     assert list((tmp_path / "kept" / "tmp").iterdir()) == []
 
 
-@pytest.mark.long
 def test_kill_9_of_a_restore_is_finished_by_another(written_to: tuple[Served, Sender], tmp_path: Path) -> None:
     """Wherever it hits, in the folder of a store: what is there afterwards is the backup, once."""
     served, sender = written_to
@@ -210,7 +207,6 @@ def test_kill_9_of_a_restore_is_finished_by_another(written_to: tuple[Served, Se
     assert "is not empty" in again.stderr
 
 
-@pytest.mark.long
 def test_a_move_from_a_store_that_is_served(
     written_to: tuple[Served, Sender], serve: Callable[..., Served], tmp_path: Path
 ) -> None:
@@ -240,7 +236,6 @@ def test_a_snapshot_is_for_who_may_speak_to_the_port(serve: Callable[..., Served
     assert send(f"{served.http_url}/snapshot", headers={"Authorization": "Bearer a-token-of-some-length"}).status == 405
 
 
-@pytest.mark.long
 def test_snapshots_of_killed_programs_are_gone_after_a_start(serve: Callable[..., Served], tmp_path: Path) -> None:
     served = serve(tmp_path / "data")
     served.wait_until_ready()
@@ -251,7 +246,6 @@ def test_snapshots_of_killed_programs_are_gone_after_a_start(serve: Callable[...
     assert not ask(served.http_url, "select name from system.databases where startsWith(name, 'otel_costs_')")
 
 
-@pytest.mark.long
 def test_an_insert_that_does_not_end_holds_nothing_up(serve: Callable[..., Served]) -> None:
     """A snapshot waits for what a SELECT inserts, too, and gives up: records are stored meanwhile, and after it."""
     served = serve()
@@ -273,7 +267,6 @@ def test_an_insert_that_does_not_end_holds_nothing_up(serve: Callable[..., Serve
     assert send(f"{served.http_url}/snapshot", b"").status == 200
 
 
-@pytest.mark.long
 def test_a_restore_that_was_cut_is_told(serve: Callable[..., Served], tmp_path: Path) -> None:
     """When `local` starts, by its state, and by doctor: what is in the store is not all of it."""
     served = serve(tmp_path / "data")

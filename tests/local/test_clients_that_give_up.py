@@ -22,6 +22,8 @@ from otel_costs.local import Stack
 
 from .support import Served, ask, export_logs, ledger_record, logs_request, send
 
+pytestmark = pytest.mark.long
+
 LOGS_METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 
 KILLED = """
@@ -140,7 +142,6 @@ def stored(url: str, session: str) -> list[int]:
     return [int(row["s"]) for row in rows]
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_five_hundred_good_exports_among_a_hundred_bad_ones(clients: Clients) -> None:
     """Every good export is acknowledged, and what was acknowledged is stored, to the call, whatever the others do."""
@@ -159,7 +160,6 @@ def test_five_hundred_good_exports_among_a_hundred_bad_ones(clients: Clients) ->
     assert send(f"{clients.stack.http_url}/ping").status == 200
 
 
-@pytest.mark.some(1)
 @pytest.mark.parametrize("kind", ["cancelled", "out_of_time", "reset", "half_sent", "half_frame"])
 def test_one_bad_export_harms_nothing(clients: Clients, kind: str) -> None:
     """After each kind of client that gives up, in the middle of an insert and before it, the next one is stored."""
@@ -169,7 +169,6 @@ def test_one_bad_export_harms_nothing(clients: Clients, kind: str) -> None:
     assert set(clients.acknowledged) <= set(stored(clients.stack.http_url, clients.session))
 
 
-@pytest.mark.long
 def test_the_end_of_the_writer_is_the_end_of_the_process(serve: Callable[..., Served], tmp_path: Path) -> None:
     """When the thread that stores ends, for whatever reason, who waits is refused, and /ping fails.
 
@@ -192,7 +191,6 @@ def test_the_end_of_the_writer_is_the_end_of_the_process(serve: Callable[..., Se
         assert stored(stack.http_url, session) == [1]
 
 
-@pytest.mark.long
 def test_the_stack_of_a_program_ends_too(tmp_path: Path) -> None:
     """The process behind `Stack` ends with code 1 as well, and says why on standard error."""
     program = f"{END_THE_WRITER}\nimport sys; from otel_costs.local.__main__ import main; sys.exit(main())"
@@ -220,7 +218,6 @@ def test_the_stack_of_a_program_ends_too(tmp_path: Path) -> None:
     assert "otel-costs local: the thread that stores records has ended" in said
 
 
-@pytest.mark.long
 def test_nobody_waits_for_ever_when_the_writer_ends(serve: Callable[..., Served]) -> None:
     """Exports that wait when the writer ends are all answered or cut off, and none is told that it is stored."""
     served = serve(prelude=END_THE_WRITER)

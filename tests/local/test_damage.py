@@ -22,6 +22,8 @@ from tests.support.collector import PATIENCE_S
 
 from .support import ask, export_logs, ledger_record, send
 
+pytestmark = pytest.mark.long
+
 ODD = "odd`\\name"
 FLIPPED = 60
 
@@ -117,7 +119,6 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Started:
     return Started(notices, found["damaged_parts"], calls, by_rows[FLIPPED].name, again)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_part_that_cannot_be_opened_is_named(started: Started, damage: Damage) -> None:
     """The start says which table lacks how many rows, and so does /state; everything else is served."""
@@ -193,7 +194,6 @@ def modes(folder: Path) -> set[int]:
     return found
 
 
-@pytest.mark.long
 def test_files_are_for_their_user_alone(tmp_path: Path) -> None:
     """New ones as they are written, and those of an earlier version at the next start."""
     data = tmp_path / "new" / "data"

@@ -114,6 +114,7 @@ def half_call(url: str) -> socket.socket:
     return opened(url, connection.data_to_send())
 
 
+@pytest.mark.long
 def test_half_sent_calls_of_grpc_take_no_places(stack: Stack, many: ExitStack) -> None:
     """With more calls whose message is cut than are waited for, on many connections, a whole call is answered."""
     session = uuid.uuid4().hex

@@ -50,6 +50,7 @@ def test_no_part_of_an_answer_waits_for_the_one_before(host: str) -> None:
     assert asyncio.run(is_set())
 
 
+@pytest.mark.long
 def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
     """Every call of every request that was answered 200 is there after kill -9, once; others may be or not be.
 
@@ -156,6 +157,7 @@ def test_a_long_query_does_not_hold_the_stop(serve: Serve) -> None:
     assert 200 not in answers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["otlp_http_port", long("otlp_grpc_port"), long("http_port")])
 def test_a_port_that_is_taken(tmp_path: Path, name: str) -> None:
     """The message names the port, what it is for and the option that chooses another."""

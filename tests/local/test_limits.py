@@ -152,6 +152,7 @@ def test_sql_gives_itself_less(stack: Stack) -> None:
         assert send(stack.http_url, text).status == 200, text
 
 
+@pytest.mark.long
 def test_its_time_is_watched_whatever_it_says(stack: Stack) -> None:
     """A statement that gives itself an hour, or no limit, has the time that its request has."""
     for value in (0, 3600):

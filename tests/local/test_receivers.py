@@ -194,6 +194,7 @@ def test_an_unknown_encoding_gets_400(stack: Stack) -> None:
         assert encoding in Status.FromString(answer.body).message
 
 
+@pytest.mark.long
 def test_a_body_over_the_limit_gets_413(stack: Stack) -> None:
     """20 MiB are the limit: before decompression, and after, so that a small bomb does not go off."""
     large = b"\0" * (20 * 2**20 + 1)

@@ -122,6 +122,7 @@ def test_the_format_of_the_output(sql: str, name: str | None) -> None:
     assert sql_guard.read(sql.encode()).output_format == name
 
 
+@pytest.mark.long
 def test_reading_a_statement_takes_no_longer_than_its_text() -> None:
     """Nothing in it is gone through again for each word: a million words in an INSERT would take days."""
     sql = b"insert into t " + b"a " * 200_000

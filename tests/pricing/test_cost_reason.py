@@ -44,6 +44,7 @@ def test_a_price_has_it() -> None:
     assert str(cost.reason) == "unknown_model"
 
 
+@pytest.mark.long
 def test_no_module_spells_a_reason() -> None:
     """The text of a reason stands in one place; all others name the member, which a type checker holds them to."""
     values = {reason.value for reason in CostReason}

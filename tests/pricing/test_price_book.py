@@ -151,6 +151,7 @@ def test_a_base_is_asked_for_its_model_and_not_for_the_callers_deployment(write:
         assert usd(book.rates(asked, NOON)) == Decimal("2.5")
 
 
+@pytest.mark.long
 def test_an_unknown_name_in_many_wide_prices_is_looked_up_once_in_each(write: Write) -> None:
     """Prices that match everything, each on the next one, take time by their number and not by its factorial."""
     wide = """

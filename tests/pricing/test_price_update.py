@@ -162,6 +162,7 @@ def test_a_call_names_the_updated_book(server: Server) -> None:
     assert updated().version != first
 
 
+@pytest.mark.long
 def test_every_price_that_ever_held_is_kept(server: Server) -> None:
     """Of three prices in a row, each holds for its time."""
     for days, rate in enumerate((3, 4, 5)):
@@ -188,6 +189,7 @@ def test_a_price_is_never_removed(server: Server) -> None:
     assert usd("claude-2", AFTER, "anthropic") == 8
 
 
+@pytest.mark.long
 def test_an_older_book_is_refused(server: Server) -> None:
     """A book without what is here, with nothing new, or with prices that began earlier, is an older one."""
     prepare(server.at("/data.json", raw(later())), now=NOW).store()
@@ -321,6 +323,7 @@ def test_an_answer_that_trickles_is_given_up(server: Server, monkeypatch: pytest
         fetch(server.at("/x", trickles))
 
 
+@pytest.mark.long
 def test_redirects_stay_with_the_host(server: Server) -> None:
     """To another path of the same host, yes, with what it was asked with; to another one, or a file, no."""
 
@@ -367,6 +370,7 @@ def test_a_host_is_who_it_says_it_is(server: Server, tmp_path: Path, monkeypatch
     assert fetch(url) == b"whole"
 
 
+@pytest.mark.long
 def test_messages_and_what_is_stored_have_no_credentials(server: Server) -> None:
     """A key in an address or a query goes to its host, and nowhere else."""
     url = server.at("/p?sig=SECRET", raw(later())).replace("://", "://me:SECRET@")
@@ -448,6 +452,7 @@ def test_versions_in_order(earlier: str, later: str) -> None:
     assert price_update._order(earlier) < price_update._order(later)
 
 
+@pytest.mark.long
 def test_what_is_stored_and_damaged_is_passed_over_with_one_warning(
     server: Server, home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -474,6 +479,7 @@ def test_what_is_stored_and_damaged_is_passed_over_with_one_warning(
     assert usd("gpt-4o", AFTER) == Decimal("2.5")
 
 
+@pytest.mark.long
 def test_a_new_release_is_not_held_back_by_an_update_of_the_last_one(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -484,6 +490,7 @@ def test_a_new_release_is_not_held_back_by_an_update_of_the_last_one(
     assert "run `otel-costs prices update` again" in caplog.text
 
 
+@pytest.mark.long
 def test_forgotten_is_built_in(server: Server, home: Path) -> None:
     """The prices of the release are a command away."""
     prepare(server.at("/data.json", raw(later())), now=NOW).store()
@@ -495,6 +502,7 @@ def test_forgotten_is_built_in(server: Server, home: Path) -> None:
         updates.forget()
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full_is_an_error_and_no_loss(
     server: Server, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

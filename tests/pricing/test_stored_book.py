@@ -23,6 +23,7 @@ def facts(price: Price) -> list[object]:
     return [getattr(price, field.name) for field in fields(Price)]
 
 
+@pytest.mark.long
 def test_what_is_written_is_what_is_read() -> None:
     """Every field of every price, of our files and of the base, comes back as it was."""
     made, found = builtin_prices.make(), stored_book.load(RAW, "x")

@@ -257,6 +257,7 @@ def test_objects_are_collected(service: AzureSpeech, recorded: Recorded) -> None
     assert unfinished._open == set()
 
 
+@pytest.mark.long
 def test_fifty_cycles(service: AzureSpeech, recorded: Recorded) -> None:
     """Fifty times there and gone again leaves the SDK as it was, and one record a call."""
     CostsInstrumentor().uninstrument()
@@ -310,7 +311,7 @@ PROGRAM = """
 """
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise RuntimeError"])
 def test_process_ends_while_it_listens(end: str, service: AzureSpeech, tmp_path: Path) -> None:
     """A process that ends while it listens leaves a record, and the exit code that it would have had."""
@@ -323,6 +324,7 @@ def test_process_ends_while_it_listens(end: str, service: AzureSpeech, tmp_path:
     assert "process_ended" in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_signal_comes_while_it_listens(service: AzureSpeech, tmp_path: Path) -> None:
     """SIGTERM while it listens: one record with the seconds until then, and the end that it would have had."""

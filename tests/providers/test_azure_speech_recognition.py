@@ -373,6 +373,7 @@ def test_connection_lost(once: bool, service: AzureSpeech, recorded: Recorded) -
     assert names.COST_USD not in call
 
 
+@pytest.mark.long
 def test_connection_lost_after_a_phrase(service: AzureSpeech, recorded: Recorded) -> None:
     """What was heard before the connection was lost was sent, and is billed."""
     microphone = Microphone()

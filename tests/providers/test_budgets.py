@@ -305,6 +305,7 @@ LIVE_STEPS = st.builds(
 )
 
 
+@pytest.mark.long
 @hypothesis_settings(examples(1_000), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(steps=st.lists(LIVE_STEPS, max_size=20), cents=st.integers(1, 9))
 @example(steps=[Step("open", 3, 1, False), *[Step("use", 1, 1, False)] * 9], cents=9)

@@ -38,6 +38,7 @@ CostsInstrumentor().uninstrument()
 """
 
 
+@pytest.mark.long
 def test_a_package_that_is_not_there() -> None:
     """A vendor whose package is not installed costs nothing: neither it nor what we have for it is imported."""
     source = ABSENT.format(vendors=VENDORS)

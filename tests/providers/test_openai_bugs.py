@@ -130,7 +130,7 @@ def expected(drivers: dict[str, Driver]) -> dict[str, list[Any]]:
     return {kind: ask_all(driver) for kind, driver in drivers.items()}
 
 
-@pytest.mark.some(60)
+@pytest.mark.some(30)
 @pytest.mark.parametrize("place", sorted(PLACES))
 def test_a_bug_leaves_the_result(
     place: str, drivers: dict[str, Driver], expected: dict[str, list[Any]], monkeypatch: pytest.MonkeyPatch,

@@ -317,6 +317,7 @@ def test_requests_are_unchanged(driver: Driver, provider: Provider, recorded: Re
     assert len(recorded.calls) == 1
 
 
+@pytest.mark.long
 def test_concurrent_calls(provider: Provider, recorded: Recorded) -> None:
     """A hundred calls at once, in sessions of their own, are kept apart."""
 

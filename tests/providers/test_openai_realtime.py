@@ -850,6 +850,7 @@ def test_an_event_may_be_written_in_any_way(wire: Wire, recorded: Recorded) -> N
     assert message[names.MESSAGE_SHA256] == hashlib.sha256(PIECE * 5).hexdigest()
 
 
+@pytest.mark.long
 def test_an_hour_of_sound_leaves_the_memory_flat(wire: Wire, recorded: Recorded) -> None:
     """20,000 events of 8 KB both ways: none of the 320 MB is kept."""
     data = base64.b64encode(os.urandom(6144)).decode()

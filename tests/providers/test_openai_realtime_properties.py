@@ -361,6 +361,7 @@ def test_many_things_under_way_are_bounded(kept: Recorded) -> None:
     assert len({message[names.MESSAGE_ID] for message in messages}) == len(messages) >= 200
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("error", [None, "1006"])
 def test_nothing_is_held_after_the_end(kept: Recorded, error: str | None) -> None:
     """Neither the connection, nor a call, an item or a sound of it, whatever was under way."""

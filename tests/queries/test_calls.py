@@ -273,7 +273,6 @@ def test_a_job_in_one_session_counts_once(store: Store) -> None:
 
 
 @pytest.mark.some(1)
-@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", range(6))
 def test_a_job_in_two_sessions_counts_once_in_any_order(store: Store, seed: int) -> None:
     """Whoever looks at a job first keeps it, in whatever order and however often the records come."""
@@ -300,6 +299,7 @@ def test_a_finished_job_goes_before_one_that_was_seen_earlier(store: Store) -> N
     assert only(store.ask("select * from billed_calls"), "session_id", "cost_usd") == [("asked", Decimal("0.6"))]
 
 
+@pytest.mark.long
 def test_a_job_outside_any_session_is_billed_to_the_session_that_has_it(store: Store) -> None:
     """Of two equal copies the one that says whose it is counts."""
     for order in ((0, 1), (1, 0)):

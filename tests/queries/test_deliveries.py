@@ -11,6 +11,8 @@ import pytest
 
 from .ledger import NOON, LogRow, Store, call, message
 
+pytestmark = pytest.mark.long
+
 SESSIONS = ("a", "b", "c", "")
 USERS = ("u1", "u2")
 
@@ -69,7 +71,6 @@ def _rank(record: Record) -> tuple[Any, ...]:
     return record.revision, -record.start, session != "", user != "", session, user
 
 
-@pytest.mark.some(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_any_delivery_comes_to_the_same(store: Store, seed: int) -> None:
     """Copies, batches, order and counts between them change nothing: every call once, to the last digit, everywhere."""

@@ -70,7 +70,7 @@ def looked_on() -> list[ledger.LogRow]:
         return [row(call) for call in kept.calls]
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("order", range(6))
 def test_counted_once(order: int, store: ledger.Store) -> None:
     """Notes, looks from the side and copies of them do not add to the bill, in whichever order they arrive."""

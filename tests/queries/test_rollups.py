@@ -249,6 +249,7 @@ def step(store: Store, chance: random.Random, sent: list[LogRow], around: dateti
     return what
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("seed", "rounds", "steps"), [(0, 1, 3), long(0, 2, 3), long(1, 3, 4), long(2, 3, 4)])
 def test_reports_are_the_sum_of_the_calls(store: Store, seed: int, rounds: int, steps: int) -> None:

@@ -79,6 +79,7 @@ def test_a_session_is_right_at_once_and_stays_right(store: Store) -> None:
     assert counted(store, [first]) == expected
 
 
+@pytest.mark.long
 def test_over_midnight_and_over_days(store: Store) -> None:
     """A session is one, however many days its calls lie on; each day has its share of the money."""
     batches = [
@@ -110,12 +111,14 @@ def test_delivered_eight_times_between_counts(store: Store) -> None:
     assert counted(store, *[records[n % 4 :] + records[: n % 3] for n in range(8)]) == [("s1", 3, 1, Decimal("0.3"), 0)]
 
 
+@pytest.mark.long
 def test_an_unpriced_call_is_counted_and_hides_no_cost(store: Store) -> None:
     """The cost is the sum of what is known; what is not stands beside it."""
     assert counted(store, [call(cost="0.5"), call(cost=None), call(cost="NaN")]) == [("s1", 3, 0, Decimal("0.5"), 2)]
     assert counted(store, [call(cost=None, session="s2")])[1] == ("s2", 1, 0, None, 1)
 
 
+@pytest.mark.long
 def test_a_re_price_reaches_a_counted_session(store: Store) -> None:
     """A newer revision is a change like any other."""
     assert counted(store, [call(cost="0.5"), call(cost=None)]) == [("s1", 2, 0, Decimal("0.5"), 1)]
@@ -126,6 +129,7 @@ def test_a_re_price_reaches_a_counted_session(store: Store) -> None:
     assert figures(store) == [("s1", 2, 0, Decimal("0.625"), 0)]
 
 
+@pytest.mark.long
 def test_a_job_leaves_the_session_that_only_asked(store: Store) -> None:
     """When a job turns out to be another session's, the counted one gives it up, and a session of nothing is none."""
     assert counted(store, [job(cost=None, revision=0, session="asked")]) == [("asked", 1, 0, None, 1)]
@@ -134,6 +138,7 @@ def test_a_job_leaves_the_session_that_only_asked(store: Store) -> None:
     assert counted(store, [call(cost="0.1", session="asked")]) == [("asked", 1, 0, Decimal("0.1"), 0), fetched]
 
 
+@pytest.mark.long
 def test_a_session_of_two_users_is_one(store: Store) -> None:
     """The first user names it; the other's calls are in it, also those counted before."""
     assert counted(
@@ -153,6 +158,7 @@ def test_messages_alone_are_a_session(store: Store) -> None:
     assert store.one("select user_id, duration_seconds from sessions") == {"user_id": "u1", "duration_seconds": 2.0}
 
 
+@pytest.mark.long
 def test_a_message_after_the_last_call_ends_the_session(store: Store) -> None:
     """The session lasts until the last thing that happened in it."""
     counted(store, [call(at("10:00:01"))], [message(at("10:00:08"), "thanks")])
@@ -165,6 +171,7 @@ def test_calls_without_a_session_are_in_no_session(store: Store) -> None:
     assert store.one("select cost_usd from user_costs")["cost_usd"] == Decimal("0.5")
 
 
+@pytest.mark.long
 def test_ids_are_taken_as_they_are(store: Store) -> None:
     """Quotes, newlines, emoji and SQL in an id are an id."""
     names = ["it's", 'a "b"', "new\nline", "\\", "🙂", "'; drop table calls --", "{x:String}", "%s %(a)s", "tab\there"]

@@ -130,7 +130,7 @@ def test_nothing_is_told_where_nobody_listens(
     assert caplog.messages == []
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("spool", [False, True])
 def test_what_was_sent_is_told_in_the_end(provider: Provider, tmp_path: Path, spool: bool) -> None:
     """A real program says by a variable alone which of its calls the collector has acknowledged."""

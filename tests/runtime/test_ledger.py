@@ -108,6 +108,7 @@ def test_an_sdk_that_is_switched_off_is_not_warned_of(
         telemetry.forget()
 
 
+@pytest.mark.long
 def test_a_program_that_was_instrumented_may_set_its_providers_later(provider: Provider, tmp_path: Path) -> None:
     """Under `opentelemetry-instrument` a program that instruments in code, too, gets what it gives."""
     source = """
@@ -168,7 +169,7 @@ print(*warnings, sep="\\n")
 """
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("callback", "first", "warned"),
     [("none", "[Scrubbed due to 'session'] [Scrubbed due to 'secret'] 0.02", 1), ("kept", "abc secretary 0.02", 0)],

@@ -51,12 +51,14 @@ def test_the_applications_own_handler_is_enough(provider: Provider, tmp_path: Pa
     assert found.err.count(LINE) == 1
 
 
+@pytest.mark.long
 def test_records_that_are_exported_are_shown_all_the_same(provider: Provider, tmp_path: Path) -> None:
     """The handler that exports the application's logs shows nobody anything."""
     environment = {"OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true", "OTEL_COSTS_LOG": "info"}
     assert ended(provider, tmp_path, **environment).err.count(LINE) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("handler", "level"), [("NullHandler()", "NOTSET"), ("FileHandler('errors.log')", "ERROR")])
 def test_a_handler_that_does_not_take_the_line(provider: Provider, tmp_path: Path, handler: str, level: str) -> None:
     """One that drops what it gets, or wants graver lines alone, keeps no line from who asked for it."""
@@ -65,6 +67,7 @@ def test_a_handler_that_does_not_take_the_line(provider: Provider, tmp_path: Pat
     assert ended(provider, tmp_path, source, OTEL_COSTS_LOG="info").err.count(LINE) == 1
 
 
+@pytest.mark.long
 def test_the_level_of_the_sdk_shows_decisions(provider: Provider, tmp_path: Path) -> None:
     """`OTEL_LOG_LEVEL=debug`, OpenTelemetry's own variable, is as good as ours for that."""
     assert "price chosen:" in ended(provider, tmp_path, OTEL_LOG_LEVEL="debug").err

@@ -169,6 +169,7 @@ def test_openai_imported_later(provider: Provider) -> None:
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
 
 
+@pytest.mark.long
 def test_a_hundred_cycles() -> None:
     """After a hundred times instrument and uninstrument the SDK has its own objects, untouched."""
     originals = [vars(kind)[name] for kind, name in METHODS]

@@ -97,6 +97,7 @@ def test_a_reader_with_a_bug(body: str, tmp_path: Path) -> None:
     assert "secret" not in str(done["said"])
 
 
+@pytest.mark.long
 def test_a_user_of_prices(tmp_path: Path) -> None:
     """The prices of a package count below the user's, above ours and those of genai-prices, in commands, too."""
     prices = textwrap.dedent("""

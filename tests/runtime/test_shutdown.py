@@ -87,6 +87,7 @@ class TestEnds:
         assert_complete(collector.calls(), 2)
         assert len(collector.spans) == 2
 
+    @pytest.mark.long
     def test_the_handler_of_the_host_is_respected(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -199,6 +200,7 @@ class TestOpenStreams:
         """Have the next stream stop after a few events, so that its end is not read by chance."""
         provider.script(Fault(gate=threading.Event(), gate_events=4))
 
+    @pytest.mark.long
     @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
     def test_a_stream_that_is_half_read_at_a_signal_is_recorded(
         self, number: signal.Signals, provider: Provider, collector: Collector, tmp_path: Path
@@ -234,6 +236,7 @@ class TestOpenStreams:
         assert ended(STREAM + source, tmp_path, provider, collector).code == 0
         assert_cut(collector.calls())
 
+    @pytest.mark.long
     def test_a_stream_is_the_parents_after_a_fork(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -264,6 +267,7 @@ class TestOpenStreams:
 
 
 class TestServers:
+    @pytest.mark.long
     def test_case_39_uvicorn_stops_without_a_loss(
         self, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -296,6 +300,7 @@ class TestServers:
             assert program.ended().code == 0
         assert_complete(collector.calls(), 2)
 
+    @pytest.mark.long
     @pytest.mark.parametrize("worker", ["uvicorn_worker.UvicornWorker", long("uvicorn.workers.UvicornWorker")])
     def test_gunicorn_stops_workers_of_uvicorn_without_a_loss(
         self, worker: str, provider: Provider, collector: Collector, tmp_path: Path
@@ -496,6 +501,7 @@ class TestCollectorsThatFail:
             "1 calls",
         ]
 
+    @pytest.mark.long
     def test_what_the_spool_keeps_is_not_lost(self, provider: Provider, collector: Collector, tmp_path: Path) -> None:
         """Records that lie on disk wait for the next process: nothing is said to be lost."""
         collector.open.clear()

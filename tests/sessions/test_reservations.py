@@ -99,6 +99,7 @@ class Ledger:
             assert (limit.under_way, str(limit.reserved_usd)) == (0, "0")
 
 
+@pytest.mark.long
 @settings(max_examples=SCHEDULES, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 60), schedules(bounded=True))
 @example(10, 60, [Begins(20, 0, True), Begins(20, 0, True)])

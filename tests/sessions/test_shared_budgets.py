@@ -83,6 +83,7 @@ def spend(usd: str, **who: Any) -> None:
         otel_costs.record("chat", provider="acme", model="m", usage={}, cost_usd=usd)
 
 
+@pytest.mark.long
 def test_a_program_is_held_to_what_others_have_spent(
     told: Teller, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +134,7 @@ def test_what_is_spent_between_two_answers_counts_once(told: Teller) -> None:
     assert otel_costs.check_budget(user="somebody else") is None
 
 
+@pytest.mark.long
 def test_a_soft_budget_warns(told: Teller, caplog: pytest.LogCaptureFixture) -> None:
     """Once at 80 %, and once when a call passes it; calls go on."""
     told.set("user/day/sue", "1", soft=True)

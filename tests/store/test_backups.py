@@ -158,6 +158,7 @@ def _answers(client: "Client") -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_what_comes_back_is_what_was_there(filled: Store, target: "Client", tmp_path: Path) -> None:
     """Every table, column and report; arrivals, which decide how long things are kept, and how long that was to be."""
     folder = Folder(tmp_path / "kept", make=True)
@@ -211,6 +212,7 @@ def test_old_backups_go_and_the_others_stay_whole(filled: Store, ready: "Client"
     assert restore.restore(ready, folder, None).different == []
 
 
+@pytest.mark.long
 def test_nothing_is_deleted_under_another(filled: Store, tmp_path: Path) -> None:
     """Neither files of a backup that is being made, which no manifest names yet, nor those that a restore reads."""
     folder, other = Folder(tmp_path / "kept", make=True), Folder(tmp_path / "kept", make=True)
@@ -259,6 +261,7 @@ def test_a_store_that_is_not_empty_is_refused(kept: Kept, ready: "Client") -> No
     assert _answers(ready) == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["cut", long("changed"), long("gone")])
 def test_a_damaged_file_is_named_and_nothing_comes_back(
     filled: Store, ready: "Client", tmp_path: Path, how: str
@@ -363,6 +366,7 @@ def test_rows_of_other_sizes_are_read_in_smaller_blocks(
     assert restore.restore(ready, folder, None).different == []
 
 
+@pytest.mark.long
 def test_a_backup_without_a_manifest_is_none(filled: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut before its last step, its files are of no backup, and the next one is whole."""
     folder = Folder(tmp_path / "kept", make=True)

@@ -93,6 +93,7 @@ def test_as_the_store_has_them(client: Any) -> None:
         assert found["period_end"] > NOW
 
 
+@pytest.mark.long
 def test_what_ends_behind_the_period(client: Any, emptied_stack: Stack) -> None:
     """A call with the time of a clock that is wrong counts in no period but its own, and tells of no day to come."""
     before = with_burn_down(client, set_budgets(client))

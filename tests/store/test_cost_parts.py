@@ -45,6 +45,7 @@ every_selection = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.long
 @every_selection
 def test_a_report_adds_up_while_calls_arrive(busy: Store, selection: Selection) -> None:
     """By day, model, scenario and kind it is the same sum, and that is its total."""
@@ -68,6 +69,7 @@ def test_a_comparison_adds_up_while_calls_arrive(busy: Store, selection: Selecti
         assert groups == found[side]["cost_usd"] == found["total"][f"{side}_usd"]
 
 
+@pytest.mark.long
 @every_selection
 def test_usage_adds_up_while_calls_arrive(busy: Store, selection: Selection) -> None:
     """The hours of the week are the total."""

@@ -20,7 +20,7 @@ from tests.queries.ledger import Store, at, call, job, message
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-pytestmark = pytest.mark.timeout(600)  # each makes a store or two
+pytestmark = [pytest.mark.timeout(600), pytest.mark.long]  # each makes a store or two
 
 
 @pytest.fixture
@@ -148,7 +148,6 @@ def moved(source: Store, target: "Client") -> move.Moved:
     return move.move(source.client, target, take)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("table", ["otel_logs", "call_sequences"])
 def test_what_was_sent_and_not_noted_is_not_there_twice(filled: Store, target: "Client", table: str) -> None:
     """A part that had just arrived when the move was cut, and is merged into another one when it is run again."""
@@ -213,7 +212,6 @@ def test_a_move_that_was_cut_anywhere_is_finished(filled: Store, target: "Client
     _cut_anywhere(filled, target, number, CHANGES[number % len(CHANGES)])
 
 
-@pytest.mark.long
 def test_who_was_erased_before_a_move_goes_on_is_not_moved(filled: Store, target: "Client") -> None:
     with cut(target, sent_to("messages")), pytest.raises(Cut):
         moved(filled, target)
@@ -222,7 +220,6 @@ def test_who_was_erased_before_a_move_goes_on_is_not_moved(filled: Store, target
     assert not any(erase.count(target, erase.of_user(target, "ada")).values())
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "place",
     [
@@ -244,7 +241,6 @@ def test_the_later_of_two_moves_at_once_takes_over(filled: Store, target: "Clien
     assert nothing_is_left(target)
 
 
-@pytest.mark.long
 def test_a_move_from_another_store_is_not_disturbed(filled: Store, target: "Client") -> None:
     """The later one is refused, and says what to do."""
     with cut(target, sent_to("calls")), pytest.raises(Cut):
@@ -259,7 +255,6 @@ def test_a_move_from_another_store_is_not_disturbed(filled: Store, target: "Clie
     assert answers(target) == answers(filled.client)
 
 
-@pytest.mark.long
 def test_a_target_may_receive_calls_of_its_own(filled: Store, target: "Client") -> None:
     """While it is moved to, in each table that is handed over; it has both afterwards, once, and the sums say so."""
     own = Store(target)
@@ -272,7 +267,6 @@ def test_a_target_may_receive_calls_of_its_own(filled: Store, target: "Client") 
     assert target.command("select count() from otel_logs") == filled.client.command("select count() + 2 from otel_logs")
 
 
-@pytest.mark.long
 def test_a_target_may_be_of_a_newer_version(filled: Store, target: "Client") -> None:
     """What it knows more than this version is as it is for a record that does not say it."""
     for table in ("calls", "otel_logs", "messages"):
@@ -283,7 +277,6 @@ def test_a_target_may_be_of_a_newer_version(filled: Store, target: "Client") -> 
     assert target.command("select count() from otel_logs") == filled.client.command("select count() from otel_logs")
 
 
-@pytest.mark.long
 def test_a_full_disk_ends_a_move_and_the_next_one_goes_on(
     filled: Store, target: "Client", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +298,6 @@ def test_a_full_disk_ends_a_move_and_the_next_one_goes_on(
     assert answers(target) == answers(filled.client)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("place", "same"),
     [
@@ -347,7 +339,6 @@ def test_two_restores_at_once(filled: Store, target: "Client", tmp_path: Path, p
     assert nothing_is_left(target)
 
 
-@pytest.mark.long
 def test_a_restore_that_was_cut_anywhere_is_finished(filled: Store, target: "Client", tmp_path: Path) -> None:
     """Before any of its statements; after its last it is there, and the store is not empty."""
     folder = Folder(tmp_path / "kept", make=True)

@@ -174,6 +174,7 @@ def test_what_a_refresh_writes_back_is_erased_too(filled: Store, table: str) -> 
         filled.client.command("drop view slow sync")
 
 
+@pytest.mark.long
 def test_erased_calls_are_not_missing(store: Store) -> None:
     """Their numbers stay, without anybody's name."""
     process = "beef" + "0" * 28
@@ -194,6 +195,7 @@ def test_erased_calls_are_not_missing(store: Store) -> None:
     assert reports.missing_calls(store.client) == []
 
 
+@pytest.mark.long
 def test_nobody_is_not_everybody(filled: Store) -> None:
     """An empty name is refused, an unknown one finds nothing and takes nothing."""
     with pytest.raises(ValueError, match="no user"):

@@ -60,7 +60,7 @@ def test_times_and_tags_have_one_shape(store: Store) -> None:
     assert json.loads(_read(store, "calls", "csv")[0]["cost_lines"]) == {"input_tokens": "2"}
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("what", sorted(EXPORTS))
 def test_a_user_and_a_time(filled: Store, what: str) -> None:
     """What is exported can be chosen."""

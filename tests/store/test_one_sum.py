@@ -24,6 +24,8 @@ from tests.queries.conftest import emptied
 from tests.queries.ledger import LogRow, Store, call, message
 from tests.support.selection import examples
 
+pytestmark = pytest.mark.long
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 FIRST = NOW - timedelta(days=3)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -338,7 +340,6 @@ edges = st.none() | st.builds(
 )
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)  # half a minute of a processor, of which others may want their part
 @settings(
     max_examples=examples(4).max_examples,

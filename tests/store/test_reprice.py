@@ -103,6 +103,7 @@ def test_a_call_without_a_price_gets_one(store: Store) -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("prices")
 def test_the_second_time_there_is_nothing_to_do(store: Store) -> None:
     """Neither is there after a late copy of the old record, nor for a book that says the same."""
@@ -193,6 +194,7 @@ def test_what_has_no_price_of_its_own_is_left_alone(store: Store) -> None:
     assert costs(store) == before
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("prices")
 def test_a_job_of_two_sessions_stays_one_call(store: Store) -> None:
     """Who has it keeps it, at the new price, and copies that come later change nothing."""
@@ -244,6 +246,7 @@ def test_a_re_price_is_no_arrival(store: Store) -> None:
     assert len(reports.session_calls(store.client, "s1")) == 2
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("prices")
 def test_a_users_calls_are_those_of_every_report(store: Store) -> None:
     """Also those that name the session alone, and no other's that do."""

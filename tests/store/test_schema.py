@@ -38,6 +38,7 @@ def test_the_second_time_there_is_nothing_to_do(empty: "Client") -> None:
     assert schema.apply(empty) == []
 
 
+@pytest.mark.long
 def test_what_was_made_by_which_version_is_recorded(empty: "Client") -> None:
     """Every statement has its row."""
     schema.apply(empty)
@@ -46,6 +47,7 @@ def test_what_was_made_by_which_version_is_recorded(empty: "Client") -> None:
     assert set(map(tuple, recorded)) == {(statement.kind, statement.name) for statement in wanted}
 
 
+@pytest.mark.long
 def test_a_changed_view_is_replaced(empty: "Client", monkeypatch: pytest.MonkeyPatch) -> None:
     """Alone, and without a moment in which it is not there."""
     schema.apply(empty)
@@ -64,6 +66,7 @@ def test_a_changed_materialized_view_is_replaced(empty: "Client", monkeypatch: p
     assert empty.command("select content from messages") == "HELLO"
 
 
+@pytest.mark.long
 def test_a_new_materialized_view_sees_what_came_before(empty: "Client") -> None:
     """A table that a newer version adds has what was stored already; what was stored before is there once."""
     schema.apply(empty)
@@ -192,6 +195,7 @@ def test_calls_from_before_contracts_have_list_prices(empty: "Client") -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_handler_is_given_back(empty: "Client") -> None:
     """Handlers are the server's: who applies the schema last has them, and it is said."""
     schema.apply(empty)
@@ -313,6 +317,7 @@ def test_a_new_column_of_a_call_gets_into_the_table(empty: "Client", monkeypatch
         assert empty.command(f"select weather from {table}") == "fine"
 
 
+@pytest.mark.long
 def test_a_dropped_view_is_made_again(empty: "Client") -> None:
     """What is recorded and not there is not taken for done."""
     schema.apply(empty)
@@ -340,6 +345,7 @@ def test_retention_is_in_the_tables(empty: "Client") -> None:
     assert "toIntervalDay(800)" in messages
 
 
+@pytest.mark.long
 def test_retention_changes_what_is_there_and_is_remembered(empty: "Client") -> None:
     """It holds for tables that are in use, too, and until somebody says something else."""
     schema.apply(empty)

@@ -337,6 +337,7 @@ def test_a_commitment_of_several_months(store: Store, changing: Callable[[str], 
     assert store.ask(used_so_far) == []
 
 
+@pytest.mark.long
 def test_a_doubt_of_the_calls_own(store: Store) -> None:
     """It stays when a reservation makes moot what the prices lack."""
     day = MONTH + timedelta(days=9)
@@ -387,6 +388,7 @@ def test_before_the_first_rate_of_exchange(store: Store, changing: Callable[[str
     assert {status for _, status, _ in stored(store)} == {"priced"}
 
 
+@pytest.mark.long
 def test_a_commitment_counts_what_is_in_its_currency(store: Store, changing: Callable[[str], None]) -> None:
     """What was stored before a contract was in another currency waits to be priced again, and is not added to it."""
     text = """version: t

@@ -43,6 +43,7 @@ def test_averages_and_kinds(store: Store) -> None:
     assert (of_nobody["by_kind"], of_nobody["per_day"]["cost_usd"], of_nobody["cache"]["saved_usd"]) == ([], 0, 0)
 
 
+@pytest.mark.long
 def test_days_and_hours_in_a_zone(store: Store) -> None:
     """Half past eleven in the evening is the next day in Berlin; hours of the week are added over weeks."""
     late, berlin = at("23:30:00"), ZoneInfo("Europe/Berlin")

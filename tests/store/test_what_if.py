@@ -261,6 +261,7 @@ drawn = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(parent=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn)
 def test_as_it_was_it_costs_what_was_recorded(store: Store, calls: list[dict[str, Any]]) -> None:

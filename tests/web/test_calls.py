@@ -153,6 +153,7 @@ def test_a_message_names_its_call(api: str, program: str) -> None:
         assert message["call_id"] == IDS[1]
 
 
+@pytest.mark.long
 def test_the_revisions_of_a_call(api: str, emptied_stack: Stack) -> None:
     """What was recorded first, and what a re-price made of it, the oldest first."""
     (first,) = got(f"{api}/calls/{IDS[2]}")["revisions"]

@@ -50,6 +50,7 @@ def web(emptied_stack: Stack) -> Iterator[Callable[..., str]]:
     assert {one.returncode for one in running} == {0}
 
 
+@pytest.mark.long
 def test_a_token_stands_for_a_role(web: Callable[..., str]) -> None:
     """Each reads what calls cost; conversations and writing have tokens of their own."""
     url = web("--token", "t-costs", "--conversations-token", "t-words", "--writing-token", "t-write")

@@ -42,6 +42,7 @@ def api(emptied_stack: Stack) -> str:
     return api
 
 
+@pytest.mark.long
 def test_two_days(api: str) -> None:
     """The parts, the groups and the total say the same."""
     found = got(f"{api}/compare", a=DAYS[0], b=DAYS[1])
@@ -83,6 +84,7 @@ def test_a_period_and_the_one_before(api: str) -> None:
     assert got(f"{api}/compare", range=DAYS[1])["b"]["call_count"] == 3
 
 
+@pytest.mark.long
 def test_groups_that_are_cut_add_up(api: str) -> None:
     """As rows of the answer, and as CSV."""
     found = got(f"{api}/compare", by="user", limit=1, a=DAYS[0], b=DAYS[1])

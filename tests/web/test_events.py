@@ -100,6 +100,7 @@ def test_a_new_call_is_told_with_its_session_and_the_total(api: str) -> None:
             assert Decimal(last["cost_usd"]) - Decimal(first["cost_usd"]) >= Decimal("0.00375")
 
 
+@pytest.mark.long
 def test_who_comes_back_gets_what_came_meanwhile(api: str) -> None:
     """By the id of the last event; each call is told once. An id of another process is as none."""
     with watched(api) as events:
@@ -136,6 +137,7 @@ def test_the_store_is_asked_once_for_all_who_watch(emptied_stack: Stack) -> None
         assert store.asked == 1
 
 
+@pytest.mark.long
 def test_a_stream_that_has_ended_goes_on_where_it_is_opened_again(emptied_stack: Stack, api: str) -> None:
     """It ends by itself, so that no server waits for it; nothing is lost in between."""
     store = ConnectedStore(emptied_stack.http_url)

@@ -84,6 +84,7 @@ def test_a_session_that_others_wrote_whole(url: str, emptied_stack: Stack) -> No
     assert [asked(f"{url}/api/v1/sessions/{place}").status for place in (quote(session, safe=""), cut)] == [404, 404]
 
 
+@pytest.mark.long
 def test_a_session_that_is_begun_ends_under_its_whole_id(url: str) -> None:
     """Its calls get what was told of it."""
     place, user = quote(f"{SESSION} begun", safe=""), f"{HEAD} who began"

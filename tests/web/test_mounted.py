@@ -131,6 +131,7 @@ def test_a_store_that_is_away() -> None:
         assert got(f"{url}/api/v1/openapi.json")["info"]["title"] == "otel_costs"
 
 
+@pytest.mark.long
 def test_importing_the_package_imports_nothing_of_it() -> None:
     """The application's process pays for the API when it asks for it."""
     source = (

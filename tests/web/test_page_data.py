@@ -81,6 +81,7 @@ def test_a_page_says_what_the_api_says(url: str, page: str, endpoint: str, table
         assert len(parts) == len(said[table])
 
 
+@pytest.mark.long
 def test_the_overview(url: str) -> None:
     """Its parts are those of the API, for one question; each adds up to the total."""
     more = {"range": PERIOD, "tz": "UTC", "by": "scenario", "limit": 3}
@@ -101,7 +102,7 @@ def test_the_overview(url: str) -> None:
     assert "unknown parameter 'colour'" in refusal(asked(f"{url}/overview.json", colour="red"), 400)
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("length", "piece"), [("12h", "hour"), ("2d", "hour"), ("3d", "day"), ("190d", "day"), ("400d", "month")]
 )
@@ -172,6 +173,7 @@ def test_one_user_or_model(url: str) -> None:
     assert got(f"{url}/users/nobody")["summary"]["call_count"] == 0
 
 
+@pytest.mark.long
 def test_a_call(url: str) -> None:
     """All of it as JSON, its lines as CSV."""
     call = got(f"{url}/api/v1/calls", session="s", sort="cost")["calls"][0]
@@ -185,6 +187,7 @@ def test_a_call(url: str) -> None:
         assert "32 hex digits" in refusal(send(f"{url}/calls/{name}.json"), 404)
 
 
+@pytest.mark.long
 def test_what_if(url: str) -> None:
     """By GET what POST answers; models together or one by one, or another tier alone."""
     body = {"alternatives": [{"model": "gpt-4o-mini"}, {"model": "gpt-4.1"}]}

@@ -70,6 +70,7 @@ def test_a_users_report(api: str) -> None:
     assert json.loads(numbers, parse_float=Decimal)["summary"]["total_cost_usd"] == total
 
 
+@pytest.mark.long
 def test_a_call_with_its_lines(api: str) -> None:
     """Quantity times rate is the amount; with the session, and without."""
     (row,) = got(f"{api}/sessions", user="ada", kind="creation")["sessions"]
@@ -104,6 +105,7 @@ def test_what_needs_a_look(api: str) -> None:
     assert [row["cost_reason"] for row in csv.DictReader(io.StringIO(text))] == ["unknown_model", "unknown_usage"]
 
 
+@pytest.mark.long
 def test_groups_of_equal_cost_begin_with_those_of_most_calls(emptied_stack: Stack, api: str) -> None:
     """Without a price all cost nothing: then it matters how many they are, before and behind the cut."""
     names = {"a-once": 1, "b-thrice": 3, "c-twice": 2}
@@ -115,6 +117,7 @@ def test_groups_of_equal_cost_begin_with_those_of_most_calls(emptied_stack: Stac
     assert [row["user"] for row in of_the_days] == ["bob", "ada", "b-thrice", "c-twice", None]
 
 
+@pytest.mark.long
 def test_rows_add_up_to_the_total_while_calls_arrive(emptied_stack: Stack, api: str) -> None:
     """Both are of one answer of the store: what arrives behind it is in neither."""
 
@@ -170,6 +173,7 @@ def test_no_more_tags_than_a_session_has(api: str) -> None:
     assert "32 at most" in refusal(asked(f"{api}/costs", by=",".join([*most, "tag.more"])), 400)
 
 
+@pytest.mark.long
 def test_a_budget_from_set_to_gone(api: str) -> None:
     """Its answer says what is spent of it; a name may have a slash."""
     for path, spent in (("user/month/ada", True), (f"scenario/day/{quote('a/b', safe='')}", False), ("all/week", True)):

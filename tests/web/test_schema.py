@@ -80,7 +80,7 @@ def test_every_operation_is_tried() -> None:
     assert len(OPERATIONS) == len(set(OPERATIONS))
 
 
-@pytest.mark.some(16)
+@pytest.mark.some(10)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

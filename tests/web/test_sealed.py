@@ -1,10 +1,14 @@
 """The API and sealed content: a search says that it has not seen it, and who has no key is told that it is sealed."""
 
+import pytest
+
 from otel_costs.local import Stack
 from otel_costs.privacy.sealing import CONTENT, Sealer
 from tests.cli.support import Ledger, at
 
 from .support import got
+
+pytestmark = pytest.mark.long
 
 
 def test_what_a_search_has_not_seen(emptied_stack: Stack) -> None:

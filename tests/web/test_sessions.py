@@ -60,7 +60,7 @@ def refused(answer: Answer, status: int) -> str:
     return error
 
 
-@pytest.mark.some(6)
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [

@@ -125,7 +125,7 @@ def test_a_call_that_is_sent_again_counts_once(api: str, emptied_stack: Stack, s
     assert not told(api, {**call, "idempotency_key": "k2"})["repeated"]
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     "other",
     [
@@ -183,6 +183,7 @@ def test_the_same_time_counts_once_through_several_servers(emptied_stack: Stack,
     assert len(stored(emptied_stack, session)) == 1
 
 
+@pytest.mark.long
 def test_keys_of_many_sessions_and_users_at_once(
     emptied_stack: Stack, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_usage(api: str) -> None:
     assert found["cache"]["share"] == whole["cached_share"]
 
 
+@pytest.mark.long
 def test_filters_and_zone(api: str) -> None:
     """Of a kind alone, in another zone; of nobody."""
     assert got(f"{api}/usage", kind="creation", tz="Asia/Kolkata")["total"]["call_count"] == 1
@@ -62,6 +63,7 @@ def test_as_csv(api: str) -> None:
     assert (cache["share"], cache["saved_usd"]) == ("0.5", "0.005000")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("api")
 def test_more_cached_calls_than_a_request_prices(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the cache saved is not told then, and that is said; the rest is."""
@@ -72,6 +74,7 @@ def test_more_cached_calls_than_a_request_prices(program: str, monkeypatch: pyte
     assert got(f"{program}/api/v1/usage/cache", cookie("clerk"))["not_counted"] == found["cache"]["not_counted"]
 
 
+@pytest.mark.long
 def test_what_the_cache_saved_alone(api: str) -> None:
     """The same as in the usage, of the same filters, for a page that shows nothing else of it."""
     whole = got(f"{api}/usage", kind="conversation")["cache"]

@@ -95,6 +95,7 @@ def test_what_is_too_much_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
             asyncio.run(reading)
 
 
+@pytest.mark.long
 def test_the_command_writes_all_of_them_in_csv(url: str) -> None:
     """A table and JSON say how many more there are."""
     assert len(rows(run("sessions", "--format", "csv", url=url).stdout)) == SESSIONS

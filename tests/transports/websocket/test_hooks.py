@@ -39,6 +39,7 @@ def members() -> list[dict[str, int]]:
     return [{name: id(member) for name, member in vars(kind).items()} for kind in HOOKED]
 
 
+@pytest.mark.long
 def test_originals_come_back() -> None:
     """A hundred times on and off leaves the libraries as they were."""
     originals = members()
@@ -99,6 +100,7 @@ def test_fork(server: Server, followed: list[Kept]) -> None:
     assert followed[0].said == [("sent", "hello"), ("received", "hello"), ("closed", None)]
 
 
+@pytest.mark.long
 def test_nothing_is_imported() -> None:
     """A library that the application does not import is not imported for us, nor are its hooks."""
     source = """
@@ -156,6 +158,7 @@ kept = [connect(f"{sys.argv[1]}?{name}", proxy=None) for name in ("one", "two", 
 """
 
 
+@pytest.mark.some(1)
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(
     ("end", "told"),
@@ -179,6 +182,7 @@ def test_signal(server: Server, end: str, told: list[str]) -> None:
     assert sorted(found) == sorted([*told, *(f"{name} closed None" for name in ("one", "two", "three"))])
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("kind", ["asyncio", "sync", "aiohttp"])
 def test_exit(server: Server, kind: str) -> None:
     """A process that ends with its socket open tells the observer of the end before the last flush, once."""

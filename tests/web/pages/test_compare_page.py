@@ -46,7 +46,7 @@ def compare(page: Page, of: str, a: str, b: str) -> None:
     page.click("button", "Compare")
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("of", "a", "b"),
     [

@@ -114,6 +114,7 @@ def test_titles_tell_pages_apart() -> None:
     assert len(set(titles)) == len(titles)
 
 
+@pytest.mark.long
 def test_by_keyboard(page: Page, filled: None) -> None:
     """The first key leads past the navigation; a link followed by the keyboard gives the focus to the content."""
     page.open("/")
@@ -127,7 +128,7 @@ def test_by_keyboard(page: Page, filled: None) -> None:
     assert page.one("[role=status].unseen").get_attribute("textContent") == "Sessions"
 
 
-@pytest.mark.some(1)
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/nonsense", "/nonsense/of%2Fsome/depth", "/sessions.xml"])
 def test_a_path_of_no_page(page: Page, filled: None, path: str) -> None:
     """The page says so, with the navigation; a program gets 404 and no page."""

@@ -29,6 +29,7 @@ def test_lines_with_the_ports_in_force(page: Page, api: str, shared_stack: Stack
     assert copied == page.one("#first pre").text
 
 
+@pytest.mark.long
 def test_the_first_call_appears_by_itself(page: Page, api: str, shared_stack: Stack) -> None:
     """Nothing is loaded again by hand."""
     page.open("/").shows("No call has arrived yet")

@@ -174,6 +174,7 @@ def test_a_link_leads_to_one(page: Page, filled: str) -> None:
     assert page.driver.title == "sales · otel-costs"
 
 
+@pytest.mark.long
 def test_nothing_in_a_period(page: Page, filled: str) -> None:
     """A period without calls says so, and shows no figure that is none."""
     page.open("/?range=2020-01")

@@ -67,6 +67,7 @@ def test_what_lacks_a_price(page: Page, filled: str) -> None:
     assert copied == next(row["stanza"] for row in missing if row["model"] == "acme-7b")
 
 
+@pytest.mark.long
 def test_nothing_lacks_a_price(page: Page, shared_stack: Stack, filled: str) -> None:
     """A period in which every call has a price says so."""
     page.open("/prices?range=2020-01").shows("None: every call of this period has a price.")

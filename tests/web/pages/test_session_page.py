@@ -142,6 +142,7 @@ def test_the_timeline(page: Page, filled: str) -> None:
     page.until(lambda: "answer **2**" in page.driver.switch_to.active_element.text, "the turn has not the focus")
 
 
+@pytest.mark.long
 def test_markdown_is_a_switch(page: Page, filled: str) -> None:
     """Markdown is shown as elements where it is asked for, and the address says so."""
     page.open("/sessions/spoken").shows("- answer **0**")

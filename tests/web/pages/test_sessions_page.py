@@ -50,6 +50,7 @@ def test_the_list_goes_on(page: Page, filled: str) -> None:
     assert len(set(shown)) == len(shown)
 
 
+@pytest.mark.long
 def test_search_and_heads(page: Page, filled: str) -> None:
     """Words that were said find their session; a column's head sorts by it."""
     page.open("/sessions?range=90d")

@@ -57,6 +57,7 @@ def page(chromium: Chrome, api: str) -> Iterator[Page]:
     chromium.get("about:blank")
 
 
+@pytest.mark.long
 def test_statements_are_those_of_the_api(page: Page, api: str) -> None:
     """The last month that is over by default; all amounts exact, with what is shared, not priced, and the budget."""
     page.open("/statements")

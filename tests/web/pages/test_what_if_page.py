@@ -78,6 +78,7 @@ def test_tiers_windows_and_times(page: Page, filled: str) -> None:
     assert {"service_tier=priority", "processing=batch", "prices_at=now"} < set(page.path.split("&"))
 
 
+@pytest.mark.long
 def test_models_in_use_are_suggested(page: Page, filled: str) -> None:
     """The models that are in use are a click away, with their providers."""
     page.open("/what-if?range=7d").click("a", "gpt-4o", ".panel")
@@ -97,6 +98,7 @@ def test_one_session(page: Page, filled: str, session: str) -> None:
     page.shows("6 calls")
 
 
+@pytest.mark.long
 def test_nothing_and_too_much(page: Page, filled: str) -> None:
     """A session that is not there has no call; more alternatives than are compared are told."""
     page.open("/what-if?range=7d&alternative=gpt-4o-mini&session=nobody").shows("No call of this period matches.")
