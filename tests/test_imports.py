@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,13 @@ def part(module: str) -> str:
     return module.removeprefix("otel_costs").lstrip(".").partition(".")[0] or "otel_costs"
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Return the modules of ours that a file imports, at its head or in its functions; not those for types alone."""
     found: set[str] = set()
     tree = ast.parse(path.read_text())
-    for typing in [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-    ]:
+    nodes = list(ast.walk(tree))
+    for typing in [node for node in nodes if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]:
         typing.body = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -35,7 +36,7 @@ def imports(path: Path) -> set[str]:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     ours = {name for name in found if name.partition(".")[0] == "otel_costs"}
     modules = {name for name in ours if _is_module(name)}
-    return modules - {name for name in modules if any(other.startswith(f"{name}.") for other in modules)}
+    return frozenset(name for name in modules if not any(other.startswith(f"{name}.") for other in modules))
 
 
 def _is_module(name: str) -> bool:

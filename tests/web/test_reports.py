@@ -136,6 +136,7 @@ def test_rows_add_up_to_the_total_while_calls_arrive(emptied_stack: Stack, api: 
             assert total["call_count"] > 0
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize("measures", ["cost_usd", "error_count,tokens", "cost_breakdown,list_usd,audio_seconds"])
 @pytest.mark.parametrize("by", ["", "day,model", "user", "modality", "tag.team"])
 def test_some_measures_are_those_of_all(api: str, by: str, measures: str) -> None:
