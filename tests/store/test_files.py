@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from otel_costs.store import files
+from otel_costs.store.reports import MEASURES
 from otel_costs.store.schema import Retention
 from tests.queries.engine import beside
 
@@ -137,3 +138,10 @@ def test_attribute_names_stand_only_where_otel_logs_is_read() -> None:
     for statement in files.statements(DAYS, "here"):
         if re.search(r"gen_ai\.|otel_costs\.(?!message|session)\w+\.|session\.id|user\.id", statement.body):
             assert re.search("from otel_(logs|traces)", statement.body), statement.name
+
+
+def test_every_measure_is_a_line_of_its_own() -> None:
+    """Some of them are selected as all are: expression by expression, under the same names."""
+    lines = [line.strip(" ,") for line in files.shared()["measures"].splitlines()]
+    assert list(files.measures().values()) == lines
+    assert set(files.measures()) == set(MEASURES)
