@@ -9,6 +9,7 @@ from otel_costs.chargeback.assignment import Names, matched, rule_of, value_of
 from otel_costs.chargeback.rules import Allocation, Rule, TagRules
 from otel_costs.chargeback.shared_costs import split_days
 from otel_costs.store import costs
+from otel_costs.store.reports import COST
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Selection, of_calls
 
@@ -71,7 +72,7 @@ def _assigned(client: "Client", selection: Selection, allocation: Allocation, ru
 def _unassigned(client: "Client", selection: Selection, tag: str, most: int) -> Iterator[Row]:
     without = replace(selection, tags=(*selection.tags, (tag, "")))
     by = ("service", "user", "model")
-    for row in costs.costs(client, without, by, most):
+    for row in costs.costs(client, without, by, most, COST):
         asks = ", ".join(f"{name}: {row[name] or '(none)'}" for name in by) if row["model"] is not None else ""
         others = row.get("others", 0)
         yield {**_row(tag, REST, "", row, UNASSIGNED), "asks": asks or f"{others} others"}
@@ -79,7 +80,7 @@ def _unassigned(client: "Client", selection: Selection, tag: str, most: int) -> 
 
 def _shared(client: "Client", selection: Selection, allocation: Allocation, rules: TagRules) -> Iterator[Row]:
     name = f"{costs.TAG}{rules.tag}"
-    found = {row[name]: row for row in split_days(client, selection, allocation, rules)}
+    found = {row[name]: row for row in split_days(client, selection, allocation, rules, COST)}
     for one in dict.fromkeys(shared.value for shared in rules.shared):
         row = found.get(one)
         lines = [shared.days.line for shared in rules.shared if shared.value == one]

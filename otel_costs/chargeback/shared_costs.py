@@ -16,7 +16,7 @@ from otel_costs.chargeback import shares
 from otel_costs.chargeback.rules import BY_SPEND, Allocation, Days, SharedCost, TagRules
 from otel_costs.store import costs
 from otel_costs.store.periods import month_of
-from otel_costs.store.reports import MEASURES, summed
+from otel_costs.store.reports import COST, MEASURES, summed
 from otel_costs.store.rows import Row
 from otel_costs.store.selection import Selection
 
@@ -125,7 +125,7 @@ def splits_of(
     name = f"{costs.TAG}{rules.tag}"
     whole = _whole_months(selection, allocation.zone)
     if days is None or selection.filters or (whole.since, whole.until) != (selection.since, selection.until):
-        days = costs.costs(client, whole, ("day", name))
+        days = costs.costs(client, whole, ("day", name), columns=COST)
     shared = {one.value for one in rules.shared}
     weights: dict[Key, Mapping[str, Decimal]] = {}
     for number, one in enumerate(rules.shared):

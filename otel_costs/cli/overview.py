@@ -10,8 +10,9 @@ from rich.text import Text
 
 from otel_costs.cli import formatting, options, output, time_zone
 from otel_costs.cli.emptiness import NOTHING_YET
-from otel_costs.store import costs, inbox, session_list
+from otel_costs.store import costs, inbox, session_list, summary
 from otel_costs.store.periods import calendar
+from otel_costs.store.reports import COST
 from otel_costs.store.rows import Row as StoredRow
 from otel_costs.store.selection import Selection
 
@@ -36,10 +37,12 @@ def read(client: "Client", now: datetime) -> Row:
     """Return the current periods, the dearest sessions of the last 30 days, and what needs a look in those."""
     every = Selection(tz=time_zone.current())
     lately = replace(every, since=now - _LATELY)
+    current = dict(_current(now, every))
+    periods = {name: (chosen.since, chosen.until) for name, chosen in current.items()}
     found: list[StoredRow] = []
-    for name, chosen in _current(now, every):
-        sessions = session_list.sessions(client, chosen, limit=1)["total"]
-        found.append({"period": name, "session_count": sessions, **costs.total(client, chosen)})
+    for name, spent in costs.of_periods(client, every, periods, COST).items():
+        sessions = summary.sessions(client, current[name])["count"]
+        found.append({"period": name, "session_count": sessions, **spent})
     return {
         "periods": found,
         "sessions": session_list.sessions(client, lately, sort="cost", limit=_DEAREST)["sessions"],

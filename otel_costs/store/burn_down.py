@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_costs.store import costs
 from otel_costs.store.periods import month_of, zone
 from otel_costs.store.projection import LATELY, projected
+from otel_costs.store.reports import COST
 from otel_costs.store.rows import Row, between, rows
 from otel_costs.store.selection import TEXTS, Selection
 from otel_costs.usage import numbers
@@ -62,7 +63,7 @@ def _hours(client: "Client", budget: Row, selection: Selection) -> list[tuple[da
     """Return what was spent in each hour of the budget's zone, in order."""
     if budget["scope"] == "model":
         return _hours_of_model(client, budget["name"], selection)
-    found = costs.costs(client, selection, ("hour",))
+    found = costs.costs(client, selection, ("hour",), columns=COST)
     return [(datetime.fromisoformat(row["hour"]), row["cost_usd"]) for row in found]
 
 

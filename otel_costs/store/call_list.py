@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import costs, recorded_id
-from otel_costs.store.reports import TOKENS
+from otel_costs.store.reports import COST, TOKENS
 from otel_costs.store.rows import Row, rows
 from otel_costs.store.selection import Condition, Selection, of_calls
 from otel_costs.store.session_list import NEWEST, Order, cursor_of, place
@@ -122,7 +122,7 @@ def _condition(selection: Selection, session: str | None) -> Condition:
 
 def _total(client: "Client", source: str, selection: Selection, session: str | None) -> int:
     if session is None:
-        total: int = costs.total(client, selection)["call_count"]
+        total: int = costs.total(client, selection, COST)["call_count"]
         return total
     condition = _condition(selection, session)
     sql = f"select count() as calls from {source} where {condition.sql}"  # noqa: S608

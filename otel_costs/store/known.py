@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from otel_costs.store import costs, recorded_id, session_starts
+from otel_costs.store.reports import COST
 from otel_costs.store.rows import rows
 from otel_costs.store.selection import Selection
 
@@ -19,7 +20,7 @@ def is_known(client: "Client", selection: Selection) -> bool:
     """Return whether there is a call of a selection, or a session of its user. Raises StoreError."""
     if selection.user is not None:
         return bool(rows(client, f"select 1 from ({_OF_USER}) limit 1", {"user": selection.user}))  # noqa: S608
-    return bool(costs.total(client, selection)["call_count"])
+    return bool(costs.total(client, selection, COST)["call_count"])
 
 
 def is_session_known(client: "Client", session_id: str) -> bool:

@@ -14,6 +14,9 @@ const DEFAULT_RANGE = "30d";
 /** What costs are split by, beside tags. */
 export const SPLITS = ["model", "user", "scenario", "kind", "service", "provider", "operation", "step", "modality"];
 
+/** The measures that are asked for where costs alone are shown, or nothing but names. */
+export const COST = "cost_usd";
+
 const isTag = name => name.startsWith("tag.");
 const isFilter = name => DIMENSIONS.includes(name) || CONDITIONS.includes(name) || isTag(name);
 

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { useAnswer } from "./api.js";
-import { asked, changed, DIMENSIONS, filters, go, here_with, shared } from "./address.js";
+import { asked, changed, COST, DIMENSIONS, filters, go, here_with, shared } from "./address.js";
 import { html } from "./parts.js";
 import { MAY_READ, ZONE } from "./settings.js";
 
@@ -78,7 +78,7 @@ function Form({ query, fixed, close }) {
 function Choice({ name, query }) {
   const [isAsked, ask] = useState(false);
   const others = new URLSearchParams([...shared(query)].filter(([one]) => one !== name));
-  const found = useAnswer(isAsked ? "costs" : null, asked(others, { by: name, limit: SUGGESTED }));
+  const found = useAnswer(isAsked ? "costs" : null, asked(others, { by: name, measures: COST, limit: SUGGESTED }));
   const values = (found.data?.costs ?? []).map(row => row[name]).filter(Boolean);
   return html`<label>${name} <input name=${name} list=${`values-${name}`} defaultValue=${query.get(name) ?? ""} onFocus=${() => ask(true)} autocomplete="off" /></label>
     <datalist id=${`values-${name}`}>${values.map(value => html`<option value=${value} />`)}</datalist>`;

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ask, useAnswer } from "../api.js";
-import { href, page, shared } from "../address.js";
+import { COST, href, page, shared } from "../address.js";
 import { useLive } from "../live.js";
 import { Answer, Bar, Confirm, Downloads, Failure, html, Money, Name, Section, Time } from "../parts.js";
 import { MAY_WRITE, ZONE } from "../settings.js";
@@ -114,7 +114,7 @@ function Form({ chosen, known, query, done }) {
   const [scope, choose] = useState(SCOPES[chosen.scope] ? chosen.scope : "user");
   const [state, set] = useState({ error: null, said: "", isUnderWay: false });
   const asks = ["user", "scenario", "service", "model"].includes(scope);
-  const found = useAnswer(asks ? "costs" : null, new URLSearchParams({ by: scope, range: "90d", limit: "100" }));
+  const found = useAnswer(asks ? "costs" : null, new URLSearchParams({ by: scope, measures: COST, range: "90d", limit: "100" }));
   const submit = event => {
     event.preventDefault();
     const given = new FormData(event.target);

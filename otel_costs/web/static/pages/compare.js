@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { useAnswer } from "../api.js";
-import { asked, changed, go, here_with, SPLITS } from "../address.js";
+import { asked, changed, COST, go, here_with, SPLITS } from "../address.js";
 import { Filters } from "../filters.js";
 import { useLive } from "../live.js";
 import { Answer, Card, Cards, Cost, Difference, Downloads, html, Money, Name, Section, signed, Table, Time } from "../parts.js";
@@ -74,7 +74,7 @@ function Sides({ data, zone }) {
 function Form({ sides, tags, query }) {
   const given = sides.map(read);
   const [of, choose] = useState(given[0].of);
-  const values = useAnswer(of === "period" ? null : "costs", changed(asked(query), { by: of, limit: 100, [of]: null })).data?.costs ?? [];
+  const values = useAnswer(of === "period" ? null : "costs", changed(asked(query), { by: of, measures: COST, limit: 100, [of]: null })).data?.costs ?? [];
   const names = of === "period" ? [...PERIODS, ...months()] : values.map(row => row[of]).filter(Boolean);
   const submit = event => {
     event.preventDefault();

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { useAnswer } from "../api.js";
-import { asked, changed, go, here_with, href, page, shared, SPLITS } from "../address.js";
+import { asked, changed, COST, go, here_with, href, page, shared, SPLITS } from "../address.js";
 import { Filters } from "../filters.js";
 import { useLive } from "../live.js";
 import { Answer, Bar, Card, Cards, Change, Cost, Downloads, Failure, html, Money, Name, Section, Table, To } from "../parts.js";
@@ -16,7 +16,6 @@ const GROUPS = 8;
 const ROWS = 12;
 const CHANGES_A_MINUTE = 12; // figures are asked for again every five seconds at most
 const TOTALS = "error_count,tokens"; // beside what calls cost and how many have no price
-const COST = "cost_usd";
 const KINDS = { user: "users", scenario: "scenarios" };
 
 /** The overview of everything that the address asks for. */

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { useAnswer } from "../api.js";
-import { asked, go, here_with, href, page } from "../address.js";
+import { asked, COST, go, here_with, href, page } from "../address.js";
 import { Filters } from "../filters.js";
 import { Answer, Card, Cards, Difference, Downloads, Failure, html, Money, Name, Section, Table, Time } from "../parts.js";
 import { Reasons } from "../reasons.js";
@@ -48,7 +48,7 @@ export function WhatIf({ address, titled }) {
 
 function Form({ query, session, models, at }) {
   const [typed, type] = useState("");
-  const used = (useAnswer("costs", asked(query, { by: "provider,model", limit: 20 })).data?.costs ?? []).filter(row => row.model);
+  const used = (useAnswer("costs", asked(query, { by: "provider,model", measures: COST, limit: 20 })).data?.costs ?? []).filter(row => row.model);
   const listed = useAnswer(typed.trim().length > 1 ? "prices" : null, new URLSearchParams({ model: typed.trim(), limit: "300" })).data?.prices ?? [];
   const names = [...new Set([...used.map(row => row.model), ...listed.flatMap(row => (row.model.startsWith("/") ? [] : row.model.split(",")))])].filter(name => name && !name.includes("*"));
   const providers = [...new Set([...used, ...listed].map(row => row.provider).filter(Boolean))];
