@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/otel-costs demo
 
-# Every promise, in minutes. TESTS narrows them: make test TESTS="tests/pricing/test_pricing.py -k golden"
+# What each module promises, in minutes. TESTS narrows them: make test TESTS="tests/pricing/test_pricing.py -k golden"
 test: $(READY)
 	$(BIN)/python -m pytest $(TESTS)
 

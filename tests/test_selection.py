@@ -52,7 +52,6 @@ LONG = {
     "tests/chargeback/test_served.py",
     "tests/cli/test_new_store.py",
     "tests/cli/test_others.py",
-    "tests/cli/test_pseudonyms.py",
     "tests/cli/test_scenario_records.py",
 }
 """Modules that are long as a whole; each promise of theirs is another module's, too."""

@@ -67,7 +67,7 @@ def costs(
     if limit is not None and (users := _of_users(client, selection, by, limit, columns)) is not None:
         return users
     source = _source(client, selection, by, columns=columns)
-    return in_order(grouped(client, source, by, selection, limit, columns), by, selection)
+    return in_order(grouped(client, source, by, selection, limit, columns), by, selection, columns)
 
 
 def keys(by: Sequence[str], selection: Selection) -> tuple[list[str], dict[str, Any]]:
@@ -96,9 +96,11 @@ def grouped(
     return rows(client, sql, bound)
 
 
-def in_order(listed: Sequence[Row], by: Sequence[str], selection: Selection) -> list[Row]:
+def in_order(
+    listed: Sequence[Row], by: Sequence[str], selection: Selection, columns: Collection[str] = MEASURES
+) -> list[Row]:
     """Return groups as `costs` does, in its order and shape."""
-    return [_row(row, by, selection) for row in sorted(listed, key=lambda row: _order(row, by))]
+    return [_row(row, by, selection, columns) for row in sorted(listed, key=lambda row: _order(row, by))]
 
 
 def _of_users(
@@ -114,7 +116,7 @@ def _of_users(
     if found is None:
         return None
     listed = [{**row, **{f"key_{n}": row[name] for n, name in enumerate(by)}} for row in found]
-    return in_order(listed, by, selection)
+    return in_order(listed, by, selection, columns)
 
 
 def report(
@@ -305,9 +307,9 @@ def _by_modality(condition: Condition) -> str:
     )
 
 
-def _row(row: Row, by: Sequence[str], selection: Selection) -> Row:
+def _row(row: Row, by: Sequence[str], selection: Selection, columns: Collection[str]) -> Row:
     keys = {name: _key_value(name, key, selection) for name, key in zip(by, _found(row, by), strict=True)}
-    return keys | ({"others": row["others"]} if row.get("others") else {}) | nested(row)
+    return keys | ({"others": row["others"]} if row.get("others") else {}) | nested(row, columns)
 
 
 def _found(row: Row, by: Sequence[str]) -> list[Any]:

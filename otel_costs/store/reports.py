@@ -10,7 +10,7 @@ writes a report as the HTTP interface does.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -445,21 +445,21 @@ def _by(found: Iterable[Row], keys: Sequence[str]) -> list[Row]:
     return [dict(zip(keys, group, strict=True)) | summed(members) for group, members in groups.items()]
 
 
-def summed(found: Sequence[Row], columns: Iterable[str] = MEASURES) -> Row:
+def summed(found: Sequence[Row], columns: Collection[str] = MEASURES) -> Row:
     """Add up rows that have these columns, in the shape of `nested`."""
-    return nested({column: _total(column, [row[column] for row in found]) for column in columns})
+    return nested({column: _total(column, [row[column] for row in found]) for column in columns}, columns)
 
 
 def _total(column: str, values: Sequence[Any]) -> int | Decimal:
     return numbers.total(values) if column.endswith("_usd") or column == "audio_seconds" else sum(values)
 
 
-def nested(row: Row) -> Row:
-    """Put those columns of MEASURES that a row has into the shape that a session's cost has."""
-    found: Row = {column: row[column] for column in _SUMS if column in row}
-    if TOKENS[0] in row:
+def nested(row: Row, columns: Collection[str] = MEASURES) -> Row:
+    """Put the columns of a cost view, all or some of MEASURES, into the shape that a session's cost has."""
+    found: Row = {column: row[column] for column in _SUMS if column in columns}
+    if TOKENS[0] in columns:
         found["tokens"] = {kind: row[kind] for kind in TOKENS}
-    if f"{BREAKDOWN[0]}_usd" in row:
+    if f"{BREAKDOWN[0]}_usd" in columns:
         found["cost_breakdown"] = {part: row[f"{part}_usd"] for part in BREAKDOWN}
     return found
 

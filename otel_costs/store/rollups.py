@@ -75,13 +75,13 @@ def of_half_hours(
     client: "Client",
     selection: Selection,
     by: Collection[str],
-    edges: Collection[datetime] = (),
-    columns: Collection[str] | None = None,
+    edges: Collection[datetime],
+    columns: Collection[str],
 ) -> Source | None:
     """Return the source of a selection's costs `by` times and dimensions, None where only the calls tell them.
 
     Its rows have `end_time`, by which they can be put into hours, days and months of the selection's zone, and before
-    or behind each of `edges`, the columns of the dimensions, and the measures, all or those of `columns`.
+    or behind each of `edges`, the columns of the dimensions, and `columns`, of the measures.
     Raises StoreError.
     """
     dimensions = _dimensions(selection, by)
@@ -91,7 +91,6 @@ def of_half_hours(
     if bound is None:
         return None
     conditions, labels = _conditions(selection, bound), ", ".join(_LABELS)
-    columns = measure_names() if columns is None else columns
     of_calls = ", ".join(measures()[column] for column in columns)
     called = (
         f" union all select c.end_time as end_time, {labels}, {of_calls} from named_calls as c"  # noqa: S608

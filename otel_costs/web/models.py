@@ -56,32 +56,33 @@ class Breakdown(Shape):
     other: Money | None
 
 
-class Measures(Shape):
-    """What calls cost together, and what was used for it."""
-
-    call_count: int
-    unpriced_calls: int = Field(description="calls among them that have no price: they are not in cost_usd")
-    error_count: int = Field(description="calls among them that failed")
-    cost_usd: Money
-    list_usd: Money = Field(description="the same at list prices, without any contract; where none is known, the cost")
-    audio_seconds: float
-    characters: int
-    tokens: Tokens
-    cost_breakdown: Breakdown
+_ERRORS: Final = "calls among them that failed"
+_LISTED: Final = "the same at list prices, without any contract; where none is known, the cost"
 
 
 class ChosenMeasures(Shape):
-    """Of what calls cost together, and what was used for it, what `measures` names: all, if it is not given."""
+    """What calls cost together, and of what was used for it what `measures` names; what it leaves out is absent."""
 
     call_count: int
     unpriced_calls: int = Field(description="calls among them that have no price: they are not in cost_usd")
     cost_usd: Money
-    error_count: int | None = Field(default=None, description="calls among them that failed")
-    list_usd: Money | None = Field(default=None, description="cost_usd at list prices, without any contract")
+    error_count: int | None = Field(default=None, description=_ERRORS)
+    list_usd: Money | None = Field(default=None, description=_LISTED)
     audio_seconds: float | None = None
     characters: int | None = None
     tokens: Tokens | None = None
     cost_breakdown: Breakdown | None = None
+
+
+class Measures(ChosenMeasures):
+    """What calls cost together, and what was used for it."""
+
+    error_count: int = Field(description=_ERRORS)
+    list_usd: Money = Field(description=_LISTED)
+    audio_seconds: float
+    characters: int
+    tokens: Tokens
+    cost_breakdown: Breakdown
 
 
 class CostsRow(ChosenMeasures):

@@ -44,7 +44,10 @@ DESCRIPTIONS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
         {"type": "string", "examples": ["day,model"]},
     ),
     "measures": (
-        f"what rows have beside {', '.join(COST)}, separated by commas: {', '.join(CHOICES)}; all by default",
+        (
+            f"what is told beside {', '.join(COST)}, which are always there, separated by commas:"
+            f" {', '.join(name for name in CHOICES if name not in COST)}; all by default, nothing else if it is empty"
+        ),
         {"type": "string", "examples": ["cost_usd", "error_count,tokens"]},
     ),
     "cursor": ("where the page before ended, as it came with it", _TEXT),
@@ -218,7 +221,7 @@ def _by(text: str) -> tuple[str, ...]:
 
 
 def _columns(text: str) -> tuple[str, ...]:
-    names = text.split(",")
+    names = text.split(",") if text else ()
     if unknown := [name for name in names if name not in CHOICES]:
         raise ValueError(f"{unknown[0]!r} is no measure: give {', '.join(CHOICES)}")
     return chosen(names)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from otel_costs.chargeback import focus, rules_file, shared_costs
 from otel_costs.chargeback.shares import apportion
 from otel_costs.store import call_list, costs, session_list
+from otel_costs.store.reports import CHOICES, COST
 from otel_costs.store.selection import Selection
 from tests.queries import conftest
 from tests.queries.engine import engine
@@ -92,6 +93,10 @@ def test_what_a_limit_cuts_off(filled: Store, tmp_path: Path) -> None:
     assert (rest["tag.team"], rest["others"]) == (None, 3)
     for column in ("cost_usd", "shared_usd", "total_usd"):
         assert first[column] + rest[column] == found["total"][column]
+    costs_alone = shared_costs.report(filled.client, selection, ("tag.team",), 1, COST)
+    for part, whole in zip((costs_alone["total"], *costs_alone["costs"]), (found["total"], first, rest), strict=True):
+        assert part == {name: value for name, value in whole.items() if name in part}
+        assert part.keys() == {*COST, *whole} - {*CHOICES} | {*COST}
 
 
 def test_a_part_of_a_month_is_split_as_the_month(filled: Store, tmp_path: Path) -> None:

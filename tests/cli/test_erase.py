@@ -38,6 +38,8 @@ def test_erase(store: str) -> None:
 def test_erase_a_session(store: str) -> None:
     """As a table: what was there, and that nothing is left."""
     Ledger(store).call("one", at("10:00:00"), user__id="trent")
+    asked = run("erase", "--session", "one", url=store)
+    assert (asked.exit_code, asked.stdout, "give --yes" in asked.stderr) == (2, "", True)
     said = run("erase", "--session", "one", "--yes", url=store)
     assert said.exit_code == 0
     rows = {line.split()[0]: line.split()[1:] for line in said.stdout.splitlines() if line.strip()}

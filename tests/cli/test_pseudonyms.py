@@ -9,8 +9,6 @@ from otel_costs.privacy import pseudonyms
 
 from .support import Ledger, at, run
 
-pytestmark = pytest.mark.long
-
 SALT = {"OTEL_COSTS_USER_HASH": "a long salt of the tests"}
 NAME = "ada@example.com"
 
@@ -22,6 +20,22 @@ def told(store: str, *command: str, **environ: str) -> Any:
     return json.loads(said.stdout)
 
 
+def test_erase_knows_the_plain_name(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes what is recorded under the pseudonym, and what was recorded under the name itself."""
+    with monkeypatch.context() as patch:
+        patch.setenv("OTEL_COSTS_USER_HASH", SALT["OTEL_COSTS_USER_HASH"])
+        pseudonym = pseudonyms.asked("eve@example.com")
+    ledger = Ledger(store)
+    for number, user in enumerate((pseudonym, "eve@example.com", "mallory")):
+        ledger.call(f"eve{number}", at("09:00:00"), user__id=user, otel_costs__cost__usd="1")
+    erased = {row["table"]: row for row in told(store, "erase", "--user", "eve@example.com", "--yes")["erased"]}
+    assert erased["calls"] == {"table": "calls", "before": 2, "after": 0}
+    left = json.loads(run("sessions", "--user", "mallory", "--format", "json", url=store).stdout)["sessions"]
+    assert [row["session_id"] for row in left] == ["eve2"]
+    run("erase", "--user", "mallory", "--yes", url=store)
+
+
+@pytest.mark.long
 def test_commands_know_the_plain_name(store: str, monkeypatch: Any) -> None:
     """Reports, lists, search, exports, budgets; `erase` takes what the pseudonym has and what the name has."""
     with monkeypatch.context() as patch:

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "collector" / "config.yaml"
 TOKEN = "token-of-the-tests"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
-PATIENCE_S = 90
+PATIENCE_S = 300
 """How long a test waits for what must come. Only a failing test waits that long."""
 
 

@@ -47,7 +47,6 @@ def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
         yield made
 
 
-@pytest.mark.some(7)
 @pytest.mark.parametrize("cause", ESCAPES)
 def test_no_statement_leaves_the_database(stack: Stack, outside: Outside, cause: str) -> None:
     """It is refused, reaches nothing and leaves nothing behind."""

@@ -50,6 +50,17 @@ def test_no_part_of_an_answer_waits_for_the_one_before(host: str) -> None:
     assert asyncio.run(is_set())
 
 
+def test_what_was_acknowledged_is_there_after_kill_9(serve: Serve) -> None:
+    """What is answered 200 is on the disk by then."""
+    served, session = serve(), uuid.uuid4().hex
+    served.wait_until_ready()
+    assert export_logs(served.otlp_http_url, [ledger_record(session, seq=seq) for seq in (1, 2)]).status == 200
+    served.process.kill()
+    again = serve()
+    again.wait_until_ready()
+    assert count(again.http_url, session) == 2
+
+
 @pytest.mark.long
 def test_killed_after_acknowledgement_nothing_is_lost(serve: Serve) -> None:
     """Every call of every request that was answered 200 is there after kill -9, once; others may be or not be.

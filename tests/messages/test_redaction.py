@@ -122,7 +122,7 @@ SAY = 'ask("I am ada@example.org")\n'
 HIDE = "def hide(text, message):\n    return text.replace('ada', '***')\n"
 
 
-@pytest.mark.long
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("named", "source"),
     [

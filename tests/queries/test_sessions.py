@@ -138,7 +138,6 @@ def test_a_job_leaves_the_session_that_only_asked(store: Store) -> None:
     assert counted(store, [call(cost="0.1", session="asked")]) == [("asked", 1, 0, Decimal("0.1"), 0), fetched]
 
 
-@pytest.mark.long
 def test_a_session_of_two_users_is_one(store: Store) -> None:
     """The first user names it; the other's calls are in it, also those counted before."""
     assert counted(

@@ -200,7 +200,7 @@ class TestOpenStreams:
         """Have the next stream stop after a few events, so that its end is not read by chance."""
         provider.script(Fault(gate=threading.Event(), gate_events=4))
 
-    @pytest.mark.long
+    @pytest.mark.some(1)
     @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
     def test_a_stream_that_is_half_read_at_a_signal_is_recorded(
         self, number: signal.Signals, provider: Provider, collector: Collector, tmp_path: Path

@@ -158,6 +158,12 @@ def _answers(client: "Client") -> dict[str, Any]:
     }
 
 
+def test_a_restored_store_tells_what_was_told(kept: Kept, ready: "Client") -> None:
+    """Into a store that has the schema, and nothing else: each report, and each row of calls."""
+    restore.restore(ready, kept.folder, None)
+    assert _answers(ready) == kept.answers
+
+
 @pytest.mark.long
 def test_what_comes_back_is_what_was_there(filled: Store, target: "Client", tmp_path: Path) -> None:
     """Every table, column and report; arrivals, which decide how long things are kept, and how long that was to be."""

@@ -195,7 +195,6 @@ def test_erased_calls_are_not_missing(store: Store) -> None:
     assert reports.missing_calls(store.client) == []
 
 
-@pytest.mark.long
 def test_nobody_is_not_everybody(filled: Store) -> None:
     """An empty name is refused, an unknown one finds nothing and takes nothing."""
     with pytest.raises(ValueError, match="no user"):

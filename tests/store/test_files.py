@@ -145,3 +145,13 @@ def test_every_measure_is_a_line_of_its_own() -> None:
     lines = [line.strip(" ,") for line in files.shared()["measures"].splitlines()]
     assert list(files.measures().values()) == lines
     assert set(files.measures()) == set(MEASURES)
+
+
+def test_how_long_things_are_kept_is_in_the_statements() -> None:
+    """Content goes before the frame of a message, which is part of the ledger; raw records go first."""
+    days = asdict(Retention(raw_days=7, content_days=14, ledger_days=800))
+    sql = {statement.name: statement.sql for statement in files.statements(days, "`d`")}
+    kept = {name: set(re.findall(r"interval (?:/\*.*?\*/ )?(\d+) day", sql[name])) for name in sql}
+    assert kept["messages"] == {"14", "800"}
+    assert kept["calls"] == {"800"}
+    assert kept["otel_logs"] == {"7"}

@@ -103,7 +103,6 @@ def test_a_call_without_a_price_gets_one(store: Store) -> None:
     }
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("prices")
 def test_the_second_time_there_is_nothing_to_do(store: Store) -> None:
     """Neither is there after a late copy of the old record, nor for a book that says the same."""

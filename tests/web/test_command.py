@@ -1,5 +1,6 @@
 """`otel-costs web` beside a store: tokens for roles, a proxy's header, and what it refuses to start with."""
 
+import asyncio
 import json
 import os
 import signal
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from starlette.requests import Request
 
 from otel_costs.cli.app import app as commands
 from otel_costs.local import Stack
+from otel_costs.web.access import RefusedError
+from otel_costs.web.roles import CONVERSATIONS, COSTS, WRITING, Roles
 from tests.local.support import export_logs, ledger_record, send
 
 from .support import asked, got, refusal, sent
@@ -48,6 +52,32 @@ def web(emptied_stack: Stack) -> Iterator[Callable[..., str]]:
         one.send_signal(signal.SIGTERM)
         one.communicate(timeout=30)
     assert {one.returncode for one in running} == {0}
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("t-costs", (False, False)),
+        ("t-words", (True, False)),
+        ("t-write", (False, True)),
+        ("t-cost", 401),
+        ("", 401),
+        (None, 401),
+    ],
+)
+def test_what_a_token_gives(token: str | None, expected: tuple[bool, bool] | int) -> None:
+    """Each token its role and no more; what is none, nothing."""
+    roles = {"t-costs": {COSTS}, "t-words": {COSTS, CONVERSATIONS}, "t-write": {COSTS, WRITING}}
+    access = Roles({name: frozenset(of) for name, of in roles.items()})
+    headers = [(b"host", b"localhost"), *([] if token is None else [(b"authorization", f"Bearer {token}".encode())])]
+    request = Request({"type": "http", "method": "GET", "path": "/", "headers": headers})
+    if isinstance(expected, int):
+        with pytest.raises(RefusedError) as refused:
+            asyncio.run(access.rights(request))
+        assert refused.value.status == expected
+    else:
+        rights = asyncio.run(access.rights(request))
+        assert (rights.content, rights.write) == expected
 
 
 @pytest.mark.long

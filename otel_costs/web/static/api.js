@@ -77,7 +77,7 @@ export async function reach() {
 
 async function look() {
   try {
-    const response = await fetch(`${ROOT}/api/v1/summary?range=1h`);
+    const response = await fetch(`${ROOT}/api/v1/summary?range=1h&measures=`);
     if (response.status !== 503 && response.status < 500) return back();
   } catch {
     // still away

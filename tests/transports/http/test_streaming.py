@@ -394,7 +394,6 @@ def test_open_when_we_go(provider: Provider) -> None:
     assert run(ending, provider) == "True stream_closed_early,usage_estimated\nTrue\n"
 
 
-@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_open_while_the_process_forks(provider: Provider) -> None:
     """A stream that was open when the process forked is the parent's: one record, however both of them end it."""
