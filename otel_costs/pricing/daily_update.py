@@ -4,6 +4,7 @@ In a thread of its own: no call waits for it, and a process that is forked has n
 refused, as `otel-costs prices update` refuses it, and the prices that are here hold.
 """
 
+import hashlib
 import importlib
 import logging
 import os
@@ -14,6 +15,7 @@ from typing import Final
 
 from otel_costs import pricing, semconv
 from otel_costs.pricing import updates
+from otel_costs.runtime.fork_gate import ForkGate
 
 _DAILY: Final = "daily"
 _DAY: Final = timedelta(days=1)
@@ -22,6 +24,7 @@ _SPREAD_S: Final = 600.0  # programs that start together do not ask together
 
 _log: Final = logging.getLogger(semconv.SCOPE)
 _stop = threading.Event()
+_gate: Final = ForkGate()
 
 
 def start() -> None:
@@ -35,6 +38,7 @@ def start() -> None:
         return
     # Here and not in the thread: a fork in the middle of an import leaves the child with its lock.
     importlib.import_module("otel_costs.pricing.price_update")
+    hashlib.sha256()  # the first digest of a process holds a lock of OpenSSL's for milliseconds
     stop()
     _stop = threading.Event()
     threading.Thread(target=_run, args=(_stop,), daemon=True, name="otel_costs:prices").start()
@@ -69,8 +73,10 @@ def update() -> bool:
 
 
 def _run(stopped: threading.Event) -> None:
-    wait = due(datetime.now(UTC))
+    with _gate:
+        wait = due(datetime.now(UTC))
     while not stopped.wait(wait.total_seconds() + random.uniform(0, _SPREAD_S) * bool(wait)):  # noqa: S311
-        if (wait := due(datetime.now(UTC))) > timedelta():
-            continue  # another process has done it
-        wait = _DAY if update() else _RETRY
+        with _gate:
+            if (wait := due(datetime.now(UTC))) > timedelta():
+                continue  # another process has done it
+            wait = _DAY if update() else _RETRY

@@ -24,6 +24,7 @@ from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_
 
 from otel_costs import semconv as names
 from otel_costs.runtime import telemetry
+from otel_costs.runtime.fork_gate import ForkGate
 from otel_costs.runtime.no_redirects import NoRedirects
 from otel_costs.sessions.reservations import BudgetExceeded
 from otel_costs.values.loopback import is_loopback
@@ -75,6 +76,7 @@ class _Feed:
         local = is_loopback(urlsplit(address).hostname or "")
         without = [urllib.request.ProxyHandler({})] if local else []
         self._opener = urllib.request.build_opener(NoRedirects(), *without)
+        self._gate = ForkGate()
 
     def knows(self) -> bool:
         """Whether the last answer is not stale."""
@@ -97,7 +99,8 @@ class _Feed:
 
     def _ask(self) -> None:
         try:
-            answer = self._answer()
+            with self._gate:
+                answer = self._answer()
             if answer is not None:
                 seen_seq = int(answer.get("seen_seq") or 0)
                 self._update([_stored_budget(row) for row in answer["budgets"]], seen_seq)

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.util.re import parse_env_headers
 
 from otel_costs import semconv as names
+from otel_costs.runtime.fork_gate import ForkGate
 from otel_costs.runtime.no_redirects import NoRedirects
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -129,12 +130,14 @@ def _over_http(variables: Variables) -> Send:
     headers = {**variables.headers, "Content-Type": "application/x-protobuf"}
     if packed:
         headers["Content-Encoding"] = "gzip"
-    opener = urllib.request.build_opener(NoRedirects, urllib.request.HTTPSHandler(context=_tls(variables)))
+    gate = ForkGate()
+    with gate:
+        opener = urllib.request.build_opener(NoRedirects, urllib.request.HTTPSHandler(context=_tls(variables)))
 
     def send(body: bytes) -> None:
         request = urllib.request.Request(endpoint, gzip.compress(body) if packed else body, headers)  # noqa: S310
         try:
-            with opener.open(request, timeout=timeout_s) as answer:
+            with gate, opener.open(request, timeout=timeout_s) as answer:
                 _check(answer.read())
         except urllib.error.HTTPError as error:
             error.close()
