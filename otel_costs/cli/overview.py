@@ -37,23 +37,17 @@ def read(client: "Client", now: datetime) -> Row:
     """Return the current periods, the dearest sessions of the last 30 days, and what needs a look in those."""
     every = Selection(tz=time_zone.current())
     lately = replace(every, since=now - _LATELY)
-    current = dict(_current(now, every))
-    periods = {name: (chosen.since, chosen.until) for name, chosen in current.items()}
+    periods = {name: calendar(length, now, every.tz)[1:] for name, length in _PERIODS.items()}
     found: list[StoredRow] = []
     for name, spent in costs.of_periods(client, every, periods, COST).items():
-        sessions = summary.sessions(client, current[name])["count"]
+        since, until = periods[name]
+        sessions = summary.sessions(client, replace(every, since=since, until=until))["count"]
         found.append({"period": name, "session_count": sessions, **spent})
     return {
         "periods": found,
         "sessions": session_list.sessions(client, lately, sort="cost", limit=_DEAREST)["sessions"],
         "inbox": inbox.inbox(client, lately, now),
     }
-
-
-def _current(now: datetime, every: Selection) -> Iterator[tuple[str, Selection]]:
-    for name, length in _PERIODS.items():
-        _, since, until = calendar(length, now, every.tz)
-        yield name, replace(every, since=since, until=until)
 
 
 def tables(found: Row) -> RenderableType:

@@ -74,8 +74,15 @@ def connect(environ: Mapping[str, str] = os.environ) -> Send:
 
     An address that is none, or a certificate that cannot be read, may raise UnavailableError or OSError here already.
     """
-    variables = Variables(environ)
-    return _over_grpc(variables) if variables.protocol == "grpc" else _over_http(variables)
+    variables, gate = Variables(environ), ForkGate()
+    with gate:  # imports and certificates: what they hold would stay with a child, too
+        send = _over_grpc(variables) if variables.protocol == "grpc" else _over_http(variables)
+
+    def send_gated(body: bytes) -> None:
+        with gate:
+            send(body)
+
+    return send_gated
 
 
 class Variables:
@@ -130,14 +137,12 @@ def _over_http(variables: Variables) -> Send:
     headers = {**variables.headers, "Content-Type": "application/x-protobuf"}
     if packed:
         headers["Content-Encoding"] = "gzip"
-    gate = ForkGate()
-    with gate:
-        opener = urllib.request.build_opener(NoRedirects, urllib.request.HTTPSHandler(context=_tls(variables)))
+    opener = urllib.request.build_opener(NoRedirects, urllib.request.HTTPSHandler(context=_tls(variables)))
 
     def send(body: bytes) -> None:
         request = urllib.request.Request(endpoint, gzip.compress(body) if packed else body, headers)  # noqa: S310
         try:
-            with gate, opener.open(request, timeout=timeout_s) as answer:
+            with opener.open(request, timeout=timeout_s) as answer:
                 _check(answer.read())
         except urllib.error.HTTPError as error:
             error.close()

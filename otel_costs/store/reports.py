@@ -257,7 +257,7 @@ def report(client: "Client", *, since: date | None = None, until: date | None = 
 
 def user_costs(client: "Client", *, since: date | None = None, until: date | None = None, limit: int = 20) -> list[Row]:
     """Return the `limit` users that cost most in [since, until), and the others in one row."""
-    if (counted := user_sums.costs_by_user(client, since, until, limit)) is not None:
+    if (counted := user_sums.costs_by_user(client, since, until, limit, MEASURES)) is not None:
         return _ordered(({**row, "user_id": row["user"]} for row in counted), ("user_id",))
     found = rows(
         client,

@@ -5,12 +5,11 @@ user belong to the first user of their session.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_costs.store import rollups
-from otel_costs.store.files import measure_names, measures
+from otel_costs.store.files import measures
 from otel_costs.store.rollups import Source
 from otel_costs.store.rows import Row, between, rows
 
@@ -51,21 +50,20 @@ def costs_by_user(
     since: date | None,
     until: date | None,
     limit: int,
-    columns: Collection[str] | None = None,
+    columns: Collection[str],
     *,
     by_day: bool = False,
 ) -> list[Row] | None:
     """Return what the `limit` users that cost most cost in [since, until), and the others in one row, in any order.
 
-    A row has `user`, None for the others, `others`, how many they are, and the measures, all or those of `columns`;
-    `by_day`: it is of one day (UTC) and has that as `day`. None where too much has changed to know it.
-    Raises StoreError.
+    A row has `user`, None for the others, `others`, how many they are, and `columns`, of the measures; `by_day`: it is
+    of one day (UTC) and has that as `day`. None where too much has changed to know it. Raises StoreError.
     """
-    bounds = _bounds(client, since, until)
-    if bounds is None:
+    values = _bounds(client, since, until)
+    if values is None:
         return None
-    columns = measure_names() if columns is None else columns
-    ranked, source = _source(bounds, _RANKED_BY), _source(bounds, columns)
+    unnamed = bool(rows(client, _has_unnamed(anew=bool(values["anew"])), values))
+    ranked, source = (_source(values, names, unnamed=unnamed) for names in (_RANKED_BY, columns))
     dearest = rows(client, _DEAREST.format(source=ranked.sql), {**ranked.parameters, "limit": limit})
     bound = {"dearest": [row["user_id"] for row in dearest], "others": 0}
     if dearest and not by_day:
@@ -77,17 +75,8 @@ def costs_by_user(
     return rows(client, sql, {**source.parameters, **bound})
 
 
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    """The values of a period, and what is to be read of it: calls, sessions that name no user."""
-
-    values: Mapping[str, Any]
-    anew: bool
-    unnamed: bool
-
-
-def _bounds(client: "Client", since: date | None, until: date | None) -> _Bounds | None:
-    """Return what is to be read of [since, until), None where too much has changed to know it. Raises StoreError."""
+def _bounds(client: "Client", since: date | None, until: date | None) -> dict[str, Any] | None:
+    """Return the values of _COUNTED_DAYS and _CALLS_READ_ANEW, None where too much has changed. Raises StoreError."""
     bound: dict[str, Any] = {**between(since, until)}
     first, cut_first = divmod(bound["since"] - _EPOCH, _DAY)
     last, cut_last = divmod(bound["until"] - _EPOCH, _DAY)
@@ -97,24 +86,28 @@ def _bounds(client: "Client", since: date | None, until: date | None) -> _Bounds
     changed += rows(client, _CUT, {"cut": cut}) if cut else []
     if len(changed) * _HALF_HOURS_OF_A_DAY > rollups.MOST_READ_ANEW:
         return None
-    bound |= {"anew": sorted({row["day"] for row in changed}), "days": sorted({row["partition"] for row in changed})}
-    return _Bounds(bound, bool(changed), bool(rows(client, _has_unnamed(anew=bool(changed)), bound)))
+    anew, days = (sorted({row[name] for row in changed}) for name in ("day", "partition"))
+    return bound | {"anew": anew, "days": days}
 
 
-def _source(bounds: _Bounds, columns: Collection[str]) -> Source:
-    """Return the source of what each user cost. Its rows have `user_id`, whose the calls are, and `day`."""
-    parts = _by_day("user_id", "user", "(c.user_id != '' or c.session_id = '')", columns, anew=bounds.anew)
-    if bounds.unnamed:
-        unnamed = _by_day("session_id", "nobody", _UNNAMED, columns, anew=bounds.anew)
-        sessions = _by_day("session_id", "nobody", _UNNAMED, (), anew=bounds.anew)
+def _source(values: Mapping[str, Any], columns: Collection[str], *, unnamed: bool) -> Source:
+    """Return the source of what each user cost; `unnamed`: there are calls in sessions that name no user.
+
+    Its rows have `user_id`, whose the calls are, `day`, and `columns`.
+    """
+    anew = bool(values["anew"])
+    parts = _by_day("user_id", "user", "(c.user_id != '' or c.session_id = '')", columns, anew=anew)
+    if unnamed:
+        of_sessions = _by_day("session_id", "nobody", _UNNAMED, columns, anew=anew)
+        sessions = _by_day("session_id", "nobody", _UNNAMED, (), anew=anew)
         wanted = f"session_id global in (select session_id from ({sessions}))"  # noqa: S608
         names = ", ".join(f"u.{name} as {name}" for name in columns)
         parts += (
             f" union all select u.day as day, o.user_id as user_id, {names}"  # noqa: S608
-            f" from ({unnamed}) as u global left any join"
+            f" from ({of_sessions}) as u global left any join"
             f" (select session_id, user_id from session_owners where {wanted}) as o on o.session_id = u.session_id"
         )
-    return rollups.counted(parts, bounds.values, columns)
+    return rollups.counted(parts, values, columns)
 
 
 def _by_day(key: str, dimensions: str, condition: str, columns: Collection[str], *, anew: bool) -> str:

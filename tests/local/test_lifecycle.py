@@ -17,7 +17,6 @@ import pytest
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from otel_costs.local import Stack, StartError, server
-from tests.support.selection import long
 
 from .support import LATELY_NS, Served, ask, export_logs, ledger_record, send
 
@@ -169,7 +168,7 @@ def test_a_long_query_does_not_hold_the_stop(serve: Serve) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["otlp_http_port", long("otlp_grpc_port"), long("http_port")])
+@pytest.mark.parametrize("name", ["otlp_http_port", "otlp_grpc_port", "http_port"])
 def test_a_port_that_is_taken(tmp_path: Path, name: str) -> None:
     """The message names the port, what it is for and the option that chooses another."""
     with socket.socket() as taken:

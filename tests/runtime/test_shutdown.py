@@ -148,7 +148,7 @@ class TestEnds:
         assert_complete(collector.calls(), 1)
 
     @pytest.mark.long
-    @pytest.mark.parametrize("hangs", [False, long(True)], ids=["working", "hanging"])
+    @pytest.mark.parametrize("hangs", [False, True], ids=["working", "hanging"])
     def test_providers_that_are_set_later_are_flushed(
         self, hangs: bool, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -301,7 +301,7 @@ class TestServers:
         assert_complete(collector.calls(), 2)
 
     @pytest.mark.long
-    @pytest.mark.parametrize("worker", ["uvicorn_worker.UvicornWorker", long("uvicorn.workers.UvicornWorker")])
+    @pytest.mark.parametrize("worker", ["uvicorn_worker.UvicornWorker", "uvicorn.workers.UvicornWorker"])
     def test_gunicorn_stops_workers_of_uvicorn_without_a_loss(
         self, worker: str, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:
@@ -463,7 +463,7 @@ class TestCollectorsThatFail:
         assert found.err.count("the ledger records of 1 of 1 calls of this process are lost") == 1
 
     @pytest.mark.long
-    @pytest.mark.parametrize("end", ["", long("signal.pause()")], ids=["normal", "SIGTERM"])
+    @pytest.mark.parametrize("end", ["", "signal.pause()"], ids=["normal", "SIGTERM"])
     def test_what_a_collector_refuses_is_counted(
         self, end: str, provider: Provider, collector: Collector, tmp_path: Path
     ) -> None:

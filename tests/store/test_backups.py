@@ -33,7 +33,6 @@ from tests.queries.conftest import emptied
 from tests.queries.engine import beside, stop_counts
 from tests.queries.ledger import LogRow, Store, at, call, job, message
 from tests.store import schemas
-from tests.support.selection import long
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -268,7 +267,7 @@ def test_a_store_that_is_not_empty_is_refused(kept: Kept, ready: "Client") -> No
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("how", ["cut", long("changed"), long("gone")])
+@pytest.mark.parametrize("how", ["cut", "changed", "gone"])
 def test_a_damaged_file_is_named_and_nothing_comes_back(
     filled: Store, ready: "Client", tmp_path: Path, how: str
 ) -> None:
@@ -509,7 +508,7 @@ def test_who_is_in_one_table_alone_is_erased_again(store: Store, ready: "Client"
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cut_after", [long("messages"), "calls", long("upgraded")])
+@pytest.mark.parametrize("cut_after", ["messages", "calls", "upgraded"])
 def test_who_is_erased_after_a_restore_was_cut_stays_so(kept: Kept, ready: "Client", cut_after: str) -> None:
     """However far it was: what it had staged is without them when it is finished."""
     folder = kept.folder
@@ -541,7 +540,7 @@ def test_content_that_is_over_its_days_does_not_come_back(store: Store, ready: "
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("how", ["restore", long("move")])
+@pytest.mark.parametrize("how", ["restore", "move"])
 def test_a_store_in_use_keeps_things_as_long_as_it_says(
     store: Store, target: "Client", tmp_path: Path, how: str
 ) -> None:
@@ -737,7 +736,7 @@ def test_a_move_brings_everything(filled: Store, target: "Client") -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cut_after", [long(1), 4, long(9)])
+@pytest.mark.parametrize("cut_after", [1, 4, 9])
 def test_a_move_that_was_cut_is_run_again(
     filled: Store, ready: "Client", monkeypatch: pytest.MonkeyPatch, cut_after: int
 ) -> None:

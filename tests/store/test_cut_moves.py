@@ -220,13 +220,7 @@ def test_who_was_erased_before_a_move_goes_on_is_not_moved(filled: Store, target
     assert not any(erase.count(target, erase.of_user(target, "ada")).values())
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "attach partition",
-        *(pytest.param(one, marks=pytest.mark.long) for one in ("insert otel_costs", "reset setting")),
-    ],
-)
+@pytest.mark.parametrize("place", ["attach partition", "insert otel_costs", "reset setting"])
 def test_the_later_of_two_moves_at_once_takes_over(filled: Store, target: "Client", place: str) -> None:
     """The earlier one says so, wherever it is, and nothing is there twice."""
     other = connect(f"chdb://{getattr(target, 'path')}")  # noqa: B009  # of chDB's client alone
